@@ -1,0 +1,251 @@
+"""The command line: `signfed run` and `signfed list`."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from app import run_folder
+from app.run_folder import FAILED, FINISHED, INTERRUPTED, RUNNING
+
+CONFIG_EXIT, FAILED_EXIT, INTERRUPTED_EXIT = 2, 1, 130
+FLOWER_CHECK = 10.0  # seconds between two questions to Flower about a silent run
+PAIR = re.compile(r"(\S+?)=('[^']*'|\"[^\"]*\"|\S+)")
+
+app = typer.Typer(
+    help="Byzantine-robust federated learning at one bit per coordinate, on Flower.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+out, err = Console(), Console(stderr=True)
+
+
+@app.command()
+def run(
+    config: Annotated[
+        list[str] | None,
+        typer.Option("--run-config", "-c", help="\"key=value key='text' …\"; see: signfed list"),
+    ] = None,
+    out_dir: Annotated[
+        str | None, typer.Option("--out", help="run folder; default: a new one in ./signfed-runs")
+    ] = None,
+    supernodes: Annotated[int, typer.Option(help="simulated nodes that share the workers")] = 2,
+    cpus_per_client: Annotated[int, typer.Option(help="CPUs for one node at work")] = 1,
+    gpus_per_client: Annotated[float, typer.Option(help="share of a GPU for one node")] = 0.0,
+) -> None:
+    """Simulate one federation on this machine. Exit code 0 only when the run finished.
+
+    2: the configuration cannot be, nothing was started. 1: the run failed. 130: interrupted.
+    """
+    from app.config import ConfigError
+    from app.task import DataMissing
+
+    sys.path.insert(0, os.getcwd())  # for a strategy of one's own
+    try:
+        values, checked = _prepare(config or [], out_dir, supernodes, gpus_per_client)
+    except (ConfigError, DataMissing) as error:
+        err.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
+        raise typer.Exit(CONFIG_EXIT) from None
+    federation = (
+        f"num-supernodes={supernodes} client-resources-num-cpus={cpus_per_client} "
+        f"client-resources-num-gpus={float(gpus_per_client)}"
+    )
+    path = Path(values["out-dir"])
+    code = _supervise(path, values, federation, checked.num_rounds)
+    _closing_table(path, checked.byzantine_ids)
+    raise typer.Exit(code)
+
+
+@app.command(name="list")
+def list_() -> None:
+    """Strategies, attacks, tasks, encoders, and every run-config key with its default."""
+    from app.config import KEYS
+    from app.task import TASKS
+    from attacks import ATTACKS
+    from strategies import STRATEGIES
+    from strategies.codecs import CODECS
+
+    _names("strategy", {name: kind.__doc__ for name, kind in STRATEGIES.items()})
+    _names("attack", {name: attack.function.__doc__ for name, attack in ATTACKS.items()})
+    _names("task", {name: task.description for name, task in TASKS.items()})
+    _names("encoder", {name: codec.__doc__ for name, codec in CODECS.items()})
+    table = Table("key", "default", "meaning", title="run config (-c)", title_justify="left")
+    for name, key in KEYS.items():
+        shown = repr(key.default).lower() if isinstance(key.default, bool) else repr(key.default)
+        table.add_row(name, shown, escape(key.help))
+    out.print(table)
+
+
+def _names(title: str, docs: dict[str, str | None]) -> None:
+    table = Table(title, "", title_justify="left")
+    for name, doc in docs.items():
+        table.add_row(name, escape((doc or "").strip().splitlines()[0]))
+    out.print(table)
+
+
+def _prepare(
+    config: list[str], out_dir: str | None, supernodes: int, gpus_per_client: float
+) -> tuple[dict[str, Any], Any]:
+    """Everything that can be found wrong before anything is started."""
+    from app.config import ConfigError, build_strategy, check_machine, parse
+    from app.task import TASKS
+
+    values = _read(config)
+    if out_dir is not None:
+        if "out-dir" in values:
+            raise ConfigError("out-dir: expected either --out or -c out-dir, got both")
+        values["out-dir"] = out_dir
+    checked = parse(values)
+    workload = checked.workload
+    if not 1 <= supernodes <= workload.num_workers:
+        raise ConfigError(
+            f"--supernodes: expected 1 to num-workers = {workload.num_workers}; got {supernodes}"
+        )
+    build_strategy(checked)
+    check_machine(checked, gpus_per_client)
+    # Flower's processes run elsewhere: no path may be relative.
+    values["data-dir"] = str(Path(workload.data_dir).expanduser().resolve())
+    TASKS[workload.task].load(Path(values["data-dir"]), workload.download)
+    named = checked.out_dir and Path(checked.out_dir).expanduser()
+    labels = (workload.task, checked.strategy.name, checked.attack.name)
+    values["out-dir"] = str((named or run_folder.new_path(Path.cwd(), *labels)).resolve())
+    return values, checked
+
+
+def _read(config: list[str]) -> dict[str, Any]:
+    """Flower's own syntax; what it would silently pass over is an error here."""
+    import click
+    from flwr.common.config import parse_config_args
+
+    from app.config import ConfigError
+
+    for text in config:
+        if not text.endswith(".toml") and (rest := PAIR.sub("", text).strip()):
+            raise ConfigError(f"-c: expected key=value pairs, with 'quotes' around text; got {rest}")
+    try:
+        return dict(parse_config_args(config))
+    except (click.ClickException, ValueError, OSError) as error:
+        reason = error.message if isinstance(error, click.ClickException) else error
+        raise ConfigError(f"-c: {reason} Got {' '.join(config)}") from None
+
+
+def _supervise(path: Path, values: dict[str, Any], federation: str, num_rounds: int) -> int:
+    """Start Flower, follow the run folder to its end; returns the exit code."""
+    from app.flower import FlowerError, LocalFlower
+
+    root = Path(__file__).resolve().parent.parent
+    out.print(f"run folder {path}", soft_wrap=True, highlight=False)
+    status = FAILED
+    try:
+        with out.status("starting Flower") as spinner, LocalFlower() as flower:
+            try:
+                run_id = flower.submit(root, values, federation)
+                spinner.update("starting the nodes")
+                _wait_for(path, lambda: flower.status(run_id), until_round=1)
+                spinner.stop()
+                status = _follow(path, num_rounds, lambda: flower.status(run_id))
+            finally:
+                if flower.log.exists():
+                    path.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(flower.log, path / "flower.log")
+    except KeyboardInterrupt:
+        run_folder.set_status(path, INTERRUPTED)
+        err.print("[yellow]interrupted[/yellow]")
+        return INTERRUPTED_EXIT
+    except FlowerError as error:
+        run_folder.set_status(path, FAILED, str(error))
+    if status == FINISHED:
+        return 0
+    if run_folder.read_summary(path).get("status") in (None, RUNNING):
+        run_folder.set_status(path, FAILED, f"the run ended early; see {path / 'flower.log'}")
+    error = run_folder.read_summary(path).get("error", "")
+    err.print(f"[red]the run failed:[/red] {escape(error)}", soft_wrap=True)
+    return FAILED_EXIT
+
+
+def _wait_for(path: Path, flower_status, until_round: int) -> str:
+    """Wait until that many rounds are written or the run is over; returns the run's status."""
+    asked = time.monotonic()
+    while True:
+        status = run_folder.read_summary(path).get("status", RUNNING)
+        if status != RUNNING or len(run_folder.read_rounds(path)) >= until_round:
+            return status
+        if time.monotonic() - asked > FLOWER_CHECK:
+            asked = time.monotonic()
+            if flower_status().startswith("finished"):
+                return run_folder.read_summary(path).get("status", FAILED)
+        time.sleep(0.2)
+
+
+def _follow(path: Path, num_rounds: int, flower_status) -> str:
+    columns = (
+        TextColumn("round"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn("{task.fields[news]}"),
+    )  # fmt: skip
+    with Progress(*columns, console=out) as progress:
+        bar = progress.add_task("", total=num_rounds, news="")
+        seen = 0
+        while True:
+            status = _wait_for(path, flower_status, until_round=seen + 1)
+            rounds = run_folder.read_rounds(path)
+            seen = len(rounds)
+            progress.update(bar, completed=seen, news=_news(rounds))
+            if status != RUNNING:
+                return status
+
+
+def _news(rounds: list[dict[str, Any]]) -> str:
+    scores = [r["test_accuracy"] for r in rounds if "test_accuracy" in r]
+    dropped = sum(sum(r["dropped"].values()) for r in rounds)
+    parts = [f"test accuracy {scores[-1]:.3f}"] if scores else []
+    return "  ".join(parts + ([f"{dropped} updates dropped"] if dropped else []))
+
+
+def _closing_table(path: Path, byzantine_ids: tuple[int, ...]) -> None:
+    summary, rounds = run_folder.read_summary(path), run_folder.read_rounds(path)
+    table = Table(title=f"{summary.get('status')}: {path.name}", title_justify="left")
+    table.add_column()
+    table.add_column()
+    table.show_header = False
+    for key in ("rounds", "final_test_accuracy", "best_test_accuracy", "parameters",
+                "uplink_bits_per_parameter", "downlink_bits_per_parameter", "model_sha256",
+                "seconds"):  # fmt: skip
+        if key in summary:
+            value = summary[key]
+            shown = f"{value:.4f}" if isinstance(value, float) else str(value)
+            table.add_row(key.replace("_", " "), shown)
+    out.print(table)
+    findings = [r for r in rounds if "trusted" in r]
+    if findings:
+        _liars_table(findings[-1], byzantine_ids)
+
+
+def _liars_table(record: dict[str, Any], byzantine_ids: tuple[int, ...]) -> None:
+    """What the rule found out by itself, beside the truth that only a simulation knows."""
+    crossover, trusted = record.get("crossover", {}), set(record["trusted"])
+    workers = sorted(trusted | {int(w) for w in crossover} | set(byzantine_ids))
+    found, truth = [w for w in workers if w not in trusted], list(byzantine_ids)
+    verdict = "[green]right[/green]" if found == truth else "[red]wrong[/red]"
+    table = Table("", "workers", title="who lied", title_justify="left")
+    table.add_row("found lying by the rule", ", ".join(map(str, found)) or "none")
+    table.add_row("truly lying", ", ".join(map(str, truth)) or "none")
+    table.add_row("the rule is", verdict)
+    for worker, p in crossover.items():
+        label = "lying" if int(worker) in found else "honest"
+        table.add_row(f"worker {worker} was outvoted in", f"{p:6.1%} of all bits: {label}")
+    out.print(table)
+
+
+if __name__ == "__main__":
+    app()

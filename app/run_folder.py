@@ -1,0 +1,127 @@
+"""The run folder: `config.json`, `rounds.jsonl` and `summary.json`, readable at any moment."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+RUNS = "signfed-runs"
+
+# status of a run: it goes from the first to one of the others
+RUNNING, FINISHED, FAILED, INTERRUPTED = "running", "finished", "failed", "interrupted"
+
+
+def model_sha256(parameters: np.ndarray) -> str:
+    """SHA-256 of the parameters as little-endian float32 bytes."""
+    return hashlib.sha256(np.ascontiguousarray(parameters, dtype="<f4").tobytes()).hexdigest()
+
+
+def new_path(parent: Path, *labels: str) -> Path:
+    """A folder name below parent/signfed-runs that is not taken."""
+    stem = "-".join((datetime.now().strftime("%Y%m%d-%H%M%S"), *labels)).replace(":", "-")
+    candidates = (parent / RUNS / (stem + (f"-{i}" if i else "")) for i in range(1000))
+    return next(path for path in candidates if not path.exists())
+
+
+class Traffic:
+    """Bytes per worker and parameter over the rounds after the first (or the first, if alone).
+
+    Uplink: of all replies, per worker asked. Downlink: of one message, since a device with one
+    worker gets one; here several workers may share a node and its message.
+    """
+
+    def __init__(self, n_parameters: int) -> None:
+        self._n_parameters = n_parameters
+        self._up_bytes = self._up_count = self._down_bytes = self._down_count = 0
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        if record["round"] == 2:
+            self.__init__(self._n_parameters)
+        self._up_bytes += record["uplink_bytes"]
+        self._up_count += record["received"] + sum(record["dropped"].values())
+        self._down_bytes += record["downlink_bytes"]
+        self._down_count += record["nodes"]
+
+    def bits_per_parameter(self) -> dict[str, float]:
+        if not self._up_count:
+            return {}
+        up = self._up_bytes / self._up_count / self._n_parameters
+        down = self._down_bytes / self._down_count / self._n_parameters
+        return {
+            "uplink_bits_per_parameter": round(8 * up, 4),
+            "downlink_bits_per_parameter": round(8 * down, 4),
+        }
+
+
+class RunFolder:
+    """Writer of one run's folder. `summary.json` is replaced as a whole, never half-written."""
+
+    def __init__(self, path: Path, config: Mapping[str, Any], n_parameters: int) -> None:
+        """Create the folder, write `config.json`, and mark the run as running."""
+        self.path = path
+        path.mkdir(parents=True, exist_ok=True)
+        _write(path / "config.json", config)
+        self._started = time.monotonic()
+        self._rounds = (path / "rounds.jsonl").open("a", encoding="utf-8")
+        self._n_parameters = n_parameters
+        self._traffic = Traffic(n_parameters)
+        self._accuracies: list[float] = []
+        self._count = 0
+        self._summarize(RUNNING)
+
+    def write_round(self, record: Mapping[str, Any]) -> None:
+        """Append one line to `rounds.jsonl`."""
+        self._rounds.write(json.dumps(record) + "\n")
+        self._rounds.flush()
+        self._count += 1
+        self._traffic.add(record)
+        if "test_accuracy" in record:
+            self._accuracies.append(record["test_accuracy"])
+
+    def close(self, status: str, **facts: Any) -> None:
+        """Write the final `summary.json`: status, what the rounds added up to, and `facts`."""
+        self._rounds.close()
+        self._summarize(status, **facts)
+
+    def _summarize(self, status: str, **facts: Any) -> None:
+        summary: dict[str, Any] = {"status": status, "rounds": self._count}
+        if self._accuracies:
+            summary["final_test_accuracy"] = self._accuracies[-1]
+            summary["best_test_accuracy"] = max(self._accuracies)
+        summary |= {"parameters": self._n_parameters, **self._traffic.bits_per_parameter()}
+        seconds = round(time.monotonic() - self._started, 3)
+        _write(self.path / "summary.json", summary | facts | {"seconds": seconds})
+
+
+def set_status(path: Path, status: str, error: str | None = None) -> None:
+    """Overwrite the status in a folder whose writer died; creates what is missing."""
+    path.mkdir(parents=True, exist_ok=True)
+    summary = read_summary(path) | {"status": status}
+    _write(path / "summary.json", summary | ({"error": error} if error else {}))
+
+
+def read_summary(path: Path) -> dict[str, Any]:
+    """`summary.json`, or {} while there is none."""
+    file = path / "summary.json"
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+
+
+def read_rounds(path: Path) -> list[dict[str, Any]]:
+    """The complete lines of `rounds.jsonl`; a line that is still being written is left out."""
+    file = path / "rounds.jsonl"
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+
+def _write(file: Path, content: Mapping[str, Any]) -> None:
+    draft = file.with_name(file.name + ".tmp")
+    draft.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    os.replace(draft, file)

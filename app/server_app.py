@@ -1,0 +1,97 @@
+"""What Flower starts on the server: run config -> task and strategy -> rounds -> run folder."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from logging import getLogger
+from pathlib import Path
+from typing import Any
+
+import torch
+from flwr.app import Array, ArrayRecord, Context, MetricRecord
+from flwr.serverapp import Grid, ServerApp
+
+from app.config import RunConfig, Value, build_strategy, check_machine, defaults, parse
+from app.run_folder import FAILED, FINISHED, INTERRUPTED, RunFolder, model_sha256, new_path
+from app.task import TASKS, build, evaluate, flatten
+
+log = getLogger("signfed")
+app = ServerApp()
+
+
+@app.main()
+def main(grid: Grid, context: Context) -> None:
+    """The ServerApp of `flwr run`."""
+    run(grid, context.run_config)
+
+
+def run(grid: Grid, run_config: Mapping[str, Value]) -> Path:
+    """One whole run over any Grid; returns its folder.
+
+    Raises ConfigError before anything is sent, FederationError when the nodes fail the run; the
+    folder then says so.
+    """
+    config = parse(run_config)
+    strategy = build_strategy(config)
+    check_machine(config)
+    workload = config.workload
+    data = TASKS[workload.task].load(Path(workload.data_dir).expanduser(), workload.download)
+    model = build(workload.model, workload.seed)
+    initial = flatten(model)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device("cpu") if workload.device == "cpu" else device
+
+    def evaluate_fn(server_round: int, arrays: ArrayRecord) -> MetricRecord | None:
+        if server_round % config.evaluate_every and server_round != config.num_rounds:
+            return None
+        parameters = torch.from_numpy(arrays["parameters"].numpy())
+        accuracy, loss = evaluate(model, parameters, data, device)
+        return MetricRecord({"test_accuracy": accuracy, "test_loss": loss})
+
+    folder = RunFolder(_path(config), describe(config, run_config), len(initial))
+    log.warning("run folder: %s", folder.path)
+    strategy.summary()
+    try:
+        result = strategy.start(
+            grid,
+            ArrayRecord({"parameters": Array(initial.numpy())}),
+            config.num_rounds,
+            config.round_timeout,
+            evaluate_fn=evaluate_fn,
+            federation=config.federation(strategy),
+            on_round=folder.write_round,
+        )
+    except Exception as error:
+        folder.close(FAILED, error=f"{type(error).__name__}: {error}")
+        raise
+    except BaseException:
+        folder.close(INTERRUPTED)
+        raise
+    digest = model_sha256(result.arrays["parameters"].numpy())
+    folder.close(FINISHED, model_sha256=digest)
+    return folder.path
+
+
+def describe(config: RunConfig, run_config: Mapping[str, Value]) -> dict[str, Any]:
+    """What `config.json` holds: every key, who lies, and the versions that ran."""
+    packages = ("signfed", "flwr", "torch", "numpy")
+    return {
+        "config": defaults() | dict(run_config),
+        "byzantine_ids": list(config.byzantine_ids),
+        "versions": {"python": platform.python_version()} | {p: _version(p) for p in packages},
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # the app travels without being installed
+        return "unknown"
+
+
+def _path(config: RunConfig) -> Path:
+    if config.out_dir:
+        return Path(config.out_dir).expanduser()
+    return new_path(Path.home(), config.workload.task, config.strategy.name, config.attack.name)

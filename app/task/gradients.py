@@ -1,0 +1,86 @@
+"""The gradient of worker w in round t, and what the model is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from app.task.data import Dataset
+from clients.seeds import generator
+
+TEST_BATCH = 1000
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One intra-op thread: more of them change the bits of a gradient, and its hash with them."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+class Gradients:
+    """Mini-batch gradients of the mean cross-entropy, pure in (parameters, worker, round).
+
+    shards: int64 [M, per_worker], sample ids by worker; batch_size: at most per_worker, drawn
+    without replacement within a batch, anew each round. On a CPU the bits do not depend on who
+    computes them, in what order, or on how many cores.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        data: Dataset,
+        shards: np.ndarray,
+        *,
+        batch_size: int,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        self._model = model.to(device)
+        self._x, self._y = data.train_x.to(device), data.train_y.to(device)
+        self._to_input = data.to_input
+        self._shards = shards
+        self._batch_size = batch_size
+        self._seed = seed
+
+    def __call__(self, parameters: np.ndarray, worker: int, round: int) -> np.ndarray:
+        """float32 [N] at `parameters` float32 [N]; worker 0-based, round 1-based."""
+        with one_thread():
+            flat = torch.tensor(parameters, device=self._y.device)
+            nn.utils.vector_to_parameters(flat, self._model.parameters())
+            batch = self._batch(worker, round)
+            logits = self._model(self._to_input(self._x[batch]))
+            loss = cross_entropy(logits, self._y[batch])
+            gradients = torch.autograd.grad(loss, list(self._model.parameters()))
+            return nn.utils.parameters_to_vector(gradients).cpu().numpy()
+
+    def _batch(self, worker: int, round: int) -> Tensor:
+        shard = self._shards[worker]
+        draw = generator(self._seed, "batch", worker, round)
+        chosen = shard[draw.choice(len(shard), self._batch_size, replace=False)]
+        return torch.from_numpy(chosen).to(self._y.device)
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module, parameters: Tensor, data: Dataset, device: torch.device
+) -> tuple[float, float]:
+    """(accuracy in 0..1, mean cross-entropy) of float32 [N] parameters on the test set."""
+    model = model.to(device)
+    nn.utils.vector_to_parameters(parameters.to(device), model.parameters())
+    correct, loss = 0, 0.0
+    batches = zip(data.test_x.split(TEST_BATCH), data.test_y.split(TEST_BATCH), strict=True)
+    for x, y in batches:
+        logits, y = model(data.to_input(x.to(device))), y.to(device)
+        correct += int((logits.argmax(1) == y).sum())
+        loss += float(cross_entropy(logits, y, reduction="sum"))
+    return correct / len(data.test_y), loss / len(data.test_y)

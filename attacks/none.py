@@ -1,0 +1,11 @@
+"""No attack: the control."""
+
+import numpy as np
+
+from attacks.base import View, attack
+
+
+@attack(knowledge="own", stage="gradient")
+def none(view: View) -> np.ndarray:
+    """Send the honest update: the control of every experiment."""
+    return view.own

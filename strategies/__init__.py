@@ -1,0 +1,27 @@
+"""What the server does with the updates it got: one rule per file, each a Flower Strategy."""
+
+from strategies.base import Federation, RobustStrategy
+from strategies.mean import Mean
+from strategies.sign_fd import SignFD
+from strategies.sign_mv import SignMV
+from strategies.step import Step
+from strategies.transport.intake import FederationError
+from strategies.updates import Updates
+
+STRATEGIES: dict[str, type[RobustStrategy]] = {
+    "mean": Mean,
+    "sign-mv": SignMV,
+    "sign-fd": SignFD,
+}
+
+__all__ = [
+    "STRATEGIES",
+    "Federation",
+    "FederationError",
+    "Mean",
+    "RobustStrategy",
+    "SignFD",
+    "SignMV",
+    "Step",
+    "Updates",
+]

@@ -1,0 +1,217 @@
+"""RobustStrategy: a Flower Strategy around one rule."""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from logging import getLogger
+from typing import Any, ClassVar
+
+import torch
+from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord
+from flwr.serverapp import Grid
+from flwr.serverapp.strategy import Result, Strategy
+from torch import Tensor
+
+from strategies.codecs import Codec
+from strategies.step import Step, take_step
+from strategies.transport import wire
+from strategies.transport.exchange import push, replies
+from strategies.transport.intake import FederationError, Intake
+from strategies.updates import Updates
+
+log = getLogger("signfed")
+
+MAX_FAILED_ROUNDS = 5  # in a row, before the run is given up
+
+EvaluateFn = Callable[[int, ArrayRecord], MetricRecord | None]
+RoundFn = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Federation:
+    """What a run needs besides the rule.
+
+    num_workers: M. quorum: valid updates without which a round is skipped, 1..M.
+    node_timeout: seconds to wait for all workers' nodes before round 1.
+    """
+
+    num_workers: int
+    codec: Codec
+    step: Step
+    quorum: int = 1
+    node_timeout: float = 300.0
+
+
+@dataclass
+class _Run:
+    """What a strategy remembers while `start` runs, and only then."""
+
+    federation: Federation
+    intake: Intake
+    optimizer: torch.optim.SGD
+    n_coordinates: int
+    timeout: float
+    requests: dict[str, Message] = field(default_factory=dict)
+    failed_rounds: int = 0
+    record: dict[str, Any] = field(default_factory=dict)
+
+
+class RobustStrategy(Strategy):
+    """A Flower Strategy made of one method: `aggregate(updates) -> direction`.
+
+    The base waits for the workers, sends the model, checks and counts every reply, sorts the rows
+    by worker id, and takes the optimizer step. A subclass never sees a message, a node or who is
+    Byzantine; it may keep state between rounds in its own attributes.
+
+    encoder: name of the codec that the rule asks its clients for.
+    """
+
+    encoder: ClassVar[str] = "sign"
+
+    @abstractmethod
+    def aggregate(self, updates: Updates) -> Tensor:
+        """The rule: the round's updates -> descent direction, float32 [N]; inputs untouched."""
+
+    def check(self, num_workers: int, num_rounds: int) -> None:
+        """Raise ValueError when the rule cannot serve such a run. Called before it starts."""
+
+    def diagnostics(self) -> dict[str, Any]:
+        """What the rule found out in the last round, as JSON values, for `rounds.jsonl`."""
+        return {}
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The rule's state between two rounds as plain tensors; empty for a stateless rule."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Put back what `state_dict` returned."""
+
+    def start(
+        self,
+        grid: Grid,
+        initial_arrays: ArrayRecord,
+        num_rounds: int = 3,
+        timeout: float = 3600.0,
+        train_config: ConfigRecord | None = None,
+        evaluate_config: ConfigRecord | None = None,
+        evaluate_fn: EvaluateFn | None = None,
+        *,
+        federation: Federation | None = None,
+        on_round: RoundFn | None = None,
+    ) -> Result:
+        """Run the federation: Flower's `start` with two more arguments.
+
+        initial_arrays: one array "parameters", float32 [N]. timeout: seconds for the replies of
+        a round. evaluate_config: not used; evaluation is central (`evaluate_fn`), since a
+        client's word about its own accuracy is worth nothing here.
+        on_round: gets one record a round, the line of `rounds.jsonl`.
+        Raises ValueError when `check` fails, FederationError when the federation cannot go on.
+        """
+        if federation is None:
+            raise ValueError("RobustStrategy.start needs federation=Federation(...)")
+        self.check(federation.num_workers, num_rounds)
+        parameters = torch.from_numpy(initial_arrays["parameters"].numpy())
+        intake = Intake(federation.num_workers, federation.codec, len(parameters))
+        optimizer = federation.step.optimizer(parameters)
+        self._run = _Run(federation, intake, optimizer, len(parameters), timeout)
+        intake.gather(grid, federation.node_timeout)
+        arrays, result = initial_arrays, Result(arrays=initial_arrays)
+        for server_round in range(1, num_rounds + 1):
+            clock = [time.perf_counter()]
+            messages = list(self.configure_train(server_round, arrays, train_config, grid))
+            self._run.requests = push(grid, messages)
+            incoming = [reply for _, reply in replies(grid, self._run.requests, timeout)]
+            clock.append(time.perf_counter())
+            new_arrays, metrics = self.aggregate_train(server_round, incoming)
+            clock.append(time.perf_counter())
+            if new_arrays is not None:
+                arrays = result.arrays = new_arrays
+            if metrics is not None:
+                result.train_metrics_clientapp[server_round] = metrics
+            scores = evaluate_fn(server_round, arrays) if evaluate_fn else None
+            clock.append(time.perf_counter())
+            if scores is not None:
+                result.evaluate_metrics_serverapp[server_round] = scores
+            if on_round:
+                phases = zip(("clients", "server", "evaluate"), clock, clock[1:], strict=False)
+                seconds = {name: end - start for name, start, end in phases}
+                on_round(self._run.record | dict(scores or {}) | {"seconds": seconds})
+        return result
+
+    def configure_train(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord | None, grid: Grid
+    ) -> Iterable[Message]:
+        """The whole model to every node that hosts workers."""
+        nodes = self._run.intake.nodes
+        encoder = self._run.federation.codec.name
+        messages = wire.train(nodes, arrays, server_round, encoder, config, self._run.timeout)
+        downlink_bytes = wire.size(messages[0]) * len(messages)  # they share one content
+        self._run.record = {
+            "round": server_round,
+            "nodes": len(messages),
+            "downlink_bytes": downlink_bytes,
+        }
+        return messages
+
+    def aggregate_train(
+        self, server_round: int, replies: Iterable[Message]
+    ) -> tuple[ArrayRecord | None, MetricRecord | None]:
+        """Check the replies, aggregate, step. (None, metrics) when the round is skipped."""
+        run = self._run
+        received = run.intake.open(server_round, run.requests, replies)
+        n, quorum = len(received.rows), run.federation.quorum
+        metrics = MetricRecord({"received": n, "dropped": received.dropped.total()})
+        run.record |= {"received": n, "dropped": dict(received.dropped)}
+        run.record |= {"uplink_bytes": received.uplink_bytes}
+        if n < quorum:
+            self._skip(f"{n} valid updates, quorum {quorum}")
+            return None, metrics
+        updates = Updates.from_rows(
+            received.rows, run.federation.codec, run.n_coordinates, server_round
+        )
+        direction = self.aggregate(updates)
+        if direction.shape != (run.n_coordinates,):
+            raise ValueError(
+                f"{type(self).__name__}.aggregate: expected a vector of {run.n_coordinates} "
+                f"values, got shape {tuple(direction.shape)}"
+            )
+        run.record |= self.diagnostics()
+        if not torch.isfinite(direction).all():
+            self._skip("the rule's direction is not finite")
+            return None, metrics
+        run.failed_rounds = 0
+        parameters = take_step(run.optimizer, direction)
+        return ArrayRecord({"parameters": Array(parameters.numpy())}), metrics
+
+    def configure_evaluate(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> Iterable[Message]:
+        """No client evaluates: see `start`."""
+        return []
+
+    def aggregate_evaluate(
+        self, server_round: int, replies: Iterable[Message]
+    ) -> MetricRecord | None:
+        """No client evaluates: see `start`."""
+        return None
+
+    def summary(self) -> None:
+        """Log the rule and its hyper-parameters."""
+        public = {k: v for k, v in vars(self).items() if isinstance(v, int | float | str)}
+        log.info("%s %s", type(self).__name__, public)
+
+    def _skip(self, reason: str) -> None:
+        """Keep the model this round; give up when it goes on, or when nothing ever came."""
+        run = self._run
+        run.record["skipped"] = reason
+        run.failed_rounds += 1
+        log.warning("round %d skipped: %s", run.record["round"], reason)
+        nothing_at_all = run.record["round"] == 1 and not run.record["received"]
+        if nothing_at_all or run.failed_rounds == MAX_FAILED_ROUNDS:
+            raise FederationError(
+                f"no usable round: {run.failed_rounds} skipped in a row, the last because of "
+                f"{reason}; dropped {run.record['dropped']}"
+            )

@@ -1,0 +1,170 @@
+"""The messages of a round: what goes into them and what may come out, both halves side by side.
+
+| message | record | content |
+|---|---|---|
+| `query.hello` reply | config "node" | "partition-id", "num-partitions" (int) |
+| `train` request | arrays "model" | "parameters": float32 [N] |
+| | config "config" | "round" (int), "encoder" (a codec's name), and the user's own keys |
+| `train` reply | arrays "updates" | "rows": [h, L], one row of the codec per hosted worker |
+| | config "workers" | "ids": list of h ints; "round" (int) |
+
+Nothing in a reply is believed before it is checked, and nothing that it says about its sender is
+used: `open_reply` is handed the workers for which that node may speak.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from io import BytesIO
+
+import numpy as np
+from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
+from flwr.common.serde import recorddict_to_proto
+
+from strategies.codecs import CODECS, Codec
+
+HELLO = "query.hello"
+TRAIN = "train"
+MAX_HEADER = 1024  # bytes; numpy writes 128 before an array of ours
+
+
+class Malformed(Exception):
+    """A reply that cannot be used; the text is the reason under which it is counted."""
+
+
+def size(message: Message) -> int:
+    """Bytes of a message's content, serialized as protobuf; 0 for an error or what cannot be."""
+    try:
+        return recorddict_to_proto(message.content).ByteSize()
+    except Exception:  # noqa: BLE001  a foreign reply may hold anything
+        return 0
+
+
+def hello(node: int, ttl: float) -> Message:
+    """Ask a node which partition it is."""
+    return Message(RecordDict(), node, HELLO, ttl=ttl)
+
+
+def hello_reply(request: Message, partition: int, num_partitions: int) -> Message:
+    node = ConfigRecord({"partition-id": partition, "num-partitions": num_partitions})
+    return Message(RecordDict({"node": node}), reply_to=request)
+
+
+def read_hello_reply(reply: Message) -> tuple[int, int]:
+    """(partition-id, num-partitions) as claimed. Raises Malformed."""
+    record = _records(reply, {"node": ConfigRecord})["node"]
+    partition, num_partitions = record.get("partition-id"), record.get("num-partitions")
+    if type(partition) is not int or type(num_partitions) is not int:
+        raise Malformed("malformed")
+    return partition, num_partitions
+
+
+def train(
+    nodes: list[int],
+    model: ArrayRecord,
+    round: int,
+    encoder: str,
+    config: ConfigRecord | None,
+    ttl: float,
+) -> list[Message]:
+    """One request per node; all share one content. A late node never sees it: it expires."""
+    record = ConfigRecord({**(config or {}), "round": round, "encoder": encoder})
+    content = RecordDict({"model": model, "config": record})
+    return [Message(content, node, TRAIN, ttl=ttl) for node in nodes]
+
+
+def read_train(request: Message) -> tuple[np.ndarray, int, Codec]:
+    """(parameters float32 [N], round, codec) of a request; a client trusts its server."""
+    config = request.content["config"]
+    parameters = request.content["model"]["parameters"].numpy()
+    return parameters, int(config["round"]), CODECS[str(config["encoder"])]
+
+
+def train_reply(request: Message, rows: dict[int, np.ndarray], round: int) -> Message:
+    """rows: worker id -> encoded row; all of one dtype and length."""
+    matrix = np.stack(list(rows.values()))
+    content = {
+        "updates": ArrayRecord({"rows": Array(matrix)}),
+        "workers": ConfigRecord({"ids": list(rows), "round": round}),
+    }
+    return Message(RecordDict(content), reply_to=request)
+
+
+def open_reply(
+    reply: Message, workers: tuple[int, ...], codec: Codec, n_coordinates: int, round: int
+) -> tuple[dict[int, np.ndarray], Counter[str]]:
+    """Valid rows of one reply by worker id, and the reasons why its other workers have none.
+
+    workers: the ids for which the sender may speak. Every one of them ends up either among the
+    rows or in the count: a fault of the reply costs them all, a fault of a row costs that row.
+    Never raises, whatever the reply holds.
+    """
+    try:
+        ids, matrix = _read_rows(reply, workers, codec, n_coordinates, round)
+    except Malformed as fault:
+        return {}, Counter({str(fault): len(workers)})
+    except Exception:  # noqa: BLE001  lazily parsed content may fail anywhere
+        return {}, Counter({"malformed": len(workers)})
+    rows: dict[int, np.ndarray] = {}
+    dropped: Counter[str] = Counter()
+    for worker, row in zip(ids, matrix, strict=True):
+        if fault := codec.fault(row, n_coordinates):
+            dropped[fault] += 1
+        else:
+            rows[worker] = row
+    if missing := len(workers) - len(ids):
+        dropped["missing-row"] += missing
+    return rows, dropped
+
+
+def _read_rows(
+    reply: Message, workers: tuple[int, ...], codec: Codec, n_coordinates: int, round: int
+) -> tuple[list[int], np.ndarray]:
+    records = _records(reply, {"updates": ArrayRecord, "workers": ConfigRecord})
+    header, arrays = records["workers"], records["updates"]
+    ids = header.get("ids")
+    if set(header) != {"ids", "round"} or set(arrays) != {"rows"} or not isinstance(ids, list):
+        raise Malformed("malformed")
+    if type(header["round"]) is not int or header["round"] != round:
+        raise Malformed("wrong-round")
+    if not ids or any(type(i) is not int for i in ids) or len(set(ids)) != len(ids):
+        raise Malformed("malformed")
+    if not set(ids) <= set(workers):
+        raise Malformed("foreign-worker")
+    shape = (len(ids), codec.length(n_coordinates))
+    return ids, read_array(arrays["rows"], codec.dtype, shape)
+
+
+def _records(reply: Message, expected: dict[str, type]) -> dict[str, RecordDict]:
+    if reply.has_error():
+        raise Malformed("error")
+    content = reply.content
+    if set(content) != set(expected):
+        raise Malformed("malformed")
+    if any(not isinstance(content[name], kind) for name, kind in expected.items()):
+        raise Malformed("malformed")
+    return {name: content[name] for name in expected}
+
+
+def read_array(array: Array, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
+    """The payload of a Flower Array as a read-only view, if it is exactly `dtype` and `shape`.
+
+    Trusts neither the Array's own fields nor np.load, which allocates what a header declares. No
+    byte of the payload is copied.
+    Raises Malformed ("malformed", "wrong-dtype", "wrong-shape").
+    """
+    stream = BytesIO(array.data[:MAX_HEADER])
+    try:
+        version = np.lib.format.read_magic(stream)
+        if version != (1, 0):
+            raise Malformed("malformed")
+        declared = np.lib.format.read_array_header_1_0(stream, max_header_size=MAX_HEADER)
+    except ValueError:
+        raise Malformed("malformed") from None
+    found_shape, fortran_order, found_dtype = declared
+    if found_dtype != dtype:
+        raise Malformed("wrong-dtype")
+    expected_bytes = int(np.prod(shape)) * dtype.itemsize
+    if found_shape != shape or fortran_order or len(array.data) - stream.tell() != expected_bytes:
+        raise Malformed("wrong-shape")
+    return np.frombuffer(array.data, dtype, offset=stream.tell()).reshape(shape)

@@ -1,0 +1,96 @@
+"""The n updates of one round as one matrix, packed signs or float32, with worker ids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from strategies.codecs import Codec, SignCodec
+
+
+def pack_signs(matrix: Tensor) -> Tensor:
+    """Signs of float [..., N] as bits (1 = value >= 0): uint8 [..., ceil(N/8)], same device."""
+    bits = torch.nn.functional.pad((matrix >= 0).to(torch.uint8), (0, -matrix.shape[-1] % 8))
+    weights = (1 << torch.arange(8, device=matrix.device)).to(torch.uint8)
+    return (bits.unflatten(-1, (-1, 8)) * weights).sum(-1, dtype=torch.uint8)
+
+
+def unpack_bits(packed: Tensor, n_coordinates: int) -> Tensor:
+    """uint8 [..., ceil(N/8)] -> its first N bits as uint8 0/1 [..., N], same device."""
+    if packed.device.type == "cpu":  # 6 times faster than the shifts below
+        bits = np.unpackbits(packed.numpy(), axis=-1, count=n_coordinates, bitorder="little")
+        return torch.from_numpy(bits)
+    shifts = torch.arange(8, dtype=torch.uint8, device=packed.device)
+    return ((packed.unsqueeze(-1) >> shifts) & 1).flatten(-2)[..., :n_coordinates]
+
+
+@dataclass(frozen=True, eq=False)
+class Updates:
+    """What a rule aggregates: one row per worker whose update was received and is valid.
+
+    ids: int64 [n], worker ids, ascending: a rule never sees the order of arrival.
+    round: 1-based number of the round.
+    n_coordinates: N.
+    rows: uint8 [n, ceil(N/8)] on the sign channel, float32 [n, N] on any other.
+    on_sign_channel: whether the rows are packed signs.
+
+    Build it with `from_rows` or `from_matrix`; both sort.
+    """
+
+    ids: Tensor
+    round: int
+    n_coordinates: int
+    rows: Tensor
+    on_sign_channel: bool
+
+    @classmethod
+    def from_rows(
+        cls, rows: Mapping[int, np.ndarray], codec: Codec, n_coordinates: int, round: int
+    ) -> Updates:
+        """Rows as they came over the wire, keyed by worker id; n >= 1."""
+        ids = sorted(rows)
+        on_sign_channel = isinstance(codec, SignCodec)
+        plain = [rows[i] if on_sign_channel else codec.decode(rows[i], n_coordinates) for i in ids]
+        matrix = torch.from_numpy(np.stack(plain))
+        return cls(torch.tensor(ids), round, n_coordinates, matrix, on_sign_channel)
+
+    @classmethod
+    def from_matrix(
+        cls, matrix: Tensor, ids: Tensor | None = None, *, round: int = 1, signs: bool = False
+    ) -> Updates:
+        """Rows of a float [n, N] matrix (ids 0..n-1 unless given); `signs` packs them."""
+        ids = torch.arange(len(matrix)) if ids is None else torch.as_tensor(ids)
+        order = torch.argsort(ids)
+        rows = matrix.to(torch.float32)[order.to(matrix.device)]
+        packed = pack_signs(rows) if signs else rows
+        return cls(ids[order], round, matrix.shape[1], packed, signs)
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return len(self.ids)
+
+    def bits(self, row: int) -> Tensor:
+        """Signs of one row as uint8 0/1 [N], 1 = non-negative."""
+        if self.on_sign_channel:
+            return unpack_bits(self.rows[row], self.n_coordinates)
+        return (self.rows[row] >= 0).to(torch.uint8)
+
+    def packed(self) -> Tensor:
+        """uint8 [n, ceil(N/8)], the layout of SignCodec. Sign channel only.
+
+        Raises ValueError on another channel, where packing would silently drop magnitudes.
+        """
+        if not self.on_sign_channel:
+            raise ValueError("packed() needs the sign channel: this round's rows are float32")
+        return self.rows
+
+    def dense(self) -> Tensor:
+        """float32 [n, N]; +1/-1 on the sign channel. Do not change it in place."""
+        if self.on_sign_channel:
+            return unpack_bits(self.rows, self.n_coordinates).to(torch.float32) * 2.0 - 1.0
+        return self.rows

@@ -205,7 +205,10 @@ def build_strategy(config: RunConfig) -> RobustStrategy:
         strategy = kind(**dict(config.strategy.options))
         strategy.check(config.workload.num_workers, config.num_rounds)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"strategy={name!r}: {error}") from error
+        text = str(error)
+        for key, (_, argument) in STRATEGY_OPTIONS.items():
+            text = text.replace(f"{argument}:", f"{key}:")
+        raise ConfigError(f"strategy={name!r}: {text}") from error
     return strategy
 
 

@@ -87,9 +87,13 @@ class RunFolder:
             self._accuracies.append(record["test_accuracy"])
 
     def close(self, status: str, **facts: Any) -> None:
-        """Write the final `summary.json`: status, what the rounds added up to, and `facts`."""
-        self._rounds.close()
-        self._summarize(status, **facts)
+        """Write the final `summary.json`: status, what the rounds added up to, and `facts`.
+
+        The first call counts, later ones do nothing.
+        """
+        if not self._rounds.closed:
+            self._rounds.close()
+            self._summarize(status, **facts)
 
     def _summarize(self, status: str, **facts: Any) -> None:
         summary: dict[str, Any] = {"status": status, "rounds": self._count}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
-from logging import getLogger
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,15 @@ from app.config import RunConfig, Value, build_strategy, check_machine, defaults
 from app.run_folder import FAILED, FINISHED, INTERRUPTED, RunFolder, model_sha256, new_path
 from app.task import TASKS, build, evaluate, flatten
 
-log = getLogger("signfed")
+log = logging.getLogger("signfed")
 app = ServerApp()
 
 
 @app.main()
 def main(grid: Grid, context: Context) -> None:
     """The ServerApp of `flwr run`."""
+    logging.basicConfig(format="%(message)s")
+    log.setLevel(logging.INFO)
     run(grid, context.run_config)
 
 
@@ -51,7 +53,18 @@ def run(grid: Grid, run_config: Mapping[str, Value]) -> Path:
         return MetricRecord({"test_accuracy": accuracy, "test_loss": loss})
 
     folder = RunFolder(_path(config), describe(config, run_config), len(initial))
-    log.warning("run folder: %s", folder.path)
+    log.info("run folder: %s", folder.path)
+
+    def on_round(record: dict[str, Any]) -> None:
+        folder.write_round(record)
+        if "test_accuracy" in record:
+            log.info(
+                "round %d/%d: test accuracy %.4f, %d updates received, dropped: %s",
+                record["round"], config.num_rounds, record["test_accuracy"],
+                record["received"], record["dropped"] or "none",
+            )  # fmt: skip
+
+    _at_exit(lambda: folder.close(INTERRUPTED))
     strategy.summary()
     try:
         result = strategy.start(
@@ -61,7 +74,7 @@ def run(grid: Grid, run_config: Mapping[str, Value]) -> Path:
             config.round_timeout,
             evaluate_fn=evaluate_fn,
             federation=config.federation(strategy),
-            on_round=folder.write_round,
+            on_round=on_round,
         )
     except Exception as error:
         folder.close(FAILED, error=f"{type(error).__name__}: {error}")
@@ -71,7 +84,21 @@ def run(grid: Grid, run_config: Mapping[str, Value]) -> Path:
         raise
     digest = model_sha256(result.arrays["parameters"].numpy())
     folder.close(FINISHED, model_sha256=digest)
+    log.info("finished: %s", folder.path)
     return folder.path
+
+
+def _at_exit(handler: Callable[[], None]) -> None:
+    """Have Flower call `handler` when a signal (`flwr stop`, Ctrl-C) ends this process.
+
+    The ServerApp's thread gets no exception then. Flower's hook is private: without it, a stopped
+    run's folder says "running".
+    """
+    try:
+        from flwr.supercore.exit import add_exit_handler
+    except ImportError:
+        return
+    add_exit_handler(handler)
 
 
 def describe(config: RunConfig, run_config: Mapping[str, Value]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +21,8 @@ from app import run_folder
 from app.run_folder import FAILED, FINISHED, INTERRUPTED, RUNNING
 
 CONFIG_EXIT, FAILED_EXIT, INTERRUPTED_EXIT = 2, 1, 130
-FLOWER_CHECK = 10.0  # seconds between two questions to Flower about a silent run
+POLL = 0.2  # seconds between two looks into the run folder
+FLOWER_CHECK = 30.0  # seconds between two questions to Flower, each of which starts a process
 PAIR = re.compile(r"(\S+?)=('[^']*'|\"[^\"]*\"|\S+)")
 
 app = typer.Typer(
@@ -130,14 +132,16 @@ def _read(config: list[str]) -> dict[str, Any]:
 
     from app.config import ConfigError
 
-    for text in config:
-        if not text.endswith(".toml") and (rest := PAIR.sub("", text).strip()):
-            raise ConfigError(f"-c: expected key=value pairs, with 'quotes' around text; got {rest}")
+    given = " ".join(config)
+    wrong = ConfigError(f"-c: expected key=value pairs, with 'quotes' around text; got {given}")
+    if any(PAIR.sub("", text).strip() for text in config if not text.endswith(".toml")):
+        raise wrong
     try:
         return dict(parse_config_args(config))
-    except (click.ClickException, ValueError, OSError) as error:
-        reason = error.message if isinstance(error, click.ClickException) else error
-        raise ConfigError(f"-c: {reason} Got {' '.join(config)}") from None
+    except click.ClickException:
+        raise wrong from None
+    except (ValueError, OSError) as error:
+        raise ConfigError(f"-c: {error}") from None
 
 
 def _supervise(path: Path, values: dict[str, Any], federation: str, num_rounds: int) -> int:
@@ -148,12 +152,9 @@ def _supervise(path: Path, values: dict[str, Any], federation: str, num_rounds: 
     out.print(f"run folder {path}", soft_wrap=True, highlight=False)
     status = FAILED
     try:
-        with out.status("starting Flower") as spinner, LocalFlower() as flower:
+        with LocalFlower() as flower:
             try:
                 run_id = flower.submit(root, values, federation)
-                spinner.update("starting the nodes")
-                _wait_for(path, lambda: flower.status(run_id), until_round=1)
-                spinner.stop()
                 status = _follow(path, num_rounds, lambda: flower.status(run_id))
             finally:
                 if flower.log.exists():
@@ -174,49 +175,38 @@ def _supervise(path: Path, values: dict[str, Any], federation: str, num_rounds: 
     return FAILED_EXIT
 
 
-def _wait_for(path: Path, flower_status, until_round: int) -> str:
-    """Wait until that many rounds are written or the run is over; returns the run's status."""
-    asked = time.monotonic()
-    while True:
-        status = run_folder.read_summary(path).get("status", RUNNING)
-        if status != RUNNING or len(run_folder.read_rounds(path)) >= until_round:
-            return status
-        if time.monotonic() - asked > FLOWER_CHECK:
-            asked = time.monotonic()
-            if flower_status().startswith("finished"):
-                return run_folder.read_summary(path).get("status", FAILED)
-        time.sleep(0.2)
-
-
-def _follow(path: Path, num_rounds: int, flower_status) -> str:
+def _follow(path: Path, num_rounds: int, flower_status: Callable[[], str]) -> str:
+    """Show the rounds as they are written, until the run is over; returns its status."""
     columns = (
-        TextColumn("round"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
         TextColumn("{task.fields[news]}"),
     )  # fmt: skip
+    reader, dropped, accuracy = run_folder.RoundsReader(path), 0, ""
+    asked = time.monotonic()
     with Progress(*columns, console=out) as progress:
-        bar = progress.add_task("", total=num_rounds, news="")
-        seen = 0
+        bar = progress.add_task("starting the nodes", total=num_rounds, news="")
         while True:
-            status = _wait_for(path, flower_status, until_round=seen + 1)
-            rounds = run_folder.read_rounds(path)
-            seen = len(rounds)
-            progress.update(bar, completed=seen, news=_news(rounds))
+            status = run_folder.read_summary(path).get("status", RUNNING)
+            for record in reader.new():
+                dropped += sum(record["dropped"].values())
+                if "test_accuracy" in record:
+                    accuracy = f"test accuracy {record['test_accuracy']:.3f}"
+                news = accuracy + (f"  {dropped} updates dropped" if dropped else "")
+                progress.update(bar, description="round", completed=record["round"], news=news)
             if status != RUNNING:
                 return status
-
-
-def _news(rounds: list[dict[str, Any]]) -> str:
-    scores = [r["test_accuracy"] for r in rounds if "test_accuracy" in r]
-    dropped = sum(sum(r["dropped"].values()) for r in rounds)
-    parts = [f"test accuracy {scores[-1]:.3f}"] if scores else []
-    return "  ".join(parts + ([f"{dropped} updates dropped"] if dropped else []))
+            if time.monotonic() - asked > FLOWER_CHECK:
+                asked = time.monotonic()
+                if flower_status().startswith("finished"):
+                    return run_folder.read_summary(path).get("status", FAILED)
+            time.sleep(POLL)
 
 
 def _closing_table(path: Path, byzantine_ids: tuple[int, ...]) -> None:
     summary, rounds = run_folder.read_summary(path), run_folder.read_rounds(path)
     table = Table(title=f"{summary.get('status')}: {path.name}", title_justify="left")
     table.add_column()
-    table.add_column()
+    table.add_column(overflow="fold")
     table.show_header = False
     for key in ("rounds", "final_test_accuracy", "best_test_accuracy", "parameters",
                 "uplink_bits_per_parameter", "downlink_bits_per_parameter", "model_sha256",
@@ -233,18 +223,19 @@ def _closing_table(path: Path, byzantine_ids: tuple[int, ...]) -> None:
 
 def _liars_table(record: dict[str, Any], byzantine_ids: tuple[int, ...]) -> None:
     """What the rule found out by itself, beside the truth that only a simulation knows."""
-    crossover, trusted = record.get("crossover", {}), set(record["trusted"])
-    workers = sorted(trusted | {int(w) for w in crossover} | set(byzantine_ids))
-    found, truth = [w for w in workers if w not in trusted], list(byzantine_ids)
-    verdict = "[green]right[/green]" if found == truth else "[red]wrong[/red]"
-    table = Table("", "workers", title="who lied", title_justify="left")
-    table.add_row("found lying by the rule", ", ".join(map(str, found)) or "none")
-    table.add_row("truly lying", ", ".join(map(str, truth)) or "none")
-    table.add_row("the rule is", verdict)
-    for worker, p in crossover.items():
-        label = "lying" if int(worker) in found else "honest"
-        table.add_row(f"worker {worker} was outvoted in", f"{p:6.1%} of all bits: {label}")
+    crossover = {int(worker): p for worker, p in record.get("crossover", {}).items()}
+    trusted, truth = set(record["trusted"]), set(byzantine_ids)
+    workers = sorted(trusted | set(crossover) | truth)
+    table = Table("worker", "outvoted", "found", "truth", title="who lied", title_justify="left")
+    for worker in workers:
+        found, true = (("honest", "lying")[is_lying] for is_lying in
+                       (worker not in trusted, worker in truth))  # fmt: skip
+        colour = "green" if found == true else "red"
+        outvoted = f"{crossover[worker]:.1%}" if worker in crossover else "-"
+        table.add_row(str(worker), outvoted, f"[{colour}]{found}[/{colour}]", true)
     out.print(table)
+    lying = [worker for worker in workers if worker not in trusted]
+    out.print(f"found lying: {', '.join(map(str, lying)) or 'nobody'}", highlight=False)
 
 
 if __name__ == "__main__":

@@ -118,11 +118,30 @@ def read_summary(path: Path) -> dict[str, Any]:
     return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
 
 
+class RoundsReader:
+    """Reads `rounds.jsonl` while it grows: each call of `new` returns what came since the last.
+
+    A line that is still being written is left for the next call.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path / "rounds.jsonl"
+        self._offset = 0
+
+    def new(self) -> list[dict[str, Any]]:
+        if not self._file.exists():
+            return []
+        with self._file.open("rb") as file:
+            file.seek(self._offset)
+            lines = file.read().splitlines(keepends=True)
+        complete = [line for line in lines if line.endswith(b"\n")]
+        self._offset += sum(map(len, complete))
+        return [json.loads(line) for line in complete]
+
+
 def read_rounds(path: Path) -> list[dict[str, Any]]:
-    """The complete lines of `rounds.jsonl`; a line that is still being written is left out."""
-    file = path / "rounds.jsonl"
-    text = file.read_text(encoding="utf-8") if file.exists() else ""
-    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+    """The complete lines of `rounds.jsonl`."""
+    return RoundsReader(path).new()
 
 
 def _write(file: Path, content: Mapping[str, Any]) -> None:

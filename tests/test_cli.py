@@ -1,0 +1,119 @@
+"""The command line: what can be found wrong is found before anything starts, with exit code 2."""
+
+from __future__ import annotations
+
+import pytest
+from typer.testing import CliRunner
+
+from app import cli, flower
+
+CASES = [
+    ("foo=1", "unknown key 'foo'; expected one of task, model"),
+    ("strategy='x'", "expected one of mean, sign-mv, sign-fd"),
+    ("attack='x'", "expected one of none, sign-inversion"),
+    ("task='x'", "expected one of digits, mnist"),
+    ("strategy='no_such_module:Rule'", "No module named 'no_such_module'"),
+    ("strategy='json:loads'", "expected a subclass of strategies.RobustStrategy"),
+    ("lr='fast'", "lr: expected a value of type float"),
+    ("num-rounds=1.5", "num-rounds: expected a value of type int"),
+    ("num-byzantine=16", "expected at most num-workers = 15; got 16"),
+    ("attack='stochastic-sign-flip' flip-probability=1.5", "between 0 and 1, got 1.5"),
+    ("flip-probability=0.3", "belongs to attack='stochastic-sign-flip'"),
+    ("num-rounds=0", "at least 1; got 0"),
+    ("initial-rounds=0", "initial-rounds: expected at least 1 round, got 0"),
+    ("batch-size=96", "holds 95 samples of digits"),
+    ("task='mnist'", "train-images-idx3-ubyte.gz"),
+    ("num-rounds 5", "expected key=value pairs"),
+    ("task=digits", "'quotes'"),
+    ("missing.toml", "missing.toml"),
+]
+
+
+@pytest.fixture
+def signfed(monkeypatch, tmp_path):
+    """The command in an empty folder, on a machine where Flower must not be touched."""
+
+    def forbidden(self):
+        raise AssertionError("Flower was started")
+
+    monkeypatch.setattr(flower.LocalFlower, "__enter__", forbidden)
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: CliRunner().invoke(cli.app, list(arguments))
+
+
+@pytest.mark.parametrize("config, said", CASES)
+def test_a_wrong_config_is_one_sentence_and_exit_code_2(signfed, tmp_path, config, said):
+    result = signfed("run", "-c", config)
+    assert result.exit_code == 2
+    assert said in result.output and result.output.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["--supernodes", "0"], "expected 1 to num-workers = 15; got 0"),
+        (["--supernodes", "16"], "expected 1 to num-workers = 15; got 16"),
+        (["--out", "a", "-c", "out-dir='b'"], "expected either --out or -c out-dir"),
+    ],
+)
+def test_a_wrong_option_is_exit_code_2(signfed, arguments, said):
+    result = signfed("run", *arguments)
+    assert result.exit_code == 2 and said in result.output
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["--gpus-per-client", "0.25"], "--gpus-per-client 0.25: expected a GPU"),
+        (["-c", "device='cuda'"], "device='cuda': expected a GPU"),
+    ],
+)
+def test_a_gpu_that_is_not_there_is_exit_code_2(signfed, monkeypatch, arguments, said):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    result = signfed("run", *arguments)
+    assert result.exit_code == 2 and said in result.output
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["-c", "device='cuda'"], "expected --gpus-per-client above 0"),
+        (["-c", "device='cpu'", "--gpus-per-client", "0.5"], "expected no --gpus-per-client"),
+    ],
+)
+def test_device_and_gpu_share_must_agree(signfed, monkeypatch, arguments, said):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    result = signfed("run", *arguments)
+    assert result.exit_code == 2 and said in result.output
+
+
+def test_the_gpu_share_reaches_flower(signfed, monkeypatch, tmp_path):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    asked = []
+    monkeypatch.setattr(cli, "_supervise", lambda path, values, federation, n: asked.append(federation) or 0)
+    assert signfed("run", "--gpus-per-client", "0.25", "--supernodes", "4").exit_code == 0
+    assert asked == [
+        "num-supernodes=4 client-resources-num-cpus=1 client-resources-num-gpus=0.25"
+    ]
+
+
+def test_a_folder_with_files_is_never_written_to(signfed, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "summary.json").write_text("{}")
+    result = signfed("run", "--out", "run")
+    assert result.exit_code == 2 and "expected a new or empty folder" in result.output
+    assert (tmp_path / "run" / "summary.json").read_text() == "{}"
+
+
+def test_list_names_everything_that_can_be_chosen(signfed):
+    from app.config import KEYS
+    from app.task import TASKS
+    from attacks import ATTACKS
+    from strategies import STRATEGIES
+    from strategies.codecs import CODECS
+
+    result = signfed("list")
+    assert result.exit_code == 0
+    for name in [*STRATEGIES, *ATTACKS, *TASKS, *CODECS, *KEYS]:
+        assert name in result.output

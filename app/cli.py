@@ -148,13 +148,12 @@ def _supervise(path: Path, values: dict[str, Any], federation: str, num_rounds: 
     """Start Flower, follow the run folder to its end; returns the exit code."""
     from app.flower import FlowerError, LocalFlower
 
-    root = Path(__file__).resolve().parent.parent
     out.print(f"run folder {path}", soft_wrap=True, highlight=False)
     status = FAILED
     try:
         with LocalFlower() as flower:
             try:
-                run_id = flower.submit(root, values, federation)
+                run_id = flower.submit(values, federation)
                 status = _follow(path, num_rounds, lambda: flower.status(run_id))
             finally:
                 if flower.log.exists():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -24,6 +25,9 @@ import psutil
 START_TIMEOUT = 90.0  # seconds for the SuperLink to answer
 STOP_TIMEOUT = 5.0  # seconds for its processes to end before they are killed
 CONNECTION = "signfed"
+
+
+PACKAGES = ("app", "attacks", "clients", "strategies")
 
 
 class FlowerError(RuntimeError):
@@ -71,8 +75,9 @@ class LocalFlower:
         self._stop()
         self._home.cleanup()
 
-    def submit(self, app: Path, run_config: Mapping[str, object], federation: str) -> str:
-        """Start the app of the folder `app` as a run; returns the run's id."""
+    def submit(self, run_config: Mapping[str, object], federation: str) -> str:
+        """Start signfed's Flower app as a run; returns the run's id."""
+        app = _app_folder(Path(self._home.name) / "app")
         config = " ".join(f"{key}={_toml(value)}" for key, value in run_config.items())
         result = self._flwr(
             "run", str(app), CONNECTION, "--run-config", config,
@@ -137,6 +142,18 @@ class LocalFlower:
             _ignore_gone(process.kill)
         for child in self._children:
             child.wait()
+
+
+def _app_folder(scratch: Path) -> Path:
+    """The folder that `flwr run` takes: the checkout, or a copy of what pip installed."""
+    root = Path(__file__).resolve().parent.parent
+    if (root / "pyproject.toml").exists():
+        return root
+    for package in PACKAGES:
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(root / package, scratch / package, ignore=ignored)
+    shutil.copy(root / "app" / "pyproject.toml", scratch)  # put there when the wheel was built
+    return scratch
 
 
 def _ignore_gone(action) -> None:

@@ -1,0 +1,51 @@
+"""Rounds of updates for the tests of the rules. A round is a dict: worker id -> float32 row."""
+
+import numpy as np
+
+from strategies import Updates
+from strategies.codecs import CODECS
+
+
+def updates_of(rule, rows, round, codec=None):
+    """The updates as the server builds them from the wire, in the order of the dict."""
+    codec = codec or CODECS[rule.encoder]
+    encoded = {worker: codec.encode(row) for worker, row in rows.items()}
+    return Updates.from_rows(encoded, codec, len(next(iter(rows.values()))), round)
+
+
+def play(rule, rounds, *, first=1, codec=None):
+    """[(direction, diagnostics)] of a rule over consecutive rounds, the first numbered `first`."""
+    played = []
+    for number, rows in enumerate(rounds, first):
+        direction = rule.aggregate(updates_of(rule, rows, number, codec))
+        played.append((direction.numpy(), rule.diagnostics()))
+    return played
+
+
+def random_rounds(seed, n=7, n_coordinates=13, n_rounds=6, absence=0.0):
+    """A common direction under noise that grows with the worker; the last worker is inverted.
+
+    So the workers differ in how far they can be trusted, and a rule that weighs them shows it.
+    absence: probability that a worker misses a round; one is always there.
+    """
+    random = np.random.default_rng(seed)
+    noise = np.linspace(0.3, 2.0, n)[:, None]
+    rounds = []
+    for _ in range(n_rounds):
+        truth = random.choice([-1.0, 1.0], n_coordinates)
+        rows = truth + noise * random.standard_normal((n, n_coordinates))
+        rows[-1] *= -1.0
+        present = random.random(n) >= absence
+        present[random.integers(n)] = True
+        rounds.append({int(w): rows[w].astype(np.float32) for w in np.flatnonzero(present)})
+    return rounds
+
+
+def reordered(rows, seed):
+    """The same round, its rows in another order of arrival."""
+    order = np.random.default_rng(seed).permutation(list(rows))
+    return {int(worker): rows[int(worker)] for worker in order}
+
+
+def same_bits(a, b):
+    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()

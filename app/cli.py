@@ -50,7 +50,7 @@ def run(
 
     2: the configuration cannot be, nothing was started. 1: the run failed. 130: interrupted.
     """
-    from app.config import ConfigError
+    from app.keys import ConfigError
     from app.task import DataMissing
 
     sys.path.insert(0, os.getcwd())  # for a strategy of one's own
@@ -72,7 +72,7 @@ def run(
 @app.command(name="list")
 def list_() -> None:
     """Strategies, attacks, tasks, encoders, and every run-config key with its default."""
-    from app.config import KEYS
+    from app.keys import KEYS
     from app.task import TASKS
     from attacks import ATTACKS
     from strategies import STRATEGIES
@@ -100,7 +100,8 @@ def _prepare(
     config: list[str], out_dir: str | None, supernodes: int, gpus_per_client: float
 ) -> tuple[dict[str, Any], Any]:
     """Everything that can be found wrong before anything is started."""
-    from app.config import ConfigError, build_strategy, check_machine, parse
+    from app.config import build_strategy, check_machine, parse
+    from app.keys import ConfigError
     from app.task import TASKS
 
     values = _read(config)
@@ -130,7 +131,7 @@ def _read(config: list[str]) -> dict[str, Any]:
     import click
     from flwr.common.config import parse_config_args
 
-    from app.config import ConfigError
+    from app.keys import ConfigError
 
     given = " ".join(config)
     wrong = ConfigError(f"-c: expected key=value pairs, with 'quotes' around text; got {given}")

@@ -32,7 +32,7 @@ def always_replies(handler: Handler) -> Handler:
     def wrapped(message: Message, context: Context) -> Message:
         try:
             return handler(message, context)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             return Message(
                 Error(CLIENT_FAILED, f"{type(error).__name__}: {error}"), reply_to=message
             )

@@ -1,97 +1,28 @@
-"""Run config -> frozen dataclasses. Every check of user input is here."""
+"""Run config -> frozen dataclasses; with keys.py, every check of user input."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from app.keys import (
+    ATTACK_OPTIONS,
+    KEYS,
+    STRATEGY_OPTIONS,
+    ConfigError,
+    Value,
+    check_values,
+)
 from app.task import TASKS, Task
-from attacks import ATTACKS, craft
+from attacks import craft
 from clients.seeds import generator
 from strategies import STRATEGIES, Federation, RobustStrategy, Step
 from strategies.codecs import CODECS
-
-Value = int | float | str | bool
-
-
-class ConfigError(ValueError):
-    """The user asked for something that cannot be; the text says what would do."""
-
-
-@dataclass(frozen=True)
-class Key:
-    """A run-config key: default (which fixes the type), what is allowed, and the help text."""
-
-    default: Value
-    help: str
-    expected: str = ""
-    allows: Callable[[Any], bool] = lambda value: True
-
-
-def one_of(default: str, names: Mapping[str, object] | tuple[str, ...], help: str) -> Key:
-    return Key(default, help, f"one of {', '.join(names)}", lambda value: value in names)
-
-
-def at_least(low: float, default: float, help: str) -> Key:
-    kind = "a whole number" if isinstance(default, int) else "a number"
-    return Key(default, help, f"{kind} of at least {low}", lambda value: low <= value < np.inf)
-
-
-def above_zero(default: float, help: str) -> Key:
-    return Key(default, help, "a number above 0", lambda value: 0 < value < np.inf)
-
-
-def own_or_one_of(default: str, names: Mapping[str, object], help: str) -> Key:
-    expected = f"one of {', '.join(names)}, or your own as module:Class"
-    return Key(default, help, expected, lambda value: value in names or ":" in value)
-
-
-KEYS: dict[str, Key] = {
-    "task": one_of("digits", TASKS, "data set"),
-    "model": Key("auto", "network; auto takes the task's own"),
-    "data-dir": Key("data", "folder with the data sets (not for digits)"),
-    "download": Key(False, "whether missing data may be downloaded"),
-    "num-workers": at_least(1, 15, "workers in the federation, M"),
-    "num-byzantine": at_least(0, 6, "how many of them lie"),
-    "byzantine-ids": Key("first", "who lies: first, random, or worker ids such as '0,3,5'"),
-    "strategy": own_or_one_of("sign-fd", STRATEGIES, "the server's rule"),
-    "encoder": one_of("auto", ("auto", *CODECS), "wire form; auto takes what the rule asks for"),
-    "attack": one_of("sign-inversion", ATTACKS, "what the Byzantine workers do"),
-    "flip-probability": Key(0.5, "r of stochastic-sign-flip, 0..1"),
-    "gaussian-std": Key(1.0, "standard deviation of gaussian, above 0"),
-    "num-rounds": at_least(1, 300, "rounds"),
-    "batch-size": at_least(1, 64, "samples per worker and round"),
-    "lr": above_zero(0.001, "learning rate"),
-    "momentum": Key(0.0, "momentum", "a number in [0, 1)", lambda value: 0 <= value < 1),
-    "weight-decay": at_least(0.0, 0.0, "weight decay"),
-    "initial-rounds": Key(50, "T_in of sign-fd: rounds with one weight per worker"),
-    "crossover": Key("alg1", "estimate of sign-fd after T_in: alg1, eq17 or pooled"),
-    "evaluate-every": at_least(1, 10, "rounds between two central evaluations"),
-    "quorum": Key(
-        0.5, "share of valid updates without which a round is skipped",
-        "a number in (0, 1]", lambda value: 0 < value <= 1,
-    ),
-    "round-timeout": above_zero(300.0, "seconds to wait for a round's replies"),
-    "node-timeout": above_zero(300.0, "seconds to wait for all nodes before round 1"),
-    "seed": at_least(0, 0, "of the shards, the model, the batches and the attacks"),
-    "device": one_of("auto", ("auto", "cpu", "cuda"), "where gradients are computed"),
-    "out-dir": Key("", "run folder; empty: a new one below ~/signfed-runs"),
-}  # fmt: skip
-
-# Options of one rule or attack: key -> (its owner's name, the keyword argument it becomes).
-STRATEGY_OPTIONS = {
-    "initial-rounds": ("sign-fd", "initial_rounds"),
-    "crossover": ("sign-fd", "crossover"),
-}
-ATTACK_OPTIONS = {
-    "flip-probability": ("stochastic-sign-flip", "flip_probability"),
-    "gaussian-std": ("gaussian", "std"),
-}
 
 
 @dataclass(frozen=True)
@@ -144,20 +75,12 @@ class RunConfig:
         )
 
 
-def defaults() -> dict[str, Value]:
-    """Every key with its default: what `[tool.flwr.app.config]` of pyproject.toml holds."""
-    return {name: key.default for name, key in KEYS.items()}
-
-
 def parse(given: Mapping[str, Value]) -> RunConfig:
     """Check a run config (missing keys take their defaults) and turn it into dataclasses.
 
     Raises ConfigError at the first key that cannot be, with what would do.
     """
-    values = _typed(given)
-    for name, key in KEYS.items():
-        if not key.allows(values[name]):
-            raise ConfigError(f"{name}: expected {key.expected}; got {values[name]!r}")
+    values = check_values(given)
     task = TASKS[values["task"]]
     num_workers, num_byzantine = values["num-workers"], values["num-byzantine"]
     if num_byzantine > num_workers:
@@ -231,24 +154,6 @@ def check_machine(config: RunConfig, gpus_per_client: float | None = None) -> No
         raise ConfigError("device='cpu': expected no --gpus-per-client, or device='auto'")
     if config.out_dir and (path := Path(config.out_dir)).exists() and any(path.iterdir()):
         raise ConfigError(f"out-dir: expected a new or empty folder; {path} has files in it")
-
-
-def _typed(given: Mapping[str, Value]) -> dict[str, Any]:
-    """All keys, each value of its default's type (a whole number will do for a float)."""
-    values = defaults()
-    for name, value in given.items():
-        if name not in KEYS:
-            raise ConfigError(f"unknown key {name!r}; expected one of {', '.join(KEYS)}")
-        kind = type(values[name])
-        if kind is float and type(value) is int:
-            value = float(value)
-        if type(value) is not kind:
-            raise ConfigError(
-                f"{name}: expected a value of type {kind.__name__}, such as "
-                f"{values[name]!r}; got {value!r}"
-            )
-        values[name] = value
-    return values
 
 
 def _model(name: str, task: Task) -> str:

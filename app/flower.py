@@ -17,6 +17,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -130,16 +131,16 @@ class LocalFlower:
         """End all children and theirs, Ray's included; kill what does not go."""
         tree: list[psutil.Process] = []
         for child in self._children:
-            try:
+            with suppress(psutil.NoSuchProcess):
                 process = psutil.Process(child.pid)
                 tree += [process, *process.children(recursive=True)]
-            except psutil.NoSuchProcess:
-                continue
         for process in tree:
-            _ignore_gone(process.terminate)
+            with suppress(psutil.NoSuchProcess):
+                process.terminate()
         _, alive = psutil.wait_procs(tree, timeout=STOP_TIMEOUT)
         for process in alive:
-            _ignore_gone(process.kill)
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         for child in self._children:
             child.wait()
 
@@ -154,13 +155,6 @@ def _app_folder(scratch: Path) -> Path:
         shutil.copytree(root / package, scratch / package, ignore=ignored)
     shutil.copy(root / "app" / "pyproject.toml", scratch)  # put there when the wheel was built
     return scratch
-
-
-def _ignore_gone(action) -> None:
-    try:
-        action()
-    except psutil.NoSuchProcess:
-        pass
 
 
 def _free_port() -> int:

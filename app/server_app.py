@@ -13,7 +13,8 @@ import torch
 from flwr.app import Array, ArrayRecord, Context, MetricRecord
 from flwr.serverapp import Grid, ServerApp
 
-from app.config import RunConfig, Value, build_strategy, check_machine, defaults, parse
+from app.config import RunConfig, build_strategy, check_machine, parse
+from app.keys import Value, defaults
 from app.run_folder import FAILED, FINISHED, INTERRUPTED, RunFolder, model_sha256, new_path
 from app.task import TASKS, build, evaluate, flatten
 

@@ -74,7 +74,9 @@ class Record:
         """p_m pooled over all coordinates and counted rounds (eq. 14)."""
         return self.disagreements / (n_coordinates * self.rounds)
 
-    def coordinate_llr(self, crossover: str, n_coordinates: int, eps: float, limit: float) -> Tensor:
+    def coordinate_llr(
+        self, crossover: str, n_coordinates: int, eps: float, limit: float
+    ) -> Tensor:
         """w_{m,n} float32 [N] in the per-coordinate phase.
 
         A count takes at most c_m + 1 values, so the LLR is computed once per value and looked up.
@@ -84,7 +86,7 @@ class Record:
         possible = torch.arange(self.rounds + 1, dtype=torch.float64)
         prior = self.pooled_disagreements / n_coordinates if crossover == "eq17" else 0.0
         p = ((possible + prior) / self.rounds).clamp(max=1.0)
-        table = log_likelihood_ratio(p, eps, limit).to(torch.float32).to(self.counts.device)
+        table = log_likelihood_ratio(p, eps, max_llr).to(torch.float32).to(self.counts.device)
         return table.index_select(0, self.counts.to(torch.int32) & 0xFFFF)
 
 

@@ -91,11 +91,11 @@ def test_device_and_gpu_share_must_agree(signfed, monkeypatch, arguments, said):
 def test_the_gpu_share_reaches_flower(signfed, monkeypatch, tmp_path):
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     asked = []
-    monkeypatch.setattr(cli, "_supervise", lambda path, values, federation, n: asked.append(federation) or 0)
+    monkeypatch.setattr(
+        cli, "_supervise", lambda path, values, federation, n: asked.append(federation) or 0
+    )
     assert signfed("run", "--gpus-per-client", "0.25", "--supernodes", "4").exit_code == 0
-    assert asked == [
-        "num-supernodes=4 client-resources-num-cpus=1 client-resources-num-gpus=0.25"
-    ]
+    assert asked == ["num-supernodes=4 client-resources-num-cpus=1 client-resources-num-gpus=0.25"]
 
 
 def test_a_folder_with_files_is_never_written_to(signfed, tmp_path):
@@ -107,7 +107,7 @@ def test_a_folder_with_files_is_never_written_to(signfed, tmp_path):
 
 
 def test_list_names_everything_that_can_be_chosen(signfed):
-    from app.config import KEYS
+    from app.keys import KEYS
     from app.task import TASKS
     from attacks import ATTACKS
     from strategies import STRATEGIES

@@ -93,7 +93,8 @@ def test_three_supernodes_train_the_model_of_the_in_process_run(tmp_path, proces
         )  # fmt: skip
     processes.environment("user")
     (tmp_path / "user" / "config.toml").write_text(
-        f'[superlink]\ndefault = "loopback"\n[superlink.loopback]\naddress = "{link}"\ninsecure = true\n'
+        f'[superlink]\ndefault = "loopback"\n'
+        f'[superlink.loopback]\naddress = "{link}"\ninsecure = true\n'
     )
     deadline = time.monotonic() + 250
     wait_for_port(port, deadline)
@@ -104,7 +105,9 @@ def test_three_supernodes_train_the_model_of_the_in_process_run(tmp_path, proces
         time.sleep(0.5)
     summary = read_summary(tmp_path / "run")
     assert summary["status"] == "finished", summary
-    assert [(r["nodes"], r["received"]) for r in read_rounds(tmp_path / "run")] == [(3, 15)] * ROUNDS
+    assert [(r["nodes"], r["received"]) for r in read_rounds(tmp_path / "run")] == [
+        (3, 15)
+    ] * ROUNDS
     # The same workers and rounds in one process: the same bits.
     same = federate(tmp_path / "same", num_rounds=ROUNDS, initial_rounds=50)
     assert summary["model_sha256"] == same.sha256

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import pickle
 
 import numpy as np
 import pytest
@@ -80,7 +79,10 @@ FAULTS = {
         lambda q, r: [with_rows(r, lying_array(payload(RIGHT) + b"\0"))],
         "wrong-shape",
     ),
-    "declares a terabyte": (lambda q, r: [with_rows(r, lying_array(giant_header()))], "wrong-shape"),
+    "declares a terabyte": (
+        lambda q, r: [with_rows(r, lying_array(giant_header()))],
+        "wrong-shape",
+    ),
     "64 MB": (lambda q, r: [with_rows(r, np.zeros((1, 1 << 26), np.uint8))], "wrong-shape"),
     "floats": (lambda q, r: [with_rows(r, np.zeros((1, LENGTH), np.float32))], "wrong-dtype"),
     "signed bytes": (lambda q, r: [with_rows(r, RIGHT.view(np.int8))], "wrong-dtype"),
@@ -176,7 +178,9 @@ def test_all_faults_at_once(tmp_path):
         return in_training(tamper)
 
     keys = {"nodes": 15, "num_rounds": 12, "round_timeout": ROUND_TIMEOUT}
-    hostile = federate(tmp_path / "all", tamper={n: turn(i) for i, n in enumerate((2, 8, 11))}, **keys)
+    hostile = federate(
+        tmp_path / "all", tamper={n: turn(i) for i, n in enumerate((2, 8, 11))}, **keys
+    )
     quiet = federate(tmp_path / "none", tamper={n: in_training(silent) for n in (2, 8, 11)}, **keys)
     assert [sum(d.values()) for d in hostile.dropped] == [3] * 12
     assert {reason for d in hostile.dropped for reason in d} == {r for _, r in FAULTS.values()}

@@ -89,7 +89,7 @@ def test_bytes_are_those_of_the_serialized_messages(tmp_path):
         sizes.append(wire.size(reply))
         return [reply]
 
-    done = federate(tmp_path / "run", nodes=15, tamper={i: weigh for i in range(15)})
+    done = federate(tmp_path / "run", nodes=15, tamper=dict.fromkeys(range(15), weigh))
     trained = sizes[15:]  # the first 15 replies answer the hello
     per_round = [sum(trained[i : i + 15]) for i in range(0, len(trained), 15)]
     assert [r["uplink_bytes"] for r in done.rounds] == per_round
@@ -130,12 +130,19 @@ def test_a_round_without_quorum_is_skipped_and_a_series_of_them_ends_the_run(tmp
         trains = "config" in request.content
         return [] if trains and request.content["config"]["round"] > 2 else [reply]
 
-    gone = {node: leaves_after_round_2 for node in (0, 1)}
+    gone = dict.fromkeys((0, 1), leaves_after_round_2)
     keys = {"nodes": 3, "num_rounds": 20, "round_timeout": 0.05, "tamper": gone}
     with pytest.raises(FederationError, match="5 skipped in a row"):
         federate(tmp_path / "lost", **keys)
     done = outcome(tmp_path / "lost")
-    assert done.summary["status"] == "failed" and [r["received"] for r in done.rounds] == [15, 15, 5, 5, 5, 5]
+    assert done.summary["status"] == "failed" and [r["received"] for r in done.rounds] == [
+        15,
+        15,
+        5,
+        5,
+        5,
+        5,
+    ]
     assert "quorum 8" in done.rounds[2]["skipped"]
     assert done.rounds[2]["dropped"] == {"no-reply": 10}
     # With a smaller quorum the same replies carry the run to its end.

@@ -1,4 +1,4 @@
-"""Who may send, and what of it is fit for a rule: nodes are bound once, replies checked each round."""
+"""Who may send, and what of it is fit for a rule."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def size(message: Message) -> int:
     """Bytes of a message's content, serialized as protobuf; 0 for an error or what cannot be."""
     try:
         return recorddict_to_proto(message.content).ByteSize()
-    except Exception:  # noqa: BLE001  a foreign reply may hold anything
+    except Exception:
         return 0
 
 
@@ -103,7 +103,7 @@ def open_reply(
         ids, matrix = _read_rows(reply, workers, codec, n_coordinates, round)
     except Malformed as fault:
         return {}, Counter({str(fault): len(workers)})
-    except Exception:  # noqa: BLE001  lazily parsed content may fail anywhere
+    except Exception:
         return {}, Counter({"malformed": len(workers)})
     rows: dict[int, np.ndarray] = {}
     dropped: Counter[str] = Counter()

@@ -75,16 +75,16 @@ class Record:
         return self.disagreements / (n_coordinates * self.rounds)
 
     def coordinate_llr(
-        self, crossover: str, n_coordinates: int, eps: float, limit: float
+        self, estimate: str, n_coordinates: int, eps: float, max_llr: float
     ) -> Tensor:
         """w_{m,n} float32 [N] in the per-coordinate phase.
 
         A count takes at most c_m + 1 values, so the LLR is computed once per value and looked up.
-        alg1: p = counts / c_m, counted from round 1. eq17: p = (T_in p_pool + counts) / c_m, counted
-        after T_in, where T_in p_pool is the pooled phase's disagreements per coordinate.
+        alg1: p = counts / c_m, with counts from round 1. eq17: p = (T_in p_pool + counts) / c_m,
+        with counts after T_in; T_in p_pool is the pooled phase's disagreements per coordinate.
         """
         possible = torch.arange(self.rounds + 1, dtype=torch.float64)
-        prior = self.pooled_disagreements / n_coordinates if crossover == "eq17" else 0.0
+        prior = self.pooled_disagreements / n_coordinates if estimate == "eq17" else 0.0
         p = ((possible + prior) / self.rounds).clamp(max=1.0)
         table = log_likelihood_ratio(p, eps, max_llr).to(torch.float32).to(self.counts.device)
         return table.index_select(0, self.counts.to(torch.int32) & 0xFFFF)

@@ -132,6 +132,11 @@ def build_strategy(config: RunConfig) -> RobustStrategy:
         for key, (_, argument) in STRATEGY_OPTIONS.items():
             text = text.replace(f"{argument}:", f"{key}:")
         raise ConfigError(f"strategy={name!r}: {text}") from error
+    if strategy.encoder not in CODECS:
+        raise ConfigError(
+            f"strategy={name!r}: expected an encoder among {', '.join(CODECS)}; "
+            f"got {strategy.encoder!r}"
+        )
     return strategy
 
 

@@ -200,7 +200,8 @@ class RobustStrategy(Strategy):
 
     def summary(self) -> None:
         """Log the rule and its hyper-parameters."""
-        public = {k: v for k, v in vars(self).items() if isinstance(v, int | float | str)}
+        public = {k: v for k, v in vars(self).items() if not k.startswith("_")}
+        public = {k: v for k, v in public.items() if isinstance(v, int | float | str)}
         log.info("%s %s", type(self).__name__, public)
 
     def _skip(self, reason: str) -> None:

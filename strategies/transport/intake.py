@@ -95,7 +95,7 @@ class Intake:
             rows, faults = self._check(reply, node, workers_of[node], round)
             received.rows |= rows
             received.dropped += faults
-            received.uplink_bytes += wire.size(reply)
+            received.uplink_bytes += wire.size(reply, limit=self._plausible(workers_of[node]))
             for reason in faults:
                 self._log_once(node, reason, reply.error.reason if reply.has_error() else "")
         for node in silent:
@@ -110,6 +110,11 @@ class Intake:
         if not reply.has_error() and reply.metadata.src_node_id != node:
             return {}, Counter({"wrong-sender": len(workers)})
         return wire.open_reply(reply, workers, self._codec, self._n_coordinates, round)
+
+    def _plausible(self, workers: tuple[int, ...]) -> int:
+        """Twice the bytes of an honest reply for these workers, and something for the records."""
+        row = self._codec.length(self._n_coordinates) * self._codec.dtype.itemsize
+        return 2 * row * len(workers) + 65_536
 
     def _bind(self, node: int, reply: Message) -> None:
         try:

@@ -32,11 +32,17 @@ class Malformed(Exception):
     """A reply that cannot be used; the text is the reason under which it is counted."""
 
 
-def size(message: Message) -> int:
-    """Bytes of a message's content, serialized as protobuf; 0 for an error or what cannot be."""
+def size(message: Message, limit: float = float("inf")) -> int:
+    """Bytes of a message's content, serialized as protobuf; 0 for an error or what cannot be.
+
+    limit: payloads beyond it are only added up, since serializing copies them, which is what the
+    sender of a giant reply hopes for.
+    """
     try:
-        return recorddict_to_proto(message.content).ByteSize()
-    except Exception:
+        arrays = [a for record in message.content.array_records.values() for a in record.values()]
+        payload = sum(len(array.data) for array in arrays)
+        return payload if payload > limit else recorddict_to_proto(message.content).ByteSize()
+    except Exception:  # a foreign reply may hold anything
         return 0
 
 

@@ -77,8 +77,8 @@ def ignores_the_scale_of_a_row(make):
     scales = np.random.default_rng(5).uniform(1e-3, 1e3, size=7).astype(np.float32)
     scaled = [{w: row * scales[w] for w, row in rows.items()} for rows in rounds]
     for codec in CODECS.values():
-        pairs = zip(play(make(), rounds, codec=codec), play(make(), scaled, codec=codec))
-        assert all(same_bits(a, b) for (a, _), (b, _) in pairs)
+        played = play(make(), rounds, codec=codec), play(make(), scaled, codec=codec)
+        assert all(same_bits(a, b) for (a, _), (b, _) in zip(*played, strict=True))
 
 
 def answers_the_same_on_both_channels(make):
@@ -98,8 +98,8 @@ def follows_unanimous_signs(make):
 def answers_ties_and_zeros_with_plus_one(make):
     row = np.array([1.0, -2.0, 3.0], np.float32)
     for n in (2, 4):
-        for rows in ({w: row * (-1) ** w for w in range(n)}, {w: 0 * row for w in range(n)}):
-            ((direction, _),) = play(make(), [rows])
+        for signs in ([1, -1] * (n // 2), [0] * n):
+            ((direction, _),) = play(make(), [{w: s * row for w, s in enumerate(signs)}])
             assert direction.tolist() == [1.0, 1.0, 1.0]
 
 
@@ -110,7 +110,8 @@ def returns_a_unanimous_row(make):
 
 def scales_with_its_input(make):
     rounds = random_rounds(seed=7)
-    quadrupled = [{w: 4.0 * row for w, row in rows.items()} for rows in rounds]  # 4: exact in binary
+    # 4: exact in binary
+    quadrupled = [{w: 4.0 * row for w, row in rows.items()} for rows in rounds]
     pairs = zip(play(make(), rounds), play(make(), quadrupled), strict=True)
     assert all(same_bits(4.0 * a, b) for (a, _), (b, _) in pairs)
 

@@ -1,0 +1,204 @@
+import numpy as np
+import pytest
+import torch
+
+from attacks import ATTACKS, attack, craft
+from strategies import Mean, SignMV, Updates
+
+OWN = np.array([[1.0, -2.0, 0.0, -0.5], [-3.0, 4.0, 5.0, -6.0]], np.float32)
+
+
+def randn(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def crafted(name, own=OWN, **options):
+    return craft(name, own, n_total=5, seed=0, **options)
+
+
+@pytest.mark.parametrize(
+    "name, options, expected",
+    [
+        ("none", {}, OWN),
+        ("sign-inversion", {}, [[-1, 2, 0, 0.5], [3, -4, -5, 6]]),
+        ("stochastic-sign-flip", {"flip_probability": 0.0}, OWN),
+        ("stochastic-sign-flip", {"flip_probability": 1.0}, [[-1, 2, 0, 0.5], [3, -4, -5, 6]]),
+    ],
+)
+def test_what_is_sent_by_hand(name, options, expected):
+    sent = crafted(name, **options)
+    assert sent.dtype == np.float32
+    assert np.array_equal(sent, expected)
+
+
+def test_inverting_twice_changes_nothing():
+    own = randn(3, 50)
+    once = crafted("sign-inversion", own)
+    assert crafted("sign-inversion", once).tobytes() == own.tobytes()
+    assert not np.array_equal(once, own)
+
+
+@pytest.mark.parametrize("r", [0.1, 0.5, 0.8])
+def test_signs_are_flipped_at_the_rate_r(r):
+    """100,000 coins: 5 standard deviations are 0.008 at r = 1/2. Magnitudes stay."""
+    own = randn(2, 50_000)
+    sent = crafted("stochastic-sign-flip", own, flip_probability=r)
+    tolerance = 5 * (r * (1 - r) / own.size) ** 0.5
+    assert np.mean(sent != own) == pytest.approx(r, abs=tolerance)
+    assert np.array_equal(np.abs(sent), np.abs(own))
+
+
+def test_a_flipped_worker_errs_with_p_plus_r_times_1_minus_2p():
+    """Eq. 11: p = 0.2 and r = 0.3 make 0.38; 200,000 coins, 5 standard deviations."""
+    random = np.random.default_rng(1)
+    own = np.where(random.random((2, 100_000)) < 0.2, -1.0, 1.0).astype(np.float32)
+    sent = crafted("stochastic-sign-flip", own, flip_probability=0.3)
+    assert np.mean(sent < 0) == pytest.approx(0.38, abs=5 * (0.38 * 0.62 / 200_000) ** 0.5)
+
+
+@pytest.mark.parametrize("name", ["stochastic-sign-flip", "gaussian"])
+def test_attackers_draw_independently(name):
+    """Equal rows in, rows out that agree in half of the signs: 50,000 coins, 5 deviations."""
+    sent = crafted(name, np.ones((2, 50_000), np.float32))
+    assert np.mean((sent[0] > 0) == (sent[1] > 0)) == pytest.approx(0.5, abs=0.0112)
+
+
+@pytest.mark.parametrize("std", [1.0, 0.5, 30.0])
+def test_gaussian_noise_has_its_mean_and_deviation(std):
+    """Over 200,000 draws: mean within 5 std / sqrt(n), deviation within 1 %."""
+    sent = crafted("gaussian", np.ones((2, 100_000), np.float32), std=std)
+    assert sent.mean() == pytest.approx(0.0, abs=5 * std / 200_000**0.5)
+    assert sent.std() == pytest.approx(std, rel=0.01)
+    assert np.mean(np.abs(sent) < std) == pytest.approx(0.6827, abs=0.01)  # a bell, not a box
+
+
+def test_gaussian_noise_knows_nothing_of_the_gradient():
+    assert crafted("gaussian", OWN).tobytes() == crafted("gaussian", 0 * OWN).tobytes()
+
+
+# From here on: what must hold for every attack in the table, and for those still to come.
+
+
+def needs(name):
+    honest = randn(3, 4, seed=9)
+    return {"honest": honest} if ATTACKS[name].knowledge == "omniscient" else {}
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_input_is_untouched(name):
+    own = OWN.copy()
+    own.flags.writeable = False
+    sent = crafted(name, own, **needs(name))
+    assert sent.shape == own.shape and sent.dtype == np.float32
+    assert own.tobytes() == OWN.tobytes()
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_the_seed_fixes_what_is_sent(name):
+    sent, again = (craft(name, OWN, n_total=5, seed=3, **needs(name)) for _ in range(2))
+    assert sent.tobytes() == again.tobytes()
+
+
+@pytest.mark.parametrize("name", ["stochastic-sign-flip", "gaussian"])
+def test_another_seed_sends_something_else(name):
+    own = randn(2, 50)
+    rows = [craft(name, own, n_total=5, seed=seed) for seed in range(3)]
+    assert len({row.tobytes() for row in rows}) == 3
+
+
+@pytest.mark.parametrize("name", [n for n, a in ATTACKS.items() if a.knowledge == "own"])
+def test_who_knows_only_its_own_row_ignores_the_colluders(name):
+    changed = OWN.copy()
+    changed[0] = 99.0
+    assert crafted(name, OWN)[1].tobytes() == crafted(name, changed)[1].tobytes()
+
+
+@pytest.mark.parametrize("knowledge", ["own", "colluders", "omniscient"])
+def test_honest_rows_reach_only_who_declared_to_need_them(knowledge, monkeypatch):
+    seen = []
+
+    @attack(knowledge=knowledge, stage="gradient")
+    def spy(view, *, factor=1.0):
+        seen.append(view)
+        return factor * view.own
+
+    monkeypatch.setitem(ATTACKS, "spy", spy)
+    honest = randn(3, 4)
+    sent = craft("spy", OWN, honest, n_total=5, seed=0, factor=2.0)
+    (view,) = seen
+    assert np.array_equal(sent, 2 * OWN)
+    assert view.honest is (honest if knowledge == "omniscient" else None)
+    assert view.n_total == 5 and len(view.generators) == 2
+
+
+def test_missing_honest_rows_are_an_error(monkeypatch):
+    @attack(knowledge="omniscient", stage="gradient")
+    def greedy(view):
+        return view.honest[: len(view.own)]
+
+    monkeypatch.setitem(ATTACKS, "greedy", greedy)
+    with pytest.raises(ValueError, match="'greedy' needs the honest rows"):
+        craft("greedy", OWN, n_total=5, seed=0)
+
+
+@pytest.mark.parametrize(
+    "name, options, text",
+    [
+        ("sign-inversoin", {}, "unknown attack 'sign-inversoin'; expected one of none, sign-inv"),
+        ("stochastic-sign-flip", {"flip_probability": 1.01}, "between 0 and 1, got 1.01"),
+        ("stochastic-sign-flip", {"flip_probability": -0.01}, "between 0 and 1, got -0.01"),
+        ("stochastic-sign-flip", {"flip_probability": float("nan")}, "between 0 and 1, got nan"),
+        ("gaussian", {"std": 0.0}, "above 0, got 0.0"),
+        ("gaussian", {"std": -1.0}, "above 0, got -1.0"),
+        ("gaussian", {"std": float("nan")}, "above 0, got nan"),
+    ],
+)
+def test_impossible_arguments_are_refused(name, options, text):
+    with pytest.raises(ValueError, match=text):
+        crafted(name, **options)
+
+
+def test_an_option_of_another_attack_is_refused():
+    with pytest.raises(TypeError, match="std"):
+        crafted("sign-inversion", std=1.0)
+
+
+@pytest.mark.parametrize("declared", [{"knowledge": "all"}, {"stage": "bits"}])
+def test_an_attack_must_declare_what_exists(declared):
+    with pytest.raises(ValueError, match="must be one of"):
+        attack(**{"knowledge": "own", "stage": "message"} | declared)
+
+
+# Teeth: an attack that hurts nobody would flatter every defence.
+
+
+def direction(rule, honest, lied, signs):
+    rows = torch.from_numpy(np.concatenate([lied, honest]))
+    return rule.aggregate(Updates.from_matrix(rows, signs=signs)).numpy()
+
+
+@pytest.mark.parametrize(
+    "name, options, liars",
+    [("gaussian", {"std": 100.0}, 1), ("sign-inversion", {}, 6)],
+)
+def test_the_mean_breaks(name, options, liars):
+    """Gradients around 1: the mean points away from them in about half of the coordinates."""
+    gradients = 1.0 + 0.1 * randn(11, 2000)
+    own, honest = gradients[:liars], gradients[liars:]
+    assert (direction(Mean(), honest, own, signs=False) > 0).all()
+    broken = direction(Mean(), honest, crafted(name, own, **options), signs=False)
+    assert np.mean(broken < 0) > 0.45
+    assert np.abs(broken - 1.0).mean() > 0.9
+
+
+@pytest.mark.parametrize("name, moved", [("sign-inversion", 1.0), ("stochastic-sign-flip", 0.5)])
+def test_a_majority_vote_turns_where_its_margin_is_small(name, moved):
+    """5 workers, 1 lies: 3 to 2 becomes 2 to 3 when its bit is flipped; 5 to 0 stays."""
+    close, clear = 1000, 500
+    honest = np.ones((4, close + clear), np.float32)
+    honest[:2, :close] = -1.0
+    own = np.ones((1, close + clear), np.float32)
+    assert (direction(SignMV(), honest, own, signs=True) == 1.0).all()
+    turned = direction(SignMV(), honest, crafted(name, own), signs=True) < 0
+    assert np.mean(turned[:close]) == pytest.approx(moved, abs=0.08)  # 5 deviations of 1000 coins
+    assert not turned[close:].any()

@@ -1,0 +1,148 @@
+import numpy as np
+import pytest
+from flwr.client import NumPyClient
+
+from attacks import ATTACKS, attack
+from clients import ByzantineClient, HonestClient
+from clients.seeds import generator
+from strategies.codecs import CODECS
+
+SIGN, FLOAT32 = CODECS["sign"], CODECS["float32"]
+PARAMETERS = np.array([0.0, 1.0, -1.0, 2.0, -2.0, 3.0, -3.0, 0.5, -0.5, 0.0], np.float32)
+
+
+def gradient(parameters, worker, round):
+    """Depends on all three, and holds exact zeros of both signs."""
+    return (parameters * (worker + 1) * round).astype(np.float32)
+
+
+def send(client, round=2):
+    (row,), examples, metrics = client.fit([PARAMETERS], {"round": round})
+    assert (examples, metrics) == (1, {})  # a robust rule does not ask a client for its weight
+    return row
+
+
+def liar(name_or_attack, codec, *, worker=3, seed=0, **options):
+    chosen = ATTACKS[name_or_attack] if isinstance(name_or_attack, str) else name_or_attack
+    return ByzantineClient(worker, gradient, codec, chosen, options, seed=seed, n_total=5)
+
+
+@pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
+def test_an_honest_client_encodes_its_gradient_of_the_round(codec):
+    for worker, round in ((0, 1), (3, 2)):
+        row = send(HonestClient(worker, gradient, codec), round)
+        assert row.dtype == codec.dtype
+        assert row.tobytes() == codec.encode(gradient(PARAMETERS, worker, round)).tobytes()
+
+
+def test_clients_are_flowers_numpy_clients():
+    assert issubclass(HonestClient, NumPyClient)
+    assert issubclass(ByzantineClient, HonestClient)
+
+
+@pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
+def test_a_byzantine_client_without_an_attack_is_honest(codec):
+    assert send(liar("none", codec)).tobytes() == send(HonestClient(3, gradient, codec)).tobytes()
+
+
+def test_sign_inversion_flips_every_bit_also_of_zeros():
+    """Negating the gradient instead would leave the bits of 0.0, 1 for both signs of zero."""
+    honest, lied = (SIGN.decode(send(c), 10) for c in (
+        HonestClient(3, gradient, SIGN), liar("sign-inversion", SIGN),
+    ))  # fmt: skip
+    assert np.array_equal(lied, -honest)
+    assert SIGN.fault(send(liar("sign-inversion", SIGN)), 10) is None
+
+
+def test_sign_inversion_of_floats_negates_them():
+    assert np.array_equal(send(liar("sign-inversion", FLOAT32)), -gradient(PARAMETERS, 3, 2))
+
+
+def test_a_gradient_attack_strikes_before_compression_a_message_attack_after():
+    seen = {}
+
+    def spy(stage):
+        @attack(knowledge="own", stage=stage)
+        def function(view, *, factor=1.0):
+            seen[stage] = view
+            return view.own * np.float32(factor)
+
+        return function
+
+    for stage in ("gradient", "message"):
+        send(liar(spy(stage), SIGN, factor=-1.0))
+    own = gradient(PARAMETERS, 3, 2)
+    assert np.array_equal(seen["gradient"].own, own[None])
+    assert np.array_equal(seen["message"].own, SIGN.decode(SIGN.encode(own), 10)[None])
+    assert all(view.n_total == 5 and view.honest is None for view in seen.values())
+
+
+def test_gaussian_noise_is_compressed_like_a_gradient():
+    noise = send(liar("gaussian", FLOAT32, std=2.0))
+    assert send(liar("gaussian", SIGN, std=2.0)).tobytes() == SIGN.encode(noise).tobytes()
+    assert np.array_equal(noise, 2.0 * send(liar("gaussian", FLOAT32, std=1.0)))
+
+
+@pytest.mark.parametrize("name", ["gaussian", "stochastic-sign-flip"])
+def test_what_is_sent_depends_on_seed_worker_and_round_alone(name):
+    def bits(seed, worker, round):
+        # One gradient for all: the difference must come from the attack's own draws.
+        client = ByzantineClient(
+            worker, lambda *_: np.ones(64, np.float32), SIGN, ATTACKS[name], {}, seed=seed,
+            n_total=5,
+        )  # fmt: skip
+        return send(client, round).tobytes()
+
+    assert bits(0, 1, 2) == bits(0, 1, 2)
+    others = {bits(0, 1, 2), bits(1, 1, 2), bits(0, 2, 2), bits(0, 1, 3), bits(0, 2, 1)}
+    assert len(others) == 5
+
+
+def test_rounds_in_any_order_and_twice():
+    forwards, backwards = liar("gaussian", FLOAT32), liar("gaussian", FLOAT32)
+    rows = {round: send(forwards, round).tobytes() for round in (1, 2, 3)}
+    for round in (3, 1, 2, 2):
+        assert send(backwards, round).tobytes() == rows[round]
+
+
+@pytest.mark.parametrize("knowledge", ["colluders", "omniscient"])
+def test_an_attack_that_needs_others_rows_is_refused(knowledge):
+    greedy = attack(knowledge=knowledge, stage="gradient")(lambda view: view.own)
+    with pytest.raises(ValueError, match=f"asks for '{knowledge}'"):
+        liar(greedy, SIGN)
+
+
+def test_an_impossible_option_fails_when_it_is_used():
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        send(liar("stochastic-sign-flip", SIGN, flip_probability=2.0))
+
+
+def test_the_parameters_are_left_alone():
+    before = PARAMETERS.tobytes()
+    for name in ATTACKS:
+        send(liar(name, FLOAT32))
+    assert PARAMETERS.tobytes() == before
+
+
+def draws(*arguments):
+    return generator(*arguments).random(4).tolist()
+
+
+def test_generators_are_pure():
+    state = np.random.get_state()[1].tolist()
+    assert draws(0, "batch", 1, 2) == draws(0, "batch", 1, 2)
+    interleaved = generator(0, "batch", 1, 2), generator(0, "attack", 1, 2)
+    taken = [g.random() for _ in range(4) for g in interleaved]
+    assert taken[::2] == draws(0, "batch", 1, 2) and taken[1::2] == draws(0, "attack", 1, 2)
+    assert np.random.get_state()[1].tolist() == state
+
+
+def test_every_purpose_and_key_has_a_stream_of_its_own():
+    streams = [
+        draws(seed, purpose, worker, round)
+        for seed in (0, 1)
+        for purpose in ("batch", "attack", "partition")
+        for worker in (0, 1, 2)
+        for round in (1, 2, 3)
+    ]
+    assert len({tuple(stream) for stream in streams}) == len(streams) == 54

@@ -1,0 +1,60 @@
+import pytest
+import torch
+
+from strategies import Step
+from strategies.step import take_step
+
+DIRECTIONS = [(1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)]
+
+
+@pytest.mark.parametrize(
+    "step, path",
+    [
+        # x - 0.5 v
+        (Step(lr=0.5), [(0.5, -1.5), (0.0, -2.0), (0.5, -2.5)]),
+        # buf = v; 0.5 buf + v: (1, -1), (1.5, 0.5), (-0.25, 1.25)
+        (Step(lr=0.5, momentum=0.5), [(0.5, -1.5), (-0.25, -1.75), (-0.125, -2.375)]),
+        # v + 0.5 x: (1.5, -2), (1.125, 0.5), (-1.15625, 0.375)
+        (Step(lr=0.5, weight_decay=0.5), [(0.25, -1.0), (-0.3125, -1.25), (0.265625, -1.4375)]),
+        # v + 0.5 x: (1.5, -2), (1.125, 0.5), (-1.34375, 0.625); buf: that, (1.875, -0.5),
+        # (-0.40625, 0.375)
+        (
+            Step(lr=0.5, momentum=0.5, weight_decay=0.5),
+            [(0.25, -1.0), (-0.6875, -0.75), (-0.484375, -0.9375)],
+        ),
+    ],
+    ids=["plain", "momentum", "weight decay", "both"],
+)
+def test_three_steps_by_hand(step, path):
+    """From (1, -2); all numbers are exact in binary."""
+    optimizer = step.optimizer(torch.tensor([1.0, -2.0]))
+    walked = [tuple(take_step(optimizer, torch.tensor(v)).tolist()) for v in DIRECTIONS]
+    assert walked == path
+
+
+@pytest.mark.parametrize("step", [Step(0.1), Step(0.1, 0.9, 0.01)], ids=["plain", "both"])
+def test_formula_over_three_steps(step):
+    x, *directions = torch.randn(4, 20, generator=torch.Generator().manual_seed(0))
+    optimizer, buffer = step.optimizer(x), torch.zeros(20)
+    for v in directions:
+        buffer = step.momentum * buffer + (v + step.weight_decay * x)
+        x = x - step.lr * buffer
+        torch.testing.assert_close(take_step(optimizer, v), x, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("step", [Step(0.5), Step(0.5, 0.9, 0.1)], ids=["plain", "both"])
+def test_nothing_is_shared_with_the_caller(step):
+    start = torch.tensor([1.0, -2.0])
+    alone, watched = step.optimizer(start), step.optimizer(start)
+    for v in DIRECTIONS:
+        direction = torch.tensor(v)
+        returned = take_step(watched, direction)
+        assert torch.equal(returned, take_step(alone, torch.tensor(v)))
+        assert direction.tolist() == list(v)
+        returned.zero_(), direction.zero_()  # theirs to change: no later step may notice
+    assert start.tolist() == [1.0, -2.0]
+
+
+def test_a_direction_of_another_dtype_is_taken():
+    optimizer = Step(1.0).optimizer(torch.zeros(2))
+    assert take_step(optimizer, torch.tensor([1, -1], dtype=torch.float64)).dtype == torch.float32

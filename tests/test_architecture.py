@@ -1,0 +1,179 @@
+"""What the folders promise one another, read from the source."""
+
+import ast
+import doctest
+import importlib
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("app", "attacks", "clients", "strategies")
+FILES = {
+    str(file.relative_to(ROOT)): file.read_text(encoding="utf-8")
+    for package in PACKAGES
+    for file in sorted((ROOT / package).rglob("*.py"))
+}
+TREES = {name: ast.parse(text) for name, text in FILES.items()}
+
+# What a folder may import of the others; of clients, only the wire forms of the server's side.
+MAY_IMPORT = {
+    "app": ("attacks", "clients", "strategies"),
+    "attacks": (),
+    "clients": ("attacks", "strategies.codecs"),
+    "strategies": (),
+}
+MAY_IMPORT_FLOWER = (
+    "app/cli.py", "app/client_app.py", "app/server_app.py", "clients/honest.py",
+    "strategies/base.py", "strategies/transport/",
+)  # fmt: skip
+OWN_GENERATORS = {"default_rng", "Generator"}
+GLOBAL_TORCH_RNG = {
+    "rand", "randn", "randint", "randperm", "rand_like", "randn_like", "randint_like", "normal",
+    "bernoulli", "multinomial", "poisson", "manual_seed", "seed", "set_rng_state",
+}  # fmt: skip
+MAY_SEED_TORCH = "app/task/models.py"  # initialises networks, inside fork_rng
+
+
+def imported(tree):
+    """Absolute names of everything a file imports, inside functions too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "relative imports hide where an arrow points"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def within(name, packages):
+    return any(name == package or name.startswith(package + ".") for package in packages)
+
+
+def dotted(node):
+    """The name of such an expression: "np.random.seed"; "" for any other."""
+    if isinstance(node, ast.Attribute):
+        return f"{dotted(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def test_the_source_is_there():
+    assert len(FILES) > 20 and {name.split("/")[0] for name in FILES} == set(PACKAGES)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_imports_go_one_way(name):
+    package = name.split("/")[0]
+    for other in imported(TREES[name]):
+        if within(other, PACKAGES) and not within(other, [package]):
+            assert within(other, MAY_IMPORT[package]), f"{name} imports {other}"
+
+
+def test_only_the_shells_know_flower():
+    for name, tree in TREES.items():
+        if any(within(other, ["flwr"]) for other in imported(tree)):
+            assert name.startswith(MAY_IMPORT_FLOWER), f"{name} imports flwr"
+
+
+def test_ray_is_flowers_business():
+    assert not any(within(other, ["ray"]) for tree in TREES.values() for other in imported(tree))
+
+
+def global_randomness(tree):
+    for other in imported(tree):
+        if within(other, ["random", "numpy.random", "torch.random"]):
+            yield f"import {other}"
+    for node in ast.walk(tree):
+        module, _, name = dotted(node).rpartition(".")
+        if module in ("np.random", "numpy.random") and name not in OWN_GENERATORS:
+            yield f"{module}.{name}"
+        if module == "torch" and name in GLOBAL_TORCH_RNG:
+            yield f"{module}.{name}"
+        if isinstance(node, ast.Call) and not node.args and "default_rng" in dotted(node.func):
+            yield "default_rng() without a seed"
+
+
+def test_no_module_draws_from_a_global_generator():
+    found = {name: sorted(set(global_randomness(tree))) for name, tree in TREES.items()}
+    assert found.pop(MAY_SEED_TORCH) == ["torch.manual_seed"]
+    assert {name: names for name, names in found.items() if names} == {}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import random",
+        "from random import choice",
+        "from numpy.random import rand",
+        "import numpy as np\nnp.random.seed(0)",
+        "import numpy as np\nx = np.random.standard_normal(3)",
+        "import numpy as np\nx = np.random.default_rng()",
+        "import torch\ndef f():\n    return torch.randn(3)",
+        "import torch\ntorch.manual_seed(0)",
+    ],
+)
+def test_global_randomness_would_be_found(code):
+    assert list(global_randomness(ast.parse(code)))
+
+
+def test_files_are_short_enough_to_read():
+    assert {name: n for name, text in FILES.items() if (n := text.count("\n")) > 250} == {}
+
+
+def python_without(modules, code):
+    """Run `code` where importing any of `modules` fails."""
+    blocked = f"""
+import sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {modules!r}:
+            raise ImportError(f"blocked: {{name}}")
+sys.meta_path.insert(0, Blocked())
+"""
+    command = [sys.executable, "-c", blocked + code]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_blocking_blocks():
+    done = python_without(("flwr",), "import strategies")
+    assert done.returncode and "blocked: flwr" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "modules, code",
+    [
+        pytest.param(
+            ("flwr", "ray", "torch"),
+            "import numpy as np, attacks, app.run_folder\n"
+            "attacks.craft('gaussian', np.ones((2, 3), np.float32), n_total=5, seed=0)",
+            id="attacks without Flower",
+        ),
+        pytest.param(
+            ("ray",),
+            "import strategies, clients, app.task, app.config, app.client_app, app.server_app\n"
+            "app.config.build_strategy(app.config.parse({}))",
+            id="everything without Ray",
+        ),
+    ],
+)
+def test_what_can_be_used_without(modules, code):
+    done = python_without(modules, code)
+    assert done.returncode == 0, done.stderr
+
+
+def modules():
+    for package in PACKAGES:
+        yield package
+        path = [str(ROOT / package)]
+        yield from (info.name for info in pkgutil.walk_packages(path, package + "."))
+
+
+@pytest.mark.parametrize("name", list(modules()))
+def test_examples_in_docstrings_are_true(name):
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+def test_there_are_examples_in_docstrings():
+    assert sum(text.count(">>> ") for text in FILES.values()) >= 3

@@ -1,0 +1,322 @@
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.config import RunConfig, build_strategy, check_machine, parse
+from app.keys import ATTACK_OPTIONS, KEYS, STRATEGY_OPTIONS, ConfigError, defaults
+from attacks import ATTACKS
+from strategies import STRATEGIES, Mean, SignFD, SignMV
+from strategies.codecs import CODECS
+
+PYPROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
+
+
+def test_pyproject_repeats_the_defaults():
+    """Flower reads them there, and refuses a key that is not; types count, 0 is not 0.0."""
+    written = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["tool"]["flwr"]["app"]["config"]
+
+    def typed(config):
+        return {key: (type(value), value) for key, value in config.items()}
+
+    assert typed(written) == typed(defaults())
+
+
+def test_defaults_are_a_run():
+    config = parse({})
+    assert config == parse(defaults())
+    assert config.byzantine_ids == (0, 1, 2, 3, 4, 5) and config.quorum == 8
+    assert (config.workload.task, config.workload.model) == ("digits", "mlp")
+    assert isinstance(build_strategy(config), SignFD)
+    check_machine(config)
+
+
+def test_every_key_reaches_the_run():
+    """A key that is read nowhere would be a promise that nobody keeps."""
+    other = {
+        "task": "mnist", "model": "mlp", "data-dir": "/data", "download": True, "num-workers": 9,
+        "num-byzantine": 2, "byzantine-ids": "4,5", "strategy": "mean", "encoder": "float32",
+        "attack": "none", "flip-probability": 0.3, "gaussian-std": 3.0, "num-rounds": 7,
+        "batch-size": 5, "lr": 0.5, "momentum": 0.5, "weight-decay": 0.5, "initial-rounds": 7,
+        "crossover": "eq17", "evaluate-every": 3, "quorum": 1.0, "round-timeout": 5.0,
+        "node-timeout": 5.0, "seed": 3, "device": "cpu", "out-dir": "/out",
+    }  # fmt: skip
+    needs = {
+        "strategy": {"initial-rounds": 50},
+        "model": {"task": "digits"},
+        "flip-probability": {"attack": "stochastic-sign-flip"},
+        "gaussian-std": {"attack": "gaussian"},
+        "byzantine-ids": {"num-byzantine": 2},
+    }
+    assert set(other) == set(KEYS)
+    for key, value in other.items():
+        before = needs.get(key, {})
+        if key == "model":
+            assert parse(before | {key: value}).workload.model == value
+            continue
+        assert parse(before | {key: value}) != parse(before), key
+
+
+def test_parsing_is_pure():
+    given = {"lr": 1, "attack": "gaussian", "byzantine-ids": "random"}
+    before = dict(given)
+    first, again = parse(given), parse(given)
+    assert given == before and first == again
+    assert hash(first.workload) == hash(again.workload)
+    with pytest.raises(AttributeError):
+        first.num_rounds = 3
+
+
+def test_a_whole_number_will_do_for_a_float():
+    config = parse({"lr": 1, "quorum": 1})
+    assert type(config.step.lr) is float and config.step.lr == 1.0
+
+
+def test_an_unknown_key_lists_the_known_ones():
+    with pytest.raises(ConfigError) as caught:
+        parse({"num-round": 3})
+    assert "unknown key 'num-round'" in str(caught.value)
+    assert all(key in str(caught.value) for key in KEYS)
+
+
+NAN, INFINITY = float("nan"), float("inf")
+
+IMPOSSIBLE = [
+    # wrong type
+    ({"num-rounds": 3.0}, "num-rounds: expected a value of type int, such as 300; got 3.0"),
+    ({"num-rounds": True}, "num-rounds: expected a value of type int"),
+    ({"lr": "0.1"}, "lr: expected a value of type float"),
+    ({"lr": True}, "lr: expected a value of type float"),
+    ({"download": 1}, "download: expected a value of type bool"),
+    ({"task": 1}, "task: expected a value of type str"),
+    ({"byzantine-ids": 3}, "byzantine-ids: expected a value of type str"),
+    # not one of the names
+    ({"task": "mnsit"}, "task: expected one of digits, mnist, fashion-mnist; got 'mnsit'"),
+    ({"strategy": "krum"}, "strategy: expected one of mean, .*own as module:Class; got 'krum'"),
+    ({"encoder": "top-k"}, "encoder: expected one of auto, sign, float32; got 'top-k'"),
+    ({"attack": "lie"}, "attack: expected one of none, .*; got 'lie'"),
+    ({"device": "tpu"}, "device: expected one of auto, cpu, cuda; got 'tpu'"),
+    ({"model": "fd-cnn"}, "model: expected auto, mlp; got 'fd-cnn'"),
+    ({"model": "mlp", "task": "mnist"}, "model: expected auto, fd-cnn; got 'mlp'"),
+    # out of range
+    ({"num-workers": 0, "num-byzantine": 0}, "num-workers: expected a whole number of at least 1"),
+    ({"num-byzantine": -1}, "num-byzantine: expected a whole number of at least 0; got -1"),
+    ({"num-byzantine": 16}, "num-byzantine: expected at most num-workers = 15; got 16"),
+    ({"num-rounds": 0}, "num-rounds: expected a whole number of at least 1; got 0"),
+    ({"evaluate-every": 0}, "evaluate-every: expected a whole number of at least 1; got 0"),
+    ({"batch-size": 0}, "batch-size: expected a whole number of at least 1; got 0"),
+    ({"batch-size": 96}, "each of 15 workers holds 95 samples of digits; .* got 96"),
+    ({"batch-size": 4001, "task": "mnist"}, "each of 15 workers holds 4000 samples of mnist"),
+    ({"num-workers": 1438, "batch-size": 1}, "each of 1438 workers holds 0 samples"),
+    ({"lr": 0.0}, "lr: expected a number above 0; got 0.0"),
+    ({"lr": -1}, "lr: expected a number above 0; got -1.0"),
+    ({"lr": NAN}, "lr: expected a number above 0; got nan"),
+    ({"lr": INFINITY}, "lr: expected a number above 0; got inf"),
+    ({"momentum": 1.0}, r"momentum: expected a number in \[0, 1\); got 1.0"),
+    ({"momentum": -0.1}, r"momentum: expected a number in \[0, 1\); got -0.1"),
+    ({"weight-decay": -0.1}, "weight-decay: expected a number of at least 0.0; got -0.1"),
+    ({"weight-decay": NAN}, "weight-decay: expected a number of at least 0.0; got nan"),
+    ({"quorum": 0.0}, r"quorum: expected a number in \(0, 1\]; got 0.0"),
+    ({"quorum": 1.1}, r"quorum: expected a number in \(0, 1\]; got 1.1"),
+    ({"round-timeout": 0.0}, "round-timeout: expected a number above 0; got 0.0"),
+    ({"node-timeout": INFINITY}, "node-timeout: expected a number above 0; got inf"),
+    ({"seed": -1}, "seed: expected a whole number of at least 0; got -1"),
+    # options that the attack in use cannot take, or that belong to another
+    (
+        {"attack": "stochastic-sign-flip", "flip-probability": 1.5},
+        "flip-probability: expected a probability between 0 and 1, got 1.5",
+    ),
+    ({"attack": "gaussian", "gaussian-std": 0.0}, "gaussian-std: expected a standard deviation"),
+    (
+        {"flip-probability": 0.3},
+        "flip-probability: belongs to attack='stochastic-sign-flip', but attack is 'sign-inver",
+    ),
+    ({"gaussian-std": 2.0}, "gaussian-std: belongs to attack='gaussian'"),
+    (
+        {"strategy": "mean", "initial-rounds": 10},
+        "initial-rounds: belongs to strategy='sign-fd', but strategy is 'mean'",
+    ),
+    ({"strategy": "m:C", "crossover": "eq17"}, "crossover: belongs to strategy='sign-fd'"),
+    # who lies
+    ({"byzantine-ids": "0,3"}, "expected num-byzantine = 6 different ids below 15; got '0,3'"),
+    ({"num-byzantine": 2, "byzantine-ids": "3,3"}, "2 different ids below 15; got '3,3'"),
+    ({"num-byzantine": 2, "byzantine-ids": "3,3,4"}, "2 different ids below 15; got '3,3,4'"),
+    ({"num-byzantine": 2, "byzantine-ids": "3,15"}, "2 different ids below 15; got '3,15'"),
+    ({"num-byzantine": 2, "byzantine-ids": "3,-1"}, "first, random or ids like '0,3'; got '3,-1'"),
+    ({"num-byzantine": 2, "byzantine-ids": "3;4"}, "first, random or ids like '0,3'; got '3;4'"),
+    ({"byzantine-ids": "last"}, "first, random or ids like '0,3'; got 'last'"),
+    ({"byzantine-ids": ""}, "first, random or ids like '0,3'; got ''"),
+]
+
+
+@pytest.mark.parametrize("given, text", IMPOSSIBLE, ids=lambda value: str(value)[:60])
+def test_what_cannot_be_is_refused_with_what_would_do(given, text):
+    with pytest.raises(ConfigError, match=text):
+        parse(given)
+
+
+def test_every_key_with_a_range_has_an_impossible_value():
+    tried = {key for given, _ in IMPOSSIBLE for key in given}
+    assert set(KEYS) - tried <= {"data-dir", "out-dir", "crossover"}
+
+
+def test_options_reach_the_rule_and_the_attack():
+    config = parse({"initial-rounds": 7, "crossover": "eq17"})
+    assert dict(config.strategy.options) == {"initial_rounds": 7, "crossover": "eq17"}
+    rule = build_strategy(config)
+    assert (rule.initial_rounds, rule.crossover) == (7, "eq17")
+    assert parse({"strategy": "sign-mv"}).strategy.options == ()
+    noise = parse({"attack": "gaussian", "gaussian-std": 2.5}).attack
+    assert (noise.name, dict(noise.options)) == ("gaussian", {"std": 2.5})
+
+
+def test_options_belong_to_what_exists():
+    assert {owner for owner, _ in STRATEGY_OPTIONS.values()} <= set(STRATEGIES)
+    assert {owner for owner, _ in ATTACK_OPTIONS.values()} <= set(ATTACKS)
+    assert set(STRATEGY_OPTIONS) | set(ATTACK_OPTIONS) <= set(KEYS)
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("encoder", ["auto", *CODECS])
+def test_the_encoder_is_the_rules_own_unless_named(name, encoder):
+    config = parse({"strategy": name, "encoder": encoder})
+    rule = build_strategy(config)
+    assert type(rule) is STRATEGIES[name]
+    federation = config.federation(rule)
+    assert federation.codec.name == (rule.encoder if encoder == "auto" else encoder)
+    assert (federation.num_workers, federation.step) == (15, config.step)
+    assert (federation.quorum, federation.node_timeout) == (8, 300.0)
+
+
+@pytest.mark.parametrize(
+    "share, workers, quorum",
+    [(0.5, 15, 8), (0.5, 4, 2), (0.01, 15, 1), (1.0, 15, 15), (0.7, 10, 7)],
+)
+def test_a_quorum_is_rounded_up(share, workers, quorum):
+    given = {"quorum": share, "num-workers": workers, "num-byzantine": 0}
+    assert parse(given).quorum == quorum
+
+
+@pytest.mark.parametrize(
+    "given, ids",
+    [
+        ({}, (0, 1, 2, 3, 4, 5)),
+        ({"num-byzantine": 0}, ()),
+        ({"attack": "none"}, ()),
+        ({"num-byzantine": 15}, tuple(range(15))),
+        ({"num-byzantine": 3, "byzantine-ids": "14, 0,7"}, (0, 7, 14)),
+    ],
+)
+def test_who_lies(given, ids):
+    assert parse(given).byzantine_ids == ids
+
+
+def test_liars_drawn_at_random_are_a_function_of_the_seed():
+    def drawn(seed):
+        return parse({"byzantine-ids": "random", "seed": seed}).byzantine_ids
+
+    chosen = {drawn(seed) for seed in range(10)}
+    assert drawn(3) == drawn(3) and len(chosen) == 10
+    assert all(len(set(ids)) == 6 and list(ids) == sorted(ids) for ids in chosen)
+    assert {worker for ids in chosen for worker in ids} == set(range(15))
+
+
+OWN_RULES = """
+from strategies import Mean, RobustStrategy
+
+class Good(Mean): pass
+class Abstract(RobustStrategy): pass
+class Hungry(Mean):
+    def __init__(self, appetite): pass
+class Picky(Mean):
+    def check(self, num_workers, num_rounds):
+        raise ValueError(f"not {num_workers} workers for {num_rounds} rounds")
+class Foreign(Mean):
+    encoder = "morse"
+def function(): pass
+"""
+
+
+@pytest.fixture
+def own_rules(tmp_path, monkeypatch):
+    (tmp_path / "rules_of_my_own.py").write_text(OWN_RULES)
+    (tmp_path / "broken_rules.py").write_text("import no_such_package\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    return lambda path: build_strategy(parse({"strategy": path}))
+
+
+def test_an_own_strategy_is_found(own_rules):
+    assert isinstance(own_rules("rules_of_my_own:Good"), Mean)
+    assert isinstance(own_rules("strategies.sign_mv:SignMV"), SignMV)
+
+
+@pytest.mark.parametrize(
+    "path, text",
+    [
+        ("no_such_module:Good", "No module named 'no_such_module'; expected module:Class"),
+        ("broken_rules:Good", "No module named 'no_such_package'"),
+        ("rules_of_my_own:Bad", "has no attribute 'Bad'; expected module:Class"),
+        ("rules_of_my_own:", "expected module:Class"),
+        (":Good", "expected module:Class"),
+        ("rules_of_my_own:function", "expected a subclass of strategies.RobustStrategy"),
+        ("pathlib:Path", "expected a subclass of strategies.RobustStrategy"),
+        ("rules_of_my_own:Abstract", "abstract"),
+        ("rules_of_my_own:Hungry", "appetite"),
+        ("rules_of_my_own:Picky", "not 15 workers for 300 rounds"),
+        ("rules_of_my_own:Foreign", "an encoder among sign, float32; got 'morse'"),
+    ],
+)
+def test_an_own_strategy_that_cannot_be_is_refused(own_rules, path, text):
+    with pytest.raises(ConfigError, match=f"strategy='{path}': .*{text}"):
+        own_rules(path)
+
+
+@pytest.mark.parametrize(
+    "given, text",
+    [
+        ({"initial-rounds": 0}, "strategy='sign-fd': initial-rounds: expected at least 1 round"),
+        ({"crossover": "eq18"}, "crossover: expected one of alg1, eq17, pooled; got 'eq18'"),
+        ({"num-rounds": 65_536}, "at most 65535 rounds, got 65536; .* set crossover='pooled'"),
+    ],
+)
+def test_what_the_rule_refuses_names_the_key(given, text):
+    with pytest.raises(ConfigError, match=text):
+        build_strategy(parse(given))
+
+
+def test_many_rounds_are_fine_without_counts():
+    build_strategy(parse({"num-rounds": 65_536, "crossover": "pooled"}))
+
+
+@pytest.mark.parametrize(
+    "device, gpus_per_client, gpu_there, text",
+    [
+        ("auto", None, False, None),
+        ("auto", 0.5, True, None),
+        ("cpu", None, True, None),
+        ("cuda", None, True, None),
+        ("cuda", 0.5, True, None),
+        ("cuda", None, False, "device='cuda': expected a GPU, .* use device='cpu'"),
+        ("auto", 0.5, False, "--gpus-per-client 0.5: expected a GPU"),
+        ("cuda", 0, True, "device='cuda': expected --gpus-per-client above 0"),
+        ("cpu", 0.5, True, "device='cpu': expected no --gpus-per-client"),
+    ],
+)
+def test_a_device_that_is_not_there(device, gpus_per_client, gpu_there, text, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: gpu_there)
+    config = parse({"device": device})
+    if text is None:
+        return check_machine(config, gpus_per_client)
+    with pytest.raises(ConfigError, match=text):
+        check_machine(config, gpus_per_client)
+
+
+def test_a_run_folder_must_be_new_or_empty(tmp_path):
+    config = parse({})
+    assert isinstance(config, RunConfig)
+    check_machine(replace(config, out_dir=str(tmp_path)))
+    check_machine(replace(config, out_dir=str(tmp_path / "new")))
+    (tmp_path / "rounds.jsonl").touch()
+    with pytest.raises(ConfigError, match="out-dir: expected a new or empty folder"):
+        check_machine(replace(config, out_dir=str(tmp_path)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,7 +111,7 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
         step=Step(values["lr"], values["momentum"], values["weight-decay"]),
         num_rounds=values["num-rounds"],
         evaluate_every=values["evaluate-every"],
-        quorum=int(np.ceil(values["quorum"] * num_workers)),
+        quorum=math.ceil(round(values["quorum"] * num_workers, 9)),  # 0.07 * 100 is 7, not 8
         round_timeout=values["round-timeout"],
         node_timeout=values["node-timeout"],
         out_dir=values["out-dir"],
@@ -222,7 +223,7 @@ def _own_strategy(path: str) -> type[RobustStrategy]:
     module_name, _, class_name = path.partition(":")
     try:
         kind = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise ConfigError(
             f"strategy={path!r}: {error}; expected module:Class, the module's file in the folder "
             "of pyproject.toml or in the one where you start"

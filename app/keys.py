@@ -75,7 +75,10 @@ KEYS: dict[str, Key] = {
     ),
     "round-timeout": above_zero(300.0, "seconds to wait for a round's replies"),
     "node-timeout": above_zero(300.0, "seconds to wait for all nodes before round 1"),
-    "seed": at_least(0, 0, "of the shards, the model, the batches and the attacks"),
+    "seed": Key(
+        0, "of the shards, the model, the batches and the attacks",
+        "a whole number from 0 to 2^63 - 1", lambda value: 0 <= value < 2**63,
+    ),
     "device": one_of("auto", ("auto", "cpu", "cuda"), "where gradients are computed"),
     "out-dir": Key("", "run folder; empty: a new one below ~/signfed-runs"),
 }  # fmt: skip

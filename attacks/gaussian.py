@@ -12,13 +12,15 @@ def gaussian(view: View, *, std: float = 1.0) -> np.ndarray:
     On a sign channel this is a fair coin per coordinate (a stochastic sign flip with r = 1/2 of
     anything); on a float channel its length, std * sqrt(N), drowns a mean.
 
-    std: standard deviation, > 0.
-    Raises ValueError when std is not positive.
+    std: standard deviation, > 0 and finite.
+    Raises ValueError when it is not.
     Reference: Park & Lee 2024 (signSGD-FD), section 5 and the authors' setting std = 1;
     Blanchard et al. 2017.
     Deviation from the paper: none.
     """
-    if not std > 0.0:
-        raise ValueError(f"expected a standard deviation above 0, got {std}")
-    noise = [g.standard_normal(view.own.shape[1], dtype=np.float32) for g in view.generators]
-    return np.float32(std) * np.stack(noise)
+    if not 0.0 < std < np.inf:
+        raise ValueError(f"expected a finite standard deviation above 0, got {std}")
+    crafted = np.empty_like(view.own, dtype=np.float32)
+    for row, generator in zip(crafted, view.generators, strict=True):
+        generator.standard_normal(dtype=np.float32, out=row)
+    return np.float32(std) * crafted

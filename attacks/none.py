@@ -8,4 +8,4 @@ from attacks.base import View, attack
 @attack(knowledge="own", stage="gradient")
 def none(view: View) -> np.ndarray:
     """Send the honest update: the control of every experiment."""
-    return view.own
+    return view.own.copy()

@@ -43,15 +43,15 @@ def weighted_vote(updates: Updates, weights: list[Tensor]) -> Tensor:
 def trusted(crossover: dict[int, float]) -> list[int]:
     """Workers that are outvoted about as often as the median worker: those that seem honest.
 
-    Not trusted: p_m above the median by more than 6 robust standard deviations (1.4826 times the
-    median absolute deviation) and by more than 0.05. A report; the vote does not use it. Means
-    nothing once half of the workers lie.
+    Not trusted: p_m above 1/2, or above the median by more than 6 robust standard deviations
+    (1.4826 times the median absolute deviation) and by more than 0.05. A report; the vote does not
+    use it. Means nothing once half of the workers lie.
     Source: ours; the papers weigh workers and name none.
     """
     p = torch.tensor(list(crossover.values()), dtype=torch.float64)
     middle = p.quantile(0.5)
     spread = 1.4826 * (p - middle).abs().quantile(0.5)
-    limit = middle + (SPREADS * spread).clamp(min=MARGIN)
+    limit = (middle + (SPREADS * spread).clamp(min=MARGIN)).clamp(max=0.5)
     return [worker for worker, value in crossover.items() if value <= limit]
 
 
@@ -95,7 +95,8 @@ class SignFD(RobustStrategy):
 
     Round 1 is a majority vote. In rounds 2..T_in+1 a worker has one weight, from its disagreements
     pooled over all coordinates; afterwards one per coordinate. A worker that was never counted
-    votes with weight 0 and is counted from then on; a missing worker's record does not move.
+    votes with weight 0, unless nobody was counted yet, and is counted from then on; a missing
+    worker's record does not move.
 
     initial_rounds: T_in >= 1.
     crossover: estimate after T_in. "alg1" (Algorithm 1: per-coordinate counts from round 1),
@@ -103,8 +104,8 @@ class SignFD(RobustStrategy):
         per-coordinate state).
     eps, max_llr: keep the LLR finite.
     State: 2 bytes per worker and coordinate, none for "pooled". At most 65,535 rounds.
-    Precondition: fewer liars than honest workers (L < M/2); beyond, the vote locks on to the
-    mirrored signs.
+    Precondition: fewer liars than honest workers (L < M/2), and as accurate as them at most: when
+    most of the first votes are wrong, the vote locks on to the mirrored signs.
     Reference: Park & Lee 2024, Algorithm 1, eq. 14-17.
     Deviation from the paper: clips the LLR (the paper is silent; the authors' code uses the same
     constants); a tie is +1; a missing worker is counted over its own rounds, not over t.
@@ -169,7 +170,9 @@ class SignFD(RobustStrategy):
             "n_coordinates": torch.tensor(self._n_coordinates),
             "records": torch.tensor(scalars, dtype=torch.int64).reshape(-1, 4),
         }
-        counts = {f"counts.{w}": r.counts for w, r in self.records.items() if r.counts is not None}
+        counts = {
+            f"counts.{w}": r.counts.clone() for w, r in self.records.items() if r.counts is not None
+        }
         return state | counts
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:

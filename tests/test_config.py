@@ -117,17 +117,21 @@ IMPOSSIBLE = [
     ({"momentum": -0.1}, r"momentum: expected a number in \[0, 1\); got -0.1"),
     ({"weight-decay": -0.1}, "weight-decay: expected a number of at least 0.0; got -0.1"),
     ({"weight-decay": NAN}, "weight-decay: expected a number of at least 0.0; got nan"),
+    ({"seed": 2**63}, "seed: expected a whole number from 0 to"),
     ({"quorum": 0.0}, r"quorum: expected a number in \(0, 1\]; got 0.0"),
     ({"quorum": 1.1}, r"quorum: expected a number in \(0, 1\]; got 1.1"),
     ({"round-timeout": 0.0}, "round-timeout: expected a number above 0; got 0.0"),
     ({"node-timeout": INFINITY}, "node-timeout: expected a number above 0; got inf"),
-    ({"seed": -1}, "seed: expected a whole number of at least 0; got -1"),
+    ({"seed": -1}, "seed: expected a whole number from 0 to"),
     # options that the attack in use cannot take, or that belong to another
     (
         {"attack": "stochastic-sign-flip", "flip-probability": 1.5},
         "flip-probability: expected a probability between 0 and 1, got 1.5",
     ),
-    ({"attack": "gaussian", "gaussian-std": 0.0}, "gaussian-std: expected a standard deviation"),
+    (
+        {"attack": "gaussian", "gaussian-std": 0.0},
+        "gaussian-std: expected a finite standard deviation",
+    ),
     (
         {"flip-probability": 0.3},
         "flip-probability: belongs to attack='stochastic-sign-flip', but attack is 'sign-inver",
@@ -191,10 +195,10 @@ def test_the_encoder_is_the_rules_own_unless_named(name, encoder):
 
 @pytest.mark.parametrize(
     "share, workers, quorum",
-    [(0.5, 15, 8), (0.5, 4, 2), (0.01, 15, 1), (1.0, 15, 15), (0.7, 10, 7)],
+    [(0.5, 15, 8), (0.5, 4, 2), (0.01, 15, 1), (1.0, 15, 15), (0.7, 10, 7), (0.07, 100, 7)],
 )
 def test_a_quorum_is_rounded_up(share, workers, quorum):
-    given = {"quorum": share, "num-workers": workers, "num-byzantine": 0}
+    given = {"quorum": share, "num-workers": workers, "num-byzantine": 0, "batch-size": 1}
     assert parse(given).quorum == quorum
 
 
@@ -259,6 +263,7 @@ def test_an_own_strategy_is_found(own_rules):
         ("rules_of_my_own:Bad", "has no attribute 'Bad'; expected module:Class"),
         ("rules_of_my_own:", "expected module:Class"),
         (":Good", "expected module:Class"),
+        (".relative:Good", "expected module:Class"),
         ("rules_of_my_own:function", "expected a subclass of strategies.RobustStrategy"),
         ("pathlib:Path", "expected a subclass of strategies.RobustStrategy"),
         ("rules_of_my_own:Abstract", "abstract"),

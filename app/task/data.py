@@ -60,21 +60,19 @@ def load_torchvision(name: str, mean: float, std: float, data_dir: Path, downloa
 
     kind = getattr(datasets, name)
     raw = data_dir / name / "raw"
-    unusable = [
-        archive
-        for archive, md5 in kind.resources
-        if not (raw / archive).with_suffix("").exists() and not check_integrity(raw / archive, md5)
-    ]
-    if unusable and not download:
+    intact = {archive: check_integrity(raw / archive, md5) for archive, md5 in kind.resources}
+    unpacked = all((raw / archive).with_suffix("").exists() for archive in intact)
+    if not (unpacked or all(intact.values()) or download):
+        unusable = ", ".join(archive for archive, whole in intact.items() if not whole)
         raise DataMissing(
-            f"data-dir: expected {name} in {raw}; missing or damaged there: "
-            f"{', '.join(unusable)}; point data-dir elsewhere or set download=true"
+            f"data-dir: expected {name} in {raw}; missing or damaged there: {unusable}; point "
+            "data-dir elsewhere or set download=true"
         )
     try:
-        # With intact archives download=True does no more than unpack them.
+        # With unpacked files or intact archives, download=True asks nobody for anything.
         train, test = (kind(data_dir, train=part, download=True) for part in (True, False))
-    except (OSError, RuntimeError) as error:
-        raise DataMissing(f"data-dir: cannot read {name} in {raw}: {error}") from error
+    except (OSError, RuntimeError, ValueError, AssertionError) as error:
+        raise DataMissing(f"data-dir: cannot read {name} in {raw}, remove it: {error}") from error
 
     def to_input(x: Tensor) -> Tensor:
         return ((x.to(torch.float32) / 255.0 - mean) / std).unsqueeze(1)

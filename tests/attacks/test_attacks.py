@@ -151,11 +151,17 @@ def test_missing_honest_rows_are_an_error(monkeypatch):
         ("gaussian", {"std": 0.0}, "above 0, got 0.0"),
         ("gaussian", {"std": -1.0}, "above 0, got -1.0"),
         ("gaussian", {"std": float("nan")}, "above 0, got nan"),
+        ("gaussian", {"std": float("inf")}, "above 0, got inf"),
     ],
 )
 def test_impossible_arguments_are_refused(name, options, text):
     with pytest.raises(ValueError, match=text):
         crafted(name, **options)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_without_attackers_nothing_is_crafted(name):
+    assert craft(name, np.zeros((0, 3), np.float32), n_total=2, seed=0).shape == (0, 3)
 
 
 def test_an_option_of_another_attack_is_refused():

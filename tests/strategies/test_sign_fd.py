@@ -276,7 +276,19 @@ HONEST = [0.21, 0.24, 0.19, 0.22, 0.2, 0.23, 0.18, 0.25, 0.2]
         pytest.param([0.10, 0.10, 0.10, 0.149], range(4), id="within the margin"),
         pytest.param([0.10, 0.10, 0.10, 0.151], range(3), id="beyond the margin"),
         pytest.param([0.0, 0.3, 0.3, 0.31, 0.29], range(5), id="too good is no fault"),
+        # the limit would be 0.3 + 6 x 1.4826 x 0.1 > 1: outvoted in most bits decides
+        pytest.param([0.1, 0.2, 0.3, 0.4, 0.51], range(4), id="more often than not"),
     ],
 )
 def test_trusted(crossover, expected):
     assert trusted(dict(enumerate(crossover))) == list(expected)
+
+
+def test_a_kept_state_does_not_move_with_the_rule():
+    rule = SignFD(initial_rounds=1)
+    first, later = random_rounds(seed=8, n_rounds=6)[:3], random_rounds(seed=9, n_rounds=6)[:3]
+    play(rule, first)
+    kept = rule.state_dict()
+    before = {name: tensor.clone() for name, tensor in kept.items()}
+    play(rule, later, first=4)
+    assert all(torch.equal(kept[name], before[name]) for name in before)

@@ -144,6 +144,22 @@ def test_a_file_that_cannot_be_used_is_named_and_nothing_is_downloaded(archive, 
     assert str(archive[1]) in str(caught.value)
 
 
+def test_half_unpacked_files_without_their_archives_are_data_missing(archive):
+    """torchvision would ask the network for the archive that is not needed any more."""
+    load(archive)
+    (archive[1] / ARCHIVES[0]).unlink()
+    (archive[1] / ARCHIVES[1]).with_suffix("").unlink()
+    with pytest.raises(DataMissing, match=rf"damaged there: {ARCHIVES[0]};"):
+        load(archive)
+
+
+def test_an_unpacked_file_that_was_cut_is_data_missing(archive):
+    load(archive)
+    (archive[1] / ARCHIVES[0]).with_suffix("").write_bytes(b"")
+    with pytest.raises(DataMissing, match="cannot read"):
+        load(archive)
+
+
 def test_an_empty_folder_is_data_missing(archive):
     for file in archive[1].iterdir():
         file.unlink()

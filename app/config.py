@@ -21,9 +21,10 @@ from app.keys import (
 )
 from app.task import TASKS, Task
 from attacks import craft
-from clients.seeds import generator
 from strategies import STRATEGIES, Federation, RobustStrategy, Step
 from strategies.codecs import CODECS
+from strategies.registry import build
+from strategies.seeds import generator
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class RunConfig:
     encoder: str
     attack: Plugin
     byzantine_ids: tuple[int, ...]
+    assumed_byzantine: int
     step: Step
     num_rounds: int
     evaluate_every: int
@@ -84,6 +86,7 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
     values = check_values(given)
     task = TASKS[values["task"]]
     num_workers, num_byzantine = values["num-workers"], values["num-byzantine"]
+    assumed = values["assumed-byzantine"]
     if num_byzantine > num_workers:
         raise ConfigError(
             f"num-byzantine: expected at most num-workers = {num_workers}; got {num_byzantine}"
@@ -108,6 +111,7 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
         encoder=values["encoder"],
         attack=_attack(values),
         byzantine_ids=() if values["attack"] == "none" else _byzantine_ids(values),
+        assumed_byzantine=num_byzantine if assumed < 0 else assumed,
         step=Step(values["lr"], values["momentum"], values["weight-decay"]),
         num_rounds=values["num-rounds"],
         evaluate_every=values["evaluate-every"],
@@ -126,7 +130,12 @@ def build_strategy(config: RunConfig) -> RobustStrategy:
     name = config.strategy.name
     kind = STRATEGIES[name] if name in STRATEGIES else _own_strategy(name)
     try:
-        strategy = kind(**dict(config.strategy.options))
+        strategy = build(
+            kind,
+            n_byzantine=config.assumed_byzantine,
+            seed=config.workload.seed,
+            **dict(config.strategy.options),
+        )
         strategy.check(config.workload.num_workers, config.num_rounds)
     except (TypeError, ValueError) as error:
         text = str(error)

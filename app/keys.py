@@ -56,6 +56,7 @@ KEYS: dict[str, Key] = {
     "num-workers": at_least(1, 15, "workers in the federation, M"),
     "num-byzantine": at_least(0, 6, "how many of them lie"),
     "byzantine-ids": Key("first", "who lies: first, random, or worker ids such as '0,3,5'"),
+    "assumed-byzantine": at_least(-1, -1, "f that the rule reckons with; -1: num-byzantine"),
     "strategy": own_or_one_of("sign-fd", STRATEGIES, "the server's rule"),
     "encoder": one_of("auto", ("auto", *CODECS), "wire form; auto takes what the rule asks for"),
     "attack": one_of("sign-inversion", ATTACKS, "what the Byzantine workers do"),

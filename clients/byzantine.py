@@ -8,8 +8,8 @@ import numpy as np
 
 from attacks import Attack, View
 from clients.honest import GradientFn, HonestClient
-from clients.seeds import generator
 from strategies.codecs import Codec
+from strategies.seeds import generator
 
 
 class ByzantineClient(HonestClient):

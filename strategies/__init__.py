@@ -2,17 +2,12 @@
 
 from strategies.base import Federation, RobustStrategy
 from strategies.mean import Mean
+from strategies.registry import STRATEGIES, aggregate
 from strategies.sign_fd import SignFD
 from strategies.sign_mv import SignMV
 from strategies.step import Step
 from strategies.transport.intake import FederationError
 from strategies.updates import Updates
-
-STRATEGIES: dict[str, type[RobustStrategy]] = {
-    "mean": Mean,
-    "sign-mv": SignMV,
-    "sign-fd": SignFD,
-}
 
 __all__ = [
     "STRATEGIES",
@@ -24,4 +19,5 @@ __all__ = [
     "SignMV",
     "Step",
     "Updates",
+    "aggregate",
 ]

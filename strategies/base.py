@@ -16,6 +16,7 @@ from flwr.serverapp.strategy import Result, Strategy
 from torch import Tensor
 
 from strategies.codecs import Codec
+from strategies.linalg import coordinate_median
 from strategies.step import Step, take_step
 from strategies.transport import wire
 from strategies.transport.exchange import push, replies
@@ -59,6 +60,15 @@ class _Run:
     record: dict[str, Any] = field(default_factory=dict)
 
 
+def fallback(updates: Updates) -> Tensor:
+    """Direction of a round with fewer valid updates than the rule admits.
+
+    The coordinate-wise median; on the sign channel, the majority vote with sign(0) = +1.
+    """
+    median = coordinate_median(updates.dense())
+    return torch.where(median >= 0, 1.0, -1.0) if updates.on_sign_channel else median
+
+
 class RobustStrategy(Strategy):
     """A Flower Strategy made of one method: `aggregate(updates) -> direction`.
 
@@ -75,8 +85,14 @@ class RobustStrategy(Strategy):
     def aggregate(self, updates: Updates) -> Tensor:
         """The rule: the round's updates -> descent direction, float32 [N]; inputs untouched."""
 
+    def admissible(self, n: int) -> str | None:
+        """Why the rule cannot serve n updates, with the admissible range; None when it can."""
+        return None
+
     def check(self, num_workers: int, num_rounds: int) -> None:
         """Raise ValueError when the rule cannot serve such a run. Called before it starts."""
+        if problem := self.admissible(num_workers):
+            raise ValueError(problem)
 
     def diagnostics(self) -> dict[str, Any]:
         """What the rule found out in the last round, as JSON values, for `rounds.jsonl`."""
@@ -172,13 +188,18 @@ class RobustStrategy(Strategy):
         updates = Updates.from_rows(
             received.rows, run.federation.codec, run.n_coordinates, server_round
         )
-        direction = self.aggregate(updates)
+        if problem := self.admissible(n):
+            run.record["fallback"] = problem
+            direction = fallback(updates)
+        else:
+            direction = self.aggregate(updates)
         if direction.shape != (run.n_coordinates,):
             raise ValueError(
                 f"{type(self).__name__}.aggregate: expected a vector of {run.n_coordinates} "
                 f"values, got shape {tuple(direction.shape)}"
             )
-        run.record |= self.diagnostics()
+        if not problem:
+            run.record |= self.diagnostics()
         if not torch.isfinite(direction).all():
             self._skip("the rule's direction is not finite")
             return None, metrics

@@ -136,6 +136,7 @@ class SignFD(RobustStrategy):
         self._n_coordinates = 0
 
     def check(self, num_workers: int, num_rounds: int) -> None:
+        super().check(num_workers, num_rounds)
         if self.crossover != "pooled" and num_rounds > MAX_ROUNDS:
             raise ValueError(
                 f"sign-fd counts in 16 bits: expected at most {MAX_ROUNDS} rounds, got "

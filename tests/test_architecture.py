@@ -23,7 +23,7 @@ TREES = {name: ast.parse(text) for name, text in FILES.items()}
 MAY_IMPORT = {
     "app": ("attacks", "clients", "strategies"),
     "attacks": (),
-    "clients": ("attacks", "strategies.codecs"),
+    "clients": ("attacks", "strategies.codecs", "strategies.seeds"),
     "strategies": (),
 }
 MAY_IMPORT_FLOWER = (

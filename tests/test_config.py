@@ -36,7 +36,7 @@ def test_every_key_reaches_the_run():
     """A key that is read nowhere would be a promise that nobody keeps."""
     other = {
         "task": "mnist", "model": "mlp", "data-dir": "/data", "download": True, "num-workers": 9,
-        "num-byzantine": 2, "byzantine-ids": "4,5", "strategy": "mean", "encoder": "float32",
+        "num-byzantine": 2, "byzantine-ids": "4,5", "assumed-byzantine": 3, "strategy": "mean", "encoder": "float32",
         "attack": "none", "flip-probability": 0.3, "gaussian-std": 3.0, "num-rounds": 7,
         "batch-size": 5, "lr": 0.5, "momentum": 0.5, "weight-decay": 0.5, "initial-rounds": 7,
         "crossover": "eq17", "evaluate-every": 3, "quorum": 1.0, "round-timeout": 5.0,
@@ -103,6 +103,7 @@ IMPOSSIBLE = [
     ({"num-workers": 0, "num-byzantine": 0}, "num-workers: expected a whole number of at least 1"),
     ({"num-byzantine": -1}, "num-byzantine: expected a whole number of at least 0; got -1"),
     ({"num-byzantine": 16}, "num-byzantine: expected at most num-workers = 15; got 16"),
+    ({"assumed-byzantine": -2}, "assumed-byzantine: expected a whole number of at least -1"),
     ({"num-rounds": 0}, "num-rounds: expected a whole number of at least 1; got 0"),
     ({"evaluate-every": 0}, "evaluate-every: expected a whole number of at least 1; got 0"),
     ({"batch-size": 0}, "batch-size: expected a whole number of at least 1; got 0"),

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from app.task.data import Dataset
-from clients.seeds import generator
+from strategies.seeds import generator
 
 TEST_BATCH = 1000
 

@@ -4,8 +4,8 @@ from flwr.client import NumPyClient
 
 from attacks import ATTACKS, attack
 from clients import ByzantineClient, HonestClient
-from clients.seeds import generator
 from strategies.codecs import CODECS
+from strategies.seeds import generator
 
 SIGN, FLOAT32 = CODECS["sign"], CODECS["float32"]
 PARAMETERS = np.array([0.0, 1.0, -1.0, 2.0, -2.0, 3.0, -3.0, 0.5, -0.5, 0.0], np.float32)

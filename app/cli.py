@@ -8,6 +8,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -75,13 +76,13 @@ def list_() -> None:
     from app.keys import KEYS
     from app.task import TASKS
     from attacks import ATTACKS
+    from clients import ENCODERS
     from strategies import STRATEGIES
-    from strategies.codecs import CODECS
 
     _names("strategy", {name: kind.__doc__ for name, kind in STRATEGIES.items()})
     _names("attack", {name: attack.function.__doc__ for name, attack in ATTACKS.items()})
     _names("task", {name: task.description for name, task in TASKS.items()})
-    _names("encoder", {name: codec.__doc__ for name, codec in CODECS.items()})
+    _names("encoder", {name: factory.__doc__ for name, factory in ENCODERS.items()})
     table = Table("key", "default", "meaning", title="run config (-c)", title_justify="left")
     for name, key in KEYS.items():
         shown = repr(key.default).lower() if isinstance(key.default, bool) else repr(key.default)
@@ -119,7 +120,7 @@ def _prepare(
     check_machine(checked, gpus_per_client)
     # Flower's processes run elsewhere: no path may be relative.
     values["data-dir"] = str(Path(workload.data_dir).expanduser().resolve())
-    TASKS[workload.task].load(Path(values["data-dir"]), workload.download)
+    TASKS[workload.task].problem(replace(workload, data_dir=values["data-dir"]))
     named = checked.out_dir and Path(checked.out_dir).expanduser()
     labels = (workload.task, checked.strategy.name, checked.attack.name)
     values["out-dir"] = str((named or run_folder.new_path(Path.cwd(), *labels)).resolve())
@@ -181,7 +182,7 @@ def _follow(path: Path, num_rounds: int, flower_status: Callable[[], str]) -> st
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
         TextColumn("{task.fields[news]}"),
     )  # fmt: skip
-    reader, dropped, accuracy = run_folder.RoundsReader(path), 0, ""
+    reader, dropped, scored = run_folder.RoundsReader(path), 0, ""
     asked = time.monotonic()
     with Progress(*columns, console=out) as progress:
         bar = progress.add_task("starting the nodes", total=num_rounds, news="")
@@ -189,9 +190,9 @@ def _follow(path: Path, num_rounds: int, flower_status: Callable[[], str]) -> st
             status = run_folder.read_summary(path).get("status", RUNNING)
             for record in reader.new():
                 dropped += sum(record["dropped"].values())
-                if "test_accuracy" in record:
-                    accuracy = f"test accuracy {record['test_accuracy']:.3f}"
-                news = accuracy + (f"  {dropped} updates dropped" if dropped else "")
+                if "test_loss" in record:
+                    scored = run_folder.score(record)
+                news = scored + (f"  {dropped} updates dropped" if dropped else "")
                 progress.update(bar, description="round", completed=record["round"], news=news)
             if status != RUNNING:
                 return status
@@ -208,9 +209,9 @@ def _closing_table(path: Path, byzantine_ids: tuple[int, ...]) -> None:
     table.add_column()
     table.add_column(overflow="fold")
     table.show_header = False
-    for key in ("rounds", "final_test_accuracy", "best_test_accuracy", "parameters",
-                "uplink_bits_per_parameter", "downlink_bits_per_parameter", "model_sha256",
-                "seconds"):  # fmt: skip
+    for key in ("rounds", "final_test_accuracy", "best_test_accuracy", "final_test_loss",
+                "parameters", "uplink_bits_per_parameter", "downlink_bits_per_parameter",
+                "model_sha256", "seconds"):  # fmt: skip
         if key in summary:
             value = summary[key]
             shown = f"{value:.4f}" if isinstance(value, float) else str(value)

@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache, wraps
-from pathlib import Path
 
-import torch
-from flwr.app import Context, Error, Message
+import numpy as np
+from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Error, Message
 from flwr.clientapp import ClientApp
 
-from app.config import RunConfig, Workload, parse
-from app.task import TASKS, Gradients, build, stratified
+from app.config import RunConfig, parse
+from app.task import TASKS, Problem, Workload
 from attacks import ATTACKS
-from clients import ByzantineClient, HonestClient
-from strategies.codecs import Codec
+from clients import (
+    ByzantineClient,
+    CodedGradients,
+    Encoder,
+    GradientFn,
+    HonestClient,
+    Memory,
+)
 from strategies.transport import wire
 
 Handler = Callable[[Message, Context], Message]
@@ -53,14 +58,32 @@ def train(message: Message, context: Context) -> Message:
     """One encoded update for each hosted worker."""
     config = parse(context.run_config)
     data_dir = context.node_config.get("data-dir", config.workload.data_dir)
-    gradients = _gradients(replace(config.workload, data_dir=str(data_dir)))
-    parameters, server_round, codec = wire.read_train(message)
+    parameters, told = wire.read_train(message)
+    gradient = _problem(replace(config.workload, data_dir=str(data_dir))).gradient
+    if "allocation" in told:
+        gradient = _coded(gradient, told, config)
+    encoder = config.build_encoder(str(told["encoder"]))
     partition, num_partitions = _partition(context)
-    rows = {}
+    rows, memories = {}, {}
     for worker in range(partition, config.workload.num_workers, num_partitions):
-        client = _client(worker, config, gradients, codec)
-        (rows[worker],), _, _ = client.fit([parameters], {"round": server_round})
-    return wire.train_reply(message, rows, server_round)
+        client = _client(worker, config, gradient, encoder, _recall(context, worker))
+        (rows[worker],), _, _ = client.fit([parameters], {"round": int(told["round"])})
+        memories[worker] = client.memory
+    reply = wire.train_reply(message, rows, int(told["round"]))
+    for worker, memory in memories.items():  # last: a handler that failed must leave no trace
+        _remember(context, worker, memory)
+    return reply
+
+
+def _recall(context: Context, worker: int) -> Memory:
+    record = context.state.array_records.get(f"worker-{worker}", {})
+    return {name: array.numpy() for name, array in record.items()}
+
+
+def _remember(context: Context, worker: int, memory: Memory) -> None:
+    if memory:
+        arrays = {name: Array(value) for name, value in memory.items()}
+        context.state[f"worker-{worker}"] = ArrayRecord(arrays)
 
 
 def _partition(context: Context) -> tuple[int, int]:
@@ -74,31 +97,34 @@ def _partition(context: Context) -> tuple[int, int]:
         ) from None
 
 
-def _client(worker: int, config: RunConfig, gradients: Gradients, codec: Codec) -> HonestClient:
+def _coded(gradient: GradientFn, told: ConfigRecord, config: RunConfig) -> CodedGradients:
+    n = config.workload.num_workers
+    packed = np.frombuffer(told["allocation"], np.uint8)
+    allocation = np.unpackbits(packed, count=n * n, bitorder="little").reshape(n, n)
+    return CodedGradients(
+        gradient, allocation, noise=float(told["noise"]), seed=config.workload.seed
+    )
+
+
+def _client(
+    worker: int, config: RunConfig, gradient: GradientFn, encoder: Encoder, memory: Memory
+) -> HonestClient:
+    seed, momentum = config.workload.seed, config.worker_momentum
     if worker not in config.byzantine_ids:
-        return HonestClient(worker, gradients, codec)
+        return HonestClient(worker, gradient, encoder, seed=seed, momentum=momentum, memory=memory)
     return ByzantineClient(
         worker,
-        gradients,
-        codec,
+        gradient,
+        encoder,
         ATTACKS[config.attack.name],
         dict(config.attack.options),
-        seed=config.workload.seed,
+        seed=seed,
         n_total=config.workload.num_workers,
+        momentum=momentum,
+        memory=memory,
     )
 
 
 @lru_cache(maxsize=1)  # a process serves one run after another, many rounds each
-def _gradients(workload: Workload) -> Gradients:
-    if workload.device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device='cuda', but this node sees no GPU")
-    use_gpu = workload.device != "cpu" and torch.cuda.is_available()
-    data = TASKS[workload.task].load(Path(workload.data_dir).expanduser(), workload.download)
-    return Gradients(
-        build(workload.model, workload.seed),
-        data,
-        stratified(data.train_y.numpy(), workload.num_workers, workload.seed),
-        batch_size=workload.batch_size,
-        seed=workload.seed,
-        device=torch.device("cuda" if use_gpu else "cpu"),
-    )
+def _problem(workload: Workload) -> Problem:
+    return TASKS[workload.task].problem(workload)

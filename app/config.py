@@ -2,51 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from app.keys import (
-    ATTACK_OPTIONS,
-    KEYS,
-    STRATEGY_OPTIONS,
-    ConfigError,
-    Value,
-    check_values,
-)
-from app.task import TASKS, Task
-from attacks import craft
-from strategies import STRATEGIES, Federation, RobustStrategy, Step
-from strategies.codecs import CODECS
-from strategies.registry import build
+from app.keys import ConfigError, Value, check_values
+from app.plugins import Plugin, attack_plugin, encoder_plugin, new_strategy, strategy_plugin
+from app.task import TASKS, Task, Workload
+from clients import ENCODERS, Encoder
+from strategies import Federation, RobustStrategy, Step
 from strategies.seeds import generator
-
-
-@dataclass(frozen=True)
-class Plugin:
-    """A strategy or an attack by name, with its keyword arguments as sorted pairs."""
-
-    name: str
-    options: tuple[tuple[str, Value], ...] = ()
-
-
-@dataclass(frozen=True)
-class Workload:
-    """What a worker computes: everything that its gradient depends on. Hashable."""
-
-    task: str
-    model: str
-    data_dir: str
-    download: bool
-    num_workers: int
-    batch_size: int
-    seed: int
-    device: str
 
 
 @dataclass(frozen=True)
@@ -55,7 +22,8 @@ class RunConfig:
 
     workload: Workload
     strategy: Plugin
-    encoder: str
+    encoder: Plugin
+    worker_momentum: float
     attack: Plugin
     byzantine_ids: tuple[int, ...]
     assumed_byzantine: int
@@ -69,13 +37,20 @@ class RunConfig:
 
     def federation(self, strategy: RobustStrategy) -> Federation:
         """What `RobustStrategy.start` needs."""
+        name = strategy.encoder if self.encoder.name == "auto" else self.encoder.name
         return Federation(
             num_workers=self.workload.num_workers,
-            codec=CODECS[strategy.encoder if self.encoder == "auto" else self.encoder],
+            codec=self.build_encoder(name).codec,
+            encoder=name,
             step=self.step,
             quorum=self.quorum,
             node_timeout=self.node_timeout,
         )
+
+    def build_encoder(self, name: str) -> Encoder:
+        """The encoder of that name, with the options that this config has for it."""
+        options = dict(self.encoder.options) if name == self.encoder.name else {}
+        return ENCODERS[name](**options)
 
 
 def parse(given: Mapping[str, Value]) -> RunConfig:
@@ -91,7 +66,7 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
         raise ConfigError(
             f"num-byzantine: expected at most num-workers = {num_workers}; got {num_byzantine}"
         )
-    if values["batch-size"] > (held := task.num_train // num_workers):
+    if task.num_train and values["batch-size"] > (held := task.num_train // num_workers):
         raise ConfigError(
             f"batch-size: each of {num_workers} workers holds {held} samples of {values['task']}; "
             f"expected at most that; got {values['batch-size']}"
@@ -107,12 +82,20 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
             seed=values["seed"],
             device=values["device"],
         ),
-        strategy=_strategy(values),
-        encoder=values["encoder"],
-        attack=_attack(values),
+        strategy=strategy_plugin(values),
+        encoder=encoder_plugin(values),
+        worker_momentum=values["worker-momentum"],
+        attack=attack_plugin(values),
         byzantine_ids=() if values["attack"] == "none" else _byzantine_ids(values),
         assumed_byzantine=num_byzantine if assumed < 0 else assumed,
-        step=Step(values["lr"], values["momentum"], values["weight-decay"]),
+        step=Step(
+            values["lr"],
+            values["momentum"],
+            values["weight-decay"],
+            values["lr-schedule"],
+            _milestones(values["lr-milestones"]),
+            values["lr-gamma"],
+        ),
         num_rounds=values["num-rounds"],
         evaluate_every=values["evaluate-every"],
         quorum=math.ceil(round(values["quorum"] * num_workers, 9)),  # 0.07 * 100 is 7, not 8
@@ -123,31 +106,17 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
 
 
 def build_strategy(config: RunConfig) -> RobustStrategy:
-    """The strategy object. Imports the user's own module when it is named module:Class.
+    """The strategy object, known to fit this run.
 
-    Raises ConfigError when there is no such class or its arguments cannot be.
+    Raises ConfigError when there is no such class, or its arguments or the run cannot be.
     """
-    name = config.strategy.name
-    kind = STRATEGIES[name] if name in STRATEGIES else _own_strategy(name)
-    try:
-        strategy = build(
-            kind,
-            n_byzantine=config.assumed_byzantine,
-            seed=config.workload.seed,
-            **dict(config.strategy.options),
-        )
-        strategy.check(config.workload.num_workers, config.num_rounds)
-    except (TypeError, ValueError) as error:
-        text = str(error)
-        for key, (_, argument) in STRATEGY_OPTIONS.items():
-            text = text.replace(f"{argument}:", f"{key}:")
-        raise ConfigError(f"strategy={name!r}: {text}") from error
-    if strategy.encoder not in CODECS:
-        raise ConfigError(
-            f"strategy={name!r}: expected an encoder among {', '.join(CODECS)}; "
-            f"got {strategy.encoder!r}"
-        )
-    return strategy
+    return new_strategy(
+        config.strategy,
+        n_byzantine=config.assumed_byzantine,
+        seed=config.workload.seed,
+        num_workers=config.workload.num_workers,
+        num_rounds=config.num_rounds,
+    )
 
 
 def check_machine(config: RunConfig, gpus_per_client: float | None = None) -> None:
@@ -179,34 +148,11 @@ def _model(name: str, task: Task) -> str:
     return name
 
 
-def _options(
-    values: Mapping[str, Value], table: Mapping[str, tuple[str, str]], name: str, kind: str
-) -> tuple[tuple[str, Value], ...]:
-    """Keyword arguments of the rule or attack in use; one of another that was set is an error."""
-    found = []
-    for key, (owner, argument) in table.items():
-        if owner == name:
-            found.append((argument, values[key]))
-        elif values[key] != KEYS[key].default:
-            raise ConfigError(f"{key}: belongs to {kind}={owner!r}, but {kind} is {name!r}")
-    return tuple(sorted(found))
-
-
-def _strategy(values: Mapping[str, Any]) -> Plugin:
-    name = values["strategy"]
-    return Plugin(name, _options(values, STRATEGY_OPTIONS, name, "strategy"))
-
-
-def _attack(values: Mapping[str, Any]) -> Plugin:
-    """Tried on a toy: the attack itself knows which options it can take."""
-    name = values["attack"]
-    options = _options(values, ATTACK_OPTIONS, name, "attack")
-    try:
-        craft(name, np.ones((1, 8), np.float32), n_total=2, seed=0, **dict(options))
-    except ValueError as error:
-        keys = [key for key, (owner, _) in ATTACK_OPTIONS.items() if owner == name]
-        raise ConfigError(f"{', '.join(keys)}: {error}") from error
-    return Plugin(name, options)
+def _milestones(text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",")] if text else []
+    if not all(part.isdecimal() for part in parts):
+        raise ConfigError(f"lr-milestones: expected rounds such as '40,80'; got {text!r}")
+    return tuple(sorted(int(part) for part in parts))
 
 
 def _byzantine_ids(values: Mapping[str, Any]) -> tuple[int, ...]:
@@ -226,17 +172,3 @@ def _byzantine_ids(values: Mapping[str, Any]) -> tuple[int, ...]:
             f"got {text!r}"
         )
     return tuple(ids)
-
-
-def _own_strategy(path: str) -> type[RobustStrategy]:
-    module_name, _, class_name = path.partition(":")
-    try:
-        kind = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
-        raise ConfigError(
-            f"strategy={path!r}: {error}; expected module:Class, the module's file in the folder "
-            "of pyproject.toml or in the one where you start"
-        ) from error
-    if not (isinstance(kind, type) and issubclass(kind, RobustStrategy)):
-        raise ConfigError(f"strategy={path!r}: expected a subclass of strategies.RobustStrategy")
-    return kind

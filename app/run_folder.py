@@ -24,6 +24,13 @@ def model_sha256(parameters: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(parameters, dtype="<f4").tobytes()).hexdigest()
 
 
+def score(record: Mapping[str, Any]) -> str:
+    """An evaluated round in a few words: its accuracy, or its loss where there is none."""
+    if "test_accuracy" in record:
+        return f"test accuracy {record['test_accuracy']:.4f}"
+    return f"test loss {record['test_loss']:.4g}"
+
+
 def new_path(parent: Path, *labels: str) -> Path:
     """A folder name below parent/signfed-runs that is not taken."""
     stem = "-".join((datetime.now().strftime("%Y%m%d-%H%M%S"), *labels)).replace(":", "-")
@@ -74,6 +81,7 @@ class RunFolder:
         self._n_parameters = n_parameters
         self._traffic = Traffic(n_parameters)
         self._accuracies: list[float] = []
+        self._loss: float | None = None
         self._count = 0
         self._summarize(RUNNING)
 
@@ -85,6 +93,7 @@ class RunFolder:
         self._traffic.add(record)
         if "test_accuracy" in record:
             self._accuracies.append(record["test_accuracy"])
+        self._loss = record.get("test_loss", self._loss)
 
     def close(self, status: str, **facts: Any) -> None:
         """Write the final `summary.json`: status, what the rounds added up to, and `facts`.
@@ -100,6 +109,8 @@ class RunFolder:
         if self._accuracies:
             summary["final_test_accuracy"] = self._accuracies[-1]
             summary["best_test_accuracy"] = max(self._accuracies)
+        if self._loss is not None:
+            summary["final_test_loss"] = self._loss
         summary |= {"parameters": self._n_parameters, **self._traffic.bits_per_parameter()}
         seconds = round(time.monotonic() - self._started, 3)
         _write(self.path / "summary.json", summary | facts | {"seconds": seconds})

@@ -15,8 +15,8 @@ from flwr.serverapp import Grid, ServerApp
 
 from app.config import RunConfig, build_strategy, check_machine, parse
 from app.keys import Value, defaults
-from app.run_folder import FAILED, FINISHED, INTERRUPTED, RunFolder, model_sha256, new_path
-from app.task import TASKS, build, evaluate, flatten
+from app.run_folder import FAILED, FINISHED, INTERRUPTED, RunFolder, model_sha256, new_path, score
+from app.task import TASKS
 
 log = logging.getLogger("signfed")
 app = ServerApp()
@@ -39,29 +39,23 @@ def run(grid: Grid, run_config: Mapping[str, Value]) -> Path:
     config = parse(run_config)
     strategy = build_strategy(config)
     check_machine(config)
-    workload = config.workload
-    data = TASKS[workload.task].load(Path(workload.data_dir).expanduser(), workload.download)
-    model = build(workload.model, workload.seed)
-    initial = flatten(model)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device("cpu") if workload.device == "cpu" else device
+    problem = TASKS[config.workload.task].problem(config.workload)
+    initial = problem.initial()
 
     def evaluate_fn(server_round: int, arrays: ArrayRecord) -> MetricRecord | None:
         if server_round % config.evaluate_every and server_round != config.num_rounds:
             return None
-        parameters = torch.from_numpy(arrays["parameters"].numpy())
-        accuracy, loss = evaluate(model, parameters, data, device)
-        return MetricRecord({"test_accuracy": accuracy, "test_loss": loss})
+        return MetricRecord(problem.evaluate(torch.from_numpy(arrays["parameters"].numpy())))
 
     folder = RunFolder(_path(config), describe(config, run_config), len(initial))
     log.info("run folder: %s", folder.path)
 
     def on_round(record: dict[str, Any]) -> None:
         folder.write_round(record)
-        if "test_accuracy" in record:
+        if "test_loss" in record:
             log.info(
-                "round %d/%d: test accuracy %.4f, %d updates received, dropped: %s",
-                record["round"], config.num_rounds, record["test_accuracy"],
+                "round %d/%d: %s, %d updates received, dropped: %s",
+                record["round"], config.num_rounds, score(record),
                 record["received"], record["dropped"] or "none",
             )  # fmt: skip
 

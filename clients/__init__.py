@@ -1,6 +1,16 @@
 """What a node does: one NumPyClient per hosted worker, honest or Byzantine."""
 
 from clients.byzantine import ByzantineClient
-from clients.honest import GradientFn, HonestClient
+from clients.coded import CodedGradients
+from clients.encoders import ENCODERS, Encoder
+from clients.honest import GradientFn, HonestClient, Memory
 
-__all__ = ["ByzantineClient", "GradientFn", "HonestClient"]
+__all__ = [
+    "ENCODERS",
+    "ByzantineClient",
+    "CodedGradients",
+    "Encoder",
+    "GradientFn",
+    "HonestClient",
+    "Memory",
+]

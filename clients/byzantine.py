@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from attacks import Attack, View
-from clients.honest import GradientFn, HonestClient
-from strategies.codecs import Codec
+from clients.encoders import Encoder
+from clients.honest import GradientFn, HonestClient, Memory
 from strategies.seeds import generator
 
 
@@ -24,26 +24,35 @@ class ByzantineClient(HonestClient):
         self,
         worker: int,
         gradient: GradientFn,
-        codec: Codec,
+        encoder: Encoder,
         attack: Attack,
         options: Mapping[str, object],
         *,
         seed: int,
         n_total: int,
+        momentum: float = 0.0,
+        memory: Memory | None = None,
     ) -> None:
-        super().__init__(worker, gradient, codec)
+        super().__init__(worker, gradient, encoder, seed=seed, momentum=momentum, memory=memory)
         if attack.knowledge != "own":
             raise ValueError(
                 f"a Byzantine client knows its own row, the attack asks for {attack.knowledge!r}"
             )
         self.attack = attack
         self.options = dict(options)
-        self.seed = seed
         self.n_total = n_total
 
     def update(self, parameters: np.ndarray, round: int) -> np.ndarray:
         own = super().update(parameters, round)
-        if self.attack.stage == "message":
-            own = self.codec.decode(self.codec.encode(own), len(own))
+        return self._craft(own, round) if self.attack.stage == "gradient" else own
+
+    def message(self, parameters: np.ndarray, round: int) -> np.ndarray:
+        row = super().message(parameters, round)
+        if self.attack.stage == "gradient":
+            return row
+        codec, n = self.encoder.codec, len(parameters)
+        return codec.encode(self._craft(codec.decode(row, n), round))
+
+    def _craft(self, own: np.ndarray, round: int) -> np.ndarray:
         generators = (generator(self.seed, "attack", self.worker, round),)
         return self.attack(View(own[None], generators, self.n_total), **self.options)[0]

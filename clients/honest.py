@@ -7,31 +7,66 @@ from collections.abc import Callable
 import numpy as np
 from flwr.client import NumPyClient
 
-from strategies.codecs import Codec
+from clients.encoders import Encoder
+from strategies.seeds import generator
 
 # (parameters float32 [N], worker id, round) -> gradient float32 [N]; pure.
 GradientFn = Callable[[np.ndarray, int, int], np.ndarray]
+
+# What one worker keeps between two rounds: "momentum" and "error", float32 [N] each.
+Memory = dict[str, np.ndarray]
 
 
 class HonestClient(NumPyClient):
     """One worker: a gradient on its own batch of the round, encoded as the server asks.
 
     worker: id of the worker. gradient: pure in (parameters, worker, round), so it does not matter
-    who computes it. codec: the wire form.
+    who computes it. encoder: the way to the wire; draws from a generator of (seed, worker, round).
+    momentum: beta of Signum in [0, 1), u <- beta u + (1 - beta) g, and u is sent.
+    memory: what it kept; replaced by `fit`, never changed in place.
     """
 
-    def __init__(self, worker: int, gradient: GradientFn, codec: Codec) -> None:
+    def __init__(
+        self,
+        worker: int,
+        gradient: GradientFn,
+        encoder: Encoder,
+        *,
+        seed: int = 0,
+        momentum: float = 0.0,
+        memory: Memory | None = None,
+    ) -> None:
         self.worker = worker
         self.gradient = gradient
-        self.codec = codec
+        self.encoder = encoder
+        self.seed = seed
+        self.momentum = momentum
+        self.memory = dict(memory or {})
 
     def update(self, parameters: np.ndarray, round: int) -> np.ndarray:
         """What this worker sends, before encoding: float32 [N]."""
-        return self.gradient(parameters, self.worker, round)
+        gradient = self.gradient(parameters, self.worker, round)
+        if not self.momentum:
+            return gradient
+        before = self.memory.get("momentum", np.float32(0.0))
+        beta = np.float32(self.momentum)
+        self.memory["momentum"] = beta * before + (1 - beta) * gradient
+        return self.memory["momentum"]
+
+    def encode(self, update: np.ndarray, round: int) -> np.ndarray:
+        """float32 [N] -> the row that is sent."""
+        draws = generator(self.seed, "encode", self.worker, round)
+        row, left = self.encoder.encode(update, self.memory.get("error"), draws)
+        if left is not None:
+            self.memory["error"] = left
+        return row
+
+    def message(self, parameters: np.ndarray, round: int) -> np.ndarray:
+        """The row of this round."""
+        return self.encode(self.update(parameters, round), round)
 
     def fit(
         self, parameters: list[np.ndarray], config: dict[str, int]
     ) -> tuple[list[np.ndarray], int, dict[str, float]]:
         """parameters: [float32 [N]]; config: "round". Returns ([encoded row], 1, {})."""
-        update = self.update(parameters[0], int(config["round"]))
-        return [self.codec.encode(update)], 1, {}
+        return [self.message(parameters[0], int(config["round"]))], 1, {}

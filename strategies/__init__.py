@@ -1,6 +1,7 @@
 """What the server does with the updates it got: one rule per file, each a Flower Strategy."""
 
 from strategies.base import Federation, RobustStrategy
+from strategies.election import ElectionCoding
 from strategies.mean import Mean
 from strategies.registry import STRATEGIES, aggregate
 from strategies.sign_fd import SignFD
@@ -11,6 +12,7 @@ from strategies.updates import Updates
 
 __all__ = [
     "STRATEGIES",
+    "ElectionCoding",
     "Federation",
     "FederationError",
     "Mean",

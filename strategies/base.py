@@ -17,7 +17,7 @@ from torch import Tensor
 
 from strategies.codecs import Codec
 from strategies.linalg import coordinate_median
-from strategies.step import Step, take_step
+from strategies.step import Descent, Step
 from strategies.transport import wire
 from strategies.transport.exchange import push, replies
 from strategies.transport.intake import FederationError, Intake
@@ -35,12 +35,14 @@ RoundFn = Callable[[dict[str, Any]], None]
 class Federation:
     """What a run needs besides the rule.
 
-    num_workers: M. quorum: valid updates without which a round is skipped, 1..M.
+    num_workers: M. codec: how rows are read; encoder: the name that clients are told.
+    quorum: valid updates without which a round is skipped, 1..M.
     node_timeout: seconds to wait for all workers' nodes before round 1.
     """
 
     num_workers: int
     codec: Codec
+    encoder: str
     step: Step
     quorum: int = 1
     node_timeout: float = 300.0
@@ -52,7 +54,7 @@ class _Run:
 
     federation: Federation
     intake: Intake
-    optimizer: torch.optim.SGD
+    descent: Descent
     n_coordinates: int
     timeout: float
     requests: dict[str, Message] = field(default_factory=dict)
@@ -94,6 +96,10 @@ class RobustStrategy(Strategy):
         if problem := self.admissible(num_workers):
             raise ValueError(problem)
 
+    def instructions(self, num_workers: int) -> dict[str, Any]:
+        """What the rule has to tell its clients with each model: more fields of "config"."""
+        return {}
+
     def diagnostics(self) -> dict[str, Any]:
         """What the rule found out in the last round, as JSON values, for `rounds.jsonl`."""
         return {}
@@ -131,8 +137,8 @@ class RobustStrategy(Strategy):
         self.check(federation.num_workers, num_rounds)
         parameters = torch.from_numpy(initial_arrays["parameters"].numpy())
         intake = Intake(federation.num_workers, federation.codec, len(parameters))
-        optimizer = federation.step.optimizer(parameters)
-        self._run = _Run(federation, intake, optimizer, len(parameters), timeout)
+        descent = Descent(federation.step, parameters)
+        self._run = _Run(federation, intake, descent, len(parameters), timeout)
         intake.gather(grid, federation.node_timeout)
         arrays, result = initial_arrays, Result(arrays=initial_arrays)
         for server_round in range(1, num_rounds + 1):
@@ -162,8 +168,10 @@ class RobustStrategy(Strategy):
     ) -> Iterable[Message]:
         """The whole model to every node that hosts workers."""
         nodes = self._run.intake.nodes
-        encoder = self._run.federation.codec.name
-        messages = wire.train(nodes, arrays, server_round, encoder, config, self._run.timeout)
+        federation = self._run.federation
+        told = self.instructions(federation.num_workers) | {"encoder": federation.encoder}
+        record = ConfigRecord({**(config or {}), **told})
+        messages = wire.train(nodes, arrays, server_round, record, ttl=self._run.timeout)
         downlink_bytes = wire.size(messages[0]) * len(messages)  # they share one content
         self._run.record = {
             "round": server_round,
@@ -204,7 +212,7 @@ class RobustStrategy(Strategy):
             self._skip("the rule's direction is not finite")
             return None, metrics
         run.failed_rounds = 0
-        parameters = take_step(run.optimizer, direction)
+        parameters = run.descent.take(direction)
         return ArrayRecord({"parameters": Array(parameters.numpy())}), metrics
 
     def configure_evaluate(

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from strategies.base import RobustStrategy
+from strategies.election import ElectionCoding
 from strategies.mean import Mean
 from strategies.sign_fd import SignFD
 from strategies.sign_mv import SignMV
@@ -18,6 +19,7 @@ STRATEGIES: dict[str, type[RobustStrategy]] = {
     "mean": Mean,
     "sign-mv": SignMV,
     "sign-fd": SignFD,
+    "election": ElectionCoding,
 }
 
 

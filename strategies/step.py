@@ -2,36 +2,59 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+SCHEDULES = ("constant", "inverse-sqrt", "steps")
 
 
 @dataclass(frozen=True)
 class Step:
     """Hyper-parameters of torch.optim.SGD on the flat parameter vector x, direction v as gradient.
 
-    buf <- momentum buf + (v + weight_decay x); x <- x - lr buf. Momentum 0: x <- x - lr (v + ...).
+    buf <- momentum buf + (v + weight_decay x); x <- x - lr_t buf. Momentum 0: x <- x - lr_t (...).
 
     lr > 0; momentum in [0, 1); weight_decay >= 0.
+    schedule: "constant" lr_t = lr; "inverse-sqrt" lr_t = lr / sqrt(t); "steps" lr_t = lr gamma^k
+    with k the number of milestones below t. t counts the steps taken, from 1.
     """
 
     lr: float
     momentum: float = 0.0
     weight_decay: float = 0.0
+    schedule: str = "constant"
+    milestones: tuple[int, ...] = ()
+    gamma: float = 0.1
 
-    def optimizer(self, parameters: Tensor) -> torch.optim.SGD:
-        """An optimizer whose only parameter is a copy of `parameters`, float32 [N]."""
-        flat = torch.nn.Parameter(parameters.clone())
-        return torch.optim.SGD(
-            [flat], lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay
+    def lr_at(self, t: int) -> float:
+        """lr_t of step t = 1, 2, ..."""
+        if self.schedule == "inverse-sqrt":
+            return self.lr / math.sqrt(t)
+        if self.schedule == "steps":
+            return self.lr * self.gamma ** bisect_right(self.milestones, t - 1)
+        return self.lr
+
+
+class Descent:
+    """The model under way: parameters float32 [N], optimizer state, number of steps taken."""
+
+    def __init__(self, step: Step, parameters: Tensor) -> None:
+        """parameters: where to start, float32 [N]; copied."""
+        self._step = step
+        self._taken = 0
+        self._flat = torch.nn.Parameter(parameters.clone())
+        self._sgd = torch.optim.SGD(
+            [self._flat], lr=step.lr, momentum=step.momentum, weight_decay=step.weight_decay
         )
 
-
-def take_step(optimizer: torch.optim.SGD, direction: Tensor) -> Tensor:
-    """One step along `direction`, float32 [N]; returns the new parameters, float32 [N]."""
-    (flat,) = optimizer.param_groups[0]["params"]
-    flat.grad = direction.to(flat)
-    optimizer.step()
-    return flat.detach().clone()
+    def take(self, direction: Tensor) -> Tensor:
+        """One step along `direction`, [N]; returns the new parameters, float32 [N], a copy."""
+        self._taken += 1
+        self._sgd.param_groups[0]["lr"] = self._step.lr_at(self._taken)
+        self._flat.grad = direction.to(self._flat)
+        self._sgd.step()
+        return self._flat.detach().clone()

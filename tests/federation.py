@@ -13,7 +13,7 @@ from app.server_app import run
 from tests.grid import InProcessGrid, Tamper
 
 # Both phases of sign-fd within a second.
-SHORT = {"num-rounds": 6, "initial-rounds": 3, "evaluate-every": 3}
+SHORT = {"num-rounds": 6, "evaluate-every": 3, "crossover": "alg1", "initial-rounds": 3}
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Outcome:
 def config_for(path: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     short = dict(SHORT)
     if config.get("strategy", "sign-fd") != "sign-fd":
-        del short["initial-rounds"]
+        del short["crossover"], short["initial-rounds"]
     return short | dict(config) | {"out-dir": str(path)}
 
 

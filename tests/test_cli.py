@@ -110,10 +110,10 @@ def test_list_names_everything_that_can_be_chosen(signfed):
     from app.keys import KEYS
     from app.task import TASKS
     from attacks import ATTACKS
+    from clients import ENCODERS
     from strategies import STRATEGIES
-    from strategies.codecs import CODECS
 
     result = signfed("list")
     assert result.exit_code == 0
-    for name in [*STRATEGIES, *ATTACKS, *TASKS, *CODECS, *KEYS]:
+    for name in [*STRATEGIES, *ATTACKS, *TASKS, *ENCODERS, *KEYS]:
         assert name in result.output

@@ -109,7 +109,7 @@ def test_three_supernodes_train_the_model_of_the_in_process_run(tmp_path, proces
         (3, 15)
     ] * ROUNDS
     # The same workers and rounds in one process: the same bits.
-    same = federate(tmp_path / "same", num_rounds=ROUNDS, initial_rounds=50)
+    same = federate(tmp_path / "same", num_rounds=ROUNDS, crossover="blocks")
     assert summary["model_sha256"] == same.sha256
 
 

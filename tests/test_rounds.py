@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from flwr.app import Error, Message
+from flwr.app import ArrayRecord, ConfigRecord, Error, Message
 
 from app.client_app import app as client_app
 from app.server_app import run
@@ -56,7 +56,7 @@ def test_the_lie_does_not_matter_to_sign_fd_and_does_to_sign_mv(tmp_path):
     keys = {"num_rounds": 100, "evaluate_every": 100}
     quiet = federate(tmp_path / "quiet", strategy="sign-mv", attack="none", **keys)
     voted = federate(tmp_path / "voted", strategy="sign-mv", **keys)
-    defended = federate(tmp_path / "defended", initial_rounds=50, **keys)
+    defended = federate(tmp_path / "defended", crossover="blocks", **keys)
     accuracy = [r.summary["final_test_accuracy"] for r in (quiet, defended, voted)]
     assert accuracy[0] > 0.88 and accuracy[1] > 0.88
     assert accuracy[2] < accuracy[1] - 0.03
@@ -100,7 +100,7 @@ def test_bytes_are_those_of_the_serialized_messages(tmp_path):
 
 def test_the_fd_cnns_update_fits_its_bits_and_one_kibibyte():
     n = 582_026
-    (request,) = wire.train([100], wire.ArrayRecord(), 1, "sign", None, ttl=1)
+    (request,) = wire.train([100], ArrayRecord(), 1, ConfigRecord(), ttl=1)
     row = CODECS["sign"].encode(np.ones(n, np.float32))
     assert wire.size(wire.train_reply(request, {14: row}, 3000)) <= 72_754 + 1024
 

@@ -11,42 +11,52 @@ from app.task.data import DIGITS_TRAIN, DataMissing, Dataset, load_digits, load_
 from app.task.gradients import Gradients, evaluate
 from app.task.models import MODELS, build, flatten
 from app.task.partition import stratified
+from app.task.problem import Classification, Problem, Quadratic, Workload
 
 
 @dataclass(frozen=True)
 class Task:
-    """A data set with the models that fit it.
+    """A data set, or something else to minimise, with the models that fit it.
 
-    load: (data_dir, download) -> Dataset. num_train: training samples, known before loading.
-    models: names in MODELS, the default first. needs_data_dir: False when it is embedded.
+    models: names, the default first. num_train: training samples, known before loading; None
+    where there are no samples to share out. load: (data_dir, download) -> Dataset, None likewise.
     """
 
     description: str
-    load: Callable[[Path, bool], Dataset]
-    num_train: int
     models: tuple[str, ...]
-    needs_data_dir: bool = True
+    num_train: int | None = None
+    load: Callable[[Path, bool], Dataset] | None = None
+
+    def problem(self, workload: Workload) -> Problem:
+        """What a run with this workload minimises. Raises DataMissing."""
+        if self.load is None:
+            return Quadratic(workload)
+        data = self.load(Path(workload.data_dir).expanduser(), workload.download)
+        return Classification(workload, data)
 
 
 TASKS: dict[str, Task] = {
     "digits": Task(
         "1,797 real 8x8 handwritten digits, embedded (scikit-learn)",
-        lambda data_dir, download: load_digits(),
-        num_train=DIGITS_TRAIN,
         models=("mlp",),
-        needs_data_dir=False,
+        num_train=DIGITS_TRAIN,
+        load=lambda data_dir, download: load_digits(),
     ),
     "mnist": Task(
         "70,000 28x28 handwritten digits (torchvision, from data-dir)",
-        partial(load_torchvision, "MNIST", 0.1307, 0.3081),
-        num_train=60_000,
         models=("fd-cnn",),
+        num_train=60_000,
+        load=partial(load_torchvision, "MNIST", 0.1307, 0.3081),
     ),
     "fashion-mnist": Task(
         "70,000 28x28 pieces of clothing (torchvision, from data-dir)",
-        partial(load_torchvision, "FashionMNIST", 0.2860, 0.3530),
-        num_train=60_000,
         models=("fd-cnn",),
+        num_train=60_000,
+        load=partial(load_torchvision, "FashionMNIST", 0.2860, 0.3530),
+    ),
+    "quadratic": Task(
+        "||x||^2 / 2 in 1,000 dimensions, gradients with Gaussian noise",
+        models=("vector",),
     ),
 }
 
@@ -56,7 +66,9 @@ __all__ = [
     "DataMissing",
     "Dataset",
     "Gradients",
+    "Problem",
     "Task",
+    "Workload",
     "build",
     "evaluate",
     "flatten",

@@ -4,7 +4,7 @@
 |---|---|---|
 | `query.hello` reply | config "node" | "partition-id", "num-partitions" (int) |
 | `train` request | arrays "model" | "parameters": float32 [N] |
-| | config "config" | "round" (int), "encoder" (a codec's name), and the user's own keys |
+| | config "config" | "round" (int), "encoder" (name), the rule's instructions, the user's keys |
 | `train` reply | arrays "updates" | "rows": [h, L], one row of the codec per hosted worker |
 | | config "workers" | "ids": list of h ints; "round" (int) |
 
@@ -21,7 +21,7 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
 from flwr.common.serde import recorddict_to_proto
 
-from strategies.codecs import CODECS, Codec
+from strategies.codecs import Codec
 
 HELLO = "query.hello"
 TRAIN = "train"
@@ -66,24 +66,17 @@ def read_hello_reply(reply: Message) -> tuple[int, int]:
 
 
 def train(
-    nodes: list[int],
-    model: ArrayRecord,
-    round: int,
-    encoder: str,
-    config: ConfigRecord | None,
-    ttl: float,
+    nodes: list[int], model: ArrayRecord, round: int, config: ConfigRecord, ttl: float
 ) -> list[Message]:
     """One request per node; all share one content. A late node never sees it: it expires."""
-    record = ConfigRecord({**(config or {}), "round": round, "encoder": encoder})
+    record = ConfigRecord({**config, "round": round})
     content = RecordDict({"model": model, "config": record})
     return [Message(content, node, TRAIN, ttl=ttl) for node in nodes]
 
 
-def read_train(request: Message) -> tuple[np.ndarray, int, Codec]:
-    """(parameters float32 [N], round, codec) of a request; a client trusts its server."""
-    config = request.content["config"]
-    parameters = request.content["model"]["parameters"].numpy()
-    return parameters, int(config["round"]), CODECS[str(config["encoder"])]
+def read_train(request: Message) -> tuple[np.ndarray, ConfigRecord]:
+    """(parameters float32 [N], "config") of a request; a client trusts its server."""
+    return request.content["model"]["parameters"].numpy(), request.content["config"]
 
 
 def train_reply(request: Message, rows: dict[int, np.ndarray], round: int) -> Message:

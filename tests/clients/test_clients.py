@@ -3,7 +3,7 @@ import pytest
 from flwr.client import NumPyClient
 
 from attacks import ATTACKS, attack
-from clients import ByzantineClient, HonestClient
+from clients import ByzantineClient, Encoder, HonestClient
 from strategies.codecs import CODECS
 from strategies.seeds import generator
 
@@ -24,13 +24,13 @@ def send(client, round=2):
 
 def liar(name_or_attack, codec, *, worker=3, seed=0, **options):
     chosen = ATTACKS[name_or_attack] if isinstance(name_or_attack, str) else name_or_attack
-    return ByzantineClient(worker, gradient, codec, chosen, options, seed=seed, n_total=5)
+    return ByzantineClient(worker, gradient, Encoder(codec), chosen, options, seed=seed, n_total=5)
 
 
 @pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
 def test_an_honest_client_encodes_its_gradient_of_the_round(codec):
     for worker, round in ((0, 1), (3, 2)):
-        row = send(HonestClient(worker, gradient, codec), round)
+        row = send(HonestClient(worker, gradient, Encoder(codec)), round)
         assert row.dtype == codec.dtype
         assert row.tobytes() == codec.encode(gradient(PARAMETERS, worker, round)).tobytes()
 
@@ -42,13 +42,16 @@ def test_clients_are_flowers_numpy_clients():
 
 @pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
 def test_a_byzantine_client_without_an_attack_is_honest(codec):
-    assert send(liar("none", codec)).tobytes() == send(HonestClient(3, gradient, codec)).tobytes()
+    assert (
+        send(liar("none", codec)).tobytes()
+        == send(HonestClient(3, gradient, Encoder(codec))).tobytes()
+    )
 
 
 def test_sign_inversion_flips_every_bit_also_of_zeros():
     """Negating the gradient instead would leave the bits of 0.0, 1 for both signs of zero."""
     honest, lied = (SIGN.decode(send(c), 10) for c in (
-        HonestClient(3, gradient, SIGN), liar("sign-inversion", SIGN),
+        HonestClient(3, gradient, Encoder(SIGN)), liar("sign-inversion", SIGN),
     ))  # fmt: skip
     assert np.array_equal(lied, -honest)
     assert SIGN.fault(send(liar("sign-inversion", SIGN)), 10) is None
@@ -88,7 +91,7 @@ def test_what_is_sent_depends_on_seed_worker_and_round_alone(name):
     def bits(seed, worker, round):
         # One gradient for all: the difference must come from the attack's own draws.
         client = ByzantineClient(
-            worker, lambda *_: np.ones(64, np.float32), SIGN, ATTACKS[name], {}, seed=seed,
+            worker, lambda *_: np.ones(64, np.float32), Encoder(SIGN), ATTACKS[name], {}, seed=seed,
             n_total=5,
         )  # fmt: skip
         return send(client, round).tobytes()

@@ -165,6 +165,8 @@ RULES = {
         SIGN_VOTE,
         tuple({"initial_rounds": 2, "crossover": c} for c in ("alg1", "eq17", "pooled")),
     ),
+    # The server's half alone: what the code is worth is in test_election.
+    "election": Rule(SIGN_VOTE, ({}, {"code": "bernoulli"})),
 }
 
 

@@ -25,7 +25,8 @@ class SlowSignFD:
         """Probability that worker m errs in coordinate n, as used in round t."""
         past = self.history[m]
         c = len(past)
-        if self.crossover == "pooled" or t <= self.initial_rounds + 1:
+        if self.crossover in ("pooled", "blocks") or t <= self.initial_rounds + 1:
+            # A vector of a few coordinates is a single block.
             return sum(sum(wrong) for _, wrong in past) / (len(past[0][1]) * c)  # eq. 14
         if self.crossover == "alg1":
             return sum(wrong[n] for _, wrong in past) / c  # Algorithm 1

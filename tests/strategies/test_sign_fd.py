@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strategies import SignFD, SignMV, Updates
-from strategies.sign_fd import CROSSOVERS, Record, log_likelihood_ratio, trusted, weighted_vote
+from strategies.reliability import Record, block_lengths, log_likelihood_ratio, trusted
+from strategies.sign_fd import CROSSOVERS, weighted_vote
 from tests.strategies import golden
 from tests.strategies.reference import SlowSignFD, llr
 from tests.strategies.runs import play, random_rounds, same_bits
@@ -140,8 +141,9 @@ def test_a_missing_workers_record_does_not_move(crossover):
     after = rule.state_dict()
     assert list(after["records"][2]) == scalars
     if crossover != "pooled":
-        assert torch.equal(after["counts.2"], before["counts.2"])
-        assert not torch.equal(after["counts.3"], before["counts.3"])
+        kept = "blocks" if crossover == "blocks" else "counts"
+        assert torch.equal(after[f"{kept}.2"], before[f"{kept}.2"])
+        assert not torch.equal(after[f"{kept}.3"], before[f"{kept}.3"])
     assert found["crossover"][2] == pytest.approx(int(scalars[2]) / (4 * 13))
 
 
@@ -181,7 +183,7 @@ def test_nobody_known_is_a_majority_vote_again():
 def test_counts_are_read_as_16_bits_without_sign():
     counts = np.array([0, 32767, 32768, 40000, 60000], np.uint16)
     record = Record(rounds=60000, counts=torch.from_numpy(counts.view(np.int16)))
-    looked_up = record.coordinate_llr("alg1", 5, 1e-5, 10.0)
+    looked_up = record.coordinate_llr(0.0, 1e-5, 10.0)
     assert looked_up.dtype == torch.float32
     assert looked_up.tolist() == pytest.approx([llr(k / 60000) for k in counts.tolist()])
 
@@ -201,7 +203,7 @@ def test_a_count_goes_on_past_32767():
 def test_more_rounds_than_a_count_holds_are_refused(crossover):
     rule = SignFD(crossover=crossover)
     rule.check(15, 65_535)
-    if crossover == "pooled":
+    if crossover in ("pooled", "blocks"):
         return rule.check(15, 65_536)
     with pytest.raises(ValueError, match="at most 65535 rounds, got 65536"):
         rule.check(15, 65_536)
@@ -211,7 +213,10 @@ def test_more_rounds_than_a_count_holds_are_refused(crossover):
     "options, text",
     [
         ({"initial_rounds": 0}, "initial_rounds: expected at least 1"),
-        ({"crossover": "eq18"}, "one of alg1, eq17, pooled"),
+        ({"crossover": "eq18"}, "one of blocks, pooled, alg1, eq17"),
+        ({"blocks": 0}, "blocks: expected at least 1"),
+        ({"forget": 0.0}, r"forget: expected a number in \(0, 1\]"),
+        ({"forget": 1.1}, r"forget: expected a number in \(0, 1\]"),
         ({"eps": 0.0}, "eps: expected a number above 0"),
         ({"max_llr": -1.0}, "max_llr: expected a number above 0"),
         ({"eps": float("nan")}, "eps: expected a number above 0"),

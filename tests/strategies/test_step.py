@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from strategies import Step
-from strategies.step import take_step
+from strategies.step import SCHEDULES, Descent
 
 DIRECTIONS = [(1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)]
 
@@ -27,34 +27,50 @@ DIRECTIONS = [(1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)]
 )
 def test_three_steps_by_hand(step, path):
     """From (1, -2); all numbers are exact in binary."""
-    optimizer = step.optimizer(torch.tensor([1.0, -2.0]))
-    walked = [tuple(take_step(optimizer, torch.tensor(v)).tolist()) for v in DIRECTIONS]
+    descent = Descent(step, torch.tensor([1.0, -2.0]))
+    walked = [tuple(descent.take(torch.tensor(v)).tolist()) for v in DIRECTIONS]
     assert walked == path
 
 
 @pytest.mark.parametrize("step", [Step(0.1), Step(0.1, 0.9, 0.01)], ids=["plain", "both"])
 def test_formula_over_three_steps(step):
     x, *directions = torch.randn(4, 20, generator=torch.Generator().manual_seed(0))
-    optimizer, buffer = step.optimizer(x), torch.zeros(20)
+    descent, buffer = Descent(step, x), torch.zeros(20)
     for v in directions:
         buffer = step.momentum * buffer + (v + step.weight_decay * x)
         x = x - step.lr * buffer
-        torch.testing.assert_close(take_step(optimizer, v), x, rtol=1e-6, atol=1e-7)
+        torch.testing.assert_close(descent.take(v), x, rtol=1e-6, atol=1e-7)
 
 
 @pytest.mark.parametrize("step", [Step(0.5), Step(0.5, 0.9, 0.1)], ids=["plain", "both"])
 def test_nothing_is_shared_with_the_caller(step):
     start = torch.tensor([1.0, -2.0])
-    alone, watched = step.optimizer(start), step.optimizer(start)
+    alone, watched = Descent(step, start), Descent(step, start)
     for v in DIRECTIONS:
         direction = torch.tensor(v)
-        returned = take_step(watched, direction)
-        assert torch.equal(returned, take_step(alone, torch.tensor(v)))
+        returned = watched.take(direction)
+        assert torch.equal(returned, alone.take(torch.tensor(v)))
         assert direction.tolist() == list(v)
         returned.zero_(), direction.zero_()  # theirs to change: no later step may notice
     assert start.tolist() == [1.0, -2.0]
 
 
 def test_a_direction_of_another_dtype_is_taken():
-    optimizer = Step(1.0).optimizer(torch.zeros(2))
-    assert take_step(optimizer, torch.tensor([1, -1], dtype=torch.float64)).dtype == torch.float32
+    descent = Descent(Step(1.0), torch.zeros(2))
+    assert descent.take(torch.tensor([1, -1], dtype=torch.float64)).dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    "step, rates",
+    [
+        (Step(0.5), [0.5, 0.5, 0.5, 0.5]),
+        (Step(0.5, schedule="inverse-sqrt"), [0.5, 0.5 / 2**0.5, 0.5 / 3**0.5, 0.25]),
+        (Step(0.5, schedule="steps", milestones=(1, 3), gamma=0.5), [0.5, 0.25, 0.25, 0.125]),
+    ],
+    ids=SCHEDULES,
+)
+def test_the_learning_rate_follows_its_schedule(step, rates):
+    descent, x = Descent(step, torch.zeros(1)), 0.0
+    for rate in rates:
+        x -= rate
+        assert descent.take(torch.ones(1)).item() == pytest.approx(x, rel=1e-6)

@@ -22,7 +22,7 @@ def from_matrix(channel):
 
 
 @pytest.mark.parametrize("build", [from_rows, from_matrix])
-@pytest.mark.parametrize("channel", CODECS)
+@pytest.mark.parametrize("channel", ["sign", "float32"])
 def test_rows_are_sorted_by_worker(build, channel):
     updates = build(channel)
     assert updates.ids.dtype == torch.int64 and updates.ids.tolist() == [3, 7, 12]

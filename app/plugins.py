@@ -1,0 +1,116 @@
+"""The chosen strategy, encoder and attack: by name or by module:Class, with their options."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from app.keys import (
+    ATTACK_OPTIONS,
+    ENCODER_OPTIONS,
+    KEYS,
+    STRATEGY_OPTIONS,
+    ConfigError,
+    Value,
+)
+from attacks import craft
+from clients import ENCODERS
+from strategies import STRATEGIES, RobustStrategy
+from strategies.registry import build
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A strategy or an attack by name, with its keyword arguments as sorted pairs."""
+
+    name: str
+    options: tuple[tuple[str, Value], ...] = ()
+
+
+def strategy_plugin(values: Mapping[str, Any]) -> Plugin:
+    """The strategy that was asked for; built later, since only a server needs it."""
+    name = values["strategy"]
+    return Plugin(name, _options(values, STRATEGY_OPTIONS, name, "strategy"))
+
+
+def encoder_plugin(values: Mapping[str, Any]) -> Plugin:
+    """The encoder that was asked for, tried; raises ConfigError."""
+    name = values["encoder"]
+    options = _options(values, ENCODER_OPTIONS, name, "encoder")
+    if name != "auto":
+        _tried(ENCODER_OPTIONS, name, lambda: ENCODERS[name](**dict(options)))
+    return Plugin(name, options)
+
+
+def attack_plugin(values: Mapping[str, Any]) -> Plugin:
+    """The attack that was asked for, tried; raises ConfigError."""
+    name = values["attack"]
+    options = _options(values, ATTACK_OPTIONS, name, "attack")
+    toy = np.ones((1, 8), np.float32)
+    _tried(ATTACK_OPTIONS, name, lambda: craft(name, toy, n_total=2, seed=0, **dict(options)))
+    return Plugin(name, options)
+
+
+def new_strategy(
+    plugin: Plugin, *, n_byzantine: int, seed: int, num_workers: int, num_rounds: int
+) -> RobustStrategy:
+    """The strategy object. Imports the user's own module when it is named module:Class.
+
+    Raises ConfigError when there is no such class, or its arguments or the run cannot be.
+    """
+    name = plugin.name
+    kind = STRATEGIES[name] if name in STRATEGIES else _own_strategy(name)
+    try:
+        strategy = build(kind, n_byzantine=n_byzantine, seed=seed, **dict(plugin.options))
+        strategy.check(num_workers, num_rounds)
+    except (TypeError, ValueError) as error:
+        text = str(error)
+        for key, (_, argument) in STRATEGY_OPTIONS.items():
+            text = text.replace(f"{argument}:", f"{key}:")
+        raise ConfigError(f"strategy={name!r}: {text}") from error
+    if strategy.encoder not in ENCODERS:
+        raise ConfigError(
+            f"strategy={name!r}: expected an encoder among {', '.join(ENCODERS)}; "
+            f"got {strategy.encoder!r}"
+        )
+    return strategy
+
+
+def _options(
+    values: Mapping[str, Value], table: Mapping[str, tuple[str, str]], name: str, kind: str
+) -> tuple[tuple[str, Value], ...]:
+    """Keyword arguments of the rule or attack in use; one of another that was set is an error."""
+    found = []
+    for key, (owner, argument) in table.items():
+        if owner == name:
+            found.append((argument, values[key]))
+        elif values[key] != KEYS[key].default:
+            raise ConfigError(f"{key}: belongs to {kind}={owner!r}, but {kind} is {name!r}")
+    return tuple(sorted(found))
+
+
+def _tried(table: Mapping[str, tuple[str, str]], name: str, call: Callable[[], object]) -> None:
+    """The attack or encoder itself knows what its options can be: try it on a toy."""
+    try:
+        call()
+    except ValueError as error:
+        keys = [key for key, (owner, _) in table.items() if owner == name]
+        raise ConfigError(f"{', '.join(keys)}: {error}") from error
+
+
+def _own_strategy(path: str) -> type[RobustStrategy]:
+    module_name, _, class_name = path.partition(":")
+    try:
+        kind = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f"strategy={path!r}: {error}; expected module:Class, the module's file in the folder "
+            "of pyproject.toml or in the one where you start"
+        ) from error
+    if not (isinstance(kind, type) and issubclass(kind, RobustStrategy)):
+        raise ConfigError(f"strategy={path!r}: expected a subclass of strategies.RobustStrategy")
+    return kind

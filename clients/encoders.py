@@ -1,0 +1,105 @@
+"""From a vector to a row on the wire: what happens before the codec, and what is remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from strategies.codecs import Codec, Float32Codec, SignCodec, TopKCodec
+
+# (vector float32 [N], generator) -> float32 [N]
+Prepare = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+
+
+def stochastic_sign(
+    vector: np.ndarray, generator: np.random.Generator, *, scale: float
+) -> np.ndarray:
+    """+1 with probability (b + clip(g, -b, b)) / (2 b), else -1, per coordinate: float32 [N].
+
+    Unbiased up to the scale: E[output] = clip(g) / b; a zero is a fair coin. b -> 0 is the sign.
+
+    scale: b > 0.
+    Reference: Jin et al. 2020 (sto-signSGD); Park & Lee 2024, appendix A (b = 0.012 on CIFAR-10).
+    Deviation from the paper: one b for all coordinates.
+    """
+    p_plus = (scale + np.clip(vector, -scale, scale)) / (2 * scale)
+    return np.where(generator.random(len(vector)) < p_plus, np.float32(1), np.float32(-1))
+
+
+def add_noise(vector: np.ndarray, generator: np.random.Generator, *, std: float) -> np.ndarray:
+    """g + N(0, std^2 I), float32 [N]; std >= 0.
+
+    Reference: Chen et al. 2020 (noisy signSGD); Park & Lee 2024, appendix A (std = 1e-3).
+    Deviation from the paper: none.
+    """
+    return vector + np.float32(std) * generator.standard_normal(len(vector), dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A codec, what is done to the vector before it, and whether what was lost is kept.
+
+    prepare: pure in (vector, generator). feedback: error feedback; the part of the vector that
+    the row does not carry is added to the next one.
+    """
+
+    codec: Codec
+    prepare: Prepare | None = None
+    feedback: bool = False
+
+    def encode(
+        self, vector: np.ndarray, memory: np.ndarray | None, generator: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """float32 [N] and the last memory (None at first) -> (row, next memory).
+
+        With feedback, decode(row) + memory' = vector + memory exactly where the codec carries a
+        coordinate as it is.
+        Reference: Stich et al. 2018, Algorithm 1 (memory without the learning rate).
+        """
+        if self.feedback and memory is not None:
+            vector = vector + memory
+        prepared = self.prepare(vector, generator) if self.prepare else vector
+        row = self.codec.encode(prepared)
+        left = vector - self.codec.decode(row, len(vector)) if self.feedback else None
+        return row, left
+
+
+def _sto_sign(scale: float = 0.012) -> Encoder:
+    """One bit drawn with a probability that grows with the gradient; unbiased vote."""
+    if not 0 < scale < np.inf:
+        raise ValueError(f"scale: expected a finite number above 0, got {scale}")
+    return Encoder(SignCodec(), partial(stochastic_sign, scale=scale))
+
+
+def _noisy_sign(std: float = 1e-3) -> Encoder:
+    """The sign of the gradient plus Gaussian noise."""
+    if not 0 <= std < np.inf:
+        raise ValueError(f"std: expected a finite number of at least 0, got {std}")
+    return Encoder(SignCodec(), partial(add_noise, std=std))
+
+
+def _top_k(fraction: float = 0.1) -> Encoder:
+    """The largest coordinates as float32 with a bitmap; the rest is remembered."""
+    return Encoder(TopKCodec(fraction), feedback=True)
+
+
+def _sign() -> Encoder:
+    """One bit per coordinate: the sign, 0 as +1."""
+    return Encoder(SignCodec())
+
+
+def _float32() -> Encoder:
+    """The gradient as it is, 32 bits per coordinate."""
+    return Encoder(Float32Codec())
+
+
+ENCODERS: dict[str, Callable[..., Encoder]] = {
+    "sign": _sign,
+    "sto-sign": _sto_sign,
+    "noisy-sign": _noisy_sign,
+    "float32": _float32,
+    "top-k": _top_k,
+}

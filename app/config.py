@@ -71,6 +71,11 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
             f"batch-size: each of {num_workers} workers holds {held} samples of {values['task']}; "
             f"expected at most that; got {values['batch-size']}"
         )
+    if values["strategy"] == "election" and values["worker-momentum"]:
+        raise ConfigError(
+            "worker-momentum: expected 0 with strategy='election', whose workers send votes, not "
+            f"gradients; got {values['worker-momentum']}"
+        )
     return RunConfig(
         workload=Workload(
             task=values["task"],
@@ -110,13 +115,19 @@ def build_strategy(config: RunConfig) -> RobustStrategy:
 
     Raises ConfigError when there is no such class, or its arguments or the run cannot be.
     """
-    return new_strategy(
+    strategy = new_strategy(
         config.strategy,
         n_byzantine=config.assumed_byzantine,
         seed=config.workload.seed,
         num_workers=config.workload.num_workers,
         num_rounds=config.num_rounds,
     )
+    if strategy.encoder == "sign" and config.encoder.name == "top-k":
+        raise ConfigError(
+            f"encoder: strategy={config.strategy.name!r} votes on every coordinate, top-k sends "
+            "some; expected sign, sto-sign, noisy-sign or float32"
+        )
+    return strategy
 
 
 def check_machine(config: RunConfig, gpus_per_client: float | None = None) -> None:

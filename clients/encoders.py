@@ -25,7 +25,7 @@ def stochastic_sign(
     Reference: Jin et al. 2020 (sto-signSGD); Park & Lee 2024, appendix A (b = 0.012 on CIFAR-10).
     Deviation from the paper: one b for all coordinates.
     """
-    p_plus = (scale + np.clip(vector, -scale, scale)) / (2 * scale)
+    p_plus = 0.5 + 0.5 * np.clip(vector.astype(np.float64) / scale, -1.0, 1.0)
     return np.where(generator.random(len(vector)) < p_plus, np.float32(1), np.float32(-1))
 
 
@@ -63,8 +63,11 @@ class Encoder:
             vector = vector + memory
         prepared = self.prepare(vector, generator) if self.prepare else vector
         row = self.codec.encode(prepared)
-        left = vector - self.codec.decode(row, len(vector)) if self.feedback else None
-        return row, left
+        if not self.feedback:
+            return row, None
+        if not np.isfinite(vector).all():
+            return row, memory  # a broken gradient costs its round, not the memory
+        return row, vector - self.codec.decode(row, len(vector))
 
 
 def _sto_sign(scale: float = 0.012) -> Encoder:

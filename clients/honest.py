@@ -46,8 +46,8 @@ class HonestClient(NumPyClient):
     def update(self, parameters: np.ndarray, round: int) -> np.ndarray:
         """What this worker sends, before encoding: float32 [N]."""
         gradient = self.gradient(parameters, self.worker, round)
-        if not self.momentum:
-            return gradient
+        if not self.momentum or not np.isfinite(gradient).all():
+            return gradient  # a broken gradient costs its round, not the momentum
         before = self.memory.get("momentum", np.float32(0.0))
         beta = np.float32(self.momentum)
         self.memory["momentum"] = beta * before + (1 - beta) * gradient

@@ -73,7 +73,7 @@ class Float32Codec:
         return n_coordinates
 
     def encode(self, vector: np.ndarray) -> np.ndarray:
-        return np.ascontiguousarray(vector, dtype=self.dtype)
+        return np.array(vector, dtype=self.dtype)  # a copy: rows and memory never share
 
     def decode(self, row: np.ndarray, n_coordinates: int) -> np.ndarray:
         return row.astype(np.float32)
@@ -105,13 +105,15 @@ class TopKCodec:
 
     def count(self, n_coordinates: int) -> int:
         """K."""
-        return math.ceil(round(self.fraction * n_coordinates, 9))
+        return max(1, math.ceil(round(self.fraction * n_coordinates, 9)))
 
     def length(self, n_coordinates: int) -> int:
         return -(-n_coordinates // 8) + 4 * self.count(n_coordinates)
 
     def encode(self, vector: np.ndarray) -> np.ndarray:
-        order = np.argsort(-np.abs(vector), kind="stable")[: self.count(len(vector))]
+        # Not finite counts as largest: it must be sent, and refused, rather than hidden.
+        magnitude = np.where(np.isfinite(vector), np.abs(vector), np.inf)
+        order = np.argsort(-magnitude, kind="stable")[: self.count(len(vector))]
         sent = np.zeros(len(vector), bool)
         sent[order] = True
         values = np.ascontiguousarray(vector[sent], dtype="<f4")

@@ -112,6 +112,7 @@ class ElectionCoding(RobustStrategy):
         self.resample = resample
         self.noise = noise
         self._num_workers = 0
+        self._bits = b""
         self._findings: dict[str, Any] = {}
 
     def check(self, num_workers: int, num_rounds: int) -> None:
@@ -126,11 +127,12 @@ class ElectionCoding(RobustStrategy):
         return bernoulli_matrix(n, self.redundancy, draws, self.resample)
 
     def instructions(self, num_workers: int) -> dict[str, Any]:
-        matrix = self.matrix(num_workers)
-        self._num_workers = num_workers
-        self._findings = {"redundancy": float(matrix.sum()) / num_workers}
-        bits = np.packbits(matrix, bitorder="little").tobytes()
-        return {"allocation": bits, "noise": self.noise}
+        if num_workers != self._num_workers:  # drawn once a run
+            matrix = self.matrix(num_workers)
+            self._num_workers = num_workers
+            self._findings = {"redundancy": float(matrix.sum()) / num_workers}
+            self._bits = np.packbits(matrix, bitorder="little").tobytes()
+        return {"allocation": self._bits, "noise": self.noise}
 
     def aggregate(self, updates: Updates) -> Tensor:
         if self.code == "deterministic" and self._num_workers:

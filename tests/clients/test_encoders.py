@@ -249,3 +249,33 @@ def test_what_a_liar_sends_is_not_drawn_a_second_time(name, options):
     inversion = ATTACKS["sign-inversion"]
     liar = ByzantineClient(0, honest.gradient, honest.encoder, inversion, {}, seed=0, n_total=3)
     assert send(liar, 200).tolist() == (-send(honest, 200)).tolist()
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])
+def test_a_gradient_that_is_not_finite_costs_its_round_and_nothing_else(broken):
+    encoder, draws = ENCODERS["top-k"](fraction=0.5), np.random.default_rng(0)
+    good, bad = np.float32([1, 2, 3, 4]), np.float32([broken, 2, 3, 4])
+    _, memory = encoder.encode(good, None, draws)
+    row, kept = encoder.encode(bad, memory, draws)
+    assert encoder.codec.fault(row, 4) == "non-finite"
+    assert kept is memory and memory.tolist() == [1, 2, 0, 0]
+
+    client = HonestClient(0, lambda *_: good, ENCODERS["float32"](), momentum=0.5)
+    client.update(good, 1)
+    before = client.memory["momentum"]
+    client.gradient = lambda *_: bad
+    assert not np.isfinite(client.update(good, 2)).all()
+    assert client.memory["momentum"] is before
+
+
+@pytest.mark.parametrize("scale, p_plus", [(1e-50, 1.0), (1e38, 0.5), (1e300, 0.5)])
+def test_extreme_scales_are_a_sign_or_a_coin(scale, p_plus):
+    sent = stochastic_sign(np.ones(10_000, np.float32), np.random.default_rng(0), scale=scale)
+    assert (sent > 0).mean() == pytest.approx(p_plus, abs=0.02)
+
+
+def test_what_is_sent_is_not_what_is_kept():
+    client = HonestClient(0, lambda *_: np.ones(3, np.float32), ENCODERS["float32"](), momentum=0.5)
+    row = client.message(np.zeros(3, np.float32), 1)
+    row[:] = 99
+    assert client.memory["momentum"].tolist() == [0.5] * 3

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strategies import SignFD, SignMV, Updates
-from strategies.reliability import Record, block_lengths, log_likelihood_ratio, trusted
+from strategies.reliability import Record, log_likelihood_ratio, trusted
 from strategies.sign_fd import CROSSOVERS, weighted_vote
 from tests.strategies import golden
 from tests.strategies.reference import SlowSignFD, llr

@@ -131,3 +131,7 @@ def test_an_infinite_gradient_does_not_pass_as_a_finite_row():
     vector[5] = -np.inf
     row = TopKCodec(0.4).encode(vector)
     assert TopKCodec(0.4).fault(row, 10) == "non-finite"
+
+
+def test_something_is_always_sent():
+    assert TopKCodec(1e-14).count(9610) == 1

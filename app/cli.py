@@ -1,4 +1,4 @@
-"""The command line: `signfed run` and `signfed list`."""
+"""The command line: `signfed run`, `list` and `bound`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from app import run_folder
+from app.report.closing import print_closing
 from app.run_folder import FAILED, FINISHED, INTERRUPTED, RUNNING
 
 CONFIG_EXIT, FAILED_EXIT, INTERRUPTED_EXIT = 2, 1, 130
@@ -58,16 +59,30 @@ def run(
     try:
         values, checked = _prepare(config or [], out_dir, supernodes, gpus_per_client)
     except (ConfigError, DataMissing) as error:
-        err.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
-        raise typer.Exit(CONFIG_EXIT) from None
+        _refuse(error)
     federation = (
         f"num-supernodes={supernodes} client-resources-num-cpus={cpus_per_client} "
         f"client-resources-num-gpus={float(gpus_per_client)}"
     )
     path = Path(values["out-dir"])
     code = _supervise(path, values, federation, checked.num_rounds)
-    _closing_table(path, checked.byzantine_ids)
+    print_closing(out, path, checked.byzantine_ids)
     raise typer.Exit(code)
+
+
+@app.command()
+def bound(
+    name: Annotated[str | None, typer.Argument(help="which bound; none lists them all")] = None,
+    arguments: Annotated[list[str] | None, typer.Argument(help="key=value ...")] = None,
+) -> None:
+    """Evaluate one of the papers' bounds, with its domain and reference."""
+    from app.bound import bound as evaluate_bound
+    from app.keys import ConfigError
+
+    try:
+        evaluate_bound(name, arguments or [], out)
+    except ConfigError as error:
+        _refuse(error)
 
 
 @app.command(name="list")
@@ -88,6 +103,11 @@ def list_() -> None:
         shown = repr(key.default).lower() if isinstance(key.default, bool) else repr(key.default)
         table.add_row(name, shown, escape(key.help))
     out.print(table)
+
+
+def _refuse(error: Exception) -> NoReturn:
+    err.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
+    raise typer.Exit(CONFIG_EXIT) from None
 
 
 def _names(title: str, docs: dict[str, str | None]) -> None:
@@ -201,42 +221,6 @@ def _follow(path: Path, num_rounds: int, flower_status: Callable[[], str]) -> st
                 if flower_status().startswith("finished"):
                     return run_folder.read_summary(path).get("status", FAILED)
             time.sleep(POLL)
-
-
-def _closing_table(path: Path, byzantine_ids: tuple[int, ...]) -> None:
-    summary, rounds = run_folder.read_summary(path), run_folder.read_rounds(path)
-    table = Table(title=f"{summary.get('status')}: {path.name}", title_justify="left")
-    table.add_column()
-    table.add_column(overflow="fold")
-    table.show_header = False
-    for key in ("rounds", "final_test_accuracy", "best_test_accuracy", "final_test_loss",
-                "parameters", "uplink_bits_per_parameter", "downlink_bits_per_parameter",
-                "model_sha256", "seconds"):  # fmt: skip
-        if key in summary:
-            value = summary[key]
-            shown = f"{value:.4f}" if isinstance(value, float) else str(value)
-            table.add_row(key.replace("_", " "), shown)
-    out.print(table)
-    findings = [r for r in rounds if "trusted" in r]
-    if findings:
-        _liars_table(findings[-1], byzantine_ids)
-
-
-def _liars_table(record: dict[str, Any], byzantine_ids: tuple[int, ...]) -> None:
-    """What the rule found out by itself, beside the truth that only a simulation knows."""
-    crossover = {int(worker): p for worker, p in record.get("crossover", {}).items()}
-    trusted, truth = set(record["trusted"]), set(byzantine_ids)
-    workers = sorted(trusted | set(crossover) | truth)
-    table = Table("worker", "outvoted", "found", "truth", title="who lied", title_justify="left")
-    for worker in workers:
-        found, true = (("honest", "lying")[is_lying] for is_lying in
-                       (worker not in trusted, worker in truth))  # fmt: skip
-        colour = "green" if found == true else "red"
-        outvoted = f"{crossover[worker]:.1%}" if worker in crossover else "-"
-        table.add_row(str(worker), outvoted, f"[{colour}]{found}[/{colour}]", true)
-    out.print(table)
-    lying = [worker for worker in workers if worker not in trusted]
-    out.print(f"found lying: {', '.join(map(str, lying)) or 'nobody'}", highlight=False)
 
 
 if __name__ == "__main__":

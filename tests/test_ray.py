@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
 
 SIGNFED = [sys.executable, "-m", "app.cli"]
 ROOT = Path(__file__).parent.parent
-SHORT_CONFIG = " ".join(f"{key}={value}" for key, value in SHORT.items())
+SHORT_CONFIG = " ".join(f"{key}={value!r}" for key, value in SHORT.items())
 
 
 def environment(cwd: Path) -> dict[str, str]:

@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from app import run_folder
 from app.report.closing import print_closing
-from app.run_folder import FAILED, FINISHED, INTERRUPTED, RUNNING
+from app.run_folder import FAILED, FINISHED, INTERRUPTED
 
-CONFIG_EXIT, FAILED_EXIT, INTERRUPTED_EXIT = 2, 1, 130
-POLL = 0.2  # seconds between two looks into the run folder
-FLOWER_CHECK = 30.0  # seconds between two questions to Flower, each of which starts a process
+CONFIG_EXIT = 2
+EXIT_CODES = {FINISHED: 0, FAILED: 1, INTERRUPTED: 130}
 PAIR = re.compile(r"(\S+?)=('[^']*'|\"[^\"]*\"|\S+)")
+
+
+class Engine(StrEnum):
+    """Who runs the rounds."""
+
+    flower = "flower"
+    fleet = "fleet"
+
 
 app = typer.Typer(
     help="Byzantine-robust federated learning at one bit per coordinate, on Flower.",
@@ -44,30 +48,46 @@ def run(
     out_dir: Annotated[
         str | None, typer.Option("--out", help="run folder; default: a new one in ./signfed-runs")
     ] = None,
+    engine: Annotated[
+        Engine,
+        typer.Option(help="flower: simulated nodes and real messages; fleet: neither, and fast"),
+    ] = Engine.flower,
     supernodes: Annotated[int, typer.Option(help="simulated nodes that share the workers")] = 2,
     cpus_per_client: Annotated[int, typer.Option(help="CPUs for one node at work")] = 1,
     gpus_per_client: Annotated[float, typer.Option(help="share of a GPU for one node")] = 0.0,
 ) -> None:
-    """Simulate one federation on this machine. Exit code 0 only when the run finished.
+    """Simulate one federation on this machine; on a CPU the engine does not change the result.
 
-    2: the configuration cannot be, nothing was started. 1: the run failed. 130: interrupted.
+    Exit code 0 only when the run finished. 2: the configuration cannot be, nothing was started.
+    1: the run failed. 130: interrupted.
     """
+    from app import engines
     from app.keys import ConfigError
     from app.task import DataMissing
 
     sys.path.insert(0, os.getcwd())  # for a strategy of one's own
     try:
-        values, checked = _prepare(config or [], out_dir, supernodes, gpus_per_client)
+        gpus = gpus_per_client if engine is Engine.flower else None
+        values, checked = _prepare(config or [], out_dir, supernodes, gpus)
     except (ConfigError, DataMissing) as error:
         _refuse(error)
-    federation = (
-        f"num-supernodes={supernodes} client-resources-num-cpus={cpus_per_client} "
-        f"client-resources-num-gpus={float(gpus_per_client)}"
-    )
     path = Path(values["out-dir"])
-    code = _supervise(path, values, federation, checked.num_rounds)
+    out.print(f"run folder {path}", soft_wrap=True, highlight=False)
+    if engine is Engine.fleet:
+        status = engines.on_fleet(values, checked.num_rounds, out)
+    else:
+        federation = (
+            f"num-supernodes={supernodes} client-resources-num-cpus={cpus_per_client} "
+            f"client-resources-num-gpus={float(gpus_per_client)}"
+        )
+        status = engines.on_flower(values, federation, checked.num_rounds, out)
+    if status == INTERRUPTED:
+        err.print("[yellow]interrupted[/yellow]")
+    elif status != FINISHED:
+        error = run_folder.read_summary(path).get("error", "")
+        err.print(f"[red]the run failed:[/red] {escape(error)}", soft_wrap=True)
     print_closing(out, path, checked.byzantine_ids)
-    raise typer.Exit(code)
+    raise typer.Exit(EXIT_CODES[status])
 
 
 @app.command()
@@ -92,13 +112,16 @@ def list_() -> None:
     from app.task import TASKS
     from attacks import ATTACKS
     from clients import ENCODERS
-    from strategies import STRATEGIES
+    from strategies import PRE_AGGREGATIONS, STRATEGIES
 
     _names("strategy", {name: kind.__doc__ for name, kind in STRATEGIES.items()})
+    _names("pre-aggregation", {name: kind.__doc__ for name, kind in PRE_AGGREGATIONS.items()})
     _names("attack", {name: attack.function.__doc__ for name, attack in ATTACKS.items()})
     _names("task", {name: task.description for name, task in TASKS.items()})
     _names("encoder", {name: factory.__doc__ for name, factory in ENCODERS.items()})
-    table = Table("key", "default", "meaning", title="run config (-c)", title_justify="left")
+    table = Table(title="run config (-c)", title_justify="left")
+    for column, wraps in (("key", False), ("default", True), ("meaning", True)):
+        table.add_column(column, no_wrap=not wraps)
     for name, key in KEYS.items():
         shown = repr(key.default).lower() if isinstance(key.default, bool) else repr(key.default)
         table.add_row(name, shown, escape(key.help))
@@ -111,14 +134,16 @@ def _refuse(error: Exception) -> NoReturn:
 
 
 def _names(title: str, docs: dict[str, str | None]) -> None:
-    table = Table(title, "", title_justify="left")
+    table = Table(title_justify="left")
+    table.add_column(title, no_wrap=True)
+    table.add_column()
     for name, doc in docs.items():
         table.add_row(name, escape((doc or "").strip().splitlines()[0]))
     out.print(table)
 
 
 def _prepare(
-    config: list[str], out_dir: str | None, supernodes: int, gpus_per_client: float
+    config: list[str], out_dir: str | None, supernodes: int, gpus_per_client: float | None
 ) -> tuple[dict[str, Any], Any]:
     """Everything that can be found wrong before anything is started."""
     from app.config import build_strategy, check_machine, parse
@@ -164,63 +189,6 @@ def _read(config: list[str]) -> dict[str, Any]:
         raise wrong from None
     except (ValueError, OSError) as error:
         raise ConfigError(f"-c: {error}") from None
-
-
-def _supervise(path: Path, values: dict[str, Any], federation: str, num_rounds: int) -> int:
-    """Start Flower, follow the run folder to its end; returns the exit code."""
-    from app.flower import FlowerError, LocalFlower
-
-    out.print(f"run folder {path}", soft_wrap=True, highlight=False)
-    status = FAILED
-    try:
-        with LocalFlower() as flower:
-            try:
-                run_id = flower.submit(values, federation)
-                status = _follow(path, num_rounds, lambda: flower.status(run_id))
-            finally:
-                if flower.log.exists():
-                    path.mkdir(parents=True, exist_ok=True)
-                    shutil.copy(flower.log, path / "flower.log")
-    except KeyboardInterrupt:
-        run_folder.set_status(path, INTERRUPTED)
-        err.print("[yellow]interrupted[/yellow]")
-        return INTERRUPTED_EXIT
-    except FlowerError as error:
-        run_folder.set_status(path, FAILED, str(error))
-    if status == FINISHED:
-        return 0
-    if run_folder.read_summary(path).get("status") in (None, RUNNING):
-        run_folder.set_status(path, FAILED, f"the run ended early; see {path / 'flower.log'}")
-    error = run_folder.read_summary(path).get("error", "")
-    err.print(f"[red]the run failed:[/red] {escape(error)}", soft_wrap=True)
-    return FAILED_EXIT
-
-
-def _follow(path: Path, num_rounds: int, flower_status: Callable[[], str]) -> str:
-    """Show the rounds as they are written, until the run is over; returns its status."""
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TextColumn("{task.fields[news]}"),
-    )  # fmt: skip
-    reader, dropped, scored = run_folder.RoundsReader(path), 0, ""
-    asked = time.monotonic()
-    with Progress(*columns, console=out) as progress:
-        bar = progress.add_task("starting the nodes", total=num_rounds, news="")
-        while True:
-            status = run_folder.read_summary(path).get("status", RUNNING)
-            for record in reader.new():
-                dropped += sum(record["dropped"].values())
-                if "test_loss" in record:
-                    scored = run_folder.score(record)
-                news = scored + (f"  {dropped} updates dropped" if dropped else "")
-                progress.update(bar, description="round", completed=record["round"], news=news)
-            if status != RUNNING:
-                return status
-            if time.monotonic() - asked > FLOWER_CHECK:
-                asked = time.monotonic()
-                if flower_status().startswith("finished"):
-                    return run_folder.read_summary(path).get("status", FAILED)
-            time.sleep(POLL)
 
 
 if __name__ == "__main__":

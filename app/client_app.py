@@ -6,21 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache, wraps
 
-import numpy as np
-from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Error, Message
+from flwr.app import Array, ArrayRecord, Context, Error, Message
 from flwr.clientapp import ClientApp
 
-from app.config import RunConfig, parse
+from app import workers
+from app.config import parse
 from app.task import TASKS, Problem, Workload
-from attacks import ATTACKS
-from clients import (
-    ByzantineClient,
-    CodedGradients,
-    Encoder,
-    GradientFn,
-    HonestClient,
-    Memory,
-)
+from clients import Memory
 from strategies.transport import wire
 
 Handler = Callable[[Message, Context], Message]
@@ -61,12 +53,12 @@ def train(message: Message, context: Context) -> Message:
     parameters, told = wire.read_train(message)
     gradient = _problem(replace(config.workload, data_dir=str(data_dir))).gradient
     if "allocation" in told:
-        gradient = _coded(gradient, told, config)
+        gradient = workers.coded(gradient, told, config)
     encoder = config.build_encoder(str(told["encoder"]))
     partition, num_partitions = _partition(context)
     rows, memories = {}, {}
     for worker in range(partition, config.workload.num_workers, num_partitions):
-        client = _client(worker, config, gradient, encoder, _recall(context, worker))
+        client = workers.client(worker, config, gradient, encoder, _recall(context, worker))
         (rows[worker],), _, _ = client.fit([parameters], {"round": int(told["round"])})
         memories[worker] = client.memory
     reply = wire.train_reply(message, rows, int(told["round"]))
@@ -95,34 +87,6 @@ def _partition(context: Context) -> tuple[int, int]:
             f"node-config lacks {missing}: start this SuperNode with --node-config "
             "'partition-id=P num-partitions=N'"
         ) from None
-
-
-def _coded(gradient: GradientFn, told: ConfigRecord, config: RunConfig) -> CodedGradients:
-    n = config.workload.num_workers
-    packed = np.frombuffer(told["allocation"], np.uint8)
-    allocation = np.unpackbits(packed, count=n * n, bitorder="little").reshape(n, n)
-    return CodedGradients(
-        gradient, allocation, noise=float(told["noise"]), seed=config.workload.seed
-    )
-
-
-def _client(
-    worker: int, config: RunConfig, gradient: GradientFn, encoder: Encoder, memory: Memory
-) -> HonestClient:
-    seed, momentum = config.workload.seed, config.worker_momentum
-    if worker not in config.byzantine_ids:
-        return HonestClient(worker, gradient, encoder, seed=seed, momentum=momentum, memory=memory)
-    return ByzantineClient(
-        worker,
-        gradient,
-        encoder,
-        ATTACKS[config.attack.name],
-        dict(config.attack.options),
-        seed=seed,
-        n_total=config.workload.num_workers,
-        momentum=momentum,
-        memory=memory,
-    )
 
 
 @lru_cache(maxsize=1)  # a process serves one run after another, many rounds each

@@ -8,8 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.keys import ConfigError, Value, check_values
-from app.plugins import Plugin, attack_plugin, encoder_plugin, new_strategy, strategy_plugin
+from app.keys import ConfigError, check_values
+from app.options import Value
+from app.plugins import (
+    Plugin,
+    attack_plugin,
+    encoder_plugin,
+    new_strategy,
+    pre_aggregation_plugin,
+    strategy_plugin,
+)
 from app.task import TASKS, Task, Workload
 from clients import ENCODERS, Encoder
 from strategies import Federation, RobustStrategy, Step
@@ -22,6 +30,7 @@ class RunConfig:
 
     workload: Workload
     strategy: Plugin
+    pre_aggregation: Plugin
     encoder: Plugin
     worker_momentum: float
     attack: Plugin
@@ -71,6 +80,12 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
             f"batch-size: each of {num_workers} workers holds {held} samples of {values['task']}; "
             f"expected at most that; got {values['batch-size']}"
         )
+    batch_share = values["election-batch"]
+    if values["strategy"] != "election" and batch_share != 1:
+        raise ConfigError(
+            f"election-batch: belongs to strategy='election', but strategy is "
+            f"{values['strategy']!r}"
+        )
     if values["strategy"] == "election" and values["worker-momentum"]:
         raise ConfigError(
             "worker-momentum: expected 0 with strategy='election', whose workers send votes, not "
@@ -83,11 +98,12 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
             data_dir=values["data-dir"],
             download=values["download"],
             num_workers=num_workers,
-            batch_size=values["batch-size"],
+            batch_size=math.ceil(round(batch_share * values["batch-size"], 9)),
             seed=values["seed"],
             device=values["device"],
         ),
         strategy=strategy_plugin(values),
+        pre_aggregation=pre_aggregation_plugin(values),
         encoder=encoder_plugin(values),
         worker_momentum=values["worker-momentum"],
         attack=attack_plugin(values),
@@ -117,12 +133,14 @@ def build_strategy(config: RunConfig) -> RobustStrategy:
     """
     strategy = new_strategy(
         config.strategy,
+        config.pre_aggregation,
         n_byzantine=config.assumed_byzantine,
         seed=config.workload.seed,
         num_workers=config.workload.num_workers,
         num_rounds=config.num_rounds,
     )
-    if strategy.encoder == "sign" and config.encoder.name == "top-k":
+    votes = config.build_encoder(strategy.encoder).codec.name == "sign"
+    if votes and config.encoder.name == "top-k":
         raise ConfigError(
             f"encoder: strategy={config.strategy.name!r} votes on every coordinate, top-k sends "
             "some; expected sign, sto-sign, noisy-sign or float32"

@@ -76,9 +76,11 @@ class LocalFlower:
         self._stop()
         self._home.cleanup()
 
-    def submit(self, run_config: Mapping[str, object], federation: str) -> str:
-        """Start signfed's Flower app as a run; returns the run's id."""
-        app = _app_folder(Path(self._home.name) / "app")
+    def submit(
+        self, run_config: Mapping[str, object], federation: str, app: Path | None = None
+    ) -> str:
+        """Start a Flower app, signfed's own unless told, as a run; returns the run's id."""
+        app = app or _app_folder(Path(self._home.name) / "app")
         config = " ".join(f"{key}={_toml(value)}" for key, value in run_config.items())
         result = self._flwr(
             "run", str(app), CONNECTION, "--run-config", config,

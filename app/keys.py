@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from app.options import OPTIONS, Value
 from app.task import TASKS
 from attacks import ATTACKS
 from clients import ENCODERS
-from strategies import STRATEGIES
+from strategies import PRE_AGGREGATIONS, STRATEGIES
 from strategies.step import SCHEDULES
-
-Value = int | float | str | bool
 
 
 class ConfigError(ValueError):
@@ -59,17 +58,19 @@ KEYS: dict[str, Key] = {
     "byzantine-ids": Key("first", "who lies: first, random, or worker ids such as '0,3,5'"),
     "assumed-byzantine": at_least(-1, -1, "f that the rule reckons with; -1: num-byzantine"),
     "strategy": own_or_one_of("sign-fd", STRATEGIES, "the server's rule"),
+    "pre-aggregation": one_of(
+        "none", ("none", *PRE_AGGREGATIONS), "what mixes the rows before the rule gets them"
+    ),
+    "election-batch": Key(
+        1.0, "election: rho, the share of batch-size that a partition's gradient takes",
+        "a number in (0, 1]", lambda value: 0 < value <= 1,
+    ),
     "encoder": one_of("auto", ("auto", *ENCODERS), "wire form; auto takes what the rule asks for"),
-    "sto-sign-scale": Key(0.012, "b of sto-sign, above 0"),
-    "noisy-sign-std": Key(0.001, "standard deviation of noisy-sign's noise"),
-    "top-k-fraction": Key(0.1, "K/N of top-k, in (0, 1]"),
     "worker-momentum": Key(
         0.0, "beta of Signum: momentum before the encoder", "a number in [0, 1)",
         lambda value: 0 <= value < 1,
     ),
     "attack": one_of("sign-inversion", ATTACKS, "what the Byzantine workers do"),
-    "flip-probability": Key(0.5, "r of stochastic-sign-flip, 0..1"),
-    "gaussian-std": Key(1.0, "standard deviation of gaussian, above 0"),
     "num-rounds": at_least(1, 300, "rounds"),
     "batch-size": at_least(1, 64, "samples per worker and round"),
     "lr": above_zero(0.001, "learning rate"),
@@ -78,13 +79,6 @@ KEYS: dict[str, Key] = {
     "lr-milestones": Key("", "rounds after which steps multiplies the rate, such as '40,80'"),
     "lr-gamma": above_zero(0.1, "what steps multiplies the rate by"),
     "weight-decay": at_least(0.0, 0.0, "weight decay"),
-    "crossover": Key("blocks", "sign-fd: over what errors are pooled: blocks, pooled, alg1, eq17"),
-    "initial-rounds": Key(50, "sign-fd: T_in of alg1 and eq17, rounds with one weight per worker"),
-    "sign-fd-blocks": Key(16, "sign-fd: how many blocks"),
-    "sign-fd-forget": Key(1.0, "sign-fd: a round that is k rounds old weighs forget^k"),
-    "election-code": Key("deterministic", "election: deterministic or bernoulli"),
-    "election-redundancy": Key(2.0, "election: r of the Bernoulli code, partitions per worker"),
-    "election-noise": Key(0.0, "election: standard deviation of noise on a partition's gradient"),
     "evaluate-every": at_least(1, 10, "rounds between two central evaluations"),
     "quorum": Key(
         0.5, "share of valid updates without which a round is skipped",
@@ -98,27 +92,10 @@ KEYS: dict[str, Key] = {
     ),
     "device": one_of("auto", ("auto", "cpu", "cuda"), "where gradients are computed"),
     "out-dir": Key("", "run folder; empty: a new one below ~/signfed-runs"),
+} | {
+    name: Key(option.default, f"{', '.join(option.owners)}: {option.help}")
+    for name, option in OPTIONS.items()
 }  # fmt: skip
-
-# Options of one rule, encoder or attack: key -> (its owner, the keyword argument it becomes).
-STRATEGY_OPTIONS = {
-    "initial-rounds": ("sign-fd", "initial_rounds"),
-    "sign-fd-blocks": ("sign-fd", "blocks"),
-    "sign-fd-forget": ("sign-fd", "forget"),
-    "crossover": ("sign-fd", "crossover"),
-    "election-code": ("election", "code"),
-    "election-redundancy": ("election", "redundancy"),
-    "election-noise": ("election", "noise"),
-}
-ENCODER_OPTIONS = {
-    "sto-sign-scale": ("sto-sign", "scale"),
-    "noisy-sign-std": ("noisy-sign", "std"),
-    "top-k-fraction": ("top-k", "fraction"),
-}
-ATTACK_OPTIONS = {
-    "flip-probability": ("stochastic-sign-flip", "flip_probability"),
-    "gaussian-std": ("gaussian", "std"),
-}
 
 
 def defaults() -> dict[str, Value]:

@@ -9,23 +9,24 @@ from typing import Any
 
 import numpy as np
 
-from app.keys import (
+from app.keys import ConfigError
+from app.options import (
     ATTACK_OPTIONS,
     ENCODER_OPTIONS,
-    KEYS,
+    PRE_AGGREGATION_OPTIONS,
     STRATEGY_OPTIONS,
-    ConfigError,
+    Option,
     Value,
 )
 from attacks import craft
 from clients import ENCODERS
-from strategies import STRATEGIES, RobustStrategy
+from strategies import PRE_AGGREGATIONS, STRATEGIES, RobustStrategy
 from strategies.registry import build
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """A strategy or an attack by name, with its keyword arguments as sorted pairs."""
+    """A rule, a pre-aggregation, an encoder or an attack by name, its arguments as sorted pairs."""
 
     name: str
     options: tuple[tuple[str, Value], ...] = ()
@@ -35,6 +36,12 @@ def strategy_plugin(values: Mapping[str, Any]) -> Plugin:
     """The strategy that was asked for; built later, since only a server needs it."""
     name = values["strategy"]
     return Plugin(name, _options(values, STRATEGY_OPTIONS, name, "strategy"))
+
+
+def pre_aggregation_plugin(values: Mapping[str, Any]) -> Plugin:
+    """The pre-aggregation that was asked for, "none" too; built with the strategy."""
+    name = values["pre-aggregation"]
+    return Plugin(name, _options(values, PRE_AGGREGATION_OPTIONS, name, "pre-aggregation"))
 
 
 def encoder_plugin(values: Mapping[str, Any]) -> Plugin:
@@ -56,21 +63,34 @@ def attack_plugin(values: Mapping[str, Any]) -> Plugin:
 
 
 def new_strategy(
-    plugin: Plugin, *, n_byzantine: int, seed: int, num_workers: int, num_rounds: int
+    plugin: Plugin,
+    mixer: Plugin,
+    *,
+    n_byzantine: int,
+    seed: int,
+    num_workers: int,
+    num_rounds: int,
 ) -> RobustStrategy:
-    """The strategy object. Imports the user's own module when it is named module:Class.
+    """The strategy object, behind its pre-aggregation if there is one.
+
+    Imports the user's own module when it is named module:Class.
 
     Raises ConfigError when there is no such class, or its arguments or the run cannot be.
     """
     name = plugin.name
     kind = STRATEGIES[name] if name in STRATEGIES else _own_strategy(name)
     try:
-        strategy = build(kind, n_byzantine=n_byzantine, seed=seed, **dict(plugin.options))
+        common = {"n_byzantine": n_byzantine, "seed": seed}
+        strategy = build(kind, **common, **dict(plugin.options))
+        if mixer.name != "none":
+            mixed = PRE_AGGREGATIONS[mixer.name]
+            strategy = build(mixed, strategy, **common, **dict(mixer.options))
         strategy.check(num_workers, num_rounds)
     except (TypeError, ValueError) as error:
         text = str(error)
-        for key, (_, argument) in STRATEGY_OPTIONS.items():
-            text = text.replace(f"{argument}:", f"{key}:")
+        for key, option in (STRATEGY_OPTIONS | PRE_AGGREGATION_OPTIONS).items():
+            if {name, mixer.name} & set(option.owners):
+                text = text.replace(f"{option.argument}:", f"{key}:")
         raise ConfigError(f"strategy={name!r}: {text}") from error
     if strategy.encoder not in ENCODERS:
         raise ConfigError(
@@ -81,24 +101,25 @@ def new_strategy(
 
 
 def _options(
-    values: Mapping[str, Value], table: Mapping[str, tuple[str, str]], name: str, kind: str
+    values: Mapping[str, Value], table: Mapping[str, Option], name: str, kind: str
 ) -> tuple[tuple[str, Value], ...]:
     """Keyword arguments of the rule or attack in use; one of another that was set is an error."""
     found = []
-    for key, (owner, argument) in table.items():
-        if owner == name:
-            found.append((argument, values[key]))
-        elif values[key] != KEYS[key].default:
-            raise ConfigError(f"{key}: belongs to {kind}={owner!r}, but {kind} is {name!r}")
+    for key, option in table.items():
+        if name in option.owners:
+            found.append((option.argument, values[key]))
+        elif values[key] != option.default:
+            owners = " or ".join(map(repr, option.owners))
+            raise ConfigError(f"{key}: belongs to {kind}={owners}, but {kind} is {name!r}")
     return tuple(sorted(found))
 
 
-def _tried(table: Mapping[str, tuple[str, str]], name: str, call: Callable[[], object]) -> None:
+def _tried(table: Mapping[str, Option], name: str, call: Callable[[], object]) -> None:
     """The attack or encoder itself knows what its options can be: try it on a toy."""
     try:
         call()
     except ValueError as error:
-        keys = [key for key, (owner, _) in table.items() if owner == name]
+        keys = [key for key, option in table.items() if name in option.owners]
         raise ConfigError(f"{', '.join(keys)}: {error}") from error
 
 

@@ -38,14 +38,17 @@ class CodedGradients:
 
     def __call__(self, parameters: np.ndarray, worker: int, round: int) -> np.ndarray:
         partitions = np.flatnonzero(self._allocation[worker])
-        for j in partitions:
-            if (j, round) not in self._signs:
-                self._signs[j, round] = self._sign(parameters, int(j), round)
-        votes = [self._signs[j, round] for j in partitions]
+        votes = [self.sign(parameters, int(j), round) for j in partitions]
         shape = (len(votes), len(parameters))
         return local_vote(np.reshape(votes, shape))
 
-    def _sign(self, parameters: np.ndarray, partition: int, round: int) -> np.ndarray:
+    def sign(self, parameters: np.ndarray, partition: int, round: int) -> np.ndarray:
+        """Sign of a partition's gradient, computed in the first call: int8 +1/-1 [N]."""
+        if (partition, round) not in self._signs:
+            self._signs[partition, round] = self._computed(parameters, partition, round)
+        return self._signs[partition, round]
+
+    def _computed(self, parameters: np.ndarray, partition: int, round: int) -> np.ndarray:
         gradient = self._gradient(parameters, partition, round)
         if self._noise:
             draws = generator(self._seed, "noise", partition, round)

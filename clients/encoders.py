@@ -51,17 +51,21 @@ class Encoder:
     feedback: bool = False
 
     def encode(
-        self, vector: np.ndarray, memory: np.ndarray | None, generator: np.random.Generator
+        self,
+        vector: np.ndarray,
+        memory: np.ndarray | None,
+        generator: Callable[[], np.random.Generator],
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """float32 [N] and the last memory (None at first) -> (row, next memory).
 
+        generator: makes the one to draw from; called only when something is drawn.
         With feedback, decode(row) + memory' = vector + memory exactly where the codec carries a
         coordinate as it is.
         Reference: Stich et al. 2018, Algorithm 1 (memory without the learning rate).
         """
         if self.feedback and memory is not None:
             vector = vector + memory
-        prepared = self.prepare(vector, generator) if self.prepare else vector
+        prepared = self.prepare(vector, generator()) if self.prepare else vector
         row = self.codec.encode(prepared)
         if not self.feedback:
             return row, None

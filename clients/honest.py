@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from flwr.client import NumPyClient
@@ -55,7 +56,7 @@ class HonestClient(NumPyClient):
 
     def encode(self, update: np.ndarray, round: int) -> np.ndarray:
         """float32 [N] -> the row that is sent."""
-        draws = generator(self.seed, "encode", self.worker, round)
+        draws = partial(generator, self.seed, "encode", self.worker, round)
         row, left = self.encoder.encode(update, self.memory.get("error"), draws)
         if left is not None:
             self.memory["error"] = left

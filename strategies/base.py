@@ -15,37 +15,17 @@ from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Result, Strategy
 from torch import Tensor
 
-from strategies.codecs import Codec
-from strategies.linalg import coordinate_median
-from strategies.step import Descent, Step
+from strategies.federation import Federation
+from strategies.training import Training
 from strategies.transport import wire
 from strategies.transport.exchange import push, replies
-from strategies.transport.intake import FederationError, Intake
+from strategies.transport.intake import Intake
 from strategies.updates import Updates
 
 log = getLogger("signfed")
 
-MAX_FAILED_ROUNDS = 5  # in a row, before the run is given up
-
 EvaluateFn = Callable[[int, ArrayRecord], MetricRecord | None]
 RoundFn = Callable[[dict[str, Any]], None]
-
-
-@dataclass(frozen=True)
-class Federation:
-    """What a run needs besides the rule.
-
-    num_workers: M. codec: how rows are read; encoder: the name that clients are told.
-    quorum: valid updates without which a round is skipped, 1..M.
-    node_timeout: seconds to wait for all workers' nodes before round 1.
-    """
-
-    num_workers: int
-    codec: Codec
-    encoder: str
-    step: Step
-    quorum: int = 1
-    node_timeout: float = 300.0
 
 
 @dataclass
@@ -54,21 +34,10 @@ class _Run:
 
     federation: Federation
     intake: Intake
-    descent: Descent
-    n_coordinates: int
+    training: Training
     timeout: float
     requests: dict[str, Message] = field(default_factory=dict)
-    failed_rounds: int = 0
     record: dict[str, Any] = field(default_factory=dict)
-
-
-def fallback(updates: Updates) -> Tensor:
-    """Direction of a round with fewer valid updates than the rule admits.
-
-    The coordinate-wise median; on the sign channel, the majority vote with sign(0) = +1.
-    """
-    median = coordinate_median(updates.dense())
-    return torch.where(median >= 0, 1.0, -1.0) if updates.on_sign_channel else median
 
 
 class RobustStrategy(Strategy):
@@ -78,10 +47,12 @@ class RobustStrategy(Strategy):
     by worker id, and takes the optimizer step. A subclass never sees a message, a node or who is
     Byzantine; it may keep state between rounds in its own attributes.
 
-    encoder: name of the codec that the rule asks its clients for.
+    encoder: name of the encoder that the rule asks its clients for.
+    remembers_workers: whether it matters to the rule which worker a row is of.
     """
 
-    encoder: ClassVar[str] = "sign"
+    encoder: str = "sign"
+    remembers_workers: ClassVar[bool] = False
 
     @abstractmethod
     def aggregate(self, updates: Updates) -> Tensor:
@@ -137,8 +108,8 @@ class RobustStrategy(Strategy):
         self.check(federation.num_workers, num_rounds)
         parameters = torch.from_numpy(initial_arrays["parameters"].numpy())
         intake = Intake(federation.num_workers, federation.codec, len(parameters))
-        descent = Descent(federation.step, parameters)
-        self._run = _Run(federation, intake, descent, len(parameters), timeout)
+        training = Training(self, federation, parameters)
+        self._run = _Run(federation, intake, training, timeout)
         intake.gather(grid, federation.node_timeout)
         arrays, result = initial_arrays, Result(arrays=initial_arrays)
         for server_round in range(1, num_rounds + 1):
@@ -186,34 +157,12 @@ class RobustStrategy(Strategy):
         """Check the replies, aggregate, step. (None, metrics) when the round is skipped."""
         run = self._run
         received = run.intake.open(server_round, run.requests, replies)
-        n, quorum = len(received.rows), run.federation.quorum
-        metrics = MetricRecord({"received": n, "dropped": received.dropped.total()})
-        run.record |= {"received": n, "dropped": dict(received.dropped)}
-        run.record |= {"uplink_bytes": received.uplink_bytes}
-        if n < quorum:
-            self._skip(f"{n} valid updates, quorum {quorum}")
+        n, dropped = len(received.rows), received.dropped
+        metrics = MetricRecord({"received": n, "dropped": dropped.total()})
+        run.record |= {"dropped": dict(dropped), "uplink_bytes": received.uplink_bytes}
+        if not run.training.advance(received.rows, run.record):
             return None, metrics
-        updates = Updates.from_rows(
-            received.rows, run.federation.codec, run.n_coordinates, server_round
-        )
-        if problem := self.admissible(n):
-            run.record["fallback"] = problem
-            direction = fallback(updates)
-        else:
-            direction = self.aggregate(updates)
-        if direction.shape != (run.n_coordinates,):
-            raise ValueError(
-                f"{type(self).__name__}.aggregate: expected a vector of {run.n_coordinates} "
-                f"values, got shape {tuple(direction.shape)}"
-            )
-        if not problem:
-            run.record |= self.diagnostics()
-        if not torch.isfinite(direction).all():
-            self._skip("the rule's direction is not finite")
-            return None, metrics
-        run.failed_rounds = 0
-        parameters = run.descent.take(direction)
-        return ArrayRecord({"parameters": Array(parameters.numpy())}), metrics
+        return ArrayRecord({"parameters": Array(run.training.parameters.numpy())}), metrics
 
     def configure_evaluate(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
@@ -232,16 +181,3 @@ class RobustStrategy(Strategy):
         public = {k: v for k, v in vars(self).items() if not k.startswith("_")}
         public = {k: v for k, v in public.items() if isinstance(v, int | float | str)}
         log.info("%s %s", type(self).__name__, public)
-
-    def _skip(self, reason: str) -> None:
-        """Keep the model this round; give up when it goes on, or when nothing ever came."""
-        run = self._run
-        run.record["skipped"] = reason
-        run.failed_rounds += 1
-        log.warning("round %d skipped: %s", run.record["round"], reason)
-        nothing_at_all = run.record["round"] == 1 and not run.record["received"]
-        if nothing_at_all or run.failed_rounds == MAX_FAILED_ROUNDS:
-            raise FederationError(
-                f"no usable round: {run.failed_rounds} skipped in a row, the last because of "
-                f"{reason}; dropped {run.record['dropped']}"
-            )

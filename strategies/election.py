@@ -13,8 +13,8 @@ from torch import Tensor
 
 from strategies.base import RobustStrategy
 from strategies.seeds import generator
-from strategies.sign_mv import majority_vote
 from strategies.updates import Updates
+from strategies.vote import majority_vote
 
 CODES = ("deterministic", "bernoulli")
 MAX_DRAWS = 10_000  # of a Bernoulli matrix without an empty row
@@ -91,6 +91,7 @@ class ElectionCoding(RobustStrategy):
     """
 
     encoder = "sign"
+    remembers_workers = True
 
     def __init__(
         self,

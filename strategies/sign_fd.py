@@ -15,20 +15,10 @@ from torch import Tensor
 from strategies.base import RobustStrategy
 from strategies.reliability import Record, block_lengths, trusted
 from strategies.updates import Updates
+from strategies.vote import weighted_vote
 
 CROSSOVERS = ("blocks", "pooled", "alg1", "eq17")
 MAX_ROUNDS = 2**16 - 1  # a disagreement count is 16 bits wide
-
-
-def weighted_vote(updates: Updates, weights: list[Tensor]) -> Tensor:
-    """U = sign(sum_m w_m Y_m) with sign(0) = +1 (eq. 15): float32 +1/-1 [N].
-
-    weights: one float32 tensor per row, a scalar or [N].
-    """
-    score = torch.zeros(updates.n_coordinates, device=updates.rows.device)
-    for row, weight in enumerate(weights):  # row by row: never an [n, N] float matrix
-        score += torch.where(updates.bits(row).bool(), weight, -weight)
-    return torch.where(score >= 0, 1.0, -1.0)
 
 
 class SignFD(RobustStrategy):
@@ -61,6 +51,7 @@ class SignFD(RobustStrategy):
     """
 
     encoder = "sign"
+    remembers_workers = True
 
     def __init__(
         self,

@@ -6,30 +6,56 @@ import torch
 from torch import Tensor
 
 from strategies.base import RobustStrategy
+from strategies.seeds import generator
 from strategies.updates import Updates
+from strategies.vote import majority_vote, positive_votes
 
-
-def majority_vote(updates: Updates) -> Tensor:
-    """v = sign(sum_m Y_m) with sign(0) = +1: float32 +1/-1 [N].
-
-    >>> majority_vote(Updates.from_matrix(torch.tensor([[1.0, -2], [1, -1], [-9, 3]])))
-    tensor([ 1., -1.])
-    """
-    positive = torch.zeros(updates.n_coordinates, dtype=torch.int32, device=updates.rows.device)
-    for row in range(updates.n):  # row by row: never an unpacked [n, N] matrix
-        positive += updates.bits(row)
-    return torch.where(2 * positive >= updates.n, 1.0, -1.0)
+TIES = ("plus", "zero", "random", "prev")
 
 
 class SignMV(RobustStrategy):
     """Majority vote on the workers' gradient signs, one bit per coordinate each way.
 
+    tie: what an even number of votes gives where it is split in halves: "plus" +1; "zero" 0, the
+    coordinate stays (three symbols: no longer one bit down); "random" a fair coin of (seed, round,
+    coordinate); "prev" what the last round gave there, +1 in the first.
     Precondition: none; it loses its meaning once half of the workers lie.
     Reference: Bernstein et al. 2018/2019; Mengoli et al. 2025, Algorithm 1, server lines.
-    Deviation from the paper: a tie (even n) is +1, as in the reference implementation's packer.
+    Deviation from the paper: the papers leave ties open; "plus" is the reference packer's choice.
     """
 
     encoder = "sign"
 
+    def __init__(self, seed: int = 0, tie: str = "plus") -> None:
+        if tie not in TIES:
+            raise ValueError(f"tie: expected one of {', '.join(TIES)}; got {tie!r}")
+        self.seed = seed
+        self.tie = tie
+        self._last: Tensor | None = None
+
     def aggregate(self, updates: Updates) -> Tensor:
-        return majority_vote(updates)
+        vote = majority_vote(updates)
+        if self.tie != "plus" and updates.n % 2 == 0:
+            split = 2 * positive_votes(updates) == updates.n
+            vote = torch.where(split, self._tied(updates).to(vote), vote)
+        if self.tie == "prev":
+            self._last = vote
+        return vote
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """last: the last direction, float32 [N]; only for tie="prev"."""
+        return {} if self._last is None else {"last": self._last.clone()}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        self._last = state["last"].clone() if "last" in state else None
+
+    def _tied(self, updates: Updates) -> Tensor:
+        """The answer to a tie, for all coordinates: float32 [N] or a scalar."""
+        if self.tie == "random":
+            coins = generator(self.seed, "tie", updates.round).integers(
+                2, size=updates.n_coordinates
+            )
+            return torch.from_numpy(coins).to(torch.float32) * 2.0 - 1.0
+        if self.tie == "zero":
+            return torch.tensor(0.0)
+        return torch.tensor(1.0) if self._last is None else self._last

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from typer.testing import CliRunner
 
-from app import cli, flower
+from app import cli, engines, flower
+from app.run_folder import read_summary
 
 CASES = [
     ("foo=1", "unknown key 'foo'; expected one of task, model"),
@@ -92,7 +93,7 @@ def test_the_gpu_share_reaches_flower(signfed, monkeypatch, tmp_path):
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     asked = []
     monkeypatch.setattr(
-        cli, "_supervise", lambda path, values, federation, n: asked.append(federation) or 0
+        engines, "on_flower", lambda values, federation, *_: asked.append(federation) or "finished"
     )
     assert signfed("run", "--gpus-per-client", "0.25", "--supernodes", "4").exit_code == 0
     assert asked == ["num-supernodes=4 client-resources-num-cpus=1 client-resources-num-gpus=0.25"]
@@ -117,3 +118,40 @@ def test_list_names_everything_that_can_be_chosen(signfed):
     assert result.exit_code == 0
     for name in [*STRATEGIES, *ATTACKS, *TASKS, *ENCODERS, *KEYS]:
         assert name in result.output
+
+
+def test_a_fleet_run_from_the_command_line(signfed, tmp_path):
+    result = signfed("run", "--engine", "fleet", "--out", "run", "-c", "num-rounds=3")
+    assert result.exit_code == 0 and "found lying: " in result.output
+    summary = read_summary(tmp_path / "run")
+    assert (summary["status"], summary["rounds"]) == ("finished", 3)
+
+
+FAILS_IN_ROUND_2 = """
+from strategies import RobustStrategy
+
+class Fails(RobustStrategy):
+    def aggregate(self, updates):
+        if updates.round == 2:
+            raise {error}
+        return updates.dense()[0]
+"""
+
+
+@pytest.mark.parametrize(
+    "error, code, status", [("ValueError('no!')", 1, "failed"), ("KeyboardInterrupt", 130, "inter")]
+)
+def test_a_fleet_run_that_ends_early_keeps_its_rounds(
+    signfed, tmp_path, monkeypatch, error, code, status
+):
+    monkeypatch.syspath_prepend(tmp_path)
+    module = f"fails_with_{code}"
+    (tmp_path / f"{module}.py").write_text(FAILS_IN_ROUND_2.format(error=error))
+    config = f"num-rounds=5 strategy='{module}:Fails'"
+    result = signfed("run", "--engine", "fleet", "--out", "run", "-c", config)
+    assert result.exit_code == code
+    summary = read_summary(tmp_path / "run")
+    assert summary["status"].startswith(status) and summary["rounds"] == 1
+    if code == 1:
+        assert "ValueError: no!" in result.output and summary["error"] == "ValueError: no!"
+        assert "aggregate" in (tmp_path / "run" / "traceback.txt").read_text()

@@ -63,6 +63,7 @@ TASKS: dict[str, Task] = {
 __all__ = [
     "MODELS",
     "TASKS",
+    "Classification",
     "DataMissing",
     "Dataset",
     "Gradients",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -32,7 +34,8 @@ class Gradients:
 
     shards: int64 [M, per_worker], sample ids by worker; batch_size: at most per_worker, drawn
     without replacement within a batch, anew each round. On a CPU the bits do not depend on who
-    computes them, in what order, or on how many cores.
+    computes them, in what order, or on how many cores. Threads may call it side by side: each has
+    its own copy of the model.
     """
 
     def __init__(
@@ -45,7 +48,8 @@ class Gradients:
         seed: int,
         device: torch.device,
     ) -> None:
-        self._model = model.to(device)
+        self.model = model.to(device)
+        self._of_thread = threading.local()
         self._x, self._y = data.train_x.to(device), data.train_y.to(device)
         self._to_input = data.to_input
         self._shards = shards
@@ -56,18 +60,29 @@ class Gradients:
         """float32 [N] at `parameters` float32 [N]; worker 0-based, round 1-based."""
         with one_thread():
             flat = torch.tensor(parameters, device=self._y.device)
-            nn.utils.vector_to_parameters(flat, self._model.parameters())
-            batch = self._batch(worker, round)
-            logits = self._model(self._to_input(self._x[batch]))
-            loss = cross_entropy(logits, self._y[batch])
-            gradients = torch.autograd.grad(loss, list(self._model.parameters()))
+            model = self._own_model()
+            nn.utils.vector_to_parameters(flat, model.parameters())
+            x, y = self.samples(self.batch(worker, round))
+            loss = cross_entropy(model(x), y)
+            gradients = torch.autograd.grad(loss, list(model.parameters()))
             return nn.utils.parameters_to_vector(gradients).cpu().numpy()
 
-    def _batch(self, worker: int, round: int) -> Tensor:
+    def batch(self, worker: int, round: int) -> Tensor:
+        """Ids of the worker's samples in the round: int64 [batch_size]."""
         shard = self._shards[worker]
         draw = generator(self._seed, "batch", worker, round)
         chosen = shard[draw.choice(len(shard), self._batch_size, replace=False)]
         return torch.from_numpy(chosen).to(self._y.device)
+
+    def samples(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Network input and labels of these samples; ids of any shape."""
+        inputs = self._to_input(self._x[ids.flatten()])
+        return inputs.unflatten(0, ids.shape), self._y[ids]
+
+    def _own_model(self) -> nn.Module:
+        if not hasattr(self._of_thread, "model"):
+            self._of_thread.model = copy.deepcopy(self.model)
+        return self._of_thread.model
 
 
 @torch.no_grad()

@@ -13,6 +13,7 @@ from flwr.app import Message
 from flwr.serverapp import Grid
 
 from strategies.codecs import Codec
+from strategies.federation import FederationError
 from strategies.transport import wire
 from strategies.transport.exchange import push, replies
 from strategies.transport.roster import ClaimRefused, Roster
@@ -20,10 +21,6 @@ from strategies.transport.roster import ClaimRefused, Roster
 log = getLogger("signfed")
 
 NODE_POLL = 0.25  # seconds between two looks for new nodes
-
-
-class FederationError(RuntimeError):
-    """The federation cannot start or go on: too few nodes, too few valid updates."""
 
 
 @dataclass

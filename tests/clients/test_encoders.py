@@ -37,7 +37,7 @@ def send(honest, n_coordinates, round=1):
 def test_encoders_leave_their_input_and_return_a_valid_row(name):
     encoder, vector, memory = ENCODERS[name](), GRADIENT.copy(), np.ones(10, np.float32)
     vector.flags.writeable = memory.flags.writeable = False
-    row, left = encoder.encode(vector, memory, random())
+    row, left = encoder.encode(vector, memory, random)
     assert len(row) == encoder.codec.length(10) and encoder.codec.fault(row, 10) is None
     assert vector.tobytes() == GRADIENT.tobytes() and memory.tolist() == [1.0] * 10
     assert (left is not None) == (name == "top-k")
@@ -99,8 +99,8 @@ def test_noise_turns_signs_round_as_often_as_it_should(std, value):
 
 def test_without_noise_it_is_the_sign():
     assert add_noise(GRADIENT, random(), std=0.0).tolist() == GRADIENT.tolist()
-    quiet, _ = ENCODERS["noisy-sign"](std=0.0).encode(GRADIENT, None, random())
-    plain, _ = ENCODERS["sign"]().encode(GRADIENT, None, random())
+    quiet, _ = ENCODERS["noisy-sign"](std=0.0).encode(GRADIENT, None, random)
+    plain, _ = ENCODERS["sign"]().encode(GRADIENT, None, random)
     assert quiet.tobytes() == plain.tobytes()
 
 
@@ -253,7 +253,7 @@ def test_what_a_liar_sends_is_not_drawn_a_second_time(name, options):
 
 @pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])
 def test_a_gradient_that_is_not_finite_costs_its_round_and_nothing_else(broken):
-    encoder, draws = ENCODERS["top-k"](fraction=0.5), np.random.default_rng(0)
+    encoder, draws = ENCODERS["top-k"](fraction=0.5), random
     good, bad = np.float32([1, 2, 3, 4]), np.float32([broken, 2, 3, 4])
     _, memory = encoder.encode(good, None, draws)
     row, kept = encoder.encode(bad, memory, draws)

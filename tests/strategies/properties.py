@@ -167,6 +167,20 @@ RULES = {
     ),
     # The server's half alone: what the code is worth is in test_election.
     "election": Rule(SIGN_VOTE, ({}, {"code": "bernoulli"})),
+    "reputation-mv": Rule(SIGN_VOTE),
+    "median": Rule(LINEAR),
+    "trimmed-mean": Rule(LINEAR),
+    "geometric-median": Rule(LINEAR),
+    "krum": Rule(LINEAR),
+    "multi-krum": Rule(LINEAR),
+    "bulyan": Rule(LINEAR),
+    "dnc": Rule(LINEAR),
+    # Its radius has the scale of a gradient, and its first centre is 0.
+    "centered-clipping": Rule((returns_a_unanimous_row,)),
+    # A shift changes signs and norms; a distance in a feature has a scale.
+    "signguard": Rule((returns_a_unanimous_row, scales_with_its_input)),
+    "signguard-sim": Rule((returns_a_unanimous_row, scales_with_its_input)),
+    "signguard-dist": Rule((returns_a_unanimous_row,)),
 }
 
 

@@ -2,13 +2,13 @@
 
 import numpy as np
 
+from clients import ENCODERS
 from strategies import Updates
-from strategies.codecs import CODECS
 
 
 def updates_of(rule, rows, round, codec=None):
     """The updates as the server builds them from the wire, in the order of the dict."""
-    codec = codec or CODECS[rule.encoder]
+    codec = codec or ENCODERS[rule.encoder]().codec
     encoded = {worker: codec.encode(row) for worker, row in rows.items()}
     return Updates.from_rows(encoded, codec, len(next(iter(rows.values()))), round)
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from strategies import SignFD, SignMV, Updates
 from strategies.reliability import Record, log_likelihood_ratio, trusted
-from strategies.sign_fd import CROSSOVERS, weighted_vote
+from strategies.sign_fd import CROSSOVERS
+from strategies.vote import weighted_vote
 from tests.strategies import golden
 from tests.strategies.reference import SlowSignFD, llr
 from tests.strategies.runs import play, random_rounds, same_bits

@@ -1,0 +1,103 @@
+"""A run on this machine with a progress bar: through Flower, or as a fleet."""
+
+from __future__ import annotations
+
+import shutil
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from app import run_folder
+from app.run_folder import FAILED, FINISHED, INTERRUPTED, RUNNING
+
+POLL = 0.2  # seconds between two looks into the run folder
+FLOWER_CHECK = 30.0  # seconds between two questions to Flower, each of which starts a process
+
+
+@contextmanager
+def rounds_bar(num_rounds: int, console: Console) -> Any:
+    """A bar that moves with each record, and says the last score and the updates dropped."""
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn("{task.fields[news]}"),
+    )  # fmt: skip
+    dropped, scored = 0, ""
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task("starting", total=num_rounds, news="")
+
+        def show(record: Mapping[str, Any]) -> None:
+            nonlocal dropped, scored
+            dropped += sum(record["dropped"].values())
+            if "test_loss" in record:
+                scored = run_folder.score(record)
+            news = scored + (f"  {dropped} updates dropped" if dropped else "")
+            progress.update(bar, description="round", completed=record["round"], news=news)
+
+        yield show
+
+
+def on_fleet(values: Mapping[str, Any], num_rounds: int, console: Console) -> str:
+    """All workers in this process; returns the run's status."""
+    from app.fleet import fleet
+    from app.run import execute
+
+    path = Path(values["out-dir"])
+    try:
+        with rounds_bar(num_rounds, console) as show:
+            execute(values, fleet, on_round=show)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception:
+        (path / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
+    return run_folder.read_summary(path)["status"]
+
+
+def on_flower(values: Mapping[str, Any], federation: str, num_rounds: int, console: Console) -> str:
+    """A Flower of its own, followed through the run folder; returns the run's status.
+
+    federation: Flower's federation config, "num-supernodes=2 client-resources-num-cpus=1 ...".
+    """
+    from app.flower import FlowerError, LocalFlower
+
+    path = Path(values["out-dir"])
+    try:
+        with LocalFlower() as flower:
+            try:
+                run_id = flower.submit(values, federation)
+                status = _follow(path, num_rounds, lambda: flower.status(run_id), console)
+            finally:
+                if flower.log.exists():
+                    path.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(flower.log, path / "flower.log")
+    except KeyboardInterrupt:
+        run_folder.set_status(path, INTERRUPTED)
+        return INTERRUPTED
+    except FlowerError as error:
+        run_folder.set_status(path, FAILED, str(error))
+        return FAILED
+    if status != FINISHED and run_folder.read_summary(path).get("status") in (None, RUNNING):
+        run_folder.set_status(path, FAILED, f"the run ended early; see {path / 'flower.log'}")
+    return FINISHED if status == FINISHED else FAILED
+
+
+def _follow(path: Path, num_rounds: int, flower_status: Callable[[], str], console: Console) -> str:
+    """Show the rounds as they are written, until the run is over; returns its status."""
+    reader, asked = run_folder.RoundsReader(path), time.monotonic()
+    with rounds_bar(num_rounds, console) as show:
+        while True:
+            status = run_folder.read_summary(path).get("status", RUNNING)
+            for record in reader.new():
+                show(record)
+            if status != RUNNING:
+                return status
+            if time.monotonic() - asked > FLOWER_CHECK:
+                asked = time.monotonic()
+                if flower_status().startswith("finished"):
+                    return run_folder.read_summary(path).get("status", FAILED)
+            time.sleep(POLL)

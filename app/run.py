@@ -1,0 +1,113 @@
+"""One whole run, whatever the engine: run config -> task and strategy -> rounds -> run folder."""
+
+from __future__ import annotations
+
+import logging
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from app.config import RunConfig, build_strategy, check_machine, parse
+from app.keys import defaults
+from app.options import Value
+from app.run_folder import FAILED, FINISHED, INTERRUPTED, RunFolder, model_sha256, new_path, score
+from app.task import TASKS, Problem
+from strategies import RobustStrategy
+
+log = logging.getLogger("signfed")
+
+OnRound = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What an engine gets. on_round: takes one record a round, the line of `rounds.jsonl`."""
+
+    config: RunConfig
+    strategy: RobustStrategy
+    problem: Problem
+    on_round: OnRound
+
+    def evaluate(self, round: int, parameters: Tensor) -> dict[str, float] | None:
+        """What the model is worth, in the rounds that are evaluated; None in the others."""
+        if round % self.config.evaluate_every and round != self.config.num_rounds:
+            return None
+        return self.problem.evaluate(parameters)
+
+
+# Runs all rounds; returns the final parameters, float32 [N].
+Engine = Callable[[Run], np.ndarray]
+
+
+def execute(
+    run_config: Mapping[str, Value],
+    engine: Engine,
+    *,
+    on_start: Callable[[RunFolder], None] = lambda folder: None,
+    on_round: OnRound = lambda record: None,
+) -> Path:
+    """One whole run; returns its folder.
+
+    on_start: gets the folder before round 1; on_round: each record after it was written.
+    Raises ConfigError before anything is started, and whatever the engine raises (FederationError
+    when the nodes fail the run); the folder then says so.
+    """
+    config = parse(run_config)
+    strategy = build_strategy(config)
+    check_machine(config)
+    problem = TASKS[config.workload.task].problem(config.workload)
+    folder = RunFolder(_path(config), describe(config, run_config), len(problem.initial()))
+    log.info("run folder: %s", folder.path)
+    on_start(folder)
+    strategy.summary()
+
+    def write(record: dict[str, Any]) -> None:
+        folder.write_round(record)
+        if "test_loss" in record:
+            log.info(
+                "round %d/%d: %s, %d updates received, dropped: %s",
+                record["round"], config.num_rounds, score(record),
+                record["received"], record["dropped"] or "none",
+            )  # fmt: skip
+        on_round(record)
+
+    try:
+        parameters = engine(Run(config, strategy, problem, write))
+    except Exception as error:
+        folder.close(FAILED, error=f"{type(error).__name__}: {error}")
+        raise
+    except BaseException:
+        folder.close(INTERRUPTED)
+        raise
+    folder.close(FINISHED, model_sha256=model_sha256(parameters))
+    log.info("finished: %s", folder.path)
+    return folder.path
+
+
+def describe(config: RunConfig, run_config: Mapping[str, Value]) -> dict[str, Any]:
+    """What `config.json` holds: every key, who lies, and the versions that ran."""
+    packages = ("signfed", "flwr", "torch", "numpy")
+    return {
+        "config": defaults() | dict(run_config),
+        "byzantine_ids": list(config.byzantine_ids),
+        "versions": {"python": platform.python_version()} | {p: _version(p) for p in packages},
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # the app travels without being installed
+        return "unknown"
+
+
+def _path(config: RunConfig) -> Path:
+    if config.out_dir:
+        return Path(config.out_dir).expanduser()
+    return new_path(Path.home(), config.workload.task, config.strategy.name, config.attack.name)

@@ -1,0 +1,63 @@
+"""What all benchmarks share: repeated timing, a table that is also written as JSON, the machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+
+def seconds(work: Callable[[], Any], *, repeat: int = 11, at_least: float = 0.0) -> float:
+    """Median wall-clock seconds of a call, the first one not counted.
+
+    Repeats until `repeat` calls and `at_least` seconds are over, at most 1,000 calls.
+    """
+    work()
+    found: list[float] = []
+    started = time.perf_counter()
+    while len(found) < repeat or (time.perf_counter() - started < at_least and len(found) < 1000):
+        before = time.perf_counter()
+        work()
+        found.append(time.perf_counter() - before)
+    return median(found)
+
+
+def machine() -> dict[str, str]:
+    """Hardware and versions."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = cpuinfo.read_text().splitlines()
+        model = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), model)
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    packages = ("torch", "numpy", "flwr")
+    return {
+        "cpu": f"{model}, {os.cpu_count()} cores",
+        "gpu": gpu,
+        "python": platform.python_version(),
+    } | {name: version(name) for name in packages}
+
+
+def report(title: str, rows: list[dict[str, Any]], out: Path | None) -> None:
+    """Print rows (alike in their keys) as a table; write them with the machine as JSON."""
+    console = Console(width=140)
+    table = Table(*rows[0], title=title, title_justify="left")
+    for row in rows:
+        shown = (f"{v:.4g}" if isinstance(v, float) else str(v) for v in row.values())
+        table.add_row(*("-" if text == "None" else text for text in shown))
+    console.print(table)
+    console.print(", ".join(f"{name} {value}" for name, value in machine().items()))
+    if out:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        result = {"title": title, "machine": machine(), "rows": rows}
+        out.write_text(json.dumps(result, indent=2) + "\n")

@@ -1,0 +1,104 @@
+"""Test accuracy of every rule on digits, without attack and with 3 of 15 workers inverting.
+
+Whole runs through Flower's Message API on an in-process Grid: python -m benchmarks.every_rule
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from app.client_app import app as client_app
+from app.run_folder import read_summary
+from app.server_app import run
+from clients import ENCODERS
+from strategies import STRATEGIES
+from tests.grid import InProcessGrid
+
+ATTACKS = ("none", "sign-inversion")
+LIARS = 3
+SIGN_LR, FLOAT_LR = 0.001, 0.1
+
+
+def settings() -> list[dict[str, object]]:
+    """The config of each row, besides attack, rounds and seed."""
+    rows: list[dict[str, object]] = [{"strategy": name} for name in STRATEGIES]
+    rows += [{"strategy": "sign-fd", "crossover": c} for c in ("pooled", "alg1", "eq17")]
+    rows += [{"strategy": "election", "election-code": "bernoulli"}]
+    rows += [{"strategy": "sign-mv", "encoder": e} for e in ("sto-sign", "noisy-sign")]
+    rows += [{"strategy": "sign-mv", "worker-momentum": 0.9}]
+    rows += [{"strategy": name, "encoder": "top-k"} for name in ("mean", "median")]
+    rows += [
+        {"strategy": name, "pre-aggregation": mixer}
+        for name in ("median", "krum")
+        for mixer in ("bucketing", "nnm")
+        if (name, mixer) != ("krum", "bucketing")  # 8 buckets, 3 of them bad: not admissible
+    ]
+    for row in rows:
+        codec = ENCODERS[STRATEGIES[row["strategy"]].encoder]().codec
+        row["lr"] = SIGN_LR if codec.name == "sign" else FLOAT_LR
+    return rows
+
+
+def accuracy(job: tuple[dict[str, object], str, int, int]) -> float:
+    """Test accuracy after the last round of one run."""
+    row, attack, rounds, seed = job
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        config = row | {
+            "attack": attack, "num-byzantine": LIARS, "num-rounds": rounds,
+            "evaluate-every": rounds, "seed": seed, "out-dir": folder,
+        }  # fmt: skip
+        run(InProcessGrid(client_app, 1, config), config)
+        return read_summary(Path(folder))["final_test_accuracy"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
+    parser.add_argument("--out", type=Path, default=None)
+    given = parser.parse_args()
+    rows, started = settings(), time.monotonic()
+    jobs = [
+        (row, attack, given.rounds, seed)
+        for row in rows for attack in ATTACKS for seed in range(given.seeds)
+    ]  # fmt: skip
+    with ProcessPoolExecutor(given.processes) as pool:
+        found = list(track(pool.map(accuracy, jobs), total=len(jobs)))
+    means = torch.tensor(found).reshape(len(rows), len(ATTACKS), given.seeds).mean(dim=2)
+    table = Table("strategy", "options", "lr", *ATTACKS)
+    for row, (clean, attacked) in zip(rows, means.tolist(), strict=True):
+        options = {k: v for k, v in row.items() if k not in ("strategy", "lr")}
+        shown = " ".join(f"{k}={v}" for k, v in options.items())
+        table.add_row(row["strategy"], shown, str(row["lr"]), f"{clean:.3f}", f"{attacked:.3f}")
+    console = Console()
+    console.print(table)
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}"
+    console.print(
+        f"digits, 15 workers, {LIARS} lying, {given.rounds} rounds, mean of {given.seeds} seeds; "
+        f"{machine}; {time.monotonic() - started:.0f} s"
+    )
+    if given.out:
+        scores = [
+            row | dict(zip(ATTACKS, m, strict=True))
+            for row, m in zip(rows, means.tolist(), strict=True)
+        ]
+        result = {"machine": machine, "rounds": given.rounds, "seeds": given.seeds, "rows": scores}
+        given.out.write_text(json.dumps(result, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

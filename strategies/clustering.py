@@ -1,0 +1,100 @@
+"""SignGuard's features of an update, and the cluster that most updates fall into."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from strategies.linalg import squared_distances
+
+TINY = 1e-12  # a bandwidth below: all in one place
+
+
+def sign_shares(rows: Tensor) -> np.ndarray:
+    """Shares of positive, zero and negative values of each row: float [n, k] -> float64 [n, 3]."""
+    shares = [(rows > 0), (rows == 0), (rows < 0)]
+    return torch.stack([s.double().mean(dim=1) for s in shares], dim=1).cpu().numpy()
+
+
+def _others_median(values: np.ndarray) -> np.ndarray:
+    """Median over j != i of values[i, j], [n, n] -> [n]; n >= 2."""
+    n = len(values)
+    return np.median(values[~np.eye(n, dtype=bool)].reshape(n, n - 1), axis=1)
+
+
+def cosines(rows: Tensor, reference: Tensor | None) -> np.ndarray:
+    """Cosine with the reference, else with all rows: float64 [n] or [n, n]. A zero vector: 0."""
+    unit = torch.nn.functional.normalize(rows.double(), dim=1, eps=1e-300)
+    if reference is None:
+        return (unit @ unit.T).clamp(-1.0, 1.0).cpu().numpy()
+    direction = torch.nn.functional.normalize(reference.to(unit), dim=0, eps=1e-300)
+    return (unit @ direction).clamp(-1.0, 1.0).cpu().numpy()
+
+
+def distances(rows: Tensor, reference: Tensor | None) -> np.ndarray:
+    """Euclidean distance to the reference, else to all rows: float64 [n] or [n, n]."""
+    if reference is None:
+        return squared_distances(rows).sqrt().cpu().numpy()
+    offsets = rows - reference.to(rows)
+    return torch.linalg.vector_norm(offsets, dim=1, dtype=torch.float64).cpu().numpy()
+
+
+def to_correct(values: np.ndarray) -> np.ndarray:
+    """Similarity with the "correct" gradient: values to it, [n], or the median over the others."""
+    return values if values.ndim == 1 else _others_median(values)
+
+
+def authors_cosine(values: np.ndarray) -> np.ndarray:
+    """clip(cos, 0, med) / (5 med + 1e-8), in [0, 0.2]: the authors' feature. float64 [n].
+
+    values: cosines, [n] or [n, n]; in the latter form their code zeroes the diagonal and leaves it
+    in the median. A negative med makes all features equal, so that the feature has no say.
+    """
+    if values.ndim == 2:
+        values = np.median(values * (1 - np.eye(len(values))), axis=1)
+    middle = np.median(values)
+    return np.minimum(np.maximum(values, 0.0), middle) / (5 * middle + 1e-8)
+
+
+def authors_distance(values: np.ndarray) -> np.ndarray:
+    """0.2 where the distance is at least 1.1 medians, else 0: the authors' feature. float64 [n].
+
+    values: distances, [n]; or [n, n], of which the n // 2 smallest of a row, its own 0 included,
+    are summed.
+    """
+    if values.ndim == 2:
+        values = np.sort(values, axis=1)[:, : len(values) // 2].sum(axis=1)
+    return np.where(values >= 1.1 * np.median(values), 0.2, 0.0)
+
+
+def largest_cluster(features: np.ndarray) -> np.ndarray:
+    """Members of the largest MeanShift cluster: float64 [n, k] -> bool [n], at least one True.
+
+    The bandwidth is the mean distance to the n/2-th neighbour (scikit-learn, quantile 0.5). When it
+    is 0, rows that are equal form a cluster. Orphans belong to none; only orphans: everyone is in.
+    Of equally large clusters that with the row nearest to the median feature wins, then the one
+    with the first row.
+    Reference: Xu et al. 2022, Algorithm 2, lines 10-11; the settings are the authors' code's.
+    Deviation: n_samples = n, where the authors draw 50 rows for the bandwidth.
+    """
+    from sklearn.cluster import MeanShift, estimate_bandwidth  # slow to import, for this rule only
+
+    bandwidth = estimate_bandwidth(features, quantile=0.5, n_samples=len(features))
+    if bandwidth <= TINY:
+        rounded = np.round(features / TINY) * TINY
+        labels = np.unique(rounded, axis=0, return_inverse=True)[1].reshape(-1)
+    else:
+        shift = MeanShift(bandwidth=bandwidth, bin_seeding=True, cluster_all=False)
+        with warnings.catch_warnings():  # as many bins as rows: it then takes the rows, fine
+            warnings.filterwarnings("ignore", "Binning data failed")
+            labels = shift.fit(features).labels_
+    if (labels < 0).all():
+        return np.ones(len(features), bool)
+    sizes = np.bincount(labels[labels >= 0])
+    largest = np.flatnonzero(sizes == sizes.max())
+    offset = np.linalg.norm(features - np.median(features, axis=0), axis=1)
+    candidates = np.where(np.isin(labels, largest), offset, np.inf)
+    return labels == labels[candidates.argmin()]

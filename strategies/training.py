@@ -1,0 +1,94 @@
+"""The model under way: what one round's updates make of it, whoever brought them in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from logging import getLogger
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from strategies.federation import Federation, FederationError
+from strategies.linalg import coordinate_median
+from strategies.step import Descent
+from strategies.updates import Updates
+
+log = getLogger("signfed")
+
+MAX_FAILED_ROUNDS = 5  # in a row, before the run is given up
+
+
+class Rule(Protocol):
+    """What the training needs of a strategy; see RobustStrategy."""
+
+    def admissible(self, n: int) -> str | None: ...
+
+    def aggregate(self, updates: Updates) -> Tensor: ...
+
+    def diagnostics(self) -> dict[str, Any]: ...
+
+
+def fallback(updates: Updates) -> Tensor:
+    """Direction of a round with fewer valid updates than the rule admits.
+
+    The coordinate-wise median; on the sign channel, the majority vote with sign(0) = +1.
+    """
+    median = coordinate_median(updates.dense())
+    return torch.where(median >= 0, 1.0, -1.0) if updates.on_sign_channel else median
+
+
+class Training:
+    """A rule, an optimizer and a model, float32 [N]; a round that is not usable keeps the model."""
+
+    def __init__(self, rule: Rule, federation: Federation, parameters: Tensor) -> None:
+        """parameters: where to start, float32 [N]; copied."""
+        self.parameters = parameters
+        self._rule = rule
+        self._federation = federation
+        self._descent = Descent(federation.step, parameters)
+        self._failed_rounds = 0
+
+    def advance(self, rows: Mapping[int, np.ndarray], record: dict[str, Any]) -> bool:
+        """One round: encoded rows by worker id -> new `parameters`; False when it was skipped.
+
+        record: the round's line, with "round" and "dropped"; gets what the rule found out, or
+        why it was not asked.
+        Raises FederationError after five skipped rounds in a row, or when nothing ever came.
+        """
+        n, quorum = len(rows), self._federation.quorum
+        record["received"] = n
+        if n < quorum:
+            return self._skip(f"{n} valid updates, quorum {quorum}", record)
+        n_coordinates = len(self.parameters)
+        updates = Updates.from_rows(rows, self._federation.codec, n_coordinates, record["round"])
+        if problem := self._rule.admissible(n):
+            record["fallback"] = problem
+            direction = fallback(updates)
+        else:
+            direction = self._rule.aggregate(updates)
+            record |= self._rule.diagnostics()
+        if direction.shape != (n_coordinates,):
+            raise ValueError(
+                f"{type(self._rule).__name__}.aggregate: expected a vector of {n_coordinates} "
+                f"values, got shape {tuple(direction.shape)}"
+            )
+        if not torch.isfinite(direction).all():
+            return self._skip("the rule's direction is not finite", record)
+        self._failed_rounds = 0
+        self.parameters = self._descent.take(direction)
+        return True
+
+    def _skip(self, reason: str, record: dict[str, Any]) -> bool:
+        """Keep the model this round; give up when it goes on, or when nothing ever came."""
+        record["skipped"] = reason
+        self._failed_rounds += 1
+        log.warning("round %d skipped: %s", record["round"], reason)
+        nothing_at_all = record["round"] == 1 and not record["received"]
+        if nothing_at_all or self._failed_rounds == MAX_FAILED_ROUNDS:
+            raise FederationError(
+                f"no usable round: {self._failed_rounds} skipped in a row, the last because of "
+                f"{reason}; dropped {record['dropped']}"
+            )
+        return False

@@ -1,0 +1,207 @@
+"""SignGuard and its variants: parity with Algorithm 2, and how they behave under attack.
+
+How the table of the authors' similarity is read where it is ambiguous is in slow/signguard.py.
+"""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from strategies import SignGuard, SignGuardDist, SignGuardSim, aggregate
+from strategies.seeds import generator
+from tests.strategies.gradients import (
+    RULES,
+    call,
+    called_slowly,
+    federation,
+    mixed_rounds,
+    slow_of,
+)
+from tests.strategies.slow.signguard import SlowSignGuard, median
+
+every_rule = pytest.mark.parametrize("rule_class", RULES)
+
+
+@settings(deadline=None, max_examples=90, derandomize=True)
+@given(
+    rule_class=st.sampled_from(list(RULES)),
+    seed=st.integers(0, 2**32 - 1),
+    n=st.one_of(st.integers(3, 12), st.sampled_from([20, 60])),
+    n_coordinates=st.integers(150, 260),
+    components=st.sampled_from(["filter,cluster,clip"] * 3 + ["cluster", "filter,cluster", "clip"]),
+    coordinates=st.sampled_from(["random", "window"]),
+    fraction=st.sampled_from([0.1, 0.37, 1.0]),
+    scaling=st.sampled_from(["raw", "max"]),
+    similarity=st.sampled_from(["paper", "authors"]),
+)
+def test_parity_with_algorithm_2(rule_class, seed, n, n_coordinates, **options):
+    fast, slow = rule_class(seed % 7, **options), slow_of(rule_class, seed=seed % 7, **options)
+    for t, (ids, rows) in enumerate(mixed_rounds(seed, n, n_coordinates, 2), 1):
+        direction, trusted = call(fast, rows, t, ids)
+        expected, expected_trusted = called_slowly(slow, rows, t, ids)
+        if expected_trusted is not None:  # else M = 0: nobody to trust
+            assert trusted == expected_trusted
+        np.testing.assert_allclose(direction, expected, rtol=1e-5, atol=1e-6 * np.abs(rows).max())
+        norms = {i: np.linalg.norm(row.astype(float)) for i, row in zip(ids, rows, strict=True)}
+        assert fast.diagnostics()["norms"] == pytest.approx(norms)
+
+
+@every_rule
+@pytest.mark.parametrize("n", [10, 20, 50])
+def test_honest_rows_alone_keep_at_least_two_in_five(rule_class, n):
+    for seed in range(4):
+        _, trusted = call(rule_class(), federation(seed, n, 2000))
+        assert len(trusted) >= 0.4 * n
+
+
+def shares_trusted(rule, n_rounds, bias, noise, n=30, n_byzantine=6):
+    """Shares of the malicious and of the honest rows that are trusted, over several rounds."""
+    malicious = honest = 0
+    for t in range(1, n_rounds + 1):
+        _, trusted = call(rule, federation(t, n, 3000, n_byzantine, bias, noise), t)
+        malicious += sum(i < n_byzantine for i in trusted)
+        honest += sum(i >= n_byzantine for i in trusted)
+    return malicious / (n_rounds * n_byzantine), honest / (n_rounds * (n - n_byzantine))
+
+
+@every_rule
+def test_skewed_signs_betray_a_sign_flip(rule_class):
+    malicious, honest = shares_trusted(rule_class(), n_rounds=4, bias=0.8, noise=1.0)
+    assert malicious == 0 and honest > 0.8
+
+
+def test_balanced_signs_hide_a_sign_flip_from_the_statistics_but_not_from_a_similarity():
+    malicious, honest = shares_trusted(SignGuard(), n_rounds=20, bias=0.0, noise=3.0)
+    assert abs(malicious - honest) < 0.15 and malicious > 0.5  # it cannot tell them apart
+    for variant in (SignGuardSim(), SignGuardDist()):
+        malicious, honest = shares_trusted(variant, n_rounds=1, bias=0.0, noise=1.0)
+        assert malicious == 0 and honest > 0.8
+
+
+@every_rule
+def test_a_row_scaled_by_100_is_out(rule_class):
+    """Its signs are an honest row's: without the filter it is in, where signs are all there is."""
+    rows = federation(0, 20, 2000)
+    _, trusted = call(SignGuard(), rows)
+    chosen = trusted[0]
+    rows[chosen] *= 100
+    _, trusted = call(rule_class(), rows)
+    assert trusted and chosen not in trusted
+    assert chosen in call(SignGuard(components="cluster,clip"), rows)[1]
+
+
+@every_rule
+def test_the_answer_is_no_longer_than_the_median_norm(rule_class):
+    for seed in range(6):
+        rule = rule_class(fraction=1.0)
+        for t, (ids, rows) in enumerate(mixed_rounds(seed, 11, 150, 2), 1):
+            direction, _ = call(rule, rows, t, ids)
+            typical = np.median(np.linalg.norm(rows.astype(float), axis=1))
+            assert np.linalg.norm(direction.astype(float)) <= typical * (1 + 1e-6)
+
+
+@every_rule
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 9, 60])
+def test_equal_gradients_are_returned(rule_class, n):
+    for seed in range(4):
+        row = federation(seed, 1, 333)[0]
+        rule = rule_class(fraction=0.3)
+        for t in (1, 2):
+            direction, trusted = call(rule, np.tile(row, (n, 1)), t)
+            np.testing.assert_allclose(direction, row, rtol=1e-6)
+            assert trusted == list(range(n))
+
+
+@every_rule
+@pytest.mark.parametrize("n", [9, 60])  # above 50 the authors' code looks at 50 rows
+def test_permuted_rows_are_trusted_as_before(rule_class, n):
+    random = np.random.default_rng(3)
+    for seed in range(3):
+        rows, order = federation(seed, n, 800, n // 5), random.permutation(n)
+        before, after = rule_class(seed), rule_class(seed)
+        for t in (1, 2):
+            direction, trusted = call(before, rows, t)
+            permuted, trusted_then = call(after, rows[order], t)
+            np.testing.assert_allclose(direction, permuted, rtol=1e-4, atol=1e-6)
+            assert trusted == sorted(int(order[i]) for i in trusted_then)
+            assert 0 < len(trusted) < n
+
+
+ONE_HOT = np.eye(8, 40)
+FIRST_FIVE = ONE_HOT[:5].sum(axis=0)
+
+
+@pytest.mark.parametrize("rule_class", [SignGuardSim, SignGuardDist])
+@pytest.mark.parametrize("similarity", ["paper", "authors"])
+def test_the_previous_aggregate_is_what_rows_are_compared_with(rule_class, similarity):
+    """Eight orthogonal rows of equal sign shares; one of them pointing elsewhere says nothing.
+
+    Among themselves they are all alike. From the sum of the first five, cosines are 0.45 and 0,
+    distances 2 and 2.45: above 1.1 medians.
+    """
+    rule = rule_class(fraction=1.0, similarity=similarity)
+    direction, trusted = call(rule, ONE_HOT)
+    assert trusted == list(range(8))
+    np.testing.assert_array_equal(rule.state_dict()["last"].numpy(), direction)
+    rule.load_state_dict({"last": torch.tensor(FIRST_FIVE, dtype=torch.float32)})
+    direction, trusted = call(rule, ONE_HOT, 2)
+    assert trusted == list(range(5))
+    np.testing.assert_allclose(direction, FIRST_FIVE / 5, rtol=1e-6)
+    # What it answered is what it compares with from now on, also in a copy.
+    copy = rule_class(fraction=1.0, similarity=similarity)
+    copy.load_state_dict(rule.state_dict())
+    assert call(copy, ONE_HOT, 3)[1] == call(rule, ONE_HOT, 3)[1] == list(range(5))
+
+
+class WithItself(SlowSignGuard):
+    """Counts a row among the others."""
+
+    def similarities(self, ids, rows):
+        return {i: median(self.feature(rows[i], rows[j]) for j in ids) for i in ids}
+
+
+@pytest.mark.parametrize("rule_class", [SignGuardSim, SignGuardDist])
+def test_the_first_round_compares_with_the_others_only(rule_class):
+    """Four rows: of three others the middle one; with itself, a value on the way to 1 or to 0."""
+    told_apart = 0
+    for seed in range(12):
+        rows = federation(seed, 4, 60, noise=0.5)
+        _, trusted = call(rule_class(fraction=1.0), rows)
+        slow = WithItself(RULES[rule_class], fraction=1.0)
+        told_apart += trusted != called_slowly(slow, rows)[1]
+        assert trusted == called_slowly(slow_of(rule_class, fraction=1.0), rows)[1]
+    assert told_apart
+    rule = rule_class()
+    assert rule.state_dict() == {}
+
+
+def test_plain_signguard_remembers_nothing():
+    rule = SignGuard()
+    call(rule, federation(0, 9, 300))
+    assert rule.state_dict() == {}
+
+
+def drawn(seed, t, coordinates):
+    """10 of 100 coordinates."""
+    draws = generator(seed, "signguard", t)
+    if coordinates == "window":
+        return np.arange(10) + draws.integers(90)
+    return draws.choice(100, 10, replace=False, shuffle=False)
+
+
+@pytest.mark.parametrize("coordinates", ["random", "window"])
+def test_the_coordinates_are_a_function_of_seed_and_round(coordinates):
+    """Two rows of five are -1 wherever it is not looked at, and show when that is elsewhere."""
+    keys = [(0, 1), (5, 1), (0, 2)]
+    for blind in keys:
+        rows = np.ones((5, 100), np.float32)
+        rows[:2] = -1.0
+        rows[:, drawn(*blind, coordinates)] = 1.0
+        for seed, t in keys:
+            _, trusted = call(SignGuard(seed, coordinates=coordinates), rows, t)
+            assert trusted == (list(range(5)) if (seed, t) == blind else [2, 3, 4])
+        answered = aggregate("signguard", rows, seed=blind[0], coordinates=coordinates)
+        saw_nothing = np.isclose(answered.min(), 0.2)  # (3 - 2) / 5
+        assert saw_nothing == (blind[1] == 1)  # it is always in its first round

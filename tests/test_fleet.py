@@ -1,0 +1,149 @@
+"""The fleet engine is the same run: the same model to the last bit, and the same record."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+
+from app import fleet as engine
+from app.config import build_strategy, parse
+from app.fleet import Fleet, fleet
+from app.run import Run, execute
+from app.run_folder import read_rounds, read_summary
+from app.task import TASKS, Workload
+from app.task.batched import BatchedGradients
+from attacks import ATTACKS
+from clients import ENCODERS
+from strategies import FederationError
+from strategies.registry import PRE_AGGREGATIONS, STRATEGIES
+from tests.federation import Outcome, config_for, federate
+
+# The rule, attack or encoder under test, and what it needs besides. New ones join by themselves.
+CASES = (
+    [{"strategy": name} for name in STRATEGIES]
+    + [{"strategy": "sign-mv", "attack": name} for name in ATTACKS]
+    + [{"strategy": "mean", "attack": name} for name in ATTACKS]
+    + [{"strategy": "mean", "encoder": name} for name in ENCODERS]
+    + [{"strategy": "median", "pre-aggregation": name} for name in PRE_AGGREGATIONS]
+    + [
+        {"strategy": "election", "election-code": "bernoulli", "election-noise": 0.01},
+        {"strategy": "mean", "encoder": "top-k", "worker-momentum": 0.9, "momentum": 0.9},
+        {"task": "quadratic", "strategy": "sign-mv"},
+    ]
+)
+
+
+def as_fleet(path, **keys):
+    config = config_for(path, {key.replace("_", "-"): value for key, value in keys.items()})
+    execute(config, fleet)
+    return Outcome(read_summary(path), read_rounds(path))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case.values())))
+def test_the_model_is_that_of_flower(case, tmp_path):
+    """Three nodes here; that Flower's answer does not depend on their number is tested there."""
+    keys = {"num-byzantine": 3} | case
+    there = federate(tmp_path / "flower", nodes=3, **keys)
+    here = as_fleet(tmp_path / "fleet", **keys)
+    assert here.sha256 == there.sha256
+    unlike = {"seconds", "uplink_bytes", "downlink_bytes", "nodes"}
+    for a, b in zip(here.rounds, there.rounds, strict=True):
+        assert {k: v for k, v in a.items() if k not in unlike} == {
+            k: v for k, v in b.items() if k not in unlike
+        }
+
+
+@pytest.fixture
+def large(monkeypatch):
+    """The way of a large network: one worker a core, no gradients in one call."""
+    monkeypatch.setattr("app.task.problem.LARGE", 0)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("strategy", ["sign-fd", "election"])
+def test_the_number_of_cores_changes_no_bit(strategy, threads, large, monkeypatch, tmp_path):
+    monkeypatch.setattr(engine, "cores", lambda: threads)
+    keys = {"strategy": strategy, "num-byzantine": 3, "worker-momentum": 0.0}
+    expected = federate(tmp_path / "flower", **keys).sha256
+    assert as_fleet(tmp_path / "fleet", **keys).sha256 == expected
+
+
+def test_gradients_in_one_call_are_those_of_the_loop():
+    problem = TASKS["digits"].problem(parse({}).workload)
+    batched, parameters = problem.batched(), problem.initial().numpy()
+    assert batched is not None, "vmap gives other bits on this machine"
+    for round in (1, 2, 9):
+        one_by_one = [problem.gradient(parameters, worker, round) for worker in range(15)]
+        assert np.array_equal(batched(parameters, round).numpy(), np.stack(one_by_one))
+
+
+def test_gradients_in_one_call_are_not_used_when_a_bit_differs(monkeypatch):
+    monkeypatch.setattr(
+        BatchedGradients, "__call__", lambda self, p, t: torch.zeros(15, len(p)) + 1e-9
+    )
+    assert TASKS["digits"].problem(parse({}).workload).batched() is None
+
+
+def test_a_partitions_gradient_is_computed_once(large, monkeypatch, tmp_path):
+    """Whoever holds it: r times as many would be asked for otherwise."""
+    config = parse({"strategy": "election", "num-byzantine": 3, "out-dir": str(tmp_path)})
+    problem = TASKS["digits"].problem(config.workload)
+    computed, real = [], problem.gradient
+
+    def counting(parameters, worker, round):
+        computed.append((worker, round))
+        return real(parameters, worker, round)
+
+    monkeypatch.setattr(problem, "gradient", counting)
+    strategy = build_strategy(config)
+    with ThreadPoolExecutor(2) as pool:
+        workers = Fleet(Run(config, strategy, problem, print), pool)
+        for round in (1, 2):
+            rows, dropped = workers.rows(
+                problem.initial().numpy(), round, strategy.instructions(15)
+            )
+            assert sorted(rows) == list(range(15)) and not dropped
+    assert sorted(computed) == sorted((w, t) for w in range(15) for t in (1, 2))
+
+
+class Broken:
+    """The quadratic, but that some workers' gradients are not finite."""
+
+    def __init__(self, workload: Workload, broken: range) -> None:
+        self._real, self._broken = TASKS["quadratic"].problem(workload), broken
+
+    def gradient(self, parameters, worker, round):
+        found = self._real.gradient(parameters, worker, round)
+        return found * np.nan if worker in self._broken else found
+
+    def __getattr__(self, name):
+        return getattr(self._real, name)
+
+
+def run_broken(broken, on_round):
+    config = parse({"task": "quadratic", "strategy": "mean", "attack": "none", "num-rounds": 9})
+    problem = Broken(config.workload, broken)
+    return fleet(Run(config, build_strategy(config), problem, on_round))
+
+
+def test_a_row_that_is_not_finite_is_dropped_and_counted():
+    records = []
+    parameters = run_broken(range(3), records.append)
+    assert np.isfinite(parameters).all() and len(records) == 9
+    assert all(r["dropped"] == {"non-finite": 3} and r["received"] == 12 for r in records)
+
+
+def test_without_a_quorum_rounds_are_skipped_and_five_of_them_end_the_run():
+    records = []
+    with pytest.raises(FederationError, match="5 skipped in a row"):
+        run_broken(range(8), records.append)
+    assert len(records) == 4 and records[0]["skipped"] == "7 valid updates, quorum 8"
+
+
+def test_the_bytes_on_record_are_those_of_the_rows(tmp_path):
+    summary = as_fleet(tmp_path, strategy="sign-mv").summary
+    assert summary["uplink_bits_per_parameter"] == pytest.approx(1.0, abs=1e-3)
+    assert summary["downlink_bits_per_parameter"] == 32.0

@@ -68,6 +68,7 @@ PRE_AGGREGATION_OPTIONS = {
     "bucket-size": Option(("bucketing",), "bucket_size", 2, "rows in a bucket"),
 }
 ENCODER_OPTIONS = {
+    "sign-zero": Option(("sign",), "zero", "plus", "what an exact 0 is sent as: plus or random"),
     "sto-sign-scale": Option(("sto-sign",), "scale", 0.012, "b, above 0"),
     "noisy-sign-std": Option(("noisy-sign",), "std", 0.001, "standard deviation of the noise"),
     "top-k-fraction": Option(("top-k",), "fraction", 0.1, "K/N, in (0, 1]"),

@@ -29,6 +29,18 @@ def stochastic_sign(
     return np.where(generator.random(len(vector)) < p_plus, np.float32(1), np.float32(-1))
 
 
+def random_zeros(vector: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Each exact zero becomes +1 or -1, a fair coin; all else stays: float32 [N].
+
+    A dead ReLU's gradient is exactly 0 at every worker; sent as +1, its weights drift by the
+    learning rate each round, as coins they stay about where they are.
+    """
+    zeros = np.flatnonzero(vector == 0)
+    coins = vector.copy()
+    coins[zeros] = generator.integers(2, size=len(zeros)) * np.float32(2) - np.float32(1)
+    return coins
+
+
 def add_noise(vector: np.ndarray, generator: np.random.Generator, *, std: float) -> np.ndarray:
     """g + N(0, std^2 I), float32 [N]; std >= 0.
 
@@ -93,9 +105,11 @@ def _top_k(fraction: float = 0.1) -> Encoder:
     return Encoder(TopKCodec(fraction), feedback=True)
 
 
-def _sign() -> Encoder:
-    """One bit per coordinate: the sign, 0 as +1."""
-    return Encoder(SignCodec())
+def _sign(zero: str = "plus") -> Encoder:
+    """One bit per coordinate: the sign; an exact 0 as +1, or as a coin ("random")."""
+    if zero not in ("plus", "random"):
+        raise ValueError(f"zero: expected plus or random; got {zero!r}")
+    return Encoder(SignCodec(), random_zeros if zero == "random" else None)
 
 
 def _float32() -> Encoder:

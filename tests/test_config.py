@@ -110,6 +110,7 @@ IMPOSSIBLE = [
     ({"encoder": "sto-sign", "sto-sign-scale": 0.0}, "sto-sign-scale: scale: expected a finite"),
     ({"encoder": "noisy-sign", "noisy-sign-std": -1.0}, "noisy-sign-std: std: expected a finite"),
     ({"encoder": "top-k", "top-k-fraction": 1.5}, "top-k-fraction: fraction: expected a number"),
+    ({"encoder": "sign", "sign-zero": "minus"}, "sign-zero: zero: expected plus or random; got"),
     ({"top-k-fraction": 0.5}, "top-k-fraction: belongs to encoder='top-k', but encoder is 'auto'"),
     ({"worker-momentum": 1.0}, r"worker-momentum: expected a number in \[0, 1\); got 1.0"),
     ({"strategy": "election", "worker-momentum": 0.9}, "expected 0 with strategy='election'"),

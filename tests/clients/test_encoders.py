@@ -97,6 +97,22 @@ def test_noise_turns_signs_round_as_often_as_it_should(std, value):
     assert np.mean(np.sign(noisy) != np.sign(value)) == pytest.approx(rate, abs=5 * sigma)
 
 
+def test_an_exact_zero_is_plus_one_or_a_fair_coin():
+    vector = np.tile(np.array([0.0, -0.0, 2.0, -3.0], np.float32), DRAWS)
+    before = vector.tobytes()
+
+    def values(**options):
+        encoder = ENCODERS["sign"](**options)
+        row, _ = encoder.encode(vector, None, random)
+        return encoder.codec.decode(row, len(vector)).reshape(-1, 4)
+
+    assert values().tolist() == values(zero="plus").tolist() == [[1, 1, 1, -1]] * DRAWS
+    coins = values(zero="random")
+    assert coins[:, 2:].tolist() == [[1, -1]] * DRAWS and vector.tobytes() == before
+    sigma = (2 * DRAWS) ** -0.5
+    assert coins[:, :2].mean() == pytest.approx(0.0, abs=5 * sigma)
+
+
 def test_without_noise_it_is_the_sign():
     assert add_noise(GRADIENT, random(), std=0.0).tolist() == GRADIENT.tolist()
     quiet, _ = ENCODERS["noisy-sign"](std=0.0).encode(GRADIENT, None, random)

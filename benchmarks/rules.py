@@ -1,0 +1,128 @@
+"""What one call of every rule costs, beside ByzFL, a naive version, and reading its bytes once.
+
+python -m benchmarks.rules [--n 15 50 200] [--coordinates 10000 582026 11173962] [--rules ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.progress import Progress
+
+from benchmarks.common import report, seconds
+from clients import ENCODERS
+from strategies import STRATEGIES, Updates
+from strategies.registry import build
+
+LARGEST = 2 * 2**30  # bytes of float32 rows that are tried; a sort takes three times as much
+LIARS = {15: 3, 50: 10, 64: 12, 200: 40}  # admissible for every rule but where it says otherwise
+
+
+def rows_of(n: int, n_coordinates: int) -> torch.Tensor:
+    """Honest rows around a common direction: float32 [n, N]."""
+    draws = np.random.default_rng(0)
+    rows = draws.standard_normal((n, n_coordinates), dtype=np.float32)
+    rows += draws.standard_normal(n_coordinates, dtype=np.float32)
+    return torch.from_numpy(rows)
+
+
+def pairwise(rows: torch.Tensor) -> torch.Tensor:
+    return torch.stack([((rows - row) ** 2).sum(1) for row in rows])
+
+
+def naive_krum(rows: torch.Tensor, f: int, selected: int) -> torch.Tensor:
+    scores = pairwise(rows).sort(1).values[:, 1 : len(rows) - f - 1].sum(1)
+    return rows[scores.argsort()[:selected]].mean(0)
+
+
+def naive_signs(rows: torch.Tensor, f: int) -> torch.Tensor:
+    return torch.sign(torch.sign(rows).sum(0))
+
+
+# As one would write it down: float matrices, one expression.
+NAIVE: dict[str, Callable[[torch.Tensor, int], torch.Tensor]] = {
+    "mean": lambda rows, f: torch.stack(list(rows)).mean(0),
+    "sign-mv": naive_signs,
+    "election": naive_signs,
+    "median": lambda rows, f: torch.from_numpy(np.median(rows.numpy(), axis=0)),
+    "trimmed-mean": lambda rows, f: rows.sort(0).values[f : len(rows) - f].mean(0),
+    "krum": lambda rows, f: naive_krum(rows, f, 1),
+    "multi-krum": lambda rows, f: naive_krum(rows, f, len(rows) - f - 2),
+}
+
+
+def byzfl_rules() -> dict[str, Callable[[int], Any]]:
+    """Rules of ByzFL with the same definition, or the nearest one, by our name; f -> its object."""
+    try:
+        import byzfl
+    except ImportError:
+        return {}
+    return {
+        "mean": lambda f: byzfl.Average(),
+        "median": lambda f: byzfl.Median(),
+        "trimmed-mean": lambda f: byzfl.TrMean(f),
+        "geometric-median": lambda f: byzfl.GeometricMedian(nu=1e-6, T=8),
+        "krum": lambda f: byzfl.Krum(f),
+        "multi-krum": lambda f: byzfl.MultiKrum(f),
+        "centered-clipping": lambda f: byzfl.CenteredClipping(L=3, C=10.0),
+    }
+
+
+def row(name: str, rows: torch.Tensor, f: int, peers: dict[str, Any]) -> dict[str, Any] | None:
+    """One line of the table; None where the rule does not admit (n, f)."""
+    n, n_coordinates = rows.shape
+    rule = build(STRATEGIES[name], n_byzantine=f, seed=0)
+    if rule.admissible(n):
+        return None
+    signs = ENCODERS[rule.encoder]().codec.name == "sign"
+    updates = Updates.from_matrix(rows, signs=signs)
+    taken = updates.rows.numpy().reshape(-1)
+    words = taken[: len(taken) // 8 * 8].view(np.uint64)
+    budget = {"repeat": 3, "at_least": 0.3}
+    ours = seconds(lambda: rule.aggregate(updates), **budget)
+    once = seconds(lambda: np.bitwise_xor.reduce(words), **budget)
+    naive = NAIVE.get(name)
+    naive_time = seconds(lambda: naive(rows, f), **budget) if naive else None
+    peer = peers[name](f) if name in peers else None
+    peer_time = seconds(lambda: peer(rows), **budget) if peer else None
+    return {
+        "rule": name, "n": n, "f": f, "N": n_coordinates, "ms": 1e3 * ours,
+        "reading once": ours / once,
+        "naive ms": naive_time and 1e3 * naive_time, "naive/ours": naive_time and naive_time / ours,
+        "ByzFL ms": peer_time and 1e3 * peer_time, "ByzFL/ours": peer_time and peer_time / ours,
+    }  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--n", type=int, nargs="+", default=[15, 50, 200])
+    parser.add_argument("--coordinates", type=int, nargs="+", default=[10_000, 582_026, 11_173_962])
+    parser.add_argument("--rules", nargs="+", choices=STRATEGIES, default=list(STRATEGIES))
+    parser.add_argument("--out", type=Path, default=None)
+    given = parser.parse_args()
+    peers, table, left_out = byzfl_rules(), [], []
+    with Progress() as progress:
+        sizes = [(n, size) for size in given.coordinates for n in given.n]
+        bar = progress.add_task("rules", total=len(sizes) * len(given.rules))
+        for n, size in sizes:
+            fits = 4 * n * size <= LARGEST
+            rows = rows_of(n, size) if fits else None
+            for name in given.rules:
+                found = row(name, rows, LIARS.get(n, n // 5), peers) if fits else None
+                if found:
+                    table.append(found)
+                elif not fits:
+                    left_out.append((name, n, size))
+                progress.advance(bar)
+    report("one call of a rule; medians; factors of time", table, given.out)
+    if left_out:
+        print(f"left out, float rows above {LARGEST / 2**30:.0f} GiB: {sorted(set(left_out))}")
+
+
+if __name__ == "__main__":
+    main()

@@ -14,10 +14,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from app import workers
 from app.run import Run
 from clients import HonestClient
+from strategies import Updates
+from strategies.codecs import SignCodec
 from strategies.training import Training
 
 
@@ -27,38 +30,63 @@ def cores() -> int:
 
 
 class Fleet:
-    """The workers of one run. Small networks: all gradients in one call; else one worker a core.
+    """The workers of one run. Small networks, and all on a GPU: every gradient in one call; else
+    one worker a core. Only on a GPU do updates stay on the device.
 
     A worker's gradient always has one intra-op thread, so the number of cores changes no bit.
     """
 
-    def __init__(self, run: Run, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, run: Run, pool: ThreadPoolExecutor, *, on_device: bool) -> None:
         self._config, self._problem, self._pool = run.config, run.problem, pool
         federation = run.config.federation(run.strategy)
         self._codec = federation.codec
         encoder = run.config.build_encoder(federation.encoder)
         self._source = run.problem.gradient
         self._batched = run.problem.batched()
+        plain = encoder.prepare is None and not encoder.feedback and not run.config.worker_momentum
+        self._on_device = on_device and plain and self._batched is not None
         self._clients = [
             workers.client(worker, run.config, self._gradient, encoder, {})
             for worker in range(federation.num_workers)
         ]
 
-    def rows(
-        self, parameters: np.ndarray, round: int, instructions: Mapping[str, Any]
-    ) -> tuple[dict[int, np.ndarray], Counter[str]]:
-        """Valid rows by worker id, and how many others were dropped by which fault."""
+    def updates(
+        self, parameters: Tensor, round: int, instructions: Mapping[str, Any]
+    ) -> tuple[Updates | None, Counter[str]]:
+        """The valid updates, if any, and how many others were dropped by which fault."""
+        if self._on_device and "allocation" not in instructions:
+            return self._packed_on_device(parameters, round)
+        x = parameters.cpu().numpy()
         self._source = self._problem.gradient
         if self._batched:
             matrix = self._batched(parameters, round).cpu().numpy()
             self._source = lambda parameters, worker, round: matrix[worker]
         if "allocation" in instructions:
             coded = workers.coded(self._source, instructions, self._config)
-            self._each(lambda c: coded.sign(parameters, c.worker, round))  # each partition once
+            self._each(lambda c: coded.sign(x, c.worker, round))  # each partition once
             self._source = coded
-        found = self._each(lambda client: self._row(client, parameters, round))
+        found = self._each(lambda client: self._row(client, x, round))
         valid = {worker: row for worker, (row, fault) in enumerate(found) if not fault}
-        return valid, Counter(fault for _, fault in found if fault)
+        updates = Updates.from_rows(valid, self._codec, len(x), round) if valid else None
+        return updates, Counter(fault for _, fault in found if fault)
+
+    def _packed_on_device(
+        self, parameters: Tensor, round: int
+    ) -> tuple[Updates | None, Counter[str]]:
+        """Only what Byzantine workers send is made on the CPU, where attacks live."""
+        matrix = self._batched(parameters, round)
+        self._source = lambda parameters, worker, round: matrix[worker].cpu().numpy()
+        signs = isinstance(self._codec, SignCodec)
+        for worker in self._config.byzantine_ids:
+            row = self._clients[worker].message(parameters.cpu().numpy(), round)
+            crafted = torch.from_numpy(self._codec.decode(row, len(parameters)))
+            matrix[worker] = crafted.to(matrix)  # one row: the honest ones are not touched
+        # A sign is a bit, whatever it was made of.
+        valid = torch.isfinite(matrix).all(dim=1) | signs
+        ids = valid.nonzero().squeeze(-1).cpu()
+        dropped = Counter({"non-finite": len(matrix) - len(ids)} if len(ids) < len(matrix) else {})
+        updates = Updates.from_matrix(matrix[valid], ids, round=round, signs=signs)
+        return updates if len(ids) else None, dropped
 
     def _gradient(self, parameters: np.ndarray, worker: int, round: int) -> np.ndarray:
         return self._source(parameters, worker, round)
@@ -76,31 +104,32 @@ class Fleet:
 
 def fleet(run: Run) -> np.ndarray:
     """All rounds of a run: an Engine. The bytes on record are those of rows and models alone."""
-    config, strategy = run.config, run.strategy
+    config, strategy, device = run.config, run.strategy, run.problem.device
     num_workers = config.workload.num_workers
-    training = Training(strategy, config.federation(strategy), run.problem.initial())
-    n_parameters = len(training.parameters)
-    on_gpu = torch.cuda.is_available() and config.workload.device != "cpu"
+    training = Training(strategy, config.federation(strategy), run.problem.initial().to(device))
+    codec, n_parameters = config.federation(strategy).codec, len(training.parameters)
+    row_bytes = codec.length(n_parameters) * codec.dtype.itemsize
+    on_gpu = device.type != "cpu"
     threads = 1 if on_gpu else min(cores(), num_workers)
     with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        workers_of_run = Fleet(run, pool)
+        hosted = Fleet(run, pool, on_device=on_gpu)
         for round in range(1, config.num_rounds + 1):
             clock = [time.perf_counter()]
             instructions = strategy.instructions(num_workers)
-            rows, dropped = workers_of_run.rows(training.parameters.numpy(), round, instructions)
+            updates, dropped = hosted.updates(training.parameters, round, instructions)
             clock.append(time.perf_counter())
             record = {
                 "round": round,
                 "nodes": num_workers,
                 "downlink_bytes": 4 * n_parameters * num_workers,
                 "dropped": dict(dropped),
-                "uplink_bytes": sum(row.nbytes for row in rows.values()),
+                "uplink_bytes": row_bytes * updates.n if updates else 0,
             }
-            training.advance(rows, record)
+            training.advance(updates, record)
             clock.append(time.perf_counter())
             scores = run.evaluate(round, training.parameters)
             clock.append(time.perf_counter())
             phases = zip(("clients", "server", "evaluate"), clock, clock[1:], strict=False)
             seconds = {name: end - start for name, start, end in phases}
             run.on_round(record | (scores or {}) | {"seconds": seconds})
-    return training.parameters.numpy()
+    return training.parameters.cpu().numpy()

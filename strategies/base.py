@@ -160,7 +160,11 @@ class RobustStrategy(Strategy):
         n, dropped = len(received.rows), received.dropped
         metrics = MetricRecord({"received": n, "dropped": dropped.total()})
         run.record |= {"dropped": dict(dropped), "uplink_bytes": received.uplink_bytes}
-        if not run.training.advance(received.rows, run.record):
+        codec, n_coordinates = run.federation.codec, len(run.training.parameters)
+        updates = (
+            Updates.from_rows(received.rows, codec, n_coordinates, server_round) if n else None
+        )
+        if not run.training.advance(updates, run.record):
             return None, metrics
         return ArrayRecord({"parameters": Array(run.training.parameters.numpy())}), metrics
 

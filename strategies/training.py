@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from logging import getLogger
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -50,29 +48,28 @@ class Training:
         self._descent = Descent(federation.step, parameters)
         self._failed_rounds = 0
 
-    def advance(self, rows: Mapping[int, np.ndarray], record: dict[str, Any]) -> bool:
-        """One round: encoded rows by worker id -> new `parameters`; False when it was skipped.
+    def advance(self, updates: Updates | None, record: dict[str, Any]) -> bool:
+        """One round: its updates -> new `parameters`; False when it was skipped.
 
+        updates: None when none was valid.
         record: the round's line, with "round" and "dropped"; gets what the rule found out, or
         why it was not asked.
         Raises FederationError after five skipped rounds in a row, or when nothing ever came.
         """
-        n, quorum = len(rows), self._federation.quorum
+        n, quorum = updates.n if updates else 0, self._federation.quorum
         record["received"] = n
-        if n < quorum:
+        if updates is None or n < quorum:
             return self._skip(f"{n} valid updates, quorum {quorum}", record)
-        n_coordinates = len(self.parameters)
-        updates = Updates.from_rows(rows, self._federation.codec, n_coordinates, record["round"])
         if problem := self._rule.admissible(n):
             record["fallback"] = problem
             direction = fallback(updates)
         else:
             direction = self._rule.aggregate(updates)
             record |= self._rule.diagnostics()
-        if direction.shape != (n_coordinates,):
+        if direction.shape != self.parameters.shape:
             raise ValueError(
-                f"{type(self._rule).__name__}.aggregate: expected a vector of {n_coordinates} "
-                f"values, got shape {tuple(direction.shape)}"
+                f"{type(self._rule).__name__}.aggregate: expected a vector of "
+                f"{len(self.parameters)} values, got shape {tuple(direction.shape)}"
             )
         if not torch.isfinite(direction).all():
             return self._skip("the rule's direction is not finite", record)

@@ -31,6 +31,7 @@ def weighted_vote(updates: Updates, weights: list[Tensor]) -> Tensor:
     weights: one float32 tensor per row, a scalar or [N].
     """
     score = torch.zeros(updates.n_coordinates, device=updates.rows.device)
-    for row, weight in enumerate(weights):
+    for row, one in enumerate(weights):
+        weight = one.to(score.device)
         score += torch.where(updates.bits(row).bool(), weight, -weight)
     return torch.where(score >= 0, 1.0, -1.0)

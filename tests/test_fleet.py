@@ -43,17 +43,19 @@ def as_fleet(path, **keys):
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case.values())))
-def test_the_model_is_that_of_flower(case, tmp_path):
-    """Three nodes here; that Flower's answer does not depend on their number is tested there."""
-    keys = {"num-byzantine": 3} | case
-    there = federate(tmp_path / "flower", nodes=3, **keys)
+def test_the_model_is_that_of_flower_with_1_2_and_15_nodes(case, tmp_path):
+    keys = {"num-byzantine": 3, "num-rounds": 3} | case
     here = as_fleet(tmp_path / "fleet", **keys)
-    assert here.sha256 == there.sha256
-    unlike = {"seconds", "uplink_bytes", "downlink_bytes", "nodes"}
-    for a, b in zip(here.rounds, there.rounds, strict=True):
-        assert {k: v for k, v in a.items() if k not in unlike} == {
-            k: v for k, v in b.items() if k not in unlike
-        }
+    for nodes in (1, 2, 15):
+        there = federate(tmp_path / f"flower-{nodes}", nodes=nodes, **keys)
+        assert here.sha256 == there.sha256
+        assert list(map(same_in_all, here.rounds)) == list(map(same_in_all, there.rounds))
+
+
+def same_in_all(record):
+    """The part of a round's record that no engine may change."""
+    of_the_engine = {"seconds", "uplink_bytes", "downlink_bytes", "nodes"}
+    return {key: value for key, value in record.items() if key not in of_the_engine}
 
 
 @pytest.fixture
@@ -100,13 +102,40 @@ def test_a_partitions_gradient_is_computed_once(large, monkeypatch, tmp_path):
     monkeypatch.setattr(problem, "gradient", counting)
     strategy = build_strategy(config)
     with ThreadPoolExecutor(2) as pool:
-        workers = Fleet(Run(config, strategy, problem, print), pool)
+        workers = Fleet(Run(config, strategy, problem, print), pool, on_device=False)
         for round in (1, 2):
-            rows, dropped = workers.rows(
-                problem.initial().numpy(), round, strategy.instructions(15)
-            )
-            assert sorted(rows) == list(range(15)) and not dropped
+            told = strategy.instructions(15)
+            updates, dropped = workers.updates(problem.initial(), round, told)
+            assert updates.ids.tolist() == list(range(15)) and not dropped
     assert sorted(computed) == sorted((w, t) for w in range(15) for t in (1, 2))
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"strategy": "sign-fd"},
+        {"strategy": "mean", "attack": "gaussian"},
+        {"strategy": "election"},
+        {"strategy": "sign-mv", "encoder": "noisy-sign"},
+    ],
+    ids=lambda keys: "-".join(keys.values()),
+)
+def test_updates_that_stay_on_the_device_are_the_same(keys, monkeypatch, tmp_path):
+    """The way of a GPU, on a CPU; what it cannot do there goes the other way."""
+    keys = keys | {"num-byzantine": 3, "worker-momentum": 0.0}
+    expected = as_fleet(tmp_path / "cpu", **keys)
+    staying, real = [], Fleet.__init__
+
+    def init(self, run, pool, *, on_device):
+        real(self, run, pool, on_device=True)
+        staying.append(self._on_device)
+
+    monkeypatch.setattr(Fleet, "__init__", init)
+    found = as_fleet(tmp_path / "device", **keys)
+    assert found.sha256 == expected.sha256
+    bits = "uplink_bits_per_parameter"
+    assert found.summary[bits] == expected.summary[bits]
+    assert staying == [keys.get("encoder") != "noisy-sign"]
 
 
 class Broken:

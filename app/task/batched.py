@@ -37,12 +37,12 @@ class BatchedGradients:
 
         self._all = vmap(grad(loss), in_dims=(None, 0, 0))
 
-    def __call__(self, parameters: np.ndarray, round: int) -> Tensor:
+    def __call__(self, parameters: np.ndarray | Tensor, round: int) -> Tensor:
         """float32 [num_workers, N] at `parameters` float32 [N], on the data's device."""
         with one_thread():
             batches = [self._gradients.batch(w, round) for w in range(self._num_workers)]
             x, y = self._gradients.samples(torch.stack(batches))
-            flat = torch.tensor(parameters, device=y.device).split(self._sizes)
+            flat = torch.as_tensor(parameters, device=y.device).split(self._sizes)
             pieces = (piece.view(shape) for piece, shape in zip(flat, self._shapes, strict=True))
             found = self._all(dict(zip(self._names, pieces, strict=True)), x, y)
             rows = [found[name].reshape(self._num_workers, -1) for name in self._names]

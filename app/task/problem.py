@@ -35,6 +35,8 @@ class Workload:
 class Problem(Protocol):
     """Pure in its arguments; parameters are one float32 vector [N]."""
 
+    device: torch.device
+
     def initial(self) -> Tensor:
         """The parameters of round 1, float32 [N]."""
 
@@ -54,7 +56,7 @@ class Classification:
     def __init__(self, workload: Workload, data: Dataset) -> None:
         self._workload = workload
         self._data = data
-        self._device = torch.device(_device(workload.device))
+        self.device = torch.device(_device(workload.device))
 
     def initial(self) -> Tensor:
         return flatten(build(self._workload.model, self._workload.seed))
@@ -64,7 +66,7 @@ class Classification:
 
     def batched(self) -> BatchedGradients | None:
         initial = self.initial().numpy()
-        on_cpu = self._device.type == "cpu"
+        on_cpu = self.device.type == "cpu"
         if on_cpu and len(initial) >= LARGE:
             return None
         batched = BatchedGradients(self._gradients, self._workload.num_workers)
@@ -72,7 +74,7 @@ class Classification:
 
     def evaluate(self, parameters: Tensor) -> dict[str, float]:
         model = build(self._workload.model, self._workload.seed)
-        accuracy, loss = evaluate(model, parameters, self._data, self._device)
+        accuracy, loss = evaluate(model, parameters, self._data, self.device)
         return {"test_accuracy": accuracy, "test_loss": loss}
 
     @cached_property  # a server never needs it
@@ -85,7 +87,7 @@ class Classification:
             stratified(labels, workload.num_workers, workload.seed),
             batch_size=workload.batch_size,
             seed=workload.seed,
-            device=self._device,
+            device=self.device,
         )
 
 
@@ -97,6 +99,7 @@ class Quadratic:
     """
 
     dimensions = 1000
+    device = torch.device("cpu")
 
     def __init__(self, workload: Workload) -> None:
         self._workload = workload

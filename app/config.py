@@ -101,6 +101,7 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
             batch_size=math.ceil(round(batch_share * values["batch-size"], 9)),
             seed=values["seed"],
             device=values["device"],
+            precision=values["precision"],
         ),
         strategy=strategy_plugin(values),
         pre_aggregation=pre_aggregation_plugin(values),
@@ -161,6 +162,8 @@ def check_machine(config: RunConfig, gpus_per_client: float | None = None) -> No
     if needs_gpu and not torch.cuda.is_available():
         asked = "device='cuda'" if device == "cuda" else f"--gpus-per-client {gpus_per_client}"
         raise ConfigError(f"{asked}: expected a GPU, but torch sees none here; use device='cpu'")
+    if config.workload.precision == "tf32" and (device == "cpu" or not torch.cuda.is_available()):
+        raise ConfigError("precision='tf32': expected a GPU; use float32 or bfloat16")
     if device == "cuda" and gpus_per_client == 0:
         raise ConfigError("device='cuda': expected --gpus-per-client above 0, or clients see none")
     if device == "cpu" and gpus_per_client:

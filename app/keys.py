@@ -10,6 +10,7 @@ import numpy as np
 
 from app.options import OPTIONS, Value
 from app.task import TASKS
+from app.task.gradients import PRECISIONS
 from attacks import ATTACKS
 from clients import ENCODERS
 from strategies import PRE_AGGREGATIONS, STRATEGIES
@@ -91,6 +92,7 @@ KEYS: dict[str, Key] = {
         "a whole number from 0 to 2^63 - 1", lambda value: 0 <= value < 2**63,
     ),
     "device": one_of("auto", ("auto", "cpu", "cuda"), "where gradients are computed"),
+    "precision": one_of("float32", PRECISIONS, "of the gradients' matrix products"),
     "out-dir": Key("", "run folder; empty: a new one below ~/signfed-runs"),
 } | {
     name: Key(option.default, f"{', '.join(option.owners)}: {option.help}")

@@ -68,6 +68,7 @@ def test_a_wrong_option_is_exit_code_2(signfed, arguments, said):
     [
         (["--gpus-per-client", "0.25"], "--gpus-per-client 0.25: expected a GPU"),
         (["-c", "device='cuda'"], "device='cuda': expected a GPU"),
+        (["-c", "precision='tf32'"], "precision='tf32': expected a GPU"),
     ],
 )
 def test_a_gpu_that_is_not_there_is_exit_code_2(signfed, monkeypatch, arguments, said):

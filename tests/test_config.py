@@ -42,7 +42,8 @@ def test_every_key_reaches_the_run():
         "lr-schedule": "steps", "lr-milestones": "3,5", "lr-gamma": 0.5, "election-batch": 0.5,
         "attack": "none", "num-rounds": 7, "batch-size": 5, "lr": 0.5, "momentum": 0.5,
         "weight-decay": 0.5, "evaluate-every": 3, "quorum": 1.0, "round-timeout": 5.0,
-        "node-timeout": 5.0, "seed": 3, "device": "cpu", "out-dir": "/out",
+        "node-timeout": 5.0, "seed": 3, "device": "cpu",
+        "precision": "bfloat16", "out-dir": "/out",
     }  # fmt: skip
     needs = {
         "election-batch": {"strategy": "election"},
@@ -99,6 +100,7 @@ IMPOSSIBLE = [
     ({"strategy": "election", "election-batch": 0.0}, r"election-batch: expected a number in \(0"),
     ({"encoder": "morse"}, "encoder: expected one of auto, sign, .*; got 'morse'"),
     ({"attack": "lie"}, "attack: expected one of none, .*; got 'lie'"),
+    ({"precision": "float16"}, "precision: expected one of float32, tf32, bfloat16; got 'float16'"),
     ({"device": "tpu"}, "device: expected one of auto, cpu, cuda; got 'tpu'"),
     ({"model": "fd-cnn"}, "model: expected auto, mlp; got 'fd-cnn'"),
     ({"model": "mlp", "task": "mnist"}, "model: expected auto, fd-cnn; got 'mlp'"),

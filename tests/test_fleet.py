@@ -176,3 +176,12 @@ def test_the_bytes_on_record_are_those_of_the_rows(tmp_path):
     summary = as_fleet(tmp_path, strategy="sign-mv").summary
     assert summary["uplink_bits_per_parameter"] == pytest.approx(1.0, abs=1e-3)
     assert summary["downlink_bits_per_parameter"] == 32.0
+
+
+def test_bfloat16_products_are_another_run_and_the_same_in_flower(tmp_path):
+    keys = {"strategy": "mean", "precision": "bfloat16"}
+    here, there = as_fleet(tmp_path / "a", **keys), federate(tmp_path / "b", nodes=2, **keys)
+    full = as_fleet(tmp_path / "c", strategy="mean")
+    assert here.sha256 == there.sha256 != full.sha256
+    close = abs(here.summary["final_test_loss"] - full.summary["final_test_loss"])
+    assert close < 0.01

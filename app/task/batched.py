@@ -39,7 +39,7 @@ class BatchedGradients:
 
     def __call__(self, parameters: np.ndarray | Tensor, round: int) -> Tensor:
         """float32 [num_workers, N] at `parameters` float32 [N], on the data's device."""
-        with one_thread():
+        with one_thread(), self._gradients.precision():
             batches = [self._gradients.batch(w, round) for w in range(self._num_workers)]
             x, y = self._gradients.samples(torch.stack(batches))
             flat = torch.as_tensor(parameters, device=y.device).split(self._sizes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
 import torch
@@ -29,6 +29,25 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
+PRECISIONS = ("float32", "tf32", "bfloat16")
+
+
+@contextmanager
+def precision(name: str, device: torch.device) -> Iterator[None]:
+    """How products of matrices are rounded: as float32, or on tensor cores as tf32 or bfloat16.
+
+    tf32 exists on a GPU only. What comes out is float32 in any case.
+    """
+    cuda, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = cuda.allow_tf32, cudnn.allow_tf32
+    cuda.allow_tf32 = cudnn.allow_tf32 = name == "tf32"  # cuDNN's own default is to allow it
+    try:
+        with torch.autocast(device.type, torch.bfloat16, enabled=name == "bfloat16"):
+            yield
+    finally:
+        cuda.allow_tf32, cudnn.allow_tf32 = before
+
+
 class Gradients:
     """Mini-batch gradients of the mean cross-entropy, pure in (parameters, worker, round).
 
@@ -47,6 +66,7 @@ class Gradients:
         batch_size: int,
         seed: int,
         device: torch.device,
+        precision: str = "float32",
     ) -> None:
         self.model = model.to(device)
         self._of_thread = threading.local()
@@ -55,17 +75,23 @@ class Gradients:
         self._shards = shards
         self._batch_size = batch_size
         self._seed = seed
+        self._device = device
+        self._precision = precision
 
     def __call__(self, parameters: np.ndarray, worker: int, round: int) -> np.ndarray:
         """float32 [N] at `parameters` float32 [N]; worker 0-based, round 1-based."""
-        with one_thread():
-            flat = torch.tensor(parameters, device=self._y.device)
+        with one_thread(), self.precision():
+            flat = torch.tensor(parameters, device=self._device)
             model = self._own_model()
             nn.utils.vector_to_parameters(flat, model.parameters())
             x, y = self.samples(self.batch(worker, round))
             loss = cross_entropy(model(x), y)
             gradients = torch.autograd.grad(loss, list(model.parameters()))
-            return nn.utils.parameters_to_vector(gradients).cpu().numpy()
+            return nn.utils.parameters_to_vector(gradients).float().cpu().numpy()
+
+    def precision(self) -> AbstractContextManager[None]:
+        """The precision in which these gradients are computed."""
+        return precision(self._precision, self._device)
 
     def batch(self, worker: int, round: int) -> Tensor:
         """Ids of the worker's samples in the round: int64 [batch_size]."""

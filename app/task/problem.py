@@ -30,6 +30,7 @@ class Workload:
     batch_size: int
     seed: int
     device: str
+    precision: str = "float32"
 
 
 class Problem(Protocol):
@@ -88,6 +89,7 @@ class Classification:
             batch_size=workload.batch_size,
             seed=workload.seed,
             device=self.device,
+            precision=workload.precision,
         )
 
 

@@ -39,6 +39,7 @@ def settings() -> list[dict[str, object]]:
     rows += [{"strategy": "sign-mv", "encoder": e} for e in ("sto-sign", "noisy-sign")]
     rows += [{"strategy": "sign-mv", "worker-momentum": 0.9}]
     rows += [{"strategy": name, "encoder": "top-k"} for name in ("mean", "median")]
+    rows += [{"strategy": "centered-clipping", "centered-clipping-radius": 0.3}]
     rows += [
         {"strategy": name, "pre-aggregation": mixer}
         for name in ("median", "krum")

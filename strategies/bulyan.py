@@ -8,7 +8,7 @@ from torch import Tensor
 
 from strategies.base import RobustStrategy
 from strategies.krum import krum_scores
-from strategies.linalg import coordinate_median, squared_distances
+from strategies.linalg import coordinate_median, ordered, squared_distances
 from strategies.preconditions import at_least
 from strategies.updates import Updates
 
@@ -33,10 +33,10 @@ def mean_around_median(rows: Tensor, beta: int) -> Tensor:
 
     Of two equally near values the lower one counts as nearer.
     """
-    ordered = rows.sort(dim=0).values
-    distances = (ordered - coordinate_median(rows)).abs()
+    values = ordered(rows, range(len(rows)))
+    distances = (values - coordinate_median(rows)).abs()
     nearest = distances.argsort(dim=0, stable=True)[:beta]
-    return ordered.gather(0, nearest).mean(dim=0)
+    return values.gather(0, nearest).mean(dim=0)
 
 
 class Bulyan(RobustStrategy):

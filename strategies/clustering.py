@@ -10,7 +10,7 @@ from torch import Tensor
 
 from strategies.linalg import squared_distances
 
-TINY = 1e-12  # a bandwidth below: all in one place
+ROUNDING = 1e-7  # of scikit-learn's distances, relative: two equal rows can be 1e-8 apart
 
 
 def sign_shares(rows: Tensor) -> np.ndarray:
@@ -74,27 +74,45 @@ def largest_cluster(features: np.ndarray) -> np.ndarray:
     """Members of the largest MeanShift cluster: float64 [n, k] -> bool [n], at least one True.
 
     The bandwidth is the mean distance to the n/2-th neighbour (scikit-learn, quantile 0.5). When it
-    is 0, rows that are equal form a cluster. Orphans belong to none; only orphans: everyone is in.
-    Of equally large clusters that with the row nearest to the median feature wins, then the one
-    with the first row.
+    is 0 up to rounding, rows that are equal up to rounding form a cluster. Orphans belong to none;
+    only orphans: everyone is in. Of equally large clusters that with the row nearest to the median
+    feature wins, then the one with the first row.
     Reference: Xu et al. 2022, Algorithm 2, lines 10-11; the settings are the authors' code's.
     Deviation: n_samples = n, where the authors draw 50 rows for the bandwidth.
     """
-    from sklearn.cluster import MeanShift, estimate_bandwidth  # slow to import, for this rule only
+    from sklearn.cluster import estimate_bandwidth  # slow to import, for this rule only
 
     bandwidth = estimate_bandwidth(features, quantile=0.5, n_samples=len(features))
-    if bandwidth <= TINY:
-        rounded = np.round(features / TINY) * TINY
-        labels = np.unique(rounded, axis=0, return_inverse=True)[1].reshape(-1)
-    else:
-        shift = MeanShift(bandwidth=bandwidth, bin_seeding=True, cluster_all=False)
-        with warnings.catch_warnings():  # as many bins as rows: it then takes the rows, fine
-            warnings.filterwarnings("ignore", "Binning data failed")
-            labels = shift.fit(features).labels_
+    rounding = ROUNDING * np.abs(features).max()
+    labels = _shifted(features, bandwidth) if bandwidth > rounding else _equal(features, rounding)
     if (labels < 0).all():
         return np.ones(len(features), bool)
     sizes = np.bincount(labels[labels >= 0])
     largest = np.flatnonzero(sizes == sizes.max())
     offset = np.linalg.norm(features - np.median(features, axis=0), axis=1)
     candidates = np.where(np.isin(labels, largest), offset, np.inf)
-    return labels == labels[candidates.argmin()]
+    nearest = candidates <= candidates.min() * (1 + ROUNDING)  # the median row of an even number
+    return labels == labels[nearest.argmax()]
+
+
+def _shifted(features: np.ndarray, bandwidth: float) -> np.ndarray:
+    """MeanShift's cluster of each row, -1 for orphans: int64 [n]."""
+    from sklearn.cluster import MeanShift
+
+    shift = MeanShift(bandwidth=bandwidth, bin_seeding=True, cluster_all=False)
+    with warnings.catch_warnings():  # as many bins as rows: it then takes the rows, fine
+        warnings.filterwarnings("ignore", "Binning data failed")
+        try:
+            return shift.fit(features).labels_
+        except ValueError:  # a bin's float32 centre can be too far from its own rows
+            return shift.set_params(bin_seeding=False).fit(features).labels_
+
+
+def _equal(features: np.ndarray, rounding: float) -> np.ndarray:
+    """One label for rows within `rounding` of the first of them: int64 [n]."""
+    labels = np.full(len(features), -1)
+    for i, row in enumerate(features):
+        alike = (np.abs(features - row).max(axis=1) <= rounding) & (labels < 0)
+        if labels[i] < 0:
+            labels[alike] = i
+    return labels

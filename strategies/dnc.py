@@ -22,7 +22,7 @@ def spectral_scores(rows: Tensor) -> Tensor:
     float [n, b] -> float64 [n]. From the n x n inner products: if X = U S V^T is the centred
     matrix, the score of row i is (S_1 U_i1)^2.
     """
-    product, _ = central_gram(rows)
+    product = central_gram(rows)
     product = product - product.mean(dim=0) - product.mean(dim=1)[:, None] + product.mean()
     values, vectors = torch.linalg.eigh(product)
     return values[-1].clamp(min=0.0) * vectors[:, -1] ** 2

@@ -93,7 +93,7 @@ class GeometricMedian(RobustStrategy):
 
     def aggregate(self, updates: Updates) -> Tensor:
         rows = updates.dense()
-        product, _ = central_gram(rows)
+        product = central_gram(rows)
         prior = torch.ones(len(rows), dtype=torch.float64, device=rows.device)
         start = central_half(distances_of(product))
         weights, distances = self._solve(product, start, prior)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-CHUNK = 1 << 16  # columns that are float64 at a time
+from strategies import kernels
+from strategies.kernels import centred_gram
+
 FAR = 1e6  # a row this much farther out than the central one spoils the common centre
 
 
@@ -23,27 +27,18 @@ def average(rows: Tensor, chosen: Tensor) -> Tensor:
     return rows[chosen].mean(dim=0)
 
 
-def gram(rows: Tensor, centre: Tensor) -> Tensor:
-    """Inner products <x_i - c, x_j - c>: float [n, N] and [N] -> float64 [n, n]."""
-    product = torch.zeros(len(rows), len(rows), dtype=torch.float64, device=rows.device)
-    for columns, middle in zip(rows.split(CHUNK, dim=1), centre.split(CHUNK), strict=True):
-        centred = columns.to(torch.float64) - middle.to(torch.float64)
-        product += centred @ centred.T
-    return (product + product.T) / 2
-
-
-def central_gram(rows: Tensor) -> tuple[Tensor, int | None]:
-    """`gram` around a centre near the bulk of the rows, and which row that is (None: the mean).
+def central_gram(rows: Tensor) -> Tensor:
+    """Inner products around a centre near the bulk of the rows: float [n, N] -> float64 [n, n].
 
     Distances between rows that are nearly alike are differences of large squares unless the
     centre is near them, so one row at 1e30 must not move it.
     """
-    product = gram(rows, rows.to(torch.float64).mean(dim=0))
+    product = centred_gram(rows)
     typical = distances_of(product).median(dim=1).values  # to the middle one of the others
     centre = int(typical.argmin())
     if typical.max() <= FAR * typical[centre] or len(rows) < 3:
-        return product, None
-    return gram(rows, rows[centre]), centre
+        return product
+    return centred_gram(rows, rows[centre])
 
 
 def distances_of(product: Tensor) -> Tensor:
@@ -55,11 +50,18 @@ def distances_of(product: Tensor) -> Tensor:
 
 def squared_distances(rows: Tensor) -> Tensor:
     """||x_i - x_j||^2 for all pairs: float [n, N] -> float64 [n, n], symmetric."""
-    return distances_of(central_gram(rows)[0])
+    return distances_of(central_gram(rows))
+
+
+def ordered(rows: Tensor, ranks: Sequence[int]) -> Tensor:
+    """The values of these ranks in each column, 0 the lowest: float32 [n, N] -> [len(ranks), N]."""
+    if rows.device.type == "cpu":
+        return torch.from_numpy(kernels.order_statistics(rows.numpy(), ranks))
+    return rows.sort(dim=0).values[list(ranks)]
 
 
 def coordinate_median(rows: Tensor) -> Tensor:
-    """Median of each column, float [n, N] -> [N]; the mean of the middle two for even n."""
+    """Median of each column, float32 [n, N] -> [N]; the mean of the middle two for even n."""
     n = len(rows)
-    ordered = rows.sort(dim=0).values
-    return 0.5 * ordered[(n - 1) // 2] + 0.5 * ordered[n // 2]  # halves first: no overflow
+    low, high = ordered(rows, ((n - 1) // 2, n // 2))
+    return 0.5 * low + 0.5 * high  # halves first: no overflow

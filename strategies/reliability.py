@@ -6,6 +6,7 @@ it was counted (each weighted by forget^age), N coordinates.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -39,19 +40,13 @@ def trusted(crossover: dict[int, float]) -> list[int]:
     return [worker for worker, value in crossover.items() if value <= limit]
 
 
-def block_lengths(n_coordinates: int, blocks: int) -> Tensor:
-    """Sizes of contiguous blocks of (nearly) equal size, int64 [at most `blocks`].
+def block_edges(n_coordinates: int, blocks: int) -> list[int]:
+    """Where contiguous blocks of (nearly) equal size begin and end: [0, ..., N].
 
     Fewer blocks when they would be smaller than 256 coordinates; at least one.
     """
     count = max(1, min(blocks, n_coordinates // MIN_BLOCK))
-    edges = torch.arange(count + 1) * n_coordinates // count
-    return edges.diff()
-
-
-def block_sums(values: Tensor, lengths: Tensor) -> Tensor:
-    """Sum of each block of a 0/1 vector [N]: float64 [len(lengths)]."""
-    return torch.stack([part.sum(dtype=torch.float64) for part in values.split(lengths.tolist())])
+    return [k * n_coordinates // count for k in range(count + 1)]
 
 
 @dataclass
@@ -76,56 +71,52 @@ class Record:
         return self.disagreements / (n_coordinates * self.rounds)
 
     def pooled_llr(self, n_coordinates: int, eps: float, max_llr: float) -> Tensor:
-        """w_m, one float32 for all coordinates."""
+        """w_m, one float32 for all coordinates: a scalar tensor."""
         p = torch.tensor(self.crossover(n_coordinates), dtype=torch.float64)
         return log_likelihood_ratio(p, eps, max_llr).to(torch.float32)
 
-    def block_llr(self, lengths: Tensor, eps: float, max_llr: float) -> Tensor:
-        """w_{m,n} float32 [N], the same within a block.
+    def block_llr(self, edges: Sequence[int], eps: float, max_llr: float) -> Tensor:
+        """w_m per block, float32 [blocks].
 
         p is the worker's pooled estimate, except in a block where it is on the other side of 1/2,
         by more than 0.05: there the worker is another one, and p is the block's own.
         """
-        p_block = self.blocks / (lengths.to(self.blocks) * self.rounds)
-        p_pooled = torch.full_like(p_block, self.crossover(int(lengths.sum())))
+        lengths = torch.tensor(edges, dtype=torch.float64).diff()
+        p_block = self.blocks / (lengths * self.rounds)
+        p_pooled = torch.full_like(p_block, self.crossover(edges[-1]))
         opposite = (p_block - 0.5) * (p_pooled - 0.5) < 0
         p = torch.where(opposite & ((p_block - 0.5).abs() > MARGIN), p_block, p_pooled)
-        llr = log_likelihood_ratio(p, eps, max_llr).to(torch.float32)
-        return llr.repeat_interleave(lengths.to(llr.device))
+        return log_likelihood_ratio(p, eps, max_llr).to(torch.float32)
 
-    def coordinate_llr(self, prior: float, eps: float, max_llr: float) -> Tensor:
-        """w_{m,n} float32 [N], from p = (prior + counts) / c_m.
+    def coordinate_table(self, prior: float, eps: float, max_llr: float) -> Tensor:
+        """w_mn for every whole count that can be: float32 [c_m + 1], p = (prior + count) / c_m.
 
         prior: pseudo-disagreements per coordinate; 0 for alg1, T_in p_pool for eq17.
-        A whole count takes at most c_m + 1 values, so the LLR is computed once per value and
-        looked up.
         """
-        if self.counts.dtype == torch.float32:
-            p = ((self.counts + prior) / self.rounds).clamp(max=1.0)
-            return log_likelihood_ratio(p, eps, max_llr)
         possible = torch.arange(int(self.rounds) + 1, dtype=torch.float64)
         p = ((possible + prior) / self.rounds).clamp(max=1.0)
-        table = log_likelihood_ratio(p, eps, max_llr).to(torch.float32).to(self.counts.device)
-        return table.index_select(0, self.counts.to(torch.int32) & 0xFFFF)
+        return log_likelihood_ratio(p, eps, max_llr).to(torch.float32)
 
-    def count(self, disagrees: Tensor, *, pooled: bool, forget: float) -> None:
-        """One more round: bool [N]. The older ones are multiplied by `forget` first."""
-        total = int(disagrees.sum())
+    def coordinate_llr(self, prior: float, eps: float, max_llr: float) -> Tensor:
+        """w_mn float32 [N], from counts that are forgotten and so no whole numbers."""
+        p = ((self.counts + prior) / self.rounds).clamp(max=1.0)
+        return log_likelihood_ratio(p, eps, max_llr)
+
+    def count(self, disagreed: int, *, pooled: bool, forget: float) -> None:
+        """One more round. The older ones are multiplied by `forget` first."""
         self.rounds = forget * self.rounds + 1
-        self.disagreements = forget * self.disagreements + total
-        self.pooled_disagreements = forget * self.pooled_disagreements + (total if pooled else 0)
+        self.disagreements = forget * self.disagreements + disagreed
+        counted = disagreed if pooled else 0
+        self.pooled_disagreements = forget * self.pooled_disagreements + counted
 
-    def count_coordinates(self, disagrees: Tensor, forget: float) -> None:
-        """The same, per coordinate."""
+    def count_blocks(self, disagreed: Tensor, forget: float) -> None:
+        """The same, per block: float64 [blocks]."""
+        before = torch.zeros_like(disagreed) if self.blocks is None else self.blocks
+        self.blocks = forget * before + disagreed
+
+    def counts_for(self, n_coordinates: int, device: torch.device, *, whole: bool) -> Tensor:
+        """`counts`, made of zeros when there are none yet."""
         if self.counts is None:
-            dtype = torch.int16 if forget == 1 else torch.float32
-            self.counts = torch.zeros(len(disagrees), dtype=dtype, device=disagrees.device)
-        if forget != 1:
-            self.counts *= forget
-        self.counts += disagrees
-
-    def count_blocks(self, disagrees: Tensor, lengths: Tensor, forget: float) -> None:
-        """The same, per block."""
-        before = torch.zeros(1, dtype=torch.float64) if self.blocks is None else self.blocks
-        sums = block_sums(disagrees, lengths)
-        self.blocks = forget * before.to(sums) + sums
+            dtype = torch.int16 if whole else torch.float32
+            self.counts = torch.zeros(n_coordinates, dtype=dtype, device=device)
+        return self.counts

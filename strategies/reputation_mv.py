@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from strategies.base import RobustStrategy
-from strategies.updates import Updates
-from strategies.vote import weighted_vote
+from strategies.updates import Updates, signs_of
+from strategies.vote import block_disagreements, weighted_vote
 
 
 class ReputationMV(RobustStrategy):
@@ -37,12 +37,13 @@ class ReputationMV(RobustStrategy):
         weights = [self._weight(worker) for worker in ids]
         if not any(weights):
             weights = [1.0] * len(ids)
-        vote = weighted_vote(updates, [torch.tensor(weight) for weight in weights])
-        for row, worker in enumerate(ids):
-            agreed = int((updates.bits(row) == (vote > 0)).sum())
-            self._agreed[worker] = self._agreed.get(worker, 0) + agreed
-            self._seen[worker] = self._seen.get(worker, 0) + updates.n_coordinates
-        return vote
+        packed, n = updates.signs(), updates.n_coordinates
+        vote = weighted_vote(packed, torch.tensor(weights), n)
+        wrong = block_disagreements(packed, vote, (0, n))[:, 0].tolist()
+        for worker, disagreed in zip(ids, wrong, strict=True):
+            self._agreed[worker] = self._agreed.get(worker, 0) + n - disagreed
+            self._seen[worker] = self._seen.get(worker, 0) + n
+        return signs_of(vote, n)
 
     def diagnostics(self) -> dict[str, Any]:
         """reputation: worker id -> a_m; trusted: ids of weight above 0 from now on."""

@@ -13,9 +13,15 @@ import torch
 from torch import Tensor
 
 from strategies.base import RobustStrategy
-from strategies.reliability import Record, block_lengths, trusted
-from strategies.updates import Updates
-from strategies.vote import weighted_vote
+from strategies.reliability import Record, block_edges, trusted
+from strategies.updates import Updates, signs_of
+from strategies.vote import (
+    block_disagreements,
+    count_disagreements,
+    dense_weighted_vote,
+    vote_and_count,
+    weighted_vote,
+)
 
 CROSSOVERS = ("blocks", "pooled", "alg1", "eq17")
 MAX_ROUNDS = 2**16 - 1  # a disagreement count is 16 bits wide
@@ -85,24 +91,43 @@ class SignFD(RobustStrategy):
 
     def check(self, num_workers: int, num_rounds: int) -> None:
         super().check(num_workers, num_rounds)
-        if self._by_coordinate and self.forget == 1 and num_rounds > MAX_ROUNDS:
+        if self.crossover in ("alg1", "eq17") and self.forget == 1 and num_rounds > MAX_ROUNDS:
             raise ValueError(
                 f"sign-fd counts in 16 bits: expected at most {MAX_ROUNDS} rounds, got "
                 f"{num_rounds}; lower num-rounds or set crossover='blocks'"
             )
 
     def aggregate(self, updates: Updates) -> Tensor:
-        self._n_coordinates = updates.n_coordinates
+        n = self._n_coordinates = updates.n_coordinates
         records = [self.records.setdefault(worker, Record()) for worker in updates.ids.tolist()]
-        anyone = any(record.rounds for record in records)
-        weights = [
-            self._weight(record, updates.round) if anyone else torch.tensor(1.0)
-            for record in records
-        ]
-        decoded = weighted_vote(updates, weights)
-        for row, record in enumerate(records):
-            self._count(record, updates.bits(row) != (decoded > 0), updates.round)
-        return decoded
+        packed, by_coordinate = updates.signs(), self._counts_coordinates(updates.round)
+        edges = block_edges(n, self.blocks if self.crossover == "blocks" else 1)
+        counts = []
+        if by_coordinate:
+            whole = self.forget == 1
+            counts = [r.counts_for(n, packed.device, whole=whole) for r in records]
+        if not any(record.rounds for record in records):
+            decoded = weighted_vote(packed, torch.ones(len(records)), n)
+        elif not self._weighs_coordinates(updates.round):
+            weights = torch.stack([self._block_weights(record, edges) for record in records])
+            decoded = weighted_vote(packed, weights, n, edges)
+        elif self.forget == 1:
+            decoded = vote_and_count(packed, counts, list(map(self._table, records)), n)
+            by_coordinate = False  # done
+        else:
+            decoded = dense_weighted_vote(packed, list(map(self._weights, records)), n)
+        if by_coordinate and self.forget == 1:
+            count_disagreements(packed, decoded, counts, n)
+        elif by_coordinate:
+            for row, count in zip(packed, counts, strict=True):
+                count.mul_(self.forget).add_(signs_of(row ^ decoded, n) > 0)
+        wrong = torch.from_numpy(block_disagreements(packed, decoded, edges)).to(torch.float64)
+        for record, found in zip(records, wrong, strict=True):
+            pooled = updates.round <= self.initial_rounds
+            record.count(int(found.sum()), pooled=pooled, forget=self.forget)
+            if self.crossover == "blocks":
+                record.count_blocks(found, self.forget)
+        return signs_of(decoded, n)
 
     def diagnostics(self) -> dict[str, Any]:
         """crossover: worker id -> p_m, over all coordinates and rounds so far; trusted: ids."""
@@ -134,27 +159,36 @@ class SignFD(RobustStrategy):
             copies = [None if tensor is None else tensor.clone() for tensor in tensors]
             self.records[int(worker)] = Record(*scalars, *copies)
 
-    @property
-    def _by_coordinate(self) -> bool:
-        return self.crossover in ("alg1", "eq17")
+    def _counts_coordinates(self, server_round: int) -> bool:
+        """alg1 counts coordinates from round 1 on, eq17 after T_in."""
+        if self.crossover == "eq17":
+            return server_round > self.initial_rounds
+        return self.crossover == "alg1"
 
-    def _weight(self, record: Record, server_round: int) -> Tensor:
+    def _weighs_coordinates(self, server_round: int) -> bool:
+        return self.crossover in ("alg1", "eq17") and server_round > self.initial_rounds + 1
+
+    def _block_weights(self, record: Record, edges: list[int]) -> Tensor:
+        """w_m, float32 [blocks]: one block but for crossover="blocks"."""
         if record.rounds == 0:
-            return torch.tensor(0.0)
-        n, eps, limit = self._n_coordinates, self.eps, self.max_llr
+            return torch.zeros(len(edges) - 1)
         if self.crossover == "blocks":
-            return record.block_llr(block_lengths(n, self.blocks), eps, limit)
-        pooled_phase = server_round <= self.initial_rounds + 1
-        if not self._by_coordinate or pooled_phase or record.counts is None:
-            return record.pooled_llr(n, eps, limit)
-        prior = record.pooled_disagreements / n if self.crossover == "eq17" else 0.0
-        return record.coordinate_llr(prior, eps, limit)
+            return record.block_llr(edges, self.eps, self.max_llr)
+        return record.pooled_llr(edges[-1], self.eps, self.max_llr).reshape(1)
 
-    def _count(self, record: Record, disagrees: Tensor, server_round: int) -> None:
-        pooled = server_round <= self.initial_rounds
-        record.count(disagrees, pooled=pooled, forget=self.forget)
-        if self.crossover == "blocks":
-            lengths = block_lengths(self._n_coordinates, self.blocks)
-            record.count_blocks(disagrees, lengths, self.forget)
-        elif self.crossover == "alg1" or (self.crossover == "eq17" and not pooled):
-            record.count_coordinates(disagrees, self.forget)
+    def _table(self, record: Record) -> Tensor:
+        """w_mn by whole count."""
+        if record.rounds == 0:
+            return torch.zeros(1)
+        return record.coordinate_table(self._prior(record), self.eps, self.max_llr)
+
+    def _weights(self, record: Record) -> Tensor:
+        """w_mn by coordinate, from forgotten counts."""
+        if record.rounds == 0:
+            return torch.zeros(1)
+        return record.coordinate_llr(self._prior(record), self.eps, self.max_llr)
+
+    def _prior(self, record: Record) -> float:
+        if self.crossover == "alg1":
+            return 0.0
+        return record.pooled_disagreements / self._n_coordinates

@@ -8,7 +8,7 @@ from torch import Tensor
 from strategies.base import RobustStrategy
 from strategies.seeds import generator
 from strategies.updates import Updates
-from strategies.vote import majority_vote, positive_votes
+from strategies.vote import majority_vote, ties
 
 TIES = ("plus", "zero", "random", "prev")
 
@@ -36,8 +36,7 @@ class SignMV(RobustStrategy):
     def aggregate(self, updates: Updates) -> Tensor:
         vote = majority_vote(updates)
         if self.tie != "plus" and updates.n % 2 == 0:
-            split = 2 * positive_votes(updates) == updates.n
-            vote = torch.where(split, self._tied(updates).to(vote), vote)
+            vote = torch.where(ties(updates), self._tied(updates).to(vote), vote)
         if self.tie == "prev":
             self._last = vote
         return vote

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from strategies.base import RobustStrategy
+from strategies.linalg import ordered
 from strategies.preconditions import majority_honest
 from strategies.updates import Updates
 
@@ -14,7 +15,7 @@ def trimmed_mean(rows: Tensor, k: int) -> Tensor:
 
     k: 0..(n-1)/2; 0 is the mean.
     """
-    return rows.sort(dim=0).values[k : len(rows) - k].mean(dim=0)
+    return ordered(rows, range(k, len(rows) - k)).mean(dim=0)
 
 
 class TrimmedMean(RobustStrategy):

@@ -9,23 +9,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from strategies import kernels
 from strategies.codecs import Codec, SignCodec
+from strategies.kernels import eager
 
 
 def pack_signs(matrix: Tensor) -> Tensor:
     """Signs of float [..., N] as bits (1 = value >= 0): uint8 [..., ceil(N/8)], same device."""
-    bits = torch.nn.functional.pad((matrix >= 0).to(torch.uint8), (0, -matrix.shape[-1] % 8))
-    weights = (1 << torch.arange(8, device=matrix.device)).to(torch.uint8)
-    return (bits.unflatten(-1, (-1, 8)) * weights).sum(-1, dtype=torch.uint8)
+    if matrix.device.type == "cpu":
+        return torch.from_numpy(kernels.pack(matrix.numpy()))
+    return eager.pack(matrix)
 
 
-def unpack_bits(packed: Tensor, n_coordinates: int) -> Tensor:
-    """uint8 [..., ceil(N/8)] -> its first N bits as uint8 0/1 [..., N], same device."""
-    if packed.device.type == "cpu":  # 6 times faster than the shifts below
-        bits = np.unpackbits(packed.numpy(), axis=-1, count=n_coordinates, bitorder="little")
-        return torch.from_numpy(bits)
-    shifts = torch.arange(8, dtype=torch.uint8, device=packed.device)
-    return ((packed.unsqueeze(-1) >> shifts) & 1).flatten(-2)[..., :n_coordinates]
+def signs_of(packed: Tensor, n_coordinates: int) -> Tensor:
+    """uint8 [..., ceil(N/8)] -> its first N bits as float32 +1/-1 [..., N], same device."""
+    if packed.device.type == "cpu":
+        return torch.from_numpy(kernels.signs(packed.numpy(), n_coordinates))
+    return eager.unpack(packed, n_coordinates).to(torch.float32) * 2.0 - 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,12 +74,6 @@ class Updates:
         """Number of rows."""
         return len(self.ids)
 
-    def bits(self, row: int) -> Tensor:
-        """Signs of one row as uint8 0/1 [N], 1 = non-negative."""
-        if self.on_sign_channel:
-            return unpack_bits(self.rows[row], self.n_coordinates)
-        return (self.rows[row] >= 0).to(torch.uint8)
-
     def packed(self) -> Tensor:
         """uint8 [n, ceil(N/8)], the layout of SignCodec. Sign channel only.
 
@@ -89,8 +83,12 @@ class Updates:
             raise ValueError("packed() needs the sign channel: this round's rows are float32")
         return self.rows
 
+    def signs(self) -> Tensor:
+        """Signs of all rows on any channel, packed: uint8 [n, ceil(N/8)]."""
+        return self.rows if self.on_sign_channel else pack_signs(self.rows)
+
     def dense(self) -> Tensor:
         """float32 [n, N]; +1/-1 on the sign channel. Do not change it in place."""
         if self.on_sign_channel:
-            return unpack_bits(self.rows, self.n_coordinates).to(torch.float32) * 2.0 - 1.0
+            return signs_of(self.rows, self.n_coordinates)
         return self.rows

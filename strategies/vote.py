@@ -1,19 +1,19 @@
-"""Votes on signs, row by row: an unpacked [n, N] matrix never exists."""
+"""Votes on packed signs: the kernels for where the rows lie, on a CPU or on an accelerator.
+
+packed: uint8 [n, ceil(N/8)] in the layout of SignCodec; what was voted is packed likewise, [W].
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 from torch import Tensor
 
-from strategies.updates import Updates
-
-
-def positive_votes(updates: Updates) -> Tensor:
-    """How many rows say +1 in each coordinate: int32 [N]."""
-    positive = torch.zeros(updates.n_coordinates, dtype=torch.int32, device=updates.rows.device)
-    for row in range(updates.n):
-        positive += updates.bits(row)
-    return positive
+from strategies import kernels
+from strategies.kernels import eager
+from strategies.updates import Updates, signs_of
 
 
 def majority_vote(updates: Updates) -> Tensor:
@@ -22,16 +22,81 @@ def majority_vote(updates: Updates) -> Tensor:
     >>> majority_vote(Updates.from_matrix(torch.tensor([[1.0, -2], [1, -1], [-9, 3]])))
     tensor([ 1., -1.])
     """
-    return torch.where(2 * positive_votes(updates) >= updates.n, 1.0, -1.0)
+    packed, n = updates.signs(), updates.n_coordinates
+    if _on_cpu(packed):
+        voted = torch.from_numpy(kernels.majority_vote(packed.numpy()))
+    else:
+        voted = eager.majority_vote(packed, n)
+    return signs_of(voted, n)
 
 
-def weighted_vote(updates: Updates, weights: list[Tensor]) -> Tensor:
-    """U = sign(sum_m w_m Y_m) with sign(0) = +1: float32 +1/-1 [N].
+def ties(updates: Updates) -> Tensor:
+    """Where exactly half of the rows say +1: bool [N]; n even."""
+    packed, n = updates.signs(), updates.n_coordinates
+    if _on_cpu(packed):
+        return signs_of(torch.from_numpy(kernels.tied(packed.numpy())), n) > 0
+    votes = sum(eager.unpack(row, n).to(torch.int32) for row in packed)
+    return 2 * votes == updates.n
 
-    weights: one float32 tensor per row, a scalar or [N].
+
+def weighted_vote(
+    packed: Tensor, weights: Tensor, n_coordinates: int, edges: Sequence[int] | None = None
+) -> Tensor:
+    """sign(sum_m w_m Y_m) with sign(0) = +1, packed: uint8 [W].
+
+    weights: float32 [n], or [n, blocks] with the blocks' edges, from 0 to N.
     """
-    score = torch.zeros(updates.n_coordinates, device=updates.rows.device)
-    for row, one in enumerate(weights):
-        weight = one.to(score.device)
-        score += torch.where(updates.bits(row).bool(), weight, -weight)
-    return torch.where(score >= 0, 1.0, -1.0)
+    if not _on_cpu(packed):
+        return eager.weighted_vote(packed, weights.to(packed.device), n_coordinates, edges)
+    voted = kernels.weighted_vote(packed.numpy(), weights.numpy(), n_coordinates, edges)
+    return torch.from_numpy(voted)
+
+
+def dense_weighted_vote(packed: Tensor, weights: Sequence[Tensor], n_coordinates: int) -> Tensor:
+    """The same with a weight per row and coordinate: a float32 [N] per row."""
+    score = torch.zeros(n_coordinates, device=packed.device)
+    for row, weight in zip(packed, weights, strict=True):
+        score += signs_of(row, n_coordinates) * weight.to(score.device)
+    return torch.from_numpy(kernels.pack(score.numpy())) if _on_cpu(packed) else eager.pack(score)
+
+
+def vote_and_count(
+    packed: Tensor, counts: Sequence[Tensor], tables: Sequence[Tensor], n_coordinates: int
+) -> Tensor:
+    """The same with w_mn = tables[m][counts[m][n]]; then counts[m][n] += Y_mn != U_n, IN PLACE.
+
+    counts: 16 bits as int16 [N] per row. tables: float32 per row, longer than its largest count.
+    """
+    if not _on_cpu(packed):
+        tables = [table.to(packed.device) for table in tables]
+        return eager.vote_and_count(packed, counts, tables, n_coordinates)
+    voted = kernels.vote_and_count(
+        packed.numpy(), _unsigned(counts), [table.numpy() for table in tables], n_coordinates
+    )
+    return torch.from_numpy(voted)
+
+
+def count_disagreements(
+    packed: Tensor, decoded: Tensor, counts: Sequence[Tensor], n_coordinates: int
+) -> None:
+    """counts[m][n] += Y_mn != U_n, IN PLACE; counts: 16 bits as int16 [N] per row."""
+    if _on_cpu(packed):
+        unsigned = _unsigned(counts)
+        kernels.count_disagreements(packed.numpy(), decoded.numpy(), unsigned, n_coordinates)
+    else:
+        eager.count_disagreements(packed, decoded, counts, n_coordinates)
+
+
+def block_disagreements(packed: Tensor, decoded: Tensor, edges: Sequence[int]) -> np.ndarray:
+    """Bits of each row that differ from U, by block: int64 [n, blocks]."""
+    if _on_cpu(packed):
+        return kernels.block_disagreements(packed.numpy(), decoded.numpy(), edges)
+    return eager.block_disagreements(packed, decoded, edges).cpu().numpy()
+
+
+def _on_cpu(tensor: Tensor) -> bool:
+    return tensor.device.type == "cpu"
+
+
+def _unsigned(counts: Sequence[Tensor]) -> list[np.ndarray]:
+    return [count.numpy().view(np.uint16) for count in counts]

@@ -17,7 +17,6 @@ from attacks import ATTACKS
 from clients import ENCODERS
 from strategies import PRE_AGGREGATIONS, STRATEGIES
 
-
 ANOTHER = {
     "crossover": "eq17", "sign-mv-tie": "zero", "election-code": "bernoulli",
     "signguard-components": "filter,clip", "signguard-coordinates": "window",

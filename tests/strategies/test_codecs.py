@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from strategies.codecs import CODECS, Float32Codec, SignCodec
-from strategies.updates import pack_signs, unpack_bits
+from strategies.updates import pack_signs, signs_of
 
 SIGN, FLOAT32 = SignCodec(), Float32Codec()
 
@@ -106,16 +106,16 @@ def test_tensors_and_arrays_are_packed_alike(place):
         rows = np.stack([SIGN.encode(vector) for vector in vectors])
         packed = pack_signs(place(torch.from_numpy(vectors)))
         assert packed.cpu().numpy().tobytes() == rows.tobytes()
-        bits = unpack_bits(place(torch.from_numpy(rows)), n_coordinates)
-        assert bits.dtype == torch.uint8 and bits.shape == (3, n_coordinates)
+        signs = signs_of(place(torch.from_numpy(rows)), n_coordinates)
+        assert signs.dtype == torch.float32 and signs.shape == (3, n_coordinates)
         decoded = [SIGN.decode(row, n_coordinates) for row in rows]
-        assert np.array_equal(bits.cpu().numpy() * 2.0 - 1.0, decoded)
+        assert np.array_equal(signs.cpu().numpy(), decoded)
 
 
 def test_another_device_means_another_branch(monkeypatch):
     """Else the test above would try the CPU's branch twice."""
-    monkeypatch.setattr("strategies.updates.np", None)
+    monkeypatch.setattr("strategies.updates.kernels", None)
     with pytest.raises(AttributeError):
-        unpack_bits(torch.tensor([5], dtype=torch.uint8), 3)
-    bits = unpack_bits(elsewhere(torch.tensor([5], dtype=torch.uint8)), 3)
-    assert bits.tolist() == [1, 0, 1]
+        signs_of(torch.tensor([5], dtype=torch.uint8), 3)
+    signs = signs_of(elsewhere(torch.tensor([5], dtype=torch.uint8)), 3)
+    assert signs.tolist() == [1, -1, 1]

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from strategies import SignFD, SignMV, Updates
 from strategies.reliability import Record, log_likelihood_ratio, trusted
 from strategies.sign_fd import CROSSOVERS
-from strategies.vote import weighted_vote
+from strategies.updates import signs_of
+from strategies.vote import dense_weighted_vote
 from tests.strategies import golden
 from tests.strategies.reference import SlowSignFD, llr
 from tests.strategies.runs import play, random_rounds, same_bits
@@ -21,6 +22,12 @@ KNIFE_EDGE = 1e-4  # |score| below which float32 and float64 may round to differ
 
 def votes(*rows):
     return {w: np.array(row, np.float32) for w, row in enumerate(rows) if row is not None}
+
+
+def weighted_vote(updates, weights):
+    """The vote with a weight per row, or per row and coordinate: float32 +1/-1 [N]."""
+    n = updates.n_coordinates
+    return signs_of(dense_weighted_vote(updates.signs(), weights, n), n)
 
 
 def weights(*values):
@@ -184,7 +191,7 @@ def test_nobody_known_is_a_majority_vote_again():
 def test_counts_are_read_as_16_bits_without_sign():
     counts = np.array([0, 32767, 32768, 40000, 60000], np.uint16)
     record = Record(rounds=60000, counts=torch.from_numpy(counts.view(np.int16)))
-    looked_up = record.coordinate_llr(0.0, 1e-5, 10.0)
+    looked_up = record.coordinate_table(0.0, 1e-5, 10.0)[torch.from_numpy(counts.astype(int))]
     assert looked_up.dtype == torch.float32
     assert looked_up.tolist() == pytest.approx([llr(k / 60000) for k in counts.tolist()])
 

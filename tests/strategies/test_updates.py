@@ -30,8 +30,8 @@ def test_rows_are_sorted_by_worker(build, channel):
     expected = np.sign(SORTED) if channel == "sign" else SORTED
     assert updates.dense().dtype == torch.float32
     assert np.array_equal(updates.dense(), expected)
-    bits = [updates.bits(row).tolist() for row in range(3)]
-    assert bits == (SORTED >= 0).astype(int).tolist()
+    bits = np.unpackbits(updates.signs().numpy(), axis=1, count=3, bitorder="little")
+    assert bits.tolist() == (SORTED >= 0).astype(int).tolist()
 
 
 @pytest.mark.parametrize("build", [from_rows, from_matrix])

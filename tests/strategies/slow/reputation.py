@@ -1,4 +1,4 @@
-"""sto-signSGD's vote with reputation as in ALGORITHMS.md section 7, with plain loops.
+"""The vote by reputation of ALGORITHMS.md section 7 with plain loops and fractions.
 
 a_m: share of the coordinates, over all rounds in which worker m was there, with Y_m = U.
 w_m = max(0, 2 a_m - 1), 1 before the first count; all weights 0 means all weights 1.
@@ -11,26 +11,20 @@ class SlowReputation:
     def __init__(self):
         self.agreed = {}  # m -> [Y_m == U for every coordinate of every round of m]
 
-    def reputation(self, m):
-        past = self.agreed[m]
-        return Fraction(sum(past), len(past))
+    def reputation(self):
+        return {m: Fraction(sum(past), len(past)) for m, past in self.agreed.items()}
 
     def weights(self, workers):
-        weights = {}
-        for m in workers:
-            weights[m] = Fraction(1)
-            if m in self.agreed:
-                weights[m] = max(Fraction(0), 2 * self.reputation(m) - 1)
-        if all(w == 0 for w in weights.values()):
-            return dict.fromkeys(workers, Fraction(1))
-        return weights
+        known = self.reputation()
+        weights = {m: max(Fraction(0), 2 * known[m] - 1) if m in known else 1 for m in workers}
+        return weights if any(weights.values()) else dict.fromkeys(workers, 1)
 
-    def aggregate(self, signs):
-        """{worker: list of +1/-1} -> (U, exact scores); counts the round after its vote."""
+    def scores(self, signs):
+        """sum_m w_m Y_mn for every n; signs: worker -> list of +1/-1. U_n = +1 where it is 0."""
         weights = self.weights(signs)
         n_coordinates = len(next(iter(signs.values())))
-        scores = [sum(weights[m] * y[n] for m, y in signs.items()) for n in range(n_coordinates)]
-        u = [1 if score >= 0 else -1 for score in scores]
+        return [sum(weights[m] * y[n] for m, y in signs.items()) for n in range(n_coordinates)]
+
+    def count(self, signs, voted):
         for m, y in signs.items():
-            self.agreed.setdefault(m, []).extend(a == b for a, b in zip(y, u, strict=True))
-        return u, scores
+            self.agreed.setdefault(m, []).extend(a == u for a, u in zip(y, voted, strict=True))

@@ -7,7 +7,7 @@ no previous aggregate; a cosine with a zero vector is 0.
 """
 
 import warnings
-from math import floor, sqrt
+from math import floor, inf, sqrt
 
 import numpy as np
 from sklearn.cluster import MeanShift, estimate_bandwidth
@@ -177,8 +177,9 @@ def largest_cluster(ids, features):
     size = max(len(cluster) for cluster in members.values())
     largest = [cluster for cluster in members.values() if len(cluster) == size]
     middle = [median(features[i][c] for i in ids) for c in range(len(features[ids[0]]))]
-
-    def closest(cluster):  # (c)
-        return min((distance(features[i], middle), i) for i in cluster)
-
-    return min(largest, key=closest)
+    offset = {i: distance(features[i], middle) for i in ids}
+    # Along a line, two halves are always equally near: 1e-9 of the widest offset is rounding.
+    nearest = min(offset[i] for cluster in largest for i in cluster) + 1e-9 * max(offset.values())
+    return min(
+        largest, key=lambda cluster: min([i for i in cluster if offset[i] <= nearest] or [inf])
+    )

@@ -1,0 +1,31 @@
+"""The hot loops of the rules on a CPU: NumPy on packed bits and whole rows, nothing to compile.
+
+Pure functions on arrays; the two that count in place say so. Beside each stands `reference`, the
+same in the plainest form; the tests hold both to the same bits. Rows are packed as SignCodec packs
+them. `eager` has the sign kernels for tensors on an accelerator.
+"""
+
+from strategies.kernels.bits import pack, signs, unpack
+from strategies.kernels.coordinates import count_disagreements, vote_and_count
+from strategies.kernels.gram import centred_gram, distances_of, squared_distances
+from strategies.kernels.majority import majority_vote, tied
+from strategies.kernels.order import order_statistics
+from strategies.kernels.popcount import block_disagreements, disagreements
+from strategies.kernels.weighted import weighted_vote
+
+__all__ = [
+    "block_disagreements",
+    "centred_gram",
+    "count_disagreements",
+    "disagreements",
+    "distances_of",
+    "majority_vote",
+    "order_statistics",
+    "pack",
+    "signs",
+    "squared_distances",
+    "tied",
+    "unpack",
+    "vote_and_count",
+    "weighted_vote",
+]

@@ -6,8 +6,10 @@ import torch
 from torch import Tensor
 
 from strategies.base import RobustStrategy
-from strategies.linalg import combine
+from strategies.linalg import combine, norms
 from strategies.updates import Updates
+
+LARGEST = torch.finfo(torch.float32).max
 
 
 def clipped_step(rows: Tensor, centre: Tensor, radius: float) -> Tensor:
@@ -15,9 +17,8 @@ def clipped_step(rows: Tensor, centre: Tensor, radius: float) -> Tensor:
 
     radius: tau > 0; infinity gives the mean.
     """
-    offsets = rows - centre
-    norms = torch.linalg.vector_norm(offsets, dim=1, dtype=torch.float64)
-    factors = (radius / norms).clamp(max=1.0).nan_to_num(nan=1.0)  # 0/0: no offset; inf/inf: mean
+    offsets = (rows - centre).clamp_(-LARGEST, LARGEST)  # not infinite: 0 times it would be NaN
+    factors = (radius / norms(offsets)).clamp(max=1.0).nan_to_num(nan=1.0)  # inf/inf: the mean
     return centre + combine(offsets, factors / len(rows))
 
 

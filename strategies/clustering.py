@@ -8,15 +8,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from strategies.linalg import squared_distances
+from strategies.kernels import centred_gram
+from strategies.linalg import norms, squared_distances
 
 ROUNDING = 1e-7  # of scikit-learn's distances, relative: two equal rows can be 1e-8 apart
 
 
 def sign_shares(rows: Tensor) -> np.ndarray:
     """Shares of positive, zero and negative values of each row: float [n, k] -> float64 [n, 3]."""
-    shares = [(rows > 0), (rows == 0), (rows < 0)]
-    return torch.stack([s.double().mean(dim=1) for s in shares], dim=1).cpu().numpy()
+    positive, negative = (rows > 0).sum(dim=1), (rows < 0).sum(dim=1)
+    counts = torch.stack([positive, rows.shape[1] - positive - negative, negative], dim=1)
+    return counts.cpu().numpy() / rows.shape[1]
 
 
 def _others_median(values: np.ndarray) -> np.ndarray:
@@ -27,19 +29,19 @@ def _others_median(values: np.ndarray) -> np.ndarray:
 
 def cosines(rows: Tensor, reference: Tensor | None) -> np.ndarray:
     """Cosine with the reference, else with all rows: float64 [n] or [n, n]. A zero vector: 0."""
-    unit = torch.nn.functional.normalize(rows.double(), dim=1, eps=1e-300)
-    if reference is None:
-        return (unit @ unit.T).clamp(-1.0, 1.0).cpu().numpy()
-    direction = torch.nn.functional.normalize(reference.to(unit), dim=0, eps=1e-300)
-    return (unit @ direction).clamp(-1.0, 1.0).cpu().numpy()
+    if reference is not None:
+        rows = torch.cat([rows, reference.to(rows)[None]])
+    product = centred_gram(rows, torch.zeros_like(rows[0]))  # as they are: around zero
+    lengths = product.diagonal().sqrt().clamp(min=1e-300)
+    found = (product / lengths / lengths[:, None]).clamp(-1.0, 1.0).cpu().numpy()
+    return found if reference is None else found[:-1, -1]
 
 
 def distances(rows: Tensor, reference: Tensor | None) -> np.ndarray:
     """Euclidean distance to the reference, else to all rows: float64 [n] or [n, n]."""
     if reference is None:
         return squared_distances(rows).sqrt().cpu().numpy()
-    offsets = rows - reference.to(rows)
-    return torch.linalg.vector_norm(offsets, dim=1, dtype=torch.float64).cpu().numpy()
+    return norms(rows - reference.to(rows)).cpu().numpy()
 
 
 def to_correct(values: np.ndarray) -> np.ndarray:

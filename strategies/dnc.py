@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -92,4 +93,5 @@ class DnC(RobustStrategy):
         draws = generator(self.seed, "dnc", updates.round, iteration)
         n = updates.n_coordinates
         b = min(self.coordinates, n)
-        return torch.from_numpy(draws.choice(n, b, replace=False, shuffle=False))
+        drawn = draws.choice(n, b, replace=False, shuffle=False)
+        return torch.from_numpy(np.sort(drawn))  # in order: a shorter way through the memory

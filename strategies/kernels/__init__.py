@@ -1,8 +1,8 @@
 """The hot loops of the rules on a CPU: NumPy on packed bits and whole rows, nothing to compile.
 
 Pure functions on arrays; the two that count in place say so. Beside each stands `reference`, the
-same in the plainest form; the tests hold both to the same bits. Rows are packed as SignCodec packs
-them. `eager` has the sign kernels for tensors on an accelerator.
+same in the plainest form; the tests hold both to the same bits (distances to ten digits). Rows are
+packed as SignCodec packs them. `eager` has the sign kernels for tensors on an accelerator.
 """
 
 from strategies.kernels.bits import pack, signs, unpack

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 SIGNS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little")
@@ -31,10 +33,17 @@ def signs(packed: np.ndarray, n_coordinates: int) -> np.ndarray:
     >>> signs(np.array([5], np.uint8), 3)
     array([ 1., -1.,  1.], dtype=float32)
     """
-    # "clip" only spares NumPy a buffer: no byte is out of range.
-    dense = SIGNS.take(packed, axis=0, mode="clip")
-    dense = dense.reshape(*packed.shape[:-1], 8 * packed.shape[-1])
-    return np.ascontiguousarray(dense[..., :n_coordinates])
+    *leading, width = packed.shape
+    dense, whole = np.empty((*leading, n_coordinates), np.float32), n_coordinates // 8
+    count = prod(leading)
+    for row, values in zip(
+        packed.reshape(count, width), dense.reshape(count, n_coordinates), strict=True
+    ):
+        # "clip" only spares NumPy a buffer: no byte is out of range.
+        out = values[: 8 * whole].reshape(whole, 8)
+        SIGNS.take(row[:whole], axis=0, out=out, mode="clip")
+        values[8 * whole :] = SIGNS[row[whole:]].ravel()[: n_coordinates - 8 * whole]
+    return dense
 
 
 def reference(packed: np.ndarray, n_coordinates: int) -> np.ndarray:

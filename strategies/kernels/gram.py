@@ -25,13 +25,16 @@ def squared_distances(rows: Tensor) -> Tensor:
     product = centred_gram(rows)
     distances, norms = distances_of(product), product.diagonal()
     for group in _groups(distances < NEAR * (norms[:, None] + norms)):
-        if 1 < len(group) < len(rows):
+        if len(group) < len(rows):
             distances[group[:, None], group] = squared_distances(rows[group])
     return distances
 
 
 def centred_gram(rows: Tensor, centre: Tensor | None = None) -> Tensor:
-    """<x_i - c, x_j - c>: float [n, N] and [N] -> float64 [n, n], symmetric; c = the mean if None."""
+    """<x_i - c, x_j - c>: float [n, N] and [N] -> float64 [n, n], symmetric.
+
+    centre: c; the mean of the rows if None.
+    """
     n = len(rows)
     product = torch.zeros(n, n, dtype=torch.float64, device=rows.device)
     width = max(1 << 10, CHUNK // n) if rows.device.type == "cpu" else 1 << 16
@@ -59,8 +62,8 @@ def reference(rows: Tensor) -> Tensor:
 
 
 def _groups(near: Tensor) -> Iterator[Tensor]:
-    """Connected components of a relation, bool [n, n]: their members, ascending."""
-    left = torch.ones(len(near), dtype=torch.bool, device=near.device)
+    """Connected components, of two or more, of a relation bool [n, n]: their members, ascending."""
+    left = near.sum(dim=1) > 1  # near to another row than itself
     while left.any():
         group = torch.zeros_like(left)
         grown = group.index_fill(0, left.nonzero()[0], True)

@@ -59,7 +59,7 @@ def reference(
 
 
 def _sum_in_order(votes: np.ndarray) -> np.ndarray:
-    """Sum of the rows, [n, C] -> [C]. (`sum(axis=0)` may pair them up when C = 1.)"""
+    """Sum of the rows, [n, C] -> [C]. NumPy promises no order for its own `sum`."""
     score = np.zeros(votes.shape[1], np.float32)
     for row in votes:
         score += row

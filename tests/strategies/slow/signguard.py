@@ -58,6 +58,7 @@ class SlowSignGuard:
         self.scaling = scaling
         self.similarity = similarity
         self.last = None
+        self.points = []  # the last round's features
 
     def aggregate(self, rows, t):
         ids = sorted(rows)
@@ -72,7 +73,9 @@ class SlowSignGuard:
             s1 = [i for i in ids if L <= r[i] / m <= R]
         s2 = ids
         if "cluster" in self.components and len(ids) >= 4:  # (f)
-            s2 = largest_cluster(ids, self.features(ids, rows, t))
+            features = self.features(ids, rows, t)
+            s2 = largest_cluster(ids, features)
+            self.points = list(features.values())
         s = [i for i in s1 if i in s2] or s2 or s1  # (d)
         g = [0.0] * n_coordinates
         for i in s:
@@ -83,6 +86,11 @@ class SlowSignGuard:
                 g[j] += rows[i][j] * factor / len(s)
         self.last = g
         return g, s
+
+    def on_a_knife_edge(self):
+        """Whether rounding decided: points in a line are easily just one bandwidth apart."""
+        exact, *nudged = (labels_of(self.points, stretch) for stretch in (1, 1 - 1e-6, 1 + 1e-6))
+        return nudged != [exact, exact]
 
     def picked(self, n_coordinates, t):
         k = max(1, floor(self.fraction * n_coordinates))
@@ -154,7 +162,7 @@ def bandwidth_is_zero(points):
     return all(sorted(distance(p, q) for q in points)[rank - 1] <= 1e-12 for p in points)
 
 
-def labels_of(points):
+def labels_of(points, stretch=1.0):
     """A cluster's number for each point, -1 for an orphan: mean shift, or (a) equality."""
     if bandwidth_is_zero(points):
         rounded = [tuple(round(x, 12) for x in point) for point in points]
@@ -162,7 +170,7 @@ def labels_of(points):
     bandwidth = estimate_bandwidth(np.array(points), quantile=0.5, n_samples=len(points))  # (g)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # as many bins as points: it takes the points instead
-        shift = MeanShift(bandwidth=bandwidth, bin_seeding=True, cluster_all=False)
+        shift = MeanShift(bandwidth=stretch * bandwidth, bin_seeding=True, cluster_all=False)
         return shift.fit(np.array(points)).labels_.tolist()
 
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from clients import ENCODERS
 from strategies import Updates
+from strategies.training import fallback
 
 
 def updates_of(rule, rows, round, codec=None):
@@ -13,13 +14,19 @@ def updates_of(rule, rows, round, codec=None):
     return Updates.from_rows(encoded, codec, len(next(iter(rows.values()))), round)
 
 
+def ask(rule, updates):
+    """(direction, diagnostics) as in a federation: of too few updates, the fallback's."""
+    if rule.admissible(updates.n):
+        return fallback(updates).numpy(), {}
+    return rule.aggregate(updates).numpy(), rule.diagnostics()
+
+
 def play(rule, rounds, *, first=1, codec=None):
     """[(direction, diagnostics)] of a rule over consecutive rounds, the first numbered `first`."""
-    played = []
-    for number, rows in enumerate(rounds, first):
-        direction = rule.aggregate(updates_of(rule, rows, number, codec))
-        played.append((direction.numpy(), rule.diagnostics()))
-    return played
+    return [
+        ask(rule, updates_of(rule, rows, number, codec))
+        for number, rows in enumerate(rounds, first)
+    ]
 
 
 def random_rounds(seed, n=7, n_coordinates=13, n_rounds=6, absence=0.0):

@@ -17,16 +17,8 @@ from strategies import (
     Updates,
     aggregate,
 )
+from tests.strategies.float_rows import rows_of
 from tests.strategies.slow import float_rules as slow
-
-
-def rows_of(seed, n, f=0, n_coordinates=23, outlier=4.0):
-    """Honest rows around a direction; the last f are off by `outlier` standard deviations."""
-    draws = np.random.default_rng(seed)
-    rows = draws.standard_normal(n_coordinates) + draws.standard_normal((n, n_coordinates))
-    rows[n - f :] += outlier * draws.standard_normal(n_coordinates)
-    return rows.astype(np.float32)
-
 
 CASES = [
     ("median", {}, lambda rows, f: slow.median(rows), 0),

@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
 
 from strategies import SignGuard, SignGuardDist, SignGuardSim, aggregate
 from strategies.seeds import generator
@@ -24,8 +25,15 @@ from tests.strategies.slow.signguard import SlowSignGuard, median
 every_rule = pytest.mark.parametrize("rule_class", RULES)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """On a busy machine, scikit-learn's and PyTorch's threads wait for each other by spinning."""
+    with threadpool_limits(1):
+        yield
+
+
 # Not shrunk: a failing example is as good as the next one, and each takes its time.
-@settings(deadline=None, max_examples=70, derandomize=True, phases=[Phase.generate])
+@settings(deadline=None, max_examples=50, derandomize=True, phases=[Phase.generate])
 @given(
     rule_class=st.sampled_from(list(RULES)),
     seed=st.integers(0, 2**32 - 1),
@@ -42,8 +50,9 @@ def test_parity_with_algorithm_2(rule_class, seed, n, n_coordinates, **options):
     for t, (ids, rows) in enumerate(mixed_rounds(seed, n, n_coordinates, 2), 1):
         direction, trusted = call(fast, rows, t, ids)
         expected, expected_trusted = called_slowly(slow, rows, t, ids)
-        if expected_trusted is not None:  # else M = 0: nobody to trust
-            assert trusted == expected_trusted
+        if expected_trusted is not None and trusted != expected_trusted:  # None: M = 0
+            assert slow.on_a_knife_edge()
+            break
         np.testing.assert_allclose(direction, expected, rtol=1e-5, atol=1e-6 * np.abs(rows).max())
         norms = {i: np.linalg.norm(row.astype(float)) for i, row in zip(ids, rows, strict=True)}
         assert fast.diagnostics()["norms"] == pytest.approx(norms)
@@ -64,9 +73,12 @@ def test_parity_where_only_the_similarity_speaks(rule_class, similarity):
             rows *= random.uniform(0.5, 2.0, (n, 1)).astype(np.float32)
             rows = np.hstack([rows, -rows])
             _, trusted = call(fast, rows, t)
-            assert trusted == called_slowly(slow, rows, t)[1]
+            _, expected = called_slowly(slow, rows, t)
+            if trusted != expected:
+                assert slow.on_a_knife_edge()
+                break
             told_apart += len(trusted) < n
-    assert told_apart
+    assert told_apart >= 40  # of 60
 
 
 @every_rule
@@ -94,7 +106,7 @@ def test_skewed_signs_betray_a_sign_flip(rule_class):
 
 
 def test_balanced_signs_hide_a_sign_flip_from_the_statistics_but_not_from_a_similarity():
-    malicious, honest = shares_trusted(SignGuard(), n_rounds=20, bias=0.0, noise=3.0)
+    malicious, honest = shares_trusted(SignGuard(), n_rounds=16, bias=0.0, noise=3.0)
     assert abs(malicious - honest) < 0.15 and malicious > 0.5  # it cannot tell them apart
     for variant in (SignGuardSim(), SignGuardDist()):
         malicious, honest = shares_trusted(variant, n_rounds=1, bias=0.0, noise=1.0)

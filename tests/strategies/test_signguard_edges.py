@@ -6,11 +6,19 @@
 import numpy as np
 import pytest
 from sklearn.cluster import MeanShift
+from threadpoolctl import threadpool_limits
 
-from strategies import SignGuard, SignGuardSim, aggregate
+from strategies import SignGuard, SignGuardDist, SignGuardSim, aggregate
 from tests.strategies.gradients import RULES, call, federation
 
 every_rule = pytest.mark.parametrize("rule_class", RULES)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """On a busy machine, scikit-learn's and PyTorch's threads wait for each other by spinning."""
+    with threadpool_limits(1):
+        yield
 
 
 def rows_of(*counts, n_coordinates=20):
@@ -52,8 +60,8 @@ def test_a_copies_of_two_gradients_are_two_clusters(rule_class, n):
 
 
 @every_rule
-@pytest.mark.parametrize("noise", [1e-9, 1e-8, 1e-7, 1e-6, 1e-5])
-@pytest.mark.parametrize("n", [4, 5, 8, 15])
+@pytest.mark.parametrize("noise", [1e-9, 1e-8, 1e-7, 1e-5])
+@pytest.mark.parametrize("n", [5, 15])
 def test_a_gradients_equal_up_to_rounding_are_returned(rule_class, noise, n):
     """Features of 1 that differ by 1e-12 to 1e-5: single precision cannot number such bins."""
     for seed in range(5):
@@ -115,6 +123,19 @@ def test_c_of_equal_clusters_that_with_the_row_nearest_to_the_median_feature():
     rows = rows_of(*first, *second)
     assert call(everywhere(), rows)[1] == [5, 6, 7, 8, 9]
     assert call(everywhere(), np.flipud(rows).copy())[1] == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    "lengths, expected",
+    [([1.8, 1.2, 1.0, 1.6, 1.1, 1.7], [1, 2, 4]), ([1.8, 1.7, 1.6, 1.0, 1.2, 1.1], [0, 1, 2])],
+)
+def test_c_two_halves_along_a_line_are_equally_near_however_it_is_rounded(lengths, expected):
+    """Only the distances to the last aggregate, 0, differ; 1.2 and 1.6 are next to the median."""
+    for scale in np.linspace(0.1, 10.0, 40):
+        rule = SignGuardDist(fraction=1.0)
+        call(rule, np.zeros((6, 20)))
+        rows = rows_of((12, 3)) * scale * np.array([lengths]).T
+        assert call(rule, rows, 2)[1] == expected
 
 
 def test_d_an_empty_intersection_leaves_the_largest_cluster():

@@ -55,11 +55,15 @@ def test_counting_alone(n_coordinates):
 
 def test_a_count_uses_all_16_bits():
     packed = bits.pack(np.array([[-1.0], [1.0]]))
-    counts = [np.array([65_534], np.uint16), np.array([0], np.uint16)]
-    tables = [np.zeros(65_536, np.float32), np.ones(1, np.float32)]
+    counts = np.array([[65_534], [0]], np.uint16)
+    tables = [np.full(65_536, 5, np.float32), np.ones(1, np.float32)]
     tables[0][65_534] = 0.5
+    moved = torch.from_numpy(counts.view(np.int16).copy())
     assert vote_and_count(packed, counts, tables, 1).tolist() == [1]
-    assert [int(count[0]) for count in counts] == [65_535, 0]
+    assert counts.tolist() == [[65_535], [0]]
+    tensors = torch.from_numpy(packed), moved, list(map(torch.from_numpy, tables))
+    assert eager.vote_and_count(*tensors, 1).tolist() == [1]
+    assert moved.numpy().view(np.uint16).tolist() == [[65_535], [0]]
 
 
 def test_chunks_fit_together(monkeypatch):

@@ -7,6 +7,15 @@ from strategies.kernels.gram import centred_gram, reference, squared_distances
 from tests.strategies.kernels.samples import SIZES
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Of torch: two that wait for each other in tiny products take seconds on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def rows_of(n, n_columns, spread=1.0):
     random = np.random.default_rng([n, n_columns])
     values = random.standard_normal(n_columns) + spread * random.standard_normal((n, n_columns))
@@ -57,6 +66,8 @@ def test_chunks_fit_together(monkeypatch):
     monkeypatch.setattr(gram, "CHUNK", 0)  # 1,024 columns at a time
     rows = rows_of(6, 3000)
     accurate(squared_distances(rows), rows)
+    centred = rows.double() - rows.double().mean(dim=0)
+    torch.testing.assert_close(centred_gram(rows), centred @ centred.T, rtol=1e-12, atol=1e-12)
 
 
 def test_large_values_do_not_overflow():

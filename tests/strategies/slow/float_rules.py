@@ -1,6 +1,6 @@
 """The float rules from their definitions, with plain loops over lists of floats: slow, float64."""
 
-from math import floor, sqrt
+from math import exp, floor, sqrt
 
 import numpy as np
 
@@ -13,6 +13,12 @@ def distance2(a, b):
 
 def mean_of(rows):
     return [sum(column) / len(rows) for column in zip(*rows, strict=True)]
+
+
+def weighted_mean(rows, weights):
+    total = sum(weights)
+    columns = zip(*rows, strict=True)
+    return [sum(w * x for w, x in zip(weights, c, strict=True)) / total for c in columns]
 
 
 def median(rows):
@@ -28,10 +34,10 @@ def trimmed_mean(rows, f):
     return [sum(values) / len(values) for values in kept]
 
 
-def krum_order(rows, f, left=None):
+def krum_order(rows, f, left=None, neighbours=0):
     """Indices from the lowest score up; the score sums the n-f-2 nearest others, at least one."""
     left = list(range(len(rows))) if left is None else left
-    k = max(1, len(left) - f - 2)
+    k = neighbours or max(1, len(left) - f - 2)
     scores = {i: sum(sorted(distance2(rows[i], rows[j]) for j in left if j != i)[:k]) for i in left}
     return sorted(left, key=lambda i: (scores[i], i))
 
@@ -58,16 +64,25 @@ def bulyan(rows, f):
     return result
 
 
-def geometric_median(rows, eps=1e-6, iterations=5000):
-    """Weiszfeld from the mean of all, until it stands still."""
-    v = mean_of(rows)
+def geometric_median(rows, eps=1e-6, iterations=100_000, prior=None):
+    """Weiszfeld from the weighted mean of all, until it stands still; prior: the weights a_i."""
+    prior = [1.0] * len(rows) if prior is None else prior
+    v = weighted_mean(rows, prior)
     for _ in range(iterations):
-        weights = [1 / max(eps, sqrt(distance2(v, row))) for row in rows]
-        total = sum(weights)
-        v = [
-            sum(w * x for w, x in zip(weights, column, strict=True)) / total
-            for column in zip(*rows, strict=True)
-        ]
+        shares = [a / max(eps, sqrt(distance2(v, x))) for a, x in zip(prior, rows, strict=True)]
+        last, v = v, weighted_mean(rows, shares)
+        if distance2(v, last) <= 1e-20 * max(distance2(v, row) for row in rows):
+            break
+    return v
+
+
+def reweighted_geometric_median(rows):
+    """The SignGuard authors': twice w_i <- w_i exp(-||x_i - v||), and the median again."""
+    weights = [1.0] * len(rows)
+    v = geometric_median(rows)
+    for _ in range(2):
+        weights = [w * exp(-sqrt(distance2(x, v))) for w, x in zip(weights, rows, strict=True)]
+        v = geometric_median(rows, prior=weights)
     return v
 
 

@@ -1,0 +1,252 @@
+"""The kernels beside their naive float versions and the time to read their bytes once.
+
+python -m benchmarks.kernels [--rows 15 50] [--coordinates 582026] [--large] [--threads 1]
+
+All versions of a case take turns, and with one thread the process's own time is taken, not that of
+the wall: a busy machine changes little. A second table has the accuracy of pairwise distances, in
+the worst pair, by how near the rows are to one another.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.common import report
+from strategies import kernels
+from strategies.kernels import distances_of, eager
+
+Work = Callable[[], Any]
+MOST = 2**30  # bytes of float32 rows up to which the naive versions are tried
+ROUNDS = 100  # that sign-fd has counted
+
+
+def together(works: dict[str, Work | None], budget: float) -> dict[str, float]:
+    """Median seconds of each; they take turns, 5 at least and for `budget` seconds.
+
+    In its turn a work is called twice and timed the second time, with its own data in the caches.
+    """
+    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+    found: dict[str, list[float]] = {name: [] for name, work in works.items() if work}
+    started, turn = time.perf_counter(), 0
+    while turn < 5 or (time.perf_counter() - started < budget and turn < 1000):
+        for name, times in found.items():
+            works[name]()
+            before = clock()
+            works[name]()
+            times.append(clock() - before)
+        turn += 1
+    return {name: median(times) for name, times in found.items()}
+
+
+def read(array: np.ndarray) -> Work:
+    """Reads the rows of an array once, in 64-bit words, and writes one row: the floor of a rule."""
+    raw = array.reshape(len(array), -1).view(np.uint8)
+    words = np.ascontiguousarray(raw[:, : raw.shape[1] // 8 * 8]).view(np.uint64)
+    return lambda: np.bitwise_xor.reduce(words, axis=0)
+
+
+def naive_signs(packed: np.ndarray, n_coordinates: int) -> Tensor:
+    ones = np.unpackbits(packed, axis=1, count=n_coordinates, bitorder="little")
+    return torch.from_numpy(ones.astype(np.float32) * 2 - 1)
+
+
+def naive_vote(signs: Tensor, weights: Tensor | float = 1.0) -> Tensor:
+    return torch.where((signs * weights).sum(0) >= 0, 1.0, -1.0)
+
+
+def naive_fd(signs: Tensor, counts: Tensor) -> Tensor:
+    """Weights, vote and count, all in float32 [n, N]."""
+    p = counts / ROUNDS
+    weights = torch.log((1 - p + 1e-5) / (p + 1e-5)).clamp(-10, 10)
+    decoded = naive_vote(signs, weights)
+    counts += signs != decoded
+    return decoded
+
+
+def naive_distances(rows: Tensor) -> Tensor:
+    return torch.stack([((rows - row) ** 2).sum(1) for row in rows])
+
+
+def sign_cases(n: int, n_coordinates: int, float_too: bool) -> Iterator[tuple[str, dict]]:
+    """(kernel, works): "ours", "naive" and "read"."""
+    draws = np.random.default_rng(0)
+    packed = np.stack([kernels.pack(draws.standard_normal(n_coordinates)) for _ in range(n)])
+    decoded = kernels.majority_vote(packed)
+    edges = [n_coordinates * k // 16 for k in range(17)]
+    weights = draws.standard_normal((n, 16)).astype(np.float32)
+    wide = None
+    if float_too:
+        lengths = torch.tensor(edges).diff()
+        wide = torch.from_numpy(weights).repeat_interleave(lengths, dim=1)
+    truth = torch.from_numpy(kernels.signs(decoded, n_coordinates))
+    once = read(packed)
+
+    def floats() -> Tensor:
+        return naive_signs(packed, n_coordinates)
+
+    def case(name: str, ours: Work, naive: Work, floor: Work = once) -> tuple[str, dict]:
+        return name, {"ours": ours, "naive": naive if float_too else None, "read": floor}
+
+    yield case(
+        "majority vote",
+        lambda: kernels.majority_vote(packed),
+        lambda: floats().sum(0) >= 0,
+    )
+    yield case(
+        "weighted vote",
+        lambda: kernels.weighted_vote(packed, weights[:, 0], n_coordinates),
+        lambda: naive_vote(floats(), torch.from_numpy(weights[:, :1])),
+    )
+    yield case(
+        "weighted vote, 16 blocks",
+        lambda: kernels.weighted_vote(packed, weights, n_coordinates, edges),
+        lambda: naive_vote(floats(), wide),
+    )
+    yield case(
+        "disagreements, 16 blocks",
+        lambda: kernels.block_disagreements(packed, decoded, edges),
+        lambda: (floats() != truth).sum(1),
+    )
+    counts = [draws.integers(0, ROUNDS // 2, n_coordinates, dtype=np.uint16) for _ in range(n)]
+    tables = list(draws.standard_normal((n, 2**16)).astype(np.float32))  # the turns go on counting
+    wide_counts = torch.from_numpy(np.stack(counts).astype(np.float32)) if float_too else None
+    yield case(
+        "sign-fd per coordinate",
+        lambda: kernels.vote_and_count(packed, counts, tables, n_coordinates),
+        lambda: naive_fd(floats(), wide_counts),
+        lambda: (once(), [count.max() for count in counts]),
+    )
+
+
+def float_cases(n: int, n_coordinates: int) -> Iterator[tuple[str, dict]]:
+    rows = np.random.default_rng(0).standard_normal((n, n_coordinates), dtype=np.float32)
+    tensor, once, packed = torch.from_numpy(rows), read(rows), kernels.pack(rows)
+    middle = ((n - 1) // 2, n // 2)
+    kept = range(n // 4, n - n // 4)
+    yield (
+        "pack",
+        {
+            "ours": lambda: kernels.pack(rows),
+            "naive": lambda: eager.pack(tensor),
+            "read": once,
+        },
+    )
+    yield (
+        "unpack to float32",
+        {
+            "ours": lambda: kernels.signs(packed, n_coordinates),
+            "naive": lambda: naive_signs(packed, n_coordinates),
+            "read": read(packed),
+        },
+    )
+    yield (
+        "median",
+        {
+            "ours": lambda: kernels.order_statistics(rows, middle),
+            "naive": lambda: tensor.sort(dim=0).values[list(middle)],
+            "read": once,
+        },
+    )
+    yield (
+        "trimmed half",
+        {
+            "ours": lambda: kernels.order_statistics(rows, kept),
+            "naive": lambda: tensor.sort(dim=0).values[list(kept)],
+            "read": once,
+        },
+    )
+    yield (
+        "pairwise distances",
+        {
+            "ours": lambda: kernels.squared_distances(tensor),
+            "naive": lambda: naive_distances(tensor),
+            "read": once,
+        },
+    )
+
+
+def accuracy(n: int = 15, n_coordinates: int = 100_000) -> list[dict[str, Any]]:
+    """Largest relative error of a squared distance, by the spread of the rows around their mean."""
+
+    def in_float32(rows: Tensor, centre: Tensor) -> Tensor:
+        parts = (rows - centre).split(2048, dim=1)
+        return distances_of(sum((part @ part.T).to(torch.float64) for part in parts))
+
+    def uncentred(rows: Tensor) -> Tensor:
+        exact = rows.to(torch.float64)
+        return distances_of(exact @ exact.T)
+
+    variants: dict[str, Callable[[Tensor], Tensor]] = {
+        "float64, near rows anew (ours)": kernels.squared_distances,
+        "float64, centred once": lambda rows: distances_of(kernels.centred_gram(rows)),
+        "float64, not centred": uncentred,
+        "float32, centred, chunks added in float64": lambda rows: in_float32(rows, rows.mean(0)),
+        "float32, not centred": lambda rows: in_float32(rows, torch.zeros(1)),
+        "torch.cdist": lambda rows: torch.cdist(rows, rows).double() ** 2,
+    }
+    table = [{"distances": name} for name in variants]
+    draws = torch.Generator().manual_seed(0)
+    for spread in (1.0, 1e-3, 1e-5):
+        rows = torch.randn(n_coordinates, generator=draws)
+        rows = rows + spread * torch.randn(n, n_coordinates, generator=draws)
+        rows[1] = rows[0]
+        rows[1, :10] += 1e-3 * spread  # a near-duplicate, far nearer than the others
+        exact = naive_distances(rows.to(torch.float64))
+        pairs = exact > 0
+        for line, variant in zip(table, variants.values(), strict=True):
+            error = (variant(rows)[pairs] - exact[pairs]).abs() / exact[pairs]
+            line[f"spread {spread:g}"] = float(error.max())
+    return table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, nargs="+", default=[15, 50])
+    parser.add_argument("--coordinates", type=int, nargs="+", default=[9_610, 582_026])
+    parser.add_argument("--large", action="store_true", help="also 50 rows of 11,173,962")
+    parser.add_argument("--threads", type=int, default=1, help="of torch")
+    parser.add_argument("--budget", type=float, default=2.0, help="seconds per case")
+    parser.add_argument("--out", type=Path, default=None)
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    table: list[dict[str, Any]] = []
+
+    def measure(n: int, n_coordinates: int, cases: Iterator[tuple[str, dict]]) -> None:
+        for name, works in cases:
+            ms = {key: 1e3 * value for key, value in together(works, given.budget).items()}
+            naive = ms.get("naive")
+            table.append({
+                "kernel": name, "n": n, "N": n_coordinates, "ms": ms["ours"], "naive ms": naive,
+                "naive/ours": naive and naive / ms["ours"], "read ms": ms["read"],
+                "ours/read": ms["ours"] / ms["read"],
+            })  # fmt: skip
+
+    if given.large:  # first: the peak of memory is of the whole process
+        measure(50, 11_173_962, sign_cases(50, 11_173_962, float_too=False))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    for n in given.rows:
+        for n_coordinates in given.coordinates:
+            measure(n, n_coordinates, sign_cases(n, n_coordinates, 4 * n * n_coordinates <= MOST))
+            measure(n, n_coordinates, float_cases(n, n_coordinates))
+    measure(64, 65_536, float_cases(64, 65_536))
+    clock = "process" if given.threads == 1 else "wall"
+    title = f"kernels, torch threads: {given.threads}; medians of {clock} time"
+    if given.large:
+        title += f"; peak memory of the large ones {peak:.2f} GiB"
+    report(title, table, given.out)
+    second = given.out and given.out.with_stem(f"{given.out.stem}-accuracy")
+    report("largest relative error of a squared distance", accuracy(), second)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""One matrix on which every rule that takes float rows answers differently, worked out by hand.
+
+    row  |g|^2   coordinates         signs
+    0       39     5  -3   2   1    + - + +
+    1       51    -1  -3   5   4    - - + +
+    2       46     2  -5   4   1    + - + +
+    3      235     9   9  -3   8    + + - +
+    4       18     2  -3   1   2    + - + +
+    5       87     5  -3   7   2    + - + +
+    6        4     1  -1   1   1    + - + +
+    7      556    13 -13  13   7    + - + +
+    sum           36 -22  30  26
+
+Squared distances, ascending, and to which row:
+    0:    11 (4)    17 (2)    21 (6)    26 (5)    54 (1)   234 (3)   321 (7)
+    1:    23 (2)    29 (4)    33 (6)    44 (5)    54 (0)   324 (3)   369 (7)
+    2:    14 (4)    17 (0)    23 (1)    23 (5)    26 (6)   302 (7)   343 (3)
+    3:   229 (6)   234 (0)   245 (4)   296 (5)   324 (1)   343 (2)   757 (7)
+    4:     6 (6)    11 (0)    14 (2)    29 (1)    45 (5)   245 (3)   390 (7)
+    5:    23 (2)    26 (0)    44 (1)    45 (4)    57 (6)   225 (7)   296 (3)
+    6:     6 (4)    21 (0)    26 (2)    33 (1)    57 (5)   229 (3)   468 (7)
+    7:   225 (5)   302 (2)   321 (0)   369 (1)   390 (4)   468 (6)   757 (3)
+Columns, sorted:
+    -1 1 2 2 5 5 9 13,  -13 -5 -3 -3 -3 -3 -1 9,  -3 1 1 2 4 5 7 13,  1 1 1 2 2 4 7 8
+
+f = 2, but for Bulyan, which needs n >= 4f+3.
+"""
+
+from math import sqrt
+
+import numpy as np
+
+X = np.array(
+    [
+        (5, -3, 2, 1), (-1, -3, 5, 4), (2, -5, 4, 1), (9, 9, -3, 8),
+        (2, -3, 1, 2), (5, -3, 7, 2), (1, -1, 1, 1), (13, -13, 13, 7),
+    ],
+    np.float64,
+)  # fmt: skip
+M = (sqrt(46) + sqrt(51)) / 2  # the median norm, 6.96
+EVERYTHING = {"fraction": 1.0}  # SignGuard's features from all four coordinates
+
+NORMS = [sqrt(square) for square in (39, 51, 46, 235, 18, 87, 4, 556)]
+DISTANCES = [sqrt(square) for square in (6, 24, 7, 252, 5, 20, 13, 325)]  # to (3, -3, 3, 2)
+SCORES = [75, 129, 77, 1004, 60, 138, 86, 1217]
+
+# (rule, options, answer, what it finds out on the way, by row)
+GOLDEN_MATRIX = [
+    ("mean", {}, (36 / 8, -22 / 8, 30 / 8, 26 / 8), {}),
+    # The middle two: (2 + 5) / 2, (-3 - 3) / 2, (2 + 4) / 2, (2 + 2) / 2
+    ("median", {}, (3.5, -3.0, 3.0, 2.0), {}),
+    # The middle four: (2 + 2 + 5 + 5) / 4, -3, (1 + 2 + 4 + 5) / 4, (1 + 2 + 2 + 4) / 4
+    ("trimmed-mean", {"n_byzantine": 2}, (3.5, -3.0, 3.0, 2.25), {}),
+    # v = (3, -3, 3, 2) lies between the rows of four pairs: v + (2, 0, -1, -1) and v - twice that,
+    # v - (1, 2, -1, 1) and v + 6 times, v - (1, 0, 2, 0) and v + twice, v - (2, -2, 2, 1) and
+    # v + 5 times. So the unit vectors from v to the rows cancel, which is the optimum's condition.
+    # A row's weight is inverse to its distance.
+    (
+        "geometric-median",
+        {},
+        (3.0, -3.0, 3.0, 2.0),
+        {"weights": [1 / d / sum(1 / e for e in DISTANCES) for d in DISTANCES]},
+    ),
+    # The sums of the 8 - 2 - 2 = 4 smallest squared distances are SCORES: the least is row 4's,
+    ("krum", {"n_byzantine": 2}, (2.0, -3.0, 1.0, 2.0), {"scores": SCORES, "trusted": [4]}),
+    # the four least are those of rows 4, 0, 2, 6.
+    (
+        "multi-krum",
+        {"n_byzantine": 2},
+        (10 / 4, -12 / 4, 8 / 4, 5 / 4),
+        {"scores": SCORES, "trusted": [0, 2, 4, 6]},
+    ),
+    # All but the farthest, of each row: least are the sums of rows 4, 0, 6.
+    (
+        "multi-krum",
+        {"neighbours": 6, "selected": 3},
+        (8 / 3, -7 / 3, 4 / 3, 4 / 3),
+        {"scores": [363, 507, 405, 1671, 350, 420, 372, 2075], "trusted": [0, 4, 6]},
+    ),
+    # f = 1, theta = 6. Of m rows left Krum sums m - 3 neighbours, at least one, and takes in turn
+    #     row 2: 17 + 14 + 23 + 23 + 26 = 103, ahead of row 4 with 105;
+    #     row 4: 6 + 11 + 29 + 45 = 91;  row 0: 21 + 26 + 54 = 101;  row 1: 33 + 44 = 77;
+    #     row 5: 57, of 3, 5, 6, 7, ahead of row 6, as near to it, by its id;
+    #     row 3: 229, of 3, 6, 7, ahead of row 6 likewise. Left are 6 and 7.
+    # Of the sorted columns -1 2 2 5 5 9, -5 -3 -3 -3 -3 9, -3 1 2 4 5 7, 1 1 2 2 4 8 those nearest
+    # to 3.5, -3, 3, 2 are 2 2 5 5, -3 -3 -3 -3, 1 2 4 5, 1 1 2 2.
+    ("bulyan", {"n_byzantine": 1}, (3.5, -3.0, 3.0, 1.5), {"trusted": [0, 1, 2, 3, 4, 5]}),
+    # b = 4 coordinates: all. v = (-0.239, 0.755, -0.611, -0.023), the scatter along it 406.6, of
+    # which 240.3 are row 7's, 139.3 row 3's and 15.1 the next one's, row 6's. Without 7 and 3:
+    (
+        "dnc",
+        {"n_byzantine": 2},
+        (14 / 6, -18 / 6, 20 / 6, 11 / 6),
+        {"trusted": [0, 1, 2, 4, 5, 6]},
+    ),
+    # Seed 0 draws coordinate 0, then 2. Farthest from their means 4.5 and 3.75 are rows 7 and 1,
+    # then 7 and 3; what is left both times is averaged.
+    (
+        "dnc",
+        {"n_byzantine": 2, "coordinates": 1, "iterations": 2},
+        (15 / 5, -15 / 5, 15 / 5, 7 / 5),
+        {"trusted": [0, 2, 4, 5, 6]},
+    ),
+    # Once, from 0: of the norms only sqrt(235) and sqrt(556) are above 10.
+    (
+        "centered-clipping",
+        {"radius": 10.0, "iterations": 1},
+        (X[[0, 1, 2, 4, 5, 6]].sum(0) + X[3] * 10 / sqrt(235) + X[7] * 10 / sqrt(556)) / 8,
+        {},
+    ),
+    # S1: row 7 is out, sqrt(556) = 23.6 > 3 M = 20.9. Shares of + and -: 1/2 1/2 for row 1, 3/4 1/4
+    # for the others, 0.354 away. Only row 1 has no 4 rows (n/2, itself counted) in one place with
+    # it, so the bandwidth is 0.354 / 8 = 0.044 and S2 = all but row 1. Above M: rows 3 and 5.
+    (
+        "signguard",
+        EVERYTHING,
+        (X[[0, 2, 4, 6]].sum(0) + X[3] * M / sqrt(235) + X[5] * M / sqrt(87)) / 6,
+        {"norms": NORMS, "trusted": [0, 2, 3, 4, 5, 6]},
+    ),
+    # Medians of the cosines with the others: 0.858 0.706 0.869 0.062 0.868 0.858 0.885 0.930.
+    # The mean distance to the 4th feature is 0.164. Rows 0 2 4 5 6 7 are within 0.072, the nearest
+    # of the others, row 1, is more than two bandwidths away, 0.385: S2 is without 1 and 3.
+    (
+        "signguard-sim",
+        EVERYTHING,
+        (X[[0, 2, 4, 6]].sum(0) + X[5] * M / sqrt(87)) / 5,
+        {"norms": NORMS, "trusted": [0, 2, 4, 5, 6]},
+    ),
+    # Medians of the distances: the roots of 26, 44, 23, 296, 29, 45, 33, 369 are 5.10 6.63 4.80
+    # 17.20 5.39 6.71 5.74 19.21. Bandwidth 3.61; rows 0 1 2 4 5 6 are within 1.92 of each other,
+    # the next one 10.5 away: S2 is without 3 and 7. Above M: rows 1 and 5.
+    (
+        "signguard-dist",
+        EVERYTHING,
+        (X[[0, 2, 4, 6]].sum(0) + X[1] * M / sqrt(51) + X[5] * M / sqrt(87)) / 6,
+        {"norms": NORMS, "trusted": [0, 1, 2, 4, 5, 6]},
+    ),
+    # Each row becomes the mean of all but its two farthest rows: 3 and 7 for most, 2 and 7 for
+    # row 3, 3 and 6 for row 7. So of 8 sums 7 lack row 3, 7 lack row 7, one each lack 2 and 6.
+    (
+        "nnm mean",
+        {"n_byzantine": 2},
+        (8 * X.sum(0) - 7 * X[3] - 7 * X[7] - X[2] - X[6]) / 48,
+        {},
+    ),
+    # Seed 0 orders the rows 7 0 4 | 1 2 6 | 3 5.
+    (
+        "bucketing mean",
+        {"bucket_size": 3},
+        (X[[7, 0, 4]].sum(0) / 3 + X[[1, 2, 6]].sum(0) / 3 + X[[3, 5]].sum(0) / 2) / 3,
+        {},
+    ),
+    # 7 0 | 4 1 | 2 6 | 3 5: (9, -8, 7.5, 4), (0.5, -3, 3, 3), (1.5, -3, 2.5, 1), (7, 3, 2, 5)
+    ("bucketing median", {"bucket_size": 2}, (4.25, -3.0, 2.75, 3.5), {}),
+    # The same buckets: squared distances 118.5 115.25 156.25, 5.25 83.25, 82.5; f = 0, so the sums
+    # of the two smallest are 233.75 88.5 87.75 165.75. Least is the bucket of rows 2 and 6.
+    (
+        "bucketing krum",
+        {"bucket_size": 2},
+        (1.5, -3.0, 2.5, 1.0),
+        {
+            "scores": [233.75, 88.5, 87.75, 165.75],
+            "buckets": [[7, 0], [4, 1], [2, 6], [3, 5]],
+            "trusted": [2, 6],
+        },
+    ),
+    # 7 of 8 for +, 7 for -, 7 for +, 8 for +.
+    ("sign-mv", {}, (1.0, -1.0, 1.0, 1.0), {}),
+]
+ONE_VOTE = ("election", "sign-fd", "reputation-mv")  # by definition sign-mv in the first round

@@ -26,7 +26,7 @@ from strategies import kernels
 from strategies.kernels import distances_of, eager
 
 Work = Callable[[], Any]
-MOST = 2**30  # bytes of float32 rows up to which the naive versions are tried
+MOST = 2**30  # bytes that a naive version touches, up to which it is tried
 ROUNDS = 100  # that sign-fd has counted
 
 
@@ -84,10 +84,7 @@ def sign_cases(n: int, n_coordinates: int, float_too: bool) -> Iterator[tuple[st
     decoded = kernels.majority_vote(packed)
     edges = [n_coordinates * k // 16 for k in range(17)]
     weights = draws.standard_normal((n, 16)).astype(np.float32)
-    wide = None
-    if float_too:
-        lengths = torch.tensor(edges).diff()
-        wide = torch.from_numpy(weights).repeat_interleave(lengths, dim=1)
+    wide = np.repeat(weights, np.diff(edges), axis=1) if float_too else None
     truth = torch.from_numpy(kernels.signs(decoded, n_coordinates))
     once = read(packed)
 
@@ -110,7 +107,7 @@ def sign_cases(n: int, n_coordinates: int, float_too: bool) -> Iterator[tuple[st
     yield case(
         "weighted vote, 16 blocks",
         lambda: kernels.weighted_vote(packed, weights, n_coordinates, edges),
-        lambda: naive_vote(floats(), wide),
+        lambda: naive_vote(floats(), torch.from_numpy(wide)),
     )
     yield case(
         "disagreements, 16 blocks",
@@ -169,7 +166,7 @@ def float_cases(n: int, n_coordinates: int) -> Iterator[tuple[str, dict]]:
         "pairwise distances",
         {
             "ours": lambda: kernels.squared_distances(tensor),
-            "naive": lambda: naive_distances(tensor),
+            "naive": None if n * n * n_coordinates > MOST else lambda: naive_distances(tensor),
             "read": once,
         },
     )

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from logging import getLogger
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord
@@ -52,7 +52,7 @@ class RobustStrategy(Strategy):
     """
 
     encoder: str = "sign"
-    remembers_workers: ClassVar[bool] = False
+    remembers_workers: bool = False
 
     @abstractmethod
     def aggregate(self, updates: Updates) -> Tensor:

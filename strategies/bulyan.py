@@ -7,8 +7,9 @@ from typing import Any
 from torch import Tensor
 
 from strategies.base import RobustStrategy
-from strategies.krum import krum_scores
-from strategies.linalg import coordinate_median, ordered, squared_distances
+from strategies.kernels import squared_distances
+from strategies.krum import krum_scores, lowest
+from strategies.linalg import coordinate_median, ordered
 from strategies.preconditions import at_least
 from strategies.updates import Updates
 
@@ -24,7 +25,7 @@ def krum_selection(squared: Tensor, f: int, count: int) -> list[int]:
     while len(chosen) < count:
         among = squared[left][:, left]
         scores = krum_scores(among, max(1, len(left) - f - 2))
-        chosen.append(left.pop(int(scores.argmin())))
+        chosen.append(left.pop(int(lowest(scores, 1))))
     return chosen
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from strategies.kernels import centred_gram
-from strategies.linalg import norms, squared_distances
+from strategies.kernels import centred_gram, squared_distances
+from strategies.linalg import norms
 
 ROUNDING = 1e-7  # of scikit-learn's distances, relative: two equal rows can be 1e-8 apart
 

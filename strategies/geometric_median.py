@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from strategies.base import RobustStrategy
-from strategies.linalg import central_gram, combine, distances_of
+from strategies.kernels import distances_of
+from strategies.linalg import central_gram, combine
 from strategies.updates import Updates
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from strategies.base import RobustStrategy
-from strategies.linalg import average, squared_distances
+from strategies.kernels import squared_distances
+from strategies.linalg import average
 from strategies.preconditions import at_least
 from strategies.updates import Updates
 
@@ -21,8 +23,13 @@ def krum_scores(squared: Tensor, neighbours: int) -> Tensor:
 
 
 def lowest(scores: Tensor, k: int) -> Tensor:
-    """Indices of the k lowest scores, the first of equal ones first: int64 [k]."""
-    return scores.argsort(stable=True)[:k]
+    """Indices of the k lowest scores, the first of equal ones first: int64 [k].
+
+    Equal to 30 binary digits is equal: copies of a row differ by the order of their sums.
+    """
+    digits, exponent = torch.frexp(scores)
+    rounded = torch.ldexp((digits * 2**30).round() / 2**30, exponent)
+    return rounded.argsort(stable=True)[:k]
 
 
 class MultiKrum(RobustStrategy):

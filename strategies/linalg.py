@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from strategies import kernels
-from strategies.kernels import centred_gram
+from strategies.kernels import centred_gram, distances_of
 
 FAR = 1e6  # a row this much farther out than the central one spoils the common centre
 
@@ -51,18 +51,6 @@ def central_gram(rows: Tensor) -> Tensor:
     if typical.max() <= FAR * typical[centre] or len(rows) < 3:
         return product
     return centred_gram(rows, rows[centre])
-
-
-def distances_of(product: Tensor) -> Tensor:
-    """Squared distances from inner products: float64 [n, n], zero diagonal, never negative."""
-    norms = product.diagonal()
-    distances = (norms[:, None] + norms[None, :] - 2 * product).clamp(min=0.0)
-    return distances.fill_diagonal_(0.0)
-
-
-def squared_distances(rows: Tensor) -> Tensor:
-    """||x_i - x_j||^2 for all pairs: float [n, N] -> float64 [n, n], symmetric."""
-    return distances_of(central_gram(rows))
 
 
 def ordered(rows: Tensor, ranks: Sequence[int]) -> Tensor:

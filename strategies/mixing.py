@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from strategies.base import RobustStrategy
-from strategies.linalg import squared_distances
+from strategies.kernels import squared_distances
 from strategies.preconditions import majority_honest
 from strategies.seeds import generator
 from strategies.updates import Updates
@@ -28,7 +28,8 @@ def nearest_neighbour_means(rows: Tensor, f: int) -> Tensor:
     kept = len(rows) - f
     nearest = squared_distances(rows).argsort(dim=1, stable=True)[:, :kept]
     weights = torch.zeros(len(rows), len(rows), device=rows.device).scatter(1, nearest, 1.0 / kept)
-    return weights.to(rows) @ rows
+    each, place = weights.unique(dim=0, return_inverse=True)  # the same rows: the same bits
+    return (each.to(rows) @ rows)[place]
 
 
 class Mixed(RobustStrategy):
@@ -40,6 +41,7 @@ class Mixed(RobustStrategy):
     def __init__(self, inner: RobustStrategy) -> None:
         self.inner = inner
         self.encoder = inner.encoder
+        self.remembers_workers = inner.remembers_workers
 
     def check(self, num_workers: int, num_rounds: int) -> None:
         super().check(num_workers, num_rounds)

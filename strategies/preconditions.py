@@ -9,6 +9,8 @@ def at_least(rule: str, n: int, f: int, *, per_liar: int, more: int) -> str | No
     >>> at_least("krum", 8, 3, per_liar=2, more=3)
     'krum needs n >= 2f+3: got n=8 updates, f=3; expected f <= 2, or at least 9 updates'
     """
+    if f < 0:
+        return f"{rule}: n_byzantine: expected at least 0, got {f}"
     needed = per_liar * f + more
     if n >= needed:
         return None

@@ -7,7 +7,6 @@ import pytest
 from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
 from flwr.common.serde import recorddict_to_proto
 
-from app import client_app as client_app_module
 from app.client_app import app as client_app
 from app.config import ConfigError
 from app.server_app import run
@@ -281,7 +280,7 @@ def test_the_seed_of_the_run_reaches_whoever_draws(tmp_path, monkeypatch):
         seeds.add(("row", self.seed))
         return whole(self, parameters, config)
 
-    monkeypatch.setattr(client_app_module, "CodedGradients", Coded)
+    monkeypatch.setattr("app.workers.CodedGradients", Coded)
     monkeypatch.setattr(HonestClient, "fit", fit)
     federate(tmp_path / "run", **(CODED | {"num_rounds": 1}), election_code="bernoulli", seed=5)
     assert seeds == {("partition noise", 5), ("row", 5)}

@@ -34,16 +34,15 @@ def signs(packed: np.ndarray, n_coordinates: int) -> np.ndarray:
     array([ 1., -1.,  1.], dtype=float32)
     """
     *leading, width = packed.shape
-    dense, whole = np.empty((*leading, n_coordinates), np.float32), n_coordinates // 8
-    count = prod(leading)
-    for row, values in zip(
-        packed.reshape(count, width), dense.reshape(count, n_coordinates), strict=True
-    ):
+    rows, whole = packed.reshape(prod(leading), width), n_coordinates // 8
+    dense = np.empty((len(rows), n_coordinates), np.float32)
+    for row, values in zip(rows, dense, strict=True):
         # "clip" only spares NumPy a buffer: no byte is out of range.
         out = values[: 8 * whole].reshape(whole, 8)
         SIGNS.take(row[:whole], axis=0, out=out, mode="clip")
-        values[8 * whole :] = SIGNS[row[whole:]].ravel()[: n_coordinates - 8 * whole]
-    return dense
+    if rest := n_coordinates % 8:
+        dense[:, -rest:] = SIGNS[rows[:, whole], :rest]
+    return dense.reshape(*leading, n_coordinates)
 
 
 def reference(packed: np.ndarray, n_coordinates: int) -> np.ndarray:

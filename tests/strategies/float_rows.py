@@ -28,8 +28,8 @@ def tiny_copies(rows, f):
 
 
 def far_out(rows, f, scale, seed=0):
-    """The last f rows become values of about this size, of random signs."""
-    changed = rows.copy()
+    """The last f rows are moved by about this much in each coordinate, either way."""
+    changed = rows.astype(np.float64)
     signs = np.random.default_rng(seed).choice([-1.0, 1.0], (f, rows.shape[1]))
-    changed[len(rows) - f :] = scale * signs * np.linspace(0.5, 1.0, f)[:, None]
-    return changed
+    changed[len(rows) - f :] += scale * signs * np.linspace(0.5, 1.0, f)[:, None]
+    return changed.astype(np.float32)

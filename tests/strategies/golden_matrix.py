@@ -73,7 +73,7 @@ GOLDEN_MATRIX = [
     # All but the farthest, of each row: least are the sums of rows 4, 0, 6.
     (
         "multi-krum",
-        {"neighbours": 6, "selected": 3},
+        {"n_byzantine": 2, "neighbours": 6, "selected": 3},
         (8 / 3, -7 / 3, 4 / 3, 4 / 3),
         {"scores": [363, 507, 405, 1671, 350, 420, 372, 2075], "trusted": [0, 4, 6]},
     ),

@@ -82,6 +82,13 @@ def test_a_vote_with_one_row_left_is_that_rows():
             assert aggregate(name, rows).tolist() == [-1.0, 1.0, 1.0]
 
 
+def test_too_few_votes_left_are_a_plain_vote():
+    """Of 4 rows nnm cannot do without 2: majority, with a tie for +1."""
+    rows = np.array([[np.nan, 0, 0], [1, 1, -1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]])
+    answer = aggregate("sign-mv", rows, n_byzantine=2, pre_aggregation="nnm")
+    assert answer.tolist() == [1.0, 1.0, -1.0]
+
+
 @pytest.mark.parametrize("mixing", ["bucketing", "nnm"])
 def test_the_mean_of_large_rows_is_no_larger(mixing):
     rows = np.full((6, 3), 3e38, np.float32)

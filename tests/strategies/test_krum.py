@@ -20,12 +20,7 @@ def trusted(rule, rows, ids=None):
 
 
 def bulyan_choice(rows, f):
-    """Indices that repeated Krum selects, by the definition."""
-    left, chosen = list(range(len(rows))), []
-    while len(chosen) < len(rows) - 2 * f:
-        chosen.append(slow.krum_order(rows.astype(float).tolist(), f, left)[0])
-        left.remove(chosen[-1])
-    return sorted(chosen)
+    return sorted(slow.bulyan_choice(rows.astype(float).tolist(), f))
 
 
 def order_of(rows, f, neighbours=0):
@@ -151,7 +146,7 @@ def test_bulyan_by_hand():
 
 
 def test_bulyan_takes_the_lower_of_two_equally_near_values():
-    """Of -9 -2 0 2 7 three are averaged: 0, and both; of -5 -2 0 2 4 with beta 2, -2 alone."""
+    """The columns are -9 -2 0 2 7 and -5 -2 0 2 4: with 0 go -2 and 2, of one place -2."""
     values = torch.tensor([[7.0, 4.0], [2.0, 2.0], [-9.0, -5.0], [0.0, 0.0], [-2.0, -2.0]])
     assert mean_around_median(values, 3).tolist() == [0.0, 0.0]
     assert mean_around_median(values, 2).tolist() == [-1.0, -1.0]

@@ -41,7 +41,8 @@ REMEMBER = {"sign-fd", "reputation-mv", "centered-clipping", "signguard-sim", "s
 def test_who_remembers(name):
     """The others answer a round as if it were the first; that they resume is then no merit."""
     rounds = random_rounds(seed=12, n=6)  # of 11 the majority is too clear to be turned
-    make = factory(name, {})
+    options = {key: value for key, value in RULES[name].variants[0].items() if key != "n_byzantine"}
+    make = factory(name, options)
     old = make()
     alike = [
         same_bits(answer, play(make(), [rows], first=number)[0][0])
@@ -55,6 +56,9 @@ DRAW = {
     "dnc": {"n_byzantine": 2, "coordinates": 2},
     "signguard": {},
     "bucketing median": {},
+    # Behind a pre-aggregation it is still the same round; buckets of one row only reorder.
+    "bucketing dnc": {"n_byzantine": 2, "coordinates": 2, "bucket_size": 1},
+    "nnm signguard": {"n_byzantine": 2},
 }
 
 
@@ -62,7 +66,7 @@ DRAW = {
 def test_who_draws_does_it_anew_in_each_round(name, options):
     rounds = random_rounds(seed=13, n=N, n_rounds=1) * 6
     runs = [play(factory(name, options | {"seed": seed})(), rounds) for seed in (1, 1, 2)]
-    first, again, other = ([answer.tolist() for answer, _ in run] for run in runs)
+    first, again, other = ([answer.round(4).tolist() for answer, _ in run] for run in runs)
     assert first == again != other
     assert any(answer != first[0] for answer in first)
 

@@ -5,10 +5,11 @@
 
 import numpy as np
 import pytest
+import torch
 from sklearn.cluster import MeanShift
 from threadpoolctl import threadpool_limits
 
-from strategies import SignGuard, SignGuardDist, SignGuardSim, aggregate
+from strategies import SignGuard, SignGuardSim, aggregate
 from tests.strategies.gradients import RULES, call, federation
 
 every_rule = pytest.mark.parametrize("rule_class", RULES)
@@ -126,16 +127,17 @@ def test_c_of_equal_clusters_that_with_the_row_nearest_to_the_median_feature():
 
 
 @pytest.mark.parametrize(
-    "lengths, expected",
+    "cosines, expected",
     [([1.8, 1.2, 1.0, 1.6, 1.1, 1.7], [1, 2, 4]), ([1.8, 1.7, 1.6, 1.0, 1.2, 1.1], [0, 1, 2])],
 )
-def test_c_two_halves_along_a_line_are_equally_near_however_it_is_rounded(lengths, expected):
-    """Only the distances to the last aggregate, 0, differ; 1.2 and 1.6 are next to the median."""
-    for scale in np.linspace(0.1, 10.0, 40):
-        rule = SignGuardDist(fraction=1.0)
-        call(rule, np.zeros((6, 20)))
-        rows = rows_of((12, 3)) * scale * np.array([lengths]).T
-        assert call(rule, rows, 2)[1] == expected
+def test_c_two_halves_along_a_line_are_equally_near_however_it_is_rounded(cosines, expected):
+    """Only the cosines with the last aggregate, u, differ; 1.2 and 1.6 are next to the median."""
+    u, v = np.eye(2).repeat(10, axis=1) * rows_of((10, 0))
+    for scale in np.linspace(0.1, 0.5, 20):
+        rule = SignGuardSim(fraction=1.0)
+        rule.load_state_dict({"last": torch.tensor(u, dtype=torch.float32)})
+        c = scale * np.array([cosines]).T
+        assert call(rule, c * u + np.sqrt(1 - c**2) * v, 2)[1] == expected
 
 
 def test_d_an_empty_intersection_leaves_the_largest_cluster():

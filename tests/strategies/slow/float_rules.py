@@ -50,16 +50,20 @@ def multi_krum(rows, f):
     return mean_of([rows[i] for i in krum_order(rows, f)[: len(rows) - f - 2]])
 
 
-def bulyan(rows, f):
+def bulyan_choice(rows, f):
+    """Indices in the order in which Krum, on what is left, takes them."""
     left, chosen = list(range(len(rows))), []
-    theta = len(rows) - 2 * f
-    while len(chosen) < theta:
-        best = krum_order(rows, f, left)[0]
-        chosen.append(rows[best])
-        left.remove(best)
+    while len(chosen) < len(rows) - 2 * f:
+        chosen.append(krum_order(rows, f, left)[0])
+        left.remove(chosen[-1])
+    return chosen
+
+
+def bulyan(rows, f):
+    chosen = [rows[i] for i in bulyan_choice(rows, f)]
     result = []
     for column, middle in zip(zip(*chosen, strict=True), median(chosen), strict=True):
-        nearest = sorted(column, key=lambda x: (abs(x - middle), x))[: theta - 2 * f]
+        nearest = sorted(column, key=lambda x: (abs(x - middle), x))[: len(chosen) - 2 * f]
         result.append(sum(nearest) / len(nearest))
     return result
 
@@ -95,7 +99,7 @@ def dnc(rows, f, seed=0, coordinates=10_000, iterations=1, filter_factor=1.0, t=
         picked = drawn.choice(n_coordinates, b, replace=False, shuffle=False)
         sub = np.array(rows)[:, picked]
         centred = sub - sub.mean(axis=0)
-        direction = np.linalg.svd(centred)[2][0]
+        direction = np.linalg.svd(centred, full_matrices=False)[2][0]
         scores = (centred @ direction) ** 2
         kept = sorted(range(n), key=lambda i: (scores[i], i))[: n - floor(filter_factor * f)]
         good &= set(kept)

@@ -1,0 +1,132 @@
+"""The geometric median: a minimum of the sum of distances, found from wherever the rows lie."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from strategies import GeometricMedian, Updates, aggregate
+from tests.strategies.float_rows import far_out, near_duplicates, rows_of
+from tests.strategies.slow import float_rules as slow
+
+
+def median_of(rows, **options):
+    return aggregate("geometric-median", rows, **options).astype(np.float64)
+
+
+def objective(v, rows):
+    return np.linalg.norm(np.asarray(rows, np.float64) - v, axis=1).sum()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 12), st.sampled_from([1, 2, 40]), st.integers(0, 10**6))
+def test_it_is_the_one_found_from_the_mean(n, n_coordinates, seed):
+    """The definition starts there; with few rows both, with default options, are at the limit."""
+    rows = rows_of(seed, n, n // 4, n_coordinates)
+    v = slow.geometric_median(rows.astype(float).tolist(), iterations=3000)
+    found = median_of(rows)
+    assert objective(found, rows) <= objective(v, rows) * (1 + 1e-5)
+    if n_coordinates > 2:  # on a line, and nearly on one, there can be many minima
+        np.testing.assert_allclose(found, v, rtol=0, atol=1e-4)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.integers(3, 10).flatmap(
+        lambda n: st.lists(
+            st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=n, max_size=n
+        )
+    )
+)
+def test_no_row_and_no_mean_is_better(points):
+    """Whole numbers: rows repeat, lie on lines, and the start is often a row itself."""
+    rows = np.array(points, np.float32)
+    least = objective(median_of(rows, max_iterations=1000), rows)
+    for candidate in (rows.mean(axis=0, dtype=np.float64), np.median(rows, axis=0), *rows):
+        assert least <= objective(candidate, rows) * (1 + 1e-4) + 1e-5
+
+
+STUCK = pytest.mark.xfail(
+    strict=True, reason="a distance from a row it starts on is lost in the inner products' digits"
+)
+
+
+@pytest.mark.parametrize("scale", [1.0, pytest.param(1e3, marks=STUCK), 1e5])
+def test_it_leaves_a_row_it_starts_on(scale):
+    """The rows 0, 1 and 2 are the central half; the first round is their mean, row 1, the answer 2.
+
+    Of 0, 1, 2, 3.5 and 100, one is on one side of it and three are on the other.
+    """
+    rows = scale * np.array([[0.0], [1.0], [2.0], [3.5], [100.0]])
+    assert median_of(rows, max_iterations=1000) == pytest.approx(2.0 * scale, rel=1e-3)
+
+
+@pytest.mark.parametrize("line", [(0, 1, 5, 9), (-3, -3, 2, 2), (1, 4), (0, 7, 7.5, 8, 9, 1e30)])
+def test_on_a_line_it_lies_between_the_middle_two(line):
+    rows = np.array(line, np.float32)[:, None]
+    low, high = np.sort(rows[:, 0])[[len(line) // 2 - 1, len(line) // 2]]
+    (found,) = median_of(rows, max_iterations=1000)
+    assert low - 1e-3 <= found <= high + 1e-3
+
+
+def test_most_rows_alike_are_the_answer():
+    for seed in range(10):
+        rows = rows_of(seed, 9, 4, outlier=1e3)
+        rows[:5] = rows[0]
+        np.testing.assert_allclose(median_of(rows), rows[0], rtol=0, atol=1e-4)
+
+
+def test_the_answer_is_the_rows_by_their_weights():
+    """Inverse to the distances from the answer, and 1 in all: the condition of a minimum."""
+    rows, ids = rows_of(1, 9, 2, outlier=20.0), torch.arange(9) * 5 + 2
+    rule = GeometricMedian(max_iterations=1000)
+    answer = rule.aggregate(Updates.from_matrix(torch.from_numpy(rows), ids)).double().numpy()
+    weights = rule.diagnostics()["weights"]
+    assert list(weights) == ids.tolist()
+    shares = np.array(list(weights.values()))
+    assert shares.sum() == pytest.approx(1.0) and (shares > 0).all()
+    np.testing.assert_allclose(shares @ rows, answer, rtol=0, atol=1e-5)
+    inverse = 1 / np.linalg.norm(rows - answer, axis=1)
+    np.testing.assert_allclose(shares, inverse / inverse.sum(), rtol=1e-3)
+
+
+BLUNT = pytest.mark.xfail(
+    strict=True, reason="against the liars' share of the objective no step is worth taking"
+)
+
+
+@pytest.mark.parametrize(
+    "scale", [1e4, 1e6, pytest.param(1e15, marks=BLUNT), pytest.param(1e30, marks=BLUNT)]
+)
+@pytest.mark.parametrize("honest", [rows_of, near_duplicates])
+def test_far_liars_are_directions_only(honest, scale):
+    """However far out they are, within the default iterations; honest rows stay apart."""
+    for seed in range(3):
+        rows = honest(seed, 11)
+        spread = np.linalg.norm(rows[:8] - rows[:8].mean(axis=0), axis=1).max()
+        expected = slow.geometric_median(far_out(rows, 3, 1e3 * spread).astype(float).tolist())
+        found = median_of(far_out(rows, 3, scale * spread))
+        assert np.linalg.norm(found - expected) <= 5e-3 * spread
+
+
+def test_reweighting_is_the_authors():
+    for seed in range(8):
+        rows = 0.5 * rows_of(seed, 9, 2, 5)
+        found = median_of(rows, reweight=True, max_iterations=3000)
+        expected = slow.reweighted_geometric_median(rows.astype(float).tolist())
+        np.testing.assert_allclose(found, expected, rtol=0, atol=2e-4)
+        assert np.linalg.norm(found - median_of(rows)) > 1e-2
+
+
+def test_reweighting_far_from_all_rows_is_no_division_by_zero():
+    """exp of minus a thousand is 0 for every row: what counts is their ratio."""
+    rows = 1e3 * rows_of(3, 7)
+    found = median_of(rows, reweight=True)
+    assert min(np.linalg.norm(rows - found, axis=1)) <= 1e-3
+
+
+@pytest.mark.parametrize("options", [{"eps": 0.0}, {"eps": -1.0}, {"max_iterations": 0}])
+def test_options_out_of_range(options):
+    with pytest.raises(ValueError, match=f"{next(iter(options))}: expected"):
+        GeometricMedian(**options)

@@ -108,12 +108,7 @@ def test_their_geometric_median_stops_early():
     assert differing("geometric-median", {}, theirs.GeometricMedian()) == 200
 
 
-ITS_OWN_OBJECTIVE = pytest.mark.xfail(
-    strict=True, reason="weiszfeld stops when sum ||v - x|| grows, not the smoothed sum"
-)
-
-
-@pytest.mark.parametrize("nu", [0.1, pytest.param(0.5, marks=ITS_OWN_OBJECTIVE)])
+@pytest.mark.parametrize("nu", [0.1, 0.5])
 def test_the_same_smoothing(nu):
     """Around a row that most others are close to, their nu and our eps are one number."""
     random = np.random.default_rng(5)

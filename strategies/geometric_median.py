@@ -116,10 +116,10 @@ class GeometricMedian(RobustStrategy):
     "GeoMed"; in high dimensions all but the nearest row vanish).
     Precondition: none; bounded while fewer rows lie than are honest (f < n/2).
     Reference: Pillutla et al. 2019, Algorithm 2 (smoothed Weiszfeld).
-    Deviation from the paper: starts at the mean of the central half of the rows, not at the mean of
-    all, from which one row at 1e30 takes thousands of iterations to leave; leaves a row by Vardi and
-    Zhang's step; stops by the length of a step. The limit is the same, but for rows a million times
-    as far out as is typical, which count as directions.
+    Deviation from the paper: starts at the mean of the central half of the rows, not at the mean
+    of all, from which one row at 1e30 takes thousands of iterations to leave; leaves a row by
+    Vardi and Zhang's step; stops by the length of a step. The limit is the same, but for rows a
+    million times as far out as is typical, which count as directions.
     """
 
     encoder = "float32"

@@ -10,9 +10,9 @@ from flwr.app import Array, ArrayRecord, Context, Error, Message
 from flwr.clientapp import ClientApp
 
 from app import workers
-from app.config import parse
+from app.config import RunConfig, parse
 from app.task import TASKS, Problem, Workload
-from clients import Memory
+from clients import Adversary, GradientFn, Memory
 from strategies.transport import wire
 
 Handler = Callable[[Message, Context], Message]
@@ -51,14 +51,17 @@ def train(message: Message, context: Context) -> Message:
     config = parse(context.run_config)
     data_dir = context.node_config.get("data-dir", config.workload.data_dir)
     parameters, told = wire.read_train(message)
-    gradient = _problem(replace(config.workload, data_dir=str(data_dir))).gradient
+    config = replace(config, workload=replace(config.workload, data_dir=str(data_dir)))
+    problem, liars, gradient = _problem(config.workload), _liars(config), _gradient(config)
     if "allocation" in told:
         gradient = workers.coded(gradient, told, config)
+    poisoned = workers.poisoned(problem, told, config)
     encoder = config.build_encoder(str(told["encoder"]))
     partition, num_partitions = _partition(context)
     rows, memories = {}, {}
     for worker in range(partition, config.workload.num_workers, num_partitions):
-        client = workers.client(worker, config, gradient, encoder, _recall(context, worker))
+        memory = _recall(context, worker)
+        client = workers.client(worker, config, gradient, poisoned, encoder, memory, liars)
         (rows[worker],), _, _ = client.fit([parameters], {"round": int(told["round"])})
         memories[worker] = client.memory
     reply = wire.train_reply(message, rows, int(told["round"]))
@@ -87,6 +90,18 @@ def _partition(context: Context) -> tuple[int, int]:
             f"node-config lacks {missing}: start this SuperNode with --node-config "
             "'partition-id=P num-partitions=N'"
         ) from None
+
+
+@lru_cache(maxsize=1)
+def _liars(config: RunConfig) -> Adversary:
+    return workers.adversary(config, _problem(config.workload))
+
+
+@lru_cache(maxsize=1)
+def _gradient(config: RunConfig) -> GradientFn:
+    gradient = _problem(config.workload).gradient
+    looks_around = config.byzantine_ids and _liars(config).attack.knowledge != "own"
+    return workers.Remembered(gradient) if looks_around else gradient
 
 
 @lru_cache(maxsize=1)  # a process serves one run after another, many rounds each

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from app.keys import ConfigError, check_values
+from app.knowledge import fitting_attack
 from app.options import Value
 from app.plugins import (
     Plugin,
-    attack_plugin,
     encoder_plugin,
     new_strategy,
     pre_aggregation_plugin,
@@ -107,7 +107,7 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
         pre_aggregation=pre_aggregation_plugin(values),
         encoder=encoder_plugin(values),
         worker_momentum=values["worker-momentum"],
-        attack=attack_plugin(values),
+        attack=fitting_attack(values, task),
         byzantine_ids=() if values["attack"] == "none" else _byzantine_ids(values),
         assumed_byzantine=num_byzantine if assumed < 0 else assumed,
         step=Step(

@@ -50,7 +50,7 @@ def on_fleet(values: Mapping[str, Any], num_rounds: int, console: Console) -> st
     path = Path(values["out-dir"])
     try:
         with rounds_bar(num_rounds, console) as show:
-            execute(values, fleet, on_round=show)
+            execute(values, fleet, reach="server", on_round=show)
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception:

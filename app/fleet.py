@@ -18,7 +18,7 @@ from torch import Tensor
 
 from app import workers
 from app.run import Run
-from clients import HonestClient
+from clients import GradientFn, HonestClient, Relabel
 from strategies import Updates
 from strategies.codecs import SignCodec
 from strategies.training import Training
@@ -45,8 +45,12 @@ class Fleet:
         self._batched = run.problem.batched()
         plain = encoder.prepare is None and not encoder.feedback and not run.config.worker_momentum
         self._on_device = on_device and plain and self._batched is not None
+        self.liars = workers.adversary(run.config, run.problem)
+        self._look_around = bool(self.liars.ids) and self.liars.attack.knowledge != "own"
         self._clients = [
-            workers.client(worker, run.config, self._gradient, encoder, {})
+            workers.client(
+                worker, run.config, self._gradient, self._poisoned, encoder, {}, self.liars
+            )
             for worker in range(federation.num_workers)
         ]
 
@@ -61,6 +65,11 @@ class Fleet:
         if self._batched:
             matrix = self._batched(parameters, round).cpu().numpy()
             self._source = lambda parameters, worker, round: matrix[worker]
+        elif self._look_around:
+            gradient = self._source
+            rows = list(self._pool.map(lambda c: gradient(x, c.worker, round), self._clients))
+            self._source = lambda parameters, worker, round: rows[worker]
+        self._lied_to = workers.poisoned(self._problem, instructions, self._config)
         if "allocation" in instructions:
             coded = workers.coded(self._source, instructions, self._config)
             self._each(lambda c: coded.sign(x, c.worker, round))  # each partition once
@@ -75,7 +84,9 @@ class Fleet:
     ) -> tuple[Updates | None, Counter[str]]:
         """Only what Byzantine workers send is made on the CPU, where attacks live."""
         matrix = self._batched(parameters, round)
-        self._source = lambda parameters, worker, round: matrix[worker].cpu().numpy()
+        self._lied_to = workers.poisoned(self._problem, {}, self._config)
+        seen = matrix.cpu() if self._look_around else matrix  # all at once: they read all rows
+        self._source = lambda parameters, worker, round: seen[worker].cpu().numpy()
         signs = isinstance(self._codec, SignCodec)
         for worker in self._config.byzantine_ids:
             row = self._clients[worker].message(parameters.cpu().numpy(), round)
@@ -91,6 +102,9 @@ class Fleet:
     def _gradient(self, parameters: np.ndarray, worker: int, round: int) -> np.ndarray:
         return self._source(parameters, worker, round)
 
+    def _poisoned(self, relabel: Relabel) -> GradientFn:
+        return self._lied_to(relabel)
+
     def _row(
         self, client: HonestClient, parameters: np.ndarray, round: int
     ) -> tuple[np.ndarray, str | None]:
@@ -99,14 +113,16 @@ class Fleet:
 
     def _each(self, work: Any) -> list[Any]:
         """In this thread when the gradients are there already: what is left is too short."""
-        return list((map if self._batched else self._pool.map)(work, self._clients))
+        at_once = self._batched or self._look_around
+        return list((map if at_once else self._pool.map)(work, self._clients))
 
 
 def fleet(run: Run) -> np.ndarray:
     """All rounds of a run: an Engine. The bytes on record are those of rows and models alone."""
     config, strategy, device = run.config, run.strategy, run.problem.device
     num_workers = config.workload.num_workers
-    training = Training(strategy, config.federation(strategy), run.problem.initial().to(device))
+    initial = run.problem.initial().to(device)
+    training = Training(strategy, config.federation(strategy), initial, run.observe)
     codec, n_parameters = config.federation(strategy).codec, len(training.parameters)
     row_bytes = codec.length(n_parameters) * codec.dtype.itemsize
     on_gpu = device.type != "cpu"
@@ -126,6 +142,7 @@ def fleet(run: Run) -> np.ndarray:
                 "uplink_bytes": row_bytes * updates.n if updates else 0,
             }
             training.advance(updates, record)
+            hosted.liars.findings = record
             clock.append(time.perf_counter())
             scores = run.evaluate(round, training.parameters)
             clock.append(time.perf_counter())

@@ -44,8 +44,8 @@ def above_zero(default: float, help: str) -> Key:
     return Key(default, help, "a number above 0", lambda value: 0 < value < np.inf)
 
 
-def own_or_one_of(default: str, names: Mapping[str, object], help: str) -> Key:
-    expected = f"one of {', '.join(names)}, or your own as module:Class"
+def own_or_one_of(default: str, names: Mapping[str, object], kind: str, help: str) -> Key:
+    expected = f"one of {', '.join(names)}, or your own as module:{kind}"
     return Key(default, help, expected, lambda value: value in names or ":" in value)
 
 
@@ -58,7 +58,7 @@ KEYS: dict[str, Key] = {
     "num-byzantine": at_least(0, 6, "how many of them lie"),
     "byzantine-ids": Key("first", "who lies: first, random, or worker ids such as '0,3,5'"),
     "assumed-byzantine": at_least(-1, -1, "f that the rule reckons with; -1: num-byzantine"),
-    "strategy": own_or_one_of("sign-fd", STRATEGIES, "the server's rule"),
+    "strategy": own_or_one_of("sign-fd", STRATEGIES, "Class", "the server's rule"),
     "pre-aggregation": one_of(
         "none", ("none", *PRE_AGGREGATIONS), "what mixes the rows before the rule gets them"
     ),
@@ -71,7 +71,7 @@ KEYS: dict[str, Key] = {
         0.0, "beta of Signum: momentum before the encoder", "a number in [0, 1)",
         lambda value: 0 <= value < 1,
     ),
-    "attack": one_of("sign-inversion", ATTACKS, "what the Byzantine workers do"),
+    "attack": own_or_one_of("sign-inversion", ATTACKS, "function", "what the Byzantine workers do"),
     "num-rounds": at_least(1, 300, "rounds"),
     "batch-size": at_least(1, 64, "samples per worker and round"),
     "lr": above_zero(0.001, "learning rate"),

@@ -76,5 +76,44 @@ ENCODER_OPTIONS = {
 ATTACK_OPTIONS = {
     "flip-probability": Option(("stochastic-sign-flip",), "flip_probability", 0.5, "r, 0..1"),
     "gaussian-std": Option(("gaussian",), "std", 1.0, "standard deviation, above 0"),
+    "random-std": Option(("random",), "std", 0.5, "standard deviation, above 0"),
+    "noise-std": Option(("noise",), "std", 0.5, "standard deviation, above 0"),
+    "reverse-scaling-factor": Option(("reverse-scaling",), "factor", 3.0, "r, above 0"),
+    "lie-z": Option(("lie",), "z", 0.3, "standard deviations away from the honest mean"),
+    "lie-z-max": Option(("lie",), "z_max", False, "take the z of Baruch et al. instead"),
+    "lie-direction": Option(("lie",), "direction", "minus", "minus or plus"),
+    "byzmean-inner": Option(("byzmean",), "inner", "lie", "attack that gives the target mean"),
+    "min-max-perturbation": Option(
+        ("min-max",), "perturbation", "std", "minus what: std, unit or sign"
+    ),
+    "min-sum-perturbation": Option(
+        ("min-sum",), "perturbation", "std", "minus what: std, unit or sign"
+    ),
+    "min-sum-bound": Option(("min-sum",), "bound", "max", "max, or min as in the authors' code"),
+    "ipm-epsilon": Option(("ipm",), "epsilon", 0.1, "length of the reversed mean, above 0"),
+    "mimic-target": Option(("mimic",), "target", 0, "which honest worker; -1: the most telling"),
+    "vote-aware-share": Option(
+        ("vote-aware",), "share", 1.0, "share of coordinates that are attacked, the closest first"
+    ),
+    "weight-aware-share": Option(
+        ("weight-aware",), "share", 1.0, "share of coordinates that are attacked, the closest first"
+    ),
+    "filter-aware-share": Option(
+        ("filter-aware",), "share", 1.0, "share of coordinates that are attacked, the largest first"
+    ),
+    "directional-value": Option(("directional",), "value", -1.0, "sent for every coordinate"),
+    "sleeper-rounds": Option(("sleeper",), "rounds", 100, "honest ones before it inverts"),
+    "time-varying-attacks": Option(
+        ("time-varying",),
+        "attacks",
+        "none,random,noise,label-flip,byzmean,sign-flip,lie,min-max,min-sum",
+        "drawn from, by name",
+    ),
+    "time-varying-period": Option(
+        ("time-varying",), "period", 1, "rounds of each; 0: an epoch of a worker's data"
+    ),
+    "time-varying-changing": Option(
+        ("time-varying",), "changing", False, "whether only some of the liars lie, others each time"
+    ),
 }
 OPTIONS = STRATEGY_OPTIONS | PRE_AGGREGATION_OPTIONS | ENCODER_OPTIONS | ATTACK_OPTIONS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,8 @@ from app.options import (
     Option,
     Value,
 )
-from attacks import craft
+from attacks import ATTACKS, craft, find
+from attacks import build as build_attack
 from clients import ENCODERS
 from strategies import PRE_AGGREGATIONS, STRATEGIES, RobustStrategy
 from strategies.registry import build
@@ -53,13 +55,51 @@ def encoder_plugin(values: Mapping[str, Any]) -> Plugin:
     return Plugin(name, options)
 
 
-def attack_plugin(values: Mapping[str, Any]) -> Plugin:
-    """The attack that was asked for, tried; raises ConfigError."""
+def attack_plugin(values: Mapping[str, Any], *, epoch: int) -> Plugin:
+    """The attack that was asked for, tried with all that it is made of; raises ConfigError.
+
+    epoch: rounds in which a worker goes through its data once.
+    """
     name = values["attack"]
-    options = _options(values, ATTACK_OPTIONS, name, "attack")
-    toy = np.ones((1, 8), np.float32)
-    _tried(ATTACK_OPTIONS, name, lambda: craft(name, toy, n_total=2, seed=0, **dict(options)))
-    return Plugin(name, options)
+    names = _made_of(name, values)
+    options = {}
+    for key, option in ATTACK_OPTIONS.items():
+        owners = set(option.owners) & set(names)
+        if values[key] != option.default and not owners:
+            belongs = " or ".join(map(repr, option.owners))
+            raise ConfigError(f"{key}: belongs to attack={belongs}, but attack is {name!r}")
+        value = epoch if key == "time-varying-period" and values[key] == 0 else values[key]
+        for owner in owners:
+            options[option.argument if owner == name else f"{owner}.{option.argument}"] = value
+    for each in names:
+        own = {option.argument: values[key] for key, option in _of(each, ATTACK_OPTIONS)}
+        _tried(ATTACK_OPTIONS, each, partial(_try_attack, each, own))
+    return Plugin(name, tuple(sorted(options.items())))
+
+
+def _try_attack(name: str, options: Mapping[str, Value]) -> None:
+    """On a toy: the attack itself knows what its options can be."""
+    plain = build_attack(name, **options)
+    if name not in ATTACKS or plain.parts:
+        return  # a user's own may count on a model's size; parts are tried by themselves
+    own = np.ones((1, 8), np.int64 if plain.stage == "data" else np.float32)
+    honest = np.ones((4, 8), np.float32)
+    craft(name, own, honest, n_total=5, seed=0, n_classes=2, **options)
+
+
+def _made_of(name: str, values: Mapping[str, Any]) -> list[str]:
+    """The attack and those that it is made of, each once; raises ConfigError."""
+    names = [name]
+    for each in names:  # grows on the way
+        try:
+            parts = find(each).parts
+        except ValueError as error:
+            raise ConfigError(f"attack={name!r}: {error}") from error
+        for key, option in ATTACK_OPTIONS.items():
+            if each in option.owners and option.argument in parts:
+                found = [part.strip() for part in str(values[key]).split(",")]
+                names += [part for part in found if part not in names]
+    return names
 
 
 def new_strategy(
@@ -114,13 +154,21 @@ def _options(
     return tuple(sorted(found))
 
 
+def _of(name: str, table: Mapping[str, Option]) -> list[tuple[str, Option]]:
+    return [(key, option) for key, option in table.items() if name in option.owners]
+
+
 def _tried(table: Mapping[str, Option], name: str, call: Callable[[], object]) -> None:
     """The attack or encoder itself knows what its options can be: try it on a toy."""
     try:
         call()
     except ValueError as error:
-        keys = [key for key, option in table.items() if name in option.owners]
-        raise ConfigError(f"{', '.join(keys)}: {error}") from error
+        text = str(error)
+        for key, option in _of(name, table):
+            if text.startswith(f"{option.argument}:"):
+                raise ConfigError(text.replace(option.argument, key, 1)) from error
+        keys = ", ".join(key for key, _ in _of(name, table))
+        raise ConfigError(f"{keys}: {text}") from error
 
 
 def _own_strategy(path: str) -> type[RobustStrategy]:

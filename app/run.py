@@ -15,10 +15,14 @@ from torch import Tensor
 
 from app.config import RunConfig, build_strategy, check_machine, parse
 from app.keys import defaults
+from app.knowledge import check_reach
 from app.options import Value
+from app.report.scoring import Scorer
 from app.run_folder import FAILED, FINISHED, INTERRUPTED, RunFolder, model_sha256, new_path, score
 from app.task import TASKS, Problem
+from attacks import Knowledge
 from strategies import RobustStrategy
+from strategies.training import Observe
 
 log = logging.getLogger("signfed")
 
@@ -27,11 +31,16 @@ OnRound = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What an engine gets. on_round: takes one record a round, the line of `rounds.jsonl`."""
+    """What an engine gets.
+
+    observe: scores a usable round; None when nobody lies. on_round: takes one record a round, the
+    line of `rounds.jsonl`.
+    """
 
     config: RunConfig
     strategy: RobustStrategy
     problem: Problem
+    observe: Observe | None
     on_round: OnRound
 
     def evaluate(self, round: int, parameters: Tensor) -> dict[str, float] | None:
@@ -49,11 +58,13 @@ def execute(
     run_config: Mapping[str, Value],
     engine: Engine,
     *,
+    reach: Knowledge,
     on_start: Callable[[RunFolder], None] = lambda folder: None,
     on_round: OnRound = lambda record: None,
 ) -> Path:
     """One whole run; returns its folder.
 
+    reach: the most that an attack can know where the engine runs its clients.
     on_start: gets the folder before round 1; on_round: each record after it was written.
     Raises ConfigError before anything is started, and whatever the engine raises (FederationError
     when the nodes fail the run); the folder then says so.
@@ -61,6 +72,8 @@ def execute(
     config = parse(run_config)
     strategy = build_strategy(config)
     check_machine(config)
+    if config.byzantine_ids:
+        check_reach(config.attack, reach)
     problem = TASKS[config.workload.task].problem(config.workload)
     folder = RunFolder(_path(config), describe(config, run_config), len(problem.initial()))
     log.info("run folder: %s", folder.path)
@@ -78,7 +91,9 @@ def execute(
         on_round(record)
 
     try:
-        parameters = engine(Run(config, strategy, problem, write))
+        liars = config.byzantine_ids
+        observe = Scorer(liars, config.workload.num_workers) if liars else None
+        parameters = engine(Run(config, strategy, problem, observe, write))
     except Exception as error:
         folder.close(FAILED, error=f"{type(error).__name__}: {error}")
         raise

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from flwr.app import Array, ArrayRecord, Context, MetricRecord
 from flwr.serverapp import Grid, ServerApp
+from flwr.superlink.grid import HttpGrid
 
+from app.knowledge import check_hosts
 from app.options import Value
 from app.run import Run, execute
 from app.run_folder import INTERRUPTED
@@ -29,7 +32,11 @@ def main(grid: Grid, context: Context) -> None:
 def run(grid: Grid, run_config: Mapping[str, Value]) -> Path:
     """One whole run over any Grid; returns its folder. Raises as `execute` does."""
 
+    on_devices = isinstance(grid, HttpGrid)
+
     def engine(run: Run) -> np.ndarray:
+        liars = set(run.config.byzantine_ids)
+
         def evaluate_fn(server_round: int, arrays: ArrayRecord) -> MetricRecord | None:
             parameters = torch.from_numpy(arrays["parameters"].numpy())
             scores = run.evaluate(server_round, parameters)
@@ -42,11 +49,18 @@ def run(grid: Grid, run_config: Mapping[str, Value]) -> Path:
             run.config.round_timeout,
             evaluate_fn=evaluate_fn,
             federation=run.config.federation(run.strategy),
+            on_nodes=partial(check_hosts, run.config.attack, liars) if on_devices else None,
+            observe=run.observe,
             on_round=run.on_round,
         )
         return result.arrays["parameters"].numpy()
 
-    return execute(run_config, engine, on_start=lambda f: _at_exit(lambda: f.close(INTERRUPTED)))
+    return execute(
+        run_config,
+        engine,
+        reach="colluders" if on_devices else "omniscient",
+        on_start=lambda folder: _at_exit(lambda: folder.close(INTERRUPTED)),
+    )
 
 
 def _at_exit(handler: Callable[[], None]) -> None:

@@ -2,34 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from app.config import RunConfig
-from attacks import ATTACKS
-from clients import ByzantineClient, CodedGradients, Encoder, GradientFn, HonestClient, Memory
+from app.knowledge import built
+from app.task import TASKS, Problem
+from clients import (
+    Adversary,
+    ByzantineClient,
+    CodedGradients,
+    Encoder,
+    GradientFn,
+    HonestClient,
+    Memory,
+    Relabel,
+)
+
+
+def adversary(config: RunConfig, problem: Problem) -> Adversary:
+    """The liars of the run; one object serves a process."""
+    return Adversary(
+        built(config.attack),
+        config.byzantine_ids,
+        n_total=config.workload.num_workers,
+        seed=config.workload.seed,
+        n_classes=TASKS[config.workload.task].num_classes,
+        truth=problem.truth,
+    )
 
 
 def client(
-    worker: int, config: RunConfig, gradient: GradientFn, encoder: Encoder, memory: Memory
+    worker: int,
+    config: RunConfig,
+    gradient: GradientFn,
+    poisoned: Callable[[Relabel], GradientFn],
+    encoder: Encoder,
+    memory: Memory,
+    liars: Adversary,
 ) -> HonestClient:
     """The worker with this id, with what it remembers."""
-    seed, momentum = config.workload.seed, config.worker_momentum
-    if worker not in config.byzantine_ids:
-        return HonestClient(worker, gradient, encoder, seed=seed, momentum=momentum, memory=memory)
-    return ByzantineClient(
-        worker,
-        gradient,
-        encoder,
-        ATTACKS[config.attack.name],
-        dict(config.attack.options),
-        seed=seed,
-        n_total=config.workload.num_workers,
-        momentum=momentum,
-        memory=memory,
-    )
+    kept = {"seed": config.workload.seed, "momentum": config.worker_momentum, "memory": memory}
+    if worker not in liars.ids:
+        return HonestClient(worker, gradient, encoder, **kept)
+    return ByzantineClient(worker, gradient, encoder, liars, poisoned, **kept)
+
+
+def poisoned(
+    problem: Problem, instructions: Mapping[str, Any], config: RunConfig
+) -> Callable[[Relabel], GradientFn]:
+    """Labels changed -> the gradients of workers that compute on these."""
+
+    def lied_to(relabel: Relabel) -> GradientFn:
+        gradient = partial(problem.gradient, relabel=relabel)
+        return coded(gradient, instructions, config) if "allocation" in instructions else gradient
+
+    return lied_to
+
+
+class Remembered:
+    """A gradient, computed once per worker for the same parameters in the same round.
+
+    For liars that look at other workers' rows, some of which their node has computed already.
+    """
+
+    def __init__(self, gradient: GradientFn) -> None:
+        self._gradient = gradient
+        self._of: tuple[int, np.ndarray] | None = None
+        self._found: dict[int, np.ndarray] = {}
+
+    def __call__(self, parameters: np.ndarray, worker: int, round: int) -> np.ndarray:
+        if self._of is None or self._of[0] != round or not np.array_equal(self._of[1], parameters):
+            self._of, self._found = (round, parameters.copy()), {}
+        if worker not in self._found:
+            self._found[worker] = self._gradient(parameters, worker, round)
+        return self._found[worker]
 
 
 def coded(

@@ -1,8 +1,9 @@
-"""Gaussian Byzantine."""
+"""Gaussian Byzantine, and SignGuard's Random and Noise."""
 
 import numpy as np
 
 from attacks.base import View, attack
+from attacks.checks import positive
 
 
 @attack(knowledge="own", stage="gradient")
@@ -18,9 +19,32 @@ def gaussian(view: View, *, std: float = 1.0) -> np.ndarray:
     Blanchard et al. 2017.
     Deviation from the paper: none.
     """
-    if not 0.0 < std < np.inf:
-        raise ValueError(f"expected a finite standard deviation above 0, got {std}")
+    positive("std", std)
     crafted = np.empty_like(view.own, dtype=np.float32)
     for row, generator in zip(crafted, view.generators, strict=True):
         generator.standard_normal(dtype=np.float32, out=row)
     return np.float32(std) * crafted
+
+
+@attack(knowledge="own", stage="gradient")
+def random(view: View, *, std: float = 0.5) -> np.ndarray:
+    """The Gaussian Byzantine attack at SignGuard's strength: N(0, std^2 I).
+
+    std: standard deviation, > 0 and finite.
+    Raises ValueError when it is not.
+    Reference: Xu et al. 2022 (SignGuard), section V, "Random Attack".
+    Deviation from the paper: none.
+    """
+    return gaussian(view, std=std)
+
+
+@attack(knowledge="own", stage="gradient")
+def noise(view: View, *, std: float = 0.5) -> np.ndarray:
+    """Add noise to the gradient: g + N(0, std^2 I), independent per attacker.
+
+    std: standard deviation, > 0 and finite.
+    Raises ValueError when it is not.
+    Reference: Xu et al. 2022 (SignGuard), section V, "Noise Attack".
+    Deviation from the paper: none.
+    """
+    return view.own + gaussian(view, std=std)

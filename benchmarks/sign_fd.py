@@ -28,7 +28,7 @@ from torch import nn
 
 from app.task import TASKS, Gradients, evaluate, flatten, stratified
 from attacks import ATTACKS, Attack, attack
-from clients import ENCODERS, ByzantineClient, HonestClient
+from clients import ENCODERS, Adversary, ByzantineClient, HonestClient
 from strategies import RobustStrategy, SignFD, SignMV, Step, Updates
 from strategies.seeds import generator
 from strategies.step import Descent
@@ -86,10 +86,12 @@ def accuracy(job: tuple) -> float:
     model = network(sizes, seed)
     gradients = Gradients(model, data, held, batch_size=BATCH, seed=seed, device=CPU)
     chosen: Attack = layer if name == "layer" else ATTACKS[name]
-    options = {"width": sizes[1] * sizes[2] + sizes[2]} if name == "layer" else {}
+    if name == "layer":
+        chosen = chosen.bind(width=sizes[1] * sizes[2] + sizes[2])
+    adversary = Adversary(chosen, tuple(range(liars)), n_total=WORKERS, seed=seed)
     encoder, strategy = ENCODERS["sign"](), rule(rule_name)
     clients = [
-        ByzantineClient(w, gradients, encoder, chosen, options, seed=seed, n_total=WORKERS)
+        ByzantineClient(w, gradients, encoder, adversary, lambda _: gradients, seed=seed)
         if w < liars
         else HonestClient(w, gradients, encoder, seed=seed)
         for w in range(WORKERS)

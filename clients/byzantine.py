@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 
 import numpy as np
 
-from attacks import Attack, View
+from clients.adversary import Adversary
 from clients.encoders import Encoder
-from clients.honest import GradientFn, HonestClient, Memory
-from strategies.seeds import generator
+from clients.honest import GradientFn, HonestClient, Memory, Relabel
 
 
 class ByzantineClient(HonestClient):
-    """A worker that computes its honest update, and sends what its attack makes of it.
+    """A worker that computes its honest update, and sends what the adversary makes of it.
 
-    attack: must declare knowledge "own"; options: its keyword arguments. seed: of the run; the
-    attack draws from a generator of (seed, worker, round). n_total: workers in the federation.
-    Raises ValueError when the attack asks for rows that this worker does not have.
+    adversary: the liars of the run, this worker among them. poisoned: the gradient on labels that
+    an attack on the data has changed.
+    Raises ValueError when what the attack wants to know cannot be known: with worker momentum or
+    error feedback, what another worker sends depends on rounds that only it remembers.
     """
 
     def __init__(
@@ -25,34 +25,53 @@ class ByzantineClient(HonestClient):
         worker: int,
         gradient: GradientFn,
         encoder: Encoder,
-        attack: Attack,
-        options: Mapping[str, object],
+        adversary: Adversary,
+        poisoned: Callable[[Relabel], GradientFn],
         *,
-        seed: int,
-        n_total: int,
+        seed: int = 0,
         momentum: float = 0.0,
         memory: Memory | None = None,
     ) -> None:
         super().__init__(worker, gradient, encoder, seed=seed, momentum=momentum, memory=memory)
-        if attack.knowledge != "own":
+        knowledge = adversary.attack.knowledge
+        if knowledge != "own" and (momentum or encoder.feedback):
             raise ValueError(
-                f"a Byzantine client knows its own row, the attack asks for {attack.knowledge!r}"
+                f"an attack with knowledge {knowledge!r} expects clients without memory; got "
+                + ("worker momentum" if momentum else "error feedback")
             )
-        self.attack = attack
-        self.options = dict(options)
-        self.n_total = n_total
+        self.adversary = adversary
+        self.poisoned = poisoned
+
+    def local_gradient(self, parameters: np.ndarray, round: int) -> np.ndarray:
+        attack = self.adversary.does(self.worker, round)
+        if attack is None or attack.stage != "data":
+            return super().local_gradient(parameters, round)
+        relabel = self.adversary.relabel(attack, self.worker, round)
+        return self.poisoned(relabel)(parameters, self.worker, round)
 
     def update(self, parameters: np.ndarray, round: int) -> np.ndarray:
         own = super().update(parameters, round)
-        return self._craft(own, round) if self.attack.stage == "gradient" else own
+        attack = self.adversary.does(self.worker, round)
+        if attack is None or attack.stage != "gradient":
+            return own
+
+        def honestly(worker: int) -> np.ndarray:
+            return own if worker == self.worker else self._peer(worker).update(parameters, round)
+
+        return self.adversary.row(self.worker, parameters, round, honestly)
 
     def message(self, parameters: np.ndarray, round: int) -> np.ndarray:
         row = super().message(parameters, round)
-        if self.attack.stage == "gradient":
+        attack = self.adversary.does(self.worker, round)
+        if attack is None or attack.stage != "message":
             return row
         codec, n = self.encoder.codec, len(parameters)
-        return codec.encode(self._craft(codec.decode(row, n), round))
 
-    def _craft(self, own: np.ndarray, round: int) -> np.ndarray:
-        generators = (generator(self.seed, "attack", self.worker, round),)
-        return self.attack(View(own[None], generators, self.n_total), **self.options)[0]
+        def honestly(worker: int) -> np.ndarray:
+            sent = row if worker == self.worker else self._peer(worker).message(parameters, round)
+            return codec.decode(sent, n)
+
+        return codec.encode(self.adversary.row(self.worker, parameters, round, honestly))
+
+    def _peer(self, worker: int) -> HonestClient:
+        return HonestClient(worker, self.gradient, self.encoder, seed=self.seed)

@@ -14,6 +14,9 @@ from strategies.seeds import generator
 # (parameters float32 [N], worker id, round) -> gradient float32 [N]; pure.
 GradientFn = Callable[[np.ndarray, int, int], np.ndarray]
 
+# What an attack on the data makes of labels: int64 [k] -> int64 [k].
+Relabel = Callable[[np.ndarray], np.ndarray]
+
 # What one worker keeps between two rounds: "momentum" and "error", float32 [N] each.
 Memory = dict[str, np.ndarray]
 
@@ -44,9 +47,13 @@ class HonestClient(NumPyClient):
         self.momentum = momentum
         self.memory = dict(memory or {})
 
+    def local_gradient(self, parameters: np.ndarray, round: int) -> np.ndarray:
+        """The gradient on this worker's batch of the round: float32 [N]."""
+        return self.gradient(parameters, self.worker, round)
+
     def update(self, parameters: np.ndarray, round: int) -> np.ndarray:
         """What this worker sends, before encoding: float32 [N]."""
-        gradient = self.gradient(parameters, self.worker, round)
+        gradient = self.local_gradient(parameters, round)
         if not self.momentum or not np.isfinite(gradient).all():
             return gradient  # a broken gradient costs its round, not the momentum
         before = self.memory.get("momentum", np.float32(0.0))

@@ -16,7 +16,7 @@ from flwr.serverapp.strategy import Result, Strategy
 from torch import Tensor
 
 from strategies.federation import Federation
-from strategies.training import Training
+from strategies.training import Observe, Training
 from strategies.transport import wire
 from strategies.transport.exchange import push, replies
 from strategies.transport.intake import Intake
@@ -26,6 +26,7 @@ log = getLogger("signfed")
 
 EvaluateFn = Callable[[int, ArrayRecord], MetricRecord | None]
 RoundFn = Callable[[dict[str, Any]], None]
+NodesFn = Callable[[list[tuple[int, ...]]], None]
 
 
 @dataclass
@@ -93,13 +94,17 @@ class RobustStrategy(Strategy):
         evaluate_fn: EvaluateFn | None = None,
         *,
         federation: Federation | None = None,
+        on_nodes: NodesFn | None = None,
+        observe: Observe | None = None,
         on_round: RoundFn | None = None,
     ) -> Result:
-        """Run the federation: Flower's `start` with two more arguments.
+        """Run the federation: Flower's `start` with four more arguments.
 
         initial_arrays: one array "parameters", float32 [N]. timeout: seconds for the replies of
         a round. evaluate_config: not used; evaluation is central (`evaluate_fn`), since a
         client's word about its own accuracy is worth nothing here.
+        on_nodes: gets the workers of each node once all are there, and may raise.
+        observe: sees updates and direction of each usable round, adds to its record.
         on_round: gets one record a round, the line of `rounds.jsonl`.
         Raises ValueError when `check` fails, FederationError when the federation cannot go on.
         """
@@ -108,9 +113,11 @@ class RobustStrategy(Strategy):
         self.check(federation.num_workers, num_rounds)
         parameters = torch.from_numpy(initial_arrays["parameters"].numpy())
         intake = Intake(federation.num_workers, federation.codec, len(parameters))
-        training = Training(self, federation, parameters)
+        training = Training(self, federation, parameters, observe)
         self._run = _Run(federation, intake, training, timeout)
         intake.gather(grid, federation.node_timeout)
+        if on_nodes:
+            on_nodes(intake.hosted)
         arrays, result = initial_arrays, Result(arrays=initial_arrays)
         for server_round in range(1, num_rounds + 1):
             clock = [time.perf_counter()]

@@ -75,19 +75,6 @@ class Record:
         p = torch.tensor(self.crossover(n_coordinates), dtype=torch.float64)
         return log_likelihood_ratio(p, eps, max_llr).to(torch.float32)
 
-    def block_llr(self, edges: Sequence[int], eps: float, max_llr: float) -> Tensor:
-        """w_m per block, float32 [blocks].
-
-        p is the worker's pooled estimate, except in a block where it is on the other side of 1/2,
-        by more than 0.05: there the worker is another one, and p is the block's own.
-        """
-        lengths = torch.tensor(edges, dtype=torch.float64).diff()
-        p_block = self.blocks / (lengths * self.rounds)
-        p_pooled = torch.full_like(p_block, self.crossover(edges[-1]))
-        opposite = (p_block - 0.5) * (p_pooled - 0.5) < 0
-        p = torch.where(opposite & ((p_block - 0.5).abs() > MARGIN), p_block, p_pooled)
-        return log_likelihood_ratio(p, eps, max_llr).to(torch.float32)
-
     def coordinate_table(self, prior: float, eps: float, max_llr: float) -> Tensor:
         """w_mn for every whole count that can be: float32 [c_m + 1], p = (prior + count) / c_m.
 
@@ -120,3 +107,23 @@ class Record:
             dtype = torch.int16 if whole else torch.float32
             self.counts = torch.zeros(n_coordinates, dtype=dtype, device=device)
         return self.counts
+
+
+def block_llrs(
+    records: Sequence[Record], edges: Sequence[int], eps: float, max_llr: float
+) -> Tensor:
+    """w_m per block of workers with c_m > 0: float32 [n, blocks].
+
+    p is the worker's pooled estimate, except in a block where it is on the other side of 1/2, by
+    more than 0.05: there the worker is another one, and p is the block's own. Unless half of the
+    workers are: then it is the vote that went wrong in the block, not they.
+    """
+    lengths = torch.tensor(edges, dtype=torch.float64).diff()
+    rounds = torch.tensor([record.rounds for record in records], dtype=torch.float64)[:, None]
+    p_block = torch.stack([record.blocks for record in records]) / (lengths * rounds)
+    pooled = [record.crossover(edges[-1]) for record in records]
+    p_pooled = torch.tensor(pooled, dtype=torch.float64)[:, None]
+    opposite = ((p_block - 0.5) * (p_pooled - 0.5) < 0) & ((p_block - 0.5).abs() > MARGIN)
+    few = 2 * opposite.sum(dim=0) < len(records)
+    p = torch.where(opposite & few, p_block, p_pooled)
+    return log_likelihood_ratio(p, eps, max_llr).to(torch.float32)

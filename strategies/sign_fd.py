@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from strategies.base import RobustStrategy
-from strategies.reliability import Record, block_edges, trusted
+from strategies.reliability import Record, block_edges, block_llrs, trusted
 from strategies.updates import Updates, signs_of
 from strategies.vote import (
     block_disagreements,
@@ -109,7 +109,7 @@ class SignFD(RobustStrategy):
         if not any(record.rounds for record in records):
             decoded = weighted_vote(packed, torch.ones(len(records)), n)
         elif not self._weighs_coordinates(updates.round):
-            weights = torch.stack([self._block_weights(record, edges) for record in records])
+            weights = self._block_weights(records, edges)
             decoded = weighted_vote(packed, weights, n, edges)
         elif self.forget == 1:
             decoded = vote_and_count(packed, counts, list(map(self._table, records)), n)
@@ -168,13 +168,17 @@ class SignFD(RobustStrategy):
     def _weighs_coordinates(self, server_round: int) -> bool:
         return self.crossover in ("alg1", "eq17") and server_round > self.initial_rounds + 1
 
-    def _block_weights(self, record: Record, edges: list[int]) -> Tensor:
-        """w_m, float32 [blocks]: one block but for crossover="blocks"."""
-        if record.rounds == 0:
-            return torch.zeros(len(edges) - 1)
+    def _block_weights(self, records: list[Record], edges: list[int]) -> Tensor:
+        """w_m, float32 [n, blocks]: one block but for crossover="blocks"; 0 for a newcomer."""
+        weights = torch.zeros(len(records), len(edges) - 1)
+        known = [i for i, record in enumerate(records) if record.rounds]
+        met = [records[i] for i in known]
         if self.crossover == "blocks":
-            return record.block_llr(edges, self.eps, self.max_llr)
-        return record.pooled_llr(edges[-1], self.eps, self.max_llr).reshape(1)
+            weights[known] = block_llrs(met, edges, self.eps, self.max_llr)
+        else:
+            for i in known:
+                weights[i] = records[i].pooled_llr(edges[-1], self.eps, self.max_llr)
+        return weights
 
     def _table(self, record: Record) -> Tensor:
         """w_mn by whole count."""

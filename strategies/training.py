@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from logging import getLogger
 from typing import Any, Protocol
 
@@ -16,6 +17,10 @@ from strategies.updates import Updates
 log = getLogger("signfed")
 
 MAX_FAILED_ROUNDS = 5  # in a row, before the run is given up
+
+
+# (updates, direction, the round's record) -> more fields of the record
+Observe = Callable[[Updates, Tensor, dict[str, Any]], dict[str, Any]]
 
 
 class Rule(Protocol):
@@ -40,10 +45,17 @@ def fallback(updates: Updates) -> Tensor:
 class Training:
     """A rule, an optimizer and a model, float32 [N]; a round that is not usable keeps the model."""
 
-    def __init__(self, rule: Rule, federation: Federation, parameters: Tensor) -> None:
-        """parameters: where to start, float32 [N]; copied."""
+    def __init__(
+        self,
+        rule: Rule,
+        federation: Federation,
+        parameters: Tensor,
+        observe: Observe | None = None,
+    ) -> None:
+        """parameters: where to start, float32 [N]; copied. observe: sees each usable round."""
         self.parameters = parameters
         self._rule = rule
+        self._observe = observe
         self._federation = federation
         self._descent = Descent(federation.step, parameters)
         self._failed_rounds = 0
@@ -74,6 +86,8 @@ class Training:
         if not torch.isfinite(direction).all():
             return self._skip("the rule's direction is not finite", record)
         self._failed_rounds = 0
+        if self._observe:
+            record |= self._observe(updates, direction, record)
         self.parameters = self._descent.take(direction)
         return True
 

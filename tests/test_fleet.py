@@ -21,11 +21,14 @@ from strategies import FederationError
 from strategies.registry import PRE_AGGREGATIONS, STRATEGIES
 from tests.federation import Outcome, config_for, federate
 
+# What a Flower client can know.
+IN_FLOWER = [name for name, attack in ATTACKS.items() if attack.knowledge != "server"]
+
 # The rule, attack or encoder under test, and what it needs besides. New ones join by themselves.
 CASES = (
     [{"strategy": name} for name in STRATEGIES]
-    + [{"strategy": "sign-mv", "attack": name} for name in ATTACKS]
-    + [{"strategy": "mean", "attack": name} for name in ATTACKS]
+    + [{"strategy": "sign-mv", "attack": name} for name in IN_FLOWER]
+    + [{"strategy": "mean", "attack": name} for name in IN_FLOWER]
     + [{"strategy": "mean", "encoder": name} for name in ENCODERS]
     + [{"strategy": "median", "pre-aggregation": name} for name in PRE_AGGREGATIONS]
     + [
@@ -38,7 +41,7 @@ CASES = (
 
 def as_fleet(path, **keys):
     config = config_for(path, {key.replace("_", "-"): value for key, value in keys.items()})
-    execute(config, fleet)
+    execute(config, fleet, reach="server")
     return Outcome(read_summary(path), read_rounds(path))
 
 
@@ -102,7 +105,7 @@ def test_a_partitions_gradient_is_computed_once(large, monkeypatch, tmp_path):
     monkeypatch.setattr(problem, "gradient", counting)
     strategy = build_strategy(config)
     with ThreadPoolExecutor(2) as pool:
-        workers = Fleet(Run(config, strategy, problem, print), pool, on_device=False)
+        workers = Fleet(Run(config, strategy, problem, None, print), pool, on_device=False)
         for round in (1, 2):
             told = strategy.instructions(15)
             updates, dropped = workers.updates(problem.initial(), round, told)
@@ -155,7 +158,7 @@ class Broken:
 def run_broken(broken, on_round):
     config = parse({"task": "quadratic", "strategy": "mean", "attack": "none", "num-rounds": 9})
     problem = Broken(config.workload, broken)
-    return fleet(Run(config, build_strategy(config), problem, on_round))
+    return fleet(Run(config, build_strategy(config), problem, None, on_round))
 
 
 def test_a_row_that_is_not_finite_is_dropped_and_counted():

@@ -19,12 +19,14 @@ class Task:
     """A data set, or something else to minimise, with the models that fit it.
 
     models: names, the default first. num_train: training samples, known before loading; None
-    where there are no samples to share out. load: (data_dir, download) -> Dataset, None likewise.
+    where there are no samples to share out; num_classes likewise. load: (data_dir, download) ->
+    Dataset, None likewise.
     """
 
     description: str
     models: tuple[str, ...]
     num_train: int | None = None
+    num_classes: int | None = None
     load: Callable[[Path, bool], Dataset] | None = None
 
     def problem(self, workload: Workload) -> Problem:
@@ -40,18 +42,21 @@ TASKS: dict[str, Task] = {
         "1,797 real 8x8 handwritten digits, embedded (scikit-learn)",
         models=("mlp",),
         num_train=DIGITS_TRAIN,
+        num_classes=10,
         load=lambda data_dir, download: load_digits(),
     ),
     "mnist": Task(
         "70,000 28x28 handwritten digits (torchvision, from data-dir)",
         models=("fd-cnn",),
         num_train=60_000,
+        num_classes=10,
         load=partial(load_torchvision, "MNIST", 0.1307, 0.3081),
     ),
     "fashion-mnist": Task(
         "70,000 28x28 pieces of clothing (torchvision, from data-dir)",
         models=("fd-cnn",),
         num_train=60_000,
+        num_classes=10,
         load=partial(load_torchvision, "FashionMNIST", 0.2860, 0.3530),
     ),
     "quadratic": Task(

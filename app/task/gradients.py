@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
@@ -78,16 +78,43 @@ class Gradients:
         self._device = device
         self._precision = precision
 
-    def __call__(self, parameters: np.ndarray, worker: int, round: int) -> np.ndarray:
-        """float32 [N] at `parameters` float32 [N]; worker 0-based, round 1-based."""
+    def __call__(
+        self,
+        parameters: np.ndarray,
+        worker: int,
+        round: int,
+        relabel: Callable[[np.ndarray], np.ndarray] | None = None,
+    ) -> np.ndarray:
+        """float32 [N] at `parameters` float32 [N]; worker 0-based, round 1-based.
+
+        relabel: makes other labels, int64 [batch_size], of the batch's.
+        """
         with one_thread(), self.precision():
             flat = torch.tensor(parameters, device=self._device)
             model = self._own_model()
             nn.utils.vector_to_parameters(flat, model.parameters())
             x, y = self.samples(self.batch(worker, round))
+            if relabel is not None:
+                y = torch.from_numpy(relabel(y.cpu().numpy())).to(y)
             loss = cross_entropy(model(x), y)
             gradients = torch.autograd.grad(loss, list(model.parameters()))
             return nn.utils.parameters_to_vector(gradients).float().cpu().numpy()
+
+    def everywhere(self, parameters: np.ndarray) -> np.ndarray:
+        """The gradient of the mean loss over the whole training set: float32 [N]."""
+        with one_thread(), self.precision():
+            model = self._own_model()
+            nn.utils.vector_to_parameters(
+                torch.tensor(parameters, device=self._device), model.parameters()
+            )
+            total = torch.zeros(len(parameters), dtype=torch.float64, device=self._device)
+            for ids in torch.arange(len(self._y), device=self._device).split(TEST_BATCH):
+                x, y = self.samples(ids)
+                loss = cross_entropy(model(x), y, reduction="sum")
+                total += nn.utils.parameters_to_vector(
+                    torch.autograd.grad(loss, list(model.parameters()))
+                )
+            return (total / len(self._y)).float().cpu().numpy()
 
     def precision(self) -> AbstractContextManager[None]:
         """The precision in which these gradients are computed."""

@@ -15,6 +15,7 @@ from app.task.data import Dataset
 from app.task.gradients import Gradients, evaluate
 from app.task.models import build, flatten
 from app.task.partition import stratified
+from clients import Relabel
 from strategies.seeds import generator
 
 
@@ -41,8 +42,13 @@ class Problem(Protocol):
     def initial(self) -> Tensor:
         """The parameters of round 1, float32 [N]."""
 
-    def gradient(self, parameters: np.ndarray, worker: int, round: int) -> np.ndarray:
-        """What the worker computes in the round, float32 [N]."""
+    def gradient(
+        self, parameters: np.ndarray, worker: int, round: int, relabel: Relabel | None = None
+    ) -> np.ndarray:
+        """What the worker computes in the round, float32 [N]; on changed labels if asked."""
+
+    def truth(self, parameters: np.ndarray) -> np.ndarray:
+        """The gradient of what is minimised, without a batch's noise: float32 [N]."""
 
     def batched(self) -> BatchedGradients | None:
         """All workers' gradients at once with the same bits, where that is the faster way."""
@@ -62,8 +68,13 @@ class Classification:
     def initial(self) -> Tensor:
         return flatten(build(self._workload.model, self._workload.seed))
 
-    def gradient(self, parameters: np.ndarray, worker: int, round: int) -> np.ndarray:
-        return self._gradients(parameters, worker, round)
+    def gradient(
+        self, parameters: np.ndarray, worker: int, round: int, relabel: Relabel | None = None
+    ) -> np.ndarray:
+        return self._gradients(parameters, worker, round, relabel)
+
+    def truth(self, parameters: np.ndarray) -> np.ndarray:
+        return self._gradients.everywhere(parameters)
 
     def batched(self) -> BatchedGradients | None:
         initial = self.initial().numpy()
@@ -110,7 +121,12 @@ class Quadratic:
         draws = generator(self._workload.seed, "initial")
         return torch.from_numpy(draws.standard_normal(self.dimensions, dtype=np.float32))
 
-    def gradient(self, parameters: np.ndarray, worker: int, round: int) -> np.ndarray:
+    def truth(self, parameters: np.ndarray) -> np.ndarray:
+        return parameters.copy()
+
+    def gradient(
+        self, parameters: np.ndarray, worker: int, round: int, relabel: Relabel | None = None
+    ) -> np.ndarray:
         draws = generator(self._workload.seed, "batch", worker, round)
         noise = draws.standard_normal(self.dimensions, dtype=np.float32)
         return parameters + noise / np.float32(np.sqrt(self._workload.batch_size))

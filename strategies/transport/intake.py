@@ -51,6 +51,11 @@ class Intake:
         """The nodes that host workers."""
         return [node for node, _ in self._roster.items()]
 
+    @property
+    def hosted(self) -> list[tuple[int, ...]]:
+        """The workers of each of them."""
+        return [workers for _, workers in self._roster.items()]
+
     def gather(self, grid: Grid, timeout: float) -> None:
         """Ask every node once which partition it is, until each worker has a node.
 

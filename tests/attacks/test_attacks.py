@@ -2,18 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from attacks import ATTACKS, attack, craft
+from attacks import ATTACKS, KnowledgeError, View, attack, build, craft, knows
 from strategies import Mean, SignMV, Updates
-
-OWN = np.array([[1.0, -2.0, 0.0, -0.5], [-3.0, 4.0, 5.0, -6.0]], np.float32)
-
-
-def randn(*shape, seed=0):
-    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
-
-
-def crafted(name, own=OWN, **options):
-    return craft(name, own, n_total=5, seed=0, **options)
+from tests.attacks.inputs import LABELS, OWN, call, crafted, randn
 
 
 @pytest.mark.parametrize(
@@ -78,25 +69,100 @@ def test_gaussian_noise_knows_nothing_of_the_gradient():
 
 # From here on: what must hold for every attack in the table, and for those still to come.
 
-
-def needs(name):
-    honest = randn(3, 4, seed=9)
-    return {"honest": honest} if ATTACKS[name].knowledge == "omniscient" else {}
+OMNISCIENT = [name for name, a in ATTACKS.items() if knows(a.knowledge, "omniscient")]
+PLAIN = [name for name in ATTACKS if name != "time-varying"]  # which has no function of its own
 
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_input_is_untouched(name):
-    own = OWN.copy()
-    own.flags.writeable = False
-    sent = crafted(name, own, **needs(name))
-    assert sent.shape == own.shape and sent.dtype == np.float32
-    assert own.tobytes() == OWN.tobytes()
+    own, honest = OWN.copy(), randn(3, 4)
+    if ATTACKS[name].stage == "data":
+        own = LABELS.copy()
+    before = own.copy()
+    own.flags.writeable = honest.flags.writeable = False
+    sent = crafted(name, own, n_classes=4) if own.dtype == int else call(name, honest, own)
+    assert sent.shape == own.shape and sent.dtype == own.dtype
+    assert own.tobytes() == before.tobytes() and honest.tobytes() == randn(3, 4).tobytes()
 
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_the_seed_fixes_what_is_sent(name):
-    sent, again = (craft(name, OWN, n_total=5, seed=3, **needs(name)) for _ in range(2))
+    sent, again = (call(name, seed=3) for _ in range(2))
     assert sent.tobytes() == again.tobytes()
+
+
+def needed(name):
+    """What the attack declared to need besides its own rows."""
+    chosen, known = ATTACKS[name], {}
+    if knows(chosen.knowledge, "omniscient"):
+        known["honest"] = randn(3, 4)
+    if chosen.truth:
+        known["truth"] = randn(4)
+    if chosen.knowledge == "server":
+        known |= {"findings": {}, "ids": (0, 1), "honest_ids": (2, 3, 4)}
+    if chosen.stage == "data":
+        known["n_classes"] = 4
+    return known
+
+
+def view_of(name, **known):
+    own = LABELS if ATTACKS[name].stage == "data" else OWN
+    return View(own, tuple(np.random.default_rng(i) for i in range(2)), 5, **known)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_what_was_declared_is_enough(name):
+    sent = build(name)(view_of(name, **needed(name)))
+    assert sent.shape == (2, 4)
+    assert sent.dtype == (np.int64 if ATTACKS[name].stage == "data" else np.float32)
+
+
+@pytest.mark.parametrize("name, field", [(name, field) for name in PLAIN for field in needed(name)])
+def test_what_was_declared_is_needed_and_guarded(name, field):
+    known = needed(name)
+    del known[field]
+    with pytest.raises(KnowledgeError, match=rf"view\.{field} is for attacks that declare"):
+        build(name)(view_of(name, **known))
+
+
+@pytest.mark.parametrize("name", [n for n in OMNISCIENT if n not in ("byzmean", "time-varying")])
+def test_omniscient_attackers_send_the_same(name):
+    sent = call(name, own=randn(3, 4))
+    assert sent[0].tobytes() == sent[1].tobytes() == sent[2].tobytes()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", OMNISCIENT)
+def test_an_honest_row_that_is_not_finite_counts_as_absent(name, bad):
+    options = {"attacks": "byzmean"} if name == "time-varying" else {}
+    honest = randn(4, 4, seed=3)
+    broken = np.concatenate([honest, np.ones((1, 4), np.float32)])
+    broken[4, 1] = bad
+    assert call(name, broken, **options).tobytes() == call(name, honest, **options).tobytes()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("n_honest", [0, 1])
+@pytest.mark.parametrize("name", OMNISCIENT)
+def test_few_honest_rows_are_no_accident(name, n_honest):
+    for n_attackers in (1, 2):
+        sent = call(name, randn(n_honest, 4), OWN[:n_attackers])
+        assert sent.shape == (n_attackers, 4) and np.isfinite(sent).all()
+
+
+@pytest.mark.parametrize("name", [n for n in OMNISCIENT if n != "time-varying"])
+def test_coordinates_are_treated_alike(name):
+    """Renumbered in, renumbered out, up to the rounding of sums over coordinates."""
+    own, honest = randn(2, 30, seed=1), 0.2 + randn(6, 30, seed=2)
+    order = np.random.default_rng(0).permutation(30)
+    renumbered = call(name, honest[:, order], own[:, order])
+    assert renumbered == pytest.approx(call(name, honest, own)[:, order], rel=1e-5, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", [n for n in OMNISCIENT if n not in ("time-varying", "mimic")])
+def test_honest_workers_are_treated_alike(name):
+    own, honest = randn(2, 30, seed=1), 0.2 + randn(6, 30, seed=2)
+    assert call(name, honest[::-1], own) == pytest.approx(call(name, honest, own), abs=1e-5)
 
 
 @pytest.mark.parametrize("name", ["stochastic-sign-flip", "gaussian"])
@@ -108,12 +174,14 @@ def test_another_seed_sends_something_else(name):
 
 @pytest.mark.parametrize("name", [n for n, a in ATTACKS.items() if a.knowledge == "own"])
 def test_who_knows_only_its_own_row_ignores_the_colluders(name):
-    changed = OWN.copy()
-    changed[0] = 99.0
-    assert crafted(name, OWN)[1].tobytes() == crafted(name, changed)[1].tobytes()
+    own = LABELS if ATTACKS[name].stage == "data" else OWN
+    changed = own.copy()
+    changed[0] = 99
+    sent, other = (crafted(name, rows, n_classes=4) for rows in (own, changed))
+    assert sent[1].tobytes() == other[1].tobytes()
 
 
-@pytest.mark.parametrize("knowledge", ["own", "colluders", "omniscient"])
+@pytest.mark.parametrize("knowledge", ["own", "colluders", "omniscient", "server"])
 def test_honest_rows_reach_only_who_declared_to_need_them(knowledge, monkeypatch):
     seen = []
 
@@ -127,7 +195,18 @@ def test_honest_rows_reach_only_who_declared_to_need_them(knowledge, monkeypatch
     sent = craft("spy", OWN, honest, n_total=5, seed=0, factor=2.0)
     (view,) = seen
     assert np.array_equal(sent, 2 * OWN)
-    assert view.honest is (honest if knowledge == "omniscient" else None)
+    allowed = {"own": (), "colluders": (), "omniscient": ("honest",)}
+    fields = ("honest", "findings", "ids", "honest_ids")
+    for field in (*fields, "truth", "n_classes"):
+        if field in allowed.get(knowledge, fields):
+            assert getattr(view, field) is not None
+        else:
+            with pytest.raises(KnowledgeError, match=rf"view\.{field} is for attacks that"):
+                getattr(view, field)
+    if knows(knowledge, "omniscient"):
+        assert view.honest is honest
+    if knowledge == "server":
+        assert (view.findings, view.ids, tuple(view.honest_ids)) == ({}, (0, 1), (2, 3, 4))
     assert view.n_total == 5 and len(view.generators) == 2
 
 
@@ -161,7 +240,7 @@ def test_impossible_arguments_are_refused(name, options, text):
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_without_attackers_nothing_is_crafted(name):
-    assert craft(name, np.zeros((0, 3), np.float32), n_total=2, seed=0).shape == (0, 3)
+    assert call(name, randn(2, 4), OWN[:0]).shape == (0, 4)
 
 
 def test_an_option_of_another_attack_is_refused():
@@ -185,19 +264,43 @@ def direction(rule, honest, lied, signs):
 
 @pytest.mark.parametrize(
     "name, options, liars",
-    [("gaussian", {"std": 100.0}, 1), ("sign-inversion", {}, 6)],
+    [
+        ("gaussian", {"std": 100.0}, 1),
+        ("random", {"std": 100.0}, 1),
+        ("sign-inversion", {}, 6),
+        ("sign-flip", {}, 6),
+        ("reverse-scaling", {"factor": 100.0}, 1),
+        ("lie", {"z": 50.0}, 4),
+        ("byzmean", {"inner": "ipm", "epsilon": 1.0}, 1),
+        ("ipm", {"epsilon": 5.0}, 3),
+        ("directional", {"value": -20.0}, 1),
+        ("sleeper", {"rounds": 0}, 6),
+        ("time-varying", {"attacks": "sign-flip,ipm", "epsilon": 1.0}, 6),
+    ],
 )
 def test_the_mean_breaks(name, options, liars):
     """Gradients around 1: the mean points away from them in about half of the coordinates."""
     gradients = 1.0 + 0.1 * randn(11, 2000)
     own, honest = gradients[:liars], gradients[liars:]
     assert (direction(Mean(), honest, own, signs=False) > 0).all()
-    broken = direction(Mean(), honest, crafted(name, own, **options), signs=False)
+    broken = direction(Mean(), honest, crafted(name, own, honest, **options), signs=False)
     assert np.mean(broken < 0) > 0.45
     assert np.abs(broken - 1.0).mean() > 0.9
 
 
-@pytest.mark.parametrize("name, moved", [("sign-inversion", 1.0), ("stochastic-sign-flip", 0.5)])
+VOTERS = [
+    "sign-inversion",
+    "omniscient",
+    "colluding-majority",
+    "vote-aware",
+    "weight-aware",
+    "directional",
+]
+
+
+@pytest.mark.parametrize(
+    "name, moved", [("stochastic-sign-flip", 0.5), *((name, 1.0) for name in VOTERS)]
+)
 def test_a_majority_vote_turns_where_its_margin_is_small(name, moved):
     """5 workers, 1 lies: 3 to 2 becomes 2 to 3 when its bit is flipped; 5 to 0 stays."""
     close, clear = 1000, 500
@@ -205,6 +308,6 @@ def test_a_majority_vote_turns_where_its_margin_is_small(name, moved):
     honest[:2, :close] = -1.0
     own = np.ones((1, close + clear), np.float32)
     assert (direction(SignMV(), honest, own, signs=True) == 1.0).all()
-    turned = direction(SignMV(), honest, crafted(name, own), signs=True) < 0
+    turned = direction(SignMV(), honest, crafted(name, own, honest), signs=True) < 0
     assert np.mean(turned[:close]) == pytest.approx(moved, abs=0.08)  # 5 deviations of 1000 coins
     assert not turned[close:].any()

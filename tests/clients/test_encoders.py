@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from attacks import ATTACKS
-from clients import ENCODERS, ByzantineClient, HonestClient
+from clients import ENCODERS, HonestClient
 from clients.encoders import add_noise, stochastic_sign
+from tests.clients.liars import lying
 
 DRAWS = 20_000
 GRADIENT = np.array([0.5, -0.25, 0.0, -0.0, 2.0, -3.0, 1e-3, -1e-3, 0.125, -1.0], np.float32)
@@ -248,9 +249,7 @@ def test_a_liar_keeps_an_honest_memory_and_lies_about_what_it_would_send():
     gradients = [(4.0, 3.0, 1.0, 0.0), (0.0, 0.0, 1.5, -2.0)]
     encoder, inversion = ENCODERS["top-k"](fraction=0.25), ATTACKS["sign-inversion"]
     honest = client(encoder, *gradients, momentum=0.5)
-    liar = ByzantineClient(
-        0, honest.gradient, encoder, inversion, {}, seed=0, n_total=3, momentum=0.5
-    )
+    liar = lying(0, honest.gradient, encoder, inversion, momentum=0.5)
     for round in (1, 2):
         assert send(liar, 4, round).tolist() == (-send(honest, 4, round)).tolist()
     for name in ("momentum", "error"):
@@ -263,7 +262,7 @@ def test_a_liar_keeps_an_honest_memory_and_lies_about_what_it_would_send():
 def test_what_a_liar_sends_is_not_drawn_a_second_time(name, options):
     honest = client(ENCODERS[name](**options), np.ones(200))
     inversion = ATTACKS["sign-inversion"]
-    liar = ByzantineClient(0, honest.gradient, honest.encoder, inversion, {}, seed=0, n_total=3)
+    liar = lying(0, honest.gradient, honest.encoder, inversion)
     assert send(liar, 200).tolist() == (-send(honest, 200)).tolist()
 
 

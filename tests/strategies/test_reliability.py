@@ -5,11 +5,12 @@ import pytest
 import torch
 
 from strategies import SignFD, SignMV
-from strategies.reliability import Record, block_edges
+from strategies.reliability import Record, block_edges, block_llrs
 from tests.strategies.reference import llr
 from tests.strategies.runs import play, random_rounds, same_bits
 
 N = 1024  # four blocks of 256
+EDGES = [0, 256, 512, 768, 1024]
 EPS, LIMIT = 1e-5, 10.0
 
 
@@ -44,13 +45,29 @@ def test_blocks_cover_the_vector(n, blocks, lengths):
 def test_a_block_decides_where_the_worker_is_on_the_other_side(share, weight_of):
     rounds = 10
     wrong = torch.tensor(share, dtype=torch.float64) / 100 * 256 * rounds
+    plain = torch.full((4,), 10 / 100 * 256 * rounds, dtype=torch.float64)
+    others = [Record(rounds, float(plain.sum()), blocks=plain) for _ in range(2)]
     record = Record(rounds=rounds, disagreements=float(wrong.sum()), blocks=wrong)
-    weights = record.block_llr([0, 256, 512, 768, 1024], EPS, LIMIT)
+    weights, *theirs = block_llrs([record, *others], EDGES, EPS, LIMIT)
     assert weights.shape == (4,) and weights.dtype == torch.float32
+    assert torch.stack(theirs).flatten().tolist() == pytest.approx([llr(0.1)] * 8, rel=1e-5)
     pooled = llr(sum(share) / 400)
     for block, estimate in enumerate(weight_of):
         expected = pooled if estimate == "pooled" else llr(share[block] / 100)
         assert weights[block].item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("turned, who_decides", [(1, "block"), (2, "pooled"), (4, "pooled")])
+def test_a_block_in_which_half_of_the_workers_turn_is_the_votes_fault(turned, who_decides):
+    """Of four workers that err in 10 %, some are outvoted in 90 % of the last block."""
+    share = np.full((4, 4), 10.0)
+    share[:turned, 3] = 90
+    wrong = torch.from_numpy(share) / 100 * 256 * 10
+    records = [Record(10, float(row.sum()), blocks=row) for row in wrong]
+    weights = block_llrs(records, EDGES, EPS, LIMIT)
+    expected = llr(0.9) if who_decides == "block" else llr(0.3)
+    assert weights[:turned, 3].tolist() == pytest.approx([expected] * turned, rel=1e-5)
+    assert weights[turned:, 3].tolist() == pytest.approx([llr(0.1)] * (4 - turned), rel=1e-5)
 
 
 def layer_liar_rounds(n_rounds=6, n=5, liars=2):

@@ -1,0 +1,61 @@
+"""The attack of a run: what it has to know, and what can be known where its clients run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from app.keys import ConfigError
+from app.plugins import Plugin, attack_plugin
+from app.task import Task
+from attacks import Attack, Knowledge, build, knows
+
+
+def built(plugin: Plugin) -> Attack:
+    """The attack with its options."""
+    return build(plugin.name, **dict(plugin.options))
+
+
+def fitting_attack(values: Mapping[str, Any], task: Task) -> Plugin:
+    """The attack, known to fit the task and the clients."""
+    held = (task.num_train or 1) // values["num-workers"]
+    plugin = attack_plugin(values, epoch=math.ceil(held / values["batch-size"]) or 1)
+    attack = built(plugin)
+    parts = [part for name in attack.parts for part in attack.options[name]] or [attack]
+    if task.num_classes is None and any(part.stage == "data" for part in parts):
+        raise ConfigError(
+            f"attack={plugin.name!r}: changes labels, and task={values['task']!r} has none"
+        )
+    memory = values["worker-momentum"] or values["encoder"] == "top-k"
+    if attack.knowledge != "own" and memory:
+        raise ConfigError(
+            f"attack={plugin.name!r}: who knows other workers' updates computes them, and expects "
+            "clients without memory: worker-momentum 0 and an encoder other than top-k"
+        )
+    return plugin
+
+
+def check_reach(plugin: Plugin, reach: Knowledge) -> None:
+    """Raise ConfigError when the attack asks for more than can be known where its clients run."""
+    knowledge = built(plugin).knowledge
+    if not knows(reach, knowledge):
+        where = {"colluders": "a real device", "omniscient": "a Flower client"}[reach]
+        remedy = "run it as a simulation" if knowledge == "omniscient" else "use --engine fleet"
+        raise ConfigError(
+            f"attack={plugin.name!r}: needs knowledge {knowledge!r}, {where} can have at "
+            f"most {reach!r}; {remedy}"
+        )
+
+
+def check_hosts(plugin: Plugin, liars: set[int], hosted: list[tuple[int, ...]]) -> None:
+    """Raise ConfigError when attackers that have to collude sit on several devices.
+
+    hosted: the workers of each device.
+    """
+    knowledge = built(plugin).knowledge
+    if liars and knowledge != "own" and not any(liars <= set(workers) for workers in hosted):
+        raise ConfigError(
+            f"attack={plugin.name!r}: attackers who know one another's updates have to be "
+            f"on one device; workers {sorted(liars)} are on several"
+        )

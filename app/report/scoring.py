@@ -1,0 +1,74 @@
+"""How well the rule saw through the liars: only a report may know who they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from strategies import Updates
+from strategies.vote import majority_vote
+
+# What a round's record and a run's summary hold, in shares of 0..1.
+SCORES = ("liars_trusted", "honest_distrusted", "wrong_bits")
+
+
+class Scorer:
+    """Scores one round after another of a run in which `byzantine_ids` lie."""
+
+    def __init__(self, byzantine_ids: tuple[int, ...], num_workers: int) -> None:
+        self._liars = set(byzantine_ids)
+        self._honest = set(range(num_workers)) - self._liars
+
+    def __call__(
+        self, updates: Updates, direction: Tensor, record: Mapping[str, Any]
+    ) -> dict[str, float]:
+        """wrong_bits always, the others where the rule says whom it trusts."""
+        scores = trust(record, self._liars, self._honest)
+        honest = torch.tensor([worker not in self._liars for worker in updates.ids.tolist()])
+        if honest.any():
+            scores["wrong_bits"] = wrong_bits(updates, honest, direction)
+        return scores
+
+
+def trust(record: Mapping[str, Any], liars: set[int], honest: set[int]) -> dict[str, float]:
+    """Shares of liars that the rule trusts, and of honest workers that it does not.
+
+    Whom it trusts: the record's "trusted"; with "weights" (worker id -> share) instead, those with
+    at least half of an equal share.
+    """
+    if "trusted" in record:
+        trusted = set(record["trusted"])
+    elif weights := record.get("weights"):
+        trusted = {int(w) for w, share in weights.items() if share >= 0.5 / len(weights)}
+    else:
+        return {}
+    scores = {}
+    if liars:
+        scores["liars_trusted"] = len(liars & trusted) / len(liars)
+    if honest:
+        scores["honest_distrusted"] = len(honest - trusted) / len(honest)
+    return scores
+
+
+def wrong_bits(updates: Updates, honest: Tensor, direction: Tensor) -> float:
+    """Share of coordinates in which the direction's sign is not the honest workers' own.
+
+    Theirs: the majority of their signs with sign(0) = +1, or on a float channel the sign of their
+    mean where that is not 0. A direction of exactly 0 is not their sign.
+
+    honest: bool [n], which rows are. direction: float32 [N].
+    """
+    chosen = honest.to(updates.rows.device)
+    if updates.on_sign_channel:
+        own = Updates(
+            updates.ids[honest], updates.round, updates.n_coordinates, updates.rows[chosen], True
+        )
+        theirs = majority_vote(own)
+    else:
+        weights = chosen.to(updates.rows)
+        theirs = weights @ updates.rows
+    wrong = torch.sign(theirs) * torch.sign(direction.to(theirs)) <= 0
+    return float((wrong & (theirs != 0)).float().mean())

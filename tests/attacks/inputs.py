@@ -1,0 +1,42 @@
+"""What the tests of attacks have in common."""
+
+import numpy as np
+
+from attacks import ATTACKS, craft, knows
+
+OWN = np.array([[1.0, -2.0, 0.0, -0.5], [-3.0, 4.0, 5.0, -6.0]], np.float32)
+LABELS = np.array([[0, 1, 2, 3], [3, 3, 0, 1]])
+LEVELS = ("own", "colluders", "omniscient", "server")
+
+
+def randn(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def matrix(*rows):
+    return np.array(rows, np.float32)
+
+
+def crafted(name, own=OWN, honest=None, **options):
+    n_total = len(own) + (3 if honest is None else len(honest))
+    return craft(name, own, honest, **{"n_total": n_total, "seed": 0} | options)
+
+
+def sent_by_all(name, honest, n_attackers=2, **options):
+    """The one row that all attackers send; their own rows are drawn, and must not matter."""
+    own = randn(n_attackers, honest.shape[1], seed=77)
+    sent = crafted(name, own, honest, **options)
+    assert sent.dtype == np.float32
+    assert all(row.tobytes() == sent[0].tobytes() for row in sent)
+    return sent[0]
+
+
+def call(name, honest=None, own=OWN, **options):
+    """Any attack of the table, with all that it needs; its own rows are labels where it must be."""
+    if ATTACKS[name].stage == "data":
+        return crafted(name, LABELS[: len(own)], n_classes=4, **options)
+    if name == "time-varying":
+        options = {"attacks": "random,lie,sleeper"} | options  # labels are no rows
+    if knows(ATTACKS[name].knowledge, "omniscient") and honest is None:
+        honest = randn(3, own.shape[1], seed=9)
+    return crafted(name, own, honest, **options)

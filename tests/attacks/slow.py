@@ -1,0 +1,150 @@
+"""The attacks from their definitions, with plain loops over lists of floats: slow, float64."""
+
+from itertools import pairwise
+from math import floor, log, sqrt
+
+
+def columns(rows):
+    return list(zip(*rows, strict=True))
+
+
+def mean(rows):
+    return [sum(column) / len(column) for column in columns(rows)]
+
+
+def deviation(rows):
+    """Of a sample: n - 1 in the denominator."""
+    result = []
+    for column in columns(rows):
+        mu = sum(column) / len(column)
+        result.append(sqrt(sum((x - mu) ** 2 for x in column) / (len(column) - 1)))
+    return result
+
+
+def sign(x):
+    return 1.0 if x >= 0 else -1.0
+
+
+def distance2(a, b):
+    return sum((x - y) ** 2 for x, y in zip(a, b, strict=True))
+
+
+def lie(honest, z):
+    return [mu - z * s for mu, s in zip(mean(honest), deviation(honest), strict=True)]
+
+
+def byzmean(honest, n_attackers, z):
+    """Eq. 8, an attacker at a time."""
+    g1 = lie(honest, z)
+    n, m1 = len(honest) + n_attackers, floor(0.5 * n_attackers)
+    m2 = n_attackers - m1
+    g2 = [((n - m1) * g - sum(x)) / m2 for g, x in zip(g1, columns(honest), strict=True)]
+    return [g1 if i < m1 else g2 for i in range(n_attackers)]
+
+
+def perturbation(honest, name):
+    mu = mean(honest)
+    if name == "std":
+        return [-s for s in deviation(honest)]
+    if name == "unit":
+        length = sqrt(sum(x * x for x in mu))
+        return [-x / length for x in mu]
+    return [-1.0 if x > 0 else 1.0 if x < 0 else 0.0 for x in mu]
+
+
+def stretched(honest, name, gamma):
+    return [m + gamma * p for m, p in zip(mean(honest), perturbation(honest, name), strict=True)]
+
+
+def min_max_holds(honest, sent, slack=0.0):
+    """Eq. 14, squared."""
+    most = max(distance2(a, b) for a in honest for b in honest)
+    return all(distance2(sent, g) <= most * (1 + slack) for g in honest)
+
+
+def min_sum_holds(honest, sent, slack=0.0, bound="max"):
+    """Eq. 15, or with the minimum."""
+    sums = [sum(distance2(a, b) for b in honest) for a in honest]
+    limit = max(sums) if bound == "max" else min(sums)
+    return sum(distance2(sent, g) for g in honest) <= limit * (1 + slack)
+
+
+def bisect(honest, name, holds):
+    """The largest gamma by bisection, its upper end doubled from 10 until it is too large."""
+    low, high = 0.0, 10.0
+    while holds(honest, stretched(honest, name, high)):
+        low, high = high, 2 * high
+    for _ in range(60):
+        middle = (low + high) / 2
+        if holds(honest, stretched(honest, name, middle)):
+            low = middle
+        else:
+            high = middle
+    return stretched(honest, name, low)
+
+
+def ipm(honest, epsilon):
+    return [-epsilon * mu for mu in mean(honest)]
+
+
+def mimic(honest):
+    """The row farthest along the top principal direction, found by power iteration over N."""
+    mu = mean(honest)
+    centred = [[x - m for x, m in zip(row, mu, strict=True)] for row in honest]
+
+    def projections(z):
+        return [sum(x * y for x, y in zip(row, z, strict=True)) for row in centred]
+
+    z = centred[0]
+    for _ in range(500):
+        weights = projections(z)
+        z = [sum(w * x for w, x in zip(weights, c, strict=True)) for c in columns(centred)]
+        length = sqrt(sum(x * x for x in z))
+        z = [x / length for x in z]
+    reach = [abs(x) for x in projections(z)]
+    return honest[reach.index(max(reach))]
+
+
+def colluding_majority(own):
+    return [-1.0 if sum(sign(x) for x in column) >= 0 else 1.0 for column in columns(own)]
+
+
+def weakest(margins, share):
+    order = sorted(range(len(margins)), key=lambda i: (margins[i], i))
+    return set(order[: floor(share * len(margins) + 1e-9)])
+
+
+def vote_aware(honest, share):
+    votes = [sum(column) for column in columns(honest)]
+    attacked = weakest([abs(v) for v in votes], share)
+    return [-sign(v) if i in attacked else sign(v) for i, v in enumerate(votes)]
+
+
+def weight(p):
+    p = min(max(p, 0.01), 0.99)
+    return log((1 - p) / p)
+
+
+def weight_aware(honest, honest_p, attackers_p, share):
+    votes = [
+        sum(weight(p) * x for p, x in zip(honest_p, column, strict=True))
+        for column in columns(honest)
+    ]
+    total = sum(abs(weight(p)) for p in attackers_p)
+    allowed = weakest([abs(v) for v in votes], share)
+    target = [-sign(v) if abs(v) < total and i in allowed else sign(v) for i, v in enumerate(votes)]
+    return [[sign(weight(p)) * t for t in target] for p in attackers_p]
+
+
+def filter_aware(honest, share):
+    """The row of the median norm; of the chosen, the k-th smallest to the k-th largest mean."""
+    mu = mean(honest)
+    by_norm = sorted(honest, key=lambda row: sum(x * x for x in row))
+    sent = list(by_norm[(len(honest) - 1) // 2])
+    chosen = weakest([-abs(m) for m in mu], share)
+    entries = sorted(sent[i] for i in chosen)
+    places = sorted(chosen, key=lambda i: -mu[i])
+    assert all(mu[a] >= mu[b] for a, b in pairwise(places))
+    for place, entry in zip(places, entries, strict=True):
+        sent[place] = entry
+    return sent

@@ -1,0 +1,91 @@
+"""IPM, mimic and the omniscient attack: what the honest rows are, copied, scaled or turned."""
+
+import numpy as np
+import pytest
+
+from attacks import View, build
+from attacks.mimic import most_extreme
+from tests.attacks.inputs import crafted, matrix, randn, sent_by_all
+
+HONEST = matrix([0, 1], [0, -1], [10, 0], [2, 0])  # mean (3, 0); it varies along (1, 0)
+
+
+def test_ipm_by_hand():
+    assert sent_by_all("ipm", HONEST) == pytest.approx([-0.3, 0.0], rel=1e-6)
+    assert np.array_equal(sent_by_all("ipm", HONEST, epsilon=2.0), [-6, 0])
+
+
+@pytest.mark.parametrize("epsilon, turned", [(1.9, False), (2.1, True)])
+def test_ipm_turns_a_mean_above_the_ratio_of_honest_to_lying(epsilon, turned):
+    """8 honest, 4 lie: (8 - 4 epsilon) / 12 mu."""
+    honest = 1.0 + randn(8, 20) / 10
+    sent = crafted("ipm", randn(4, 20), honest, epsilon=epsilon)
+    mean = np.concatenate([sent, honest]).mean(axis=0)
+    assert (mean < 0).all() if turned else (mean > 0).all()
+
+
+@pytest.mark.parametrize("target, row", [(0, 0), (2, 2), (3, 3), (-1, 2)])
+def test_mimic_copies_a_row(target, row):
+    """-1: the projections on (1, 0), less the mean 3, are -3, -3, 7, -1."""
+    assert np.array_equal(sent_by_all("mimic", HONEST, target=target), HONEST[row])
+
+
+def test_what_varies_most_decides_and_not_what_is_large():
+    """All rows are far out along (0, 1), and differ along (1, 0)."""
+    honest = matrix([1, 101], [-1, 100], [-6, 100], [3, 99])
+    assert most_extreme(honest) == 2
+
+
+def test_of_rows_that_are_as_far_the_first_is_taken():
+    """Of two, both are; of rows and their opposites, one of the first half is."""
+    assert {most_extreme(randn(2, 30, seed=seed)) for seed in range(20)} == {0}
+    for seed in range(20):
+        half = randn(3, 12, seed=seed)
+        assert most_extreme(np.concatenate([half, -half])) < 3
+
+
+@pytest.mark.parametrize("target", [0, 3, -1])
+def test_mimic_returns_one_of_the_rows(target):
+    honest = randn(7, 40)
+    sent = sent_by_all("mimic", honest, target=target)
+    assert sent.tobytes() in [row.tobytes() for row in honest]
+
+
+def test_the_extreme_row_is_a_finite_one():
+    honest = np.concatenate([np.full((1, 2), np.nan, np.float32), HONEST])
+    assert np.array_equal(sent_by_all("mimic", honest, target=-1), HONEST[2])
+
+
+def test_the_omniscient_attack_by_hand():
+    """Mean |entry| (1 + 2 + 3 + 2 + 2 + 2) / 6 = 2."""
+    honest, truth = matrix([1, -2, 3], [2, -2, 2]), np.array([1, 0, -2], np.float32)
+    assert np.array_equal(sent_by_all("omniscient", honest, truth=truth), [-2, -2, 2])
+    signs = matrix([1, -1, 1], [1, 1, -1])
+    assert np.array_equal(sent_by_all("omniscient", signs, truth=truth), [-1, -1, 1])
+
+
+def test_the_truth_and_the_honest_mean_are_two_things():
+    """The truth decides; when a caller has none, the honest mean, (3, 0), stands for it."""
+    truth = np.array([-5, -5], np.float32)
+    assert (sent_by_all("omniscient", HONEST, truth=truth) > 0).all()
+    assert (sent_by_all("omniscient", HONEST) < 0).all()
+
+
+@pytest.mark.parametrize(
+    "name, options, text",
+    [
+        ("ipm", {"epsilon": 0.0}, "epsilon: expected a finite number above 0, got 0.0"),
+        ("ipm", {"epsilon": float("inf")}, "epsilon: .* got inf"),
+        ("mimic", {"target": 4}, "target: expected -1 or an index among 4 honest rows, got 4"),
+        ("mimic", {"target": -2}, "target: .* got -2"),
+    ],
+)
+def test_impossible_options_are_refused(name, options, text):
+    with pytest.raises(ValueError, match=text):
+        sent_by_all(name, HONEST, **options)
+
+
+def test_without_honest_rows_there_is_nobody_to_mimic():
+    own = randn(2, 3)
+    view = View(own, (), 2, honest=np.zeros((0, 3), np.float32))
+    assert np.array_equal(build("mimic")(view), own)

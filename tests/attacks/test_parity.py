@@ -1,0 +1,112 @@
+"""Each attack beside its slow transcription, on random rows."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.attacks import slow
+from tests.attacks.inputs import crafted, randn
+
+FEW = settings(max_examples=25, deadline=None)
+SEEDS = st.integers(0, 2**20)
+SHARES = st.sampled_from([0.0, 0.2, 0.5, 0.9, 1.0])
+
+
+@st.composite
+def rows(draw, n_min=2):
+    """Whole numbers (with ties and zeros), or normal; of any scale."""
+    random = np.random.default_rng(draw(SEEDS))
+    shape = (draw(st.integers(n_min, 7)), draw(st.integers(1, 6)))
+    if draw(st.booleans()):
+        return random.integers(-3, 4, shape).astype(np.float32)
+    scale = draw(st.sampled_from([1e-3, 1.0, 1e3]))
+    return (scale * (random.standard_normal(shape) + 0.5)).astype(np.float32)
+
+
+def largest(honest):
+    return float(np.abs(honest).max()) + 1e-30
+
+
+def same(name, honest, expected, n_attackers=2, **options):
+    own = randn(n_attackers, honest.shape[1], seed=4)
+    sent = crafted(name, own, honest, **options)
+    expected = np.broadcast_to(expected, sent.shape)
+    assert sent == pytest.approx(expected, rel=2e-6, abs=2e-6 * largest(honest))
+
+
+@FEW
+@given(rows(), st.sampled_from([0.0, 0.3, 1.0, 2.5]))
+def test_lie(honest, z):
+    same("lie", honest, slow.lie(honest.tolist(), z), z=z)
+
+
+@FEW
+@given(rows(), st.integers(1, 5), st.sampled_from([0.3, 1.5]))
+def test_byzmean(honest, m, z):
+    sent = crafted("byzmean", randn(m, honest.shape[1]), honest, z=z)
+    expected = np.array(slow.byzmean(honest.tolist(), m, z))
+    assert sent == pytest.approx(expected, abs=2e-5 * largest(honest))
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows(), st.sampled_from(["std", "unit", "sign"]), st.sampled_from(["min-max", "max", "min"]))
+def test_min_max_and_min_sum(honest, perturbation, bound):
+    """Rows that differ, around a mean that is not 0: there the slow one's search ends."""
+    x = honest.astype(np.float64)
+    if not np.ptp(x, axis=0).any() or not np.abs(x.mean(axis=0)).max() > 1e-6 * np.abs(x).max():
+        return
+    options = {"perturbation": perturbation}
+    if bound == "min-max":
+        expected = slow.bisect(x, perturbation, slow.min_max_holds)
+        sent = crafted("min-max", honest[:1], honest, **options)[0]
+    else:
+        holds = lambda h, s: slow.min_sum_holds(h, s, bound=bound)  # noqa: E731
+        expected = slow.bisect(x, perturbation, holds)
+        sent = crafted("min-sum", honest[:1], honest, **options, bound=bound)[0]
+    # gamma is the square root of a difference that rounding can lift from 0 to 1e-16.
+    assert sent == pytest.approx(np.array(expected), abs=2e-6 * largest(x), rel=2e-6)
+
+
+@FEW
+@given(rows(n_min=1), st.sampled_from([0.1, 2.0]))
+def test_ipm(honest, epsilon):
+    same("ipm", honest, slow.ipm(honest.tolist(), epsilon), epsilon=epsilon)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_mimic(seed):
+    honest = randn(6, 12, seed=seed) * np.linspace(3, 1, 12, dtype=np.float32)
+    same("mimic", honest, slow.mimic(honest.tolist()), target=-1)
+
+
+@FEW
+@given(rows(n_min=1))
+def test_colluding_majority(own):
+    expected = [slow.colluding_majority(own.tolist())] * len(own)
+    assert np.array_equal(crafted("colluding-majority", own), expected)
+
+
+@FEW
+@given(rows(n_min=1), SHARES)
+def test_vote_aware(honest, share):
+    signs = np.where(honest < 0, -1.0, 1.0).astype(np.float32)
+    for values in (signs, np.rint(honest)):
+        same("vote-aware", values, slow.vote_aware(values.tolist(), share), share=share)
+
+
+@FEW
+@given(rows(n_min=1), SHARES, st.integers(1, 4), SEEDS)
+def test_weight_aware(honest, share, m, seed):
+    signs = np.where(honest < 0, -1.0, 1.0).astype(np.float32)
+    p = np.random.default_rng(seed).random(m + len(signs)).tolist()
+    expected = slow.weight_aware(signs.tolist(), p[m:], p[:m], share)
+    findings = {"crossover": dict(enumerate(p))}
+    same("weight-aware", signs, expected, n_attackers=m, findings=findings, share=share)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 1.0])
+@pytest.mark.parametrize("seed", range(5))
+def test_filter_aware(seed, share):
+    honest = randn(4 + seed, 10, seed=seed)
+    same("filter-aware", honest, slow.filter_aware(honest.tolist(), share), share=share)

@@ -1,0 +1,26 @@
+"""Byzantine clients of a small federation, for tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attacks import Attack
+from clients import Adversary, ByzantineClient, Encoder, GradientFn
+
+
+def lying(
+    worker: int,
+    gradient: GradientFn,
+    encoder: Encoder,
+    attack: Attack,
+    *,
+    seed: int = 0,
+    ids: tuple[int, ...] = (),
+    n_total: int = 5,
+    **kept: Any,
+) -> ByzantineClient:
+    """One liar of 5 workers, alone unless ids names others."""
+    adversary = Adversary(attack, ids or (worker,), n_total=n_total, seed=seed, n_classes=10)
+    return ByzantineClient(
+        worker, gradient, encoder, adversary, lambda relabel: gradient, seed=seed, **kept
+    )

@@ -91,6 +91,53 @@ def run(
 
 
 @app.command()
+def score(
+    path: Annotated[Path, typer.Argument(help="folder of a finished run")],
+    control: Annotated[
+        Path | None,
+        typer.Option(help="the same run without attack; default: run it, into PATH/control"),
+    ] = None,
+) -> None:
+    """What the attack cost: accuracy beside the same run without it, and how the rule saw it."""
+    from app.keys import ConfigError
+    from app.report.impact import control_of, print_impact
+
+    sys.path.insert(0, os.getcwd())
+    try:
+        print_impact(out, path, control or control_of(path))
+    except ConfigError as error:
+        _refuse(error)
+
+
+@app.command()
+def redteam(
+    strategies: Annotated[str, typer.Option(help="rules, 'sign-mv,sign-fd', or all")],
+    attacks: Annotated[str, typer.Option(help="attacks, 'lie,min-max', or all")] = "all",
+    config: Annotated[
+        list[str] | None, typer.Option("--run-config", "-c", help="of all runs, as in signfed run")
+    ] = None,
+    grid: Annotated[int, typer.Option(min=2, help="values of a range that are tried first")] = 4,
+    refinements: Annotated[int, typer.Option(min=0, help="times to halve in on the worst")] = 2,
+    seeds: Annotated[int, typer.Option(min=1, help="runs of each trial")] = 1,
+    out_file: Annotated[Path, typer.Option("--out", help="JSON of all trials")] = Path(
+        "redteam.json"
+    ),
+) -> None:
+    """Search each attack's parameters for the worst final accuracy of each rule, on the fleet."""
+    from app.keys import ConfigError
+    from app.redteam.command import command
+
+    sys.path.insert(0, os.getcwd())
+    try:
+        command(
+            _read(config or []), strategies, attacks, out_file, out,
+            grid=grid, refinements=refinements, seeds=seeds,
+        )  # fmt: skip
+    except ConfigError as error:
+        _refuse(error)
+
+
+@app.command()
 def bound(
     name: Annotated[str | None, typer.Argument(help="which bound; none lists them all")] = None,
     arguments: Annotated[list[str] | None, typer.Argument(help="key=value ...")] = None,

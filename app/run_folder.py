@@ -18,6 +18,9 @@ RUNS = "signfed-runs"
 # status of a run: it goes from the first to one of the others
 RUNNING, FINISHED, FAILED, INTERRUPTED = "running", "finished", "failed", "interrupted"
 
+# Of a round's record, where somebody lies; in shares of 0..1. Their means are in the summary.
+SCORES = ("liars_trusted", "honest_distrusted", "wrong_bits")
+
 
 def model_sha256(parameters: np.ndarray) -> str:
     """SHA-256 of the parameters as little-endian float32 bytes."""
@@ -81,6 +84,7 @@ class RunFolder:
         self._n_parameters = n_parameters
         self._traffic = Traffic(n_parameters)
         self._accuracies: list[float] = []
+        self._scores: dict[str, list[float]] = {name: [] for name in SCORES}
         self._loss: float | None = None
         self._count = 0
         self._summarize(RUNNING)
@@ -94,6 +98,9 @@ class RunFolder:
         if "test_accuracy" in record:
             self._accuracies.append(record["test_accuracy"])
         self._loss = record.get("test_loss", self._loss)
+        for name, found in self._scores.items():
+            if name in record:
+                found.append(record[name])
 
     def close(self, status: str, **facts: Any) -> None:
         """Write the final `summary.json`: status, what the rounds added up to, and `facts`.
@@ -111,6 +118,7 @@ class RunFolder:
             summary["best_test_accuracy"] = max(self._accuracies)
         if self._loss is not None:
             summary["final_test_loss"] = self._loss
+        summary |= {name: sum(v) / len(v) for name, v in self._scores.items() if v}
         summary |= {"parameters": self._n_parameters, **self._traffic.bits_per_parameter()}
         seconds = round(time.monotonic() - self._started, 3)
         _write(self.path / "summary.json", summary | facts | {"seconds": seconds})

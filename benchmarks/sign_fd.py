@@ -113,18 +113,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=300)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--liars", type=int, nargs="+", default=[1, 2, 3, 4, 5, 6, 7])
+    parser.add_argument("--rules", nargs="+", choices=RULES, default=list(RULES))
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     parser.add_argument("--out", type=Path, default=None)
     given = parser.parse_args()
     started, table = time.monotonic(), cases(given.liars)
     jobs = [
         (given.task, given.data_dir, given.rounds, case, name, seed)
-        for case, name, seed in product(table, RULES, range(given.seeds))
+        for case, name, seed in product(table, given.rules, range(given.seeds))
     ]
     with ProcessPoolExecutor(given.processes) as pool:
         found = list(track(pool.map(accuracy, jobs), total=len(jobs), description=given.task))
-    means = np.reshape(found, (len(table), len(RULES), given.seeds)).mean(axis=2)
-    shown = Table("attack", "liars", "shards", *RULES)
+    means = np.reshape(found, (len(table), len(given.rules), given.seeds)).mean(axis=2)
+    shown = Table("attack", "liars", "shards", *given.rules)
     for (name, liars, shards), row in zip(table, means, strict=True):
         best = [f"[bold]{v:.4f}[/bold]" if v == row.max() else f"{v:.4f}" for v in row]
         shown.add_row(name, str(liars), shards, *best)
@@ -138,7 +139,7 @@ def main() -> None:
     if given.out:
         rows = [
             {"attack": c[0], "liars": c[1], "shards": c[2]}
-            | dict(zip(RULES, map(float, m), strict=True))
+            | dict(zip(given.rules, map(float, m), strict=True))
             for c, m in zip(table, means, strict=True)
         ]
         settings = {k: str(v) for k, v in vars(given).items()} | {"machine": machine}

@@ -115,8 +115,9 @@ def block_llrs(
     """w_m per block of workers with c_m > 0: float32 [n, blocks].
 
     p is the worker's pooled estimate, except in a block where it is on the other side of 1/2, by
-    more than 0.05: there the worker is another one, and p is the block's own. Unless half of the
-    workers are: then it is the vote that went wrong in the block, not they.
+    more than 0.05: there the worker is another one and has no say (to read it by the block's own p
+    misreads honest workers with other data). Unless half of the workers are on the other side: then
+    it is the vote that went wrong in the block, not they.
     """
     lengths = torch.tensor(edges, dtype=torch.float64).diff()
     rounds = torch.tensor([record.rounds for record in records], dtype=torch.float64)[:, None]
@@ -125,5 +126,5 @@ def block_llrs(
     p_pooled = torch.tensor(pooled, dtype=torch.float64)[:, None]
     opposite = ((p_block - 0.5) * (p_pooled - 0.5) < 0) & ((p_block - 0.5).abs() > MARGIN)
     few = 2 * opposite.sum(dim=0) < len(records)
-    p = torch.where(opposite & few, p_block, p_pooled)
-    return log_likelihood_ratio(p, eps, max_llr).to(torch.float32)
+    weights = log_likelihood_ratio(p_pooled, eps, max_llr).to(torch.float32)
+    return torch.where(opposite & few, torch.zeros_like(weights), weights)

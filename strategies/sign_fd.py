@@ -33,13 +33,13 @@ class SignFD(RobustStrategy):
     Round 1 is a majority vote. Then w_m comes from the disagreements so far, pooled over
         crossover="pooled": all coordinates,
         crossover="blocks" (ours, the default): all coordinates, but for contiguous blocks in which
-            the worker is clearly on the other side of 1/2 than elsewhere: there, over the block,
+            the worker is clearly on the other side of 1/2 than elsewhere: there it has no say,
         crossover="alg1": all coordinates in rounds 2..T_in+1, none afterwards: every coordinate
             has its own weight, from its counts since round 1 (the paper's Algorithm 1),
         crossover="eq17": likewise, from its counts since T_in, to which the pooled estimate is
             added as T_in pseudo-rounds (the paper's eq. 17).
     Pooling pays: a coordinate's own count is noisy, and where the vote is close the noise decides.
-    Blocks keep what one pool loses, a worker that lies in some layers only.
+    Blocks see what one pool loses, a worker that lies in some layers only.
     A worker that was never counted votes with weight 0, unless nobody was counted yet, and is
     counted from then on; a missing worker's record does not move.
 

@@ -19,8 +19,8 @@ def print_closing(console: Console, path: Path, byzantine_ids: tuple[int, ...]) 
     table.add_column(overflow="fold")
     table.show_header = False
     for key in ("rounds", "final_test_accuracy", "best_test_accuracy", "final_test_loss",
-                "parameters", "uplink_bits_per_parameter", "downlink_bits_per_parameter",
-                "model_sha256", "seconds"):  # fmt: skip
+                *run_folder.SCORES, "parameters", "uplink_bits_per_parameter",
+                "downlink_bits_per_parameter", "model_sha256", "seconds"):  # fmt: skip
         if key in summary:
             value = summary[key]
             shown = f"{value:.4f}" if isinstance(value, float) else str(value)

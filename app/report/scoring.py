@@ -11,9 +11,6 @@ from torch import Tensor
 from strategies import Updates
 from strategies.vote import majority_vote
 
-# What a round's record and a run's summary hold, in shares of 0..1.
-SCORES = ("liars_trusted", "honest_distrusted", "wrong_bits")
-
 
 class Scorer:
     """Scores one round after another of a run in which `byzantine_ids` lie."""

@@ -1,0 +1,111 @@
+"""Trials of attacks against rules, on the fleet, over all cores."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import Any
+
+import torch
+
+from app.config import build_strategy, parse
+from app.fleet import fleet
+from app.options import Value
+from app.redteam.space import first_trials, next_trials
+from app.run import Run
+from app.task import TASKS
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Final test accuracy of one rule under one attack with these parameters, mean over seeds."""
+
+    strategy: str
+    attack: str
+    parameters: Mapping[str, Value]
+    accuracy: float
+
+
+def red_team(
+    base: Mapping[str, Any],
+    strategies: Sequence[str],
+    attacks: Sequence[str],
+    *,
+    grid: int = 4,
+    refinements: int = 2,
+    seeds: int = 1,
+    processes: int | None = None,
+    on_trial: Callable[[Trial, int, int], None] = lambda trial, done, planned: None,
+) -> list[Trial]:
+    """All trials: a control and every attack for each rule.
+
+    base: run config without strategy and attack. grid: values of a range in the first sweep;
+    refinements: times that the best so far is halved in on. seeds: runs of a trial, from base's
+    seed on.
+    on_trial: gets each trial with how many are done and planned so far.
+    Raises ConfigError for a rule or an attack that cannot run with base.
+    """
+    pairs = [(s, a) for s in strategies for a in ("none", *attacks)]
+    plan = {pair: first_trials(pair[1], grid) for pair in pairs}
+    for (strategy, attack), points in plan.items():  # whatever cannot be fails before the first run
+        for point in points:
+            build_strategy(parse(_config(base, strategy, attack, point, 0)))
+    trials: list[Trial] = []
+    done, planned = 0, sum(map(len, plan.values()))
+    with ProcessPoolExecutor(processes or _cores(), get_context("spawn")) as pool:
+        for sweep in range(refinements + 1):
+            waiting = [
+                (strategy, attack, point, pool.map(
+                    _accuracy, [_config(base, strategy, attack, point, k) for k in range(seeds)]
+                ))
+                for (strategy, attack), points in plan.items() for point in points
+            ]  # fmt: skip
+            for strategy, attack, point, found in waiting:
+                trial = Trial(strategy, attack, point, sum(found) / seeds)
+                trials.append(trial)
+                done += 1
+                on_trial(trial, done, planned)
+            if sweep < refinements:
+                plan = {pair: _around(trials, *pair) for pair in pairs}
+                planned += sum(map(len, plan.values()))
+    return trials
+
+
+def worst(trials: Sequence[Trial], strategy: str, attack: str | None = None) -> Trial:
+    """The trial with the lowest accuracy of a rule, under one attack or under any."""
+    of_rule = [t for t in trials if t.strategy == strategy]
+    chosen = [t for t in of_rule if (t.attack == attack if attack else t.attack != "none")]
+    return min(chosen, key=lambda trial: trial.accuracy)
+
+
+def _around(trials: Sequence[Trial], strategy: str, attack: str) -> list[dict[str, Value]]:
+    best = worst(trials, strategy, attack).parameters
+    tried = [t.parameters for t in trials if (t.strategy, t.attack) == (strategy, attack)]
+    return next_trials(attack, best, tried)
+
+
+def _config(
+    base: Mapping[str, Any], strategy: str, attack: str, point: Mapping[str, Value], offset: int
+) -> dict[str, Any]:
+    rounds = base.get("num-rounds", parse({}).num_rounds)
+    return {
+        **base, **point, "strategy": strategy, "attack": attack, "evaluate-every": rounds,
+        "seed": base.get("seed", 0) + offset,
+    }  # fmt: skip
+
+
+def _accuracy(config: Mapping[str, Any]) -> float:
+    """Final test accuracy of one run without a folder; minus the loss where there is none."""
+    torch.set_num_threads(1)
+    checked = parse(config)
+    problem = TASKS[checked.workload.task].problem(checked.workload)
+    records: list[dict[str, Any]] = []
+    fleet(Run(checked, build_strategy(checked), problem, None, records.append))
+    return records[-1].get("test_accuracy", -records[-1]["test_loss"])
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1

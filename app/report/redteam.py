@@ -1,0 +1,43 @@
+"""The red team's findings: rules by their worst attack, and every pair in a table and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from app.redteam import Trial, worst
+
+
+def print_red_team(console: Console, trials: Sequence[Trial]) -> None:
+    """One table of rules and the worst attack found, one of all pairs."""
+    strategies = list(dict.fromkeys(trial.strategy for trial in trials))
+    attacks = [name for name in dict.fromkeys(trial.attack for trial in trials) if name != "none"]
+    found = Table(title="worst attack found", title_justify="left")
+    for column in ("rule", "nobody lies", "attack", "parameters", "accuracy", "impact"):
+        found.add_column(column, overflow="fold")
+    for name in strategies:
+        clean, trial = worst(trials, name, "none").accuracy, worst(trials, name)
+        shown = " ".join(f"{key}={value}" for key, value in trial.parameters.items())
+        drop = clean - trial.accuracy
+        found.add_row(
+            name, f"{clean:.3f}", trial.attack, shown, f"{trial.accuracy:.3f}", f"{drop:.3f}"
+        )
+    console.print(found)
+    pairs = Table("attack", *strategies, title="the worst of each attack", title_justify="left")
+    for attack in ("none", *attacks):
+        pairs.add_row(
+            attack, *(f"{worst(trials, name, attack).accuracy:.3f}" for name in strategies)
+        )
+    console.print(pairs)
+
+
+def write_red_team(path: Path, config: dict[str, Any], trials: Sequence[Trial]) -> None:
+    """`redteam.json`: the config, and every trial."""
+    content = {"config": config, "trials": [asdict(trial) for trial in trials]}
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

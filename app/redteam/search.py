@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -17,6 +18,7 @@ from app.options import Value
 from app.redteam.space import first_trials, next_trials
 from app.run import Run
 from app.task import TASKS
+from strategies import FederationError
 
 
 @dataclass(frozen=True)
@@ -98,12 +100,18 @@ def _config(
 
 
 def _accuracy(config: Mapping[str, Any]) -> float:
-    """Final test accuracy of one run without a folder; minus the loss where there is none."""
+    """Final test accuracy of one run without a folder; minus the loss where there is none.
+
+    The lowest there is when the run could not end: the attack drove the model out of the numbers.
+    """
     torch.set_num_threads(1)
     checked = parse(config)
     problem = TASKS[checked.workload.task].problem(checked.workload)
     records: list[dict[str, Any]] = []
-    fleet(Run(checked, build_strategy(checked), problem, None, records.append))
+    try:
+        fleet(Run(checked, build_strategy(checked), problem, None, records.append))
+    except FederationError:
+        return 0.0 if TASKS[checked.workload.task].num_classes else -math.inf
     return records[-1].get("test_accuracy", -records[-1]["test_loss"])
 
 

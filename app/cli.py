@@ -63,12 +63,15 @@ def run(
     """
     from app import engines
     from app.keys import ConfigError
+    from app.knowledge import check_reach
     from app.task import DataMissing
 
     sys.path.insert(0, os.getcwd())  # for a strategy of one's own
     try:
         gpus = gpus_per_client if engine is Engine.flower else None
         values, checked = _prepare(config or [], out_dir, supernodes, gpus)
+        if engine is Engine.flower and checked.byzantine_ids:
+            check_reach(checked.attack, "omniscient")
     except (ConfigError, DataMissing) as error:
         _refuse(error)
     path = Path(values["out-dir"])
@@ -101,11 +104,12 @@ def score(
     """What the attack cost: accuracy beside the same run without it, and how the rule saw it."""
     from app.keys import ConfigError
     from app.report.impact import control_of, print_impact
+    from app.task import DataMissing
 
     sys.path.insert(0, os.getcwd())
     try:
         print_impact(out, path, control or control_of(path))
-    except ConfigError as error:
+    except (ConfigError, DataMissing) as error:
         _refuse(error)
 
 
@@ -126,6 +130,7 @@ def redteam(
     """Search each attack's parameters for the worst final accuracy of each rule, on the fleet."""
     from app.keys import ConfigError
     from app.redteam.command import command
+    from app.task import DataMissing
 
     sys.path.insert(0, os.getcwd())
     try:
@@ -133,7 +138,7 @@ def redteam(
             _read(config or []), strategies, attacks, out_file, out,
             grid=grid, refinements=refinements, seeds=seeds,
         )  # fmt: skip
-    except ConfigError as error:
+    except (ConfigError, DataMissing) as error:
         _refuse(error)
 
 

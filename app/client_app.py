@@ -11,6 +11,7 @@ from flwr.clientapp import ClientApp
 
 from app import workers
 from app.config import RunConfig, parse
+from app.memory import keep_freed_memory
 from app.task import TASKS, Problem, Workload
 from clients import Adversary, GradientFn, Memory
 from strategies.transport import wire
@@ -20,6 +21,7 @@ Handler = Callable[[Message, Context], Message]
 CLIENT_FAILED = 2  # Flower's code for an exception in a ClientApp
 
 app = ClientApp()
+keep_freed_memory()
 
 
 def always_replies(handler: Handler) -> Handler:

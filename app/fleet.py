@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from app import workers
+from app.memory import keep_freed_memory
 from app.run import Run
 from clients import GradientFn, HonestClient, Relabel
 from strategies import Updates
@@ -30,13 +31,13 @@ def cores() -> int:
 
 
 class Fleet:
-    """The workers of one run. Small networks, and all on a GPU: every gradient in one call; else
-    one worker a core. Only on a GPU do updates stay on the device.
+    """The workers of one run. Small networks, and all on a GPU: every gradient in one call, and
+    what honest workers send made of them as one matrix, on their device; else one worker a core.
 
     A worker's gradient always has one intra-op thread, so the number of cores changes no bit.
     """
 
-    def __init__(self, run: Run, pool: ThreadPoolExecutor, *, on_device: bool) -> None:
+    def __init__(self, run: Run, pool: ThreadPoolExecutor) -> None:
         self._config, self._problem, self._pool = run.config, run.problem, pool
         federation = run.config.federation(run.strategy)
         self._codec = federation.codec
@@ -44,7 +45,7 @@ class Fleet:
         self._source = run.problem.gradient
         self._batched = run.problem.batched()
         plain = encoder.prepare is None and not encoder.feedback and not run.config.worker_momentum
-        self._on_device = on_device and plain and self._batched is not None
+        self._as_one = plain and self._batched is not None
         self.liars = workers.adversary(run.config, run.problem)
         self._look_around = bool(self.liars.ids) and self.liars.attack.knowledge != "own"
         self._clients = [
@@ -58,8 +59,8 @@ class Fleet:
         self, parameters: Tensor, round: int, instructions: Mapping[str, Any]
     ) -> tuple[Updates | None, Counter[str]]:
         """The valid updates, if any, and how many others were dropped by which fault."""
-        if self._on_device and "allocation" not in instructions:
-            return self._packed_on_device(parameters, round)
+        if self._as_one and "allocation" not in instructions:
+            return self._of_one_matrix(parameters, round)
         x = parameters.cpu().numpy()
         self._source = self._problem.gradient
         if self._batched:
@@ -74,14 +75,16 @@ class Fleet:
             coded = workers.coded(self._source, instructions, self._config)
             self._each(lambda c: coded.sign(x, c.worker, round))  # each partition once
             self._source = coded
-        found = self._each(lambda client: self._row(client, x, round))
-        valid = {worker: row for worker, (row, fault) in enumerate(found) if not fault}
-        updates = Updates.from_rows(valid, self._codec, len(x), round) if valid else None
-        return updates, Counter(fault for _, fault in found if fault)
+        rows = np.empty((len(self._clients), self._codec.length(len(x))), self._codec.dtype)
+        faults = self._each(lambda client: self._write_row(rows, client, x, round))
+        valid = [worker for worker, fault in enumerate(faults) if not fault]
+        dropped = Counter(fault for fault in faults if fault)
+        if not valid:
+            return None, dropped
+        rows = rows[valid] if dropped else rows
+        return Updates.from_wire(rows, valid, self._codec, len(x), round), dropped
 
-    def _packed_on_device(
-        self, parameters: Tensor, round: int
-    ) -> tuple[Updates | None, Counter[str]]:
+    def _of_one_matrix(self, parameters: Tensor, round: int) -> tuple[Updates | None, Counter[str]]:
         """Only what Byzantine workers send is made on the CPU, where attacks live."""
         matrix = self._batched(parameters, round)
         self._lied_to = workers.poisoned(self._problem, {}, self._config)
@@ -92,11 +95,12 @@ class Fleet:
             row = self._clients[worker].message(parameters.cpu().numpy(), round)
             crafted = torch.from_numpy(self._codec.decode(row, len(parameters)))
             matrix[worker] = crafted.to(matrix)  # one row: the honest ones are not touched
-        # A sign is a bit, whatever it was made of.
-        valid = torch.isfinite(matrix).all(dim=1) | signs
+        if signs:  # a sign is a bit, whatever it was made of
+            return Updates.from_matrix(matrix, round=round, signs=True), Counter()
+        valid = torch.isfinite(matrix).all(dim=1)
         ids = valid.nonzero().squeeze(-1).cpu()
         dropped = Counter({"non-finite": len(matrix) - len(ids)} if len(ids) < len(matrix) else {})
-        updates = Updates.from_matrix(matrix[valid], ids, round=round, signs=signs)
+        updates = Updates.from_matrix(matrix[valid], ids, round=round)
         return updates if len(ids) else None, dropped
 
     def _gradient(self, parameters: np.ndarray, worker: int, round: int) -> np.ndarray:
@@ -105,11 +109,12 @@ class Fleet:
     def _poisoned(self, relabel: Relabel) -> GradientFn:
         return self._lied_to(relabel)
 
-    def _row(
-        self, client: HonestClient, parameters: np.ndarray, round: int
-    ) -> tuple[np.ndarray, str | None]:
-        row = client.message(parameters, round)
-        return row, self._codec.fault(row, len(parameters))
+    def _write_row(
+        self, rows: np.ndarray, client: HonestClient, parameters: np.ndarray, round: int
+    ) -> str | None:
+        """The worker's row, into its place; the fault that it has, if any."""
+        row = rows[client.worker] = client.message(parameters, round)
+        return self._codec.fault(row, len(parameters))
 
     def _each(self, work: Any) -> list[Any]:
         """In this thread when the gradients are there already: what is left is too short."""
@@ -119,6 +124,7 @@ class Fleet:
 
 def fleet(run: Run) -> np.ndarray:
     """All rounds of a run: an Engine. The bytes on record are those of rows and models alone."""
+    keep_freed_memory()
     config, strategy, device = run.config, run.strategy, run.problem.device
     num_workers = config.workload.num_workers
     initial = run.problem.initial().to(device)
@@ -128,7 +134,7 @@ def fleet(run: Run) -> np.ndarray:
     on_gpu = device.type != "cpu"
     threads = 1 if on_gpu else min(cores(), num_workers)
     with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        hosted = Fleet(run, pool, on_device=on_gpu)
+        hosted = Fleet(run, pool)
         for round in range(1, config.num_rounds + 1):
             clock = [time.perf_counter()]
             instructions = strategy.instructions(num_workers)

@@ -23,6 +23,7 @@ import torch
 from app.config import build_strategy, parse
 from app.fleet import cores, fleet
 from app.flower import LocalFlower
+from app.report.scoring import Scorer
 from app.run import Run
 from app.run_folder import read_rounds, read_summary
 from app.task import Classification, Dataset, build
@@ -79,7 +80,8 @@ def fleet_rows(task: str, rounds: int) -> Iterator[dict[str, Any]]:
             given = {"task": task, "strategy": rule, "num-byzantine": 3, "num-rounds": rounds}
             config = parse(given | {"evaluate-every": rounds})
             clock = Clock(bare)
-            fleet(Run(config, build_strategy(config), problem(task), clock.on_round))
+            observe = Scorer(config.byzantine_ids, WORKERS)
+            fleet(Run(config, build_strategy(config), problem(task), observe, clock.on_round))
             a, b = median(clock.ours[WARM_UP:-1]), median(clock.floor[WARM_UP:-1])
             yield {
                 "engine": "fleet", "task": task, "rule": rule, "ms per round": 1e3 * a,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from strategies import kernels
-from strategies.codecs import Codec, SignCodec
+from strategies.codecs import Codec, Float32Codec, SignCodec
 from strategies.kernels import eager
 
 
@@ -53,10 +53,19 @@ class Updates:
     ) -> Updates:
         """Rows as they came over the wire, keyed by worker id; n >= 1."""
         ids = sorted(rows)
-        on_sign_channel = isinstance(codec, SignCodec)
-        plain = [rows[i] if on_sign_channel else codec.decode(rows[i], n_coordinates) for i in ids]
-        matrix = torch.from_numpy(np.stack(plain))
-        return cls(torch.tensor(ids), round, n_coordinates, matrix, on_sign_channel)
+        return cls.from_wire(np.stack([rows[i] for i in ids]), ids, codec, n_coordinates, round)
+
+    @classmethod
+    def from_wire(
+        cls, rows: np.ndarray, ids: Sequence[int], codec: Codec, n_coordinates: int, round: int
+    ) -> Updates:
+        """Encoded rows [n, L], n >= 1, of these workers, ascending. Taken over, not copied."""
+        if not isinstance(codec, SignCodec | Float32Codec):
+            rows = np.stack([codec.decode(row, n_coordinates) for row in rows])
+        elif rows.dtype.kind == "f":
+            rows = rows.astype(np.float32, copy=False)  # the machine's own byte order
+        signs = isinstance(codec, SignCodec)
+        return cls(torch.tensor(ids), round, n_coordinates, torch.from_numpy(rows), signs)
 
     @classmethod
     def from_matrix(

@@ -105,7 +105,7 @@ def test_a_partitions_gradient_is_computed_once(large, monkeypatch, tmp_path):
     monkeypatch.setattr(problem, "gradient", counting)
     strategy = build_strategy(config)
     with ThreadPoolExecutor(2) as pool:
-        workers = Fleet(Run(config, strategy, problem, None, print), pool, on_device=False)
+        workers = Fleet(Run(config, strategy, problem, None, print), pool)
         for round in (1, 2):
             told = strategy.instructions(15)
             updates, dropped = workers.updates(problem.initial(), round, told)
@@ -123,22 +123,23 @@ def test_a_partitions_gradient_is_computed_once(large, monkeypatch, tmp_path):
     ],
     ids=lambda keys: "-".join(keys.values()),
 )
-def test_updates_that_stay_on_the_device_are_the_same(keys, monkeypatch, tmp_path):
-    """The way of a GPU, on a CPU; what it cannot do there goes the other way."""
+def test_updates_made_as_one_matrix_are_those_that_clients_send(keys, monkeypatch, tmp_path):
+    """Worker by worker as in Flower; an encoder that draws always goes that way."""
     keys = keys | {"num-byzantine": 3, "worker-momentum": 0.0}
-    expected = as_fleet(tmp_path / "cpu", **keys)
-    staying, real = [], Fleet.__init__
+    expected = as_fleet(tmp_path / "one", **keys)
+    at_once, real = [], Fleet.__init__
 
-    def init(self, run, pool, *, on_device):
-        real(self, run, pool, on_device=True)
-        staying.append(self._on_device)
+    def init(self, run, pool):
+        real(self, run, pool)
+        at_once.append(self._as_one)
+        self._as_one = False
 
     monkeypatch.setattr(Fleet, "__init__", init)
-    found = as_fleet(tmp_path / "device", **keys)
+    found = as_fleet(tmp_path / "each", **keys)
     assert found.sha256 == expected.sha256
     bits = "uplink_bits_per_parameter"
     assert found.summary[bits] == expected.summary[bits]
-    assert staying == [keys.get("encoder") != "noisy-sign"]
+    assert at_once == [keys.get("encoder") != "noisy-sign"]
 
 
 class Broken:

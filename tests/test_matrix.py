@@ -6,13 +6,14 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
+import torch
 
 from app.client_app import app as client_app
 from app.fleet import fleet
 from app.run import execute
 from app.run_folder import model_sha256, read_rounds, read_summary
 from app.server_app import run
-from app.task import Task
+from app.task import Classification, Task
 from attacks import ATTACKS
 from strategies import STRATEGIES
 from tests.grid import InProcessGrid
@@ -30,11 +31,29 @@ SAY_WHOM_THEY_TRUST = {
 }  # fmt: skip
 
 
+class Together:
+    """In place of Classification.gradient: all workers' at once, the same bits; see test_fleet."""
+
+    def __init__(self):
+        self._real, self._batched = Classification.gradient, lru_cache(Classification.batched)
+        self._of = None
+
+    def __call__(self, problem, parameters, worker, round, relabel=None):
+        batched = self._batched(problem)
+        if relabel or not batched:
+            return self._real(problem, parameters, worker, round, relabel)
+        if self._of is None or self._of[0] != round or not np.array_equal(self._of[1], parameters):
+            self._of = round, parameters.copy()
+            self._found = batched(torch.from_numpy(parameters), round).numpy()
+        return self._found[worker]
+
+
 @pytest.fixture
 def models(monkeypatch):
-    """The models of the runs so far. One data set serves them all: half a minute less."""
-    found = []
+    """The models of the runs so far. What they share is computed once: a third of the time."""
+    found, together = [], Together()
     monkeypatch.setattr(Task, "problem", lru_cache(Task.problem))
+    monkeypatch.setattr(Classification, "gradient", lambda *given, **more: together(*given, **more))
     monkeypatch.setattr("app.run.model_sha256", lambda x: found.append(x) or model_sha256(x))
     return found
 

@@ -57,7 +57,8 @@ def red_team(
             build_strategy(parse(_config(base, strategy, attack, point, 0)))
     trials: list[Trial] = []
     done, planned = 0, sum(map(len, plan.values()))
-    with ProcessPoolExecutor(processes or _cores(), get_context("spawn")) as pool:
+    pool = ProcessPoolExecutor(processes or _cores(), get_context("spawn"))
+    try:
         for sweep in range(refinements + 1):
             waiting = [
                 (strategy, attack, point, pool.map(
@@ -73,6 +74,8 @@ def red_team(
             if sweep < refinements:
                 plan = {pair: _around(trials, *pair) for pair in pairs}
                 planned += sum(map(len, plan.values()))
+    finally:  # an interrupt does not wait for what was planned
+        pool.shutdown(cancel_futures=True)
     return trials
 
 

@@ -59,13 +59,15 @@ def wrong_bits(updates: Updates, honest: Tensor, direction: Tensor) -> float:
     honest: bool [n], which rows are. direction: float32 [N].
     """
     chosen = honest.to(updates.rows.device)
+    n = updates.n_coordinates
+    direction = direction.to(chosen.device)
     if updates.on_sign_channel:
-        own = Updates(
-            updates.ids[honest], updates.round, updates.n_coordinates, updates.rows[chosen], True
-        )
-        theirs = majority_vote(own)
+        own = Updates(updates.ids[honest], updates.round, n, updates.rows[chosen], True)
+        theirs, zeros = majority_vote(own), 0
     else:
-        weights = chosen.to(updates.rows)
-        theirs = weights @ updates.rows
-    wrong = torch.sign(theirs) * torch.sign(direction.to(theirs)) <= 0
-    return float((wrong & (theirs != 0)).float().mean())
+        theirs = chosen.to(updates.rows) @ updates.rows
+        zeros = int(torch.count_nonzero(theirs == 0))
+    if torch.count_nonzero(direction) == n and not zeros:  # without zeros a bit says it all
+        return float(torch.count_nonzero(torch.signbit(theirs) ^ torch.signbit(direction))) / n
+    same = (theirs > 0) & (direction > 0) | (theirs < 0) & (direction < 0)
+    return 1.0 - (int(torch.count_nonzero(same)) + zeros) / n

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.func import functional_call, grad, vmap
+from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.functional import cross_entropy
 
 from app.task.gradients import Gradients, one_thread
@@ -19,7 +21,8 @@ class BatchedGradients:
     """What `gradients` gives for each of num_workers workers, as one matrix.
 
     torch.func.vmap over the workers: one call of each operation in place of one per worker. Pays
-    where operations are small, or on a GPU. Same arithmetic; `agrees` tells whether also the same
+    where operations are small, or on a GPU. The operations are recorded once and then run as they
+    are, without what it takes to derive them. Same arithmetic; `agrees` tells whether also the same
     bits.
     """
 
@@ -28,28 +31,37 @@ class BatchedGradients:
         self._num_workers = num_workers
         model = copy.deepcopy(gradients.model)
         named = dict(model.named_parameters())
-        self._names = list(named)
-        self._shapes = [parameter.shape for parameter in named.values()]
-        self._sizes = [parameter.numel() for parameter in named.values()]
+        names, shapes = list(named), [parameter.shape for parameter in named.values()]
+        sizes = [parameter.numel() for parameter in named.values()]
 
         def loss(parameters: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
             return cross_entropy(functional_call(model, parameters, (x,)), y)
 
-        self._all = vmap(grad(loss), in_dims=(None, 0, 0))
+        every = vmap(grad(loss), in_dims=(None, 0, 0))
+
+        def matrix(flat: Tensor, x: Tensor, y: Tensor) -> Tensor:
+            pieces = zip(names, flat.split(sizes), shapes, strict=True)
+            found = every({name: piece.view(shape) for name, piece, shape in pieces}, x, y)
+            return torch.cat([found[name].reshape(num_workers, -1) for name in names], dim=1)
+
+        self._derive = matrix
+        self._recorded: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None
 
     def __call__(self, parameters: np.ndarray | Tensor, round: int) -> Tensor:
         """float32 [num_workers, N] at `parameters` float32 [N], on the data's device."""
-        with one_thread(), self._gradients.precision():
-            batches = [self._gradients.batch(w, round) for w in range(self._num_workers)]
-            x, y = self._gradients.samples(torch.stack(batches))
-            flat = torch.as_tensor(parameters, device=y.device).split(self._sizes)
-            pieces = (piece.view(shape) for piece, shape in zip(flat, self._shapes, strict=True))
-            found = self._all(dict(zip(self._names, pieces, strict=True)), x, y)
-            rows = [found[name].reshape(self._num_workers, -1) for name in self._names]
-            return torch.cat(rows, dim=1)
+        with one_thread(), self._gradients.precision(), torch.no_grad():
+            ids = np.stack([self._gradients.batch(w, round) for w in range(self._num_workers)])
+            x, y = self._gradients.samples(ids)
+            flat = torch.as_tensor(parameters, device=y.device)
+            if self._recorded is None:
+                self._recorded = make_fx(self._derive)(flat, x, y)
+            return self._recorded(flat, x, y)
 
     def agrees(self, parameters: np.ndarray, round: int) -> bool:
-        """Whether all workers' gradients are the loop's to the last bit."""
+        """Whether all workers' gradients are the loop's to the last bit, in two rounds."""
+        return all(self._agrees(parameters, t) for t in (round, round + 1))
+
+    def _agrees(self, parameters: np.ndarray, round: int) -> bool:
         matrix = self(parameters, round).cpu().numpy()
         workers = range(self._num_workers)
         return all(

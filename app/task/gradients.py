@@ -108,8 +108,8 @@ class Gradients:
                 torch.tensor(parameters, device=self._device), model.parameters()
             )
             total = torch.zeros(len(parameters), dtype=torch.float64, device=self._device)
-            for ids in torch.arange(len(self._y), device=self._device).split(TEST_BATCH):
-                x, y = self.samples(ids)
+            for start in range(0, len(self._y), TEST_BATCH):
+                x, y = self.samples(np.arange(start, min(start + TEST_BATCH, len(self._y))))
                 loss = cross_entropy(model(x), y, reduction="sum")
                 total += nn.utils.parameters_to_vector(
                     torch.autograd.grad(loss, list(model.parameters()))
@@ -120,15 +120,15 @@ class Gradients:
         """The precision in which these gradients are computed."""
         return precision(self._precision, self._device)
 
-    def batch(self, worker: int, round: int) -> Tensor:
+    def batch(self, worker: int, round: int) -> np.ndarray:
         """Ids of the worker's samples in the round: int64 [batch_size]."""
         shard = self._shards[worker]
         draw = generator(self._seed, "batch", worker, round)
-        chosen = shard[draw.choice(len(shard), self._batch_size, replace=False)]
-        return torch.from_numpy(chosen).to(self._y.device)
+        return shard[draw.choice(len(shard), self._batch_size, replace=False)]
 
-    def samples(self, ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Network input and labels of these samples; ids of any shape."""
+    def samples(self, chosen: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Network input and labels of these samples; ids int64 of any shape."""
+        ids = torch.from_numpy(chosen).to(self._y.device)
         inputs = self._to_input(self._x[ids.flatten()])
         return inputs.unflatten(0, ids.shape), self._y[ids]
 

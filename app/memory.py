@@ -1,0 +1,27 @@
+"""What the C library does with freed memory."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's <malloc.h>
+LARGEST_MMAP_THRESHOLD = 32 << 20  # that it takes
+NEVER = (1 << 31) - 1
+
+
+def keep_freed_memory() -> bool:
+    """Have glibc keep what is freed, for the next gradient; False where there is no glibc.
+
+    It gives freed blocks of some size back to the system at once, and pages that come anew are
+    zeroed one fault at a time: an eighth of the time of a small convolutional network's gradient.
+    The process then stays as large as it ever was.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):  # another C library
+        return False
+    taken = mallopt(M_MMAP_THRESHOLD, LARGEST_MMAP_THRESHOLD), mallopt(M_TRIM_THRESHOLD, NEVER)
+    return taken == (1, 1)

@@ -61,7 +61,7 @@ def attack_plugin(values: Mapping[str, Any], *, epoch: int) -> Plugin:
     epoch: rounds in which a worker goes through its data once.
     """
     name = values["attack"]
-    names = _made_of(name, values)
+    names = made_of(name, values)
     options = {}
     for key, option in ATTACK_OPTIONS.items():
         owners = set(option.owners) & set(names)
@@ -87,9 +87,10 @@ def _try_attack(name: str, options: Mapping[str, Value]) -> None:
     craft(name, own, honest, n_total=5, seed=0, n_classes=2, **options)
 
 
-def _made_of(name: str, values: Mapping[str, Any]) -> list[str]:
+def made_of(name: str, values: Mapping[str, Any]) -> list[str]:
     """The attack and those that it is made of, each once; raises ConfigError."""
-    names = [name]
+    defaults = {key: option.default for key, option in ATTACK_OPTIONS.items()}
+    values, names = defaults | dict(values), [name]
     for each in names:  # grows on the way
         try:
             parts = find(each).parts

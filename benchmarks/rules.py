@@ -69,7 +69,7 @@ def byzfl_rules() -> dict[str, Callable[[int], Any]]:
         "geometric-median": lambda f: byzfl.GeometricMedian(nu=1e-6, T=8),
         "krum": lambda f: byzfl.Krum(f),
         "multi-krum": lambda f: byzfl.MultiKrum(f),
-        "centered-clipping": lambda f: byzfl.CenteredClipping(L=3, C=10.0),
+        "centered-clipping": lambda f: byzfl.CenteredClipping(L=3, tau=10.0),
     }
 
 

@@ -113,9 +113,10 @@ class TopKCodec:
     def encode(self, vector: np.ndarray) -> np.ndarray:
         # Not finite counts as largest: it must be sent, and refused, rather than hidden.
         magnitude = np.where(np.isfinite(vector), np.abs(vector), np.inf)
-        order = np.argsort(-magnitude, kind="stable")[: self.count(len(vector))]
-        sent = np.zeros(len(vector), bool)
-        sent[order] = True
+        count = self.count(len(vector))
+        least = np.partition(magnitude, len(vector) - count)[len(vector) - count]
+        sent = magnitude > least
+        sent[np.flatnonzero(magnitude == least)[: count - int(sent.sum())]] = True
         values = np.ascontiguousarray(vector[sent], dtype="<f4")
         return np.concatenate([np.packbits(sent, bitorder="little"), values.view(np.uint8)])
 

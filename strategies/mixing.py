@@ -127,9 +127,19 @@ class Bucketing(Mixed):
         return Updates.from_matrix(mixed, round=updates.round)
 
     def diagnostics(self) -> dict[str, Any]:
-        """trusted: the workers of the trusted buckets; all else is the inner rule's, by bucket."""
+        """trusted: the workers of the trusted buckets; weights: a bucket's, shared by its workers;
+        all else is the inner rule's, by bucket.
+        """
         found = self.inner.diagnostics()
         if "trusted" in found:
             members = sorted(w for bucket in found["trusted"] for w in self._buckets[bucket])
             found = found | {"trusted": members, "buckets": self._buckets}
+        if "weights" in found:
+            shares = [found["weights"].get(b, 0.0) for b in range(len(self._buckets))]
+            by_worker = {
+                worker: share / len(bucket)
+                for share, bucket in zip(shares, self._buckets, strict=True)
+                for worker in bucket
+            }
+            found = found | {"weights": dict(sorted(by_worker.items())), "buckets": self._buckets}
         return found

@@ -30,7 +30,7 @@ MAY_IMPORT_FLOWER = (
     "app/cli.py", "app/client_app.py", "app/server_app.py", "clients/honest.py",
     "strategies/base.py", "strategies/transport/",
 )  # fmt: skip
-OWN_GENERATORS = {"default_rng", "Generator"}
+OWN_GENERATORS = {"default_rng", "Generator", "PCG64", "SeedSequence"}
 GLOBAL_TORCH_RNG = {
     "rand", "randn", "randint", "randperm", "rand_like", "randn_like", "randint_like", "normal",
     "bernoulli", "multinomial", "poisson", "manual_seed", "seed", "set_rng_state",
@@ -91,8 +91,10 @@ def global_randomness(tree):
             yield f"{module}.{name}"
         if module == "torch" and name in GLOBAL_TORCH_RNG:
             yield f"{module}.{name}"
-        if isinstance(node, ast.Call) and not node.args and "default_rng" in dotted(node.func):
-            yield "default_rng() without a seed"
+        if isinstance(node, ast.Call) and not node.args:
+            name = dotted(node.func).rpartition(".")[2]
+            if name in OWN_GENERATORS:
+                yield f"{name}() without a seed"
 
 
 def test_no_module_draws_from_a_global_generator():

@@ -16,7 +16,7 @@ from app import cli
 from app.config import parse
 from app.fleet import fleet
 from app.keys import KEYS
-from app.options import ATTACK_OPTIONS
+from app.options import ATTACK_OPTIONS, OPTIONS
 from app.redteam import SPACE, Choice, Range, Trial, red_team, search, worst
 from app.redteam.command import command
 from app.redteam.space import ATTACKERS, first_trials, next_trials
@@ -180,7 +180,7 @@ def here(monkeypatch):
     monkeypatch.setattr("torch.set_num_threads", lambda n: None)
 
 
-@pytest.mark.parametrize("task, lowest", [("quadratic", -math.inf), ("digits", 0.0)])
+@pytest.mark.parametrize("task, lowest", [("quadratic", -1e300), ("digits", 0.0)])
 def test_a_run_that_could_not_end_is_as_bad_as_can_be(here, task, lowest):
     """At such a rate the model leaves the numbers within two rounds, and then all are skipped."""
     config = {"task": task, "strategy": "mean", "num-rounds": 10}
@@ -210,7 +210,7 @@ REFUSED = [
     ("sign-mv", "lie,label-flip", "task='quadratic'", "label-flip.* changes labels"),
     ("sign-mv", "lie", "worker-momentum=0.9", "expects clients without memory"),
     ("sign-mv", "lie", "num-round=3", "unknown key 'num-round'"),
-    ("sign-mv", "lie", "flip-probability=0.3", "belongs to attack='stochastic-sign-flip'"),
+    ("sign-mv", "lie", "flip-probability=0.3", "belongs to stochastic-sign-flip, none of which is"),
 ]
 
 
@@ -302,3 +302,33 @@ def test_a_file_holds_every_trial_and_the_tables_the_worst(tmp_path):
     assert "mean 0.900 ipm ipm-epsilon=1.0 0.300 0.600" in lines
     assert "median 0.100 lie lie-z=1.0 0.200 -0.100" in lines
     assert "lie 0.400 0.200" in lines and "ipm 0.300 0.600" in lines
+
+
+def test_options_go_to_those_they_belong_to():
+    """Of one rule among several, of an attack, of a part of an attack; the control has none."""
+    base = {"sign-fd-forget": 0.9, "lie-z": 2.0, "byzmean-inner": "lie", "lr": 0.01}
+    search.check_options(base, ["sign-mv", "sign-fd"], ["byzmean"])
+    for strategy, attack, kept in (
+        ("sign-fd", "none", {"sign-fd-forget"}), ("sign-mv", "lie", {"lie-z"}),
+        ("sign-mv", "byzmean", {"lie-z", "byzmean-inner"}), ("sign-mv", "sleeper", set()),
+    ):  # fmt: skip
+        config = search._config(base, strategy, attack, {}, 3)
+        assert set(config) & set(OPTIONS) == kept
+        assert (config["lr"], config["seed"]) == (0.01, 3)
+        parse(config)
+    other = search._config(base, "sign-mv", "byzmean", {"byzmean-inner": "ipm"}, 0)
+    assert set(other) & set(OPTIONS) == {"byzmean-inner"}  # its inner attack is another one now
+
+
+def test_an_interrupt_does_not_wait_for_what_was_planned(monkeypatch):
+    """The first trial shown raises; of hundreds planned in one thread few may have been run."""
+    ran = []
+    monkeypatch.setattr(search, "ProcessPoolExecutor", lambda n, context: ThreadPoolExecutor(1))
+    monkeypatch.setattr(search, "_accuracy", lambda config: ran.append(config) or 0.5)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        red_team({}, ["sign-mv"], ["stochastic-sign-flip"], grid=400, on_trial=interrupt)
+    assert 1 <= len(ran) < 400

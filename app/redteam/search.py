@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -14,11 +15,15 @@ import torch
 
 from app.config import build_strategy, parse
 from app.fleet import fleet
-from app.options import Value
+from app.keys import KEYS, ConfigError
+from app.options import ATTACK_OPTIONS, OPTIONS, STRATEGY_OPTIONS, Value
+from app.plugins import made_of
 from app.redteam.space import first_trials, next_trials
 from app.run import Run
 from app.task import TASKS
 from strategies import FederationError
+
+LOWEST = (0.0, -1e300)  # accuracy; minus the loss, where there is no accuracy
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ def red_team(
     on_trial: gets each trial with how many are done and planned so far.
     Raises ConfigError for a rule or an attack that cannot run with base.
     """
+    check_options(base, strategies, attacks)
     pairs = [(s, a) for s in strategies for a in ("none", *attacks)]
     plan = {pair: first_trials(pair[1], grid) for pair in pairs}
     for (strategy, attack), points in plan.items():  # whatever cannot be fails before the first run
@@ -92,13 +98,30 @@ def _around(trials: Sequence[Trial], strategy: str, attack: str) -> list[dict[st
     return next_trials(attack, best, tried)
 
 
+def check_options(
+    base: Mapping[str, Any], strategies: Sequence[str], attacks: Sequence[str]
+) -> None:
+    """Raise ConfigError for an option in base that none of the rules and attacks has."""
+    used = {*strategies, *(part for attack in attacks for part in made_of(attack, base))}
+    for key in base:
+        owners = OPTIONS[key].owners if key in STRATEGY_OPTIONS | ATTACK_OPTIONS else used
+        if not used & set(owners):
+            raise ConfigError(f"{key}: belongs to {' or '.join(owners)}, none of which is tried")
+
+
 def _config(
     base: Mapping[str, Any], strategy: str, attack: str, point: Mapping[str, Value], offset: int
 ) -> dict[str, Any]:
-    rounds = base.get("num-rounds", parse({}).num_rounds)
+    """base without the options of other rules and attacks."""
+    used = {strategy, *made_of(attack, {**base, **point})}
+    foreign = {
+        key for key in base
+        if key in STRATEGY_OPTIONS | ATTACK_OPTIONS and not used & set(OPTIONS[key].owners)
+    }  # fmt: skip
     return {
-        **base, **point, "strategy": strategy, "attack": attack, "evaluate-every": rounds,
-        "seed": base.get("seed", 0) + offset,
+        **{key: value for key, value in base.items() if key not in foreign}, **point,
+        "strategy": strategy, "attack": attack, "seed": base.get("seed", 0) + offset,
+        "evaluate-every": base.get("num-rounds", KEYS["num-rounds"].default),
     }  # fmt: skip
 
 
@@ -108,14 +131,16 @@ def _accuracy(config: Mapping[str, Any]) -> float:
     The lowest there is when the run could not end: the attack drove the model out of the numbers.
     """
     torch.set_num_threads(1)
+    logging.getLogger("signfed").setLevel(logging.ERROR)  # skipped rounds are what is looked for
     checked = parse(config)
     problem = TASKS[checked.workload.task].problem(checked.workload)
     records: list[dict[str, Any]] = []
     try:
         fleet(Run(checked, build_strategy(checked), problem, None, records.append))
     except FederationError:
-        return 0.0 if TASKS[checked.workload.task].num_classes else -math.inf
-    return records[-1].get("test_accuracy", -records[-1]["test_loss"])
+        return LOWEST[TASKS[checked.workload.task].num_classes is None]
+    accuracy = records[-1].get("test_accuracy", -records[-1]["test_loss"])
+    return accuracy if math.isfinite(accuracy) else LOWEST[True]
 
 
 def _cores() -> int:

@@ -27,10 +27,16 @@ def control_config(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def control_of(path: Path) -> Path:
-    """The folder of the same run without attack, in `path`/control; run on the fleet if need be."""
-    folder = path / "control"
-    if read_summary(folder).get("status") != FINISHED:
-        config = control_config(read_config(path)) | {"out-dir": str(folder)}
+    """The folder of the same run without attack, in `path`/control; run on the fleet if need be.
+
+    Raises ConfigError when `path` is no finished run, or its control was broken off.
+    """
+    config, folder = read_config(path), path / "control"
+    _finished(path)
+    if folder.exists():
+        _finished(folder)
+    else:
+        config = control_config(config) | {"out-dir": str(folder)}
         execute(config, fleet, reach="server")
     return folder
 
@@ -53,16 +59,24 @@ def impact(path: Path, control: Path) -> dict[str, dict[str, float]]:
     """
     if control_config(read_config(control)) != control_config(read_config(path)):
         raise ConfigError(f"{control}: expected a run that differs from {path} in the attack alone")
-    summary, other = read_summary(path), read_summary(control)
-    for folder, found in ((path, summary), (control, other)):
-        if found.get("status") != FINISHED:
-            raise ConfigError(f"{folder}: expected a finished run, found {found.get('status')!r}")
+    summary, other = _finished(path), _finished(control)
     rows = {
         name: {"run": summary[name], "control": other[name], "impact": other[name] - summary[name]}
         for name in ACCURACIES
         if name in summary
     }
     return rows | {name: {"run": summary[name]} for name in SCORES if name in summary}
+
+
+def _finished(path: Path) -> dict[str, Any]:
+    """The summary of a finished run; raises ConfigError for another."""
+    summary = read_summary(path)
+    if summary.get("status") != FINISHED:
+        raise ConfigError(
+            f"{path}: expected a finished run, found {summary.get('status')!r}; "
+            "remove that folder to run it again"
+        )
+    return summary
 
 
 def print_impact(console: Console, path: Path, control: Path) -> None:

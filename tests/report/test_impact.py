@@ -130,7 +130,7 @@ def test_a_folder_that_holds_no_run_is_refused(tmp_path):
 
 def test_a_control_that_broke_off_is_not_written_over(attacked, runs):
     written(attacked / "control", status="interrupted")
-    with pytest.raises(ConfigError, match="out-dir: expected a new or empty folder"):
+    with pytest.raises(ConfigError, match="found 'interrupted'; remove that folder"):
         control_of(attacked)
 
 

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from app.run_folder import read_rounds, read_summary
+from tests.conftest import THREADS
 from tests.federation import federate
 
 pytestmark = [pytest.mark.deployment, pytest.mark.timeout(280)]
@@ -36,7 +37,8 @@ class Processes:
         self.path, self.started = path, []
 
     def environment(self, name: str) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+        dropped = {"PYTHONDONTWRITEBYTECODE", *THREADS}
+        kept = {k: v for k, v in os.environ.items() if k not in dropped}
         home = self.path / name
         home.mkdir(exist_ok=True)
         return kept | {

@@ -25,6 +25,8 @@ SMALL = {
     "evaluate-every": ROUNDS,
 }  # fmt: skip
 OF_ATTACK = {"sleeper": {"sleeper-rounds": 5}}
+pytestmark = pytest.mark.timeout(240)
+
 SAY_WHOM_THEY_TRUST = {
     "sign-fd", "reputation-mv", "signguard", "signguard-sim", "signguard-dist", "krum",
     "multi-krum", "bulyan", "dnc", "geometric-median",

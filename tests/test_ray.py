@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from app.run_folder import read_rounds, read_summary
+from tests.conftest import THREADS
 from tests.federation import SHORT, federate
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
@@ -24,7 +25,8 @@ SHORT_CONFIG = " ".join(f"{key}={value!r}" for key, value in SHORT.items())
 
 def environment(cwd: Path) -> dict[str, str]:
     # A bytecode cache halves the start of every process.
-    kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    dropped = {"PYTHONDONTWRITEBYTECODE", *THREADS}
+    kept = {k: v for k, v in os.environ.items() if k not in dropped}
     return kept | {"PYTHONPATH": str(ROOT), "RAY_TMPDIR": "/tmp"}
 
 

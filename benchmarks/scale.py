@@ -19,6 +19,7 @@ from app.config import build_strategy, parse
 from app.fleet import fleet
 from app.run import Run
 from benchmarks.common import report
+from clients import Relabel
 
 BASE = {"workers": 15, "parameters": 100_000, "rounds": 20}
 SWEEPS = {
@@ -31,6 +32,8 @@ SWEEPS = {
 class Bowl:
     """||x||^2 / 2 in any number of dimensions; a worker's gradient is x and a shift of its own."""
 
+    device = torch.device("cpu")
+
     def __init__(self, dimensions: int) -> None:
         self._dimensions = dimensions
 
@@ -38,8 +41,13 @@ class Bowl:
         draws = np.random.default_rng(0)
         return torch.from_numpy(draws.standard_normal(self._dimensions, dtype=np.float32))
 
-    def gradient(self, parameters: np.ndarray, worker: int, round: int) -> np.ndarray:
+    def gradient(
+        self, parameters: np.ndarray, worker: int, round: int, relabel: Relabel | None = None
+    ) -> np.ndarray:
         return np.roll(parameters, worker)
+
+    def truth(self, parameters: np.ndarray) -> np.ndarray:
+        return parameters
 
     def batched(self) -> None:
         return None
@@ -55,7 +63,7 @@ def measure(rule: str, what: str, workers: int, parameters: int, rounds: int) ->
         "num-byzantine": workers // 5, "evaluate-every": rounds, "batch-size": 1,
     })  # fmt: skip
     records: list[dict[str, Any]] = []
-    fleet(Run(config, build_strategy(config), Bowl(parameters), records.append))
+    fleet(Run(config, build_strategy(config), Bowl(parameters), None, records.append))
     last = [r["seconds"] for r in records[-11:-1]]
     server = median(s["server"] for s in last)
     clients = median(s["clients"] for s in last)

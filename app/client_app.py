@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache, wraps
@@ -50,7 +51,7 @@ def hello(message: Message, context: Context) -> Message:
 @always_replies
 def train(message: Message, context: Context) -> Message:
     """One encoded update for each hosted worker."""
-    config = parse(context.run_config)
+    config = _config(json.dumps(dict(context.run_config), sort_keys=True))
     data_dir = context.node_config.get("data-dir", config.workload.data_dir)
     parameters, told = wire.read_train(message)
     config = replace(config, workload=replace(config.workload, data_dir=str(data_dir)))
@@ -92,6 +93,11 @@ def _partition(context: Context) -> tuple[int, int]:
             f"node-config lacks {missing}: start this SuperNode with --node-config "
             "'partition-id=P num-partitions=N'"
         ) from None
+
+
+@lru_cache(maxsize=1)  # checking it tries the attack, and all that it is made of
+def _config(run_config: str) -> RunConfig:
+    return parse(json.loads(run_config))
 
 
 @lru_cache(maxsize=1)

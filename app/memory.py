@@ -14,7 +14,7 @@ def keep_freed_memory() -> bool:
     """Have glibc keep what is freed, for the next gradient; False where there is no glibc.
 
     It gives freed blocks of some size back to the system at once, and pages that come anew are
-    zeroed one fault at a time: an eighth of the time of a small convolutional network's gradient.
+    zeroed one fault at a time, in every round.
     The process then stays as large as it ever was.
     """
     if not sys.platform.startswith("linux"):

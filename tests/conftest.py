@@ -1,7 +1,7 @@
 """One thread for each process of the tests, set before NumPy or torch is imported.
 
-With as many as there are cores, threads wait for one another wherever something else runs: a
-fifth of a second for 15 numbers. Tests that start other processes leave them their threads.
+With as many as there are cores, threads wait for one another wherever something else runs. Tests
+that start other processes leave them their threads.
 """
 
 import os

@@ -62,6 +62,9 @@ class Processes:
         )
         return json.loads(done.stdout)
 
+    def status(self, run_id: str) -> str:
+        return self.flwr("ls", "loopback", "--run-id", run_id)["runs"][0]["status"]
+
     def end(self) -> None:
         tree = [psutil.Process(p.pid) for p in self.started if p.poll() is None]
         tree += [child for p in tree for child in p.children(recursive=True)]
@@ -113,6 +116,14 @@ def test_three_supernodes_train_the_model_of_the_in_process_run(tmp_path, proces
     # The same workers and rounds in one process: the same bits.
     same = federate(tmp_path / "same", num_rounds=ROUNDS, crossover="blocks")
     assert summary["model_sha256"] == same.sha256
+    # What no device can know is refused before round 1.
+    config = f"attack='lie' out-dir='{tmp_path / 'refused'}'"
+    refused = str(processes.flwr("run", ".", "loopback", "-c", config)["run-id"])
+    while not (status := processes.status(refused)).startswith("finished"):
+        assert time.monotonic() < deadline, status
+        time.sleep(0.5)
+    assert status == "finished:failed"
+    assert not (tmp_path / "refused").exists()
 
 
 def wait_for_port(port: int, deadline: float) -> None:

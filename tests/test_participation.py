@@ -173,9 +173,8 @@ def test_a_long_run_among_nodes_that_do_all_of_it_is_within_a_point_of_a_quiet_o
             grid.restart(1, 5, node=777)
         grid.late = {4} if round % 5 == 0 else set()
 
-    keys = {"num_rounds": 200, "evaluate_every": 100, "crossover": "blocks", "num_byzantine": 3}
-    del keys["crossover"]
-    keys |= {"strategy": "sign-mv", "quorum": 0.3, "nodes": 5}
+    keys = {"num_rounds": 200, "evaluate_every": 100, "num_byzantine": 3, "strategy": "sign-mv"}
+    keys |= {"quorum": 0.3, "nodes": 5}
     _, stormy = restless(tmp_path / "storm", script, **keys)
     del keys["quorum"]
     quiet = federate(tmp_path / "quiet", **keys)

@@ -1,6 +1,6 @@
 """Kill -9 a whole simulation at random moments, resume it, and compare the models.
 
-    python benchmarks/kill.py --times 20 --engine flower
+    python -m benchmarks.kill --times 20 --engine flower
 
 Each time `signfed run` and all that it started (SuperLink, ServerApp, Ray) are killed at a moment
 drawn from the length of the whole run; then it goes on with `--resume`, or anew when there is

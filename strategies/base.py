@@ -113,7 +113,7 @@ class RobustStrategy(Strategy):
         arrays, result = self._arrays(), Result(arrays=self._arrays())
         for server_round in range(done + 1, num_rounds + 1):
             clock = [time.perf_counter()]
-            link.reception.look(grid)
+            link.await_nodes(grid, server_round)
             messages = list(self.configure_train(server_round, arrays, train_config, grid))
             incoming = link.exchange(grid, server_round, messages)
             clock.append(time.perf_counter())

@@ -140,6 +140,30 @@ def test_a_node_that_is_gone_is_not_waited_for(tmp_path):
     assert done.dropped == [{}, {}, {"no-node": 5}, {"no-node": 5}, {}, {}]
 
 
+def test_a_moment_without_any_node_is_waited_out(tmp_path):
+    def script(grid, round):
+        if len(read_rounds(tmp_path / "run")) == 2:
+            script.looks += 1
+            grid.gone = {100, 101, 102} if script.looks < 9 else set()
+
+    script.looks = 0
+    _, done = restless(tmp_path / "run", script, round_timeout=30.0)
+    assert done.dropped == [{}] * 6 and script.looks == 9
+
+
+def test_a_run_goes_on_with_nodes_that_are_slow_to_connect(tmp_path):
+    """The bindings in a checkpoint are of nodes that are no longer there."""
+    config = config_for(tmp_path / "run", {"num-rounds": 3, "node-timeout": 20.0})
+    run(InProcessGrid(client_app, 3, config), config)
+
+    config |= {"num-rounds": 6, "resume": str(tmp_path / "run")}
+    grid, looks = InProcessGrid(client_app, 3, config), iter(range(1000))
+    grid._contexts = {node + 50: context for node, context in grid._contexts.items()}
+    grid.get_node_ids = lambda: list(grid._contexts) if next(looks) > 5 else []
+    run(grid, config)
+    assert [r["dropped"] for r in read_rounds(tmp_path / "run")] == [{}] * 6
+
+
 def test_late_replies_are_counted_and_change_nothing(tmp_path):
     def script(grid, round):
         done = len(read_rounds(tmp_path / "run"))

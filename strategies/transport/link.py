@@ -27,7 +27,7 @@ class Link:
         """timeout: seconds for the replies of a round; a request expires after as long."""
         self.reception = Reception(federation.num_workers, federation.node_timeout)
         self.record: dict[str, Any] = {}
-        self._participation = federation.participation
+        self._participation, self._quorum = federation.participation, federation.quorum
         self._intake = Intake(federation.codec, len(training.parameters))
         self._downlink = Downlink(training)
         self._timeout = timeout
@@ -36,15 +36,19 @@ class Link:
         self._requests: Pending = {}
         self._overdue: Pending = {}  # of the last round
 
+    def await_nodes(self, grid: Grid, round: int) -> None:
+        """Look for nodes, new ones too; wait for a quorum as long as for a round's replies."""
+        chosen = self._participation.workers(round)
+        self.reception.await_workers(grid, chosen, self._quorum, self._timeout)
+
     def requests(self, round: int, told: Mapping[str, Any]) -> list[Message]:
         """To each connected node that hosts workers of the round what it lacks of the model.
 
         told: what else goes into "config".
         """
         self._told = told
-        chosen = set(self._participation.workers(round))
-        hosted = {n: chosen.intersection(ids) for n, ids in self.reception.present().items()}
-        self._asked = {node: tuple(sorted(ids)) for node, ids in hosted.items() if ids}
+        chosen = self._participation.workers(round)
+        self._asked = self.reception.hosts(chosen)
         messages = self._downlink.requests(self._asked, round, told, self._timeout)
         sizes = {id(m.content): wire.size(m) for m in messages}  # nodes share their content
         absent = len(chosen) - sum(map(len, self._asked.values()))

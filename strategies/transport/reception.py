@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Collection
 from logging import getLogger
 
 from flwr.app import Message
@@ -36,16 +37,8 @@ class Reception:
 
         Raises FederationError when fewer have one.
         """
-        deadline = time.monotonic() + self._patience
-        pause = FIRST_LOOK
-        while True:
-            self.look(grid)
-            missing = self.roster.unclaimed()
-            remaining = deadline - time.monotonic()
-            if not missing or remaining <= 0:
-                break
-            time.sleep(min(pause, remaining))
-            pause = min(pause * 1.5, LONGEST_LOOK)
+        self._wait(grid, self._patience, lambda: not self.roster.absent(self._connected))
+        missing = self.roster.absent(self._connected)
         waited = f"waited {self._patience:.0f} s for the nodes: workers {missing} have none"
         if self.roster.num_workers - len(missing) < quorum:
             raise FederationError(
@@ -55,6 +48,29 @@ class Reception:
             )
         if missing:
             log.warning("%s; going on, they can join later", waited)
+
+    def await_workers(
+        self, grid: Grid, workers: Collection[int], quorum: int, timeout: float
+    ) -> None:
+        """Look for nodes; wait while fewer than `quorum` of these workers have one."""
+        self._wait(
+            grid, timeout, lambda: sum(len(ids) for ids in self.hosts(workers).values()) >= quorum
+        )
+
+    def hosts(self, workers: Collection[int]) -> dict[int, tuple[int, ...]]:
+        """Connected node -> those of these workers that it hosts, ascending; without empty ones."""
+        chosen = set(workers)
+        hosted = {node: chosen.intersection(ids) for node, ids in self.present().items()}
+        return {node: tuple(sorted(ids)) for node, ids in hosted.items() if ids}
+
+    def _wait(self, grid: Grid, timeout: float, enough: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + timeout
+        pause = FIRST_LOOK
+        self.look(grid)
+        while not enough() and (remaining := deadline - time.monotonic()) > 0:
+            time.sleep(min(pause, remaining))
+            pause = min(pause * 1.5, LONGEST_LOOK)
+            self.look(grid)
 
     def look(self, grid: Grid) -> None:
         """Ask nodes that are new, bind those that have answered; waits for nobody."""

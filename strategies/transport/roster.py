@@ -55,9 +55,9 @@ class Roster:
         """(node, its workers) for every node that hosts at least one."""
         return [(node, workers) for node, workers in self._workers.items() if workers]
 
-    def unclaimed(self) -> list[int]:
-        """Worker ids that no node hosts, ascending."""
-        claimed = {w for ids in self._workers.values() for w in ids}
+    def absent(self, connected: Collection[int]) -> list[int]:
+        """Worker ids that no connected node hosts, ascending."""
+        claimed = {w for node, ids in self._workers.items() if node in connected for w in ids}
         return [w for w in range(self.num_workers) if w not in claimed]
 
     def state_dict(self) -> dict[str, Tensor]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +16,12 @@ from hypothesis import strategies as st
 from app.client_app import app as client_app
 from app.run_folder import read_rounds
 from app.server_app import run
+from benchmarks.memory import formula
 from strategies import FederationError, Participation
 from tests.federation import config_for, federate, outcome
 from tests.grid import InProcessGrid
+
+ROOT = Path(__file__).parent.parent
 
 
 @given(st.integers(1, 60), st.floats(0.001, 1.0), st.integers(0, 2**63 - 1), st.integers(1, 9999))
@@ -208,3 +214,14 @@ def test_a_long_run_among_nodes_that_do_all_of_it_is_within_a_point_of_a_quiet_o
     assert not any("skipped" in r for r in stormy.rounds)
     accuracy = "final_test_accuracy"
     assert stormy.summary[accuracy] > quiet.summary[accuracy] - 0.01 > 0.8
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc")
+@pytest.mark.parametrize("case", ["sign-mv", "sign-fd, alg1", "median"])
+def test_the_servers_memory_stays_below_its_formula(case):
+    """One more [n, N] of floats, 80 MB, would be too much for any of them."""
+    given = [case, "200", "100000"]
+    command = [sys.executable, "-m", "benchmarks.memory", "--one", *given]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[-1]) < formula(case, 200, 100_000)

@@ -200,7 +200,7 @@ def _prepare(
     """Everything that can be found wrong before anything is started."""
     from app.config import build_strategy, check_machine, parse
     from app.keys import ConfigError
-    from app.task import TASKS
+    from app.task import find_task
 
     values = _read(config)
     if out_dir is not None:
@@ -217,7 +217,7 @@ def _prepare(
     check_machine(checked, gpus_per_client)
     # Flower's processes run elsewhere: no path may be relative.
     values["data-dir"] = str(Path(workload.data_dir).expanduser().resolve())
-    TASKS[workload.task].problem(replace(workload, data_dir=values["data-dir"]))
+    find_task(workload.task).problem(replace(workload, data_dir=values["data-dir"]))
     named = checked.out_dir and Path(checked.out_dir).expanduser()
     labels = (workload.task, checked.strategy.name, checked.attack.name)
     values["out-dir"] = str((named or run_folder.new_path(Path.cwd(), *labels)).resolve())

@@ -23,7 +23,7 @@ def fitting_attack(values: Mapping[str, Any], task: Task) -> Plugin:
     plugin = attack_plugin(values, epoch=math.ceil(held / values["batch-size"]) or 1)
     attack = built(plugin)
     parts = [part for name in attack.parts for part in attack.options[name]] or [attack]
-    if task.num_classes is None and any(part.stage == "data" for part in parts):
+    if task.load is None and any(part.stage == "data" for part in parts):
         raise ConfigError(
             f"attack={plugin.name!r}: changes labels, and task={values['task']!r} has none"
         )

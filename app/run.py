@@ -19,7 +19,7 @@ from app.knowledge import check_reach
 from app.options import Value
 from app.report.scoring import Scorer
 from app.run_folder import FAILED, FINISHED, INTERRUPTED, RunFolder, model_sha256, new_path, score
-from app.task import TASKS, Problem
+from app.task import Problem, find_task
 from attacks import Knowledge
 from strategies import RobustStrategy
 from strategies.training import Observe
@@ -74,7 +74,7 @@ def execute(
     check_machine(config)
     if config.byzantine_ids:
         check_reach(config.attack, reach)
-    problem = TASKS[config.workload.task].problem(config.workload)
+    problem = find_task(config.workload.task).problem(config.workload)
     folder = RunFolder(_path(config), describe(config, run_config), len(problem.initial()))
     log.info("run folder: %s", folder.path)
     on_start(folder)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from app.task.data import (
+from app.task.datasets import (
     DIGITS_TRAIN,
     CropFlipRotate,
     DataMissing,

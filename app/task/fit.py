@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from app.errors import ConfigError
-from app.task.data import Dataset
+from app.task.datasets import Dataset
 from app.task.models import Spec, flatten
 
 
@@ -50,5 +50,5 @@ def check_fit(
     if not np.array_equal(*found):
         raise ConfigError(
             f"{model}, {task}, loss={names['loss']!r}: expected the same gradient from the same "
-            "seed, worker and round; got two: draw nothing from global generators (nn.Dropout will do)"
+            "seed, worker and round; got two: draw from no global generator (nn.Dropout will do)"
         )

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from app.task.data import Dataset
+from app.task.datasets import Dataset
 from app.task.models.pure import draw_masks, dropouts, mask_shapes, put
 from app.task.partitions import Shards
 from strategies.seeds import generator

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from app.errors import ConfigError
-from app.task.data.dataset import Dataset
+from app.task.datasets.dataset import Dataset
 
 
 def found(kind: str, path: str) -> Callable[..., Any]:

@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from app.errors import ConfigError
 from app.task.batched import LARGE, BatchedGradients
-from app.task.data import Dataset
+from app.task.datasets import Dataset
 from app.task.fit import check_fit
 from app.task.gradients import Gradients, Loss, evaluate
 from app.task.models import Spec, build, flatten

@@ -21,7 +21,7 @@ def fitting_attack(values: Mapping[str, Any], task: Task) -> Plugin:
     """The attack, known to fit the task and the clients."""
     if task.load and not task.num_train and values["time-varying-period"] == 0:
         raise ConfigError(
-            "time-varying-period: 0 stands for an epoch, whose rounds are not known before your own "
+            "time-varying-period: 0 stands for an epoch, whose length is not known before your own "
             "data are loaded; expected a number of rounds"
         )
     holders = 1 if values["partition"] == "shared" else values["num-workers"]

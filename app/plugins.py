@@ -52,8 +52,8 @@ def partition_plugin(values: Mapping[str, Any]) -> Plugin:
     """The partition that was asked for, tried on a toy; raises ConfigError."""
     name = values["partition"]
     options = _options(values, PARTITION_OPTIONS, name, "partition")
-    many = np.arange(1000)  # classes: whether the data have enough shows when they are there
-    _tried(PARTITION_OPTIONS, name, lambda: PARTITIONS[name](many, 1000, 0, **dict(options)))
+    toy = np.arange(max(values["partition-labels"], 1))  # whether the data will do, they can tell
+    _tried(PARTITION_OPTIONS, name, lambda: PARTITIONS[name](toy, 1, 0, **dict(options)))
     return Plugin(name, options)
 
 

@@ -36,11 +36,13 @@ def test_defaults_are_a_run():
 def test_every_key_reaches_the_run():
     """A key that is read nowhere would be a promise that nobody keeps."""
     other = {
-        "task": "mnist", "model": "mlp", "loss": "m:f", "partition": "shared", "data-dir": "/data", "download": True, "num-workers": 9,
+        "task": "mnist", "model": "mlp", "loss": "m:f", "partition": "shared",
+        "data-dir": "/data", "download": True, "num-workers": 9,
         "num-byzantine": 2, "byzantine-ids": "4,5", "assumed-byzantine": 3, "strategy": "mean",
         "pre-aggregation": "nnm", "encoder": "float32", "worker-momentum": 0.9,
         "lr-schedule": "steps", "lr-milestones": "3,5", "lr-gamma": 0.5, "election-batch": 0.5,
-        "attack": "none", "num-rounds": 7, "batch-size": 5, "batch-sizes": "3x15", "lr": 0.5, "momentum": 0.5,
+        "attack": "none", "num-rounds": 7, "batch-size": 5, "batch-sizes": "3x15",
+        "lr": 0.5, "momentum": 0.5,
         "weight-decay": 0.5, "evaluate-every": 3, "quorum": 1.0, "round-timeout": 5.0,
         "node-timeout": 5.0, "seed": 3, "device": "cpu",
         "precision": "bfloat16", "out-dir": "/out",

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from app.errors import ConfigError
+from app.options import PARTITION_OPTIONS
 from app.task.batched import LARGE, BatchedGradients
 from app.task.datasets import Dataset
 from app.task.fit import check_fit
@@ -50,7 +51,10 @@ class Workload:
         try:
             shards = make(labels, self.num_workers, self.seed, **dict(self.partition_options))
         except ValueError as error:
-            raise ConfigError(f"partition={self.partition!r}: {error}") from error
+            text = str(error)
+            for key, option in PARTITION_OPTIONS.items():
+                text = text.replace(f"{option.argument}:", f"{key}:")
+            raise ConfigError(f"partition={self.partition!r}: {text}") from error
         held = [len(shard) for shard in shards]
         if not min(held):
             raise ConfigError(

@@ -120,7 +120,6 @@ def test_images_are_read_from_the_original_archives(archive):
 
 
 def test_pixels_are_scaled_for_the_network(archive):
-    task, _ = archive
     data = load(archive)
     mean, std = {"MNIST": (0.1307, 0.3081), "FashionMNIST": (0.2860, 0.3530)}[archive[1].parts[-2]]
     x = data.to_input(torch.tensor([0, 51, 255], dtype=torch.uint8).reshape(1, 1, 3))

@@ -35,8 +35,8 @@ def as_float(x: Tensor) -> Tensor:
 class Dataset:
     """Samples as stored, [n, ...] of any dtype, and labels int64 [n], 0 to num_classes - 1.
 
-    to_input: a batch as stored -> network input, float32 (tokens: int64). augment: random changes of
-    training samples before that. vocabulary: number of different tokens, 0 where there are none.
+    to_input: a batch as stored -> network input, float32 (tokens: int64). augment: random changes
+    of training samples before that. vocabulary: number of different tokens, 0 where there are none.
     """
 
     train_x: Tensor

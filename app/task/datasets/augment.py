@@ -37,8 +37,8 @@ class CropFlipRotate:
         i = torch.arange(height, device=x.device, dtype=torch.float64).view(1, -1, 1)
         j = torch.arange(width, device=x.device, dtype=torch.float64).view(1, 1, -1)
         y, z = i - (height - 1) / 2, j - (width - 1) / 2
-        row = (cos * y - sin * z + (height - 1) / 2).round()  # where the rotation took it from
-        column = (sin * y + cos * z + (width - 1) / 2).round()
+        row = (cos * y + sin * z + (height - 1) / 2).round()  # where the rotation took it from
+        column = (cos * z - sin * y + (width - 1) / 2).round()
         seen = (row >= 0) & (row < height) & (column >= 0) & (column < width)
         column = torch.where(flip < 0, width - 1 - column, column)
         row, column = row + down, column + right

@@ -1,6 +1,6 @@
 """AG-News from token ids, where the csv is not at hand: a data set of one's own for any run.
 
-    signfed run --engine fleet -c "task='benchmarks.ag_news_ids:load' model='text-rnn' data-dir=DIR ..."
+    signfed run -c "task='benchmarks.ag_news_ids:load' model='text-rnn' data-dir='DIR' ..."
 
 Reads DIR/ag_news/ag_news_token_ids.npz: train_ids, train_offsets (where each text starts),
 train_labels 0 to 3, and the same for test. Not quite `task='ag-news'`: another tokeniser (the ids

@@ -1,7 +1,9 @@
 import gzip
+import shutil
 import struct
 from collections import Counter
 from hashlib import md5
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -186,3 +188,18 @@ def test_a_task_knows_its_size_before_it_is_loaded(name):
         "cifar10": 50_000, "cifar100": 50_000, "ag-news": 120_000,
     }  # fmt: skip
     assert TASKS[name].num_train == known[name]
+
+
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
+
+
+@pytest.mark.skipif(not (SHARED / "MNIST").exists(), reason="needs the shared data")
+@pytest.mark.parametrize("task, mean", [("mnist", 33.318), ("fashion-mnist", 72.940)])
+def test_the_real_archives_are_read(task, mean, tmp_path):
+    name = KINDS[task]
+    shutil.copytree(SHARED / name, tmp_path / name)
+    data = TASKS[task].load(tmp_path, False)
+    assert data.train_x.shape == (60_000, 28, 28) and data.test_x.shape == (10_000, 28, 28)
+    assert data.test_y.bincount().min() > 850 and data.train_y.bincount().sum() == 60_000
+    assert float(data.train_x.float().mean()) == pytest.approx(mean, abs=0.001)
+    assert abs(float(data.to_input(data.train_x).mean())) < 0.001

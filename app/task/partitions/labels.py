@@ -12,8 +12,9 @@ def labels_per_worker(
 ) -> list[np.ndarray]:
     """Each worker holds samples of exactly `labels_held` classes, an even share of each.
 
-    labels: int [n] with C different values. The classes go round in a random order, so that each is
-    held by floor or ceil of M labels_held / C workers; shards are disjoint and complete.
+    labels: int [n] with C different values. One worker after the other takes the classes that the
+    fewest hold so far, at random among equals: each is held by floor or ceil of M labels_held / C
+    workers. Shards are disjoint and complete.
     Raises ValueError where a class would have no holder, or fewer samples than holders.
     Reference: the label-skew split of McMahan et al. 2017, section 3, with k classes in place of 2;
     Park & Lee's code has it as num_label_per_worker.
@@ -30,12 +31,14 @@ def labels_per_worker(
         )
     draws = generator(seed, "partition")
     order = draws.permutation(len(labels))
-    dealt = np.resize(draws.permutation(len(classes)), num_workers * labels_held)
-    holders = draws.permutation(num_workers)
+    held_by = np.zeros((num_workers, len(classes)), bool)
+    for worker in range(num_workers):
+        fewest_first = np.lexsort((draws.random(len(classes)), held_by.sum(axis=0)))
+        held_by[worker, fewest_first[:labels_held]] = True
     shards: list[list[np.ndarray]] = [[] for _ in range(num_workers)]
     for i, label in enumerate(classes):
         held = order[labels[order] == label]
-        workers = holders[np.flatnonzero(dealt == i) // labels_held]
+        workers = np.flatnonzero(held_by[:, i])
         if len(held) < len(workers):
             raise ValueError(
                 f"labels_held: class {label} has {len(held)} samples for {len(workers)} workers; "

@@ -38,7 +38,7 @@ def test_a_crop_is_a_window_of_the_padded_image_and_a_flip_mirrors_it(down, righ
 @pytest.mark.parametrize("degrees", [-15, -4, 3, 10, 15, 40, 90])
 @pytest.mark.parametrize("down, right", [(0, 0), (4, -4)])
 def test_a_rotation_is_torchvisions_of_what_was_cropped(degrees, down, right):
-    """Nearest pixels around the centre, black beyond the frame; between two it may go either way."""
+    """Nearest pixels, black beyond the frame; between two it may go either way."""
     images = torch.from_numpy(DRAWS.integers(1, 256, (2, 3, 32, 32), dtype=np.uint8))
     found = CropFlipRotate()(images, drawn(*[(down, right, 1, degrees)] * 2))
     plain = torch.stack([torch.from_numpy(cropped(x.numpy(), down, right)) for x in images])

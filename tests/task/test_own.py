@@ -13,7 +13,7 @@ from app.errors import ConfigError
 from app.fleet import fleet
 from app.run import execute
 from app.run_folder import read_summary
-from app.task import find_task
+from app.task import Classification, Dataset, find_task
 from app.task.problem import Quadratic
 from tests.federation import config_for, federate
 from tests.task import own_images
@@ -116,9 +116,9 @@ def test_the_model_is_that_of_flower_with_1_2_and_15_nodes(more, tmp_path):
         assert federate(tmp_path / str(nodes), nodes=nodes, **keys).sha256 == here
 
 
-@pytest.mark.parametrize("model", [OWN["model"], "signguard-cnn"])
+@pytest.mark.parametrize("model", [OWN["model"], "signguard-cnn", "text-rnn"])
 def test_a_gradient_is_the_same_side_by_side_and_in_any_order(model):
-    found = problem(model=model) if model == OWN["model"] else mnist_like()
+    found = problem(model=model) if model == OWN["model"] else on_random_data(model)
     x = found.initial().numpy()
     calls = [(worker, round) for round in (1, 2, 3) for worker in range(15)]
     expected = {call: found.gradient(x, *call).tobytes() for call in calls}
@@ -131,14 +131,18 @@ def test_a_gradient_is_the_same_side_by_side_and_in_any_order(model):
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def mnist_like():
-    """The SignGuard CNN, whose dropouts come twice, on random images."""
-    from app.task import Classification, Dataset
-
-    x = torch.rand(150, 1, 28, 28, generator=torch.Generator().manual_seed(0))
-    y = torch.arange(150) % 10
-    given = {"task": "mnist", "model": "signguard-cnn", "batch-size": 4}
-    return Classification(parse(given).workload, Dataset(x, y, x, y), 10)
+def on_random_data(model):
+    """Random images, or texts of 1 to 20 of 30 tokens."""
+    draws, y = torch.Generator().manual_seed(0), torch.arange(150) % 4
+    if model == "text-rnn":
+        x = torch.randint(2, 30, (150, 20), generator=draws)
+        x[torch.arange(20) > (torch.arange(150) % 20)[:, None]] = 0
+        data, task = Dataset(x, y, x, y, to_input=lambda x: x, vocabulary=30), "ag-news"
+    else:
+        x = torch.rand(150, 1, 28, 28, generator=draws)
+        data, task = Dataset(x, y, x, y), "mnist"
+    given = {"task": task, "model": model, "batch-size": 4}
+    return Classification(parse(given).workload, data, 4)
 
 
 def test_all_workers_in_one_call_give_the_loops_gradients_or_none_do():

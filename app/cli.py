@@ -1,4 +1,4 @@
-"""The command line: `signfed run`, `list` and `bound`."""
+"""The command line: `signfed run`, `list`, `data`, ..."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from app import run_folder
 from app.report.closing import print_closing
@@ -163,41 +162,37 @@ def bound(
         _refuse(error)
 
 
+@app.command()
+def data(
+    config: Annotated[
+        list[str] | None, typer.Option("--run-config", "-c", help="as in signfed run")
+    ] = None,
+    out_file: Annotated[Path, typer.Option("--out", help="PNG")] = Path("holdings.png"),
+) -> None:
+    """Who holds which training samples: a table, and a picture."""
+    from app.keys import ConfigError
+    from app.prepare import given_keys
+    from app.report.holdings import command
+    from app.task import DataMissing
+
+    sys.path.insert(0, os.getcwd())
+    try:
+        command(given_keys(config or []), out_file, out)
+    except (ConfigError, DataMissing) as error:
+        _refuse(error)
+
+
 @app.command(name="list")
 def list_() -> None:
-    """Strategies, attacks, tasks, encoders, and every run-config key with its default."""
-    from app.keys import KEYS
-    from app.task import TASKS
-    from attacks import ATTACKS
-    from clients import ENCODERS
-    from strategies import PRE_AGGREGATIONS, STRATEGIES
+    """Strategies, attacks, tasks, models, encoders, and every run-config key with its default."""
+    from app.listing import print_all
 
-    _names("strategy", {name: kind.__doc__ for name, kind in STRATEGIES.items()})
-    _names("pre-aggregation", {name: kind.__doc__ for name, kind in PRE_AGGREGATIONS.items()})
-    _names("attack", {name: attack.function.__doc__ for name, attack in ATTACKS.items()})
-    _names("task", {name: task.description for name, task in TASKS.items()})
-    _names("encoder", {name: factory.__doc__ for name, factory in ENCODERS.items()})
-    table = Table(title="run config (-c)", title_justify="left")
-    for column, wraps in (("key", False), ("default", True), ("meaning", True)):
-        table.add_column(column, no_wrap=not wraps)
-    for name, key in KEYS.items():
-        shown = repr(key.default).lower() if isinstance(key.default, bool) else repr(key.default)
-        table.add_row(name, shown, escape(key.help))
-    out.print(table)
+    print_all(out)
 
 
 def _refuse(error: Exception) -> NoReturn:
     err.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
     raise typer.Exit(CONFIG_EXIT) from None
-
-
-def _names(title: str, docs: dict[str, str | None]) -> None:
-    table = Table(title_justify="left")
-    table.add_column(title, no_wrap=True)
-    table.add_column()
-    for name, doc in docs.items():
-        table.add_row(name, escape((doc or "").strip().splitlines()[0]))
-    out.print(table)
 
 
 if __name__ == "__main__":

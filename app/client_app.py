@@ -13,7 +13,7 @@ from flwr.clientapp import ClientApp
 from app import replica, workers
 from app.config import RunConfig, parse
 from app.memory import keep_freed_memory
-from app.task import TASKS, Problem, Workload
+from app.task import Problem, Workload, find_task
 from clients import Adversary, GradientFn, Memory
 from strategies.transport import wire
 
@@ -136,4 +136,4 @@ def _warm(problem: Problem) -> None:
 
 @lru_cache(maxsize=1)  # a process serves one run after another, many rounds each
 def _problem(workload: Workload) -> Problem:
-    return TASKS[workload.task].problem(workload)
+    return find_task(workload.task).problem(workload)

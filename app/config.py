@@ -18,7 +18,8 @@ from app.plugins import (
     pre_aggregation_plugin,
     strategy_plugin,
 )
-from app.task import TASKS, Task, Workload
+from app.task import Workload, find_task
+from app.workload import workload_of
 from clients import ENCODERS, Encoder
 from strategies import Federation, Participation, RobustStrategy, Step
 from strategies.seeds import generator
@@ -71,17 +72,12 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
     Raises ConfigError at the first key that cannot be, with what would do.
     """
     values = check_values(given)
-    task = TASKS[values["task"]]
+    task = find_task(values["task"])
     num_workers, num_byzantine = values["num-workers"], values["num-byzantine"]
     assumed = values["assumed-byzantine"]
     if num_byzantine > num_workers:
         raise ConfigError(
             f"num-byzantine: expected at most num-workers = {num_workers}; got {num_byzantine}"
-        )
-    if task.num_train and values["batch-size"] > (held := task.num_train // num_workers):
-        raise ConfigError(
-            f"batch-size: each of {num_workers} workers holds {held} samples of {values['task']}; "
-            f"expected at most that; got {values['batch-size']}"
         )
     batch_share = values["election-batch"]
     if values["strategy"] != "election" and batch_share != 1:
@@ -101,17 +97,7 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
         )
     participation = Participation(num_workers, values["fraction-train"], values["seed"])
     return RunConfig(
-        workload=Workload(
-            task=values["task"],
-            model=_model(values["model"], task),
-            data_dir=values["data-dir"],
-            download=values["download"],
-            num_workers=num_workers,
-            batch_size=math.ceil(round(batch_share * values["batch-size"], 9)),
-            seed=values["seed"],
-            device=values["device"],
-            precision=values["precision"],
-        ),
+        workload=workload_of(values, task),
         strategy=strategy_plugin(values),
         pre_aggregation=pre_aggregation_plugin(values),
         encoder=encoder_plugin(values),
@@ -183,14 +169,6 @@ def check_machine(config: RunConfig, gpus_per_client: float | None = None) -> No
     path = Path(config.out_dir)
     if not config.resume and config.out_dir and path.exists() and any(path.iterdir()):
         raise ConfigError(f"out-dir: expected a new or empty folder; {path} has files in it")
-
-
-def _model(name: str, task: Task) -> str:
-    if name == "auto":
-        return task.models[0]
-    if name not in task.models:
-        raise ConfigError(f"model: expected auto, {', '.join(task.models)}; got {name!r}")
-    return name
 
 
 def _milestones(text: str) -> tuple[int, ...]:

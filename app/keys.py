@@ -8,17 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from app.errors import ConfigError
 from app.options import OPTIONS, Value
-from app.task import TASKS
+from app.task import MODELS, PARTITIONS, TASKS
 from app.task.gradients import PRECISIONS
 from attacks import ATTACKS
 from clients import ENCODERS
 from strategies import PRE_AGGREGATIONS, STRATEGIES
 from strategies.step import SCHEDULES
-
-
-class ConfigError(ValueError):
-    """The user asked for something that cannot be; the text says what would do."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +51,17 @@ def own_or_one_of(default: str, names: Mapping[str, object], kind: str, help: st
 
 
 KEYS: dict[str, Key] = {
-    "task": one_of("digits", TASKS, "data set"),
-    "model": Key("auto", "network; auto takes the task's own"),
+    "task": own_or_one_of("digits", TASKS, "function", "data set"),
+    "model": own_or_one_of(
+        "auto", {"auto": None} | MODELS | {"vector": None}, "function",
+        "network; auto takes the task's own",
+    ),
+    "loss": own_or_one_of(
+        "cross-entropy", {"cross-entropy": None}, "function", "mean loss of a batch"
+    ),
     "data-dir": Key("data", "folder with the data sets (not for digits)"),
     "download": Key(False, "whether missing data may be downloaded"),
+    "partition": one_of("stratified", PARTITIONS, "who holds which training samples"),
     "num-workers": at_least(1, 15, "workers in the federation, M"),
     "num-byzantine": at_least(0, 6, "how many of them lie"),
     "byzantine-ids": Key("first", "who lies: first, random, or worker ids such as '0,3,5'"),
@@ -77,6 +81,7 @@ KEYS: dict[str, Key] = {
     "attack": own_or_one_of("sign-inversion", ATTACKS, "function", "what the Byzantine workers do"),
     "num-rounds": at_least(1, 300, "rounds"),
     "batch-size": at_least(1, 64, "samples per worker and round"),
+    "batch-sizes": Key("", "of each worker, where they differ, such as '16x10,64x5'"),
     "lr": above_zero(0.001, "learning rate"),
     "momentum": Key(0.0, "momentum", "a number in [0, 1)", lambda value: 0 <= value < 1),
     "lr-schedule": one_of("constant", SCHEDULES, "lr_t: lr, lr/sqrt(t), or lowered at milestones"),

@@ -19,11 +19,17 @@ def built(plugin: Plugin) -> Attack:
 
 def fitting_attack(values: Mapping[str, Any], task: Task) -> Plugin:
     """The attack, known to fit the task and the clients."""
-    held = (task.num_train or 1) // values["num-workers"]
+    if task.load and not task.num_train and values["time-varying-period"] == 0:
+        raise ConfigError(
+            "time-varying-period: 0 stands for an epoch, whose length is not known before your own "
+            "data are loaded; expected a number of rounds"
+        )
+    holders = 1 if values["partition"] == "shared" else values["num-workers"]
+    held = (task.num_train or 1) // holders
     plugin = attack_plugin(values, epoch=math.ceil(held / values["batch-size"]) or 1)
     attack = built(plugin)
     parts = [part for name in attack.parts for part in attack.options[name]] or [attack]
-    if task.num_classes is None and any(part.stage == "data" for part in parts):
+    if task.load is None and any(part.stage == "data" for part in parts):
         raise ConfigError(
             f"attack={plugin.name!r}: changes labels, and task={values['task']!r} has none"
         )

@@ -1,4 +1,4 @@
-"""Run-config keys that belong to one rule, encoder or attack, and what they become there."""
+"""Run-config keys that belong to one partition, rule, encoder or attack, and what they become."""
 
 from __future__ import annotations
 
@@ -20,6 +20,13 @@ class Option:
 KRUMS = ("krum", "multi-krum")
 SIGNGUARDS = ("signguard", "signguard-sim", "signguard-dist")
 
+PARTITION_OPTIONS = {
+    "partition-fraction": Option(
+        ("signguard",), "fraction", 0.5, "s, the share that is dealt out evenly, 0..1"
+    ),
+    "partition-alpha": Option(("dirichlet",), "alpha", 0.5, "small: few classes a worker; above 0"),
+    "partition-labels": Option(("labels",), "labels_held", 2, "classes that each worker holds"),
+}
 STRATEGY_OPTIONS = {
     "crossover": Option(
         ("sign-fd",), "crossover", "blocks", "where errors are pooled: blocks, pooled, alg1, eq17"
@@ -116,4 +123,10 @@ ATTACK_OPTIONS = {
         ("time-varying",), "changing", False, "whether only some of the liars lie, others each time"
     ),
 }
-OPTIONS = STRATEGY_OPTIONS | PRE_AGGREGATION_OPTIONS | ENCODER_OPTIONS | ATTACK_OPTIONS
+OPTIONS = (
+    PARTITION_OPTIONS
+    | STRATEGY_OPTIONS
+    | PRE_AGGREGATION_OPTIONS
+    | ENCODER_OPTIONS
+    | ATTACK_OPTIONS
+)

@@ -10,15 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from app.keys import ConfigError
+from app.errors import ConfigError
 from app.options import (
     ATTACK_OPTIONS,
     ENCODER_OPTIONS,
+    PARTITION_OPTIONS,
     PRE_AGGREGATION_OPTIONS,
     STRATEGY_OPTIONS,
     Option,
     Value,
 )
+from app.task import PARTITIONS
 from attacks import ATTACKS, craft, find
 from attacks import build as build_attack
 from clients import ENCODERS
@@ -44,6 +46,15 @@ def pre_aggregation_plugin(values: Mapping[str, Any]) -> Plugin:
     """The pre-aggregation that was asked for, "none" too; built with the strategy."""
     name = values["pre-aggregation"]
     return Plugin(name, _options(values, PRE_AGGREGATION_OPTIONS, name, "pre-aggregation"))
+
+
+def partition_plugin(values: Mapping[str, Any]) -> Plugin:
+    """The partition that was asked for, tried on a toy; raises ConfigError."""
+    name = values["partition"]
+    options = _options(values, PARTITION_OPTIONS, name, "partition")
+    toy = np.arange(max(values["partition-labels"], 1))  # whether the data will do, they can tell
+    _tried(PARTITION_OPTIONS, name, lambda: PARTITIONS[name](toy, 1, 0, **dict(options)))
+    return Plugin(name, options)
 
 
 def encoder_plugin(values: Mapping[str, Any]) -> Plugin:

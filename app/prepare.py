@@ -11,7 +11,7 @@ from app import run_folder
 from app.config import RunConfig, build_strategy, check_machine, parse
 from app.keys import ConfigError
 from app.resuming import earlier, resumed
-from app.task import TASKS
+from app.task import find_task
 
 PAIR = re.compile(r"(\S+?)=('[^']*'|\"[^\"]*\"|\S+)")
 
@@ -43,7 +43,7 @@ def prepared(
     last = resumed(checked, values)
     # Flower's processes run elsewhere: no path may be relative.
     values["data-dir"] = str(Path(workload.data_dir).expanduser().resolve())
-    TASKS[workload.task].problem(replace(workload, data_dir=values["data-dir"]))
+    find_task(workload.task).problem(replace(workload, data_dir=values["data-dir"]))
     named = checked.out_dir and Path(checked.out_dir).expanduser()
     labels = (workload.task, checked.strategy.name, checked.attack.name)
     values["out-dir"] = str((named or run_folder.new_path(Path.cwd(), *labels)).resolve())

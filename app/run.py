@@ -23,7 +23,7 @@ from app.options import Value
 from app.report.scoring import Scorer
 from app.resuming import forget_later, resumed
 from app.run_folder import FAILED, FINISHED, INTERRUPTED, RunFolder, model_sha256, new_path, score
-from app.task import TASKS, Problem
+from app.task import Problem, find_task
 from attacks import Knowledge
 from strategies import RobustStrategy
 from strategies.training import Observe, State
@@ -82,7 +82,7 @@ def execute(
         check_reach(config.attack, reach)
     last = resumed(config, run_config)
     done, seconds = (last.round, last.seconds) if last else (0, 0.0)
-    problem = TASKS[config.workload.task].problem(config.workload)
+    problem = find_task(config.workload.task).problem(config.workload)
     described, path = describe(config, run_config), _path(config)
     folder = RunFolder(path, described, len(problem.initial()), done=done, seconds=seconds)
     log.info("run folder: %s", folder.path)

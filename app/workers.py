@@ -10,7 +10,7 @@ import numpy as np
 
 from app.config import RunConfig
 from app.knowledge import built
-from app.task import TASKS, Problem
+from app.task import Problem
 from clients import (
     Adversary,
     ByzantineClient,
@@ -30,7 +30,7 @@ def adversary(config: RunConfig, problem: Problem) -> Adversary:
         config.byzantine_ids,
         asked=config.participation.workers,
         seed=config.workload.seed,
-        n_classes=TASKS[config.workload.task].num_classes,
+        n_classes=problem.num_classes,
         truth=problem.truth,
     )
 

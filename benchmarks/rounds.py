@@ -26,7 +26,7 @@ from app.flower import LocalFlower
 from app.report.scoring import Scorer
 from app.run import Run
 from app.run_folder import read_rounds, read_summary
-from app.task import Classification, Dataset, build
+from app.task import Classification, Dataset, Spec, build
 from benchmarks.common import report, seconds
 
 WORKERS, BATCH = 15, 64
@@ -131,8 +131,8 @@ def byzfl_rows(task: str, repeat: int) -> Iterator[dict[str, Any]]:
         from byzfl import Client, Server
     except ImportError:
         return
-    zoo.signfed_network = lambda: build("mlp" if task == "digits" else "fd-cnn", 0)
-    shape = (64,) if task == "digits" else (1, 28, 28)
+    name, shape = ("mlp", (64,)) if task == "digits" else ("fd-cnn", (1, 28, 28))
+    zoo.signfed_network = lambda: build(name, Spec(shape, 10), 0)
     data = random_images(shape, 1437)
     samples = torch.utils.data.TensorDataset(data.train_x, data.train_y)
     loader = torch.utils.data.DataLoader(samples, BATCH, shuffle=True)

@@ -5,7 +5,8 @@
 
 15 workers in one process, no messages: the same gradients, attacks and rules as in a run. On MNIST
 a 784-32-10 network. Prints a table, mean accuracy over the seeds after the last round, and writes
-it as JSON. "layer": liars invert the last layer only; "skewed": each worker holds three classes.
+it as JSON. "layer": liars invert the last layer only; "skewed": each worker holds three classes;
+--partitions tries those of `signfed list` as well.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from rich.progress import track
 from rich.table import Table
 from torch import nn
 
-from app.task import TASKS, Gradients, evaluate, flatten, stratified
+from app.task import PARTITIONS, TASKS, Gradients, evaluate, flatten
 from attacks import ATTACKS, Attack, attack
 from clients import ENCODERS, Adversary, ByzantineClient, HonestClient
 from strategies import RobustStrategy, SignFD, SignMV, Step, Updates
@@ -50,12 +51,16 @@ def rule(name: str) -> RobustStrategy:
     return SignMV() if name == "sign-mv" else SignFD(crossover=name)
 
 
-def cases(liars: list[int]) -> list[tuple[str, int, str]]:
+def cases(liars: list[int], partitions: list[str]) -> list[tuple[str, int, str]]:
     """(attack, liars, shards)."""
-    table = [("none", 0, "equal")]
-    table += [(a, n, "equal") for a in ("sign-inversion", "stochastic-sign-flip") for n in liars]
-    table += [("layer", max(liars), "equal"), ("none", 0, "skewed")]
-    return [*table, ("sign-inversion", max(liars) - 1, "skewed")]
+    table = [("none", 0, "stratified")]
+    table += [
+        (a, n, "stratified") for a in ("sign-inversion", "stochastic-sign-flip") for n in liars
+    ]
+    table += [("layer", max(liars), "stratified")]
+    for shards in ("skewed", *partitions):
+        table += [("none", 0, shards), ("sign-inversion", max(liars) - 1, shards)]
+    return table
 
 
 def network(sizes: tuple[int, int, int], seed: int) -> nn.Module:
@@ -67,11 +72,11 @@ def network(sizes: tuple[int, int, int], seed: int) -> nn.Module:
         )
 
 
-def skewed(labels: np.ndarray, seed: int, classes: int = 3) -> np.ndarray:
-    """Shards of equal size, drawn from three classes each (and a little from all)."""
-    draws, size = generator(seed, "skewed"), len(labels) // WORKERS
+def skewed(labels: np.ndarray, num_workers: int, seed: int, classes: int = 3) -> np.ndarray:
+    """Shards of equal size, drawn from three classes each (and a little from all), not disjoint."""
+    draws, size = generator(seed, "skewed"), len(labels) // num_workers
     shards = []
-    for _ in range(WORKERS):
+    for _ in range(num_workers):
         weight = np.isin(labels, draws.choice(10, classes, replace=False)) + 0.02
         shards.append(draws.choice(len(labels), size, replace=False, p=weight / weight.sum()))
     return np.stack(shards)
@@ -82,7 +87,7 @@ def accuracy(job: tuple) -> float:
     task, data_dir, rounds, (name, liars, shards), rule_name, seed = job
     data = TASKS[task].load(Path(data_dir), False)
     labels, sizes = data.train_y.numpy(), SIZES[task]
-    held = skewed(labels, seed) if shards == "skewed" else stratified(labels, WORKERS, seed)
+    held = (PARTITIONS | {"skewed": skewed})[shards](labels, WORKERS, seed)
     model = network(sizes, seed)
     gradients = Gradients(model, data, held, batch_size=BATCH, seed=seed, device=CPU)
     chosen: Attack = layer if name == "layer" else ATTACKS[name]
@@ -114,10 +119,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--liars", type=int, nargs="+", default=[1, 2, 3, 4, 5, 6, 7])
     parser.add_argument("--rules", nargs="+", choices=RULES, default=list(RULES))
+    parser.add_argument("--partitions", nargs="+", choices=PARTITIONS, default=[])
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     parser.add_argument("--out", type=Path, default=None)
     given = parser.parse_args()
-    started, table = time.monotonic(), cases(given.liars)
+    started, table = time.monotonic(), cases(given.liars, given.partitions)
     jobs = [
         (given.task, given.data_dir, given.rounds, case, name, seed)
         for case, name, seed in product(table, given.rules, range(given.seeds))

@@ -35,7 +35,7 @@ GLOBAL_TORCH_RNG = {
     "rand", "randn", "randint", "randperm", "rand_like", "randn_like", "randint_like", "normal",
     "bernoulli", "multinomial", "poisson", "manual_seed", "seed", "set_rng_state",
 }  # fmt: skip
-MAY_SEED_TORCH = "app/task/models.py"  # initialises networks, inside fork_rng
+MAY_SEED_TORCH = "app/task/models/__init__.py"  # initialises networks, inside fork_rng
 
 
 def imported(tree):

@@ -110,14 +110,14 @@ def test_a_folder_with_files_is_never_written_to(signfed, tmp_path):
 
 def test_list_names_everything_that_can_be_chosen(signfed):
     from app.keys import KEYS
-    from app.task import TASKS
+    from app.task import MODELS, PARTITIONS, TASKS
     from attacks import ATTACKS
     from clients import ENCODERS
     from strategies import STRATEGIES
 
     result = signfed("list")
     assert result.exit_code == 0
-    for name in [*STRATEGIES, *ATTACKS, *TASKS, *ENCODERS, *KEYS]:
+    for name in [*STRATEGIES, *ATTACKS, *TASKS, *MODELS, *PARTITIONS, *ENCODERS, *KEYS]:
         assert name in result.output
 
 

@@ -10,9 +10,11 @@ from app.options import (
     ATTACK_OPTIONS,
     ENCODER_OPTIONS,
     OPTIONS,
+    PARTITION_OPTIONS,
     PRE_AGGREGATION_OPTIONS,
     STRATEGY_OPTIONS,
 )
+from app.task import PARTITIONS
 from attacks import ATTACKS
 from clients import ENCODERS
 from strategies import PRE_AGGREGATIONS, STRATEGIES
@@ -41,20 +43,25 @@ def test_an_option_belongs_to_its_owners_and_reaches_them(key):
     for what, table in (
         ("strategy", STRATEGY_OPTIONS), ("pre-aggregation", PRE_AGGREGATION_OPTIONS),
         ("encoder", ENCODER_OPTIONS), ("attack", ATTACK_OPTIONS),
+        ("partition", PARTITION_OPTIONS),
     ):  # fmt: skip
         if key not in table:
             continue
         for owner in option.owners:
-            if what in ("encoder", "attack") and isinstance(option.default, float):
+            if what in ("encoder", "attack", "partition") and isinstance(option.default, float):
                 changed = {key: option.default / 2}  # these are tried at once: a range to keep to
             given = {what: owner}
             assert parse(given | changed) != parse(given)
-        stranger = {"strategy": "mean", "pre-aggregation": "nnm", "encoder": "float32"}.get(what)
+        stranger = {
+            "strategy": "mean", "pre-aggregation": "nnm", "encoder": "float32",
+            "partition": "shared",
+        }.get(what)  # fmt: skip
         with pytest.raises(ConfigError, match=f"{key}: belongs to {what}='{option.owners[0]}'"):
             parse({what: stranger or "none"} | changed)
 
 
 TABLES = [
+    (PARTITION_OPTIONS, PARTITIONS),
     (STRATEGY_OPTIONS, STRATEGIES),
     (PRE_AGGREGATION_OPTIONS, PRE_AGGREGATIONS),
     (ENCODER_OPTIONS, ENCODERS),

@@ -20,7 +20,7 @@ from app.options import ATTACK_OPTIONS, OPTIONS, STRATEGY_OPTIONS, Value
 from app.plugins import made_of
 from app.redteam.space import first_trials, next_trials
 from app.run import Run
-from app.task import TASKS
+from app.task import find_task
 from strategies import FederationError
 
 LOWEST = (0.0, -1e300)  # accuracy; minus the loss, where there is no accuracy
@@ -133,7 +133,7 @@ def _accuracy(config: Mapping[str, Any]) -> float:
     torch.set_num_threads(1)
     logging.getLogger("signfed").setLevel(logging.ERROR)  # skipped rounds are what is looked for
     checked = parse(config)
-    problem = TASKS[checked.workload.task].problem(checked.workload)
+    problem = find_task(checked.workload.task).problem(checked.workload)
     records: list[dict[str, Any]] = []
     try:
 
@@ -142,7 +142,7 @@ def _accuracy(config: Mapping[str, Any]) -> float:
 
         fleet(Run(checked, build_strategy(checked), problem, None, keep))
     except FederationError:
-        return LOWEST[TASKS[checked.workload.task].num_classes is None]
+        return LOWEST[problem.num_classes is None]
     accuracy = records[-1].get("test_accuracy", -records[-1]["test_loss"])
     return accuracy if math.isfinite(accuracy) else LOWEST[True]
 

@@ -7,10 +7,20 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from app.task.data import DIGITS_TRAIN, DataMissing, Dataset, load_digits, load_torchvision
+from app.task.datasets import (
+    DIGITS_TRAIN,
+    CropFlipRotate,
+    DataMissing,
+    Dataset,
+    load_ag_news,
+    load_cifar,
+    load_digits,
+    load_mnist,
+)
 from app.task.gradients import Gradients, evaluate
-from app.task.models import MODELS, build, flatten
-from app.task.partition import stratified
+from app.task.models import MODELS, Spec, build, flatten
+from app.task.own import own_data
+from app.task.partitions import PARTITIONS, stratified
 from app.task.problem import Classification, Problem, Quadratic, Workload
 
 
@@ -19,8 +29,8 @@ class Task:
     """A data set, or something else to minimise, with the models that fit it.
 
     models: names, the default first. num_train: training samples, known before loading; None
-    where there are no samples to share out; num_classes likewise. load: (data_dir, download) ->
-    Dataset, None likewise.
+    where there are no samples to share out, or it is not known; num_classes likewise.
+    load: (data_dir, download) -> Dataset; None where there are no samples.
     """
 
     description: str
@@ -30,12 +40,15 @@ class Task:
     load: Callable[[Path, bool], Dataset] | None = None
 
     def problem(self, workload: Workload) -> Problem:
-        """What a run with this workload minimises. Raises DataMissing."""
+        """What a run with this workload minimises. Raises DataMissing and ConfigError."""
         if self.load is None:
             return Quadratic(workload)
         data = self.load(Path(workload.data_dir).expanduser(), workload.download)
-        return Classification(workload, data)
+        return Classification(workload, data, self.num_classes)
 
+
+CNNS = ("fd-cnn", "bft-cnn", "signguard-cnn")
+RESNETS = ("resnet-56", "resnet-18", "resnet-50")
 
 TASKS: dict[str, Task] = {
     "digits": Task(
@@ -47,17 +60,38 @@ TASKS: dict[str, Task] = {
     ),
     "mnist": Task(
         "70,000 28x28 handwritten digits (torchvision, from data-dir)",
-        models=("fd-cnn",),
+        models=(*CNNS, "mlp", *RESNETS),
         num_train=60_000,
         num_classes=10,
-        load=partial(load_torchvision, "MNIST", 0.1307, 0.3081),
+        load=partial(load_mnist, "MNIST", 0.1307, 0.3081),
     ),
     "fashion-mnist": Task(
         "70,000 28x28 pieces of clothing (torchvision, from data-dir)",
-        models=("fd-cnn",),
+        models=(*CNNS, "mlp", *RESNETS),
         num_train=60_000,
         num_classes=10,
-        load=partial(load_torchvision, "FashionMNIST", 0.2860, 0.3530),
+        load=partial(load_mnist, "FashionMNIST", 0.2860, 0.3530),
+    ),
+    "cifar10": Task(
+        "60,000 32x32 colour images, cropped and flipped at random (torchvision, from data-dir)",
+        models=(*RESNETS, *CNNS, "mlp"),
+        num_train=50_000,
+        num_classes=10,
+        load=partial(load_cifar, "CIFAR10"),
+    ),
+    "cifar100": Task(
+        "the same of 100 classes, rotated at random too (torchvision, from data-dir)",
+        models=(*RESNETS, *CNNS, "mlp"),
+        num_train=50_000,
+        num_classes=100,
+        load=partial(load_cifar, "CIFAR100"),
+    ),
+    "ag-news": Task(
+        "127,600 news headlines of 4 classes (public csv, from data-dir)",
+        models=("text-rnn",),
+        num_train=120_000,
+        num_classes=4,
+        load=load_ag_news,
     ),
     "quadratic": Task(
         "||x||^2 / 2 in 1,000 dimensions, gradients with Gaussian noise",
@@ -65,18 +99,30 @@ TASKS: dict[str, Task] = {
     ),
 }
 
+
+def find_task(name: str) -> Task:
+    """The task of that name, or the user's own data set, module:function. Raises ConfigError."""
+    if name in TASKS:
+        return TASKS[name]
+    return Task(f"your own: {name}", models=(), load=partial(own_data, name))
+
+
 __all__ = [
     "MODELS",
+    "PARTITIONS",
     "TASKS",
     "Classification",
+    "CropFlipRotate",
     "DataMissing",
     "Dataset",
     "Gradients",
     "Problem",
+    "Spec",
     "Task",
     "Workload",
     "build",
     "evaluate",
+    "find_task",
     "flatten",
     "stratified",
 ]

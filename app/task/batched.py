@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, grad, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
-from torch.nn.functional import cross_entropy
 
 from app.task.gradients import Gradients, one_thread
+from app.task.models.pure import put
 
 LARGE = 100_000  # parameters from which a CPU loses by it: the work outweighs the calls
 
@@ -33,30 +33,45 @@ class BatchedGradients:
         names, shapes = list(named), [parameter.shape for parameter in named.values()]
         sizes = [parameter.numel() for parameter in named.values()]
 
-        def loss(parameters: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
-            return cross_entropy(functional_call(model, parameters, (x,)), y)
+        def loss(
+            parameters: dict[str, Tensor], x: Tensor, y: Tensor, masks: list[Tensor]
+        ) -> Tensor:
+            put(model, masks)
+            return gradients.loss(functional_call(model, parameters, (x,)), y)
 
-        every = vmap(grad(loss), in_dims=(None, 0, 0))
+        every = vmap(grad(loss), in_dims=(None, 0, 0, 0))
 
-        def matrix(flat: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        def matrix(flat: Tensor, x: Tensor, y: Tensor, masks: list[Tensor]) -> Tensor:
             pieces = zip(names, flat.split(sizes), shapes, strict=True)
-            found = every({name: piece.view(shape) for name, piece, shape in pieces}, x, y)
+            found = every({name: piece.view(shape) for name, piece, shape in pieces}, x, y, masks)
             return torch.cat([found[name].reshape(len(x), -1) for name in names], dim=1)
 
         self._derive = matrix
-        self._recorded: dict[int, Callable[[Tensor, Tensor, Tensor], Tensor]] = {}
+        self._recorded: dict[int, Callable[..., Tensor]] = {}
 
     def __call__(
         self, parameters: np.ndarray | Tensor, workers: Sequence[int], round: int
     ) -> Tensor:
         """float32 [len(workers), N] at `parameters` float32 [N], on the data's device."""
-        with one_thread(), self._gradients.precision(), torch.no_grad():
-            ids = np.stack([self._gradients.batch(worker, round) for worker in workers])
-            x, y = self._gradients.samples(ids)
+        of = self._gradients
+        with one_thread(), of.precision(), torch.no_grad():
+            ids = np.stack([of.batch(w, round) for w in workers])
+            changes = [of.changes(w, round) for w in workers]
+            x, y = of.samples(ids, None if changes[0] is None else np.stack(changes))
+            drawn = zip(*(of.masks(w, round) for w in workers), strict=True)
+            masks = [torch.from_numpy(np.stack(mask)).to(y.device) for mask in drawn]
             flat = torch.as_tensor(parameters, device=y.device)
             if len(x) not in self._recorded:
-                self._recorded[len(x)] = make_fx(self._derive)(flat, x, y)
-            return self._recorded[len(x)](flat, x, y)
+                self._recorded[len(x)] = make_fx(self._derive)(flat, x, y, masks)
+            return self._recorded[len(x)](flat, x, y, masks)
+
+    def works(self, parameters: np.ndarray, workers: Sequence[int], round: int) -> bool:
+        """Whether there is such a form of all operations of the network."""
+        try:
+            self(parameters, workers, round)
+        except (RuntimeError, NotImplementedError, TypeError):
+            return False
+        return True
 
     def agrees(self, parameters: np.ndarray, workers: Sequence[int], round: int) -> bool:
         """Whether these workers' gradients in the round are the loop's to the last bit."""

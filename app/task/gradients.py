@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
@@ -12,10 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from app.task.data import Dataset
+from app.task.datasets import Dataset
+from app.task.models.pure import draw_masks, dropouts, mask_shapes, put
+from app.task.partitions import Shards
 from strategies.seeds import generator
 
 TEST_BATCH = 1000
+
+Loss = Callable[[Tensor, Tensor], Tensor]  # (scores [B, C], labels [B]) -> their mean loss
 
 
 @contextmanager
@@ -49,34 +53,41 @@ def precision(name: str, device: torch.device) -> Iterator[None]:
 
 
 class Gradients:
-    """Mini-batch gradients of the mean cross-entropy, pure in (parameters, worker, round).
+    """Mini-batch gradients of the mean loss, pure in (parameters, worker, round).
 
-    shards: int64 [M, per_worker], sample ids by worker; batch_size: at most per_worker, drawn
-    without replacement within a batch, anew each round. On a CPU the bits do not depend on who
-    computes them, in what order, or on how many cores. Threads may call it side by side: each has
-    its own copy of the model.
+    shards: int64 sample ids, by worker; batch_sizes: of each worker, or of all; a worker that holds
+    fewer takes all that it has. A batch is drawn without replacement, anew each round; so are what
+    augments it and the masks of the model's dropouts, from the same seed, worker and round.
+    On a CPU the bits do not depend on who computes them, in what order, or on how many cores.
+    Threads may call it side by side: each has its own copy of the model.
     """
 
     def __init__(
         self,
         model: nn.Module,
         data: Dataset,
-        shards: np.ndarray,
+        shards: Shards,
         *,
-        batch_size: int,
+        batch_size: int | Sequence[int],
         seed: int,
         device: torch.device,
         precision: str = "float32",
+        loss: Loss = cross_entropy,
     ) -> None:
         self.model = model.to(device)
+        self.loss = loss
         self._of_thread = threading.local()
         self._x, self._y = data.train_x.to(device), data.train_y.to(device)
-        self._to_input = data.to_input
+        self._to_input, self._augment = data.to_input, data.augment
         self._shards = shards
-        self._batch_size = batch_size
+        asked = [batch_size] * len(shards) if isinstance(batch_size, int) else batch_size
+        held = map(len, shards)
+        self.batch_sizes = tuple(min(pair) for pair in zip(asked, held, strict=True))
         self._seed = seed
         self._device = device
         self._precision = precision
+        self._rates = [module.p for module in dropouts(model)]
+        self._mask_shapes = self._masked() if self._rates else []
 
     def __call__(
         self,
@@ -93,27 +104,34 @@ class Gradients:
             flat = torch.tensor(parameters, device=self._device)
             model = self._own_model()
             nn.utils.vector_to_parameters(flat, model.parameters())
-            x, y = self.samples(self.batch(worker, round))
+            x, y = self.samples(self.batch(worker, round), self.changes(worker, round))
             if relabel is not None:
                 y = torch.from_numpy(relabel(y.cpu().numpy())).to(y)
-            loss = cross_entropy(model(x), y)
+            if self._rates:
+                put(model, [self._to_device(mask) for mask in self.masks(worker, round)])
+            loss = self.loss(model(x), y)
             gradients = torch.autograd.grad(loss, list(model.parameters()))
             return nn.utils.parameters_to_vector(gradients).float().cpu().numpy()
 
     def everywhere(self, parameters: np.ndarray) -> np.ndarray:
-        """The gradient of the mean loss over the whole training set: float32 [N]."""
+        """The gradient of the mean loss over the whole training set: float32 [N].
+
+        Of the samples as they are, with nothing dropped.
+        """
         with one_thread(), self.precision():
             model = self._own_model()
             nn.utils.vector_to_parameters(
                 torch.tensor(parameters, device=self._device), model.parameters()
             )
+            put(model.eval(), None)
             total = torch.zeros(len(parameters), dtype=torch.float64, device=self._device)
             for start in range(0, len(self._y), TEST_BATCH):
                 x, y = self.samples(np.arange(start, min(start + TEST_BATCH, len(self._y))))
-                loss = cross_entropy(model(x), y, reduction="sum")
+                loss = self.loss(model(x), y) * len(y)
                 total += nn.utils.parameters_to_vector(
                     torch.autograd.grad(loss, list(model.parameters()))
                 )
+            model.train()
             return (total / len(self._y)).float().cpu().numpy()
 
     def precision(self) -> AbstractContextManager[None]:
@@ -124,13 +142,38 @@ class Gradients:
         """Ids of the worker's samples in the round: int64 [batch_size]."""
         shard = self._shards[worker]
         draw = generator(self._seed, "batch", worker, round)
-        return shard[draw.choice(len(shard), self._batch_size, replace=False)]
+        return shard[draw.choice(len(shard), self.batch_sizes[worker], replace=False)]
 
-    def samples(self, chosen: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Network input and labels of these samples; ids int64 of any shape."""
+    def changes(self, worker: int, round: int) -> np.ndarray | None:
+        """What augments the worker's batch, [batch_size, k]; None where nothing does."""
+        if self._augment is None:
+            return None
+        draws = generator(self._seed, "augment", worker, round)
+        return self._augment.draw(draws, self.batch_sizes[worker])
+
+    def masks(self, worker: int, round: int) -> list[np.ndarray]:
+        """One for each dropout of the model, float32 [batch_size, ...]."""
+        if not self._rates:
+            return []
+        draws = generator(self._seed, "dropout", worker, round)
+        return draw_masks(self._rates, self._mask_shapes, self.batch_sizes[worker], draws)
+
+    def samples(
+        self, chosen: np.ndarray, changes: np.ndarray | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Network input and labels of these samples; ids int64 of any shape, changes [*ids, k]."""
         ids = torch.from_numpy(chosen).to(self._y.device)
-        inputs = self._to_input(self._x[ids.flatten()])
-        return inputs.unflatten(0, ids.shape), self._y[ids]
+        x = self._x[ids.flatten()]
+        if changes is not None:
+            x = self._augment(x, self._to_device(changes).flatten(0, -2))
+        return self._to_input(x).unflatten(0, ids.shape), self._y[ids]
+
+    def _to_device(self, array: np.ndarray) -> Tensor:
+        return torch.from_numpy(array).to(self._device)
+
+    def _masked(self) -> list[tuple[int, ...]]:
+        with one_thread(), self.precision():
+            return mask_shapes(self.model, self.samples(self._shards[0][:1])[0])
 
     def _own_model(self) -> nn.Module:
         if not hasattr(self._of_thread, "model"):
@@ -140,15 +183,19 @@ class Gradients:
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, parameters: Tensor, data: Dataset, device: torch.device
+    model: nn.Module,
+    parameters: Tensor,
+    data: Dataset,
+    device: torch.device,
+    loss: Loss = cross_entropy,
 ) -> tuple[float, float]:
-    """(accuracy in 0..1, mean cross-entropy) of float32 [N] parameters on the test set."""
-    model = model.to(device)
+    """(accuracy in 0..1, mean loss) of float32 [N] parameters on the test set, nothing dropped."""
+    model = model.to(device).eval()
     nn.utils.vector_to_parameters(parameters.to(device), model.parameters())
-    correct, loss = 0, 0.0
+    correct, total = 0, 0.0
     batches = zip(data.test_x.split(TEST_BATCH), data.test_y.split(TEST_BATCH), strict=True)
     for x, y in batches:
-        logits, y = model(data.to_input(x.to(device))), y.to(device)
-        correct += int((logits.argmax(1) == y).sum())
-        loss += float(cross_entropy(logits, y, reduction="sum"))
-    return correct / len(data.test_y), loss / len(data.test_y)
+        scores, y = model(data.to_input(x.to(device))), y.to(device)
+        correct += int((scores.argmax(1) == y).sum())
+        total += float(loss(scores, y)) * len(y)
+    return correct / len(data.test_y), total / len(data.test_y)

@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
+from app.errors import ConfigError
+from app.options import PARTITION_OPTIONS
 from app.task.batched import LARGE, BatchedGradients
-from app.task.data import Dataset
-from app.task.gradients import Gradients, evaluate
-from app.task.models import build, flatten
-from app.task.partition import stratified
+from app.task.datasets import Dataset
+from app.task.fit import check_fit
+from app.task.gradients import Gradients, Loss, evaluate
+from app.task.models import Spec, build, flatten
+from app.task.own import found
+from app.task.partitions import PARTITIONS, Shards
 from clients import Relabel
 from strategies.seeds import generator
 
@@ -24,7 +29,10 @@ Asked = Callable[[int], Sequence[int]]  # round -> the workers that it asks
 
 @dataclass(frozen=True)
 class Workload:
-    """Everything that a gradient depends on besides the parameters. Hashable."""
+    """Everything that a gradient depends on besides the parameters. Hashable.
+
+    batch_sizes: of each worker, where they differ; else empty.
+    """
 
     task: str
     model: str
@@ -35,12 +43,40 @@ class Workload:
     seed: int
     device: str
     precision: str = "float32"
+    partition: str = "stratified"
+    partition_options: tuple[tuple[str, Any], ...] = ()
+    batch_sizes: tuple[int, ...] = ()
+    loss: str = "cross-entropy"
+
+    def shards(self, labels: np.ndarray) -> Shards:
+        """Who holds which samples. Raises ConfigError where the partition or a batch cannot be."""
+        make = PARTITIONS[self.partition]
+        try:
+            shards = make(labels, self.num_workers, self.seed, **dict(self.partition_options))
+        except ValueError as error:
+            text = str(error)
+            for key, option in PARTITION_OPTIONS.items():
+                text = text.replace(f"{option.argument}:", f"{key}:")
+            raise ConfigError(f"partition={self.partition!r}: {text}") from error
+        held = [len(shard) for shard in shards]
+        if not min(held):
+            raise ConfigError(
+                f"partition={self.partition!r}: {held.count(0)} of {self.num_workers} workers hold "
+                f"no sample of {self.task}; expected fewer workers"
+            )
+        if self.batch_size > max(held) and not self.batch_sizes:
+            raise ConfigError(
+                f"batch-size: the largest shard of {self.task} holds {max(held)} samples; expected "
+                f"at most that; got {self.batch_size}"
+            )
+        return shards
 
 
 class Problem(Protocol):
     """Pure in its arguments; parameters are one float32 vector [N]."""
 
     device: torch.device
+    num_classes: int | None
 
     def initial(self) -> Tensor:
         """The parameters of round 1, float32 [N]."""
@@ -61,15 +97,29 @@ class Problem(Protocol):
 
 
 class Classification:
-    """Mean cross-entropy of a network on disjoint, equal, stratified shards of a data set."""
+    """Mean loss of a network on a partition of a data set.
 
-    def __init__(self, workload: Workload, data: Dataset) -> None:
+    Raises ConfigError when data, model, loss and partition do not fit one another.
+    """
+
+    def __init__(self, workload: Workload, data: Dataset, num_classes: int | None = None) -> None:
         self._workload = workload
         self._data = data
         self.device = torch.device(_device(workload.device))
+        self.labels = data.train_y.numpy()
+        self.num_classes = num_classes or int(max(data.train_y.max(), data.test_y.max())) + 1
+        self.shards = workload.shards(self.labels)
+        self._spec = Spec(
+            tuple(data.to_input(data.train_x[:1]).shape[1:]), self.num_classes, data.vocabulary
+        )
+        own = found("loss", workload.loss) if ":" in workload.loss else cross_entropy
+        self._loss: Loss = own
+        names = {"task": workload.task, "model": workload.model, "loss": workload.loss}
+        if any(":" in name for name in names.values()):  # the others are known to fit
+            check_fit(names, self._spec, self._built, data, self._loss, self.gradient)
 
     def initial(self) -> Tensor:
-        return flatten(build(self._workload.model, self._workload.seed))
+        return flatten(self._built())
 
     def gradient(
         self, parameters: np.ndarray, worker: int, round: int, relabel: Relabel | None = None
@@ -82,29 +132,41 @@ class Classification:
     def batched(self, asked: Asked) -> BatchedGradients | None:
         initial = self.initial().numpy()
         on_cpu = self.device.type == "cpu"
-        if on_cpu and len(initial) >= LARGE:
+        if len(set(self._gradients.batch_sizes)) > 1 or (on_cpu and len(initial) >= LARGE):
             return None
         batched = BatchedGradients(self._gradients)
+        if not batched.works(initial, asked(1), 1):
+            return None
         agrees = not on_cpu or all(batched.agrees(initial, asked(t), t) for t in (1, 2))
         return batched if agrees else None
 
     def evaluate(self, parameters: Tensor) -> dict[str, float]:
-        model = build(self._workload.model, self._workload.seed)
-        accuracy, loss = evaluate(model, parameters, self._data, self.device)
+        accuracy, loss = evaluate(self._evaluated, parameters, self._data, self.device, self._loss)
         return {"test_accuracy": accuracy, "test_loss": loss}
+
+    def batch_sizes(self) -> tuple[int, ...]:
+        """Of each worker, in samples a round."""
+        return self._gradients.batch_sizes
+
+    def _built(self) -> nn.Module:
+        return build(self._workload.model, self._spec, self._workload.seed)
+
+    @cached_property
+    def _evaluated(self) -> nn.Module:
+        return self._built()
 
     @cached_property  # a server never needs it
     def _gradients(self) -> Gradients:
         workload = self._workload
-        labels = self._data.train_y.numpy()
         return Gradients(
-            build(workload.model, workload.seed),
+            self._built(),
             self._data,
-            stratified(labels, workload.num_workers, workload.seed),
-            batch_size=workload.batch_size,
+            self.shards,
+            batch_size=workload.batch_sizes or workload.batch_size,
             seed=workload.seed,
             device=self.device,
             precision=workload.precision,
+            loss=self._loss,
         )
 
 
@@ -116,6 +178,7 @@ class Quadratic:
     """
 
     dimensions = 1000
+    num_classes = None
     device = torch.device("cpu")
 
     def __init__(self, workload: Workload) -> None:
@@ -133,7 +196,9 @@ class Quadratic:
     ) -> np.ndarray:
         draws = generator(self._workload.seed, "batch", worker, round)
         noise = draws.standard_normal(self.dimensions, dtype=np.float32)
-        return parameters + noise / np.float32(np.sqrt(self._workload.batch_size))
+        sizes = self._workload.batch_sizes
+        batch = sizes[worker] if sizes else self._workload.batch_size
+        return parameters + noise / np.float32(np.sqrt(batch))
 
     def batched(self, asked: Asked) -> None:
         return None

@@ -1,7 +1,9 @@
 import gzip
+import shutil
 import struct
 from collections import Counter
 from hashlib import md5
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +13,8 @@ from hypothesis import strategies as st
 from sklearn import datasets as sklearn_datasets
 from torchvision import datasets as torchvision_datasets
 
-from app.task import TASKS, DataMissing, build, stratified
-from app.task.data import load_digits
+from app.task import TASKS, DataMissing, stratified
+from app.task.datasets import load_digits
 
 # Shards
 
@@ -120,14 +122,12 @@ def test_images_are_read_from_the_original_archives(archive):
 
 
 def test_pixels_are_scaled_for_the_network(archive):
-    task, _ = archive
     data = load(archive)
     mean, std = {"MNIST": (0.1307, 0.3081), "FashionMNIST": (0.2860, 0.3530)}[archive[1].parts[-2]]
     x = data.to_input(torch.tensor([0, 51, 255], dtype=torch.uint8).reshape(1, 1, 3))
     expected = [(value - mean) / std for value in (0.0, 0.2, 1.0)]
     assert x.shape == (1, 1, 1, 3) and x.flatten().tolist() == pytest.approx(expected)
-    logits = build(task.models[0], seed=0)(data.to_input(data.test_x))
-    assert logits.shape == (5, 10)
+    assert data.to_input(data.test_x).shape == (5, 1, 28, 28)
 
 
 @pytest.mark.parametrize("name", ARCHIVES)
@@ -183,5 +183,23 @@ def test_a_download_happens_when_asked_for_and_its_failure_is_data_missing(archi
 
 @pytest.mark.parametrize("name", [name for name, task in TASKS.items() if task.load])
 def test_a_task_knows_its_size_before_it_is_loaded(name):
-    known = {"digits": len(load_digits().train_y), "mnist": 60_000, "fashion-mnist": 60_000}
+    known = {
+        "digits": len(load_digits().train_y), "mnist": 60_000, "fashion-mnist": 60_000,
+        "cifar10": 50_000, "cifar100": 50_000, "ag-news": 120_000,
+    }  # fmt: skip
     assert TASKS[name].num_train == known[name]
+
+
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
+
+
+@pytest.mark.skipif(not (SHARED / "MNIST").exists(), reason="needs the shared data")
+@pytest.mark.parametrize("task, mean", [("mnist", 33.318), ("fashion-mnist", 72.940)])
+def test_the_real_archives_are_read(task, mean, tmp_path):
+    name = KINDS[task]
+    shutil.copytree(SHARED / name, tmp_path / name)
+    data = TASKS[task].load(tmp_path, False)
+    assert data.train_x.shape == (60_000, 28, 28) and data.test_x.shape == (10_000, 28, 28)
+    assert data.test_y.bincount().min() > 850 and data.train_y.bincount().sum() == 60_000
+    assert float(data.train_x.float().mean()) == pytest.approx(mean, abs=0.001)
+    assert abs(float(data.to_input(data.train_x).mean())) < 0.001

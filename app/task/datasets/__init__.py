@@ -1,0 +1,19 @@
+"""Data sets as arrays in memory, a file a family."""
+
+from app.task.datasets.ag_news import load_ag_news
+from app.task.datasets.augment import CropFlipRotate
+from app.task.datasets.dataset import Augment, DataMissing, Dataset
+from app.task.datasets.digits import DIGITS_TRAIN, load_digits
+from app.task.datasets.images import load_cifar, load_mnist
+
+__all__ = [
+    "DIGITS_TRAIN",
+    "Augment",
+    "CropFlipRotate",
+    "DataMissing",
+    "Dataset",
+    "load_ag_news",
+    "load_cifar",
+    "load_digits",
+    "load_mnist",
+]

@@ -1,0 +1,71 @@
+"""AG-News from the public csv files."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+
+from app.task.datasets.dataset import DataMissing, Dataset
+from app.task.datasets.images import missing
+from app.task.datasets.text import VOCABULARY, as_tokens, encoded, most_frequent, tokenised
+
+SOURCE = "https://raw.githubusercontent.com/mhjabreel/CharCnn_Keras/master/data/ag_news_csv/"
+FILES = {
+    "train.csv": "b1a00f826fdfbd249f79597b59e1dc12",
+    "test.csv": "d52ea96a97a2d943681189a97654912d",
+}
+TOKENISER = 1  # counts up when tokenised() finds other tokens: older vocabularies do not fit then
+
+
+def load_ag_news(data_dir: Path, download: bool) -> Dataset:
+    """Headlines and first lines of news in 4 classes, from `data_dir`/ag_news/train.csv, test.csv.
+
+    Each row: class 1 to 4, title, description. The vocabulary is that of the training texts, kept
+    beside them. A download happens only when asked for.
+    Raises DataMissing with what was expected where, and where it comes from.
+    """
+    from torchvision.datasets.utils import check_integrity, download_url
+
+    folder = data_dir / "ag_news"
+    unusable = [file for file, md5 in FILES.items() if not check_integrity(folder / file, md5)]
+    if unusable and not download:
+        raise missing("AG-News", folder, unusable, SOURCE)
+    try:
+        for file in unusable:
+            (folder / file).unlink(missing_ok=True)
+            download_url(SOURCE + file, folder, file, FILES[file])
+        (train, train_y), (test, test_y) = (_texts(folder / file) for file in FILES)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise DataMissing(f"data-dir: cannot get AG-News into {folder}: {error}") from error
+    vocabulary = _vocabulary(folder, train)
+    x, test_x = encoded(train, vocabulary), encoded(test, vocabulary)
+    return Dataset(x, train_y, test_x, test_y, as_tokens, vocabulary=2 + len(vocabulary))
+
+
+def _texts(file: Path) -> tuple[list[list[str]], torch.Tensor]:
+    with file.open(encoding="utf-8", newline="") as rows:
+        found = [(int(row[0]) - 1, tokenised(" ".join(row[1:]))) for row in csv.reader(rows)]
+    return [text for _, text in found], torch.tensor([label for label, _ in found])
+
+
+def _vocabulary(folder: Path, train: Sequence[Sequence[str]]) -> list[str]:
+    """From its file, which is named after what it was built from; built anew where none fits."""
+    built_from = {"train": FILES["train.csv"], "tokeniser": TOKENISER, "size": VOCABULARY}
+    file = folder / f"vocabulary-{FILES['train.csv'][:8]}-{TOKENISER}-{VOCABULARY}.json"
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        if kept["built_from"] == built_from and kept["count"] == len(kept["tokens"]):
+            return kept["tokens"]
+    tokens = most_frequent(train)
+    content = {"built_from": built_from, "count": len(tokens), "tokens": tokens}
+    with suppress(OSError):  # a folder that cannot be written to: built anew each time
+        scratch = file.with_suffix(f".{os.getpid()}")  # several nodes may start at once
+        scratch.write_text(json.dumps(content), encoding="utf-8")
+        scratch.replace(file)
+    return tokens

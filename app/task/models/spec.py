@@ -1,0 +1,26 @@
+"""What a network has to fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Spec:
+    """input_shape: of one sample, as it enters the network: (channels, height, width), (features,),
+    (tokens,). vocabulary: how many different tokens there are; 0 where inputs are not tokens.
+    """
+
+    input_shape: tuple[int, ...]
+    num_classes: int
+    vocabulary: int = 0
+
+    def image(self) -> tuple[int, int, int]:
+        """(channels, height, width). Raises ValueError where a sample is no image."""
+        if self.vocabulary or len(self.input_shape) != 3:
+            raise ValueError(f"expected images [channels, height, width]; got {self.described()}")
+        return self.input_shape  # type: ignore[return-value]
+
+    def described(self) -> str:
+        kind = f"tokens below {self.vocabulary}" if self.vocabulary else "numbers"
+        return f"{kind} of shape {list(self.input_shape)}"

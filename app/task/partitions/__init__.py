@@ -1,0 +1,40 @@
+"""Who holds which training samples: pure functions (labels, num_workers, seed) -> shards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from app.task.partitions.dirichlet import dirichlet
+from app.task.partitions.labels import labels_per_worker
+from app.task.partitions.shared import shared
+from app.task.partitions.signguard import signguard
+from app.task.partitions.stratified import stratified
+
+Shards = Sequence[np.ndarray]  # int64 sample ids, by worker
+
+PARTITIONS: dict[str, Callable[..., Shards]] = {
+    "stratified": stratified,
+    "shared": shared,
+    "signguard": signguard,
+    "dirichlet": dirichlet,
+    "labels": labels_per_worker,
+}
+
+
+def holdings(shards: Shards, labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """How many samples of each class each worker holds: int64 [num_workers, num_classes]."""
+    return np.stack([np.bincount(labels[shard], minlength=num_classes) for shard in shards])
+
+
+__all__ = [
+    "PARTITIONS",
+    "Shards",
+    "dirichlet",
+    "holdings",
+    "labels_per_worker",
+    "shared",
+    "signguard",
+    "stratified",
+]

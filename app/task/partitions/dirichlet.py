@@ -1,0 +1,53 @@
+"""Class shares drawn from a Dirichlet distribution."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from strategies.seeds import generator
+
+ATTEMPTS = 100
+
+
+def dirichlet(
+    labels: np.ndarray, num_workers: int, seed: int, *, alpha: float = 0.5
+) -> list[np.ndarray]:
+    """Each class is split among the workers in proportions p ~ Dir(alpha, ..., alpha).
+
+    labels: int [n]. alpha: above 0; large gives all workers alike shares, small gives each class to
+    few of them. Shards are disjoint and complete and differ in size. A draw that leaves a worker
+    with nothing is drawn again, up to 100 times. Raises ValueError.
+    Reference: Yurochkin et al. 2019, Bayesian nonparametric FL of neural networks, section 4.
+    """
+    if not 0 < alpha < np.inf:
+        raise ValueError(f"alpha: expected a number above 0, got {alpha}")
+    for attempt in range(ATTEMPTS):
+        shards = _drawn(labels, num_workers, generator(seed, "partition", attempt), alpha)
+        if all(map(len, shards)):
+            return shards
+    raise ValueError(
+        f"alpha: with {alpha} each of {ATTEMPTS} draws left one of {num_workers} workers without "
+        "a sample; expected a larger alpha or fewer workers"
+    )
+
+
+def _drawn(
+    labels: np.ndarray, num_workers: int, draws: np.random.Generator, alpha: float
+) -> list[np.ndarray]:
+    order = draws.permutation(len(labels))
+    shards: list[list[np.ndarray]] = [[] for _ in range(num_workers)]
+    for label in np.unique(labels):
+        held = order[labels[order] == label]
+        shares = _proportions(draws, num_workers, alpha)
+        cuts = np.rint(np.cumsum(shares)[:-1] * len(held)).astype(np.int64)
+        for shard, part in zip(shards, np.split(held, cuts), strict=True):
+            shard.append(part)
+    return [np.concatenate(parts) if parts else order[:0] for parts in shards]
+
+
+def _proportions(draws: np.random.Generator, num_workers: int, alpha: float) -> np.ndarray:
+    """Of a symmetric Dirichlet; for alpha so small that all gammas vanish, all to one worker."""
+    shares = draws.dirichlet(np.full(num_workers, alpha))
+    if np.isfinite(shares).all() and abs(shares.sum() - 1) < 1e-6:
+        return shares
+    return np.eye(num_workers)[draws.integers(num_workers)]

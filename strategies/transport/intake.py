@@ -21,6 +21,7 @@ from strategies.transport.roster import ClaimRefused, Roster
 log = getLogger("signfed")
 
 NODE_POLL = 0.25  # seconds between two looks for new nodes
+MAX_EXCUSE = 500  # characters of a client's error text that are logged
 
 
 @dataclass
@@ -99,7 +100,7 @@ class Intake:
             received.dropped += faults
             received.uplink_bytes += wire.size(reply, limit=self._plausible(workers_of[node]))
             for reason in faults:
-                self._log_once(node, reason, reply.error.reason if reply.has_error() else "")
+                self._log_once(node, reason, _excuse(reply))
         for node in silent:
             received.dropped["no-reply"] += len(workers_of[node])
             self._log_once(node, "no-reply", "")
@@ -123,10 +124,15 @@ class Intake:
             workers = self._roster.claim(node, *wire.read_hello_reply(reply))
             log.info("node %d hosts workers %s", node, list(workers))
         except (wire.Malformed, ClaimRefused) as refusal:
-            reason = reply.error.reason if reply.has_error() else refusal
-            log.warning("node %d takes no part: %s", node, reason)
+            log.warning("node %d takes no part: %s", node, _excuse(reply) or refusal)
 
-    def _log_once(self, node: int, reason: str, detail: str | None) -> None:
+    def _log_once(self, node: int, reason: str, detail: str) -> None:
         if (node, reason) not in self._logged:
             self._logged.add((node, reason))
-            log.warning("dropped updates of node %d: %s %s", node, reason, detail or "")
+            log.warning("dropped updates of node %d: %s %s", node, reason, detail)
+
+
+def _excuse(reply: Message) -> str:
+    """What an error reply says, fit for a log: one line, printable, not endless."""
+    said = (reply.error.reason or "")[:MAX_EXCUSE] if reply.has_error() else ""
+    return "".join(c if c.isprintable() else " " for c in said)

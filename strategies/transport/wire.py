@@ -52,8 +52,9 @@ def _weight(value: object) -> int:
         return len(value.data) + len(value.dtype) + len(value.stype) + 8 * len(value.shape)
     if isinstance(value, Mapping):
         return sum(len(name) + _weight(held) for name, held in value.items())
-    if isinstance(value, list):
-        return sum(_weight(element) for element in value)
+    if isinstance(value, list):  # Flower's lists are of one type
+        texts = isinstance(next(iter(value), None), str | bytes)
+        return 8 * len(value) + (sum(map(len, value)) if texts else 0)
     return len(value) if isinstance(value, str | bytes) else 8
 
 
@@ -133,16 +134,20 @@ def _read_rows(
     records = _records(reply, {"updates": ArrayRecord, "workers": ConfigRecord})
     header, arrays = records["workers"], records["updates"]
     ids = header.get("ids")
-    if not (_holds_only(header, ("ids", "round")) and _holds_only(arrays, ("rows",)) and isinstance(ids, list)):
+    if not (
+        _holds_only(header, ("ids", "round"))
+        and _holds_only(arrays, ("rows",))
+        and isinstance(ids, list)
+    ):
         raise Malformed("malformed")
     if type(header["round"]) is not int or header["round"] != round:
         raise Malformed("wrong-round")
-    if not ids or any(type(i) is not int for i in ids):
+    # Their number first: a million ids are not looked at one by one.
+    if not 0 < len(ids) <= len(workers) or any(type(i) is not int for i in ids):
         raise Malformed("malformed")
-    own = set(workers)
-    if any(i not in own for i in ids):
+    if not set(ids) <= set(workers):
         raise Malformed("foreign-worker")
-    if len(ids) > len(workers) or len(set(ids)) != len(ids):
+    if len(set(ids)) != len(ids):
         raise Malformed("malformed")
     shape = (len(ids), codec.length(n_coordinates))
     return ids, read_array(arrays["rows"], codec.dtype, shape)

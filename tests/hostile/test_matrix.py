@@ -38,12 +38,20 @@ CASES = [(rule, channel) for rule in STRATEGIES for channel in channels(rule)]
 each_case = pytest.mark.parametrize("rule, channel", CASES)
 
 
+@pytest.fixture(scope="module")
+def shared():
+    """What the runs have in common is computed once: data, and a recorded gradient."""
+    with pytest.MonkeyPatch.context() as patch:
+        together = Together()
+        patch.setattr(Task, "problem", lru_cache(Task.problem))
+        patch.setattr(Classification, "gradient", lambda *given, **more: together(*given, **more))
+        yield
+
+
 @pytest.fixture
-def models(monkeypatch):
-    """The models of the runs so far; what the runs share is computed once."""
-    found, together = [], Together()
-    monkeypatch.setattr(Task, "problem", lru_cache(Task.problem))
-    monkeypatch.setattr(Classification, "gradient", lambda *given, **more: together(*given, **more))
+def models(shared, monkeypatch):
+    """The models of the runs so far."""
+    found = []
     monkeypatch.setattr("app.run.model_sha256", lambda x: found.append(x) or model_sha256(x))
     return found
 

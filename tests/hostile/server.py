@@ -1,4 +1,4 @@
-"""The server's side of one reply: everything that reads it, and the memory that this takes."""
+"""The server's side of one round: everything that reads a reply, and the memory that this takes."""
 
 from __future__ import annotations
 
@@ -6,48 +6,60 @@ import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
-from flwr.app import Message, RecordDict
+from flwr.app import Context, Message, RecordDict
 
 from strategies.codecs import Codec
 from strategies.transport import wire
 from strategies.transport.intake import Intake, Received
 from tests.grid import InProcessGrid
 
-# Bytes that opening a reply may take for rows of up to 1,001 coordinates, whatever the reply
-# holds: a header of 1 KB is parsed, a reply of up to 64 KB beyond the rows is serialized once.
-BOUND = 1 << 20
-NODE, WORKERS, ROUND = 100, (0, 1), 3
+# Bytes that a round may take for four rows of up to 1,001 coordinates, whatever the replies hold:
+# a header of 1 KB is parsed, and a reply of up to twice its rows and 64 KB is serialized once.
+BOUND = 1 << 19
+ROUND = 3
 
 
 class Server:
-    """An Intake that has bound one node with the workers 0 and 1, and has asked it in round 3."""
+    """An Intake that has bound two nodes, and has asked both in round 3.
+
+    Node 100, the hostile one, hosts the workers 0 and 2; node 101, honest, 1 and 3.
+    """
 
     def __init__(self, codec: Codec, n_coordinates: int) -> None:
         self.codec, self.n_coordinates = codec, n_coordinates
-        self.intake = Intake(len(WORKERS), codec, n_coordinates)
-        self.intake.gather(InProcessGrid(_says_hello, 1), timeout=1.0)
-        self.request = Message(RecordDict(), NODE, wire.TRAIN)
-        self.request.metadata.__dict__["_message_id"] = "the request"
-        random = np.random.default_rng(0)
-        rows = random.standard_normal((len(WORKERS), n_coordinates)).astype(np.float32)
-        encoded = {worker: codec.encode(row) for worker, row in zip(WORKERS, rows, strict=True)}
-        self.honest = wire.train_reply(self.request, encoded, ROUND)
+        self.intake = Intake(4, codec, n_coordinates)
+        self.intake.gather(InProcessGrid(_says_hello, 2), timeout=1.0)
+        self._requests = {f"to {node}": _request(node) for node in (100, 101)}
+        self.honest = self._reply(100, (0, 2))
+        self.neighbour = self._reply(101, (1, 3))
 
     def reply(self, change: Callable[[dict], dict]) -> Message:
-        """The honest reply with its records changed."""
+        """The hostile node's reply: the honest one with its records changed."""
         content = RecordDict(change(dict(self.honest.content)))
         return Message(content, metadata=self.honest.metadata)
 
     def open(self, *replies: Message) -> tuple[Received, int]:
-        """What a round of these replies brings in, and the most bytes that were held for it."""
-        requests = {"the request": self.request}
+        """What these replies and the honest neighbour's bring in; the most bytes held for it."""
         tracemalloc.start()
         try:
-            received = self.intake.open(ROUND, requests, iter(replies))
+            incoming = iter([*replies, self.neighbour])
+            received = self.intake.open(ROUND, self._requests, incoming)
             return received, tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
 
+    def _reply(self, node: int, workers: tuple[int, ...]) -> Message:
+        random = np.random.default_rng(node)
+        vectors = random.standard_normal((len(workers), self.n_coordinates)).astype(np.float32)
+        rows = {w: self.codec.encode(v) for w, v in zip(workers, vectors, strict=True)}
+        return wire.train_reply(self._requests[f"to {node}"], rows, ROUND)
 
-def _says_hello(message: Message, context: object) -> Message:
-    return wire.hello_reply(message, 0, 1)
+
+def _request(node: int) -> Message:
+    request = Message(RecordDict(), node, wire.TRAIN)
+    request.metadata.__dict__["_message_id"] = f"to {node}"
+    return request
+
+
+def _says_hello(message: Message, context: Context) -> Message:
+    return wire.hello_reply(message, int(context.node_config["partition-id"]), 2)

@@ -13,9 +13,10 @@ from strategies.transport import wire
 from strategies.transport.intake import Intake, Received
 from tests.grid import InProcessGrid
 
-# Bytes that a round may take for four rows of up to 1,001 coordinates, whatever the replies hold:
-# a header of 1 KB is parsed, and a reply of up to twice its rows and 64 KB is serialized once.
-BOUND = 1 << 19
+# Bytes that a round may take for four rows of up to 1,001 coordinates, whatever the replies hold.
+# Most of it is the parsing of a header of 1 KB (half a megabyte for the worst that we found); a
+# reply of up to twice its rows and 64 KB is serialized once.
+BOUND = 1 << 20
 ROUND = 3
 
 
@@ -32,18 +33,19 @@ class Server:
         self._requests = {f"to {node}": _request(node) for node in (100, 101)}
         self.honest = self._reply(100, (0, 2))
         self.neighbour = self._reply(101, (1, 3))
+        self.neighbours_rows = self.neighbour.content["updates"]["rows"].numpy()
 
     def reply(self, change: Callable[[dict], dict]) -> Message:
         """The hostile node's reply: the honest one with its records changed."""
         content = RecordDict(change(dict(self.honest.content)))
         return Message(content, metadata=self.honest.metadata)
 
-    def open(self, *replies: Message) -> tuple[Received, int]:
-        """What these replies and the honest neighbour's bring in; the most bytes held for it."""
+    def open(self, *replies: Message, neighbour: bool = True) -> tuple[Received, int]:
+        """What these replies, and the honest node's after them, bring in; the most bytes held."""
+        incoming = [*replies, self.neighbour] if neighbour else replies
         tracemalloc.start()
         try:
-            incoming = iter([*replies, self.neighbour])
-            received = self.intake.open(ROUND, self._requests, incoming)
+            received = self.intake.open(ROUND, self._requests, iter(incoming))
             return received, tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()

@@ -12,7 +12,6 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, Error, Message, MetricRec
 
 from strategies.codecs import CODECS, Float32Codec
 from strategies.transport import wire
-from strategies.transport.intake import Intake
 from tests.hostile.payloads import header
 from tests.hostile.server import BOUND, Server
 
@@ -92,9 +91,8 @@ def test_nothing_large_is_copied(name):
 
 def test_nor_is_a_long_excuse():
     server = Server(Float32Codec(), N)
-    received, peak = server.open(
-        Message(Error(2, "x" * MEGABYTES), reply_to=server.request)
-    )  # fmt: skip
+    excuse = Message(Error(2, "x" * MEGABYTES), metadata=server.honest.metadata)
+    received, peak = server.open(excuse)
     assert received.dropped == {"error": 2} and peak < BOUND
 
 
@@ -113,6 +111,5 @@ def test_the_bound_would_be_broken_by_a_copy():
 
 def test_honest_replies_are_measured_to_the_byte():
     server = Server(Float32Codec(), N)
-    received, _ = server.open(server.reply(lambda content: content))
+    received, _ = server.open(server.honest, neighbour=False)
     assert received.uplink_bytes == wire.size(server.honest) > 2 * 4 * N
-    assert isinstance(server.intake, Intake)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -21,7 +19,6 @@ from app.run_folder import FAILED, FINISHED, INTERRUPTED
 
 CONFIG_EXIT = 2
 EXIT_CODES = {FINISHED: 0, FAILED: 1, INTERRUPTED: 130}
-PAIR = re.compile(r"(\S+?)=('[^']*'|\"[^\"]*\"|\S+)")
 
 
 class Engine(StrEnum):
@@ -48,6 +45,13 @@ def run(
     out_dir: Annotated[
         str | None, typer.Option("--out", help="run folder; default: a new one in ./signfed-runs")
     ] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            help="run folder, or one of its checkpoints, to go on with; -c may change "
+            "what is ahead, such as num-rounds"
+        ),
+    ] = None,
     engine: Annotated[
         Engine,
         typer.Option(help="flower: simulated nodes and real messages; fleet: neither, and fast"),
@@ -64,12 +68,13 @@ def run(
     from app import engines
     from app.keys import ConfigError
     from app.knowledge import check_reach
+    from app.prepare import prepared
     from app.task import DataMissing
 
     sys.path.insert(0, os.getcwd())  # for a strategy of one's own
     try:
         gpus = gpus_per_client if engine is Engine.flower else None
-        values, checked = _prepare(config or [], out_dir, supernodes, gpus)
+        values, checked = prepared(config or [], out_dir, resume, supernodes, gpus)
         if engine is Engine.flower and checked.byzantine_ids:
             check_reach(checked.attack, "omniscient")
     except (ConfigError, DataMissing) as error:
@@ -129,13 +134,14 @@ def redteam(
 ) -> None:
     """Search each attack's parameters for the worst final accuracy of each rule, on the fleet."""
     from app.keys import ConfigError
+    from app.prepare import given_keys
     from app.redteam.command import command
     from app.task import DataMissing
 
     sys.path.insert(0, os.getcwd())
     try:
         command(
-            _read(config or []), strategies, attacks, out_file, out,
+            given_keys(config or []), strategies, attacks, out_file, out,
             grid=grid, refinements=refinements, seeds=seeds,
         )  # fmt: skip
     except (ConfigError, DataMissing) as error:
@@ -192,55 +198,6 @@ def _names(title: str, docs: dict[str, str | None]) -> None:
     for name, doc in docs.items():
         table.add_row(name, escape((doc or "").strip().splitlines()[0]))
     out.print(table)
-
-
-def _prepare(
-    config: list[str], out_dir: str | None, supernodes: int, gpus_per_client: float | None
-) -> tuple[dict[str, Any], Any]:
-    """Everything that can be found wrong before anything is started."""
-    from app.config import build_strategy, check_machine, parse
-    from app.keys import ConfigError
-    from app.task import TASKS
-
-    values = _read(config)
-    if out_dir is not None:
-        if "out-dir" in values:
-            raise ConfigError("out-dir: expected either --out or -c out-dir, got both")
-        values["out-dir"] = out_dir
-    checked = parse(values)
-    workload = checked.workload
-    if not 1 <= supernodes <= workload.num_workers:
-        raise ConfigError(
-            f"--supernodes: expected 1 to num-workers = {workload.num_workers}; got {supernodes}"
-        )
-    build_strategy(checked)
-    check_machine(checked, gpus_per_client)
-    # Flower's processes run elsewhere: no path may be relative.
-    values["data-dir"] = str(Path(workload.data_dir).expanduser().resolve())
-    TASKS[workload.task].problem(replace(workload, data_dir=values["data-dir"]))
-    named = checked.out_dir and Path(checked.out_dir).expanduser()
-    labels = (workload.task, checked.strategy.name, checked.attack.name)
-    values["out-dir"] = str((named or run_folder.new_path(Path.cwd(), *labels)).resolve())
-    return values, checked
-
-
-def _read(config: list[str]) -> dict[str, Any]:
-    """Flower's own syntax; what it would silently pass over is an error here."""
-    import click
-    from flwr.common.config import parse_config_args
-
-    from app.keys import ConfigError
-
-    given = " ".join(config)
-    wrong = ConfigError(f"-c: expected key=value pairs, with 'quotes' around text; got {given}")
-    if any(PAIR.sub("", text).strip() for text in config if not text.endswith(".toml")):
-        raise wrong
-    try:
-        return dict(parse_config_args(config))
-    except click.ClickException:
-        raise wrong from None
-    except (ValueError, OSError) as error:
-        raise ConfigError(f"-c: {error}") from None
 
 
 if __name__ == "__main__":

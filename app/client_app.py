@@ -10,7 +10,7 @@ from functools import lru_cache, wraps
 from flwr.app import Array, ArrayRecord, Context, Error, Message
 from flwr.clientapp import ClientApp
 
-from app import workers
+from app import replica, workers
 from app.config import RunConfig, parse
 from app.memory import keep_freed_memory
 from app.task import TASKS, Problem, Workload
@@ -50,11 +50,16 @@ def hello(message: Message, context: Context) -> Message:
 @app.train()
 @always_replies
 def train(message: Message, context: Context) -> Message:
-    """One encoded update for each hosted worker."""
+    """One encoded update for each hosted worker of the round; or the word that it cannot follow."""
     config = _config(json.dumps(dict(context.run_config), sort_keys=True))
     data_dir = context.node_config.get("data-dir", config.workload.data_dir)
-    parameters, told = wire.read_train(message)
     config = replace(config, workload=replace(config.workload, data_dir=str(data_dir)))
+    try:
+        descent = replica.follow(message, context, config.step)
+    except replica.CannotFollow as lack:
+        return wire.lacking_reply(message, lack.held)
+    _, told = wire.read_train(message)
+    round, parameters = int(told["round"]), descent.parameters.numpy()
     problem, liars, gradient = _problem(config.workload), _liars(config), _gradient(config)
     if "allocation" in told:
         gradient = workers.coded(gradient, told, config)
@@ -62,13 +67,16 @@ def train(message: Message, context: Context) -> Message:
     encoder = config.build_encoder(str(told["encoder"]))
     partition, num_partitions = _partition(context)
     rows, memories = {}, {}
-    for worker in range(partition, config.workload.num_workers, num_partitions):
+    for worker in config.participation.workers(round):
+        if worker % num_partitions != partition:
+            continue
         memory = _recall(context, worker)
         client = workers.client(worker, config, gradient, poisoned, encoder, memory, liars)
-        (rows[worker],), _, _ = client.fit([parameters], {"round": int(told["round"])})
+        (rows[worker],), _, _ = client.fit([parameters], {"round": round})
         memories[worker] = client.memory
-    reply = wire.train_reply(message, rows, int(told["round"]))
-    for worker, memory in memories.items():  # last: a handler that failed must leave no trace
+    reply = wire.train_reply(message, rows, round)
+    replica.keep(descent, message, context)  # last: a handler that failed must leave no trace
+    for worker, memory in memories.items():
         _remember(context, worker, memory)
     return reply
 

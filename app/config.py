@@ -20,7 +20,7 @@ from app.plugins import (
 )
 from app.task import TASKS, Task, Workload
 from clients import ENCODERS, Encoder
-from strategies import Federation, RobustStrategy, Step
+from strategies import Federation, Participation, RobustStrategy, Step
 from strategies.seeds import generator
 
 
@@ -37,18 +37,21 @@ class RunConfig:
     byzantine_ids: tuple[int, ...]
     assumed_byzantine: int
     step: Step
+    participation: Participation
     num_rounds: int
+    checkpoint_every: int
     evaluate_every: int
     quorum: int
     round_timeout: float
     node_timeout: float
     out_dir: str
+    resume: str
 
     def federation(self, strategy: RobustStrategy) -> Federation:
         """What `RobustStrategy.start` needs."""
         name = strategy.encoder if self.encoder.name == "auto" else self.encoder.name
         return Federation(
-            num_workers=self.workload.num_workers,
+            participation=self.participation,
             codec=self.build_encoder(name).codec,
             encoder=name,
             step=self.step,
@@ -91,6 +94,12 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
             "worker-momentum: expected 0 with strategy='election', whose workers send votes, not "
             f"gradients; got {values['worker-momentum']}"
         )
+    if values["strategy"] == "election" and values["fraction-train"] < 1:
+        raise ConfigError(
+            "fraction-train: expected 1 with strategy='election', whose code counts a missing "
+            f"worker as a liar; got {values['fraction-train']}"
+        )
+    participation = Participation(num_workers, values["fraction-train"], values["seed"])
     return RunConfig(
         workload=Workload(
             task=values["task"],
@@ -118,12 +127,15 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
             _milestones(values["lr-milestones"]),
             values["lr-gamma"],
         ),
+        participation=participation,
         num_rounds=values["num-rounds"],
+        checkpoint_every=values["checkpoint-every"],
         evaluate_every=values["evaluate-every"],
-        quorum=math.ceil(round(values["quorum"] * num_workers, 9)),  # 0.07 * 100 is 7, not 8
+        quorum=math.ceil(round(values["quorum"] * participation.count, 9)),  # 0.07 * 100 is 7
         round_timeout=values["round-timeout"],
         node_timeout=values["node-timeout"],
         out_dir=values["out-dir"],
+        resume=values["resume"],
     )
 
 
@@ -137,7 +149,7 @@ def build_strategy(config: RunConfig) -> RobustStrategy:
         config.pre_aggregation,
         n_byzantine=config.assumed_byzantine,
         seed=config.workload.seed,
-        num_workers=config.workload.num_workers,
+        num_workers=config.participation.count,
         num_rounds=config.num_rounds,
     )
     votes = config.build_encoder(strategy.encoder).codec.name == "sign"
@@ -168,7 +180,8 @@ def check_machine(config: RunConfig, gpus_per_client: float | None = None) -> No
         raise ConfigError("device='cuda': expected --gpus-per-client above 0, or clients see none")
     if device == "cpu" and gpus_per_client:
         raise ConfigError("device='cpu': expected no --gpus-per-client, or device='auto'")
-    if config.out_dir and (path := Path(config.out_dir)).exists() and any(path.iterdir()):
+    path = Path(config.out_dir)
+    if not config.resume and config.out_dir and path.exists() and any(path.iterdir()):
         raise ConfigError(f"out-dir: expected a new or empty folder; {path} has files in it")
 
 

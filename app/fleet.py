@@ -5,6 +5,7 @@ The same clients, attacks, codecs, rule and step as in Flower, and on a CPU the 
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections import Counter
@@ -18,11 +19,15 @@ from torch import Tensor
 
 from app import workers
 from app.memory import keep_freed_memory
+from app.resuming import lost_memories
 from app.run import Run
 from clients import GradientFn, HonestClient, Relabel
 from strategies import Updates
 from strategies.codecs import SignCodec
-from strategies.training import Training
+from strategies.training import State, Training
+from strategies.updates import is_signs
+
+log = logging.getLogger("signfed")
 
 
 def cores() -> int:
@@ -43,7 +48,8 @@ class Fleet:
         self._codec = federation.codec
         encoder = run.config.build_encoder(federation.encoder)
         self._source = run.problem.gradient
-        self._batched = run.problem.batched()
+        self._asked = federation.participation.workers
+        self._batched = run.problem.batched(self._asked)
         plain = encoder.prepare is None and not encoder.feedback and not run.config.worker_momentum
         self._as_one = plain and self._batched is not None
         self.liars = workers.adversary(run.config, run.problem)
@@ -59,46 +65,59 @@ class Fleet:
         self, parameters: Tensor, round: int, instructions: Mapping[str, Any]
     ) -> tuple[Updates | None, Counter[str]]:
         """The valid updates, if any, and how many others were dropped by which fault."""
+        asked = self._asked(round)
+        place = {worker: i for i, worker in enumerate(asked)}
         if self._as_one and "allocation" not in instructions:
-            return self._of_one_matrix(parameters, round)
-        x = parameters.cpu().numpy()
+            return self._of_one_matrix(parameters, place, round)
+        x, clients = parameters.cpu().numpy(), [self._clients[worker] for worker in asked]
         self._source = self._problem.gradient
         if self._batched:
-            matrix = self._batched(parameters, round).cpu().numpy()
-            self._source = lambda parameters, worker, round: matrix[worker]
+            matrix = self._batched(parameters, asked, round).cpu().numpy()
+            self._source = lambda parameters, worker, round: matrix[place[worker]]
         elif self._look_around:
             gradient = self._source
-            rows = list(self._pool.map(lambda c: gradient(x, c.worker, round), self._clients))
-            self._source = lambda parameters, worker, round: rows[worker]
+            found = list(self._pool.map(lambda worker: gradient(x, worker, round), asked))
+            self._source = lambda parameters, worker, round: found[place[worker]]
         self._lied_to = workers.poisoned(self._problem, instructions, self._config)
         if "allocation" in instructions:
             coded = workers.coded(self._source, instructions, self._config)
-            self._each(lambda c: coded.sign(x, c.worker, round))  # each partition once
+            self._each(lambda c: coded.sign(x, c.worker, round), clients)  # each partition once
             self._source = coded
-        rows = np.empty((len(self._clients), self._codec.length(len(x))), self._codec.dtype)
-        faults = self._each(lambda client: self._write_row(rows, client, x, round))
-        valid = [worker for worker, fault in enumerate(faults) if not fault]
+        rows = np.empty((len(clients), self._codec.length(len(x))), self._codec.dtype)
+
+        def write(client: HonestClient) -> str | None:
+            row = rows[place[client.worker]] = client.message(x, round)
+            return self._codec.fault(row, len(x))
+
+        faults = self._each(write, clients)
+        valid = [worker for worker, fault in zip(asked, faults, strict=True) if not fault]
         dropped = Counter(fault for fault in faults if fault)
         if not valid:
             return None, dropped
-        rows = rows[valid] if dropped else rows
+        rows = rows[[place[worker] for worker in valid]] if dropped else rows
         return Updates.from_wire(rows, valid, self._codec, len(x), round), dropped
 
-    def _of_one_matrix(self, parameters: Tensor, round: int) -> tuple[Updates | None, Counter[str]]:
-        """Only what Byzantine workers send is made on the CPU, where attacks live."""
-        matrix = self._batched(parameters, round)
+    def _of_one_matrix(
+        self, parameters: Tensor, place: Mapping[int, int], round: int
+    ) -> tuple[Updates | None, Counter[str]]:
+        """Only what Byzantine workers send is made on the CPU, where attacks live.
+
+        place: worker -> its row.
+        """
+        matrix = self._batched(parameters, list(place), round)
         self._lied_to = workers.poisoned(self._problem, {}, self._config)
         seen = matrix.cpu() if self._look_around else matrix  # all at once: they read all rows
-        self._source = lambda parameters, worker, round: seen[worker].cpu().numpy()
+        self._source = lambda parameters, worker, round: seen[place[worker]].cpu().numpy()
         signs = isinstance(self._codec, SignCodec)
-        for worker in self._config.byzantine_ids:
+        for worker in filter(place.__contains__, self._config.byzantine_ids):
             row = self._clients[worker].message(parameters.cpu().numpy(), round)
             crafted = torch.from_numpy(self._codec.decode(row, len(parameters)))
-            matrix[worker] = crafted.to(matrix)  # one row: the honest ones are not touched
+            matrix[place[worker]] = crafted.to(matrix)  # one row: the honest ones are not touched
+        workers_of_rows = torch.tensor(list(place))
         if signs:  # a sign is a bit, whatever it was made of
-            return Updates.from_matrix(matrix, round=round, signs=True), Counter()
+            return Updates.from_matrix(matrix, workers_of_rows, round=round, signs=True), Counter()
         valid = torch.isfinite(matrix).all(dim=1)
-        ids = valid.nonzero().squeeze(-1).cpu()
+        ids = workers_of_rows[valid.cpu()]
         dropped = Counter({"non-finite": len(matrix) - len(ids)} if len(ids) < len(matrix) else {})
         updates = Updates.from_matrix(matrix[valid], ids, round=round)
         return updates if len(ids) else None, dropped
@@ -109,41 +128,55 @@ class Fleet:
     def _poisoned(self, relabel: Relabel) -> GradientFn:
         return self._lied_to(relabel)
 
-    def _write_row(
-        self, rows: np.ndarray, client: HonestClient, parameters: np.ndarray, round: int
-    ) -> str | None:
-        """The worker's row, into its place; the fault that it has, if any."""
-        row = rows[client.worker] = client.message(parameters, round)
-        return self._codec.fault(row, len(parameters))
-
-    def _each(self, work: Any) -> list[Any]:
+    def _each(self, work: Any, clients: list[HonestClient]) -> list[Any]:
         """In this thread when the gradients are there already: what is left is too short."""
         at_once = self._batched or self._look_around
-        return list((map if at_once else self._pool.map)(work, self._clients))
+        return list((map if at_once else self._pool.map)(work, clients))
+
+    def state_dict(self) -> State:
+        """What workers remember: `worker-3.momentum` and the like."""
+        return {
+            f"worker-{client.worker}.{name}": torch.from_numpy(value)
+            for client in self._clients
+            for name, value in client.memory.items()
+        }
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Put back what `state_dict` returned; all else in it is not looked at."""
+        for key, value in state.items():
+            worker, _, name = key.removeprefix("worker-").partition(".")
+            if key.startswith("worker-"):
+                self._clients[int(worker)].memory[name] = value.numpy()
 
 
 def fleet(run: Run) -> np.ndarray:
     """All rounds of a run: an Engine. The bytes on record are those of rows and models alone."""
     keep_freed_memory()
     config, strategy, device = run.config, run.strategy, run.problem.device
-    num_workers = config.workload.num_workers
-    initial = run.problem.initial().to(device)
-    training = Training(strategy, config.federation(strategy), initial, run.observe)
-    codec, n_parameters = config.federation(strategy).codec, len(training.parameters)
+    federation = config.federation(strategy)
+    training = Training(strategy, federation, run.problem.initial().to(device), run.observe)
+    codec, n_parameters = federation.codec, len(training.parameters)
     row_bytes = codec.length(n_parameters) * codec.dtype.itemsize
-    on_gpu = device.type != "cpu"
-    threads = 1 if on_gpu else min(cores(), num_workers)
+    count = federation.participation.count
+    threads = 1 if device.type != "cpu" else min(cores(), count)
+    done, state = run.resume or (0, {})
     with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         hosted = Fleet(run, pool)
-        for round in range(1, config.num_rounds + 1):
+        if state:
+            if lost_memories(config, state):
+                log.warning("resume: what workers remember (momentum, errors) is not in it")
+            training.load_state_dict(state)
+            hosted.load_state_dict(state)
+        for round in range(done + 1, config.num_rounds + 1):
             clock = [time.perf_counter()]
-            instructions = strategy.instructions(num_workers)
+            instructions = strategy.instructions(federation.num_workers)
+            packed = training.direction is not None and is_signs(training.direction)
             updates, dropped = hosted.updates(training.parameters, round, instructions)
             clock.append(time.perf_counter())
             record = {
                 "round": round,
-                "nodes": num_workers,
-                "downlink_bytes": 4 * n_parameters * num_workers,
+                "nodes": count,
+                "downlink_bytes": count * (-(-n_parameters // 8) if packed else 4 * n_parameters),
                 "dropped": dict(dropped),
                 "uplink_bytes": row_bytes * updates.n if updates else 0,
             }
@@ -154,5 +187,8 @@ def fleet(run: Run) -> np.ndarray:
             clock.append(time.perf_counter())
             phases = zip(("clients", "server", "evaluate"), clock, clock[1:], strict=False)
             seconds = {name: end - start for name, start, end in phases}
-            run.on_round(record | (scores or {}) | {"seconds": seconds})
+            run.on_round(
+                record | (scores or {}) | {"seconds": seconds},
+                lambda: training.state_dict() | hosted.state_dict(),
+            )
     return training.parameters.cpu().numpy()

@@ -44,6 +44,10 @@ def above_zero(default: float, help: str) -> Key:
     return Key(default, help, "a number above 0", lambda value: 0 < value < np.inf)
 
 
+def share(default: float, help: str) -> Key:
+    return Key(default, help, "a number in (0, 1]", lambda value: 0 < value <= 1)
+
+
 def own_or_one_of(default: str, names: Mapping[str, object], kind: str, help: str) -> Key:
     expected = f"one of {', '.join(names)}, or your own as module:{kind}"
     return Key(default, help, expected, lambda value: value in names or ":" in value)
@@ -62,9 +66,8 @@ KEYS: dict[str, Key] = {
     "pre-aggregation": one_of(
         "none", ("none", *PRE_AGGREGATIONS), "what mixes the rows before the rule gets them"
     ),
-    "election-batch": Key(
-        1.0, "election: rho, the share of batch-size that a partition's gradient takes",
-        "a number in (0, 1]", lambda value: 0 < value <= 1,
+    "election-batch": share(
+        1.0, "election: rho, the share of batch-size that a partition's gradient takes"
     ),
     "encoder": one_of("auto", ("auto", *ENCODERS), "wire form; auto takes what the rule asks for"),
     "worker-momentum": Key(
@@ -81,10 +84,9 @@ KEYS: dict[str, Key] = {
     "lr-gamma": above_zero(0.1, "what steps multiplies the rate by"),
     "weight-decay": at_least(0.0, 0.0, "weight decay"),
     "evaluate-every": at_least(1, 10, "rounds between two central evaluations"),
-    "quorum": Key(
-        0.5, "share of valid updates without which a round is skipped",
-        "a number in (0, 1]", lambda value: 0 < value <= 1,
-    ),
+    "checkpoint-every": at_least(0, 50, "rounds between two checkpoints; 0: only at the end"),
+    "fraction-train": share(1.0, "share of the workers that a round asks, drawn anew each round"),
+    "quorum": share(0.5, "share of the workers asked without which a round is skipped"),
     "round-timeout": above_zero(300.0, "seconds to wait for a round's replies"),
     "node-timeout": above_zero(300.0, "seconds to wait for all nodes before round 1"),
     "seed": Key(
@@ -94,6 +96,7 @@ KEYS: dict[str, Key] = {
     "device": one_of("auto", ("auto", "cpu", "cuda"), "where gradients are computed"),
     "precision": one_of("float32", PRECISIONS, "of the gradients' matrix products"),
     "out-dir": Key("", "run folder; empty: a new one below ~/signfed-runs"),
+    "resume": Key("", "run folder, or one of its checkpoints, to go on with"),
 } | {
     name: Key(option.default, f"{', '.join(option.owners)}: {option.help}")
     for name, option in OPTIONS.items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import platform
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,16 +14,19 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from app import checkpoint
+from app.checkpoint import Checkpoint
 from app.config import RunConfig, build_strategy, check_machine, parse
 from app.keys import defaults
 from app.knowledge import check_reach
 from app.options import Value
 from app.report.scoring import Scorer
+from app.resuming import forget_later, resumed
 from app.run_folder import FAILED, FINISHED, INTERRUPTED, RunFolder, model_sha256, new_path, score
 from app.task import TASKS, Problem
 from attacks import Knowledge
 from strategies import RobustStrategy
-from strategies.training import Observe
+from strategies.training import Observe, State
 
 log = logging.getLogger("signfed")
 
@@ -34,14 +38,16 @@ class Run:
     """What an engine gets.
 
     observe: scores a usable round; None when nobody lies. on_round: takes one record a round, the
-    line of `rounds.jsonl`.
+    line of `rounds.jsonl`, and a function that returns the engine's state after it.
+    resume: such a state and its round, to go on from.
     """
 
     config: RunConfig
     strategy: RobustStrategy
     problem: Problem
     observe: Observe | None
-    on_round: OnRound
+    on_round: Callable[[dict[str, Any], Callable[[], State]], None]
+    resume: tuple[int, State] | None = None
 
     def evaluate(self, round: int, parameters: Tensor) -> dict[str, float] | None:
         """What the model is worth, in the rounds that are evaluated; None in the others."""
@@ -74,14 +80,23 @@ def execute(
     check_machine(config)
     if config.byzantine_ids:
         check_reach(config.attack, reach)
+    last = resumed(config, run_config)
+    done, seconds = (last.round, last.seconds) if last else (0, 0.0)
     problem = TASKS[config.workload.task].problem(config.workload)
-    folder = RunFolder(_path(config), describe(config, run_config), len(problem.initial()))
+    described, path = describe(config, run_config), _path(config)
+    folder = RunFolder(path, described, len(problem.initial()), done=done, seconds=seconds)
     log.info("run folder: %s", folder.path)
+    if config.resume:
+        log.info("goes on after round %d", done)
+        forget_later(folder.path, done)
     on_start(folder)
     strategy.summary()
 
-    def write(record: dict[str, Any]) -> None:
+    def write(record: dict[str, Any], state: Callable[[], State]) -> None:
         folder.write_round(record)
+        if is_due(record["round"], config):
+            folder.flush()
+            save(folder, Checkpoint(record["round"], state(), described["config"], folder.seconds))
         if "test_loss" in record:
             log.info(
                 "round %d/%d: %s, %d updates received, dropped: %s",
@@ -93,9 +108,11 @@ def execute(
     try:
         liars = config.byzantine_ids
         observe = Scorer(liars, config.workload.num_workers) if liars else None
-        parameters = engine(Run(config, strategy, problem, observe, write))
+        start = (done, last.state) if last else None
+        parameters = engine(Run(config, strategy, problem, observe, write, start))
     except Exception as error:
-        folder.close(FAILED, error=f"{type(error).__name__}: {error}")
+        with suppress(OSError):  # the disk may be what failed
+            folder.close(FAILED, error=f"{type(error).__name__}: {error}")
         raise
     except BaseException:
         folder.close(INTERRUPTED)
@@ -105,11 +122,29 @@ def execute(
     return folder.path
 
 
+def is_due(round: int, config: RunConfig) -> bool:
+    """Whether a checkpoint follows this round: every k rounds, and after the last."""
+    every = config.checkpoint_every
+    return round == config.num_rounds or (bool(every) and round % every == 0)
+
+
+def save(folder: RunFolder, state: Checkpoint) -> None:
+    """Write a checkpoint. Raises OSError that names the last good one when it cannot be written."""
+    try:
+        checkpoint.write(folder.path, state)
+    except OSError as error:
+        whole = checkpoint.list_checkpoints(folder.path)
+        left = f"the last one is whole: {whole[-1]}" if whole else "there is none yet"
+        raise OSError(
+            error.errno, f"no checkpoint after round {state.round}: {error.strerror}; {left}"
+        ) from error
+
+
 def describe(config: RunConfig, run_config: Mapping[str, Value]) -> dict[str, Any]:
     """What `config.json` holds: every key, who lies, and the versions that ran."""
     packages = ("signfed", "flwr", "torch", "numpy")
     return {
-        "config": defaults() | dict(run_config),
+        "config": defaults() | dict(run_config) | {"resume": ""},
         "byzantine_ids": list(config.byzantine_ids),
         "versions": {"python": platform.python_version()} | {p: _version(p) for p in packages},
     }
@@ -123,6 +158,8 @@ def _version(package: str) -> str:
 
 
 def _path(config: RunConfig) -> Path:
+    if config.resume:
+        return checkpoint.run_of(Path(config.resume).expanduser())
     if config.out_dir:
         return Path(config.out_dir).expanduser()
     return new_path(Path.home(), config.workload.task, config.strategy.name, config.attack.name)

@@ -74,12 +74,25 @@ class Traffic:
 class RunFolder:
     """Writer of one run's folder. `summary.json` is replaced as a whole, never half-written."""
 
-    def __init__(self, path: Path, config: Mapping[str, Any], n_parameters: int) -> None:
-        """Create the folder, write `config.json`, and mark the run as running."""
+    def __init__(
+        self,
+        path: Path,
+        config: Mapping[str, Any],
+        n_parameters: int,
+        *,
+        done: int = 0,
+        seconds: float = 0.0,
+    ) -> None:
+        """Create the folder, write `config.json`, and mark the run as running.
+
+        done: rounds of an earlier attempt that stay; what it wrote of later ones is dropped.
+        seconds: what they took.
+        """
         self.path = path
         path.mkdir(parents=True, exist_ok=True)
         _write(path / "config.json", config)
-        self._started = time.monotonic()
+        self._started = time.monotonic() - seconds
+        kept = keep_rounds(path, done)
         self._rounds = (path / "rounds.jsonl").open("a", encoding="utf-8")
         self._n_parameters = n_parameters
         self._traffic = Traffic(n_parameters)
@@ -87,12 +100,26 @@ class RunFolder:
         self._scores: dict[str, list[float]] = {name: [] for name in SCORES}
         self._loss: float | None = None
         self._count = 0
+        for record in kept:
+            self._add(record)
         self._summarize(RUNNING)
+
+    @property
+    def seconds(self) -> float:
+        """Since the start, earlier attempts included."""
+        return round(time.monotonic() - self._started, 3)
+
+    def flush(self) -> None:
+        """Have what was written on the disk, for a checkpoint to rely on."""
+        os.fsync(self._rounds.fileno())
 
     def write_round(self, record: Mapping[str, Any]) -> None:
         """Append one line to `rounds.jsonl`."""
         self._rounds.write(json.dumps(record) + "\n")
         self._rounds.flush()
+        self._add(record)
+
+    def _add(self, record: Mapping[str, Any]) -> None:
         self._count += 1
         self._traffic.add(record)
         if "test_accuracy" in record:
@@ -120,8 +147,21 @@ class RunFolder:
             summary["final_test_loss"] = self._loss
         summary |= {name: sum(v) / len(v) for name, v in self._scores.items() if v}
         summary |= {"parameters": self._n_parameters, **self._traffic.bits_per_parameter()}
-        seconds = round(time.monotonic() - self._started, 3)
-        _write(self.path / "summary.json", summary | facts | {"seconds": seconds})
+        _write(self.path / "summary.json", summary | facts | {"seconds": self.seconds})
+
+
+def keep_rounds(path: Path, done: int) -> list[dict[str, Any]]:
+    """Drop what `rounds.jsonl` says of rounds after `done`; returns what is left."""
+    kept = [record for record in read_rounds(path) if record["round"] <= done]
+    lines = "".join(json.dumps(record) + "\n" for record in kept)
+    _replace(path / "rounds.jsonl", lines)
+    return kept
+
+
+def reopen(path: Path, done: int) -> None:
+    """A run goes on after its first `done` rounds: whoever follows it sees that it is running."""
+    keep_rounds(path, done)
+    set_status(path, RUNNING)
 
 
 def set_status(path: Path, status: str, error: str | None = None) -> None:
@@ -151,7 +191,7 @@ class RoundsReader:
         if not self._file.exists():
             return []
         with self._file.open("rb") as file:
-            file.seek(self._offset)
+            file.seek(self._offset)  # beyond the end while a resumed run writes the file anew
             lines = file.read().splitlines(keepends=True)
         complete = [line for line in lines if line.endswith(b"\n")]
         self._offset += sum(map(len, complete))
@@ -164,6 +204,10 @@ def read_rounds(path: Path) -> list[dict[str, Any]]:
 
 
 def _write(file: Path, content: Mapping[str, Any]) -> None:
+    _replace(file, json.dumps(content, indent=2) + "\n")
+
+
+def _replace(file: Path, text: str) -> None:
     draft = file.with_name(file.name + ".tmp")
-    draft.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    draft.write_text(text, encoding="utf-8")
     os.replace(draft, file)

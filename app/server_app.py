@@ -15,10 +15,12 @@ from flwr.superlink.grid import HttpGrid
 
 from app.knowledge import check_hosts
 from app.options import Value
+from app.resuming import lost_memories
 from app.run import Run, execute
 from app.run_folder import INTERRUPTED
 
 app = ServerApp()
+log = logging.getLogger("signfed")
 
 
 @app.main()
@@ -42,6 +44,8 @@ def run(grid: Grid, run_config: Mapping[str, Value]) -> Path:
             scores = run.evaluate(server_round, parameters)
             return None if scores is None else MetricRecord(scores)
 
+        if run.resume and lost_memories(run.config, {}):
+            log.warning("resume: what workers remember (momentum, errors) was lost with the nodes")
         result = run.strategy.start(
             grid,
             ArrayRecord({"parameters": Array(run.problem.initial().numpy())}),
@@ -52,6 +56,7 @@ def run(grid: Grid, run_config: Mapping[str, Value]) -> Path:
             on_nodes=partial(check_hosts, run.config.attack, liars) if on_devices else None,
             observe=run.observe,
             on_round=run.on_round,
+            resume=run.resume,
         )
         return result.arrays["parameters"].numpy()
 

@@ -28,7 +28,7 @@ def adversary(config: RunConfig, problem: Problem) -> Adversary:
     return Adversary(
         built(config.attack),
         config.byzantine_ids,
-        n_total=config.workload.num_workers,
+        asked=config.participation.workers,
         seed=config.workload.seed,
         n_classes=TASKS[config.workload.task].num_classes,
         truth=problem.truth,

@@ -24,7 +24,7 @@ class View:
         attack on the message, the values that the server would decode (+1/-1 on a sign channel).
         For an attack on the data: int64 [b, n], the labels of the training set.
     generators: b independent random generators, one an attacker.
-    n_total: number of workers in the federation, attackers included.
+    n_total: number of workers that the round asks, attackers included.
     round: 1, 2, ...
     honest: float32 [n_total - b, N], the honest workers' rows at the same stage.
     truth: float32 [N], the gradient over the whole training set.

@@ -50,8 +50,9 @@ def bare_gradients(task: str) -> tuple[Callable[[], object], ThreadPoolExecutor]
     """All workers' gradients and nothing else, the faster way: one call, or a worker a core."""
     found = problem(task)
     x, pool = found.initial().numpy(), ThreadPoolExecutor(cores(), initializer=_one_thread)
-    if batched := found.batched():
-        return lambda: batched(x, 1), pool
+    everyone = range(WORKERS)
+    if batched := found.batched(lambda t: everyone):
+        return lambda: batched(x, everyone, 1), pool
     return lambda: list(pool.map(lambda w: found.gradient(x, w, 1), range(WORKERS))), pool
 
 
@@ -65,7 +66,7 @@ class Clock:
     def __init__(self, bare: Callable[[], object]) -> None:
         self.bare, self.ours, self.floor = bare, [], []
 
-    def on_round(self, record: dict[str, Any]) -> None:
+    def on_round(self, record: dict[str, Any], state: Callable) -> None:
         before = time.perf_counter()
         self.bare()
         self.floor.append(time.perf_counter() - before)

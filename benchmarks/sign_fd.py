@@ -88,7 +88,7 @@ def accuracy(job: tuple) -> float:
     chosen: Attack = layer if name == "layer" else ATTACKS[name]
     if name == "layer":
         chosen = chosen.bind(width=sizes[1] * sizes[2] + sizes[2])
-    adversary = Adversary(chosen, tuple(range(liars)), n_total=WORKERS, seed=seed)
+    adversary = Adversary(chosen, tuple(range(liars)), asked=lambda t: range(WORKERS), seed=seed)
     encoder, strategy = ENCODERS["sign"](), rule(rule_name)
     clients = [
         ByzantineClient(w, gradients, encoder, adversary, lambda _: gradients, seed=seed)

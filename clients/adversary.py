@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from threading import Lock
 from typing import Any
 
@@ -23,9 +23,9 @@ class Adversary:
     a round, by the first liar that needs it; the others of the same process look their row up. So
     the rows are the same bits whoever hosts them. Threads may share the object.
 
-    ids: who lies. n_total: workers in the federation. seed: of the run; attacker w draws from a
-    generator of (seed, w, round). n_classes: of the labels. truth: parameters -> the gradient over
-    the whole training set, float32 [N].
+    ids: who lies. asked: round -> the workers that it asks, liars among them. seed: of the run;
+    attacker w draws from a generator of (seed, w, round). n_classes: of the labels. truth:
+    parameters -> the gradient over the whole training set, float32 [N].
     findings: what the rule found out in the last round; set by an engine that knows.
     """
 
@@ -34,21 +34,21 @@ class Adversary:
         attack: Attack,
         ids: tuple[int, ...],
         *,
-        n_total: int,
+        asked: Callable[[int], Collection[int]],
         seed: int,
         n_classes: int | None = None,
         truth: Callable[[np.ndarray], np.ndarray] | None = None,
     ) -> None:
         self.attack, self.ids = attack, ids
         self.findings: Mapping[str, Any] = {}
-        self._n_total, self._seed, self._n_classes, self._truth = n_total, seed, n_classes, truth
+        self._asked, self._seed, self._n_classes, self._truth = asked, seed, n_classes, truth
         self._lock = Lock()
         self._computed: tuple[int, np.ndarray] | None = None  # round and parameters
         self._rows: dict[int, np.ndarray] = {}
 
     def does(self, worker: int, round: int) -> Attack | None:
         """What this worker does in the round; None when it is honest in it."""
-        attack, active = self.attack.at(round, self._seed, self.ids)
+        attack, active = self._at(round)
         return attack if worker in active else None
 
     def relabel(self, attack: Attack, worker: int, round: int) -> Relabel:
@@ -64,7 +64,7 @@ class Adversary:
         self, worker: int, parameters: np.ndarray, round: int, honestly: Honestly
     ) -> np.ndarray:
         """What the worker sends at the attack's stage, in a round in which it lies."""
-        attack, active = self.attack.at(round, self._seed, self.ids)
+        attack, active = self._at(round)
         if attack.knowledge == "own":
             return attack(self._view(honestly(worker)[None], (worker,), round))[0]
         with self._lock:
@@ -73,6 +73,12 @@ class Adversary:
                 self._rows = dict(zip(active, crafted, strict=True))
                 self._computed = (round, parameters.copy())
             return self._rows[worker]
+
+    def _at(self, round: int) -> tuple[Attack, tuple[int, ...]]:
+        """What is done in the round, and which of the workers that it asks do it."""
+        attack, active = self.attack.at(round, self._seed, self.ids)
+        asked = set(self._asked(round))
+        return attack, tuple(worker for worker in active if worker in asked)
 
     def _is_computed(self, parameters: np.ndarray, round: int) -> bool:
         if self._computed is None or self._computed[0] != round:
@@ -90,7 +96,7 @@ class Adversary:
         own = np.stack([honestly(worker) for worker in active])
         known: dict[str, Any] = {}
         if knows(attack.knowledge, "omniscient"):
-            others = [worker for worker in range(self._n_total) if worker not in active]
+            others = [worker for worker in self._asked(round) if worker not in active]
             rows = [honestly(worker) for worker in others]
             known = {"honest": np.reshape(rows, (len(rows), own.shape[1])).astype(np.float32)}
         if attack.truth:
@@ -101,4 +107,4 @@ class Adversary:
 
     def _view(self, own: np.ndarray, workers: tuple[int, ...], round: int, **known: Any) -> View:
         draws = tuple(generator(self._seed, "attack", worker, round) for worker in workers)
-        return View(own, draws, self._n_total, round=round, **known)
+        return View(own, draws, len(self._asked(round)), round=round, **known)

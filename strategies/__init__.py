@@ -5,7 +5,7 @@ from strategies.bulyan import Bulyan
 from strategies.centered_clipping import CenteredClipping
 from strategies.dnc import DnC
 from strategies.election import ElectionCoding
-from strategies.federation import Federation, FederationError
+from strategies.federation import Federation, FederationError, Participation
 from strategies.geometric_median import GeometricMedian
 from strategies.krum import Krum, MultiKrum
 from strategies.mean import Mean
@@ -36,6 +36,7 @@ __all__ = [
     "Mean",
     "MultiKrum",
     "NearestNeighbourMixing",
+    "Participation",
     "ReputationMV",
     "RobustStrategy",
     "SignFD",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from logging import getLogger
 from typing import Any
 
@@ -16,29 +15,15 @@ from flwr.serverapp.strategy import Result, Strategy
 from torch import Tensor
 
 from strategies.federation import Federation
-from strategies.training import Observe, Training
-from strategies.transport import wire
-from strategies.transport.exchange import push, replies
-from strategies.transport.intake import Intake
+from strategies.training import Observe, State, Training
+from strategies.transport.link import Link
 from strategies.updates import Updates
 
 log = getLogger("signfed")
 
 EvaluateFn = Callable[[int, ArrayRecord], MetricRecord | None]
-RoundFn = Callable[[dict[str, Any]], None]
+RoundFn = Callable[[dict[str, Any], Callable[[], State]], None]
 NodesFn = Callable[[list[tuple[int, ...]]], None]
-
-
-@dataclass
-class _Run:
-    """What a strategy remembers while `start` runs, and only then."""
-
-    federation: Federation
-    intake: Intake
-    training: Training
-    timeout: float
-    requests: dict[str, Message] = field(default_factory=dict)
-    record: dict[str, Any] = field(default_factory=dict)
 
 
 class RobustStrategy(Strategy):
@@ -76,11 +61,11 @@ class RobustStrategy(Strategy):
         """What the rule found out in the last round, as JSON values, for `rounds.jsonl`."""
         return {}
 
-    def state_dict(self) -> dict[str, Tensor]:
+    def state_dict(self) -> State:
         """The rule's state between two rounds as plain tensors; empty for a stateless rule."""
         return {}
 
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+    def load_state_dict(self, state: State) -> None:
         """Put back what `state_dict` returned."""
 
     def start(
@@ -97,33 +82,40 @@ class RobustStrategy(Strategy):
         on_nodes: NodesFn | None = None,
         observe: Observe | None = None,
         on_round: RoundFn | None = None,
+        resume: tuple[int, State] | None = None,
     ) -> Result:
-        """Run the federation: Flower's `start` with four more arguments.
+        """Run the federation: Flower's `start` with five more arguments.
 
         initial_arrays: one array "parameters", float32 [N]. timeout: seconds for the replies of
         a round. evaluate_config: not used; evaluation is central (`evaluate_fn`), since a
         client's word about its own accuracy is worth nothing here.
         on_nodes: gets the workers of each node once all are there, and may raise.
         observe: sees updates and direction of each usable round, adds to its record.
-        on_round: gets one record a round, the line of `rounds.jsonl`.
+        on_round: gets one record a round, the line of `rounds.jsonl`, and a function that returns
+        the server's state after it.
+        resume: such a state and its round; goes on with the next.
         Raises ValueError when `check` fails, FederationError when the federation cannot go on.
         """
         if federation is None:
             raise ValueError("RobustStrategy.start needs federation=Federation(...)")
-        self.check(federation.num_workers, num_rounds)
+        self.check(federation.participation.count, num_rounds)
         parameters = torch.from_numpy(initial_arrays["parameters"].numpy())
-        intake = Intake(federation.num_workers, federation.codec, len(parameters))
-        training = Training(self, federation, parameters, observe)
-        self._run = _Run(federation, intake, training, timeout)
-        intake.gather(grid, federation.node_timeout)
+        self._federation = federation
+        self._training = training = Training(self, federation, parameters, observe)
+        self._link = link = Link(federation, training, timeout)
+        done, state = resume or (0, {})
+        if state:
+            training.load_state_dict(state)
+            link.reception.roster.load_state_dict(state)
+        link.reception.gather(grid, federation.quorum)
         if on_nodes:
-            on_nodes(intake.hosted)
-        arrays, result = initial_arrays, Result(arrays=initial_arrays)
-        for server_round in range(1, num_rounds + 1):
+            on_nodes(list(link.reception.present().values()))
+        arrays, result = self._arrays(), Result(arrays=self._arrays())
+        for server_round in range(done + 1, num_rounds + 1):
             clock = [time.perf_counter()]
+            link.reception.look(grid)
             messages = list(self.configure_train(server_round, arrays, train_config, grid))
-            self._run.requests = push(grid, messages)
-            incoming = [reply for _, reply in replies(grid, self._run.requests, timeout)]
+            incoming = link.exchange(grid, server_round, messages)
             clock.append(time.perf_counter())
             new_arrays, metrics = self.aggregate_train(server_round, incoming)
             clock.append(time.perf_counter())
@@ -138,42 +130,37 @@ class RobustStrategy(Strategy):
             if on_round:
                 phases = zip(("clients", "server", "evaluate"), clock, clock[1:], strict=False)
                 seconds = {name: end - start for name, start, end in phases}
-                on_round(self._run.record | dict(scores or {}) | {"seconds": seconds})
+                record = link.record | dict(scores or {}) | {"seconds": seconds}
+                on_round(record, self._state)
         return result
+
+    def _state(self) -> State:
+        return self._training.state_dict() | self._link.reception.roster.state_dict()
+
+    def _arrays(self) -> ArrayRecord:
+        return ArrayRecord({"parameters": Array(self._training.parameters.numpy())})
 
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord | None, grid: Grid
     ) -> Iterable[Message]:
-        """The whole model to every node that hosts workers."""
-        nodes = self._run.intake.nodes
-        federation = self._run.federation
-        told = self.instructions(federation.num_workers) | {"encoder": federation.encoder}
-        record = ConfigRecord({**(config or {}), **told})
-        messages = wire.train(nodes, arrays, server_round, record, ttl=self._run.timeout)
-        downlink_bytes = wire.size(messages[0]) * len(messages)  # they share one content
-        self._run.record = {
-            "round": server_round,
-            "nodes": len(messages),
-            "downlink_bytes": downlink_bytes,
-        }
-        return messages
+        """What it lacks of the model to each node that hosts workers of this round."""
+        told = self.instructions(self._federation.num_workers)
+        told |= {"encoder": self._federation.encoder}
+        return self._link.requests(server_round, {**(config or {}), **told})
 
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
         """Check the replies, aggregate, step. (None, metrics) when the round is skipped."""
-        run = self._run
-        received = run.intake.open(server_round, run.requests, replies)
-        n, dropped = len(received.rows), received.dropped
-        metrics = MetricRecord({"received": n, "dropped": dropped.total()})
-        run.record |= {"dropped": dict(dropped), "uplink_bytes": received.uplink_bytes}
-        codec, n_coordinates = run.federation.codec, len(run.training.parameters)
-        updates = (
-            Updates.from_rows(received.rows, codec, n_coordinates, server_round) if n else None
-        )
-        if not run.training.advance(updates, run.record):
+        rows = self._link.open(server_round, replies).rows
+        record, codec = self._link.record, self._federation.codec
+        metrics = MetricRecord({"received": len(rows), "dropped": sum(record["dropped"].values())})
+        n = len(self._training.parameters)
+        updates = Updates.from_rows(rows, codec, n, server_round) if rows else None
+        if not self._training.advance(updates, record):
             return None, metrics
-        return ArrayRecord({"parameters": Array(run.training.parameters.numpy())}), metrics
+        self._link.stepped()
+        return self._arrays(), metrics
 
     def configure_evaluate(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid

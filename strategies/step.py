@@ -42,19 +42,37 @@ class Step:
 class Descent:
     """The model under way: parameters float32 [N], optimizer state, number of steps taken."""
 
-    def __init__(self, step: Step, parameters: Tensor) -> None:
-        """parameters: where to start, float32 [N]; copied."""
+    def __init__(
+        self, step: Step, parameters: Tensor, momentum: Tensor | None = None, taken: int = 0
+    ) -> None:
+        """Where to start or to go on; tensors are copied.
+
+        parameters, momentum: float32 [N]; the latter is SGD's buffer, None before the first step
+        and without momentum. taken: steps taken so far.
+        """
         self._step = step
-        self._taken = 0
+        self.taken = taken
         self._flat = torch.nn.Parameter(parameters.clone())
         self._sgd = torch.optim.SGD(
             [self._flat], lr=step.lr, momentum=step.momentum, weight_decay=step.weight_decay
         )
+        if momentum is not None:
+            self._sgd.state[self._flat]["momentum_buffer"] = momentum.to(self._flat, copy=True)
+
+    @property
+    def parameters(self) -> Tensor:
+        """float32 [N], a copy."""
+        return self._flat.detach().clone()
+
+    @property
+    def momentum(self) -> Tensor | None:
+        """SGD's buffer, float32 [N], not a copy; None where there is none."""
+        return self._sgd.state[self._flat].get("momentum_buffer")
 
     def take(self, direction: Tensor) -> Tensor:
         """One step along `direction`, [N]; returns the new parameters, float32 [N], a copy."""
-        self._taken += 1
-        self._sgd.param_groups[0]["lr"] = self._step.lr_at(self._taken)
+        self.taken += 1
+        self._sgd.param_groups[0]["lr"] = self._step.lr_at(self.taken)
         self._flat.grad = direction.to(self._flat)
         self._sgd.step()
-        return self._flat.detach().clone()
+        return self.parameters

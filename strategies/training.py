@@ -19,6 +19,9 @@ log = getLogger("signfed")
 MAX_FAILED_ROUNDS = 5  # in a row, before the run is given up
 
 
+# Tensors by name: what has to be saved for a run to go on.
+State = dict[str, Tensor]
+
 # (updates, direction, the round's record) -> more fields of the record
 Observe = Callable[[Updates, Tensor, dict[str, Any]], dict[str, Any]]
 
@@ -31,6 +34,10 @@ class Rule(Protocol):
     def aggregate(self, updates: Updates) -> Tensor: ...
 
     def diagnostics(self) -> dict[str, Any]: ...
+
+    def state_dict(self) -> State: ...
+
+    def load_state_dict(self, state: State) -> None: ...
 
 
 def fallback(updates: Updates) -> Tensor:
@@ -54,11 +61,41 @@ class Training:
     ) -> None:
         """parameters: where to start, float32 [N]; copied. observe: sees each usable round."""
         self.parameters = parameters
+        self.direction: Tensor | None = None  # of the last step
         self._rule = rule
         self._observe = observe
         self._federation = federation
         self._descent = Descent(federation.step, parameters)
         self._failed_rounds = 0
+
+    @property
+    def taken(self) -> int:
+        """Steps taken; a skipped round takes none."""
+        return self._descent.taken
+
+    @property
+    def momentum(self) -> Tensor | None:
+        """SGD's buffer, float32 [N]; None where there is none."""
+        return self._descent.momentum
+
+    def state_dict(self) -> State:
+        """Model, optimizer, rule and counters between two rounds, on the CPU."""
+        counters = {"taken": self.taken, "failed_rounds": self._failed_rounds}
+        state = {name: torch.tensor(value) for name, value in counters.items()}
+        state["parameters"] = self.parameters.cpu()
+        if self.momentum is not None:
+            state["momentum"] = self.momentum.cpu()
+        return state | {f"rule.{name}": t.cpu() for name, t in self._rule.state_dict().items()}
+
+    def load_state_dict(self, state: State) -> None:
+        """Go on from what `state_dict` returned."""
+        self.parameters = state["parameters"].to(self.parameters)
+        self._descent = Descent(
+            self._federation.step, self.parameters, state.get("momentum"), int(state["taken"])
+        )
+        self._failed_rounds = int(state["failed_rounds"])
+        rule = {n.removeprefix("rule."): t for n, t in state.items() if n.startswith("rule.")}
+        self._rule.load_state_dict(rule)
 
     def advance(self, updates: Updates | None, record: dict[str, Any]) -> bool:
         """One round: its updates -> new `parameters`; False when it was skipped.
@@ -88,7 +125,7 @@ class Training:
         self._failed_rounds = 0
         if self._observe:
             record |= self._observe(updates, direction, record)
-        self.parameters = self._descent.take(direction)
+        self.parameters, self.direction = self._descent.take(direction), direction
         return True
 
     def _skip(self, reason: str, record: dict[str, Any]) -> bool:

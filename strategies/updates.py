@@ -28,6 +28,11 @@ def signs_of(packed: Tensor, n_coordinates: int) -> Tensor:
     return eager.unpack(packed, n_coordinates).to(torch.float32) * 2.0 - 1.0
 
 
+def is_signs(vector: Tensor) -> bool:
+    """Whether every value is +1 or -1."""
+    return bool((vector.abs() == 1).all())
+
+
 @dataclass(frozen=True, eq=False)
 class Updates:
     """What a rule aggregates: one row per worker whose update was received and is valid.

@@ -27,8 +27,8 @@ MAY_IMPORT = {
     "strategies": (),
 }
 MAY_IMPORT_FLOWER = (
-    "app/cli.py", "app/client_app.py", "app/server_app.py", "clients/honest.py",
-    "strategies/base.py", "strategies/transport/",
+    "app/client_app.py", "app/prepare.py", "app/replica.py", "app/server_app.py",
+    "clients/honest.py", "strategies/base.py", "strategies/transport/",
 )  # fmt: skip
 OWN_GENERATORS = {"default_rng", "Generator", "PCG64", "SeedSequence"}
 GLOBAL_TORCH_RNG = {

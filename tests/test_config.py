@@ -43,7 +43,8 @@ def test_every_key_reaches_the_run():
         "attack": "none", "num-rounds": 7, "batch-size": 5, "lr": 0.5, "momentum": 0.5,
         "weight-decay": 0.5, "evaluate-every": 3, "quorum": 1.0, "round-timeout": 5.0,
         "node-timeout": 5.0, "seed": 3, "device": "cpu",
-        "precision": "bfloat16", "out-dir": "/out",
+        "precision": "bfloat16", "out-dir": "/out", "fraction-train": 0.5, "checkpoint-every": 7,
+        "resume": "/run",
     }  # fmt: skip
     needs = {
         "election-batch": {"strategy": "election"},
@@ -166,6 +167,13 @@ IMPOSSIBLE = [
     ({"weight-decay": -0.1}, "weight-decay: expected a number of at least 0.0; got -0.1"),
     ({"weight-decay": NAN}, "weight-decay: expected a number of at least 0.0; got nan"),
     ({"seed": 2**63}, "seed: expected a whole number from 0 to"),
+    ({"fraction-train": 0.0}, r"fraction-train: expected a number in \(0, 1\]; got 0.0"),
+    ({"fraction-train": 1.1}, r"fraction-train: expected a number in \(0, 1\]; got 1.1"),
+    (
+        {"strategy": "election", "fraction-train": 0.9},
+        "fraction-train: expected 1 with strategy='election'.* got 0.9",
+    ),
+    ({"checkpoint-every": -1}, "checkpoint-every: expected a whole number of at least 0; got -1"),
     ({"quorum": 0.0}, r"quorum: expected a number in \(0, 1\]; got 0.0"),
     ({"quorum": 1.1}, r"quorum: expected a number in \(0, 1\]; got 1.1"),
     ({"round-timeout": 0.0}, "round-timeout: expected a number above 0; got 0.0"),
@@ -211,7 +219,7 @@ def test_what_cannot_be_is_refused_with_what_would_do(given, text):
 def test_every_key_with_a_range_has_an_impossible_value():
     tried = {key for given, _ in IMPOSSIBLE for key in given}
     refused_when_built = set(STRATEGY_OPTIONS) | set(PRE_AGGREGATION_OPTIONS)
-    assert set(KEYS) - tried - refused_when_built <= {"data-dir", "out-dir"}
+    assert set(KEYS) - tried - refused_when_built <= {"data-dir", "out-dir", "resume"}
 
 
 @pytest.mark.parametrize("name", STRATEGIES)

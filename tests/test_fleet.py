@@ -78,18 +78,18 @@ def test_the_number_of_cores_changes_no_bit(strategy, threads, large, monkeypatc
 
 def test_gradients_in_one_call_are_those_of_the_loop():
     problem = TASKS["digits"].problem(parse({}).workload)
-    batched, parameters = problem.batched(), problem.initial().numpy()
+    batched, parameters = problem.batched(lambda t: range(15)), problem.initial().numpy()
     assert batched is not None, "vmap gives other bits on this machine"
     for round in (1, 2, 9):
         one_by_one = [problem.gradient(parameters, worker, round) for worker in range(15)]
-        assert np.array_equal(batched(parameters, round).numpy(), np.stack(one_by_one))
+        assert np.array_equal(batched(parameters, range(15), round).numpy(), np.stack(one_by_one))
 
 
 def test_gradients_in_one_call_are_not_used_when_a_bit_differs(monkeypatch):
     monkeypatch.setattr(
-        BatchedGradients, "__call__", lambda self, p, t: torch.zeros(15, len(p)) + 1e-9
+        BatchedGradients, "__call__", lambda self, p, ids, t: torch.zeros(15, len(p)) + 1e-9
     )
-    assert TASKS["digits"].problem(parse({}).workload).batched() is None
+    assert TASKS["digits"].problem(parse({}).workload).batched(lambda t: range(15)) is None
 
 
 def test_a_partitions_gradient_is_computed_once(large, monkeypatch, tmp_path):
@@ -164,7 +164,7 @@ def run_broken(broken, on_round):
 
 def test_a_row_that_is_not_finite_is_dropped_and_counted():
     records = []
-    parameters = run_broken(range(3), records.append)
+    parameters = run_broken(range(3), lambda record, state: records.append(record))
     assert np.isfinite(parameters).all() and len(records) == 9
     assert all(r["dropped"] == {"non-finite": 3} and r["received"] == 12 for r in records)
 
@@ -172,14 +172,16 @@ def test_a_row_that_is_not_finite_is_dropped_and_counted():
 def test_without_a_quorum_rounds_are_skipped_and_five_of_them_end_the_run():
     records = []
     with pytest.raises(FederationError, match="5 skipped in a row"):
-        run_broken(range(8), records.append)
+        run_broken(range(8), lambda record, state: records.append(record))
     assert len(records) == 4 and records[0]["skipped"] == "7 valid updates, quorum 8"
 
 
 def test_the_bytes_on_record_are_those_of_the_rows(tmp_path):
-    summary = as_fleet(tmp_path, strategy="sign-mv").summary
-    assert summary["uplink_bits_per_parameter"] == pytest.approx(1.0, abs=1e-3)
-    assert summary["downlink_bits_per_parameter"] == 32.0
+    up, down = "uplink_bits_per_parameter", "downlink_bits_per_parameter"
+    votes = as_fleet(tmp_path / "votes", strategy="sign-mv").summary
+    assert (votes[up], votes[down]) == pytest.approx((1.0, 1.0), abs=1e-3)
+    floats = as_fleet(tmp_path / "floats", strategy="mean").summary
+    assert (floats[up], floats[down]) == (32.0, 32.0)
 
 
 def test_bfloat16_products_are_another_run_and_the_same_in_flower(tmp_path):

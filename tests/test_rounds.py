@@ -110,7 +110,7 @@ def test_workers_without_a_node_stop_the_run_before_it_starts(tmp_path):
         return []
 
     with pytest.raises(FederationError, match=r"workers \[1, 4, 7, 10, 13\] have none"):
-        federate(tmp_path / "run", nodes=3, tamper={1: deaf}, node_timeout=0.5)
+        federate(tmp_path / "run", nodes=3, tamper={1: deaf}, node_timeout=0.5, quorum=1.0)
     done = outcome(tmp_path / "run")
     assert done.summary["status"] == "failed" and "have none" in done.summary["error"]
     assert done.rounds == []
@@ -122,7 +122,7 @@ def test_a_second_claim_on_a_worker_is_refused(tmp_path):
     # The last node claims to be partition 0 as well; replies come last node first.
     list(grid._contexts.values())[2].node_config["partition-id"] = 0
     with pytest.raises(FederationError, match=r"workers \[2, 5, 8, 11, 14\] have none"):
-        run(grid, config | {"node-timeout": 0.5})
+        run(grid, config | {"node-timeout": 0.5, "quorum": 1.0})
 
 
 def test_a_round_without_quorum_is_skipped_and_a_series_of_them_ends_the_run(tmp_path):

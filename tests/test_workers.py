@@ -250,14 +250,17 @@ def test_a_handler_that_fails_leaves_no_trace(tmp_path, monkeypatch, sabotage):
     grid = InProcessGrid(client_app, 1, config)
     model = ArrayRecord({"parameters": Array(np.zeros(N, np.float32))})
 
+    told = ConfigRecord({"encoder": "top-k", "version": 0, "keep": True})
+
     def ask(round):
-        asked = wire.train([100], model, round, ConfigRecord({"encoder": "top-k"}), ttl=1)
+        asked = wire.train([100], model, round, told, ttl=1)
         (reply,) = grid.send_and_receive(asked)
         state = recorddict_to_proto(grid._contexts[100].state)
         return reply, state.SerializeToString(deterministic=True)
 
+    kept = {"replica"} | {f"worker-{w}" for w in range(7)}
     first, before = ask(1)
-    assert not first.has_error() and set(state_of(grid, 100)) == {f"worker-{w}" for w in range(7)}
+    assert not first.has_error() and set(state_of(grid, 100)) == kept
     with monkeypatch.context() as patch:
         sabotage(patch)
         failed, after = ask(2)

@@ -136,7 +136,11 @@ def _accuracy(config: Mapping[str, Any]) -> float:
     problem = TASKS[checked.workload.task].problem(checked.workload)
     records: list[dict[str, Any]] = []
     try:
-        fleet(Run(checked, build_strategy(checked), problem, None, records.append))
+
+        def keep(record: dict[str, Any], state: object) -> None:
+            records.append(record)
+
+        fleet(Run(checked, build_strategy(checked), problem, None, keep))
     except FederationError:
         return LOWEST[TASKS[checked.workload.task].num_classes is None]
     accuracy = records[-1].get("test_accuracy", -records[-1]["test_loss"])

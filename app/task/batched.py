@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ LARGE = 100_000  # parameters from which a CPU loses by it: the work outweighs t
 
 
 class BatchedGradients:
-    """What `gradients` gives for each of num_workers workers, as one matrix.
+    """What `gradients` gives for each of several workers, as one matrix.
 
     torch.func.vmap over the workers: one call of each operation in place of one per worker. Pays
     where operations are small, or on a GPU. The operations are recorded once and then run as they
@@ -26,9 +26,8 @@ class BatchedGradients:
     bits.
     """
 
-    def __init__(self, gradients: Gradients, num_workers: int) -> None:
+    def __init__(self, gradients: Gradients) -> None:
         self._gradients = gradients
-        self._num_workers = num_workers
         model = copy.deepcopy(gradients.model)
         named = dict(model.named_parameters())
         names, shapes = list(named), [parameter.shape for parameter in named.values()]
@@ -42,28 +41,27 @@ class BatchedGradients:
         def matrix(flat: Tensor, x: Tensor, y: Tensor) -> Tensor:
             pieces = zip(names, flat.split(sizes), shapes, strict=True)
             found = every({name: piece.view(shape) for name, piece, shape in pieces}, x, y)
-            return torch.cat([found[name].reshape(num_workers, -1) for name in names], dim=1)
+            return torch.cat([found[name].reshape(len(x), -1) for name in names], dim=1)
 
         self._derive = matrix
-        self._recorded: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None
+        self._recorded: dict[int, Callable[[Tensor, Tensor, Tensor], Tensor]] = {}
 
-    def __call__(self, parameters: np.ndarray | Tensor, round: int) -> Tensor:
-        """float32 [num_workers, N] at `parameters` float32 [N], on the data's device."""
+    def __call__(
+        self, parameters: np.ndarray | Tensor, workers: Sequence[int], round: int
+    ) -> Tensor:
+        """float32 [len(workers), N] at `parameters` float32 [N], on the data's device."""
         with one_thread(), self._gradients.precision(), torch.no_grad():
-            ids = np.stack([self._gradients.batch(w, round) for w in range(self._num_workers)])
+            ids = np.stack([self._gradients.batch(worker, round) for worker in workers])
             x, y = self._gradients.samples(ids)
             flat = torch.as_tensor(parameters, device=y.device)
-            if self._recorded is None:
-                self._recorded = make_fx(self._derive)(flat, x, y)
-            return self._recorded(flat, x, y)
+            if len(x) not in self._recorded:
+                self._recorded[len(x)] = make_fx(self._derive)(flat, x, y)
+            return self._recorded[len(x)](flat, x, y)
 
-    def agrees(self, parameters: np.ndarray, round: int) -> bool:
-        """Whether all workers' gradients are the loop's to the last bit, in two rounds."""
-        return all(self._agrees(parameters, t) for t in (round, round + 1))
-
-    def _agrees(self, parameters: np.ndarray, round: int) -> bool:
-        matrix = self(parameters, round).cpu().numpy()
-        workers = range(self._num_workers)
+    def agrees(self, parameters: np.ndarray, workers: Sequence[int], round: int) -> bool:
+        """Whether these workers' gradients in the round are the loop's to the last bit."""
+        matrix = self(parameters, workers, round).cpu().numpy()
         return all(
-            np.array_equal(matrix[w], self._gradients(parameters, w, round)) for w in workers
+            np.array_equal(row, self._gradients(parameters, worker, round))
+            for row, worker in zip(matrix, workers, strict=True)
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -17,6 +18,8 @@ from app.task.models import build, flatten
 from app.task.partition import stratified
 from clients import Relabel
 from strategies.seeds import generator
+
+Asked = Callable[[int], Sequence[int]]  # round -> the workers that it asks
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,8 @@ class Problem(Protocol):
     def truth(self, parameters: np.ndarray) -> np.ndarray:
         """The gradient of what is minimised, without a batch's noise: float32 [N]."""
 
-    def batched(self) -> BatchedGradients | None:
-        """All workers' gradients at once with the same bits, where that is the faster way."""
+    def batched(self, asked: Asked) -> BatchedGradients | None:
+        """Many workers' gradients at once with the same bits, where that is the faster way."""
 
     def evaluate(self, parameters: Tensor) -> dict[str, float]:
         """test_accuracy (0..1) where there is such a thing, and test_loss."""
@@ -76,13 +79,14 @@ class Classification:
     def truth(self, parameters: np.ndarray) -> np.ndarray:
         return self._gradients.everywhere(parameters)
 
-    def batched(self) -> BatchedGradients | None:
+    def batched(self, asked: Asked) -> BatchedGradients | None:
         initial = self.initial().numpy()
         on_cpu = self.device.type == "cpu"
         if on_cpu and len(initial) >= LARGE:
             return None
-        batched = BatchedGradients(self._gradients, self._workload.num_workers)
-        return batched if not on_cpu or batched.agrees(initial, 0) else None
+        batched = BatchedGradients(self._gradients)
+        agrees = not on_cpu or all(batched.agrees(initial, asked(t), t) for t in (1, 2))
+        return batched if agrees else None
 
     def evaluate(self, parameters: Tensor) -> dict[str, float]:
         model = build(self._workload.model, self._workload.seed)
@@ -131,7 +135,7 @@ class Quadratic:
         noise = draws.standard_normal(self.dimensions, dtype=np.float32)
         return parameters + noise / np.float32(np.sqrt(self._workload.batch_size))
 
-    def batched(self) -> None:
+    def batched(self, asked: Asked) -> None:
         return None
 
     def evaluate(self, parameters: Tensor) -> dict[str, float]:

@@ -15,32 +15,42 @@ log = getLogger("signfed")
 FIRST_POLL, LONGEST_POLL = 0.005, 0.2  # seconds; Flower's own are 0.1 simulated, 3 deployed
 MAX_FAILED_PULLS = 3
 
+Pending = dict[str, Message]  # message id -> request without a reply
 
-def push(grid: Grid, messages: list[Message]) -> dict[str, Message]:
-    """Send; returns message id -> request for those that were accepted."""
+
+def push(grid: Grid, messages: list[Message]) -> Pending:
+    """Send; returns the requests that were accepted."""
     accepted = set(grid.push_messages(messages))
     return {m.metadata.message_id: m for m in messages if m.metadata.message_id in accepted}
 
 
-def replies(
-    grid: Grid, requests: dict[str, Message], timeout: float
-) -> Iterator[tuple[Message, Message]]:
+def arrived(
+    grid: Grid, pending: Pending, failures: Counter[str] | None = None
+) -> list[tuple[Message, Message]]:
+    """(request, reply) of the replies that are there; `pending` loses their requests.
+
+    failures: counts, by message id, replies that break Flower's unpacking; one such must not hide
+    the others. Unsolicited replies and second ones are ignored.
+    """
+    found = []
+    for reply in _pull(grid, list(pending), Counter() if failures is None else failures):
+        request = pending.pop(reply.metadata.reply_to_message_id, None)
+        if request is not None:
+            found.append((request, reply))
+    return found
+
+
+def replies(grid: Grid, pending: Pending, timeout: float) -> Iterator[tuple[Message, Message]]:
     """Yield (request, reply) as replies come in, until all are there or `timeout` seconds passed.
 
-    A request whose reply cannot be unpacked is given up after a few attempts; late and
-    unsolicited replies are ignored.
+    What is left in `pending` then has no reply; the caller may add to it on the way. A request
+    whose reply cannot be unpacked is not waited for after a few attempts.
     """
-    pending = dict(requests)
     failures: Counter[str] = Counter()
     deadline = time.monotonic() + timeout
     pause = FIRST_POLL
-    while pending:
-        for reply in _pull(grid, pending, failures):
-            request = pending.pop(reply.metadata.reply_to_message_id, None)
-            if request is not None:
-                yield request, reply
-        for message_id in [m for m, count in failures.items() if count >= MAX_FAILED_PULLS]:
-            pending.pop(message_id, None)
+    while any(failures[message_id] < MAX_FAILED_PULLS for message_id in pending):
+        yield from arrived(grid, pending, failures)
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             return
@@ -49,14 +59,15 @@ def replies(
             pause = min(pause * 1.5, LONGEST_POLL)
 
 
-def _pull(grid: Grid, pending: dict[str, Message], failures: Counter[str]) -> list[Message]:
-    """Replies that are there. One that breaks Flower's unpacking must not hide the others."""
+def _pull(grid: Grid, message_ids: list[str], failures: Counter[str]) -> list[Message]:
+    if not message_ids:
+        return []
     try:
-        return list(grid.pull_messages(list(pending)))
+        return list(grid.pull_messages(message_ids))
     except Exception as error:
         log.warning("pulling replies failed (%s: %s); one by one", type(error).__name__, error)
     found: list[Message] = []
-    for message_id in pending:
+    for message_id in message_ids:
         try:
             found += grid.pull_messages([message_id])
         except Exception:

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
 
 class ClaimRefused(ValueError):
     """A node asked for workers that it cannot have."""
+
+
+class WorkersTaken(ClaimRefused):
+    """Another node has them, for now."""
 
 
 class Roster:
     """Binding of node ids to worker ids 0..num_workers-1; each worker belongs to one node.
 
     Partition p of P hosts the workers p, p+P, p+2P, ... First come, first served: a node that
-    claims a worker which is already bound is refused as a whole.
+    claims a worker which is already bound is refused as a whole, unless the node that has it is
+    gone: a device that was started again is another node to Flower.
     """
 
     def __init__(self, num_workers: int) -> None:
         self.num_workers = num_workers
         self._workers: dict[int, tuple[int, ...]] = {}
 
-    def claim(self, node: int, partition: int, num_partitions: int) -> tuple[int, ...]:
+    def claim(
+        self, node: int, partition: int, num_partitions: int, connected: Collection[int]
+    ) -> tuple[int, ...]:
         """Bind `node` to its partition's workers and return their ids, ascending.
 
+        connected: the nodes that are there.
         Raises ClaimRefused when the partition is impossible or a worker is taken.
         """
         if not 0 <= partition < num_partitions:
@@ -28,9 +42,12 @@ class Roster:
                 f"expected 0 <= partition-id < num-partitions, got {partition} of {num_partitions}"
             )
         workers = tuple(range(partition, self.num_workers, num_partitions))
-        taken = {w for ids in self._workers.values() for w in ids} & set(workers)
+        holders = {n for n, ids in self._workers.items() if set(ids) & set(workers)} - {node}
+        taken = {w for n in holders & set(connected) for w in self._workers[n]} & set(workers)
         if taken:
-            raise ClaimRefused(f"workers {sorted(taken)} already belong to another node")
+            raise WorkersTaken(f"workers {sorted(taken)} already belong to another node")
+        for holder in holders:
+            del self._workers[holder]
         self._workers[node] = workers
         return workers
 
@@ -42,3 +59,17 @@ class Roster:
         """Worker ids that no node hosts, ascending."""
         claimed = {w for ids in self._workers.values() for w in ids}
         return [w for w in range(self.num_workers) if w not in claimed]
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """nodes: int64 [num_workers], the bits of each worker's node id; 0 for none."""
+        nodes = np.zeros(self.num_workers, np.uint64)
+        for node, workers in self._workers.items():
+            nodes[list(workers)] = node
+        return {"nodes": torch.from_numpy(nodes.view(np.int64))}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Bindings of an earlier run: nobody else gets the workers of a node that is there."""
+        if "nodes" in state:
+            nodes = state["nodes"].numpy().view(np.uint64).tolist()
+            for node in set(nodes) - {0}:
+                self._workers[node] = tuple(w for w, other in enumerate(nodes) if other == node)

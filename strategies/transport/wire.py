@@ -1,12 +1,19 @@
 """The messages of a round: what goes into them and what may come out, both halves side by side.
 
-| message | record | content |
-|---|---|---|
-| `query.hello` reply | config "node" | "partition-id", "num-partitions" (int) |
-| `train` request | arrays "model" | "parameters": float32 [N] |
-| | config "config" | "round" (int), "encoder" (name), the rule's instructions, the user's keys |
-| `train` reply | arrays "updates" | "rows": [h, L], one row of the codec per hosted worker |
-| | config "workers" | "ids": list of h ints; "round" (int) |
+`query.hello` reply:
+    config "node": "partition-id", "num-partitions" (int).
+`train` request:
+    arrays "model": "parameters", float32 [N], and "momentum", float32 [N], where SGD has one and
+        the node is to keep the model; or "directions", uint8 [k, ceil(N/8)], the packed sign
+        vectors of the last k steps, oldest first.
+    config "config": "round" (int); "version" (int), the steps taken so far; "keep" (bool), whether
+        the node should keep the model; "digest" (text), what the model is after the directions;
+        "encoder" (name); the rule's instructions; the user's keys.
+`train` reply:
+    arrays "updates": "rows", [h, L], one row of the codec per hosted worker.
+    config "workers": "ids", list of h ints; "round" (int).
+  or, from a node that cannot follow:
+    config "replica": "held" (int), the version that it holds, -1 for none.
 
 Nothing in a reply is believed before it is checked, and nothing that it says about its sender is
 used: `open_reply` is handed the workers for which that node may speak.
@@ -27,6 +34,7 @@ from strategies.codecs import Codec
 HELLO = "query.hello"
 TRAIN = "train"
 MAX_HEADER = 1024  # bytes; numpy writes 128 before an array of ours
+MAX_EXCUSE = 500  # characters of a client's error text that are logged
 
 
 class Malformed(Exception):
@@ -58,6 +66,12 @@ def _weight(value: object) -> int:
     return len(value) if isinstance(value, str | bytes) else 8
 
 
+def excuse(reply: Message) -> str:
+    """What an error reply says, fit for a log: one line, printable, not endless."""
+    said = (reply.error.reason or "")[:MAX_EXCUSE] if reply.has_error() else ""
+    return "".join(c if c.isprintable() else " " for c in said)
+
+
 def hello(node: int, ttl: float) -> Message:
     """Ask a node which partition it is."""
     return Message(RecordDict(), node, HELLO, ttl=ttl)
@@ -86,9 +100,19 @@ def train(
     return [Message(content, node, TRAIN, ttl=ttl) for node in nodes]
 
 
-def read_train(request: Message) -> tuple[np.ndarray, ConfigRecord]:
-    """(parameters float32 [N], "config") of a request; a client trusts its server."""
-    return request.content["model"]["parameters"].numpy(), request.content["config"]
+def read_train(request: Message) -> tuple[ArrayRecord, ConfigRecord]:
+    """("model", "config") of a request; a client trusts its server."""
+    return request.content["model"], request.content["config"]
+
+
+def lacking_reply(request: Message, held: int) -> Message:
+    """A node cannot follow: it asks for the whole model. held: its version, or -1."""
+    return Message(RecordDict({"replica": ConfigRecord({"held": held})}), reply_to=request)
+
+
+def asks_for_model(reply: Message) -> bool:
+    """Whether this is a `lacking_reply`; whatever else it holds."""
+    return not reply.has_error() and _holds_only(reply.content, ("replica",))
 
 
 def train_reply(request: Message, rows: dict[int, np.ndarray], round: int) -> Message:

@@ -20,7 +20,10 @@ def lying(
     **kept: Any,
 ) -> ByzantineClient:
     """One liar of 5 workers, alone unless ids names others."""
-    adversary = Adversary(attack, ids or (worker,), n_total=n_total, seed=seed, n_classes=10)
+    everyone = range(n_total)
+    adversary = Adversary(
+        attack, ids or (worker,), asked=lambda t: everyone, seed=seed, n_classes=10
+    )
     return ByzantineClient(
         worker, gradient, encoder, adversary, lambda relabel: gradient, seed=seed, **kept
     )

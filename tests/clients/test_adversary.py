@@ -34,7 +34,9 @@ def spy(knowledge, stage, **declared):
 
 def team(chosen, encoder="float32", gradient=gradient, **kept):
     """All liars, with one adversary, as in one process."""
-    adversary = Adversary(chosen, IDS, n_total=WORKERS, seed=3, n_classes=10, truth=lambda x: 2 * x)
+    adversary = Adversary(
+        chosen, IDS, asked=lambda t: range(WORKERS), seed=3, n_classes=10, truth=lambda x: 2 * x
+    )
     made = ENCODERS[encoder]()
     return [
         ByzantineClient(w, gradient, made, adversary, lambda relabel: gradient, seed=3, **kept)
@@ -128,7 +130,7 @@ def test_labels_are_changed_before_the_gradient_and_by_the_attack():
         used.append(relabel(labels))
         return lambda parameters, worker, round: parameters + 100 * worker
 
-    adversary = Adversary(build("label-flip"), (2,), n_total=3, seed=0, n_classes=10)
+    adversary = Adversary(build("label-flip"), (2,), asked=lambda t: range(3), seed=0, n_classes=10)
     client = ByzantineClient(2, gradient, ENCODERS["float32"](), adversary, poisoned)
     assert np.array_equal(client.message(X, 1), X + 200)
     assert used[0].tolist() == [9, 6, 0] and labels.tolist() == [0, 3, 9]

@@ -1,8 +1,8 @@
-"""Faults of our own record "workers": whose rows these are, and of which round."""
+"""Faults of our own records: whose rows these are, of which round, and "I lack the model"."""
 
 from __future__ import annotations
 
-from flwr.app import Message, MetricRecord
+from flwr.app import ConfigRecord, Message, MetricRecord
 
 from tests.hostile.turn import Turn
 
@@ -22,7 +22,18 @@ def _other_than_ids(turn: Turn) -> dict:
     return {name: value for name, value in turn.beside.items() if name != "ids"}
 
 
+def _lacks(turn: Turn, **fields: object) -> Message:
+    return turn.says({"replica": ConfigRecord(fields)})
+
+
 OWN = {
+    "lacks the model, whatever it gets": (lambda t: [_lacks(t, held=-1)], "malformed"),
+    "lacks the model, and holds nonsense": (lambda t: [_lacks(t, held="x" * 9)], "malformed"),
+    "lacks the model, and sends rows": (
+        lambda t: [t.says({**_lacks(t, held=-1).content, **t.reply.content})],
+        "malformed",
+    ),
+    "lacks the model, then sends rows": (lambda t: [_lacks(t, held=-1), t.reply], "malformed"),
     "another's id": (lambda t: [t.claims(ids=[0, *_ids(t)[1:]])], "foreign-worker"),
     "another's id beside its own": (lambda t: [t.claims(ids=[*_ids(t), 0])], "malformed"),
     "an id beyond all": (lambda t: [t.claims(ids=[2**62, *_ids(t)[1:]])], "foreign-worker"),

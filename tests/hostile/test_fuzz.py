@@ -116,10 +116,10 @@ def test_a_batch_of_random_replies(batch, record_property):
 )
 def test_random_first_answers(fields, name):
     roster = Roster(4)
-    roster.claim(100, 1, 2)
+    roster.claim(100, 1, 2, connected=(100, 101))
     reply = Message(RecordDict({name: ConfigRecord(fields)}), 1, wire.HELLO)
     try:
-        workers = roster.claim(101, *wire.read_hello_reply(reply))
+        workers = roster.claim(101, *wire.read_hello_reply(reply), connected=(100, 101))
     except (wire.Malformed, ClaimRefused):
         return
     assert set(workers) <= {0, 2}

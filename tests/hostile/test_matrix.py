@@ -24,8 +24,10 @@ N = 9610  # parameters of the digits model: the last byte of a row of signs has 
 NODES, HOSTILE, HOSTED = 6, (3, 4, 5), 2
 KEYS = {
     "nodes": NODES, "num_workers": 13, "num_byzantine": 1, "attack": "none", "batch_size": 8,
-    "round_timeout": 0.001,  # the honest replies are there at once: it is what silence costs
+    "round_timeout": 0.05,  # the honest replies are there at once: it is what silence costs
 }  # fmt: skip
+
+QUICK = {"round_timeout": 0.001}  # where all that is waited for is silence
 
 
 def channels(rule):
@@ -90,7 +92,7 @@ def test_a_fault_is_counted_and_leaves_no_trace(rule, channel, models, tmp_path)
     plan = in_turns(those(channel, lambda e: e.dropped))
     faults = [[entry.send for _, entry in turn] for turn in plan]
     done = play(tmp_path / "hostile", rule, channel, faults)
-    quiet = play(tmp_path / "quiet", rule, channel, [[silence] * ALL] * len(plan))
+    quiet = play(tmp_path / "quiet", rule, channel, [[silence] * ALL] * len(plan), **QUICK)
     for turn, dropped in zip(plan, done.dropped[1:], strict=True):
         expected = Counter(reason for _, entry in turn for reason in [entry.end] * HOSTED)
         assert dropped == expected, [name for name, _ in turn]
@@ -105,7 +107,7 @@ def test_a_lie_that_nobody_reads_changes_nothing(channel, models, tmp_path):
     plan = in_turns([entry.send for _, entry in those(channel, lambda e: e.end == HONEST)])
     done = play(tmp_path / "hostile", rule, channel, plan)
     honest = play(tmp_path / "honest", rule, channel, [[None] * ALL] * len(plan))
-    quiet = play(tmp_path / "quiet", rule, channel, [[silence] * ALL] * len(plan))
+    quiet = play(tmp_path / "quiet", rule, channel, [[silence] * ALL] * len(plan), **QUICK)
     assert done.dropped == [{}] * len(done.rounds)
     assert done.sha256 == honest.sha256 != quiet.sha256
 
@@ -126,5 +128,5 @@ def test_the_run_goes_on_whatever_finite_rows_say(rule, channel, models, tmp_pat
 def test_the_catalogue_is_long():
     """So that no entry is lost unseen."""
     assert {name: len(catalogue(codec)) for name, codec in CODECS.items()} == {
-        "sign": 100, "float32": 107, "top-k": 106,
+        "sign": 104, "float32": 111, "top-k": 110,
     }  # fmt: skip

@@ -83,9 +83,9 @@ Fault = Callable[[Turn], list[Message]]
 
 
 def hostile(dialect: Dialect, fault_of: Callable[[int], Fault | None]) -> Tamper:
-    """A node whose n-th train reply, n = 1, 2, ..., goes through `fault_of(n)`; honest at None.
+    """A node whose reply of round t = 1, 2, ... goes through `fault_of(t)`; honest at None.
 
-    What is not a train reply with an array passes as it is.
+    What is not a train reply with an array passes as it is: a word on the replica, an error.
     """
     honest: list[Message] = []
 
@@ -93,7 +93,8 @@ def hostile(dialect: Dialect, fault_of: Callable[[int], Fault | None]) -> Tamper
         if reply.has_error() or dialect.arrays not in reply.content:
             return [reply]
         honest.append(reply)
-        fault = fault_of(len(honest))
+        said = reply.content[dialect.beside]
+        fault = fault_of(said["round"] if "round" in said else len(honest))
         return fault(Turn(request, reply, honest[0], dialect)) if fault else [reply]
 
     return tamper

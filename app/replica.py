@@ -1,0 +1,67 @@
+"""A node's copy of the model: it takes the server's steps itself, and proves that it may."""
+
+from __future__ import annotations
+
+import torch
+from flwr.app import Array, ArrayRecord, Context, Message
+
+from strategies.step import Descent, Step
+from strategies.transport import wire
+from strategies.transport.downlink import digest
+from strategies.updates import signs_of
+
+REPLICA = "replica"  # in context.state
+
+
+class CannotFollow(Exception):
+    """The node lacks the model that the steps start from, or came out at another one.
+
+    held: the version that it has, -1 for none.
+    """
+
+    def __init__(self, held: int) -> None:
+        super().__init__(held)
+        self.held = held
+
+
+def follow(request: Message, context: Context, step: Step) -> Descent:
+    """The model that a request is about: the one in it, or the node's own after the steps in it.
+
+    step: the optimizer's hyper-parameters, as the server has them.
+    Raises CannotFollow when the digests differ, or there is nothing to go on from.
+    """
+    model, config = wire.read_train(request)
+    version = int(config["version"])
+    if "directions" not in model:
+        return _descent(model, version, step)
+    replica = context.state.array_records.get(REPLICA)
+    if replica is None:
+        raise CannotFollow(-1)
+    held = int(replica["version"].numpy())
+    directions = torch.tensor(model["directions"].numpy())
+    if not 0 <= version - held <= len(directions):
+        raise CannotFollow(held)
+    descent = _descent(replica, held, step)
+    parameters = descent.parameters
+    for packed in directions[len(directions) - (version - held) :]:
+        parameters = descent.take(signs_of(packed, len(parameters)))
+    if digest(parameters) != config["digest"]:
+        raise CannotFollow(-1)
+    return descent
+
+
+def keep(descent: Descent, request: Message, context: Context) -> None:
+    """Leave the model for the next round, if the server will send steps."""
+    _, config = wire.read_train(request)
+    if not config["keep"]:
+        context.state.pop(REPLICA, None)
+        return
+    arrays = {"parameters": descent.parameters, "version": torch.tensor(descent.taken)}
+    if descent.momentum is not None:
+        arrays["momentum"] = descent.momentum
+    context.state[REPLICA] = ArrayRecord({name: Array(t.numpy()) for name, t in arrays.items()})
+
+
+def _descent(record: ArrayRecord, version: int, step: Step) -> Descent:
+    tensors = {name: torch.tensor(array.numpy()) for name, array in record.items()}
+    return Descent(step, tensors["parameters"], tensors.get("momentum"), version)

@@ -1,0 +1,93 @@
+"""The server's end of a run's messages: whom a round asks, what they are sent, what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from flwr.app import Message
+from flwr.serverapp import Grid
+
+from strategies.federation import Federation
+from strategies.training import Training
+from strategies.transport import wire
+from strategies.transport.downlink import Downlink
+from strategies.transport.exchange import Pending, arrived, push, replies
+from strategies.transport.intake import Intake, Received
+from strategies.transport.reception import Reception
+
+
+class Link:
+    """The nodes of one run and all that goes to them and comes from them.
+
+    record: what is known so far of the round under way, fields of its line in `rounds.jsonl`.
+    """
+
+    def __init__(self, federation: Federation, training: Training, timeout: float) -> None:
+        """timeout: seconds for the replies of a round; a request expires after as long."""
+        self.reception = Reception(federation.num_workers, federation.node_timeout)
+        self.record: dict[str, Any] = {}
+        self._participation = federation.participation
+        self._intake = Intake(federation.codec, len(training.parameters))
+        self._downlink = Downlink(training)
+        self._timeout = timeout
+        self._told: Mapping[str, Any] = {}
+        self._asked: dict[int, tuple[int, ...]] = {}  # node -> its workers in this round
+        self._requests: Pending = {}
+        self._overdue: Pending = {}  # of the last round
+
+    def requests(self, round: int, told: Mapping[str, Any]) -> list[Message]:
+        """To each connected node that hosts workers of the round what it lacks of the model.
+
+        told: what else goes into "config".
+        """
+        self._told = told
+        chosen = set(self._participation.workers(round))
+        hosted = {n: chosen.intersection(ids) for n, ids in self.reception.present().items()}
+        self._asked = {node: tuple(sorted(ids)) for node, ids in hosted.items() if ids}
+        messages = self._downlink.requests(self._asked, round, told, self._timeout)
+        sizes = {id(m.content): wire.size(m) for m in messages}  # nodes share their content
+        absent = len(chosen) - sum(map(len, self._asked.values()))
+        self.record = {
+            "round": round,
+            "nodes": len(messages),
+            "downlink_bytes": sum(sizes[id(m.content)] for m in messages),
+            "dropped": {"no-node": absent} if absent else {},
+        }
+        return messages
+
+    def exchange(self, grid: Grid, round: int, messages: list[Message]) -> list[Message]:
+        """Send and gather the replies; a node that cannot follow gets the model, once a round."""
+        if late := sum(not reply.has_error() for _, reply in arrived(grid, self._overdue)):
+            self.record["late"] = late
+        pending = push(grid, messages)
+        self._requests, healed, incoming = dict(pending), set(), []
+        for request, reply in replies(grid, pending, self._timeout):
+            node = request.metadata.dst_node_id
+            if wire.asks_for_model(reply) and node not in healed:
+                healed.add(node)
+                model = self._downlink.heal(node, round, self._told, self._timeout)
+                self.record["downlink_bytes"] += wire.size(model)
+                sent = push(grid, [model])
+                self._requests |= sent
+                pending |= sent
+                continue
+            if not reply.has_error():
+                self._downlink.arrived(node)
+            incoming.append(reply)
+        if healed:
+            self.record["healed"] = len(healed)
+        self._overdue = pending
+        return incoming
+
+    def open(self, round: int, incoming: Iterable[Message]) -> Received:
+        """The valid rows, and every other worker of the round under a reason."""
+        received = self._intake.open(round, self._asked, self._requests, incoming)
+        received.dropped.update(self.record["dropped"])
+        dropped, uplink_bytes = dict(received.dropped), received.uplink_bytes
+        self.record |= {"dropped": dropped, "uplink_bytes": uplink_bytes}
+        return received
+
+    def stepped(self) -> None:
+        """The training has taken a step: it is what nodes lack from now on."""
+        self._downlink.stepped()

@@ -1,0 +1,96 @@
+"""Nodes come, say which workers they host, go, and come back."""
+
+from __future__ import annotations
+
+import time
+from logging import getLogger
+
+from flwr.app import Message
+from flwr.serverapp import Grid
+
+from strategies.federation import FederationError
+from strategies.transport import wire
+from strategies.transport.exchange import Pending, arrived, push
+from strategies.transport.roster import ClaimRefused, Roster, WorkersTaken
+
+log = getLogger("signfed")
+
+CLIENT_FAILED = 2  # Flower's code for an exception in a ClientApp
+FIRST_LOOK, LONGEST_LOOK = 0.005, 0.25  # seconds between two looks for new nodes
+
+
+class Reception:
+    """The nodes of one run: each is asked once which partition it is, whenever it connects."""
+
+    def __init__(self, num_workers: int, patience: float) -> None:
+        """patience: seconds to wait for all nodes before round 1, and for a node's answer."""
+        self.roster = Roster(num_workers)
+        self._patience = patience
+        self._connected: set[int] = set()
+        self._asked: set[int] = set()
+        self._hellos: Pending = {}
+        self._waiting: dict[int, tuple[int, int]] = {}  # nodes whose workers another one has
+
+    def gather(self, grid: Grid, quorum: int) -> None:
+        """Wait until each worker has a node; after `patience` seconds `quorum` workers will do.
+
+        Raises FederationError when fewer have one.
+        """
+        deadline = time.monotonic() + self._patience
+        pause = FIRST_LOOK
+        while True:
+            self.look(grid)
+            missing = self.roster.unclaimed()
+            remaining = deadline - time.monotonic()
+            if not missing or remaining <= 0:
+                break
+            time.sleep(min(pause, remaining))
+            pause = min(pause * 1.5, LONGEST_LOOK)
+        waited = f"waited {self._patience:.0f} s for the nodes: workers {missing} have none"
+        if self.roster.num_workers - len(missing) < quorum:
+            raise FederationError(
+                f"{waited} ({len(self._connected)} nodes connected), and quorum needs {quorum}. "
+                "Start the missing SuperNodes with --node-config 'partition-id=P "
+                "num-partitions=N', or lower num-workers"
+            )
+        if missing:
+            log.warning("%s; going on, they can join later", waited)
+
+    def look(self, grid: Grid) -> None:
+        """Ask nodes that are new, bind those that have answered; waits for nobody."""
+        self._connected = set(grid.get_node_ids())
+        new = [node for node in sorted(self._connected) if node not in self._asked]
+        if new:
+            self._asked.update(new)
+            self._hellos |= push(grid, [wire.hello(node, ttl=self._patience) for node in new])
+        for request, reply in arrived(grid, self._hellos):
+            self._hear(request.metadata.dst_node_id, reply)
+        for node, claim in list(self._waiting.items()):
+            self._bind(node, claim)
+
+    def present(self) -> dict[int, tuple[int, ...]]:
+        """Connected node -> its workers, for those that host at least one."""
+        return {node: ids for node, ids in self.roster.items() if node in self._connected}
+
+    def _hear(self, node: int, reply: Message) -> None:
+        try:
+            self._bind(node, wire.read_hello_reply(reply))
+        except wire.Malformed as refusal:
+            if reply.has_error() and reply.error.code != CLIENT_FAILED:
+                self._asked.discard(node)  # the question was lost on the way
+                return
+            log.warning("node %d takes no part: %s", node, wire.excuse(reply) or refusal)
+
+    def _bind(self, node: int, claim: tuple[int, int]) -> None:
+        first_time = node not in self._waiting
+        self._waiting.pop(node, None)
+        if node not in self._connected:
+            return
+        try:
+            workers = self.roster.claim(node, *claim, connected=self._connected)
+            log.info("node %d hosts workers %s", node, list(workers))
+        except ClaimRefused as refusal:
+            if isinstance(refusal, WorkersTaken):  # the device itself, maybe, not yet given up
+                self._waiting[node] = claim
+            if first_time:
+                log.warning("node %d takes no part: %s", node, refusal)

@@ -108,6 +108,11 @@ def _flip(material: bytes) -> Change:
     return flip
 
 
+def _enlarge(d: Draft) -> None:
+    """An array much larger than what was asked for."""
+    d.data += LARGE
+
+
 def _cut(material: bytes) -> Change:
     """Some bytes replaced by others, by none, or the rest cut off."""
     start, length, new = int.from_bytes(material[:2]), material[2] % 16, material[4:]
@@ -166,7 +171,8 @@ CHANGES: st.SearchStrategy[Change] = st.one_of(
         st.sampled_from([None, None, 0, 8, 26, 104]),
     ),
     EXPRESSIONS.map(lambda text: lambda d: setattr(d, "data", spelled(text))),
-    _set("data", st.binary(max_size=200) | st.just(LARGE)),
+    _set("data", st.binary(max_size=200)),
+    st.just(_enlarge),
     _set("fields", st.tuples(st.text(max_size=3), SHAPES.map(lambda s: s or ()), st.just("?"))),
     _put("header", st.sampled_from(["ids", "ids", "round", "round", "weight", ""]), VALUES),
     _leave_out("header", ["ids", "round"]),

@@ -12,6 +12,7 @@ from flwr.app import Message, RecordDict
 from strategies.codecs import Codec
 from strategies.transport import wire
 from strategies.transport.intake import Intake, Received
+from tests.grid import Tamper  # noqa: F401 (outside a runtime, messages need what it sets)
 
 # Bytes that a round may take for four rows of up to 1,001 coordinates, whatever the replies hold.
 # Most of it is the parsing of a header of 1 KB (half a megabyte for the worst that we found); a

@@ -33,14 +33,15 @@ class Entry:
 
 def catalogue(codec: Codec) -> dict[str, Entry]:
     """Fault by name, for replies with rows of this codec."""
-    common = arrays.COMMON | records.COMMON | headers.OWN | messages.COMMON
+    common = arrays.COMMON | records.COMMON | headers.OWN
+    common |= messages.COMMON | messages.REFUSED_BY_FLOWER
     return {name: Entry(*entry) for name, entry in (common | values.OF[codec.name]).items()}
 
 
 def usual() -> dict[str, Entry]:
     """Those that exist in Flower's usual protocol too, one float32 array and metrics beside it.
 
-    `end` is still what our own server makes of them.
+    Without those that its SuperLink refuses. `end` is what our own server makes of them.
     """
     common = arrays.COMMON | records.COMMON | messages.COMMON
     return {name: Entry(*entry) for name, entry in (common | values.OF["float32"]).items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,7 +93,7 @@ def hostile(dialect: Dialect, fault_of: Callable[[int], Fault | None]) -> Tamper
     def tamper(request: Message, reply: Message) -> list[Message]:
         if reply.has_error() or dialect.arrays not in reply.content:
             return [reply]
-        honest.append(reply)
+        honest.append(Message(deepcopy(reply.content), metadata=reply.metadata))
         said = reply.content[dialect.beside]
         fault = fault_of(said["round"] if "round" in said else len(honest))
         return fault(Turn(request, reply, honest[0], dialect)) if fault else [reply]

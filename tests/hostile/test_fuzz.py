@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 import pytest
 from flwr.app import ConfigRecord, Message, RecordDict
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from strategies.codecs import CODECS
@@ -31,7 +31,11 @@ REASONS = {
 }  # fmt: skip
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::SyntaxWarning")
 quickly = settings(
-    deadline=None, database=None, suppress_health_check=list(HealthCheck), max_examples=1000
+    phases=[Phase.generate],  # to shrink an example of ten replies takes minutes
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+    max_examples=1000,
 )
 
 

@@ -92,7 +92,7 @@ def run(
     if status == INTERRUPTED:
         err.print("[yellow]interrupted[/yellow]")
     elif status != FINISHED:
-        error = run_folder.read_summary(path).get("error", "")
+        error = run_folder.read_summary(path).get("error", "see above")
         err.print(f"[red]the run failed:[/red] {escape(error)}", soft_wrap=True)
     print_closing(out, path, checked.byzantine_ids)
     raise typer.Exit(EXIT_CODES[status])

@@ -43,17 +43,18 @@ def always_replies(handler: Handler) -> Handler:
 @app.query("hello")
 @always_replies
 def hello(message: Message, context: Context) -> Message:
-    """Tell the server which partition this node is."""
-    return wire.hello_reply(message, *_partition(context))
+    """Tell the server which partition this node is, once it can compute a gradient."""
+    partition, num_partitions = _partition(context)
+    problem = _problem(_config_of(context).workload)
+    _warm(problem)
+    return wire.hello_reply(message, partition, num_partitions)
 
 
 @app.train()
 @always_replies
 def train(message: Message, context: Context) -> Message:
     """One encoded update for each hosted worker of the round; or the word that it cannot follow."""
-    config = _config(json.dumps(dict(context.run_config), sort_keys=True))
-    data_dir = context.node_config.get("data-dir", config.workload.data_dir)
-    config = replace(config, workload=replace(config.workload, data_dir=str(data_dir)))
+    config = _config_of(context)
     try:
         descent = replica.follow(message, context, config.step)
     except replica.CannotFollow as lack:
@@ -103,6 +104,13 @@ def _partition(context: Context) -> tuple[int, int]:
         ) from None
 
 
+def _config_of(context: Context) -> RunConfig:
+    """The run's config, with the node's own data folder if it names one."""
+    config = _config(json.dumps(dict(context.run_config), sort_keys=True))
+    data_dir = context.node_config.get("data-dir", config.workload.data_dir)
+    return replace(config, workload=replace(config.workload, data_dir=str(data_dir)))
+
+
 @lru_cache(maxsize=1)  # checking it tries the attack, and all that it is made of
 def _config(run_config: str) -> RunConfig:
     return parse(json.loads(run_config))
@@ -118,6 +126,12 @@ def _gradient(config: RunConfig) -> GradientFn:
     gradient = _problem(config.workload).gradient
     looks_around = config.byzantine_ids and _liars(config).attack.knowledge != "own"
     return workers.Remembered(gradient) if looks_around else gradient
+
+
+@lru_cache(maxsize=1)
+def _warm(problem: Problem) -> None:
+    """Loads and imports on first use take seconds, which a round's deadline may not have."""
+    problem.gradient(problem.initial().numpy(), 0, 1)
 
 
 @lru_cache(maxsize=1)  # a process serves one run after another, many rounds each

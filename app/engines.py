@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from app import run_folder
 from app.run_folder import FAILED, FINISHED, INTERRUPTED, RUNNING
 
+EXCEPTION = re.compile(r"\s*[\w.]*(Error|Exception): ")
 POLL = 0.2  # seconds between two looks into the run folder
 FLOWER_CHECK = 30.0  # seconds between two questions to Flower, each of which starts a process
 
@@ -53,8 +55,12 @@ def on_fleet(values: Mapping[str, Any], num_rounds: int, console: Console) -> st
             execute(values, fleet, reach="server", on_round=show)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except Exception:
-        (path / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
+    except Exception as error:
+        with suppress(OSError):
+            (path / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
+        if run_folder.read_summary(path).get("status") == RUNNING:  # a full disk takes no word
+            console.print(f"{type(error).__name__}: {error}", style="red", soft_wrap=True)
+            return FAILED
     return run_folder.read_summary(path)["status"]
 
 
@@ -65,7 +71,7 @@ def on_flower(values: Mapping[str, Any], federation: str, num_rounds: int, conso
     """
     from app.flower import FlowerError, LocalFlower
 
-    path = Path(values["out-dir"])
+    path, said = Path(values["out-dir"]), ""
     try:
         with LocalFlower() as flower:
             try:
@@ -73,8 +79,10 @@ def on_flower(values: Mapping[str, Any], federation: str, num_rounds: int, conso
                 status = _follow(path, num_rounds, lambda: flower.status(run_id), console)
             finally:
                 if flower.log.exists():
-                    path.mkdir(parents=True, exist_ok=True)
-                    shutil.copy(flower.log, path / "flower.log")
+                    said = _last_error(flower.log)
+                    with suppress(OSError):
+                        path.mkdir(parents=True, exist_ok=True)
+                        shutil.copy(flower.log, path / "flower.log")
     except KeyboardInterrupt:
         run_folder.set_status(path, INTERRUPTED)
         return INTERRUPTED
@@ -82,8 +90,18 @@ def on_flower(values: Mapping[str, Any], federation: str, num_rounds: int, conso
         run_folder.set_status(path, FAILED, str(error))
         return FAILED
     if status != FINISHED and run_folder.read_summary(path).get("status") in (None, RUNNING):
-        run_folder.set_status(path, FAILED, f"the run ended early; see {path / 'flower.log'}")
+        error = f"{said or 'the run ended early'}; see {path / 'flower.log'}"
+        try:
+            run_folder.set_status(path, FAILED, error)
+        except OSError:  # a full disk takes no word
+            console.print(error, style="red", soft_wrap=True)
     return FINISHED if status == FINISHED else FAILED
+
+
+def _last_error(log: Path) -> str:
+    """The last line of a log that names an exception; empty if none does."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return next((line.strip() for line in reversed(lines) if EXCEPTION.match(line)), "")
 
 
 def _follow(path: Path, num_rounds: int, flower_status: Callable[[], str], console: Console) -> str:

@@ -115,8 +115,11 @@ class RunFolder:
 
     def write_round(self, record: Mapping[str, Any]) -> None:
         """Append one line to `rounds.jsonl`."""
-        self._rounds.write(json.dumps(record) + "\n")
-        self._rounds.flush()
+        try:
+            self._rounds.write(json.dumps(record) + "\n")
+            self._rounds.flush()
+        except OSError as error:
+            raise OSError(error.errno, f"{self.path / 'rounds.jsonl'}: {error.strerror}") from error
         self._add(record)
 
     def _add(self, record: Mapping[str, Any]) -> None:

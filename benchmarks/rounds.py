@@ -109,7 +109,7 @@ def flower_rows(rounds: int) -> Iterator[dict[str, Any]]:
             out = Path(folder) / "seconds.json"
             held = -(-WORKERS // nodes)
             app = Path(__file__).parent / "empty_round"
-            config = {"rounds": rounds, "nodes": nodes, "down": 4 * n_parameters}
+            config = {"rounds": rounds, "nodes": nodes, "down": n_parameters // 8}
             config |= {"up": held * (n_parameters // 8), "out": str(out)}
             flower.submit(config, federation, app=app)
             while not out.exists():

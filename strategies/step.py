@@ -6,8 +6,8 @@ import math
 from bisect import bisect_right
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
+from torch.optim.sgd import sgd
 
 SCHEDULES = ("constant", "inverse-sqrt", "steps")
 
@@ -52,27 +52,28 @@ class Descent:
         """
         self._step = step
         self.taken = taken
-        self._flat = torch.nn.Parameter(parameters.clone())
-        self._sgd = torch.optim.SGD(
-            [self._flat], lr=step.lr, momentum=step.momentum, weight_decay=step.weight_decay
-        )
-        if momentum is not None:
-            self._sgd.state[self._flat]["momentum_buffer"] = momentum.to(self._flat, copy=True)
+        self._flat = parameters.clone()
+        self._buffers = [None if momentum is None else momentum.to(parameters, copy=True)]
 
     @property
     def parameters(self) -> Tensor:
         """float32 [N], a copy."""
-        return self._flat.detach().clone()
+        return self._flat.clone()
 
     @property
     def momentum(self) -> Tensor | None:
         """SGD's buffer, float32 [N], not a copy; None where there is none."""
-        return self._sgd.state[self._flat].get("momentum_buffer")
+        return self._buffers[0]
 
     def take(self, direction: Tensor) -> Tensor:
         """One step along `direction`, [N]; returns the new parameters, float32 [N], a copy."""
         self.taken += 1
-        self._sgd.param_groups[0]["lr"] = self._step.lr_at(self.taken)
-        self._flat.grad = direction.to(self._flat)
-        self._sgd.step()
+        # The function under torch.optim.SGD: to make one of that class imports torch's compiler,
+        # seconds and a hundred megabytes on a device.
+        sgd(
+            [self._flat], [direction.to(self._flat)], self._buffers,
+            weight_decay=self._step.weight_decay, momentum=self._step.momentum,
+            lr=self._step.lr_at(self.taken), dampening=0.0, nesterov=False, maximize=False,
+            foreach=False,
+        )  # fmt: skip
         return self.parameters

@@ -165,6 +165,19 @@ def test_what_can_be_used_without(modules, code):
     assert done.returncode == 0, done.stderr
 
 
+def test_a_node_does_not_load_torchs_compiler():
+    """torch.optim's classes import it: seconds, and 150 MB on a device."""
+    code = """
+from tests.federation import federate
+import pathlib, sys, tempfile
+with tempfile.TemporaryDirectory() as folder:
+    federate(pathlib.Path(folder) / "run", num_rounds=2)
+assert "torch._dynamo" not in sys.modules
+"""
+    done = python_without((), code)
+    assert done.returncode == 0, done.stderr
+
+
 def modules():
     for package in PACKAGES:
         yield package

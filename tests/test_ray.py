@@ -85,3 +85,65 @@ def test_an_interrupted_run_keeps_its_rounds_and_leaves_no_process(tmp_path):
     assert len(read_rounds(tmp_path / "run")) >= 3
     _, alive = psutil.wait_procs(family, timeout=10)
     assert alive == []
+
+
+STORM = """
+import sys, time
+
+from flwr.app import Context
+from flwr.clientapp import ClientApp
+from flwr.serverapp import ServerApp
+from flwr.simulation import run_simulation
+
+from app import client_app
+from app.server_app import run
+
+path, stormy = sys.argv[1], sys.argv[2] == "storm"
+CONFIG = {"num-rounds": 60, "evaluate-every": 60, "strategy": "sign-mv", "num-byzantine": 3,
+          "lr": 0.005, "round-timeout": 6.0 if stormy else 60.0, "quorum": 0.3, "out-dir": path}
+
+
+def weather(message, context, call_next):
+    own = Context(
+        context.run_id, context.node_id, context.node_config, context.state, dict(CONFIG)
+    )  # run_simulation has no way to give one
+    if stormy and message.metadata.message_type == "train":
+        node, round = context.node_config["partition-id"], message.content["config"]["round"]
+        if node == 1 and 20 <= round <= 30:
+            raise RuntimeError("dead")
+        if node == 1 and round == 31:
+            context.state.clear()
+        if node == 2 and round % 2:
+            raise RuntimeError("no link")
+        if node == 3 and round in (10, 40):
+            time.sleep(7)
+    return call_next(message, own)
+
+
+clients, server = ClientApp(mods=[weather]), ServerApp()
+clients.train()(client_app.train)
+clients.query("hello")(client_app.hello)
+server.main()(lambda grid, context: run(grid, CONFIG))
+resources = {"client_resources": {"num_cpus": 1, "num_gpus": 0.0}}
+run_simulation(server, clients, num_supernodes=5, backend_config=resources)
+"""
+
+
+def test_nodes_that_die_come_back_miss_rounds_and_come_late_cost_at_most_a_point(tmp_path):
+    found = {}
+    for weather in ("quiet", "storm"):
+        command = [sys.executable, "-c", STORM, str(tmp_path / weather), weather]
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        found[weather] = read_summary(tmp_path / weather), read_rounds(tmp_path / weather)
+    (quiet, rounds), (storm, stormy) = found["quiet"], found["storm"]
+    assert quiet["status"] == storm["status"] == "finished"
+    assert all(r["received"] == 15 for r in rounds) and "skipped" not in str(stormy)
+    missed = [r["dropped"] for r in stormy]
+    assert all(d.get("error", 0) >= 3 for d in missed[::2])  # node 2
+    assert all(d.get("error", 0) >= 3 for d in missed[19:30])  # node 1
+    assert all(sum(missed[t - 1].values()) >= 3 for t in (10, 40))  # node 3
+    assert stormy[30]["healed"] >= 1  # node 1 came back without the model
+    assert storm["final_test_accuracy"] > quiet["final_test_accuracy"] - 0.01 > 0.9

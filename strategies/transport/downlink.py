@@ -77,13 +77,19 @@ class Downlink:
             messages += wire.train(group, self._payload(lack), round, record, ttl)
         return messages
 
-    def heal(self, node: int, round: int, config: Mapping, ttl: float) -> Message:
-        """The whole model, for a node that says that it cannot follow."""
+    def heal(self, node: int, held: int, round: int, config: Mapping, ttl: float) -> Message:
+        """For a node that cannot follow: the steps from the version that it holds, or the model."""
         if node not in self._logged:
             self._logged.add(node)
-            log.warning("node %d gets the whole model: it lacks it, or holds another", node)
-        self._held.pop(node, None)
+            log.warning("node %d lacks the model of the round; it holds version %d", node, held)
+        self.forget(node)
+        if 0 <= held <= self._seen:
+            self._held[node] = held
         return self.requests([node], round, config, ttl)[0]
+
+    def forget(self, node: int) -> None:
+        """The node gets the model the next time, whatever it says."""
+        self._held.pop(node, None)
 
     def arrived(self, node: int) -> None:
         """The node has answered this version's request: it holds this version."""

@@ -57,22 +57,25 @@ class Link:
         return messages
 
     def exchange(self, grid: Grid, round: int, messages: list[Message]) -> list[Message]:
-        """Send and gather the replies; a node that cannot follow gets the model, once a round."""
+        """Send and gather the replies; who cannot follow gets what it lacks, once a round."""
         if late := sum(not reply.has_error() for _, reply in arrived(grid, self._overdue)):
             self.record["late"] = late
         pending = push(grid, messages)
         self._requests, healed, incoming = dict(pending), set(), []
         for request, reply in replies(grid, pending, self._timeout):
             node = request.metadata.dst_node_id
-            if wire.asks_for_model(reply) and node not in healed:
+            held = wire.read_lacking(reply)
+            if held is not None and node not in healed:
                 healed.add(node)
-                model = self._downlink.heal(node, round, self._told, self._timeout)
-                self.record["downlink_bytes"] += wire.size(model)
-                sent = push(grid, [model])
+                remedy = self._downlink.heal(node, held, round, self._told, self._timeout)
+                self.record["downlink_bytes"] += wire.size(remedy)
+                sent = push(grid, [remedy])
                 self._requests |= sent
                 pending |= sent
                 continue
-            if not reply.has_error():
+            if held is not None:
+                self._downlink.forget(node)
+            elif not reply.has_error():
                 self._downlink.arrived(node)
             incoming.append(reply)
         if healed:

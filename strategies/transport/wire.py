@@ -110,9 +110,13 @@ def lacking_reply(request: Message, held: int) -> Message:
     return Message(RecordDict({"replica": ConfigRecord({"held": held})}), reply_to=request)
 
 
-def asks_for_model(reply: Message) -> bool:
-    """Whether this is a `lacking_reply`; whatever else it holds."""
-    return not reply.has_error() and _holds_only(reply.content, ("replica",))
+def read_lacking(reply: Message) -> int | None:
+    """The version that the sender of a `lacking_reply` holds, -1 for none; else None."""
+    if reply.has_error() or not _holds_only(reply.content, ("replica",)):
+        return None
+    record = reply.content["replica"]
+    held = record.get("held") if isinstance(record, ConfigRecord) else None
+    return held if type(held) is int and held >= 0 else -1
 
 
 def train_reply(request: Message, rows: dict[int, np.ndarray], round: int) -> Message:

@@ -29,6 +29,7 @@ def _lacks(turn: Turn, **fields: object) -> Message:
 OWN = {
     "lacks the model, whatever it gets": (lambda t: [_lacks(t, held=-1)], "malformed"),
     "lacks the model, and holds nonsense": (lambda t: [_lacks(t, held="x" * 9)], "malformed"),
+    "lacks the model, and holds one to come": (lambda t: [_lacks(t, held=2**62)], "malformed"),
     "lacks the model, and sends rows": (
         lambda t: [t.says({**_lacks(t, held=-1).content, **t.reply.content})],
         "malformed",

@@ -74,3 +74,27 @@ def test_the_learning_rate_follows_its_schedule(step, rates):
     for rate in rates:
         x -= rate
         assert descent.take(torch.ones(1)).item() == pytest.approx(x, rel=1e-6)
+
+
+def test_bits_are_those_of_torchs_own_class():
+    x, *directions = torch.randn(9, 1000, generator=torch.Generator().manual_seed(1))
+    descent, parameter = Descent(Step(0.1, 0.9, 0.01), x), torch.nn.Parameter(x.clone())
+    theirs = torch.optim.SGD([parameter], lr=0.1, momentum=0.9, weight_decay=0.01)
+    for direction in directions:
+        parameter.grad = direction.clone()
+        theirs.step()
+        assert torch.equal(descent.take(direction), parameter.detach())
+
+
+@pytest.mark.parametrize("step", [Step(0.5), Step(0.5, 0.9, 0.1, "inverse-sqrt")])
+def test_a_descent_goes_on_where_another_stopped(step):
+    x, *directions = torch.randn(7, 50, generator=torch.Generator().manual_seed(2))
+    whole, first = Descent(step, x), Descent(step, x)
+    for direction in directions[:3]:
+        whole.take(direction), first.take(direction)
+    then = Descent(step, first.parameters, first.momentum, first.taken)
+    for direction in directions[3:]:
+        assert torch.equal(then.take(direction), whole.take(direction))
+    if step.momentum:
+        forgetful = Descent(step, first.parameters, None, first.taken)
+        assert not torch.equal(forgetful.take(directions[0]), first.take(directions[0]))

@@ -1,0 +1,95 @@
+"""Kill -9 a whole simulation at random moments, resume it, and compare the models.
+
+    python -m benchmarks.kill --times 20 --engine flower
+
+Each time `signfed run` and all that it started (SuperLink, ServerApp, Ray) are killed at a moment
+drawn from the length of the whole run; then it goes on with `--resume`, or anew when there is
+nothing yet to go on with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+from rich.progress import track
+
+from app.run_folder import read_rounds, read_summary
+from benchmarks.common import report
+
+ROOT = Path(__file__).parent.parent
+
+
+def start(*arguments: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "app.cli", "run", *arguments]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    return subprocess.Popen(command, cwd=ROOT, start_new_session=True, **quiet)
+
+
+def kill_all(process: subprocess.Popen[bytes]) -> int:
+    """SIGKILL for the process and everything below it; returns how many there were."""
+    with suppress(psutil.NoSuchProcess):
+        top = psutil.Process(process.pid)
+        tree = [top, *top.children(recursive=True)]
+        for each in tree:
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
+        process.wait()
+        psutil.wait_procs(tree, timeout=10)
+        return len(tree)
+    return 0
+
+
+def attempt(path: Path, config: list[str], after: float, expected: str) -> dict[str, Any]:
+    """One run, killed after so many seconds, and resumed to its end."""
+    process = start("--out", str(path), *config)
+    time.sleep(after)
+    killed = kill_all(process)
+    rounds = len(read_rounds(path))
+    begun = (path / "config.json").exists()
+    if not begun:
+        shutil.rmtree(path, ignore_errors=True)
+    again = ["--resume", str(path), *config[-2:]] if begun else ["--out", str(path), *config]
+    status = start(*again).wait()
+    summary = read_summary(path)
+    return {
+        "killed after, s": after, "processes": killed, "rounds written": rounds,
+        "resumed": "yes" if begun else "started anew", "exit code": status,
+        "same model": summary.get("model_sha256") == expected,
+    }  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--times", type=int, default=20)
+    parser.add_argument("--engine", default="flower", choices=["flower", "fleet"])
+    parser.add_argument("--rounds", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--out", type=Path, default=None)
+    given = parser.parse_args()
+    config = ["-c", f"num-rounds={given.rounds} checkpoint-every=20", "--engine", given.engine]
+    moments, rows = random.Random(given.seed), []
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.monotonic()
+        if start("--out", f"{folder}/whole", *config).wait():
+            raise SystemExit("the run fails without being killed")
+        length = time.monotonic() - began
+        expected = read_summary(Path(folder) / "whole")["model_sha256"]
+        for i in track(range(given.times), "runs killed and resumed"):
+            after = moments.uniform(0, length)
+            rows.append(attempt(Path(folder) / str(i), config, after, expected))
+    report(f"{given.engine}: {given.rounds} rounds, {length:.1f} s unless killed", rows, given.out)
+    raise SystemExit(not all(row["same model"] for row in rows))
+
+
+if __name__ == "__main__":
+    main()

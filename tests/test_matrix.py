@@ -6,7 +6,6 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
-import torch
 
 from app.client_app import app as client_app
 from app.fleet import fleet
@@ -17,6 +16,7 @@ from app.task import Classification, Task
 from attacks import ATTACKS
 from strategies import STRATEGIES
 from tests.grid import InProcessGrid
+from tests.together import Together
 
 # n = 4f + 3 for bulyan, an odd n for election; a sleeper that wakes up within the run.
 ROUNDS = 20
@@ -31,28 +31,6 @@ SAY_WHOM_THEY_TRUST = {
     "sign-fd", "reputation-mv", "signguard", "signguard-sim", "signguard-dist", "krum",
     "multi-krum", "bulyan", "dnc", "geometric-median",
 }  # fmt: skip
-
-
-def workers_of(problem):
-    return range(problem._workload.num_workers)
-
-
-class Together:
-    """In place of Classification.gradient: all workers' at once, the same bits; see test_fleet."""
-
-    def __init__(self):
-        self._real = Classification.gradient
-        self._batched = lru_cache(lambda problem: problem.batched(lambda t: workers_of(problem)))
-        self._of = None
-
-    def __call__(self, problem, parameters, worker, round, relabel=None):
-        batched = self._batched(problem)
-        if relabel or not batched:
-            return self._real(problem, parameters, worker, round, relabel)
-        if self._of is None or self._of[0] != round or not np.array_equal(self._of[1], parameters):
-            self._of = round, parameters.copy()
-            self._found = batched(torch.from_numpy(parameters), workers_of(problem), round).numpy()
-        return self._found[worker]
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ class Intake:
             received.dropped += faults
             received.uplink_bytes += wire.size(reply, limit=self._plausible(asked[node]))
             for reason in faults:
-                self._log_once(node, reason, reply.error.reason if reply.has_error() else "")
+                self._log_once(node, reason, wire.excuse(reply))
         for node in sorted(silent):
             received.dropped["no-reply"] += len(asked[node])
             self._log_once(node, "no-reply", "")
@@ -81,7 +81,7 @@ class Intake:
         row = self._codec.length(self._n_coordinates) * self._codec.dtype.itemsize
         return 2 * row * len(workers) + 65_536
 
-    def _log_once(self, node: int, reason: str, detail: str | None) -> None:
+    def _log_once(self, node: int, reason: str, detail: str) -> None:
         if (node, reason) not in self._logged:
             self._logged.add((node, reason))
-            log.warning("dropped updates of node %d: %s %s", node, reason, detail or "")
+            log.warning("dropped updates of node %d: %s %s", node, reason, detail)

@@ -95,8 +95,7 @@ class Reception:
             if reply.has_error() and reply.error.code != CLIENT_FAILED:
                 self._asked.discard(node)  # the question was lost on the way
                 return
-            reason = reply.error.reason if reply.has_error() else refusal
-            log.warning("node %d takes no part: %s", node, reason)
+            log.warning("node %d takes no part: %s", node, wire.excuse(reply) or refusal)
 
     def _bind(self, node: int, claim: tuple[int, int]) -> None:
         first_time = node not in self._waiting

@@ -22,6 +22,7 @@ used: `open_reply` is handed the workers for which that node may speak.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Mapping
 from io import BytesIO
 
 import numpy as np
@@ -33,6 +34,7 @@ from strategies.codecs import Codec
 HELLO = "query.hello"
 TRAIN = "train"
 MAX_HEADER = 1024  # bytes; numpy writes 128 before an array of ours
+MAX_EXCUSE = 500  # characters of a client's error text that are logged
 
 
 class Malformed(Exception):
@@ -42,15 +44,32 @@ class Malformed(Exception):
 def size(message: Message, limit: float = float("inf")) -> int:
     """Bytes of a message's content, serialized as protobuf; 0 for an error or what cannot be.
 
-    limit: payloads beyond it are only added up, since serializing copies them, which is what the
-    sender of a giant reply hopes for.
+    limit: what weighs more is only added up, since serializing copies it, which is what the sender
+    of a giant reply hopes for.
     """
     try:
-        arrays = [a for record in message.content.array_records.values() for a in record.values()]
-        payload = sum(len(array.data) for array in arrays)
-        return payload if payload > limit else recorddict_to_proto(message.content).ByteSize()
+        weight = _weight(message.content)
+        return weight if weight > limit else recorddict_to_proto(message.content).ByteSize()
     except Exception:  # a foreign reply may hold anything
         return 0
+
+
+def _weight(value: object) -> int:
+    """About the bytes of a record, or of what is in one, by its lengths; copies nothing."""
+    if isinstance(value, Array):
+        return len(value.data) + len(value.dtype) + len(value.stype) + 8 * len(value.shape)
+    if isinstance(value, Mapping):
+        return sum(len(name) + _weight(held) for name, held in value.items())
+    if isinstance(value, list):  # Flower's lists are of one type
+        texts = isinstance(next(iter(value), None), str | bytes)
+        return 8 * len(value) + (sum(map(len, value)) if texts else 0)
+    return len(value) if isinstance(value, str | bytes) else 8
+
+
+def excuse(reply: Message) -> str:
+    """What an error reply says, fit for a log: one line, printable, not endless."""
+    said = (reply.error.reason or "")[:MAX_EXCUSE] if reply.has_error() else ""
+    return "".join(c if c.isprintable() else " " for c in said)
 
 
 def hello(node: int, ttl: float) -> Message:
@@ -93,7 +112,7 @@ def lacking_reply(request: Message, held: int) -> Message:
 
 def read_lacking(reply: Message) -> int | None:
     """The version that the sender of a `lacking_reply` holds, -1 for none; else None."""
-    if reply.has_error() or set(reply.content) != {"replica"}:
+    if reply.has_error() or not _holds_only(reply.content, ("replica",)):
         return None
     record = reply.content["replica"]
     held = record.get("held") if isinstance(record, ConfigRecord) else None
@@ -143,14 +162,21 @@ def _read_rows(
     records = _records(reply, {"updates": ArrayRecord, "workers": ConfigRecord})
     header, arrays = records["workers"], records["updates"]
     ids = header.get("ids")
-    if set(header) != {"ids", "round"} or set(arrays) != {"rows"} or not isinstance(ids, list):
+    if not (
+        _holds_only(header, ("ids", "round"))
+        and _holds_only(arrays, ("rows",))
+        and isinstance(ids, list)
+    ):
         raise Malformed("malformed")
     if type(header["round"]) is not int or header["round"] != round:
         raise Malformed("wrong-round")
-    if not ids or any(type(i) is not int for i in ids) or len(set(ids)) != len(ids):
+    # Their number first: a million ids are not looked at one by one.
+    if not 0 < len(ids) <= len(workers) or any(type(i) is not int for i in ids):
         raise Malformed("malformed")
     if not set(ids) <= set(workers):
         raise Malformed("foreign-worker")
+    if len(set(ids)) != len(ids):
+        raise Malformed("malformed")
     shape = (len(ids), codec.length(n_coordinates))
     return ids, read_array(arrays["rows"], codec.dtype, shape)
 
@@ -159,11 +185,16 @@ def _records(reply: Message, expected: dict[str, type]) -> dict[str, RecordDict]
     if reply.has_error():
         raise Malformed("error")
     content = reply.content
-    if set(content) != set(expected):
+    if not _holds_only(content, expected):
         raise Malformed("malformed")
     if any(not isinstance(content[name], kind) for name, kind in expected.items()):
         raise Malformed("malformed")
     return {name: content[name] for name in expected}
+
+
+def _holds_only(record: Mapping, names: Collection[str]) -> bool:
+    """Whether a record holds these names and no other. One of a million names costs no memory."""
+    return len(record) == len(names) and all(name in record for name in names)
 
 
 def read_array(array: Array, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:

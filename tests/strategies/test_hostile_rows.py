@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from clients import ENCODERS
 from strategies import STRATEGIES, aggregate
 from tests.federation import federate
+from tests.hostile.turn import hostile, signfed
 from tests.strategies.hostile_rows import hostile_rounds
 from tests.strategies.runs import same_bits
-from tests.test_hostile import in_training, own_rows, with_rows
 
 BAD = {"nan": np.nan, "inf": np.inf, "-inf": -np.inf}
 # f of 11 rows that every rule admits, also for the 9 that are left.
@@ -95,19 +96,20 @@ def test_the_mean_of_large_rows_is_no_larger(mixing):
     np.testing.assert_allclose(aggregate("median", rows, pre_aggregation=mixing), rows[0])
 
 
-def lying(reply, round):
+def lying(turn):
     """Bits: all inverted. Floats: in turns as large as can be, and not finite."""
-    rows = own_rows(reply)
+    rows = turn.rows
     if rows.dtype == np.uint8:
-        return with_rows(reply, ~rows)
+        return [turn.carries(~rows)]
     values = (3e38, np.nan, -3e38, np.inf, 1e30)
-    return with_rows(reply, np.full_like(rows, values[round % 5]))
+    return [turn.carries(np.full_like(rows, values[turn.beside["round"] % 5]))]
 
 
 @pytest.mark.parametrize("name, mixing", RULES)
 def test_whole_rounds(tmp_path, name, mixing):
     """The model gets better all the same; 2 of 11 nodes lie to the server, not to themselves."""
-    lie = in_training(lambda q, r: [lying(r, q.content["config"]["round"])])
+    codec = ENCODERS[STRATEGIES[name].encoder]().codec
+    lie = hostile(signfed(codec, 1000), lambda n: lying)
     done = federate(
         tmp_path / "run", nodes=11, num_workers=11, tamper={2: lie, 8: lie}, strategy=name,
         pre_aggregation=mixing, task="quadratic", attack="none", num_byzantine=0,

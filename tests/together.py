@@ -1,0 +1,32 @@
+"""Whole runs in less time: all workers' gradients of a round in one call."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from app.task import Classification
+
+
+def workers_of(problem):
+    return range(problem._workload.num_workers)
+
+
+class Together:
+    """In place of Classification.gradient: all workers' at once, the same bits; see test_fleet."""
+
+    def __init__(self):
+        self._real = Classification.gradient
+        self._batched = lru_cache(lambda problem: problem.batched(lambda t: workers_of(problem)))
+        self._of = None
+
+    def __call__(self, problem, parameters, worker, round, relabel=None):
+        batched = self._batched(problem)
+        if relabel or not batched:
+            return self._real(problem, parameters, worker, round, relabel)
+        if self._of is None or self._of[0] != round or not np.array_equal(self._of[1], parameters):
+            self._of = round, parameters.copy()
+            self._found = batched(torch.from_numpy(parameters), workers_of(problem), round).numpy()
+        return self._found[worker]

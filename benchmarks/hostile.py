@@ -9,6 +9,7 @@ python -m benchmarks.hostile [--rounds 4] [--processes 2] [--out FILE]
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import tempfile
@@ -98,6 +99,7 @@ def column(job: tuple[str, str, int]) -> dict[str, str]:
     together = Together()
     Classification.gradient = lambda *given, **more: together(*given, **more)
     n = len(problem().initial())
+    gc.freeze()  # Flower's Bulyan collects garbage once a row: 0.4 s with all of torch to see
     if name in STRATEGIES:
         encoder = "auto" if channel == _channel(name) else channel
         play, dialect = partial(ours, name, encoder, rounds), signfed(CODECS[channel], n)
@@ -110,17 +112,27 @@ def column(job: tuple[str, str, int]) -> dict[str, str]:
 
 
 def table(found: dict[tuple[str, str], dict[str, str]]) -> list[dict[str, Any]]:
-    """A row a fault: what our rules make of it, how many each, and each of Flower's strategies."""
+    """A row a fault: what our rules make of it, how many each, and each of Flower's strategies.
+
+    Up to two rules are named.
+    """
     faults = dict.fromkeys(fault for outcomes in found.values() for fault in outcomes)
     rows = []
     for fault in faults:
-        mine = [o[fault] for (name, _), o in found.items() if name in STRATEGIES and fault in o]
-        counted = {kind: mine.count(kind) for kind in dict.fromkeys(mine)}
-        row = {"fault": fault, "signfed": ", ".join(f"{k}: {n}" for k, n in counted.items())}
+        kinds: dict[str, list[str]] = {}
+        for (name, channel), outcomes in found.items():
+            if name in STRATEGIES and fault in outcomes:
+                kinds.setdefault(outcomes[fault], []).append(f"{name} ({channel})")
+        cells = (f"{kind}: {_few(names)}" for kind, names in kinds.items())
+        row = {"fault": fault, "signfed": ", ".join(cells)}
         for name in usual_flower.STRATEGIES:
             row[name] = found[name, "float32"].get(fault)
         rows.append(row)
     return rows
+
+
+def _few(names: list[str]) -> str:
+    return " and ".join(names) if len(names) <= 2 else str(len(names))
 
 
 def main() -> None:

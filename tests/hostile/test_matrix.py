@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -120,7 +121,7 @@ def test_the_run_goes_on_whatever_finite_rows_say(rule, channel, models, tmp_pat
         done = play(tmp_path / name, rule, channel, plan, num_byzantine=2)
         assert done.summary["status"] == "finished", name
         assert np.isfinite(models[-1]).all(), name
-        if rule != "mean":  # which one row may drive to where honest gradients overflow
+        if rule != "mean":  # which one row may drive to where no honest gradient is finite
             assert done.dropped == [{}] * 3, name
             assert np.isfinite(done.summary["final_test_loss"]), name
 
@@ -130,3 +131,14 @@ def test_the_catalogue_is_long():
     assert {name: len(catalogue(codec)) for name, codec in CODECS.items()} == {
         "sign": 105, "float32": 112, "top-k": 111,
     }  # fmt: skip
+
+
+def test_the_documentation_lists_every_fault():
+    """docs/hostile.md: | fault | `reason`, received or not read | ..."""
+    kinds = {HONEST: "not read", VALID: "received"}
+    text = (Path(__file__).parents[2] / "docs/hostile.md").read_text(encoding="utf-8")
+    for channel in CODECS:
+        for name, entry in catalogue(CODECS[channel]).items():
+            assert f"| {name} | {kinds.get(entry.end, f'`{entry.end}`')} |" in text, name
+    names = {name for codec in CODECS.values() for name in catalogue(codec)}
+    assert f"{len(names)} in all" in text

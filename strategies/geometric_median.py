@@ -127,7 +127,7 @@ class GeometricMedian(RobustStrategy):
     def __init__(
         self,
         eps: float = 1e-6,
-        max_iterations: int = 100,
+        max_iterations: int = 1000,
         tolerance: float = 1e-8,
         reweight: bool = False,
     ) -> None:

@@ -156,3 +156,22 @@ def test_a_fleet_run_that_ends_early_keeps_its_rounds(
     if code == 1:
         assert "ValueError: no!" in result.output and summary["error"] == "ValueError: no!"
         assert "aggregate" in (tmp_path / "run" / "traceback.txt").read_text()
+
+
+def test_a_run_goes_on_and_can_be_made_longer(signfed, tmp_path):
+    def run(*arguments):
+        return signfed("run", "--engine", "fleet", *arguments)
+
+    config = "num-rounds=4 checkpoint-every=3 initial-rounds=2"
+    assert run("-c", config, "--out", "a").exit_code == 0
+    assert run("-c", config.replace("=4", "=9"), "--out", "whole").exit_code == 0
+    result = run("--resume", "a")
+    assert result.exit_code == 2 and "round 4 of 4 is done, nothing is left" in result.output
+    result = run("--resume", "a", "-c", "lr=0.5")
+    assert result.exit_code == 2 and "of another run: lr=0.001, not 0.5" in result.output
+    assert read_summary(tmp_path / "a")["status"] == "finished"  # nothing was touched
+    assert run("--resume", "a/checkpoints/round-000003", "-c", "num-rounds=9").exit_code == 0
+    here, whole = (read_summary(tmp_path / name) for name in ("a", "whole"))
+    assert here["rounds"] == 9 and here["model_sha256"] == whole["model_sha256"]
+    result = run("--resume", "nowhere")
+    assert result.exit_code == 2 and "cannot read" in result.output

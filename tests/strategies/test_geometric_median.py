@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from strategies import GeometricMedian, Updates, aggregate
@@ -21,6 +21,7 @@ def objective(v, rows):
 
 
 @settings(max_examples=40, deadline=None)
+@example(4, 2, 181)  # nearly on a line: slow
 @given(st.integers(1, 12), st.sampled_from([1, 2, 40]), st.integers(0, 10**6))
 def test_it_is_the_one_found_from_the_mean(n, n_coordinates, seed):
     """The definition starts there; with few rows both, with default options, are at the limit."""

@@ -99,8 +99,8 @@ from app import client_app
 from app.server_app import run
 
 path, stormy = sys.argv[1], sys.argv[2] == "storm"
-CONFIG = {"num-rounds": 60, "evaluate-every": 60, "strategy": "sign-mv", "num-byzantine": 3,
-          "lr": 0.005, "round-timeout": 6.0 if stormy else 60.0, "quorum": 0.3, "out-dir": path}
+CONFIG = {"num-rounds": 200, "evaluate-every": 200, "strategy": "sign-mv", "num-byzantine": 3,
+          "lr": 0.003, "round-timeout": 6.0 if stormy else 60.0, "quorum": 0.3, "out-dir": path}
 
 
 def weather(message, context, call_next):

@@ -30,7 +30,7 @@ from tests.grid import InProcessGrid
 
 ROOT = Path(__file__).parent.parent
 ROUNDS, LAST = 9, 4  # checkpoints after 4, 8 and 9, of which the last two are kept
-BASE = {"num-rounds": ROUNDS, "checkpoint-every": LAST, "num-byzantine": 3}
+BASE = {"num-rounds": ROUNDS, "checkpoint-every": LAST, "num-byzantine": 3, "batch-size": 8}
 
 # What has a state of its own, and every rule besides.
 CASES = (
@@ -360,6 +360,8 @@ def test_bindings_are_part_of_the_state(tmp_path):
     run(grid, config | {"resume": str(tmp_path / "run")})
     assert (
         outcome(tmp_path / "run").sha256
-        == federate(tmp_path / "whole", nodes=2, num_rounds=ROUNDS).sha256
+        == federate(
+            tmp_path / "whole", nodes=2, num_rounds=ROUNDS, num_byzantine=3, batch_size=8
+        ).sha256
     )
     assert "replica" in grid._contexts[100].state and "replica" not in grid._contexts[102].state

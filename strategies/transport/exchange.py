@@ -50,12 +50,12 @@ def replies(grid: Grid, pending: Pending, timeout: float) -> Iterator[tuple[Mess
     deadline = time.monotonic() + timeout
     pause = FIRST_POLL
     while any(failures[message_id] < MAX_FAILED_PULLS for message_id in pending):
+        remaining = deadline - time.monotonic()  # before the pull: the last one is after it
         yield from arrived(grid, pending, failures)
-        remaining = deadline - time.monotonic()
         if remaining <= 0:
             return
         if pending:
-            time.sleep(min(pause, remaining))
+            time.sleep(max(0.0, min(pause, deadline - time.monotonic())))
             pause = min(pause * 1.5, LONGEST_POLL)
 
 

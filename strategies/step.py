@@ -69,7 +69,7 @@ class Descent:
         """One step along `direction`, [N]; returns the new parameters, float32 [N], a copy."""
         self.taken += 1
         # The function under torch.optim.SGD: to make one of that class imports torch's compiler,
-        # seconds and a hundred megabytes on a device.
+        # time and memory that a device may not have.
         sgd(
             [self._flat], [direction.to(self._flat)], self._buffers,
             weight_decay=self._step.weight_decay, momentum=self._step.momentum,

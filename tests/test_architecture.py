@@ -166,7 +166,7 @@ def test_what_can_be_used_without(modules, code):
 
 
 def test_a_node_does_not_load_torchs_compiler():
-    """torch.optim's classes import it: seconds, and 150 MB on a device."""
+    """torch.optim's classes import it: time and memory that a device may not have."""
     code = """
 from tests.federation import federate
 import pathlib, sys, tempfile

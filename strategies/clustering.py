@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from strategies.kernels import centred_gram, squared_distances
 from strategies.linalg import norms
+from strategies.mean_shift import estimate_bandwidth, mean_shift
 
-ROUNDING = 1e-7  # of scikit-learn's distances, relative: two equal rows can be 1e-8 apart
+ROUNDING = 1e-10  # relative: features that differ by less are equal
 
 
 def sign_shares(rows: Tensor) -> np.ndarray:
@@ -73,20 +72,18 @@ def authors_distance(values: np.ndarray) -> np.ndarray:
 
 
 def largest_cluster(features: np.ndarray) -> np.ndarray:
-    """Members of the largest MeanShift cluster: float64 [n, k] -> bool [n], at least one True.
+    """Members of the largest mean-shift cluster: float64 [n, k] -> bool [n], at least one True.
 
-    The bandwidth is the mean distance to the n/2-th neighbour (scikit-learn, quantile 0.5). When it
-    is 0 up to rounding, rows that are equal up to rounding form a cluster. Orphans belong to none;
-    only orphans: everyone is in. Of equally large clusters that with the row nearest to the median
-    feature wins, then the one with the first row.
+    The bandwidth is the mean distance to the n/2-th neighbour. When it is 0 up to rounding, rows
+    that are equal up to rounding form a cluster. Orphans belong to none; only orphans: everyone is
+    in. Of equally large clusters that with the row nearest to the median feature wins, then the one
+    with the first row.
     Reference: Xu et al. 2022, Algorithm 2, lines 10-11; the settings are the authors' code's.
-    Deviation: n_samples = n, where the authors draw 50 rows for the bandwidth.
+    Deviation: all n rows make the bandwidth, where the authors draw 50.
     """
-    from sklearn.cluster import estimate_bandwidth  # slow to import, for this rule only
-
-    bandwidth = estimate_bandwidth(features, quantile=0.5, n_samples=len(features))
-    rounding = ROUNDING * np.abs(features).max()
-    labels = _shifted(features, bandwidth) if bandwidth > rounding else _equal(features, rounding)
+    bandwidth, rounding = estimate_bandwidth(features), ROUNDING * np.abs(features).max()
+    spread = bandwidth > rounding
+    labels = mean_shift(features, bandwidth) if spread else _equal(features, rounding)
     if (labels < 0).all():
         return np.ones(len(features), bool)
     sizes = np.bincount(labels[labels >= 0])
@@ -95,19 +92,6 @@ def largest_cluster(features: np.ndarray) -> np.ndarray:
     candidates = np.where(np.isin(labels, largest), offset, np.inf)
     nearest = candidates <= candidates.min() * (1 + ROUNDING)  # the median row of an even number
     return labels == labels[nearest.argmax()]
-
-
-def _shifted(features: np.ndarray, bandwidth: float) -> np.ndarray:
-    """MeanShift's cluster of each row, -1 for orphans: int64 [n]."""
-    from sklearn.cluster import MeanShift
-
-    shift = MeanShift(bandwidth=bandwidth, bin_seeding=True, cluster_all=False)
-    with warnings.catch_warnings():  # as many bins as rows: it then takes the rows, fine
-        warnings.filterwarnings("ignore", "Binning data failed")
-        try:
-            return shift.fit(features).labels_
-        except ValueError:  # a bin's float32 centre can be too far from its own rows
-            return shift.set_params(bin_seeding=False).fit(features).labels_
 
 
 def _equal(features: np.ndarray, rounding: float) -> np.ndarray:

@@ -6,20 +6,11 @@
 import numpy as np
 import pytest
 import torch
-from sklearn.cluster import MeanShift
-from threadpoolctl import threadpool_limits
 
-from strategies import SignGuard, SignGuardSim, aggregate
+from strategies import SignGuard, SignGuardSim, aggregate, clustering
 from tests.strategies.gradients import RULES, call, federation
 
 every_rule = pytest.mark.parametrize("rule_class", RULES)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """On a busy machine, scikit-learn's and PyTorch's threads wait for each other by spinning."""
-    with threadpool_limits(1):
-        yield
 
 
 def rows_of(*counts, n_coordinates=20):
@@ -108,11 +99,7 @@ def test_b_an_orphan_is_no_member_of_the_cluster_that_it_lies_beside():
 def test_b_orphans_count_for_nothing_unless_all_are(monkeypatch, labels, expected):
     """The mean shift is replaced: it leaves no input without any cluster."""
 
-    def fit(self, X, y=None):
-        self.labels_ = np.array(labels)
-        return self
-
-    monkeypatch.setattr(MeanShift, "fit", fit)
+    monkeypatch.setattr(clustering, "mean_shift", lambda points, bandwidth: np.array(labels))
     rows = rows_of((4, 0), (8, 0), (12, 0), (16, 0), (20, 0))
     assert call(everywhere(), rows)[1] == expected
 

@@ -1,0 +1,77 @@
+"""Mean shift with a flat kernel: the clusters of a few points with a few features."""
+
+from __future__ import annotations
+
+import numpy as np
+
+STOP = 1e-3  # a centre that moves by less, in bandwidths, has arrived
+MAX_MOVES = 300
+EDGE = 1 + 1e-9  # a point just one bandwidth away is within it, however that was rounded
+
+
+def estimate_bandwidth(points: np.ndarray) -> float:
+    """Mean distance of a point to its n/2-th nearest, itself the first: float64 [n, k] -> >= 0.
+
+    Reference: scikit-learn's estimate_bandwidth(quantile=0.5, n_samples=n).
+    """
+    rank = max(1, len(points) // 2) - 1
+    nearest = np.partition(_squared(points, points), rank, axis=1)[:, rank]
+    return float(np.sqrt(nearest).mean())
+
+
+def mean_shift(points: np.ndarray, bandwidth: float) -> np.ndarray:
+    """Cluster of each point, -1 for orphans, which no centre has within a bandwidth: int64 [n].
+
+    From each occupied cell of a grid one bandwidth wide (from each point, where all are alone in
+    theirs) a centre moves to the mean of the points within a bandwidth, until it moves by less than
+    a thousandth of that, or 300 times. A centre within a bandwidth of one with more points is left
+    out; a point belongs to the nearest that remains. points: float64 [n, k]; bandwidth: above 0.
+    Reference: Comaniciu & Meer 2002; scikit-learn's MeanShift(bin_seeding=True, cluster_all=False).
+    Deviation from scikit-learn: none but in rounding: distances here are of differences. Its calls
+    take 16 ms for tens of points, most of a round; here all centres move at once.
+    """
+    reach = (EDGE * bandwidth) ** 2
+    centres, counts = _climbed(_seeds(points, bandwidth), points, bandwidth)
+    order = np.lexsort((*centres.T[::-1], counts))[::-1]
+    centres = centres[order]
+    near = _squared(centres, centres) <= reach
+    kept: list[int] = []
+    for i in range(len(centres)):
+        if not near[i, kept].any():
+            kept.append(i)
+    squared = _squared(points, centres[kept])
+    return np.where(squared.min(axis=1) <= reach, squared.argmin(axis=1), -1)
+
+
+def _seeds(points: np.ndarray, bandwidth: float) -> np.ndarray:
+    cells = np.unique(np.round(points / bandwidth) + 0.0, axis=0)  # + 0.0: there is no cell -0
+    if len(cells) == len(points):
+        return points
+    return cells * bandwidth
+
+
+def _climbed(
+    centres: np.ndarray, points: np.ndarray, bandwidth: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where these centres arrive, and how many points each has: those that have any."""
+    reach, counts = (EDGE * bandwidth) ** 2, np.zeros(len(centres), np.int64)
+    centres, moving = centres.copy(), np.arange(len(centres))
+    for _ in range(MAX_MOVES + 1):
+        within = _squared(centres[moving], points) <= reach
+        counts[moving] = within.sum(axis=1)
+        moving, within = moving[counts[moving] > 0], within[counts[moving] > 0]
+        means = (within[:, :, None] * points).sum(axis=1) / counts[moving, None]
+        moved = np.sqrt(((means - centres[moving]) ** 2).sum(axis=1))
+        centres[moving] = means
+        moving = moving[moved > STOP * bandwidth]
+        if not len(moving):
+            break
+    return centres[counts > 0], counts[counts > 0]
+
+
+def _squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """||a_i - b_j||^2: float64 [m, k] and [n, k] -> [m, n]; exactly 0 for equal ones."""
+    found = np.zeros((len(a), len(b)))
+    for x, y in zip(a.T, b.T, strict=True):
+        found += (x[:, None] - y) ** 2
+    return found

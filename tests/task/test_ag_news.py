@@ -34,7 +34,7 @@ def as_csv(rows):
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(tmp_path, monkeypatch, urls_asked):
     """The folder with both files: the loader is told their checksums, and no network."""
     found = tmp_path / "ag_news"
     found.mkdir()
@@ -42,11 +42,6 @@ def folder(tmp_path, monkeypatch):
         (found / file).write_text(as_csv(rows), encoding="utf-8")
     sums = {file: md5((found / file).read_bytes()).hexdigest() for file in ROWS}
     monkeypatch.setattr(ag_news, "FILES", sums)
-
-    def forbidden(*arguments, **options):
-        raise AssertionError("the network was touched")
-
-    monkeypatch.setattr("urllib.request.urlopen", forbidden)
     return found
 
 
@@ -133,18 +128,11 @@ def test_a_file_that_cannot_be_used_is_named_and_nothing_is_downloaded(folder, n
         load(folder)
 
 
-def test_a_download_happens_when_asked_for_and_its_failure_is_data_missing(folder, monkeypatch):
+def test_a_download_happens_when_asked_for_and_its_failure_is_data_missing(folder, urls_asked):
     (folder / "test.csv").unlink()
-    asked = []
-
-    def no_network(request, *arguments, **options):
-        asked.append(request.full_url)
-        raise OSError("no route to host")
-
-    monkeypatch.setattr("urllib.request.urlopen", no_network)
     with pytest.raises(DataMissing, match="no route to host"):
         load(folder, download=True)
-    assert asked == [ag_news.SOURCE + "test.csv"]
+    assert urls_asked == [ag_news.SOURCE + "test.csv"]
 
 
 class Response(io.BytesIO):

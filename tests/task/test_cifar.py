@@ -28,7 +28,7 @@ def batches(kind):
 
 
 @pytest.fixture(params=KINDS)
-def written(request, tmp_path, monkeypatch):
+def written(request, tmp_path, monkeypatch, urls_asked):
     """(task name, folder of the batches): torchvision is told their checksums, and no network."""
     kind = KINDS[request.param]
     folder = tmp_path / kind.base_folder
@@ -44,11 +44,6 @@ def written(request, tmp_path, monkeypatch):
     monkeypatch.setattr(kind, "test_list", [[file, sums[file]] for file, _ in kind.test_list])
     monkeypatch.setattr(kind, "meta", kind.meta | {"md5": sums[kind.meta["filename"]]})
     monkeypatch.setattr(kind, "tgz_md5", md5(archive.getvalue()).hexdigest())
-
-    def forbidden(*arguments, **options):
-        raise AssertionError("the network was touched")
-
-    monkeypatch.setattr("urllib.request.urlopen", forbidden)
     return request.param, folder, archive.getvalue()
 
 
@@ -109,18 +104,11 @@ def test_a_file_that_cannot_be_used_is_named_and_nothing_is_downloaded(written, 
     load(written)
 
 
-def test_a_download_happens_when_asked_for_and_its_failure_is_data_missing(written, monkeypatch):
-    asked = []
-
-    def no_network(request, *arguments, **options):
-        asked.append(request.full_url)
-        raise OSError("no route to host")
-
-    monkeypatch.setattr("urllib.request.urlopen", no_network)
+def test_a_download_happens_when_asked_for_and_its_failure_is_data_missing(written, urls_asked):
     (written[1] / KINDS[written[0]].train_list[0][0]).unlink()
     with pytest.raises(DataMissing, match="no route to host"):
         load(written, download=True)
-    assert asked and asked[0] == KINDS[written[0]].url
+    assert urls_asked and urls_asked[0] == KINDS[written[0]].url
 
 
 @pytest.mark.skipif(not (SHARED / "cifar10").exists(), reason="needs the shared data")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
+
 from torch import Tensor, nn
 from torch.nn.functional import pad, relu
 
@@ -67,13 +70,7 @@ def resnet_56(spec: Spec) -> nn.Module:
     Stem k3 with 16 channels; 3 stages of 9 basic blocks with 16, 32, 64; mean over the pixels, fc.
     Reference: He et al. 2016, section 4.2; Park & Lee 2024, appendix A.
     """
-    channels, _, _ = spec.image()
-    blocks, inputs = [], 16
-    for stage, width in enumerate((16, 32, 64)):
-        for i in range(9):
-            block, inputs = _basic(inputs, width, 2 if stage and not i else 1, pads=True)
-            blocks.append(block)
-    return _assembled(channels, 16, blocks, inputs, spec.num_classes)
+    return _residual(spec, 16, ((16, 9), (32, 9), (64, 9)), partial(_basic, pads=True))
 
 
 def resnet_18(spec: Spec) -> nn.Module:
@@ -81,13 +78,7 @@ def resnet_18(spec: Spec) -> nn.Module:
 
     4 stages of 2 basic blocks with 64, 128, 256, 512. Reference: He et al. 2016; Xu et al. 2022.
     """
-    channels, _, _ = spec.image()
-    blocks, inputs = [], 64
-    for stage, width in enumerate((64, 128, 256, 512)):
-        for i in range(2):
-            block, inputs = _basic(inputs, width, 2 if stage and not i else 1, pads=False)
-            blocks.append(block)
-    return _assembled(channels, 64, blocks, inputs, spec.num_classes)
+    return _residual(spec, 64, ((64, 2), (128, 2), (256, 2), (512, 2)), partial(_basic, pads=False))
 
 
 def resnet_50(spec: Spec) -> nn.Module:
@@ -95,19 +86,24 @@ def resnet_50(spec: Spec) -> nn.Module:
 
     4 stages of 3, 4, 6, 3 bottlenecks. Reference: He et al. 2016; Sohn et al. 2020.
     """
-    channels, _, _ = spec.image()
-    blocks, inputs = [], 64
-    for stage, (width, depth) in enumerate(zip((64, 128, 256, 512), (3, 4, 6, 3), strict=True)):
-        for i in range(depth):
-            block, inputs = _bottleneck(inputs, width, 2 if stage and not i else 1)
-            blocks.append(block)
-    return _assembled(channels, 64, blocks, inputs, spec.num_classes)
+    return _residual(spec, 64, ((64, 3), (128, 4), (256, 6), (512, 3)), _bottleneck)
 
 
-def _assembled(
-    channels: int, stem: int, blocks: list[Block], outputs: int, num_classes: int
+def _residual(
+    spec: Spec,
+    stem: int,
+    stages: Sequence[tuple[int, int]],
+    block: Callable[[int, int, int], tuple[Block, int]],
 ) -> nn.Module:
+    """stages: width and number of blocks; all but the first halve the image. block: (channels that
+    come in, width, stride) -> the block and the channels that go out."""
+    channels, _, _ = spec.image()
+    blocks, inputs = [], stem
+    for stage, (width, depth) in enumerate(stages):
+        for i in range(depth):
+            made, inputs = block(inputs, width, 2 if stage and not i else 1)
+            blocks.append(made)
     return nn.Sequential(
         nn.Conv2d(channels, stem, 3, padding=1, bias=False), _norm(stem), nn.ReLU(), *blocks,
-        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(outputs, num_classes),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, spec.num_classes),
     )  # fmt: skip

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.func import functional_call, grad, vmap
-from torch.fx.experimental.proxy_tensor import make_fx
 
 from app.task.gradients import Gradients, one_thread
 from app.task.models.pure import put
+from app.task.recorded import recorded
 
 LARGE = 100_000  # parameters from which a CPU loses by it: the work outweighs the calls
 
@@ -62,7 +62,7 @@ class BatchedGradients:
             masks = [torch.from_numpy(np.stack(mask)).to(y.device) for mask in drawn]
             flat = torch.as_tensor(parameters, device=y.device)
             if len(x) not in self._recorded:
-                self._recorded[len(x)] = make_fx(self._derive)(flat, x, y, masks)
+                self._recorded[len(x)] = recorded(self._derive, flat, x, y, masks)
             return self._recorded[len(x)](flat, x, y, masks)
 
     def works(self, parameters: np.ndarray, workers: Sequence[int], round: int) -> bool:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from strategies.kernels import centred_gram, squared_distances
+from strategies.kernels import inner_products, squared_distances
 from strategies.linalg import norms
 from strategies.mean_shift import estimate_bandwidth, mean_shift
 
@@ -30,7 +30,7 @@ def cosines(rows: Tensor, reference: Tensor | None) -> np.ndarray:
     """Cosine with the reference, else with all rows: float64 [n] or [n, n]. A zero vector: 0."""
     if reference is not None:
         rows = torch.cat([rows, reference.to(rows)[None]])
-    product = centred_gram(rows, torch.zeros_like(rows[0]))  # as they are: around zero
+    product = inner_products(rows)
     lengths = product.diagonal().sqrt().clamp(min=1e-300)
     found = (product / lengths / lengths[:, None]).clamp(-1.0, 1.0).cpu().numpy()
     return found if reference is None else found[:-1, -1]

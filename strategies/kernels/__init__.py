@@ -7,7 +7,7 @@ packed as SignCodec packs them. `eager` has the sign kernels for tensors on an a
 
 from strategies.kernels.bits import pack, signs, unpack
 from strategies.kernels.coordinates import count_disagreements, vote_and_count
-from strategies.kernels.gram import centred_gram, distances_of, squared_distances
+from strategies.kernels.gram import centred_gram, distances_of, inner_products, squared_distances
 from strategies.kernels.majority import majority_vote, tied
 from strategies.kernels.order import order_statistics
 from strategies.kernels.popcount import block_disagreements, disagreements
@@ -19,6 +19,7 @@ __all__ = [
     "count_disagreements",
     "disagreements",
     "distances_of",
+    "inner_products",
     "majority_vote",
     "order_statistics",
     "pack",

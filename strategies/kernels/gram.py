@@ -6,28 +6,32 @@ centred first; float32 products do not, however the columns are cut and added up
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 CHUNK = 1 << 18  # values that are float64 at a time: they stay in a cache
-BLOCK = 32  # rows whose products with those before them are not computed again
-NEAR = 1e-5  # of the rows' squared norms: below this a squared distance has lost 5 digits
+NEAR = 1e-3  # of the rows' squared norms: below this a squared distance has lost 3 digits
+
+# (rows of some columns, float64 [n, w]; which columns) -> what to take off them, [w], or None
+Centre = Callable[[Any, slice], Any]
 
 
 def squared_distances(rows: Tensor) -> Tensor:
     """||x_i - x_j||^2: float [n, N] -> float64 [n, n], symmetric, zero diagonal.
 
-    Relative error about 1e-11 in all pairs: rows that are much nearer to one another than to the
-    mean of all (near-duplicates, or all but an outlier) are computed anew around their own mean.
+    Relative error about 1e-12 in all pairs: rows that are much nearer to one another than to the
+    origin, and then than to their mean, are computed anew around their own mean.
     """
-    product = centred_gram(rows)
-    distances, norms = distances_of(product), product.diagonal()
-    for group in _groups(distances < NEAR * (norms[:, None] + norms)):
-        if len(group) < len(rows):
-            distances[group[:, None], group] = squared_distances(rows[group])
-    return distances
+    return _corrected(rows, inner_products(rows), centred=False)
+
+
+def inner_products(rows: Tensor) -> Tensor:
+    """<x_i, x_j>: float [n, N] -> float64 [n, n], symmetric."""
+    return _products(rows, lambda part, columns: None)
 
 
 def centred_gram(rows: Tensor, centre: Tensor | None = None) -> Tensor:
@@ -35,17 +39,9 @@ def centred_gram(rows: Tensor, centre: Tensor | None = None) -> Tensor:
 
     centre: c; the mean of the rows if None.
     """
-    n = len(rows)
-    product = torch.zeros(n, n, dtype=torch.float64, device=rows.device)
-    width = max(1 << 10, CHUNK // n) if rows.device.type == "cpu" else 1 << 16
-    for start in range(0, rows.shape[1], width):
-        part = rows[:, start : start + width].to(torch.float64, copy=True)
-        middle = part.mean(dim=0) if centre is None else centre[start : start + width].to(part)
-        part -= middle
-        for i in range(0, n, BLOCK):
-            product[i : i + BLOCK, i:].addmm_(part[i : i + BLOCK], part[i:].T)
-    upper = product.triu()
-    return upper + upper.triu(1).T
+    if centre is None:
+        return _products(rows, lambda part, columns: part.mean(0))
+    return _products(rows, lambda part, columns: centre[columns])
 
 
 def distances_of(product: Tensor) -> Tensor:
@@ -59,6 +55,53 @@ def reference(rows: Tensor) -> Tensor:
     """`squared_distances`, pair by pair."""
     exact = rows.to(torch.float64)
     return torch.stack([(exact - row).square().sum(dim=1) for row in exact])
+
+
+def _corrected(rows: Tensor, product: Tensor, *, centred: bool) -> Tensor:
+    distances, norms = distances_of(product), product.diagonal()
+    for group in _groups(distances < NEAR * (norms[:, None] + norms)):
+        if len(group) < len(rows) or not centred:
+            near = rows if len(group) == len(rows) else rows[group]
+            found = _corrected(near, centred_gram(near), centred=True)
+            distances[group[:, None], group] = found
+    return distances
+
+
+def _products(rows: Tensor, centre: Centre) -> Tensor:
+    make = _on_cpu if rows.device.type == "cpu" else _on_device
+    upper = make(rows, centre).triu()
+    return upper + upper.triu(1).T
+
+
+def _on_cpu(rows: Tensor, centre: Centre) -> Tensor:
+    """NumPy computes one half of a product with itself, and whole lanes sooner than an odd row.
+
+    All of it is NumPy's: its threads and PyTorch's, in turns, wait for each other by spinning.
+    """
+    values, (n, n_columns) = rows.numpy(), rows.shape
+    width, lanes = max(1 << 10, CHUNK // n), -(-n // 4) * 4
+    room, product = np.zeros((lanes, min(width, n_columns))), np.zeros((lanes, lanes))
+    for start in range(0, n_columns, width):
+        columns = slice(start, min(start + width, n_columns))
+        used = room[:, : columns.stop - start]
+        part = used[:n]
+        np.copyto(part, values[:, columns])
+        if (c := centre(part, columns)) is not None:
+            part -= np.asarray(c)
+        product += used @ used.T
+    return torch.from_numpy(product[:n, :n])
+
+
+def _on_device(rows: Tensor, centre: Centre) -> Tensor:
+    n, n_columns = rows.shape
+    product = torch.zeros(n, n, dtype=torch.float64, device=rows.device)
+    for start in range(0, n_columns, 1 << 16):
+        columns = slice(start, start + (1 << 16))
+        part = rows[:, columns].to(torch.float64, copy=True)
+        if (c := centre(part, columns)) is not None:
+            part -= c.to(part)
+        product.addmm_(part, part.T)
+    return product
 
 
 def _groups(near: Tensor) -> Iterator[Tensor]:

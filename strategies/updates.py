@@ -76,12 +76,17 @@ class Updates:
     def from_matrix(
         cls, matrix: Tensor, ids: Tensor | None = None, *, round: int = 1, signs: bool = False
     ) -> Updates:
-        """Rows of a float [n, N] matrix (ids 0..n-1 unless given); `signs` packs them."""
+        """Rows of a float [n, N] matrix (ids 0..n-1 unless given); `signs` packs them.
+
+        A float32 matrix whose ids ascend is taken over, not copied.
+        """
         ids = torch.arange(len(matrix)) if ids is None else torch.as_tensor(ids)
-        order = torch.argsort(ids)
-        rows = matrix.to(torch.float32)[order.to(matrix.device)]
+        rows = matrix.to(torch.float32)
+        if (ids.diff() <= 0).any():
+            order = torch.argsort(ids)
+            ids, rows = ids[order], rows[order.to(matrix.device)]
         packed = pack_signs(rows) if signs else rows
-        return cls(ids[order], round, matrix.shape[1], packed, signs)
+        return cls(ids, round, matrix.shape[1], packed, signs)
 
     @property
     def n(self) -> int:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from strategies import kernels
-from strategies.kernels import compiled
+from strategies.kernels import compiled, grouped
 from strategies.updates import Updates, pack_signs, signs_of
 
 
@@ -50,7 +50,7 @@ def weighted_vote(
     if not _on_cpu(packed):
         weights = weights.to(packed.device).reshape(len(packed), -1)
         edges = _edges((0, n_coordinates) if edges is None else edges, packed)
-        return compiled.weighted_vote(packed, weights, edges, n_coordinates)
+        return grouped.weighted_vote(packed, weights, edges, n_coordinates)
     voted = kernels.weighted_vote(packed.numpy(), weights.numpy(), n_coordinates, edges)
     return torch.from_numpy(voted)
 
@@ -71,9 +71,9 @@ def vote_and_count(
     counts: 16 bits as int16 [N] per row. tables: float32 per row, longer than its largest count.
     """
     if not _on_cpu(packed):
-        # One matrix: tables of a length each would be a compilation for every pattern of lengths.
+        # One matrix: tables of a length each would be compiled for every pattern of lengths.
         one = torch.nn.utils.rnn.pad_sequence(tables, batch_first=True).to(packed.device)
-        return compiled.vote_and_count(packed, counts, one, n_coordinates)
+        return grouped.vote_and_count(packed, counts, one, n_coordinates)
     voted = kernels.vote_and_count(
         packed.numpy(), _unsigned(counts), [table.numpy() for table in tables], n_coordinates
     )
@@ -88,7 +88,7 @@ def count_disagreements(
         unsigned = _unsigned(counts)
         kernels.count_disagreements(packed.numpy(), decoded.numpy(), unsigned, n_coordinates)
     else:
-        compiled.count_disagreements(packed, decoded, counts, n_coordinates)
+        grouped.count_disagreements(packed, decoded, counts)
 
 
 def block_disagreements(packed: Tensor, decoded: Tensor, edges: Sequence[int]) -> np.ndarray:

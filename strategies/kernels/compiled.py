@@ -1,9 +1,9 @@
-"""The sign kernels for an accelerator: `eager`'s, on a CUDA device as fused Triton kernels.
+"""The kernels of `eager`, on a CUDA device compiled by torch: fused Triton kernels, the same bits.
 
-Same arguments, same bits. torch.compile takes a function at its first call with CUDA tensors, so a
-process without any never loads torch's compiler (seconds, 150 MB). Sizes are symbols: a kernel is
-compiled again for sizes of 0 and 1, and those with a float or a count per row for each number of
-rows. After eight such compilations torch itself runs what is new as it is written.
+A function is compiled at its first call with CUDA tensors, so that a process without any never
+loads torch's compiler (seconds, 150 MB). Sizes are symbols; what is compiled anew are sizes like 0
+and 1 and, where rows are summed in order, their number. After eight of these torch runs what is new
+as it is written.
 """
 
 from __future__ import annotations
@@ -56,13 +56,14 @@ pack = Kernel(eager.pack)
 signs = Kernel(eager.signs)
 majority_vote = Kernel(eager.majority_vote)
 tied = Kernel(eager.tied)
-weighted_vote = Kernel(eager.weighted_vote)
+add_votes = Kernel(eager.add_votes)
+add_votes_by_count = Kernel(eager.add_votes_by_count)
 vote_and_count = Kernel(eager.vote_and_count)
 count_disagreements = Kernel(eager.count_disagreements)
 block_disagreements = Kernel(eager.block_disagreements)
 KERNELS = (
-    pack, signs, majority_vote, tied, weighted_vote,
-    vote_and_count, count_disagreements, block_disagreements,
+    pack, signs, majority_vote, tied, block_disagreements,
+    add_votes, add_votes_by_count, vote_and_count, count_disagreements,
 )  # fmt: skip
 
 

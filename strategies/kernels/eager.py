@@ -1,7 +1,8 @@
 """The sign kernels in PyTorch, for tensors on any device: the same bits as NumPy's.
 
-Written to be compiled (`compiled`): one graph each, whatever the sizes. As they are they are the
-fallback of an accelerator, slower than the NumPy kernels on a CPU.
+Written to be compiled (`compiled`), one graph each; as they are, slower than NumPy's on a CPU, they
+are what an accelerator falls back to. Where a float sum has an order or each row has its counts,
+the loop over the rows is part of the graph: `grouped` hands in a few rows at a time.
 """
 
 from __future__ import annotations
@@ -38,38 +39,44 @@ def tied(packed: Tensor) -> Tensor:
     return _bytes([2 * votes == len(packed) for votes in _votes(packed)])
 
 
-def weighted_vote(packed: Tensor, weights: Tensor, edges: Tensor, n_coordinates: int) -> Tensor:
-    """`weighted.weighted_vote`; weights: float32 [n, blocks], edges: int64 [blocks + 1]."""
-    coordinates = torch.arange(n_coordinates, device=packed.device)
+def add_votes(score: Tensor, packed: Tensor, weights: Tensor, edges: Tensor) -> Tensor:
+    """score + w_1 Y_1 + w_2 Y_2 + ..., in this order: float32 [N].
+
+    packed: uint8 [n, ceil(N/8)]; weights: float32 [n, blocks]; edges: int64 [blocks + 1], 0 to N.
+    """
+    coordinates = torch.arange(len(score), device=score.device)
     block = torch.bucketize(coordinates, edges, right=True) - 1
-    score = torch.zeros(n_coordinates, device=packed.device)
-    for row, of_block in zip(packed.unbind(), weights.unbind(), strict=True):
-        score = _add_votes(score, row, of_block[block])
-    return pack(score)
+    for row, weight in zip(packed.unbind(), weights.unbind(), strict=True):
+        score = _add(score, row, weight[block])
+    return score
+
+
+def add_votes_by_count(
+    score: Tensor, packed: Tensor, counts: Sequence[Tensor], tables: Tensor
+) -> Tensor:
+    """The same with w_mn = tables[m][counts[m][n]].
+
+    counts: 16 bits as int16 [N] per row; tables: float32 [n, T], T > the largest count.
+    """
+    for row, count, table in zip(packed.unbind(), counts, tables.unbind(), strict=True):
+        score = _add(score, row, table.index_select(0, count.to(torch.int32) & 0xFFFF))
+    return score
 
 
 def vote_and_count(
-    packed: Tensor, counts: Sequence[Tensor], tables: Tensor, n_coordinates: int
+    score: Tensor, packed: Tensor, counts: Sequence[Tensor], tables: Tensor
 ) -> Tensor:
-    """`coordinates.vote_and_count`; counts: the same 16 bits as int16 [N], CHANGED IN PLACE.
-
-    tables: float32 [n, T], as wide as the longest of them.
-    """
-    score = torch.zeros(n_coordinates, device=packed.device)
-    for row, count, table in zip(packed.unbind(), counts, tables.unbind(), strict=True):
-        score = _add_votes(score, row, table.index_select(0, count.to(torch.int32) & 0xFFFF))
-    voted = score >= 0  # counted before it is packed: one loop over the coordinates does both
+    """U, the signs of that sum: uint8 [ceil(N/8)]; and counts[m] += Y_m != U, IN PLACE."""
+    voted = add_votes_by_count(score, packed, counts, tables) >= 0
     for row, count in zip(packed.unbind(), counts, strict=True):
-        count += unpack(row, n_coordinates) != voted
+        count += unpack(row, len(count)) != voted
     return _pack(voted)
 
 
-def count_disagreements(
-    packed: Tensor, decoded: Tensor, counts: Sequence[Tensor], n_coordinates: int
-) -> None:
-    """`coordinates.count_disagreements`; counts: int16 [N] per row, CHANGED IN PLACE."""
+def count_disagreements(packed: Tensor, decoded: Tensor, counts: Sequence[Tensor]) -> None:
+    """counts[m] += Y_m != U; counts: int16 [N] per row, CHANGED IN PLACE."""
     for row, count in zip(packed.unbind(), counts, strict=True):
-        count += unpack(row ^ decoded, n_coordinates)
+        count += unpack(row ^ decoded, len(count))
 
 
 def block_disagreements(packed: Tensor, decoded: Tensor, edges: Tensor) -> Tensor:
@@ -82,8 +89,8 @@ def block_disagreements(packed: Tensor, decoded: Tensor, edges: Tensor) -> Tenso
     return (before[:, at] + cut).to(torch.int64).diff(dim=1)
 
 
-def _add_votes(score: Tensor, row: Tensor, weight: Tensor) -> Tensor:
-    """score + w Y without a product: whoever compiles it cannot round otherwise."""
+def _add(score: Tensor, row: Tensor, weight: Tensor) -> Tensor:
+    """score + w Y, without a product that a compiler could fuse with the sum."""
     return score + torch.where(unpack(row, len(score)).bool(), weight, -weight)
 
 

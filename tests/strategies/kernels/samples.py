@@ -6,7 +6,7 @@ from strategies.kernels import bits
 
 SIZES = (0, 1, 7, 8, 9, 63, 64, 65, 1000)
 ROWS = (1, 2, 3, 8, 15, 50, 64, 99, 200)
-FEW = 15  # rows up to which the eager forms are compared too: they are slow
+FEW = 50  # rows up to which the eager forms are compared too: they are slow
 
 
 def packed_rows(n, n_coordinates, seed=0, agreement=0.0):

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from itertools import product
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from strategies import kernels
-from strategies.kernels import bits, compiled, eager
+from strategies.kernels import bits, compiled, eager, grouped
 from strategies.kernels.compiled import Kernel
 from tests.strategies.kernels.samples import (
     SIZES,
@@ -53,30 +54,48 @@ def ties(n, size):
     return tensors(packed), kernels.tied(packed)
 
 
+def scores(n, size):
+    return np.random.default_rng([size, n]).standard_normal(size, dtype=np.float32)
+
+
 def weighs(n, size):
     packed, weights, edges = packed_rows(n, size), weights_of((n, 5), n), cuts(size, n)
-    expected = kernels.weighted_vote(packed, weights, size, edges)
-    return [*tensors(packed, weights), torch.tensor(edges), size], expected
+    given = [*tensors(scores(n, size), packed, weights), torch.tensor(edges)]
+    return given, summed(scores(n, size), packed, np.repeat(weights, np.diff(edges), axis=1))
+
+
+def summed(score, packed, weights):
+    for row, weight in zip(packed, weights, strict=True):
+        score = score + np.where(bits.unpack(row, len(score)), weight, -weight)
+    return score
+
+
+def by_count(n, size):
+    packed, (counts, tables) = packed_rows(n, size), counts_and_tables(n, size)
+    given = [
+        *tensors(scores(n, size), packed),
+        tensors(*(count.view(np.int16) for count in counts)),
+        pad_sequence(tensors(*tables), batch_first=True),
+    ]
+    weights = [table[count] for table, count in zip(tables, counts, strict=True)]
+    return given, summed(scores(n, size), packed, weights)
 
 
 def votes_and_counts(n, size):
     """The counts after it are part of what is expected."""
-    packed, (counts, tables) = packed_rows(n, size), counts_and_tables(n, size)
-    given = [
-        *tensors(packed),
-        tensors(*(count.view(np.int16) for count in counts)),
-        pad_sequence(tensors(*tables), batch_first=True),
-        size,
+    given, score = by_count(n, size)
+    counts = [
+        count + (bits.unpack(row, size) != (score >= 0))
+        for row, count in zip(packed_rows(n, size), counts_and_tables(n, size)[0], strict=True)
     ]
-    return given, [kernels.vote_and_count(packed, counts, tables, size), *counts]
+    return given, [bits.pack(score), *counts]
 
 
 def counts_alone(n, size):
     packed, (counts, _) = packed_rows(n, size), counts_and_tables(n, size)
     moved = tensors(*(count.view(np.int16) for count in counts))
-    given = [*tensors(packed, packed[-1]), moved, size]
     kernels.count_disagreements(packed, packed[-1], counts, size)
-    return given, counts
+    return [*tensors(packed, packed[-1]), moved], counts
 
 
 def counts_blocks(n, size):
@@ -90,7 +109,8 @@ CASES = {
     "signs": gives_signs,
     "majority_vote": majority,
     "tied": ties,
-    "weighted_vote": weighs,
+    "add_votes": weighs,
+    "add_votes_by_count": by_count,
     "vote_and_count": votes_and_counts,
     "count_disagreements": counts_alone,
     "block_disagreements": counts_blocks,
@@ -203,10 +223,10 @@ def test_a_failure_is_not_tried_again():
 
 def test_a_mistake_in_the_arguments_is_raised_and_no_failure_of_the_compiler():
     kernel = Kernel(eager.count_disagreements, device="cpu", backend="eager")
-    packed, counts = torch.zeros(2, 4, dtype=torch.uint8), [torch.zeros(9, dtype=torch.int16)] * 2
-    with pytest.raises(RuntimeError, match="must match"):
-        kernel(packed, packed[0], counts, 32)
-    assert not kernel.failed and counts[0].tolist() == [0] * 9
+    packed, counts = torch.ones(2, 4, dtype=torch.uint8), [torch.zeros(32, dtype=torch.int16)] * 2
+    with pytest.raises(RuntimeError, match="must match the size"):
+        kernel(packed, torch.zeros(5, dtype=torch.uint8), counts)
+    assert not kernel.failed and not counts[0].any()
     check(kernel, "count_disagreements", 3, 64)
 
 
@@ -239,9 +259,31 @@ def test_a_few_compilations_serve_all_sizes_and_then_torch_stops(name):
     with compilations(3):
         for n in (2, 3, 4, 6, 5):
             check(kernel, name, n, 100)
-    by_rows = name in ("weighted_vote", "vote_and_count", "count_disagreements")
+    by_rows = name in ("add_votes", "add_votes_by_count", "vote_and_count", "count_disagreements")
     assert len(found) == (3 if by_rows else 1)
     assert not kernel.failed
+
+
+def test_two_compilations_serve_any_number_of_groups(monkeypatch):
+    """Groups are views: where in a matrix one starts must not matter."""
+    found = Counter()
+    for name in ("add_votes_by_count", "vote_and_count", "count_disagreements"):
+
+        def backend(graph, inputs, name=name):
+            found[name] += 1
+            return graph.forward
+
+        kernel = Kernel(getattr(eager, name), device="cpu", backend=backend)
+        monkeypatch.setattr(compiled, name, kernel)
+    monkeypatch.setattr(grouped, "GROUP", 3)
+    for n in (5, 8, 11):
+        packed, (counts, tables) = packed_rows(n, 1001), counts_and_tables(n, 1001)
+        moved = tensors(*(count.view(np.int16) for count in counts))
+        one = pad_sequence(tensors(*tables), batch_first=True)
+        decoded = grouped.vote_and_count(torch.from_numpy(packed), moved, one, 1001)
+        assert same_bits(decoded.numpy(), kernels.vote_and_count(packed, counts, tables, 1001))
+        assert same_bits(torch.stack(moved).numpy().view(np.uint16), np.stack(counts))
+    assert found == {"add_votes_by_count": 1, "vote_and_count": 1, "count_disagreements": 1}
 
 
 def test_a_kernel_for_another_device_is_left_alone():

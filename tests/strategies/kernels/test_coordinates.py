@@ -4,7 +4,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from strategies import SignFD
-from strategies.kernels import bits, coordinates, eager
+from strategies.kernels import bits, coordinates, grouped
 from strategies.kernels.coordinates import count_disagreements, reference, vote_and_count
 from strategies.reliability import log_likelihood_ratio
 from tests.strategies.kernels.samples import (
@@ -38,7 +38,7 @@ def test_agrees_with_the_reference(n):
         assert all(same_bits(a, b) for a, b in zip(counts, expected, strict=True))
         if n > FEW:
             continue
-        again = eager.vote_and_count(
+        again = grouped.vote_and_count(
             torch.from_numpy(packed), moved, one_matrix(tables), n_coordinates
         )
         assert same_bits(again.numpy(), decoded)
@@ -53,7 +53,10 @@ def test_counting_alone(n_coordinates):
         count + (bits.unpack(row, n_coordinates) != bits.unpack(decoded, n_coordinates))
         for row, count in zip(rows, counts, strict=True)
     ]
+    moved = [torch.from_numpy(count.view(np.int16)).clone() for count in counts]
+    grouped.count_disagreements(*map(torch.from_numpy, (packed[:3], decoded)), moved)
     count_disagreements(packed[:3], decoded, counts, n_coordinates)
+    assert all(same_bits(a.numpy().view(np.uint16), b) for a, b in zip(moved, counts, strict=True))
     assert all(same_bits(a, b) for a, b in zip(counts, expected, strict=True))
 
 
@@ -66,7 +69,7 @@ def test_a_count_uses_all_16_bits():
     assert vote_and_count(packed, counts, tables, 1).tolist() == [1]
     assert counts.tolist() == [[65_535], [0]]
     tensors = torch.from_numpy(packed), moved, one_matrix(tables)
-    assert eager.vote_and_count(*tensors, 1).tolist() == [1]
+    assert grouped.vote_and_count(*tensors, 1).tolist() == [1]
     assert moved.numpy().view(np.uint16).tolist() == [[65_535], [0]]
 
 

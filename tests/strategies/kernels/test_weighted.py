@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from strategies.kernels import bits, eager, weighted
+from strategies.kernels import bits, grouped, weighted
 from strategies.kernels.weighted import reference, weighted_vote
 from tests.strategies.kernels.samples import (
     FEW,
@@ -29,7 +29,7 @@ def test_agrees_with_the_reference(n):
             if n <= FEW:
                 values = torch.from_numpy(weights.copy()).reshape(n, -1)
                 at = torch.tensor(blocks or [0, n_coordinates])
-                on_device = eager.weighted_vote(rows, values, at, n_coordinates)
+                on_device = grouped.weighted_vote(rows, values, at, n_coordinates)
                 assert same_bits(on_device.numpy(), decoded)
 
 

@@ -49,7 +49,7 @@ def curve(config: dict[str, Any]) -> list[float]:
     checked = parse(config)
     records: list[dict[str, Any]] = []
     problem = TASKS[checked.workload.task].problem(checked.workload)
-    fleet(Run(checked, build_strategy(checked), problem, None, records.append))
+    fleet(Run(checked, build_strategy(checked), problem, None, lambda r, state: records.append(r)))
     return [record["test_accuracy"] for record in records if "test_accuracy" in record]
 
 

@@ -6,22 +6,19 @@ Whole runs through Flower's Message API on an in-process Grid: python -m benchma
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import torch
-from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from app.client_app import app as client_app
 from app.run_folder import read_summary
 from app.server_app import run
+from benchmarks.common import report
 from clients import ENCODERS
 from strategies import STRATEGIES
 from tests.grid import InProcessGrid
@@ -80,25 +77,19 @@ def main() -> None:
     with ProcessPoolExecutor(given.processes) as pool:
         found = list(track(pool.map(accuracy, jobs), total=len(jobs)))
     means = torch.tensor(found).reshape(len(rows), len(ATTACKS), given.seeds).mean(dim=2)
-    table = Table("strategy", "options", "lr", *ATTACKS)
-    for row, (clean, attacked) in zip(rows, means.tolist(), strict=True):
+    table = []
+    for row, of_attacks in zip(rows, means.tolist(), strict=True):
         options = {k: v for k, v in row.items() if k not in ("strategy", "lr")}
         shown = " ".join(f"{k}={v}" for k, v in options.items())
-        table.add_row(row["strategy"], shown, str(row["lr"]), f"{clean:.3f}", f"{attacked:.3f}")
-    console = Console()
-    console.print(table)
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}"
-    console.print(
+        table.append(
+            {"strategy": row["strategy"], "options": shown, "lr": row["lr"]}
+            | dict(zip(ATTACKS, of_attacks, strict=True))
+        )
+    report(
         f"digits, 15 workers, {LIARS} lying, {given.rounds} rounds, mean of {given.seeds} seeds; "
-        f"{machine}; {time.monotonic() - started:.0f} s"
-    )
-    if given.out:
-        scores = [
-            row | dict(zip(ATTACKS, m, strict=True))
-            for row, m in zip(rows, means.tolist(), strict=True)
-        ]
-        result = {"machine": machine, "rounds": given.rounds, "seeds": given.seeds, "rows": scores}
-        given.out.write_text(json.dumps(result, indent=2) + "\n")
+        f"{time.monotonic() - started:.0f} s",
+        table, given.out,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What a round costs beside its gradients: the fleet, Flower, and ByzFL's own training loop.
 
-python -m benchmarks.rounds [--only fleet flower byzfl] [--out FILE]
+python -m benchmarks.rounds [--only fleet flower byzfl] [--tasks digits mnist] [--out FILE]
 Data are random: the time of a gradient does not depend on them. Everything that is compared runs in
 turns in the same process, or one after the other on the same machine.
 """
@@ -32,6 +32,7 @@ from benchmarks.common import report, seconds
 WORKERS, BATCH = 15, 64
 RULES = ("sign-mv", "sign-fd", "signguard", "multi-krum")
 WARM_UP = 3  # rounds that are not counted
+TASKS = {"digits": (300, 100), "mnist": (15, 7)}  # rounds of the fleet and of ByzFL
 
 
 def random_images(shape: tuple[int, ...], samples: int) -> Dataset:
@@ -169,15 +170,17 @@ def byzfl_rows(task: str, repeat: int) -> Iterator[dict[str, Any]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", default=["fleet", "flower", "byzfl"])
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
+    parser.add_argument("--rounds", type=int, default=None, help="of each, in place of enough")
     parser.add_argument("--out", type=Path, default=None)
     given = parser.parse_args()
     rows: list[dict[str, Any]] = []
     if "fleet" in given.only:
-        rows += [*fleet_rows("digits", 300), *fleet_rows("mnist", 15)]
+        rows += [row for t in given.tasks for row in fleet_rows(t, given.rounds or TASKS[t][0])]
     if "byzfl" in given.only:
-        rows += [*byzfl_rows("digits", 100), *byzfl_rows("mnist", 7)]
+        rows += [row for t in given.tasks for row in byzfl_rows(t, given.rounds or TASKS[t][1])]
     if "flower" in given.only:
-        rows += flower_rows(60)
+        rows += flower_rows(given.rounds or 60)
     report(f"{WORKERS} workers, batch {BATCH}; medians", rows, given.out)
 
 

@@ -73,7 +73,9 @@ def byzfl_rules() -> dict[str, Callable[[int], Any]]:
     }
 
 
-def row(name: str, rows: torch.Tensor, f: int, peers: dict[str, Any]) -> dict[str, Any] | None:
+def row(
+    name: str, rows: torch.Tensor, f: int, peers: dict[str, Any], at_least: float
+) -> dict[str, Any] | None:
     """One line of the table; None where the rule does not admit (n, f)."""
     n, n_coordinates = rows.shape
     rule = build(STRATEGIES[name], n_byzantine=f, seed=0)
@@ -83,7 +85,7 @@ def row(name: str, rows: torch.Tensor, f: int, peers: dict[str, Any]) -> dict[st
     updates = Updates.from_matrix(rows, signs=signs)
     taken = updates.rows.numpy().reshape(-1)
     words = taken[: len(taken) // 8 * 8].view(np.uint64)
-    budget = {"repeat": 3, "at_least": 0.3}
+    budget = {"repeat": 3, "at_least": at_least}
     ours = seconds(lambda: rule.aggregate(updates), **budget)
     once = seconds(lambda: np.bitwise_xor.reduce(words), **budget)
     naive = NAIVE.get(name)
@@ -103,6 +105,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, nargs="+", default=[15, 50, 200])
     parser.add_argument("--coordinates", type=int, nargs="+", default=[10_000, 582_026, 11_173_962])
     parser.add_argument("--rules", nargs="+", choices=STRATEGIES, default=list(STRATEGIES))
+    parser.add_argument("--budget", type=float, default=0.3, help="seconds for each time")
     parser.add_argument("--out", type=Path, default=None)
     given = parser.parse_args()
     peers, table, left_out = byzfl_rules(), [], []
@@ -113,7 +116,7 @@ def main() -> None:
             fits = 4 * n * size <= LARGEST
             rows = rows_of(n, size) if fits else None
             for name in given.rules:
-                found = row(name, rows, LIARS.get(n, n // 5), peers) if fits else None
+                found = row(name, rows, LIARS.get(n, n // 5), peers, given.budget) if fits else None
                 if found:
                     table.append(found)
                 elif not fits:

@@ -18,6 +18,7 @@ import torch
 from app.config import build_strategy, parse
 from app.fleet import fleet
 from app.run import Run
+from app.task.problem import Asked
 from benchmarks.common import report
 from clients import Relabel
 
@@ -33,6 +34,7 @@ class Bowl:
     """||x||^2 / 2 in any number of dimensions; a worker's gradient is x and a shift of its own."""
 
     device = torch.device("cpu")
+    num_classes = None
 
     def __init__(self, dimensions: int) -> None:
         self._dimensions = dimensions
@@ -49,7 +51,7 @@ class Bowl:
     def truth(self, parameters: np.ndarray) -> np.ndarray:
         return parameters
 
-    def batched(self) -> None:
+    def batched(self, asked: Asked) -> None:
         return None
 
     def evaluate(self, parameters: torch.Tensor) -> dict[str, float]:
@@ -63,7 +65,8 @@ def measure(rule: str, what: str, workers: int, parameters: int, rounds: int) ->
         "num-byzantine": workers // 5, "evaluate-every": rounds, "batch-size": 1,
     })  # fmt: skip
     records: list[dict[str, Any]] = []
-    fleet(Run(config, build_strategy(config), Bowl(parameters), None, records.append))
+    bowl = Bowl(parameters)
+    fleet(Run(config, build_strategy(config), bowl, None, lambda r, state: records.append(r)))
     last = [r["seconds"] for r in records[-11:-1]]
     server = median(s["server"] for s in last)
     clients = median(s["clients"] for s in last)

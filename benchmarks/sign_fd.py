@@ -1,7 +1,7 @@
 """Which estimate of sign-fd pays where: final accuracy of every estimate beside a plain vote.
 
-    python benchmarks/sign_fd.py digits --seeds 5
-    python benchmarks/sign_fd.py mnist --seeds 3 --data-dir data
+    python -m benchmarks.sign_fd digits --seeds 5
+    python -m benchmarks.sign_fd mnist --seeds 3 --data-dir data
 
 15 workers in one process, no messages: the same gradients, attacks and rules as in a run. On MNIST
 a 784-32-10 network. Prints a table, mean accuracy over the seeds after the last round, and writes
@@ -12,9 +12,7 @@ it as JSON. "layer": liars invert the last layer only; "skewed": each worker hol
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import time
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
@@ -22,13 +20,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 from torch import nn
 
 from app.task import PARTITIONS, TASKS, Gradients, evaluate, flatten
 from attacks import ATTACKS, Attack, attack
+from benchmarks.common import report
 from clients import ENCODERS, Adversary, ByzantineClient, HonestClient
 from strategies import RobustStrategy, SignFD, SignMV, Step, Updates
 from strategies.seeds import generator
@@ -131,25 +128,16 @@ def main() -> None:
     with ProcessPoolExecutor(given.processes) as pool:
         found = list(track(pool.map(accuracy, jobs), total=len(jobs), description=given.task))
     means = np.reshape(found, (len(table), len(given.rules), given.seeds)).mean(axis=2)
-    shown = Table("attack", "liars", "shards", *given.rules)
-    for (name, liars, shards), row in zip(table, means, strict=True):
-        best = [f"[bold]{v:.4f}[/bold]" if v == row.max() else f"{v:.4f}" for v in row]
-        shown.add_row(name, str(liars), shards, *best)
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}"
-    console = Console()
-    console.print(shown)
-    console.print(
-        f"{given.task}, {given.rounds} rounds, {given.seeds} seeds; {machine}; "
-        f"{time.monotonic() - started:.0f} s"
-    )
-    if given.out:
-        rows = [
-            {"attack": c[0], "liars": c[1], "shards": c[2]}
-            | dict(zip(given.rules, map(float, m), strict=True))
-            for c, m in zip(table, means, strict=True)
-        ]
-        settings = {k: str(v) for k, v in vars(given).items()} | {"machine": machine}
-        given.out.write_text(json.dumps({"settings": settings, "accuracy": rows}, indent=2) + "\n")
+    rows = [
+        {"attack": name, "liars": liars, "shards": shards}
+        | dict(zip(given.rules, map(float, row), strict=True))
+        for (name, liars, shards), row in zip(table, means, strict=True)
+    ]
+    report(
+        f"{given.task}, {given.rounds} rounds, {given.seeds} seeds; "
+        f"{time.monotonic() - started:.0f} s",
+        rows, given.out,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -102,10 +102,11 @@ class Record:
         self.blocks = forget * before + disagreed
 
     def counts_for(self, n_coordinates: int, device: torch.device, *, whole: bool) -> Tensor:
-        """`counts`, made of zeros when there are none yet."""
+        """`counts` on the device, made of zeros when there are none yet."""
         if self.counts is None:
             dtype = torch.int16 if whole else torch.float32
             self.counts = torch.zeros(n_coordinates, dtype=dtype, device=device)
+        self.counts = self.counts.to(device)  # those of a checkpoint lie on the CPU
         return self.counts
 
 

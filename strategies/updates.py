@@ -11,21 +11,21 @@ from torch import Tensor
 
 from strategies import kernels
 from strategies.codecs import Codec, Float32Codec, SignCodec
-from strategies.kernels import eager
+from strategies.kernels import compiled
 
 
 def pack_signs(matrix: Tensor) -> Tensor:
     """Signs of float [..., N] as bits (1 = value >= 0): uint8 [..., ceil(N/8)], same device."""
     if matrix.device.type == "cpu":
         return torch.from_numpy(kernels.pack(matrix.numpy()))
-    return eager.pack(matrix)
+    return compiled.pack(matrix)
 
 
 def signs_of(packed: Tensor, n_coordinates: int) -> Tensor:
     """uint8 [..., ceil(N/8)] -> its first N bits as float32 +1/-1 [..., N], same device."""
     if packed.device.type == "cpu":
         return torch.from_numpy(kernels.signs(packed.numpy(), n_coordinates))
-    return eager.unpack(packed, n_coordinates).to(torch.float32) * 2.0 - 1.0
+    return compiled.signs(packed, n_coordinates)
 
 
 def is_signs(vector: Tensor) -> bool:

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from strategies import kernels
-from strategies.kernels import eager
-from strategies.updates import Updates, signs_of
+from strategies.kernels import compiled, grouped
+from strategies.updates import Updates, pack_signs, signs_of
 
 
 def majority_vote(updates: Updates) -> Tensor:
@@ -26,7 +26,7 @@ def majority_vote(updates: Updates) -> Tensor:
     if _on_cpu(packed):
         voted = torch.from_numpy(kernels.majority_vote(packed.numpy()))
     else:
-        voted = eager.majority_vote(packed, n)
+        voted = compiled.majority_vote(packed)
     return signs_of(voted, n)
 
 
@@ -34,9 +34,10 @@ def ties(updates: Updates) -> Tensor:
     """Where exactly half of the rows say +1: bool [N]; n even."""
     packed, n = updates.signs(), updates.n_coordinates
     if _on_cpu(packed):
-        return signs_of(torch.from_numpy(kernels.tied(packed.numpy())), n) > 0
-    votes = sum(eager.unpack(row, n).to(torch.int32) for row in packed)
-    return 2 * votes == updates.n
+        tied = torch.from_numpy(kernels.tied(packed.numpy()))
+    else:
+        tied = compiled.tied(packed)
+    return signs_of(tied, n) > 0
 
 
 def weighted_vote(
@@ -47,7 +48,9 @@ def weighted_vote(
     weights: float32 [n], or [n, blocks] with the blocks' edges, from 0 to N.
     """
     if not _on_cpu(packed):
-        return eager.weighted_vote(packed, weights.to(packed.device), n_coordinates, edges)
+        weights = weights.to(packed.device).reshape(len(packed), -1)
+        edges = _edges((0, n_coordinates) if edges is None else edges, packed)
+        return grouped.weighted_vote(packed, weights, edges, n_coordinates)
     voted = kernels.weighted_vote(packed.numpy(), weights.numpy(), n_coordinates, edges)
     return torch.from_numpy(voted)
 
@@ -57,7 +60,7 @@ def dense_weighted_vote(packed: Tensor, weights: Sequence[Tensor], n_coordinates
     score = torch.zeros(n_coordinates, device=packed.device)
     for row, weight in zip(packed, weights, strict=True):
         score += signs_of(row, n_coordinates) * weight.to(score.device)
-    return torch.from_numpy(kernels.pack(score.numpy())) if _on_cpu(packed) else eager.pack(score)
+    return pack_signs(score)
 
 
 def vote_and_count(
@@ -68,8 +71,9 @@ def vote_and_count(
     counts: 16 bits as int16 [N] per row. tables: float32 per row, longer than its largest count.
     """
     if not _on_cpu(packed):
-        tables = [table.to(packed.device) for table in tables]
-        return eager.vote_and_count(packed, counts, tables, n_coordinates)
+        # One matrix: tables of a length each would be compiled for every pattern of lengths.
+        one = torch.nn.utils.rnn.pad_sequence(tables, batch_first=True).to(packed.device)
+        return grouped.vote_and_count(packed, counts, one, n_coordinates)
     voted = kernels.vote_and_count(
         packed.numpy(), _unsigned(counts), [table.numpy() for table in tables], n_coordinates
     )
@@ -84,18 +88,23 @@ def count_disagreements(
         unsigned = _unsigned(counts)
         kernels.count_disagreements(packed.numpy(), decoded.numpy(), unsigned, n_coordinates)
     else:
-        eager.count_disagreements(packed, decoded, counts, n_coordinates)
+        grouped.count_disagreements(packed, decoded, counts)
 
 
 def block_disagreements(packed: Tensor, decoded: Tensor, edges: Sequence[int]) -> np.ndarray:
     """Bits of each row that differ from U, by block: int64 [n, blocks]."""
     if _on_cpu(packed):
         return kernels.block_disagreements(packed.numpy(), decoded.numpy(), edges)
-    return eager.block_disagreements(packed, decoded, edges).cpu().numpy()
+    found = compiled.block_disagreements(packed, decoded, _edges(edges, packed))
+    return found.cpu().numpy()
 
 
 def _on_cpu(tensor: Tensor) -> bool:
     return tensor.device.type == "cpu"
+
+
+def _edges(edges: Sequence[int], like: Tensor) -> Tensor:
+    return torch.tensor(edges, dtype=torch.int64, device=like.device)
 
 
 def _unsigned(counts: Sequence[Tensor]) -> list[np.ndarray]:

@@ -2,7 +2,8 @@
 
 Pure functions on arrays; the two that count in place say so. Beside each stands `reference`, the
 same in the plainest form; the tests hold both to the same bits (distances to ten digits). Rows are
-packed as SignCodec packs them. `eager` has the sign kernels for tensors on an accelerator.
+packed as SignCodec packs them. `eager` has the sign kernels for tensors on an accelerator,
+`compiled` makes fused ones of them on a GPU, `grouped` calls those that sum rows in order.
 """
 
 from strategies.kernels.bits import pack, signs, unpack

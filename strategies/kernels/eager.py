@@ -1,6 +1,8 @@
-"""The sign kernels in eager PyTorch, for tensors on any device; same arguments, same bits.
+"""The sign kernels in PyTorch, for tensors on any device: the same bits as NumPy's.
 
-Slower than the NumPy kernels on a CPU: a fallback where the rows live on an accelerator.
+Written to be compiled (`compiled`), one graph each; as they are, slower than NumPy's on a CPU, they
+are what an accelerator falls back to. Where a float sum has an order or each row has its counts,
+the loop over the rows is part of the graph: `grouped` hands in a few rows at a time.
 """
 
 from __future__ import annotations
@@ -13,9 +15,7 @@ from torch import Tensor
 
 def pack(values: Tensor) -> Tensor:
     """`bits.pack`: float [..., N] -> uint8 [..., ceil(N/8)]."""
-    ones = torch.nn.functional.pad((values >= 0).to(torch.uint8), (0, -values.shape[-1] % 8))
-    digits = (1 << torch.arange(8, device=values.device)).to(torch.uint8)
-    return (ones.unflatten(-1, (-1, 8)) * digits).sum(-1, dtype=torch.uint8)
+    return _pack(values >= 0)
 
 
 def unpack(packed: Tensor, n_coordinates: int) -> Tensor:
@@ -24,53 +24,97 @@ def unpack(packed: Tensor, n_coordinates: int) -> Tensor:
     return ((packed.unsqueeze(-1) >> shifts) & 1).flatten(-2)[..., :n_coordinates]
 
 
-def majority_vote(packed: Tensor, n_coordinates: int) -> Tensor:
-    """`majority.majority_vote`, without its padding: uint8 [n, ceil(N/8)] -> uint8 [ceil(N/8)]."""
-    votes = torch.zeros(n_coordinates, dtype=torch.int32, device=packed.device)
-    for row in packed:
-        votes += unpack(row, n_coordinates)
-    return pack(2 * votes - len(packed))
+def signs(packed: Tensor, n_coordinates: int) -> Tensor:
+    """`bits.signs`: uint8 [..., ceil(N/8)] -> float32 +1/-1 [..., N]."""
+    return unpack(packed, n_coordinates).to(torch.float32) * 2.0 - 1.0
 
 
-def weighted_vote(
-    packed: Tensor, weights: Tensor, n_coordinates: int, edges: Sequence[int] | None = None
+def majority_vote(packed: Tensor) -> Tensor:
+    """`majority.majority_vote`: uint8 [n, W] -> uint8 [W], n >= 1."""
+    return _bytes([2 * votes >= len(packed) for votes in _votes(packed)])
+
+
+def tied(packed: Tensor) -> Tensor:
+    """`majority.tied`: uint8 [n, W] -> uint8 [W], n >= 2 and even."""
+    return _bytes([2 * votes == len(packed) for votes in _votes(packed)])
+
+
+def add_votes(score: Tensor, packed: Tensor, weights: Tensor, edges: Tensor) -> Tensor:
+    """score + w_1 Y_1 + w_2 Y_2 + ..., in this order: float32 [N].
+
+    packed: uint8 [n, ceil(N/8)]; weights: float32 [n, blocks]; edges: int64 [blocks + 1], 0 to N.
+    """
+    coordinates = torch.arange(len(score), device=score.device)
+    block = torch.bucketize(coordinates, edges, right=True) - 1
+    for row, weight in zip(packed.unbind(), weights.unbind(), strict=True):
+        score = _add(score, row, weight[block])
+    return score
+
+
+def add_votes_by_count(
+    score: Tensor, packed: Tensor, counts: Sequence[Tensor], tables: Tensor
 ) -> Tensor:
-    """`weighted.weighted_vote`."""
-    lengths = torch.tensor([0, n_coordinates] if edges is None else list(edges)).diff()
-    block = torch.arange(len(lengths)).repeat_interleave(lengths).to(packed.device)
-    score = torch.zeros(n_coordinates, device=packed.device)
-    for row, weight in zip(packed, weights.reshape(len(packed), -1), strict=True):
-        weight = weight[block]
-        score += torch.where(unpack(row, n_coordinates).bool(), weight, -weight)
-    return pack(score)
+    """The same with w_mn = tables[m][counts[m][n]].
+
+    counts: 16 bits as int16 [N] per row; tables: float32 [n, T], T > the largest count.
+    """
+    for row, count, table in zip(packed.unbind(), counts, tables.unbind(), strict=True):
+        score = _add(score, row, table.index_select(0, count.to(torch.int32) & 0xFFFF))
+    return score
 
 
 def vote_and_count(
-    packed: Tensor, counts: Sequence[Tensor], tables: Sequence[Tensor], n_coordinates: int
+    score: Tensor, packed: Tensor, counts: Sequence[Tensor], tables: Tensor
 ) -> Tensor:
-    """`coordinates.vote_and_count`; counts: the same 16 bits as int16 [N], CHANGED IN PLACE."""
-    score = torch.zeros(n_coordinates, device=packed.device)
-    for row, count, table in zip(packed, counts, tables, strict=True):
-        weight = table.index_select(0, count.to(torch.int32) & 0xFFFF)
-        score += torch.where(unpack(row, n_coordinates).bool(), weight, -weight)
-    decoded = pack(score)
-    count_disagreements(packed, decoded, counts, n_coordinates)
-    return decoded
+    """U, the signs of that sum: uint8 [ceil(N/8)]; and counts[m] += Y_m != U, IN PLACE."""
+    voted = add_votes_by_count(score, packed, counts, tables) >= 0
+    for row, count in zip(packed.unbind(), counts, strict=True):
+        count += unpack(row, len(count)) != voted
+    return _pack(voted)
 
 
-def count_disagreements(
-    packed: Tensor, decoded: Tensor, counts: Sequence[Tensor], n_coordinates: int
-) -> None:
-    """`coordinates.count_disagreements`; counts: int16 [N] per row, CHANGED IN PLACE."""
-    for row, count in zip(packed, counts, strict=True):
-        count += unpack(row ^ decoded, n_coordinates)
+def count_disagreements(packed: Tensor, decoded: Tensor, counts: Sequence[Tensor]) -> None:
+    """counts[m] += Y_m != U; counts: int16 [N] per row, CHANGED IN PLACE."""
+    for row, count in zip(packed.unbind(), counts, strict=True):
+        count += unpack(row ^ decoded, len(count))
 
 
-def block_disagreements(packed: Tensor, decoded: Tensor, edges: Sequence[int]) -> Tensor:
-    """`popcount.block_disagreements`: int64 [n, blocks]."""
-    lengths = torch.tensor(list(edges)).diff().tolist()
-    counts = []
-    for row in packed:
-        differ = unpack(row ^ decoded, 8 * len(decoded))[edges[0] : edges[-1]]
-        counts.append(torch.stack([part.sum() for part in differ.split(lengths)]))
-    return torch.stack(counts)
+def block_disagreements(packed: Tensor, decoded: Tensor, edges: Tensor) -> Tensor:
+    """`popcount.block_disagreements`: int64 [n, blocks]; edges: int64 [blocks + 1]."""
+    differ = torch.nn.functional.pad(packed ^ decoded, (0, 1))  # a byte more, for the last edge
+    ones = _ones(differ)
+    before = ones.cumsum(1, dtype=torch.int32) - ones  # in the bytes to the left of each
+    at, masks = edges // 8, (1 << edges % 8) - 1
+    cut = _ones(differ[:, at] & masks.to(torch.uint8))  # in the lower part of the byte at an edge
+    return (before[:, at] + cut).to(torch.int64).diff(dim=1)
+
+
+def _add(score: Tensor, row: Tensor, weight: Tensor) -> Tensor:
+    """score + w Y, without a product that a compiler could fuse with the sum."""
+    return score + torch.where(unpack(row, len(score)).bool(), weight, -weight)
+
+
+def _votes(packed: Tensor) -> list[Tensor]:
+    """How many rows say +1, for each of the eight bits of a byte: int32 [W] each."""
+    return [(packed >> bit & 1).sum(dim=0, dtype=torch.int32) for bit in range(8)]
+
+
+def _pack(ones: Tensor) -> Tensor:
+    """bool [..., N] -> uint8 [..., ceil(N/8)]."""
+    whole = torch.nn.functional.pad(ones, (0, -ones.shape[-1] % 8))
+    return _bytes(whole.unflatten(-1, (-1, 8)).unbind(-1))
+
+
+def _bytes(bits: Sequence[Tensor]) -> Tensor:
+    """Eight tensors bool [..., W], the lowest bit first -> uint8 [..., W]."""
+    made = bits[0].to(torch.uint8)
+    for place, bit in enumerate(bits[1:], 1):
+        made = made | bit.to(torch.uint8) << place
+    return made
+
+
+def _ones(values: Tensor) -> Tensor:
+    """Bits that are 1 in each byte: uint8 -> uint8."""
+    pairs = values - (values >> 1 & 0x55)
+    fours = (pairs & 0x33) + (pairs >> 2 & 0x33)
+    return fours + (fours >> 4) & 0x0F

@@ -4,6 +4,7 @@ import torch
 
 from strategies.codecs import CODECS, Float32Codec, SignCodec
 from strategies.updates import pack_signs, signs_of
+from tests.strategies.places import PLACES, elsewhere
 
 SIGN, FLOAT32 = SignCodec(), Float32Codec()
 
@@ -73,33 +74,7 @@ def test_coding_leaves_its_input_and_accepts_read_only_rows(codec):
     assert row.tobytes() == codec.encode(vector).tobytes()
 
 
-class NamedElsewhere(str):
-    """The CPU under the name of another device, to reach the code that a GPU runs."""
-
-    type = "elsewhere"
-
-
-class Elsewhere(torch.Tensor):
-    @property
-    def device(self):
-        return NamedElsewhere("cpu")
-
-
-def on_cpu(packed):
-    return packed
-
-
-def elsewhere(packed):
-    return packed.as_subclass(Elsewhere)
-
-
-def on_gpu(packed):
-    if not torch.cuda.is_available():
-        pytest.skip("no GPU")
-    return packed.cuda()
-
-
-@pytest.mark.parametrize("place", [on_cpu, elsewhere, on_gpu])
+@pytest.mark.parametrize("place", PLACES)
 def test_tensors_and_arrays_are_packed_alike(place):
     for n_coordinates in range(1, 18):
         vectors = np.stack([gradient(n_coordinates, seed) for seed in range(3)])

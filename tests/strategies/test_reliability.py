@@ -152,3 +152,9 @@ def test_a_forgetting_rule_notices_a_worker_that_turns():
 
 def test_forgotten_counts_do_not_run_over():
     SignFD(crossover="alg1", forget=0.99).check(15, 10**6)
+
+
+def test_counts_of_a_checkpoint_go_where_the_rows_are():
+    record = Record(counts=torch.ones(3, dtype=torch.int16))
+    assert record.counts_for(3, torch.device("meta"), whole=True).device.type == "meta"
+    assert record.counts.device.type == "meta"

@@ -28,4 +28,6 @@ def test_the_layout_is_the_codecs(n_coordinates):
     assert same_bits(bits.signs(packed, n_coordinates), SignCodec().decode(packed, n_coordinates))
     on_device = eager.pack(torch.from_numpy(values))
     assert same_bits(on_device.numpy(), packed)
+    dense = eager.signs(on_device, n_coordinates).numpy()
+    assert same_bits(dense, bits.signs(packed, n_coordinates))
     assert same_bits(eager.unpack(on_device, n_coordinates).numpy(), (values >= 0).view(np.uint8))

@@ -1,23 +1,26 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from strategies import SignFD
-from strategies.kernels import bits, coordinates, eager
+from strategies.kernels import bits, coordinates, grouped
 from strategies.kernels.coordinates import count_disagreements, reference, vote_and_count
 from strategies.reliability import log_likelihood_ratio
-from tests.strategies.kernels.samples import FEW, ROWS, SIZES, packed_rows, same_bits
+from tests.strategies.kernels.samples import (
+    FEW,
+    ROWS,
+    SIZES,
+    counts_and_tables,
+    packed_rows,
+    same_bits,
+)
 from tests.strategies.runs import random_rounds, updates_of
 
 
-def state(n, n_coordinates, seed=0):
-    """Counts and tables: every row has its own number of rounds, the first has none."""
-    random = np.random.default_rng([seed, n, n_coordinates])
-    rounds = [0, *random.integers(1, 300, n - 1).tolist()]
-    counts = [random.integers(0, r + 1, n_coordinates).astype(np.uint16) for r in rounds]
-    tables = [random.standard_normal(r + 1).astype(np.float32) for r in rounds]
-    tables[0][:] = 0.0
-    return counts, tables
+def one_matrix(tables):
+    """As the tables go to a device."""
+    return pad_sequence(list(map(torch.from_numpy, tables)), batch_first=True)
 
 
 def copies(counts):
@@ -28,15 +31,16 @@ def copies(counts):
 def test_agrees_with_the_reference(n):
     for n_coordinates in SIZES:
         packed = packed_rows(n, n_coordinates)
-        counts, tables = state(n, n_coordinates)
+        counts, tables = counts_and_tables(n, n_coordinates)
         expected, moved = copies(counts), torch.from_numpy(np.stack(counts).view(np.int16))
         decoded = vote_and_count(packed, counts, tables, n_coordinates)
         assert same_bits(decoded, reference(packed, expected, tables, n_coordinates))
         assert all(same_bits(a, b) for a, b in zip(counts, expected, strict=True))
         if n > FEW:
             continue
-        on_device = [torch.from_numpy(table) for table in tables]
-        again = eager.vote_and_count(torch.from_numpy(packed), moved, on_device, n_coordinates)
+        again = grouped.vote_and_count(
+            torch.from_numpy(packed), moved, one_matrix(tables), n_coordinates
+        )
         assert same_bits(again.numpy(), decoded)
         assert same_bits(moved.numpy().view(np.uint16), np.stack(counts))
 
@@ -44,12 +48,15 @@ def test_agrees_with_the_reference(n):
 @pytest.mark.parametrize("n_coordinates", SIZES)
 def test_counting_alone(n_coordinates):
     *rows, decoded = packed = packed_rows(4, n_coordinates)
-    counts, _ = state(3, n_coordinates)
+    counts, _ = counts_and_tables(3, n_coordinates)
     expected = [
         count + (bits.unpack(row, n_coordinates) != bits.unpack(decoded, n_coordinates))
         for row, count in zip(rows, counts, strict=True)
     ]
+    moved = [torch.from_numpy(count.view(np.int16)).clone() for count in counts]
+    grouped.count_disagreements(*map(torch.from_numpy, (packed[:3], decoded)), moved)
     count_disagreements(packed[:3], decoded, counts, n_coordinates)
+    assert all(same_bits(a.numpy().view(np.uint16), b) for a, b in zip(moved, counts, strict=True))
     assert all(same_bits(a, b) for a, b in zip(counts, expected, strict=True))
 
 
@@ -61,8 +68,8 @@ def test_a_count_uses_all_16_bits():
     moved = torch.from_numpy(counts.view(np.int16).copy())
     assert vote_and_count(packed, counts, tables, 1).tolist() == [1]
     assert counts.tolist() == [[65_535], [0]]
-    tensors = torch.from_numpy(packed), moved, list(map(torch.from_numpy, tables))
-    assert eager.vote_and_count(*tensors, 1).tolist() == [1]
+    tensors = torch.from_numpy(packed), moved, one_matrix(tables)
+    assert grouped.vote_and_count(*tensors, 1).tolist() == [1]
     assert moved.numpy().view(np.uint16).tolist() == [[65_535], [0]]
 
 
@@ -70,7 +77,7 @@ def test_chunks_fit_together(monkeypatch):
     monkeypatch.setattr(coordinates, "CHUNK", 64)
     for n_coordinates in (64, 65, 128, 1000):
         packed = packed_rows(7, n_coordinates)
-        counts, tables = state(7, n_coordinates)
+        counts, tables = counts_and_tables(7, n_coordinates)
         expected = copies(counts)
         decoded = vote_and_count(packed, counts, tables, n_coordinates)
         assert same_bits(decoded, reference(packed, expected, tables, n_coordinates))

@@ -2,22 +2,18 @@ import numpy as np
 import pytest
 import torch
 
-from strategies.kernels import bits, eager, weighted
+from strategies.kernels import bits, grouped, weighted
 from strategies.kernels.weighted import reference, weighted_vote
-from tests.strategies.kernels.samples import FEW, ROWS, SIZES, frozen, packed_rows, same_bits
-
-
-def weights_of(shape, seed):
-    """Weights whose sums depend on the order: some huge, some tiny, some 0 or negative."""
-    random = np.random.default_rng(seed)
-    weights = random.standard_normal(shape) * 10.0 ** random.integers(-6, 7, shape)
-    weights[random.random(shape) < 0.1] = 0.0
-    return frozen(weights.astype(np.float32))
-
-
-def cuts(n_coordinates, seed):
-    inner = np.random.default_rng(seed).integers(0, n_coordinates + 1, 4)
-    return [0, *np.sort(inner).tolist(), n_coordinates]
+from tests.strategies.kernels.samples import (
+    FEW,
+    ROWS,
+    SIZES,
+    cuts,
+    frozen,
+    packed_rows,
+    same_bits,
+    weights_of,
+)
 
 
 @pytest.mark.parametrize("n", ROWS)
@@ -31,8 +27,9 @@ def test_agrees_with_the_reference(n):
             decoded = weighted_vote(packed, weights, n_coordinates, blocks)
             assert same_bits(decoded, reference(packed, weights, n_coordinates, blocks))
             if n <= FEW:
-                values = torch.from_numpy(weights.copy())
-                on_device = eager.weighted_vote(rows, values, n_coordinates, blocks)
+                values = torch.from_numpy(weights.copy()).reshape(n, -1)
+                at = torch.tensor(blocks or [0, n_coordinates])
+                on_device = grouped.weighted_vote(rows, values, at, n_coordinates)
                 assert same_bits(on_device.numpy(), decoded)
 
 

@@ -1,0 +1,285 @@
+"""The scripts that print a table, at tiny sizes: what they promise is there and adds up.
+
+Left out: `kill` and the Flower part of `rounds`, which start Flower's simulation; `memory`, which
+starts a process a row (see test_participation); `ag_news_ids` and `cifar10_sheets`, which are data
+sets. What scripts hand to processes of their own runs in a thread here.
+"""
+
+import gc
+import json
+import logging
+import platform
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from importlib.util import find_spec
+from itertools import product
+
+import pytest
+import torch
+
+from app.task import TASKS, Classification
+from benchmarks import (
+    common,
+    curves,
+    every_rule,
+    hostile,
+    kernels,
+    rounds,
+    rules,
+    scale,
+    sign_fd,
+    traffic,
+    usual_flower,
+    wire,
+)
+from clients import ENCODERS
+from strategies import STRATEGIES
+from tests.hostile.catalogue import catalogue, usual
+
+PEER = bool(find_spec("byzfl"))
+
+
+@pytest.fixture
+def play(monkeypatch, capsys, tmp_path):
+    """Runs a script's main: what it printed, and the rows of its JSON, which are the same."""
+
+    def run(script, *arguments):
+        out = tmp_path / "found.json"
+        monkeypatch.setattr(sys, "argv", ["script", *arguments, "--out", str(out)])
+        script.main()
+        printed = capsys.readouterr().out
+        found = json.loads(out.read_text())
+        check_machine(found["machine"], printed)
+        assert "".join(found["title"].split()) in "".join(printed.split())
+        assert cells(printed)[: len(found["rows"])] == [shown(row) for row in found["rows"]]
+        return printed, found["rows"]
+
+    return run
+
+
+def check_machine(machine, printed):
+    assert list(machine) == ["cpu", "gpu", "python", "torch", "numpy", "flwr"]
+    assert machine["python"] == platform.python_version()
+    assert machine["torch"] == version("torch")
+    assert "cores" in machine["cpu"]
+    for name, value in machine.items():
+        assert f"{name} {value}".replace(" ", "") in "".join(printed.split())
+
+
+def cells(printed):
+    """The tables' rows, without white space: a cell may be folded."""
+    found = []
+    for line in printed.splitlines():
+        if line.startswith("│"):
+            parts = ["".join(part.split()) for part in line.strip("│").split("│")]
+            if parts[0] or not found:
+                found.append(parts)
+            else:
+                found[-1] = [a + b for a, b in zip(found[-1], parts, strict=True)]
+    return found
+
+
+def shown(row):
+    values = [f"{v:.4g}" if isinstance(v, float) else str(v) for v in row.values()]
+    return ["-" if v == "None" else "".join(v.split()) for v in values]
+
+
+def ratios(row, name, above, below):
+    assert row[name] == pytest.approx(row[above] / row[below])
+
+
+def positive(row, *names):
+    assert all(row[name] > 0 for name in names), row
+
+
+def test_kernels(play, monkeypatch):
+    monkeypatch.setattr(kernels, "PUBLISHED", (4, 512))
+    printed, rows = play(kernels, "--rows", "3", "--coordinates", "1000", "2000", "--budget", "0")
+    assert list(rows[0]) == [
+        "kernel", "n", "N", "ms", "naive ms", "naive/ours", "read ms", "ours/read",
+    ]  # fmt: skip
+    signs = {
+        "majority vote", "weighted vote", "weighted vote, 16 blocks", "disagreements, 16 blocks",
+        "sign-fd per coordinate",
+    }  # fmt: skip
+    floats = {"pack", "unpack to float32", "median", "trimmed half", "pairwise distances"}
+    expected = set(product(signs | floats, [3], [1000, 2000])) | set(product(floats, [4], [512]))
+    assert {(row["kernel"], row["n"], row["N"]) for row in rows} == expected
+    assert len(rows) == len(expected)
+    for row in rows:
+        positive(row, "ms", "naive ms", "read ms")
+        ratios(row, "naive/ours", "naive ms", "ms")
+        ratios(row, "ours/read", "ms", "read ms")
+    accuracy = cells(printed)[len(rows) :]
+    ours = next(row for row in accuracy if row[0].endswith("(ours)"))
+    assert len(accuracy) == 6 and all(float(value) < 1e-10 for value in ours[1:])
+
+
+def test_rules(play):
+    given = ["--n", "15", "--coordinates", "500", "--budget", "0"]
+    _, rows = play(rules, *given)
+    assert [row["rule"] for row in rows] == list(STRATEGIES)
+    naive, peers = set(rules.NAIVE), set(rules.byzfl_rules())
+    assert bool(peers) == PEER
+    for row in rows:
+        assert (row["n"], row["f"], row["N"]) == (15, 3, 500)
+        positive(row, "ms", "reading once")
+        for names, ms, ratio in (
+            (naive, "naive ms", "naive/ours"),
+            (peers, "ByzFL ms", "ByzFL/ours"),
+        ):
+            if row["rule"] in names:
+                positive(row, ms)
+                ratios(row, ratio, ms, "ms")
+            else:
+                assert row[ms] is row[ratio] is None
+
+
+def test_rules_that_would_not_fit_are_named(play, monkeypatch):
+    monkeypatch.setattr(rules, "LARGEST", 4 * 15 * 500)
+    printed, rows = play(
+        rules, "--n", "15", "50", "--coordinates", "500", "--rules", "mean", "--budget", "0"
+    )
+    assert [row["n"] for row in rows] == [15] and "('mean', 50, 500)" in printed
+
+
+def test_rounds_of_the_fleet_and_of_byzfl(play):
+    given = ["--only", "fleet", "byzfl", "--tasks", "digits", "--rounds", "6"]
+    _, rows = play(rounds, *given)
+    assert list(rows[0]) == [
+        "engine", "task", "rule", "ms per round", "rounds/s", "floor", "floor ms", "ratio",
+    ]  # fmt: skip
+    expected = [("fleet", rule) for rule in rounds.RULES]
+    expected += [("ByzFL 0.0.11", "multi-krum")] if PEER else []
+    assert [(row["engine"], row["rule"]) for row in rows] == expected
+    for row in rows:
+        positive(row, "ms per round", "floor ms")
+        ratios(row, "ratio", "ms per round", "floor ms")
+        assert row["rounds/s"] == pytest.approx(1000 / row["ms per round"])
+
+
+def test_wire(play):
+    _, rows = play(wire, "--coordinates", "1001")
+    assert [row["encoder"] for row in rows] == list(ENCODERS)
+    for row in rows:
+        positive(row, "encode ms", "check ms", "decode ms", "encode/copy of the vector")
+        assert row["bits per coordinate"] == 8 * row["bytes"] / row["N"]
+    found = {row["encoder"]: row["bytes"] for row in rows}
+    assert (found["sign"], found["float32"]) == (126, 4004)
+
+
+def test_scale(play, monkeypatch):
+    monkeypatch.setattr(scale, "BASE", {"workers": 7, "parameters": 500, "rounds": 4})
+    sweeps = {"workers": (7, 9), "parameters": (500, 700), "rounds": (4, 6)}
+    monkeypatch.setattr(scale, "SWEEPS", sweeps)
+    names = ["sign-mv", "sign-fd", "median", "multi-krum"]
+    _, rows = play(scale)
+    expected = [(rule, what, v) for rule in names for what in sweeps for v in sweeps[what]]
+    assert [(row["rule"], row["grows"], row[row["grows"]]) for row in rows] == expected
+    per = "server ns per worker and parameter"
+    for row in rows:
+        positive(row, "server ms", "clients ms", "peak MiB")
+        assert row[per] == pytest.approx(
+            1e6 * row["server ms"] / row["workers"] / row["parameters"]
+        )
+
+
+def test_traffic(play, monkeypatch):
+    monkeypatch.setitem(TASKS, "mnist", TASKS["mnist"])  # put back afterwards
+    cases = [{"strategy": "sign-mv"}, {"strategy": "mean", "encoder": "top-k"}]
+    monkeypatch.setattr(traffic, "CASES", cases)
+    monkeypatch.setattr(traffic, "WORKERS", 2)
+    _, (signs, top_k) = play(traffic)
+    assert (signs["encoder"], top_k["encoder"]) == ("sign", "top-k")
+    assert 1 <= signs["up"] < 1.02 and 1 <= signs["down"] < 1.02 and 32 <= top_k["down"] < 32.1
+    assert signs["up, paper"] == signs["down, paper"] == 1
+    assert top_k["up, paper"] == pytest.approx(3.532, abs=1e-3) and 4 < top_k["up"] < 4.3
+    for row in (signs, top_k):
+        ratios(row | {"both": row["up"] + row["down"], "64": 64}, "FedAvg / this", "64", "both")
+        assert 32 <= row["down, round 1"] < 32.1
+
+
+def test_every_rule(play, monkeypatch):
+    promised = {row["strategy"] for row in every_rule.settings()}
+    assert promised == set(STRATEGIES)
+    some = [{"strategy": "sign-mv", "lr": 0.001}, {"strategy": "mean", "lr": 0.1}]
+    some += [{"strategy": "sign-fd", "crossover": "alg1", "lr": 0.001}]
+    monkeypatch.setattr(every_rule, "settings", lambda: some)
+    monkeypatch.setattr(every_rule, "ProcessPoolExecutor", ThreadPoolExecutor)
+    printed, rows = play(every_rule, "--rounds", "2", "--seeds", "2", "--processes", "1")
+    assert "2 rounds, mean of 2 seeds" in printed
+    assert list(rows[0]) == ["strategy", "options", "lr", "none", "sign-inversion"]
+    assert [row["strategy"] for row in rows] == ["sign-mv", "mean", "sign-fd"]
+    assert [row["options"] for row in rows] == ["", "", "crossover=alg1"]
+    assert all(0 < row[attack] < 1 for row in rows for attack in every_rule.ATTACKS)
+
+
+def test_sign_fd(play, monkeypatch):
+    monkeypatch.setattr(sign_fd, "ProcessPoolExecutor", ThreadPoolExecutor)
+    _, rows = play(
+        sign_fd, "digits", "--rounds", "2", "--seeds", "1", "--liars", "3", "--rules", "sign-mv",
+        "blocks", "--processes", "1",
+    )  # fmt: skip
+    assert list(rows[0]) == ["attack", "liars", "shards", "sign-mv", "blocks"]
+    assert [(row["attack"], row["liars"], row["shards"]) for row in rows] == [
+        ("none", 0, "stratified"),
+        ("sign-inversion", 3, "stratified"),
+        ("stochastic-sign-flip", 3, "stratified"),
+        ("layer", 3, "stratified"),
+        ("none", 0, "skewed"),
+        ("sign-inversion", 2, "skewed"),
+    ]
+    assert all(0 < row[rule] < 1 for row in rows for rule in ("sign-mv", "blocks"))
+
+
+def test_curves(monkeypatch, capsys, tmp_path):
+    some = {name: curves.RULES[name] for name in ("sign-mv", "mean")}
+    monkeypatch.setattr(curves, "RULES", some)
+    monkeypatch.setattr(curves, "ProcessPoolExecutor", ThreadPoolExecutor)
+    given = ["--rounds", "20", "--seeds", "2", "--processes", "1", "--out", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", ["curves", *given])
+    curves.main()
+    printed = capsys.readouterr().out.splitlines()
+    found = json.loads((tmp_path / "curves.json").read_text())
+    assert found["machine"] == common.machine() and found["settings"]["rounds"] == "20"
+    expected = list(product(("none", "sleeper", "time-varying"), some))
+    assert [(each["attack"], each["rule"]) for each in found["curves"]] == expected
+    for each in found["curves"]:
+        first, last = zip(*each["accuracy"], strict=True)  # of two seeds, in rounds 10 and 20
+        assert len(first) == 2 and all(0 < value < 1 for value in (*first, *last))
+        line = f"{each['attack']:14} {each['rule']:20} final {sum(last) / 2:.3f}"
+        assert any(text.startswith(line) for text in printed)
+    for attack in ("sleeper", "time-varying"):
+        assert (tmp_path / f"{attack}.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.fixture
+def put_back(monkeypatch):
+    """What `hostile.column` changes in the process that it has for itself otherwise."""
+    monkeypatch.setattr(Classification, "gradient", Classification.gradient)
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+    logging.disable(logging.NOTSET)
+    gc.unfreeze()
+
+
+def test_hostile(play, monkeypatch, put_back):
+    def some(entries):
+        return {name: entries[name] for name in ("garbage", "header spelled otherwise", "NaN")}
+
+    monkeypatch.setattr(hostile, "catalogue", lambda codec: some(catalogue(codec)))
+    monkeypatch.setattr(hostile, "usual", lambda: some(usual()))
+    monkeypatch.setattr(hostile, "STRATEGIES", {"mean": STRATEGIES["mean"]})
+    flowers = {"FedAvg": usual_flower.STRATEGIES["FedAvg"]}
+    monkeypatch.setattr(usual_flower, "STRATEGIES", flowers)
+    monkeypatch.setattr(hostile, "ProcessPoolExecutor", ThreadPoolExecutor)
+    _, rows = play(hostile, "--rounds", "2", "--processes", "1")
+    both = "mean (float32) and mean (top-k)"
+    assert [list(row.values()) for row in rows] == [
+        ["garbage", f"same model: {both}", "aborted: ValueError"],
+        ["header spelled otherwise", f"honest model: {both}", "honest model"],
+        ["NaN", f"same model: {both}", "NaN"],
+    ]
+    assert list(rows[0]) == ["fault", "signfed", "FedAvg"]

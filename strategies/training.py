@@ -12,11 +12,13 @@ from torch import Tensor
 from strategies.federation import Federation, FederationError
 from strategies.linalg import coordinate_median
 from strategies.step import Descent
+from strategies.threads import one_thread
 from strategies.updates import Updates
 
 log = getLogger("signfed")
 
 MAX_FAILED_ROUNDS = 5  # in a row, before the run is given up
+LITTLE = 1 << 21  # values of all updates, below which one thread is as fast as several
 
 
 # Tensors by name: what has to be saved for a run to go on.
@@ -105,6 +107,11 @@ class Training:
         why it was not asked.
         Raises FederationError after five skipped rounds in a row, or when nothing ever came.
         """
+        values = updates.n * updates.n_coordinates if updates else 0
+        with one_thread(only_if=values < LITTLE):
+            return self._advance(updates, record)
+
+    def _advance(self, updates: Updates | None, record: dict[str, Any]) -> bool:
         n, quorum = updates.n if updates else 0, self._federation.quorum
         record["received"] = n
         if updates is None or n < quorum:

@@ -22,12 +22,14 @@ def majority_vote(updates: Updates) -> Tensor:
     >>> majority_vote(Updates.from_matrix(torch.tensor([[1.0, -2], [1, -1], [-9, 3]])))
     tensor([ 1., -1.])
     """
-    packed, n = updates.signs(), updates.n_coordinates
+    return signs_of(packed_majority(updates.signs()), updates.n_coordinates)
+
+
+def packed_majority(packed: Tensor) -> Tensor:
+    """The same of packed rows, and packed: uint8 [W]."""
     if _on_cpu(packed):
-        voted = torch.from_numpy(kernels.majority_vote(packed.numpy()))
-    else:
-        voted = compiled.majority_vote(packed)
-    return signs_of(voted, n)
+        return torch.from_numpy(kernels.majority_vote(packed.numpy()))
+    return compiled.majority_vote(packed)
 
 
 def ties(updates: Updates) -> Tensor:

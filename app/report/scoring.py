@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from strategies import Updates
-from strategies.vote import majority_vote
+from strategies.updates import pack_signs, signs_of
+from strategies.vote import block_disagreements, packed_majority
 
 
 class Scorer:
@@ -58,16 +59,19 @@ def wrong_bits(updates: Updates, honest: Tensor, direction: Tensor) -> float:
 
     honest: bool [n], which rows are. direction: float32 [N].
     """
+    n, nowhere_zero = updates.n_coordinates, int(torch.count_nonzero(direction)) == len(direction)
     chosen = honest.to(updates.rows.device)
-    n = updates.n_coordinates
     direction = direction.to(chosen.device)
     if updates.on_sign_channel:
-        own = Updates(updates.ids[honest], updates.round, n, updates.rows[chosen], True)
-        theirs, zeros = majority_vote(own), 0
+        theirs = packed_majority(updates.rows[chosen])
+        if nowhere_zero:  # a bit says it all
+            differ = block_disagreements(theirs[None], pack_signs(direction), (0, n))
+            return int(differ[0, 0]) / n
+        theirs, zeros = signs_of(theirs, n), 0
     else:
         theirs = chosen.to(updates.rows) @ updates.rows
-        zeros = int(torch.count_nonzero(theirs == 0))
-    if torch.count_nonzero(direction) == n and not zeros:  # without zeros a bit says it all
-        return float(torch.count_nonzero(torch.signbit(theirs) ^ torch.signbit(direction))) / n
+        zeros = n - int(torch.count_nonzero(theirs))
+        if nowhere_zero and not zeros:
+            return float(torch.count_nonzero(torch.signbit(theirs) ^ torch.signbit(direction))) / n
     same = (theirs > 0) & (direction > 0) | (theirs < 0) & (direction < 0)
     return 1.0 - (int(torch.count_nonzero(same)) + zeros) / n

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, grad, vmap
 
-from app.task.gradients import Gradients, one_thread
+from app.task.gradients import Gradients
 from app.task.models.pure import put
 from app.task.recorded import recorded
+from strategies.threads import one_thread
 
 LARGE = 100_000  # parameters from which a CPU loses by it: the work outweighs the calls
 

@@ -16,21 +16,11 @@ from app.task.datasets import Dataset
 from app.task.models.pure import draw_masks, dropouts, mask_shapes, put
 from app.task.partitions import Shards
 from strategies.seeds import generator
+from strategies.threads import one_thread
 
 TEST_BATCH = 1000
 
 Loss = Callable[[Tensor, Tensor], Tensor]  # (scores [B, C], labels [B]) -> their mean loss
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One intra-op thread: more of them change the bits of a gradient, and its hash with them."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 PRECISIONS = ("float32", "tf32", "bfloat16")

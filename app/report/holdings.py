@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from rich.box import SIMPLE
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from app.config import parse
@@ -37,23 +38,33 @@ def command(values: Mapping[str, Value], out_file: Path, console: Console) -> No
 
 
 def print_holdings(held: np.ndarray, batches: Sequence[int], console: Console) -> None:
-    """held: samples of each class by worker, int [M, C]; batches: samples a round, by worker."""
+    """held: samples of each class by worker, int [M, C]; batches: samples a round, by worker.
+
+    Counts by class where there are few classes and they fit the console, else how many classes.
+    """
     workers, classes = held.shape
-    few = classes <= FEW_CLASSES
-    named = map(str, range(classes)) if few else ("classes", "largest class")
-    table = Table("worker", "samples", "batch", *named, box=SIMPLE, padding=(0, 1, 0, 0))
-    for column in table.columns:
-        column.justify, column.no_wrap = "right", True
-    for worker, (row, batch) in enumerate(zip(held, batches, strict=True)):
-        largest = f"{int(row.argmax())} ({row.max() / row.sum():.0%})"
-        counts = [str(n or "·") for n in row] if few else [str((row > 0).sum()), largest]
-        table.add_row(str(worker), str(row.sum()), str(batch), *counts)
+    table = _table(held, batches, by_class=classes <= FEW_CLASSES)
+    needed = Measurement.get(console, console.options.update(width=1000), table).maximum
+    if needed > console.width:
+        table = _table(held, batches, by_class=False)
     console.print(table)
     sizes = held.sum(axis=1)
     console.print(
         f"{workers} workers, {sizes.min()} to {sizes.max()} samples each, "
         f"{(held > 0).sum(axis=1).min()} to {(held > 0).sum(axis=1).max()} of {classes} classes"
     )
+
+
+def _table(held: np.ndarray, batches: Sequence[int], *, by_class: bool) -> Table:
+    named = map(str, range(held.shape[1])) if by_class else ("classes", "largest class")
+    table = Table("worker", "samples", "batch", *named, box=SIMPLE, padding=(0, 1, 0, 0))
+    for column in table.columns:
+        column.justify, column.no_wrap = "right", True
+    for worker, (row, batch) in enumerate(zip(held, batches, strict=True)):
+        largest = f"{int(row.argmax())} ({row.max() / row.sum():.0%})"
+        counts = [str(n or "·") for n in row] if by_class else [str((row > 0).sum()), largest]
+        table.add_row(str(worker), str(row.sum()), str(batch), *counts)
+    return table
 
 
 def draw_holdings(held: np.ndarray, title: str, file: Path) -> None:

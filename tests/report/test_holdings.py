@@ -29,6 +29,14 @@ def test_a_row_a_worker_with_each_count_where_classes_are_few():
     assert " ".join(lines[-1]) == "2 workers, 4 to 12 samples each, 1 to 2 of 3 classes"
 
 
+def test_counts_are_never_cut_off():
+    """Ten classes of four digits and more do not fit 80 columns."""
+    held = np.full((2, 10), 12_345)
+    lines = printed(held, [4, 8])
+    assert ["0", "123450", "4", "10", "0", "(10%)"] in lines and "…" not in str(lines)
+    assert ["1", "50", "8", *["5"] * 10] in printed(np.full((2, 10), 5), [4, 8])
+
+
 def test_where_classes_are_many_the_largest_is_named():
     held = np.zeros((2, 100), int)
     held[0, [7, 50]], held[1, 99] = (3, 1), 5

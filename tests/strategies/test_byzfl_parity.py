@@ -28,7 +28,10 @@ def load_byzfl():
     package.__path__ = spec.submodule_search_locations
     sys.modules["byzfl"] = package
     names = ("byzfl.aggregators.aggregators", "byzfl.aggregators.preaggregators")
-    return [importlib.import_module(name) for name in names]
+    found = [importlib.import_module(name) for name in names]
+    for name in [name for name in sys.modules if name.partition(".")[0] == "byzfl"]:
+        del sys.modules[name]  # whoever imports it next gets all of it
+    return found
 
 
 theirs, mixers = load_byzfl()

@@ -45,6 +45,7 @@ class Adversary:
         self._lock = Lock()
         self._computed: tuple[int, np.ndarray] | None = None  # round and parameters
         self._rows: dict[int, np.ndarray] = {}
+        self._done: tuple[int, Any] = (-1, None)  # round, and what is done in it
 
     def does(self, worker: int, round: int) -> Attack | None:
         """What this worker does in the round; None when it is honest in it."""
@@ -76,9 +77,13 @@ class Adversary:
 
     def _at(self, round: int) -> tuple[Attack, tuple[int, ...]]:
         """What is done in the round, and which of the workers that it asks do it."""
-        attack, active = self.attack.at(round, self._seed, self.ids)
-        asked = set(self._asked(round))
-        return attack, tuple(worker for worker in active if worker in asked)
+        of, done = self._done
+        if of != round:  # each liar asks several times a round
+            attack, active = self.attack.at(round, self._seed, self.ids)
+            asked = set(self._asked(round))
+            done = attack, tuple(worker for worker in active if worker in asked)
+            self._done = round, done
+        return done
 
     def _is_computed(self, parameters: np.ndarray, round: int) -> bool:
         if self._computed is None or self._computed[0] != round:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.func import functional_call, grad, vmap
+from torch.nn.functional import cross_entropy
 
 from app.task.gradients import Gradients
 from app.task.models.pure import put
@@ -33,12 +34,13 @@ class BatchedGradients:
         named = dict(model.named_parameters())
         names, shapes = list(named), [parameter.shape for parameter in named.values()]
         sizes = [parameter.numel() for parameter in named.values()]
+        measure = _nothing_ignored if gradients.loss is cross_entropy else gradients.loss
 
         def loss(
             parameters: dict[str, Tensor], x: Tensor, y: Tensor, masks: list[Tensor]
         ) -> Tensor:
             put(model, masks)
-            return gradients.loss(functional_call(model, parameters, (x,)), y)
+            return measure(functional_call(model, parameters, (x,)), y)
 
         every = vmap(grad(loss), in_dims=(None, 0, 0, 0))
 
@@ -81,3 +83,8 @@ class BatchedGradients:
             np.array_equal(row, self._gradients(parameters, worker, round))
             for row, worker in zip(matrix, workers, strict=True)
         )
+
+
+def _nothing_ignored(scores: Tensor, labels: Tensor) -> Tensor:
+    """cross_entropy without its care for labels to be ignored: a fifth of a small net's calls."""
+    return torch.log_softmax(scores, 1).gather(1, labels.unsqueeze(1)).sum() / -len(labels)

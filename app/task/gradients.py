@@ -32,6 +32,9 @@ def precision(name: str, device: torch.device) -> Iterator[None]:
 
     tf32 exists on a GPU only. What comes out is float32 in any case.
     """
+    if name == "float32" and device.type == "cpu":
+        yield  # nothing to set, many times a round
+        return
     cuda, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
     before = cuda.allow_tf32, cudnn.allow_tf32
     cuda.allow_tf32 = cudnn.allow_tf32 = name == "tf32"  # cuDNN's own default is to allow it
@@ -152,11 +155,11 @@ class Gradients:
         self, chosen: np.ndarray, changes: np.ndarray | None = None
     ) -> tuple[Tensor, Tensor]:
         """Network input and labels of these samples; ids int64 of any shape, changes [*ids, k]."""
-        ids = torch.from_numpy(chosen).to(self._y.device)
-        x = self._x[ids.flatten()]
+        ids = torch.from_numpy(chosen).to(self._y.device).flatten()
+        x, y = self._x.index_select(0, ids), self._y.index_select(0, ids)
         if changes is not None:
             x = self._augment(x, self._to_device(changes).flatten(0, -2))
-        return self._to_input(x).unflatten(0, ids.shape), self._y[ids]
+        return self._to_input(x).unflatten(0, chosen.shape), y.view(chosen.shape)
 
     def _to_device(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(self._device)

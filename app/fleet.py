@@ -29,6 +29,8 @@ from strategies.updates import is_signs
 
 log = logging.getLogger("signfed")
 
+AHEAD = 1 << 26  # values of gradients that may wait in memory: 256 MiB
+
 
 def cores() -> int:
     """Cores that this process may use."""
@@ -74,10 +76,9 @@ class Fleet:
         if self._batched:
             matrix = self._batched(parameters, asked, round).cpu().numpy()
             self._source = lambda parameters, worker, round: matrix[place[worker]]
-        elif self._look_around:
-            gradient = self._source
-            found = list(self._pool.map(lambda worker: gradient(x, worker, round), asked))
-            self._source = lambda parameters, worker, round: found[place[worker]]
+        elif self._look_around or self._computes_ahead(len(asked) * len(x), instructions):
+            found = [self._pool.submit(self._source, x, worker, round) for worker in asked]
+            self._source = lambda parameters, worker, round: found[place[worker]].result()
         self._lied_to = workers.poisoned(self._problem, instructions, self._config)
         if "allocation" in instructions:
             coded = workers.coded(self._source, instructions, self._config)
@@ -121,6 +122,13 @@ class Fleet:
         dropped = Counter({"non-finite": len(matrix) - len(ids)} if len(ids) < len(matrix) else {})
         updates = Updates.from_matrix(matrix[valid], ids, round=round)
         return updates if len(ids) else None, dropped
+
+    def _computes_ahead(self, values: int, instructions: Mapping[str, Any]) -> bool:
+        """Whether all gradients come first and rows are made of them when a core is free: while
+        the last of an odd number is computed, one is. They are all in memory then.
+        """
+        lies_in_data = bool(self.liars.ids) and self.liars.attack.stage == "data"
+        return values <= AHEAD and "allocation" not in instructions and not lies_in_data
 
     def _gradient(self, parameters: np.ndarray, worker: int, round: int) -> np.ndarray:
         return self._source(parameters, worker, round)

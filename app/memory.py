@@ -5,8 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's <malloc.h>
-LARGEST_MMAP_THRESHOLD = 32 << 20  # that it takes
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # glibc's <malloc.h>
 NEVER = (1 << 31) - 1
 
 
@@ -23,5 +22,6 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):  # another C library
         return False
-    taken = mallopt(M_MMAP_THRESHOLD, LARGEST_MMAP_THRESHOLD), mallopt(M_TRIM_THRESHOLD, NEVER)
+    # Not one block mapped by itself: such a one goes back when it is freed, whatever its size.
+    taken = mallopt(M_MMAP_MAX, 0), mallopt(M_TRIM_THRESHOLD, NEVER)
     return taken == (1, 1)

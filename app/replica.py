@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import torch
-from flwr.app import Array, ArrayRecord, Context, Message
+from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message
 
 from strategies.step import Descent, Step
 from strategies.transport import wire
 from strategies.transport.downlink import digest
 from strategies.updates import signs_of
 
-REPLICA = "replica"  # in context.state
+REPLICA, VERSION = "replica", "replica-version"  # in context.state: its arrays, the steps taken
 
 
 class CannotFollow(Exception):
@@ -34,10 +34,9 @@ def follow(request: Message, context: Context, step: Step) -> Descent:
     version = int(config["version"])
     if "directions" not in model:
         return _descent(model, version, step)
-    replica = context.state.array_records.get(REPLICA)
-    if replica is None:
+    if REPLICA not in context.state or VERSION not in context.state:
         raise CannotFollow(-1)
-    held = int(replica["version"].numpy())
+    replica, held = context.state[REPLICA], int(context.state[VERSION]["steps"])
     directions = torch.tensor(model["directions"].numpy())
     if not 0 <= version - held <= len(directions):
         raise CannotFollow(held)
@@ -54,12 +53,14 @@ def keep(descent: Descent, request: Message, context: Context) -> None:
     """Leave the model for the next round, if the server will send steps."""
     _, config = wire.read_train(request)
     if not config["keep"]:
-        context.state.pop(REPLICA, None)
+        for name in (REPLICA, VERSION):
+            context.state.pop(name, None)
         return
-    arrays = {"parameters": descent.parameters, "version": torch.tensor(descent.taken)}
+    arrays = {"parameters": descent.parameters}
     if descent.momentum is not None:
         arrays["momentum"] = descent.momentum
     context.state[REPLICA] = ArrayRecord({name: Array(t.numpy()) for name, t in arrays.items()})
+    context.state[VERSION] = ConfigRecord({"steps": descent.taken})
 
 
 def _descent(record: ArrayRecord, version: int, step: Step) -> Descent:

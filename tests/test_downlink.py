@@ -117,13 +117,13 @@ def flip(state, name):
 
 def older(grid, node, by):
     """The node takes its copy for another version."""
-    held = int(grid.state(node)["replica"]["version"].numpy())
-    grid.state(node)["replica"]["version"] = Array(np.array(held - by))
+    grid.state(node)["replica-version"]["steps"] -= by
 
 
 DAMAGE = {
     "a bit of the model": lambda grid: flip(grid.state(2), "parameters"),
     "a bit of the momentum": lambda grid: flip(grid.state(2), "momentum"),
+    "which version it is": lambda grid: grid.state(2).pop("replica-version"),
     "all of its memory": lambda grid: grid.state(2).clear(),
     "another version than its own": lambda grid: older(grid, 2, by=-1),
 }
@@ -167,9 +167,9 @@ def test_a_node_that_fell_back_gets_the_steps_that_it_says_it_lacks(tmp_path):
 
     def fall_back(grid, round):
         if round == 3:
-            kept["replica"] = grid.state(2)["replica"]
+            kept.update(grid.state(2))
         if round == 6:
-            grid.state(2)["replica"] = kept["replica"]
+            grid.state(2).update(kept)
 
     grid, done = watch(tmp_path / "run", fall_back)
     assert grid.shapes(6, 2) == [{"directions": (1, ROW)}, {"directions": (4, ROW)}]
@@ -180,7 +180,7 @@ def test_a_node_that_fell_back_gets_the_steps_that_it_says_it_lacks(tmp_path):
 def test_a_rule_with_a_float_direction_sends_the_model_and_nodes_keep_nothing(tmp_path):
     grid, done = watch(tmp_path / "run", strategy="mean")
     assert all(grid.shapes(round, 0) == [{"parameters": (N,)}] for round in range(1, 7))
-    assert "replica" not in grid.state(0)
+    assert not grid.state(0)
     assert done.summary["downlink_bits_per_parameter"] == pytest.approx(32, abs=0.5)
 
 

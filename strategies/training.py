@@ -13,7 +13,7 @@ from strategies.federation import Federation, FederationError
 from strategies.linalg import coordinate_median
 from strategies.step import Descent
 from strategies.threads import one_thread
-from strategies.updates import Updates
+from strategies.updates import Updates, is_finite
 
 log = getLogger("signfed")
 
@@ -127,7 +127,7 @@ class Training:
                 f"{type(self._rule).__name__}.aggregate: expected a vector of "
                 f"{len(self.parameters)} values, got shape {tuple(direction.shape)}"
             )
-        if not torch.isfinite(direction).all():
+        if not is_finite(direction):
             return self._skip("the rule's direction is not finite", record)
         self._failed_rounds = 0
         if self._observe:

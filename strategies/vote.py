@@ -101,6 +101,13 @@ def block_disagreements(packed: Tensor, decoded: Tensor, edges: Sequence[int]) -
     return found.cpu().numpy()
 
 
+def differing_bits(a: Tensor, b: Tensor) -> int:
+    """In how many bits two packed vectors differ."""
+    if _on_cpu(a):
+        return int(np.bitwise_count(a.numpy() ^ b.numpy()).sum())
+    return int(block_disagreements(a[None], b, (0, 8 * len(b)))[0, 0])
+
+
 def _on_cpu(tensor: Tensor) -> bool:
     return tensor.device.type == "cpu"
 

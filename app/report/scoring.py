@@ -10,7 +10,7 @@ from torch import Tensor
 
 from strategies import Updates
 from strategies.updates import pack_signs, signs_of
-from strategies.vote import block_disagreements, packed_majority
+from strategies.vote import differing_bits, packed_majority
 
 
 class Scorer:
@@ -65,8 +65,7 @@ def wrong_bits(updates: Updates, honest: Tensor, direction: Tensor) -> float:
     if updates.on_sign_channel:
         theirs = packed_majority(updates.rows[chosen])
         if nowhere_zero:  # a bit says it all
-            differ = block_disagreements(theirs[None], pack_signs(direction), (0, n))
-            return int(differ[0, 0]) / n
+            return differing_bits(theirs, pack_signs(direction)) / n
         theirs, zeros = signs_of(theirs, n), 0
     else:
         theirs = chosen.to(updates.rows) @ updates.rows

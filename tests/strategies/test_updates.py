@@ -4,6 +4,7 @@ import torch
 
 from strategies import Updates
 from strategies.codecs import CODECS
+from strategies.updates import is_finite, is_signs
 
 MATRIX = np.array([[1, -2, 3], [-4, 5, 6], [7, 8, -9]], np.float32)
 IDS = [12, 3, 7]
@@ -51,3 +52,16 @@ def test_a_tensor_that_was_handed_in_is_not_changed():
         updates = Updates.from_matrix(matrix, torch.tensor(IDS), signs=signs)
         updates.rows.zero_()  # not even when a rule breaks its word
     assert np.array_equal(matrix, MATRIX)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("derived", [False, True])
+def test_signs_and_finite_values_of_any_kind_of_float(kind, derived):
+    def vector(*values):
+        return torch.tensor(values, dtype=kind, requires_grad=derived)
+
+    assert is_signs(vector(1, -1)) and is_finite(vector(1, -3e38))
+    for other in (0, 1.5, float("nan"), float("inf")):
+        assert not is_signs(vector(1, other))
+    for other in (float("nan"), float("inf"), float("-inf")):
+        assert not is_finite(vector(1, other))

@@ -20,7 +20,7 @@ def updates_of(rows, n_coordinates):
     return Updates(torch.arange(len(rows)), 1, n_coordinates, rows, True)
 
 
-@pytest.mark.parametrize("place", PLACES[1:])
+@pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("n, n_coordinates", SHAPES)
 def test_votes(place, n, n_coordinates):
     rows, edges = rows_of(n, n_coordinates), cuts(n_coordinates, n)
@@ -35,6 +35,9 @@ def test_votes(place, n, n_coordinates):
         assert torch.equal(
             vote.weighted_vote(there, *given).cpu(), vote.weighted_vote(rows, *given)
         )
+    for row, plain in zip(there, rows, strict=True):
+        differ = np.unpackbits(plain.numpy() ^ rows[0].numpy()).sum()
+        assert vote.differing_bits(row, there[0]) == differ
     found = vote.block_disagreements(there, there[0], edges)
     assert np.array_equal(found, vote.block_disagreements(rows, rows[0], edges))
 

@@ -25,7 +25,7 @@ from clients import GradientFn, HonestClient, Relabel
 from strategies import Updates
 from strategies.codecs import SignCodec
 from strategies.training import State, Training
-from strategies.updates import is_signs
+from strategies.updates import is_finite, is_signs, pack_signs
 
 log = logging.getLogger("signfed")
 
@@ -103,23 +103,28 @@ class Fleet:
     ) -> tuple[Updates | None, Counter[str]]:
         """Only what Byzantine workers send is made on the CPU, where attacks live.
 
-        place: worker -> its row.
+        place: worker -> its row, ascending.
         """
         matrix = self._batched(parameters, list(place), round)
         self._lied_to = workers.poisoned(self._problem, {}, self._config)
         seen = matrix.cpu() if self._look_around else matrix  # all at once: they read all rows
         self._source = lambda parameters, worker, round: seen[place[worker]].cpu().numpy()
-        signs = isinstance(self._codec, SignCodec)
-        for worker in filter(place.__contains__, self._config.byzantine_ids):
-            row = self._clients[worker].message(parameters.cpu().numpy(), round)
-            crafted = torch.from_numpy(self._codec.decode(row, len(parameters)))
-            matrix[place[worker]] = crafted.to(matrix)  # one row: the honest ones are not touched
+        liars = [worker for worker in self._config.byzantine_ids if worker in place]
+        x = parameters.cpu().numpy()
+        crafted = {place[w]: self._clients[w].message(x, round) for w in liars}
         workers_of_rows = torch.tensor(list(place))
-        if signs:  # a sign is a bit, whatever it was made of
-            return Updates.from_matrix(matrix, workers_of_rows, round=round, signs=True), Counter()
+        if isinstance(self._codec, SignCodec):  # a sign is a bit, whatever it was made of
+            packed = pack_signs(matrix)
+            for i, row in crafted.items():
+                packed[i] = torch.from_numpy(row)
+            return Updates(workers_of_rows, round, matrix.shape[1], packed, True), Counter()
+        for i, row in crafted.items():
+            matrix[i] = torch.from_numpy(self._codec.decode(row, matrix.shape[1]))
+        if is_finite(matrix):
+            return Updates.from_matrix(matrix, workers_of_rows, round=round), Counter()
         valid = torch.isfinite(matrix).all(dim=1)
         ids = workers_of_rows[valid.cpu()]
-        dropped = Counter({"non-finite": len(matrix) - len(ids)} if len(ids) < len(matrix) else {})
+        dropped = Counter({"non-finite": len(matrix) - len(ids)})
         updates = Updates.from_matrix(matrix[valid], ids, round=round)
         return updates if len(ids) else None, dropped
 

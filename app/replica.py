@@ -37,7 +37,7 @@ def follow(request: Message, context: Context, step: Step) -> Descent:
     if REPLICA not in context.state or VERSION not in context.state:
         raise CannotFollow(-1)
     replica, held = context.state[REPLICA], int(context.state[VERSION]["steps"])
-    directions = torch.tensor(model["directions"].numpy())
+    directions = torch.tensor(wire.own_array(model["directions"]))
     if not 0 <= version - held <= len(directions):
         raise CannotFollow(held)
     descent = _descent(replica, held, step)
@@ -64,5 +64,5 @@ def keep(descent: Descent, request: Message, context: Context) -> None:
 
 
 def _descent(record: ArrayRecord, version: int, step: Step) -> Descent:
-    tensors = {name: torch.tensor(array.numpy()) for name, array in record.items()}
+    tensors = {name: torch.tensor(wire.own_array(array)) for name, array in record.items()}
     return Descent(step, tensors["parameters"], tensors.get("momentum"), version)

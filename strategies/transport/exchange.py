@@ -13,6 +13,7 @@ from flwr.serverapp import Grid
 log = getLogger("signfed")
 
 FIRST_POLL, LONGEST_POLL = 0.005, 0.2  # seconds; Flower's own are 0.1 simulated, 3 deployed
+GROWTH = 1.1  # of the pause: a reply waits for a tenth of the time that it took, at most
 MAX_FAILED_PULLS = 3
 
 Pending = dict[str, Message]  # message id -> request without a reply
@@ -56,7 +57,7 @@ def replies(grid: Grid, pending: Pending, timeout: float) -> Iterator[tuple[Mess
             return
         if pending:
             time.sleep(max(0.0, min(pause, deadline - time.monotonic())))
-            pause = min(pause * 1.5, LONGEST_POLL)
+            pause = min(pause * GROWTH, LONGEST_POLL)
 
 
 def _pull(grid: Grid, message_ids: list[str], failures: Counter[str]) -> list[Message]:

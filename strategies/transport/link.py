@@ -50,7 +50,8 @@ class Link:
         chosen = self._participation.workers(round)
         self._asked = self.reception.hosts(chosen)
         messages = self._downlink.requests(self._asked, round, told, self._timeout)
-        sizes = {id(m.content): wire.size(m) for m in messages}  # nodes share their content
+        different = {id(m.content): m for m in messages}  # nodes share their content
+        sizes = {content: wire.size(message) for content, message in different.items()}
         absent = len(chosen) - sum(map(len, self._asked.values()))
         self.record = {
             "round": round,

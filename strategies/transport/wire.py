@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from io import BytesIO
 
 import numpy as np
@@ -204,6 +205,25 @@ def read_array(array: Array, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndar
     byte of the payload is copied.
     Raises Malformed ("malformed", "wrong-dtype", "wrong-shape").
     """
+    usual = _header(dtype, shape)
+    is_usual = array.data[: len(usual)] == usual
+    start = len(usual) if is_usual else _parsed(array, dtype, shape)
+    if len(array.data) - start != int(np.prod(shape)) * dtype.itemsize:
+        raise Malformed("wrong-shape")
+    return np.frombuffer(array.data, dtype, offset=start).reshape(shape)
+
+
+@lru_cache(maxsize=16)
+def _header(dtype: np.dtype, shape: tuple[int, ...]) -> bytes:
+    """What NumPy writes before such an array; to take it apart is half the time of a small one."""
+    stream = BytesIO()
+    declared = {"descr": dtype.str, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, declared)
+    return stream.getvalue()
+
+
+def _parsed(array: Array, dtype: np.dtype, shape: tuple[int, ...]) -> int:
+    """Where the payload starts, after a header that says the same otherwise. Raises Malformed."""
     stream = BytesIO(array.data[:MAX_HEADER])
     try:
         version = np.lib.format.read_magic(stream)
@@ -215,7 +235,11 @@ def read_array(array: Array, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndar
     found_shape, fortran_order, found_dtype = declared
     if found_dtype != dtype:
         raise Malformed("wrong-dtype")
-    expected_bytes = int(np.prod(shape)) * dtype.itemsize
-    if found_shape != shape or fortran_order or len(array.data) - stream.tell() != expected_bytes:
+    if found_shape != shape or fortran_order:
         raise Malformed("wrong-shape")
-    return np.frombuffer(array.data, dtype, offset=stream.tell()).reshape(shape)
+    return stream.tell()
+
+
+def own_array(array: Array) -> np.ndarray:
+    """An Array from a sender that is trusted, its own fields too: a read-only view."""
+    return read_array(array, np.dtype(array.dtype), tuple(array.shape))

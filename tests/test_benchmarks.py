@@ -138,10 +138,11 @@ def test_rules(play):
 
 def test_rules_that_would_not_fit_are_named(play, monkeypatch):
     monkeypatch.setattr(rules, "LARGEST", 4 * 15 * 500)
-    printed, rows = play(
-        rules, "--n", "15", "50", "--coordinates", "500", "--rules", "mean", "--budget", "0"
-    )
-    assert [row["n"] for row in rows] == [15] and "('mean', 50, 500)" in printed
+    given = ["--n", "15", "50", "--coordinates", "500", "--rules", "mean", "sign-mv"]
+    printed, rows = play(rules, *given, "--budget", "0")
+    found = [(row["rule"], row["n"], row["naive ms"] is None) for row in rows]
+    assert found == [("mean", 15, False), ("sign-mv", 15, False), ("sign-mv", 50, True)]
+    assert "('mean', 50, 500)" in printed
 
 
 def test_rounds_of_the_fleet_and_of_byzfl(play):

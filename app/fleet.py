@@ -110,7 +110,7 @@ class Fleet:
         seen = matrix.cpu() if self._look_around else matrix  # all at once: they read all rows
         self._source = lambda parameters, worker, round: seen[place[worker]].cpu().numpy()
         liars = [worker for worker in self._config.byzantine_ids if worker in place]
-        x = parameters.cpu().numpy()
+        x = parameters.cpu().numpy() if liars else None
         crafted = {place[w]: self._clients[w].message(x, round) for w in liars}
         workers_of_rows = torch.tensor(list(place))
         if isinstance(self._codec, SignCodec):  # a sign is a bit, whatever it was made of

@@ -105,7 +105,7 @@ def accuracy(job: tuple) -> float:
         rows = {c.worker: c.message(x, t) for c in clients}
         updates = Updates.from_rows(rows, encoder.codec, len(x), t)
         parameters = descent.take(strategy.aggregate(updates))
-    return evaluate(model, parameters, data, CPU)[0]
+    return evaluate(model, parameters, data)[0]
 
 
 def main() -> None:

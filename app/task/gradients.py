@@ -176,19 +176,17 @@ class Gradients:
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module,
-    parameters: Tensor,
-    data: Dataset,
-    device: torch.device,
-    loss: Loss = cross_entropy,
+    model: nn.Module, parameters: Tensor, data: Dataset, loss: Loss = cross_entropy
 ) -> tuple[float, float]:
-    """(accuracy in 0..1, mean loss) of float32 [N] parameters on the test set, nothing dropped."""
-    model = model.to(device).eval()
-    nn.utils.vector_to_parameters(parameters.to(device), model.parameters())
+    """(accuracy in 0..1, mean loss) of float32 [N] parameters on the test set, nothing dropped.
+
+    Model and test set lie on one device.
+    """
+    nn.utils.vector_to_parameters(parameters.to(data.test_x.device), model.eval().parameters())
     correct, total = 0, 0.0
     batches = zip(data.test_x.split(TEST_BATCH), data.test_y.split(TEST_BATCH), strict=True)
     for x, y in batches:
-        scores, y = model(data.to_input(x.to(device))), y.to(device)
+        scores = model(data.to_input(x))
         correct += int((scores.argmax(1) == y).sum())
         total += float(loss(scores, y)) * len(y)
     return correct / len(data.test_y), total / len(data.test_y)

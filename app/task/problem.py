@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -141,7 +141,7 @@ class Classification:
         return batched if agrees else None
 
     def evaluate(self, parameters: Tensor) -> dict[str, float]:
-        accuracy, loss = evaluate(self._evaluated, parameters, self._data, self.device, self._loss)
+        accuracy, loss = evaluate(self._evaluated, parameters, self._tested, self._loss)
         return {"test_accuracy": accuracy, "test_loss": loss}
 
     def batch_sizes(self) -> tuple[int, ...]:
@@ -153,7 +153,13 @@ class Classification:
 
     @cached_property
     def _evaluated(self) -> nn.Module:
-        return self._built()
+        return self._built().to(self.device)
+
+    @cached_property
+    def _tested(self) -> Dataset:
+        """The test set lies where the model is."""
+        x, y = (part.to(self.device) for part in (self._data.test_x, self._data.test_y))
+        return replace(self._data, test_x=x, test_y=y)
 
     @cached_property  # a server never needs it
     def _gradients(self) -> Gradients:

@@ -7,10 +7,12 @@ centred first; float32 products do not, however the columns are cut and added up
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import torch
+from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 CHUNK = 1 << 18  # values that are float64 at a time: they stay in a cache
@@ -76,20 +78,26 @@ def _products(rows: Tensor, centre: Centre) -> Tensor:
 def _on_cpu(rows: Tensor, centre: Centre) -> Tensor:
     """NumPy computes one half of a product with itself, and whole lanes sooner than an odd row.
 
-    All of it is NumPy's: its threads and PyTorch's, in turns, wait for each other by spinning.
+    One thread: a second of BLAS gains nothing on so few rows, and slows what comes after, spinning.
     """
     values, (n, n_columns) = rows.numpy(), rows.shape
     width, lanes = max(1 << 10, CHUNK // n), -(-n // 4) * 4
     room, product = np.zeros((lanes, min(width, n_columns))), np.zeros((lanes, lanes))
-    for start in range(0, n_columns, width):
-        columns = slice(start, min(start + width, n_columns))
-        used = room[:, : columns.stop - start]
-        part = used[:n]
-        np.copyto(part, values[:, columns])
-        if (c := centre(part, columns)) is not None:
-            part -= np.asarray(c)
-        product += used @ used.T
+    with _blas().limit(limits=1, user_api="blas"):
+        for start in range(0, n_columns, width):
+            columns = slice(start, min(start + width, n_columns))
+            used = room[:, : columns.stop - start]
+            part = used[:n]
+            np.copyto(part, values[:, columns])
+            if (c := centre(part, columns)) is not None:
+                part -= np.asarray(c)
+            product += used @ used.T
     return torch.from_numpy(product[:n, :n])
+
+
+@lru_cache(maxsize=1)  # to look for the libraries takes milliseconds
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def _on_device(rows: Tensor, centre: Centre) -> Tensor:

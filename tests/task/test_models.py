@@ -113,7 +113,7 @@ def test_the_value_is_that_of_the_plain_network(name):
     with torch.no_grad():
         np.testing.assert_allclose(model(x).numpy(), expected, rtol=1e-3, atol=1e-4)
     data = Dataset(x, y, x, y, to_input=lambda x: x)
-    accuracy, loss = evaluate(model, torch.from_numpy(parameters), data, CPU)
+    accuracy, loss = evaluate(model, torch.from_numpy(parameters), data)
     assert loss == pytest.approx(slow_loss(expected, y.numpy()), rel=1e-4)
     assert accuracy == pytest.approx((expected.argmax(axis=1) == y.numpy()).mean())
 

@@ -167,7 +167,7 @@ def test_accuracy_and_loss_by_hand(test_batch, monkeypatch):
     x, y = torch.tensor([[2.0], [4.0], [0.5]]), torch.tensor([1, 0, 0])
     data = Dataset(x[:0], y[:0], x, y, to_input=torch.log)
     parameters = torch.tensor([0.0, 1.0, 0.0, 0.0])  # weight of both classes, bias of both
-    accuracy, loss = evaluate(nn.Linear(1, 2), parameters, data, CPU)
+    accuracy, loss = evaluate(nn.Linear(1, 2), parameters, data)
     assert accuracy == pytest.approx(2 / 3)
     assert loss == pytest.approx(np.log(3 / 2 * 5 * 3 / 2) / 3)
     assert parameters.tolist() == [0.0, 1.0, 0.0, 0.0]

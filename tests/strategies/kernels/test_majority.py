@@ -50,7 +50,7 @@ def test_a_tie_is_plus_one_and_padding_stays_zero():
 
 @pytest.mark.parametrize("n", [3, 200])
 def test_chunks_fit_together(n, monkeypatch):
-    monkeypatch.setattr(majority, "CHUNK", 0)  # 16,384 bytes of each row at a time
+    monkeypatch.setattr(majority, "CHUNK", 1)  # 16,384 bytes of each row at a time
     packed = np.random.default_rng(1).integers(0, 256, (n, 16_384 + 5), dtype=np.uint8)
     decoded = majority.majority_vote(packed)
     assert same_bits(decoded, majority.reference(packed, 8 * packed.shape[1]))

@@ -32,7 +32,7 @@ from benchmarks.common import report, seconds
 WORKERS, BATCH = 15, 64
 RULES = ("sign-mv", "sign-fd", "signguard", "multi-krum")
 WARM_UP = 3  # rounds that are not counted
-TASKS = {"digits": (300, 100), "mnist": (15, 7)}  # rounds of the fleet and of ByzFL
+TASKS = {"digits": (300, 100), "mnist": (35, 15)}  # rounds of the fleet and of ByzFL
 
 
 def random_images(shape: tuple[int, ...], samples: int) -> Dataset:

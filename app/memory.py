@@ -10,7 +10,7 @@ NEVER = (1 << 31) - 1
 
 
 def keep_freed_memory() -> bool:
-    """Have glibc keep what is freed, for the next round; False where there is no glibc.
+    """Have glibc keep what is freed, for the next gradient; False where there is no glibc.
 
     It gives freed blocks of some size back to the system at once, and pages that come anew are
     zeroed one fault at a time, in every round.

@@ -14,7 +14,6 @@ from flwr.serverapp import Grid, ServerApp
 from flwr.superlink.grid import HttpGrid
 
 from app.knowledge import check_hosts
-from app.memory import keep_freed_memory
 from app.options import Value
 from app.resuming import lost_memories
 from app.run import Run, execute
@@ -27,7 +26,6 @@ log = logging.getLogger("signfed")
 @app.main()
 def main(grid: Grid, context: Context) -> None:
     """The ServerApp of `flwr run`."""
-    keep_freed_memory()
     logging.basicConfig(format="%(message)s")
     logging.getLogger("signfed").setLevel(logging.INFO)
     run(grid, context.run_config)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 
 import pytest
+import torch
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -175,9 +177,11 @@ def test_a_trial_is_the_mean_of_runs_that_one_could_make_oneself(found, tmp_path
 
 @pytest.fixture
 def here(monkeypatch):
-    """Runs in this process: a new one takes seconds to start."""
+    """Runs in this process: a new one takes seconds to start. It is left as it was found."""
     monkeypatch.setattr(search, "ProcessPoolExecutor", lambda n, context: ThreadPoolExecutor(1))
-    monkeypatch.setattr("torch.set_num_threads", lambda n: None)
+    before = torch.get_num_threads(), logging.getLogger("signfed").level
+    yield
+    assert (torch.get_num_threads(), logging.getLogger("signfed").level) == before
 
 
 @pytest.mark.parametrize("task, lowest", [("quadratic", -1e300), ("digits", 0.0)])

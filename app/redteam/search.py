@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any
-
-import torch
 
 from app.config import build_strategy, parse
 from app.fleet import fleet
@@ -22,6 +21,7 @@ from app.redteam.space import first_trials, next_trials
 from app.run import Run
 from app.task import find_task
 from strategies import FederationError
+from strategies.threads import one_thread
 
 LOWEST = (0.0, -1e300)  # accuracy; minus the loss, where there is no accuracy
 
@@ -130,21 +130,32 @@ def _accuracy(config: Mapping[str, Any]) -> float:
 
     The lowest there is when the run could not end: the attack drove the model out of the numbers.
     """
-    torch.set_num_threads(1)
-    logging.getLogger("signfed").setLevel(logging.ERROR)  # skipped rounds are what is looked for
     checked = parse(config)
     problem = find_task(checked.workload.task).problem(checked.workload)
     records: list[dict[str, Any]] = []
+
+    def keep(record: dict[str, Any], state: object) -> None:
+        records.append(record)
+
     try:
-
-        def keep(record: dict[str, Any], state: object) -> None:
-            records.append(record)
-
-        fleet(Run(checked, build_strategy(checked), problem, None, keep))
+        with one_thread(), _quiet():
+            fleet(Run(checked, build_strategy(checked), problem, None, keep))
     except FederationError:
         return LOWEST[problem.num_classes is None]
     accuracy = records[-1].get("test_accuracy", -records[-1]["test_loss"])
     return accuracy if math.isfinite(accuracy) else LOWEST[True]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without warnings of skipped rounds: they are what is looked for."""
+    log = logging.getLogger("signfed")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 def _cores() -> int:

@@ -46,6 +46,8 @@ def _decide(
 ) -> np.ndarray:
     width = packed.shape[1]
     pieces = max(1, -(-packed.size // CHUNK))  # alike: a short last one costs nearly a whole one
+    if pieces == 1 < len(packed):  # a single row would come out as itself, not as a copy
+        return decide(packed, votes)
     step = max(1 << 14, -(-width // pieces // 64) * 64)  # whole cache lines
     decided = np.empty(width, np.uint8)
     for start in range(0, width, step):

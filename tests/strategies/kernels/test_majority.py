@@ -54,3 +54,10 @@ def test_chunks_fit_together(n, monkeypatch):
     packed = np.random.default_rng(1).integers(0, 256, (n, 16_384 + 5), dtype=np.uint8)
     decoded = majority.majority_vote(packed)
     assert same_bits(decoded, majority.reference(packed, 8 * packed.shape[1]))
+
+
+def test_what_is_voted_is_nobodys_row():
+    for n in (1, 2, 3):
+        rows = np.zeros((n, 8), np.uint8)
+        majority.majority_vote(rows)[:] = 255
+        assert not rows.any()

@@ -27,8 +27,8 @@ def mean_shift(points: np.ndarray, bandwidth: float) -> np.ndarray:
     a thousandth of that, or 300 times. A centre within a bandwidth of one with more points is left
     out; a point belongs to the nearest that remains. points: float64 [n, k]; bandwidth: above 0.
     Reference: Comaniciu & Meer 2002; scikit-learn's MeanShift(bin_seeding=True, cluster_all=False).
-    Deviation from scikit-learn: none but in rounding: distances here are of differences. Its calls
-    take 16 ms for tens of points, most of a round; here all centres move at once.
+    Deviation from scikit-learn: none but in rounding: distances here are of differences. It moves
+    one centre after the other, slow for tens of points; here all move at once.
     """
     reach = (EDGE * bandwidth) ** 2
     centres, counts = _climbed(_seeds(points, bandwidth), points, bandwidth)

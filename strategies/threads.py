@@ -11,7 +11,7 @@ import torch
 @contextmanager
 def one_thread(only_if: bool = True) -> Iterator[None]:
     """One intra-op thread, where `only_if`: a second may change the bits of a result, and two that
-    share little work wait for each other by spinning: 8 ms for 8 us on a machine with other work.
+    share little work wait for each other by spinning, long where other work takes the cores.
     """
     threads = torch.get_num_threads()
     if only_if and threads > 1:

@@ -28,24 +28,24 @@ def signs_of(packed: Tensor, n_coordinates: int) -> Tensor:
     return compiled.signs(packed, n_coordinates)
 
 
-def is_signs(vector: Tensor) -> bool:
+def is_signs(values: Tensor) -> bool:
     """Whether every value is +1 or -1."""
-    if (values := _as_numpy(vector)) is not None:
-        return bool((np.abs(values) == 1).all())
-    return bool((vector.abs() == 1).all())
+    if (array := _as_numpy(values)) is not None:
+        return bool((np.abs(array) == 1).all())
+    return bool((values.abs() == 1).all())
 
 
-def is_finite(vector: Tensor) -> bool:
+def is_finite(values: Tensor) -> bool:
     """Whether no value is infinite or NaN."""
-    if (values := _as_numpy(vector)) is not None:
-        return bool(np.isfinite(values).all())
-    return bool(torch.isfinite(vector).all())
+    if (array := _as_numpy(values)) is not None:
+        return bool(np.isfinite(array).all())
+    return bool(torch.isfinite(values).all())
 
 
-def _as_numpy(vector: Tensor) -> np.ndarray | None:
-    """Where NumPy can look at it, in a third of the time for a small one: a round asks often."""
-    usual = vector.device.type == "cpu" and vector.dtype == torch.float32
-    return vector.detach().numpy() if usual else None
+def _as_numpy(values: Tensor) -> np.ndarray | None:
+    """Where NumPy can look at them, sooner than PyTorch where they are few: a round asks often."""
+    usual = values.device.type == "cpu" and values.dtype == torch.float32
+    return values.detach().numpy() if usual else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -104,7 +104,7 @@ def block_disagreements(packed: Tensor, decoded: Tensor, edges: Sequence[int]) -
 def differing_bits(a: Tensor, b: Tensor) -> int:
     """In how many bits two packed vectors differ."""
     if _on_cpu(a):
-        return int(np.bitwise_count(a.numpy() ^ b.numpy()).sum())
+        return int(kernels.disagreements(a.numpy()[None], b.numpy())[0])
     return int(block_disagreements(a[None], b, (0, 8 * len(b)))[0, 0])
 
 

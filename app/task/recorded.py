@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch.fx import GraphModule, Node
+from torch.fx import Node
 from torch.fx.experimental.proxy_tensor import make_fx
 
 aten = torch.ops.aten
@@ -37,12 +37,6 @@ def recorded(function: Callable[..., Any], *given: Any) -> Callable[..., Any]:
     return module.forward
 
 
-def operations(function: Callable[..., Any]) -> int:
-    """How many operations a recorded function has."""
-    module: GraphModule = function.__self__
-    return sum(node.op == "call_function" for node in module.graph.nodes)
-
-
 def _changes_something(node: Node) -> bool:
     schema = getattr(node.target, "_schema", None)
     return schema is not None and schema.is_mutable
@@ -59,6 +53,7 @@ def _same(node: Node) -> Node | None:
         return None
     if node.target in VIEWS and _shape(of) == _shape(node):
         return of
+    # vmap adds a bias as 1 * bias.
     if node.target is aten.mul.Scalar and node.args[1] == 1 and _dtype(of) == _dtype(node):
         return of
     undone = node.target is of.target and node.args[1:] == of.args[1:]
@@ -67,7 +62,7 @@ def _same(node: Node) -> Node | None:
     return None
 
 
-def _shape(node: Node) -> torch.Size | None:
+def _shape(node: Node) -> torch.Size:
     return node.meta["val"].shape
 
 

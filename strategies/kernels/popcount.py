@@ -19,7 +19,7 @@ def disagreements(packed: np.ndarray, decoded: np.ndarray) -> np.ndarray:
     >>> disagreements(np.array([[0b110], [0b011]], np.uint8), np.array([0b111], np.uint8))
     array([1, 1])
     """
-    return block_disagreements(packed, decoded, (0, 8 * len(decoded)))[:, 0]
+    return np.bitwise_count(packed ^ decoded).sum(axis=1, dtype=np.int64)
 
 
 def block_disagreements(

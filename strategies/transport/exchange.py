@@ -13,7 +13,7 @@ from flwr.serverapp import Grid
 log = getLogger("signfed")
 
 FIRST_POLL, LONGEST_POLL = 0.005, 0.2  # seconds; Flower's own are 0.1 simulated, 3 deployed
-GROWTH = 1.1  # of the pause: a reply waits for a tenth of the time that it took, at most
+GROWTH = 1.1  # of the pause: a reply lies there for a tenth of the time that it took, no longer
 MAX_FAILED_PULLS = 3
 
 Pending = dict[str, Message]  # message id -> request without a reply

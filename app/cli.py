@@ -12,9 +12,9 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from app import run_folder
-from app.report.closing import print_closing
-from app.run_folder import FAILED, FINISHED, INTERRUPTED
+from signfed.app.report.closing import print_closing
+from signfed.app.runs import folder as run_folder
+from signfed.app.runs.folder import FAILED, FINISHED, INTERRUPTED
 
 CONFIG_EXIT = 2
 EXIT_CODES = {FINISHED: 0, FAILED: 1, INTERRUPTED: 130}
@@ -24,7 +24,7 @@ class Engine(StrEnum):
     """Who runs the rounds."""
 
     flower = "flower"
-    fleet = "fleet"
+    local = "local"
 
 
 app = typer.Typer(
@@ -53,7 +53,7 @@ def run(
     ] = None,
     engine: Annotated[
         Engine,
-        typer.Option(help="flower: simulated nodes and real messages; fleet: neither, and fast"),
+        typer.Option(help="flower: simulated nodes and real messages; local: neither, and fast"),
     ] = Engine.flower,
     supernodes: Annotated[int, typer.Option(help="simulated nodes that share the workers")] = 2,
     cpus_per_client: Annotated[int, typer.Option(help="CPUs for one node at work")] = 1,
@@ -64,11 +64,11 @@ def run(
     Exit code 0 only when the run finished. 2: the configuration cannot be, nothing was started.
     1: the run failed. 130: interrupted.
     """
-    from app import engines
-    from app.keys import ConfigError
-    from app.knowledge import check_reach
-    from app.prepare import prepared
-    from app.task import DataMissing
+    from signfed.app.config.knowledge import check_reach
+    from signfed.app.config.prepare import prepared
+    from signfed.app.engines import launch as engines
+    from signfed.app.errors import ConfigError
+    from signfed.app.task import DataMissing
 
     sys.path.insert(0, os.getcwd())  # for a strategy of one's own
     try:
@@ -80,8 +80,8 @@ def run(
         _refuse(error)
     path = Path(values["out-dir"])
     out.print(f"run folder {path}", soft_wrap=True, highlight=False)
-    if engine is Engine.fleet:
-        status = engines.on_fleet(values, checked.num_rounds, out)
+    if engine is Engine.local:
+        status = engines.on_local(values, checked.num_rounds, out)
     else:
         federation = (
             f"num-supernodes={supernodes} client-resources-num-cpus={cpus_per_client} "
@@ -106,9 +106,9 @@ def score(
     ] = None,
 ) -> None:
     """What the attack cost: accuracy beside the same run without it, and how the rule saw it."""
-    from app.keys import ConfigError
-    from app.report.impact import control_of, print_impact
-    from app.task import DataMissing
+    from signfed.app.errors import ConfigError
+    from signfed.app.report.impact import control_of, print_impact
+    from signfed.app.task import DataMissing
 
     sys.path.insert(0, os.getcwd())
     try:
@@ -132,10 +132,10 @@ def redteam(
     ),
 ) -> None:
     """Search each attack's parameters for the worst final accuracy of each rule, on the fleet."""
-    from app.keys import ConfigError
-    from app.prepare import given_keys
-    from app.redteam.command import command
-    from app.task import DataMissing
+    from signfed.app.commands.redteam import command
+    from signfed.app.config.prepare import given_keys
+    from signfed.app.errors import ConfigError
+    from signfed.app.task import DataMissing
 
     sys.path.insert(0, os.getcwd())
     try:
@@ -153,8 +153,8 @@ def bound(
     arguments: Annotated[list[str] | None, typer.Argument(help="key=value ...")] = None,
 ) -> None:
     """Evaluate one of the papers' bounds, with its domain and reference."""
-    from app.bound import bound as evaluate_bound
-    from app.keys import ConfigError
+    from signfed.app.commands.bound import bound as evaluate_bound
+    from signfed.app.errors import ConfigError
 
     try:
         evaluate_bound(name, arguments or [], out)
@@ -170,10 +170,10 @@ def data(
     out_file: Annotated[Path, typer.Option("--out", help="PNG")] = Path("holdings.png"),
 ) -> None:
     """Who holds which training samples: a table, and a picture."""
-    from app.keys import ConfigError
-    from app.prepare import given_keys
-    from app.report.holdings import command
-    from app.task import DataMissing
+    from signfed.app.config.prepare import given_keys
+    from signfed.app.errors import ConfigError
+    from signfed.app.report.holdings import command
+    from signfed.app.task import DataMissing
 
     sys.path.insert(0, os.getcwd())
     try:
@@ -185,7 +185,7 @@ def data(
 @app.command(name="list")
 def list_() -> None:
     """Strategies, attacks, tasks, models, encoders, and every run-config key with its default."""
-    from app.listing import print_all
+    from signfed.app.commands.list import print_all
 
     print_all(out)
 

@@ -10,12 +10,12 @@ from functools import lru_cache, wraps
 from flwr.app import Array, ArrayRecord, Context, Error, Message
 from flwr.clientapp import ClientApp
 
-from app import replica, workers
-from app.config import RunConfig, parse
-from app.memory import keep_freed_memory
-from app.task import Problem, Workload, find_task
-from clients import Adversary, GradientFn, Memory
-from strategies.transport import wire
+from signfed.app.config.run_config import RunConfig, parse
+from signfed.app.engines import workers
+from signfed.app.engines.memory import keep_freed_memory
+from signfed.app.task import Problem, Workload, find_task
+from signfed.clients import Adversary, GradientFn, Memory, replica
+from signfed.strategies.server.transport import wire
 
 Handler = Callable[[Message, Context], Message]
 
@@ -60,7 +60,7 @@ def train(message: Message, context: Context) -> Message:
     except replica.CannotFollow as lack:
         return wire.lacking_reply(message, lack.held)
     _, told = wire.read_train(message)
-    round, parameters = int(told["round"]), descent.parameters.numpy()
+    server_round, parameters = int(told["round"]), descent.parameters.numpy()
     problem, liars, gradient = _problem(config.workload), _liars(config), _gradient(config)
     if "allocation" in told:
         gradient = workers.coded(gradient, told, config)
@@ -68,14 +68,14 @@ def train(message: Message, context: Context) -> Message:
     encoder = config.build_encoder(str(told["encoder"]))
     partition, num_partitions = _partition(context)
     rows, memories = {}, {}
-    for worker in config.participation.workers(round):
+    for worker in config.participation.workers(server_round):
         if worker % num_partitions != partition:
             continue
         memory = _recall(context, worker)
         client = workers.client(worker, config, gradient, poisoned, encoder, memory, liars)
-        (rows[worker],), _, _ = client.fit([parameters], {"round": round})
+        (rows[worker],), _, _ = client.fit([parameters], {"round": server_round})
         memories[worker] = client.memory
-    reply = wire.train_reply(message, rows, round)
+    reply = wire.train_reply(message, rows, server_round)
     replica.keep(descent, message, context)  # last: a handler that failed must leave no trace
     for worker, memory in memories.items():
         _remember(context, worker, memory)

@@ -13,11 +13,11 @@ from flwr.app import Array, ArrayRecord, Context, MetricRecord
 from flwr.serverapp import Grid, ServerApp
 from flwr.superlink.grid import HttpGrid
 
-from app.knowledge import check_hosts
-from app.options import Value
-from app.resuming import lost_memories
-from app.run import Run, execute
-from app.run_folder import INTERRUPTED
+from signfed.app.config.knowledge import check_hosts
+from signfed.app.engines.run import Run, execute
+from signfed.app.runs.folder import INTERRUPTED
+from signfed.app.runs.resuming import lost_memories
+from signfed.strategies.core.options import Value
 
 app = ServerApp()
 log = logging.getLogger("signfed")

@@ -5,8 +5,8 @@
 array([[-1.,  2.]], dtype=float32)
 """
 
-from attacks.base import Attack, Knowledge, KnowledgeError, View, attack, knows
-from attacks.registry import ATTACKS, build, craft, find
+from signfed.attacks.core.view import Attack, Knowledge, KnowledgeError, View, attack, knows
+from signfed.attacks.registry import ATTACKS, build, craft, find
 
 __all__ = [
     "ATTACKS",

@@ -1,13 +1,25 @@
 """ByzMean."""
 
-import numpy as np
+from typing import Annotated
 
-from attacks.base import Attack, View, attack
-from attacks.rows import finite
+import numpy as np
+from pydantic import Field
+
+from signfed.attacks.core.rows import finite
+from signfed.attacks.core.view import View, attack
+from signfed.strategies.core.options import Choice
 
 
 @attack(knowledge="omniscient", stage="gradient", parts=("inner",))
-def byzmean(view: View, *, inner: str | tuple[Attack, ...] = "lie") -> np.ndarray:
+def byzmean(
+    view: View,
+    *,
+    inner: Annotated[
+        str,
+        Field(description="attack that gives the target mean"),
+        Choice(("lie", "min-max", "random", "sign-flip", "ipm")),
+    ] = "lie",
+) -> np.ndarray:
     """Make the mean of all n rows the row g1 of another attack.
 
     The first m1 = floor(m/2) of the m attackers send g1, the other m2 = m - m1 send

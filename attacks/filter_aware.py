@@ -1,13 +1,25 @@
 """Attackers who know SignGuard's filters."""
 
-import numpy as np
+from typing import Annotated
 
-from attacks.base import View, attack
-from attacks.rows import all_send, finite, lowest, mean
+import numpy as np
+from pydantic import Field
+
+from signfed.attacks.core.rows import all_send, finite, lowest, mean
+from signfed.attacks.core.view import View, attack
+from signfed.strategies.core.options import Range
 
 
 @attack(knowledge="omniscient", stage="gradient")
-def filter_aware(view: View, *, share: float = 1.0) -> np.ndarray:
+def filter_aware(
+    view: View,
+    *,
+    share: Annotated[
+        float,
+        Field(ge=0, le=1, description="of the coordinates, the largest first"),
+        Range(0.05, 1.0),
+    ] = 1.0,
+) -> np.ndarray:
     """All send an honest row with its entries rearranged against the honest mean.
 
     The row is the one with the median norm (of an even number, the lower middle). Its smallest

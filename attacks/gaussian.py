@@ -1,13 +1,22 @@
 """Gaussian Byzantine, and SignGuard's Random and Noise."""
 
-import numpy as np
+from typing import Annotated
 
-from attacks.base import View, attack
-from attacks.checks import positive
+import numpy as np
+from pydantic import Field
+
+from signfed.attacks.core.view import View, attack
+from signfed.strategies.core.options import Range
+
+Std = Annotated[
+    float,
+    Field(gt=0, allow_inf_nan=False, description="standard deviation"),
+    Range(1e-3, 1e3, log=True),
+]
 
 
 @attack(knowledge="own", stage="gradient")
-def gaussian(view: View, *, std: float = 1.0) -> np.ndarray:
+def gaussian(view: View, *, std: Std = 1.0) -> np.ndarray:
     """Replace the gradient by noise, N(0, std^2 I), independent per attacker.
 
     On a sign channel this is a fair coin per coordinate (a stochastic sign flip with r = 1/2 of
@@ -19,7 +28,6 @@ def gaussian(view: View, *, std: float = 1.0) -> np.ndarray:
     Blanchard et al. 2017.
     Deviation from the paper: none.
     """
-    positive("std", std)
     crafted = np.empty_like(view.own, dtype=np.float32)
     for row, generator in zip(crafted, view.generators, strict=True):
         generator.standard_normal(dtype=np.float32, out=row)
@@ -27,7 +35,7 @@ def gaussian(view: View, *, std: float = 1.0) -> np.ndarray:
 
 
 @attack(knowledge="own", stage="gradient")
-def random(view: View, *, std: float = 0.5) -> np.ndarray:
+def random(view: View, *, std: Std = 0.5) -> np.ndarray:
     """The Gaussian Byzantine attack at SignGuard's strength: N(0, std^2 I).
 
     std: standard deviation, > 0 and finite.
@@ -39,7 +47,7 @@ def random(view: View, *, std: float = 0.5) -> np.ndarray:
 
 
 @attack(knowledge="own", stage="gradient")
-def noise(view: View, *, std: float = 0.5) -> np.ndarray:
+def noise(view: View, *, std: Std = 0.5) -> np.ndarray:
     """Add noise to the gradient: g + N(0, std^2 I), independent per attacker.
 
     std: standard deviation, > 0 and finite.

@@ -1,14 +1,25 @@
 """Inner product manipulation (IPM)."""
 
-import numpy as np
+from typing import Annotated
 
-from attacks.base import View, attack
-from attacks.checks import positive
-from attacks.rows import all_send, finite, mean
+import numpy as np
+from pydantic import Field
+
+from signfed.attacks.core.rows import all_send, finite, mean
+from signfed.attacks.core.view import View, attack
+from signfed.strategies.core.options import Range
 
 
 @attack(knowledge="omniscient", stage="gradient")
-def ipm(view: View, *, epsilon: float = 0.1) -> np.ndarray:
+def ipm(
+    view: View,
+    *,
+    epsilon: Annotated[
+        float,
+        Field(gt=0, allow_inf_nan=False, description="length of the reversed mean"),
+        Range(0.01, 100.0, log=True),
+    ] = 0.1,
+) -> np.ndarray:
     """All send -epsilon mu, mu the mean of the honest rows, those with NaN or inf left out.
 
     The mean of all n rows is ((n - m) - m epsilon) / n * mu: it turns above epsilon = (n - m) / m.
@@ -19,5 +30,4 @@ def ipm(view: View, *, epsilon: float = 0.1) -> np.ndarray:
     Reference: Xie et al. 2020 (Fall of Empires), section 4; epsilon as in Karimireddy et al. 2022.
     Deviation from the paper: none.
     """
-    positive("epsilon", epsilon)
     return all_send(-epsilon * mean(finite(view.honest)), len(view.own))

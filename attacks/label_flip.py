@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from attacks.base import View, attack
+from signfed.attacks.core.view import View, attack
 
 
 @attack(knowledge="own", stage="data")

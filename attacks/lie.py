@@ -2,12 +2,14 @@
 
 import warnings
 from statistics import NormalDist
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field
 
-from attacks.base import View, attack
-from attacks.checks import one_of
-from attacks.rows import all_send, deviation, finite, mean
+from signfed.attacks.core.rows import all_send, deviation, finite, mean
+from signfed.attacks.core.view import View, attack
+from signfed.strategies.core.options import Choice, Range
 
 EDGE = 1e-6  # where the argument of the quantile stops, at |z| = 4.75
 DIRECTIONS = {"minus": -1.0, "plus": 1.0}
@@ -31,7 +33,25 @@ def largest_z(n: int, m: int) -> float:
 
 
 @attack(knowledge="omniscient", stage="gradient")
-def lie(view: View, *, z: float = 0.3, z_max: bool = False, direction: str = "minus") -> np.ndarray:
+def lie(
+    view: View,
+    *,
+    z: Annotated[
+        float,
+        Field(
+            ge=0,
+            allow_inf_nan=False,
+            description="standard deviations away from the honest mean",
+        ),
+        Range(0.05, 50.0, log=True),
+    ] = 0.3,
+    z_max: Annotated[
+        bool, Field(description="take the z of Baruch et al. instead"), Choice((False,))
+    ] = False,
+    direction: Annotated[
+        Literal["minus", "plus"], Field(description="which way from the mean")
+    ] = "minus",
+) -> np.ndarray:
     """All send mu - z s, the honest mean shifted by a little of the honest deviation.
 
     mu, s: mean and standard deviation (n - 1 in the denominator) of each coordinate over the
@@ -44,9 +64,6 @@ def lie(view: View, *, z: float = 0.3, z_max: bool = False, direction: str = "mi
     Deviation from the paper: Baruch's attackers know only their own rows, and SignGuard's authors'
     code takes in the attackers' honest gradients too. The z of eq. 2 is kept at or above 0.
     """
-    one_of("direction", direction, DIRECTIONS)
-    if not 0.0 <= z < np.inf:
-        raise ValueError(f"z: expected a finite number of at least 0, got {z}")
     n_attackers = len(view.own)
     if z_max and n_attackers:
         z = largest_z(view.n_total, n_attackers)

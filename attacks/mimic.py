@@ -1,9 +1,13 @@
 """Mimic."""
 
-import numpy as np
+from typing import Annotated
 
-from attacks.base import View, attack
-from attacks.rows import all_send, centred, finite, mean
+import numpy as np
+from pydantic import Field
+
+from signfed.attacks.core.rows import all_send, centred, finite, mean
+from signfed.attacks.core.view import View, attack
+from signfed.strategies.core.options import Choice
 
 
 def most_extreme(rows: np.ndarray) -> int:
@@ -19,7 +23,15 @@ def most_extreme(rows: np.ndarray) -> int:
 
 
 @attack(knowledge="omniscient", stage="message")
-def mimic(view: View, *, target: int = 0) -> np.ndarray:
+def mimic(
+    view: View,
+    *,
+    target: Annotated[
+        int,
+        Field(ge=-1, description="which honest worker; -1: the most telling in each round"),
+        Choice((0, -1)),
+    ] = 0,
+) -> np.ndarray:
     """All send what one honest worker sends; its data then count m + 1 times.
 
     Harmful only where workers' data differ. Without honest rows, each sends its own.

@@ -1,12 +1,13 @@
 """Min-Max and Min-Sum: as far out as the honest rows are from one another."""
 
 from collections.abc import Callable
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field
 
-from attacks.base import View, attack
-from attacks.checks import one_of
-from attacks.rows import all_send, centred, deviation, finite, mean
+from signfed.attacks.core.rows import all_send, centred, deviation, finite, mean
+from signfed.attacks.core.view import View, attack
 
 
 def _unit(mu: np.ndarray) -> np.ndarray:
@@ -20,6 +21,10 @@ PERTURBATIONS = {
     "sign": lambda rows, mu: -np.sign(mu),
 }
 BOUNDS = {"max": np.max, "min": np.min}
+Perturbation = Annotated[
+    Literal["std", "unit", "sign"],
+    Field(description="minus what the mean is moved by: deviation, unit vector or signs"),
+]
 
 
 def _geometry(rows: np.ndarray, mu: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -50,7 +55,6 @@ def _send(
     view: View, perturbation: str, constraint: Callable[..., tuple[np.ndarray, ...]]
 ) -> np.ndarray:
     """Rows mu + gamma p. constraint: (a, c, d, ||p||^2) -> the arguments of `largest`."""
-    one_of("perturbation", perturbation, PERTURBATIONS)
     rows = finite(view.honest)
     mu = mean(rows)
     p = PERTURBATIONS[perturbation](rows, mu)
@@ -61,7 +65,7 @@ def _send(
 
 
 @attack(knowledge="omniscient", stage="gradient")
-def min_max(view: View, *, perturbation: str = "std") -> np.ndarray:
+def min_max(view: View, *, perturbation: Perturbation = "std") -> np.ndarray:
     """All send mu + gamma p, no farther from any honest row than two honest rows are apart.
 
     mu: mean of the honest rows, those with NaN or inf left out. gamma: the largest with
@@ -78,7 +82,15 @@ def min_max(view: View, *, perturbation: str = "std") -> np.ndarray:
 
 
 @attack(knowledge="omniscient", stage="gradient")
-def min_sum(view: View, *, perturbation: str = "std", bound: str = "max") -> np.ndarray:
+def min_sum(
+    view: View,
+    *,
+    perturbation: Perturbation = "std",
+    bound: Annotated[
+        Literal["max", "min"],
+        Field(description="which honest row's sum is the bound; min as in the authors' code"),
+    ] = "max",
+) -> np.ndarray:
     """All send mu + gamma p, not above the honest rows' sums of squared distances.
 
     As min-max, with gamma the largest with
@@ -89,7 +101,6 @@ def min_sum(view: View, *, perturbation: str = "std", bound: str = "max") -> np.
     Reference: Shejwalkar & Houmansadr 2021; Xu et al. 2022 (SignGuard), eq. 13 and 15.
     Deviation from the paper: as for min-max; "min" is what the authors' code does.
     """
-    one_of("bound", bound, BOUNDS)
 
     def total(a: np.ndarray, c: np.ndarray, d: np.ndarray, p2: float) -> tuple[np.ndarray, ...]:
         return a.sum(keepdims=True), c.sum(keepdims=True), len(a) * p2, BOUNDS[bound](d.sum(axis=1))

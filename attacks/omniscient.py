@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from attacks.base import View, attack
-from attacks.rows import all_send, finite, signs
+from signfed.attacks.core.rows import all_send, finite, signs
+from signfed.attacks.core.view import View, attack
 
 
 @attack(knowledge="omniscient", stage="message", truth=True)

@@ -8,26 +8,26 @@ from typing import Any
 
 import numpy as np
 
-from attacks.base import Attack, View, knows
-from attacks.byzmean import byzmean
-from attacks.directional import directional
-from attacks.filter_aware import filter_aware
-from attacks.gaussian import gaussian, noise, random
-from attacks.ipm import ipm
-from attacks.label_flip import label_flip
-from attacks.lie import lie
-from attacks.mimic import mimic
-from attacks.min_max import min_max, min_sum
-from attacks.none import none
-from attacks.omniscient import omniscient
-from attacks.reverse import reverse_scaling, sign_flip
-from attacks.rows import finite, mean
-from attacks.sign_inversion import sign_inversion
-from attacks.sleeper import sleeper
-from attacks.stochastic_sign_flip import stochastic_sign_flip
-from attacks.time_varying import time_varying
-from attacks.votes import colluding_majority, vote_aware
-from attacks.weight_aware import weight_aware
+from signfed.attacks.byzmean import byzmean
+from signfed.attacks.core.rows import finite, mean
+from signfed.attacks.core.view import Attack, View, knows
+from signfed.attacks.directional import directional
+from signfed.attacks.filter_aware import filter_aware
+from signfed.attacks.gaussian import gaussian, noise, random
+from signfed.attacks.ipm import ipm
+from signfed.attacks.label_flip import label_flip
+from signfed.attacks.lie import lie
+from signfed.attacks.mimic import mimic
+from signfed.attacks.min_max import min_max, min_sum
+from signfed.attacks.none import none
+from signfed.attacks.omniscient import omniscient
+from signfed.attacks.reverse import reverse_scaling, sign_flip
+from signfed.attacks.sign_inversion import sign_inversion
+from signfed.attacks.sleeper import sleeper
+from signfed.attacks.stochastic_sign_flip import stochastic_sign_flip
+from signfed.attacks.time_varying import time_varying
+from signfed.attacks.votes import colluding_majority, vote_aware
+from signfed.attacks.weight_aware import weight_aware
 
 ATTACKS: dict[str, Attack] = {
     "none": none,
@@ -117,7 +117,7 @@ def craft(
     *,
     n_total: int,
     seed: int,
-    round: int = 1,
+    server_round: int = 1,
     truth: np.ndarray | None = None,
     findings: Mapping[str, Any] | None = None,
     ids: Sequence[int] | None = None,
@@ -137,7 +137,7 @@ def craft(
     Raises ValueError for an unknown name, an option out of its range, or missing honest rows.
     """
     ids = tuple(range(len(own)) if ids is None else ids)
-    chosen, active = build(name, **options).at(round, seed, ids)
+    chosen, active = build(name, **options).at(server_round, seed, ids)
     omniscient = knows(chosen.knowledge, "omniscient")
     if omniscient and honest is None:
         raise ValueError(f"attack {name!r} needs the honest rows: pass honest=[h, N]")
@@ -154,7 +154,7 @@ def craft(
         own[rows],
         tuple(np.random.default_rng([seed, row]) for row in rows),
         n_total,
-        round=round,
+        server_round=server_round,
         honest=honest if omniscient else None,
         truth=truth if chosen.truth else None,
         findings=(findings or {}) if chosen.knowledge == "server" else None,

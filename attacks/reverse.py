@@ -1,13 +1,22 @@
 """Reversed gradients: sign flip, and reverse scaling."""
 
-import numpy as np
+from typing import Annotated
 
-from attacks.base import View, attack
-from attacks.checks import positive
+import numpy as np
+from pydantic import Field
+
+from signfed.attacks.core.view import View, attack
+from signfed.strategies.core.options import Range
 
 
 @attack(knowledge="own", stage="gradient")
-def reverse_scaling(view: View, *, factor: float = 3.0) -> np.ndarray:
+def reverse_scaling(
+    view: View,
+    *,
+    factor: Annotated[
+        float, Field(gt=0, allow_inf_nan=False, description="r"), Range(0.1, 1e3, log=True)
+    ] = 3.0,
+) -> np.ndarray:
     """Send the gradient reversed and scaled: -factor g.
 
     A sign channel loses the factor, and this is a sign flip.
@@ -18,7 +27,6 @@ def reverse_scaling(view: View, *, factor: float = 3.0) -> np.ndarray:
     Reference: Xu et al. 2022 (SignGuard), section VI-C, "Reverse Attack with Scaling".
     Deviation from the paper: none.
     """
-    positive("factor", factor)
     return np.float32(-factor) * view.own
 
 

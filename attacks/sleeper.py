@@ -1,12 +1,22 @@
 """Sleeper."""
 
-import numpy as np
+from typing import Annotated
 
-from attacks.base import View, attack
+import numpy as np
+from pydantic import Field
+
+from signfed.attacks.core.view import View, attack
+from signfed.strategies.core.options import Range
 
 
 @attack(knowledge="own", stage="message")
-def sleeper(view: View, *, rounds: int = 100) -> np.ndarray:
+def sleeper(
+    view: View,
+    *,
+    rounds: Annotated[
+        int, Field(ge=0, description="honest ones before it inverts"), Range(0, 300)
+    ] = 100,
+) -> np.ndarray:
     """Send honest values for the first `rounds` rounds, then the opposite of every one: -Y.
 
     Against rules with a memory: the weight that honesty earned is spent on lies.
@@ -16,6 +26,4 @@ def sleeper(view: View, *, rounds: int = 100) -> np.ndarray:
     Reference: none.
     Deviation from the paper: does not apply.
     """
-    if rounds < 0:
-        raise ValueError(f"rounds: expected a whole number of at least 0, got {rounds}")
-    return view.own.copy() if view.round <= rounds else -view.own
+    return view.own.copy() if view.server_round <= rounds else -view.own

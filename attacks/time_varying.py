@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
-from attacks.base import Attack, Knowledge, View
+from signfed.attacks.core.view import Attack, Knowledge, View
+from signfed.strategies.core.options import Choice
 
 STREAM = 0x7E  # keeps these draws apart from others of (seed, number)
 
@@ -30,27 +32,37 @@ class TimeVarying(Attack):
         most = max((part.knowledge for part in parts), key=Knowledge.__args__.index)
         return replace(bound, knowledge=most, truth=any(part.truth for part in parts))
 
-    def at(self, round: int, seed: int, ids: tuple[int, ...]) -> tuple[Attack, tuple[int, ...]]:
+    def at(
+        self, server_round: int, seed: int, ids: tuple[int, ...]
+    ) -> tuple[Attack, tuple[int, ...]]:
         """The attack of this round, and who attacks: all, or when `changing` some of them."""
         options = self.arguments | dict(self.options)
         if not isinstance(parts := options["attacks"], tuple):
             raise ValueError(f"attacks: expected attacks, built by build(), got {parts!r}")
-        generator = np.random.default_rng([seed, (round - 1) // options["period"], STREAM])
+        generator = np.random.default_rng([seed, (server_round - 1) // options["period"], STREAM])
         part = parts[generator.integers(len(parts))]
         if options["changing"] and ids:
             active = np.zeros(len(ids), dtype=bool)
             while not active.any():
                 active = generator.random(len(ids)) < 0.5
             ids = tuple(each for each, attacks in zip(ids, active, strict=True) if attacks)
-        return part.at(round, seed, ids)
+        return part.at(server_round, seed, ids)
 
 
 def _choose(
     view: View,
     *,
-    attacks: str = "none,random,noise,label-flip,byzmean,sign-flip,lie,min-max,min-sum",
-    period: int = 1,
-    changing: bool = False,
+    attacks: Annotated[
+        str, Field(description="drawn from, by name")
+    ] = "none,random,noise,label-flip,byzmean,sign-flip,lie,min-max,min-sum",
+    period: Annotated[
+        int,
+        Field(ge=0, description="rounds of each; 0: an epoch of a worker's data"),
+        Choice((1, 10, 50)),
+    ] = 1,
+    changing: Annotated[
+        bool, Field(description="whether only some of the attackers attack, others each time")
+    ] = False,
 ) -> np.ndarray:
     """Attack by one of several, drawn uniformly for each period from (seed, number of the period).
 

@@ -1,9 +1,13 @@
 """Colluders who know how a vote will end: among themselves, or of the honest."""
 
-import numpy as np
+from typing import Annotated
 
-from attacks.base import View, attack
-from attacks.rows import all_send, finite, lowest, signs
+import numpy as np
+from pydantic import Field
+
+from signfed.attacks.core.rows import all_send, finite, lowest, signs
+from signfed.attacks.core.view import View, attack
+from signfed.strategies.core.options import Range
 
 
 @attack(knowledge="colluders", stage="message")
@@ -19,7 +23,15 @@ def colluding_majority(view: View) -> np.ndarray:
 
 
 @attack(knowledge="omniscient", stage="message")
-def vote_aware(view: View, *, share: float = 1.0) -> np.ndarray:
+def vote_aware(
+    view: View,
+    *,
+    share: Annotated[
+        float,
+        Field(ge=0, le=1, description="of the coordinates, those with the closest vote first"),
+        Range(0.05, 1.0),
+    ] = 1.0,
+) -> np.ndarray:
     """All send -sign(V) where the honest margin |V| is smallest, and sign(V) elsewhere.
 
     V: sum of the honest rows, those with NaN or inf left out; sign(0) = +1. With share = 1 the

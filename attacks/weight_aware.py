@@ -1,12 +1,14 @@
 """Attackers who know the weights of signSGD-FD."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
-from attacks.base import View, attack
-from attacks.rows import is_finite, lowest, signs
+from signfed.attacks.core.rows import is_finite, lowest, signs
+from signfed.attacks.core.view import View, attack
+from signfed.strategies.core.options import Range
 
 P_MIN, P_MAX = 0.01, 0.99
 
@@ -24,7 +26,15 @@ def weights(findings: Mapping[str, Any], ids: Sequence[int]) -> np.ndarray:
 
 
 @attack(knowledge="server", stage="message")
-def weight_aware(view: View, *, share: float = 1.0) -> np.ndarray:
+def weight_aware(
+    view: View,
+    *,
+    share: Annotated[
+        float,
+        Field(ge=0, le=1, description="of the coordinates, those with the closest vote first"),
+        Range(0.05, 1.0),
+    ] = 1.0,
+) -> np.ndarray:
     """Turn the weighted vote where the attackers' weights suffice, and agree with it elsewhere.
 
     V = sum of w_i y_i over the honest, those with NaN or inf left out, and A = sum of |w_a| over

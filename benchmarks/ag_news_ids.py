@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from app.task import DataMissing, Dataset
-from app.task.datasets.text import UNKNOWN, VOCABULARY, as_tokens, padded
+from signfed.app.task import DataMissing, Dataset
+from signfed.app.task.datasets.text import UNKNOWN, VOCABULARY, as_tokens, padded
 
 
 def load(data_dir: Path, download: bool) -> Dataset:

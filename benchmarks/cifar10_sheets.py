@@ -19,8 +19,8 @@ from PIL import Image
 from rich.console import Console
 from torch import Tensor
 
-from app.task import DataMissing, Dataset
-from app.task.datasets.images import cifar10
+from signfed.app.task import DataMissing, Dataset
+from signfed.app.task.datasets.images import cifar10
 
 ROWS, COLUMNS, SIDE = 25, 40, 32
 SHEETS = {"train": 50, "test": 10}

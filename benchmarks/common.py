@@ -16,7 +16,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from strategies.kernels.compiled import mode
+from signfed.strategies.ops.kernels.compiled import mode
 
 
 def seconds(work: Callable[[], Any], *, repeat: int = 11, at_least: float = 0.0) -> float:

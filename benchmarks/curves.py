@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from rich.progress import track
 
-from app.config import build_strategy, parse
-from app.fleet import fleet
-from app.run import Run
-from app.task import TASKS
 from benchmarks.common import machine
+from signfed.app.config.run_config import build_strategy, parse
+from signfed.app.engines.local import local_engine
+from signfed.app.engines.run import Run
+from signfed.app.task import TASKS
 
 EVERY, LIARS = 10, 6
 RULES: dict[str, dict[str, Any]] = {
@@ -49,7 +49,9 @@ def curve(config: dict[str, Any]) -> list[float]:
     checked = parse(config)
     records: list[dict[str, Any]] = []
     problem = TASKS[checked.workload.task].problem(checked.workload)
-    fleet(Run(checked, build_strategy(checked), problem, None, lambda r, state: records.append(r)))
+    local_engine(
+        Run(checked, build_strategy(checked), problem, None, lambda r, state: records.append(r))
+    )
     return [record["test_accuracy"] for record in records if "test_accuracy" in record]
 
 

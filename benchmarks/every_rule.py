@@ -15,12 +15,12 @@ from pathlib import Path
 import torch
 from rich.progress import track
 
-from app.client_app import app as client_app
-from app.run_folder import read_summary
-from app.server_app import run
 from benchmarks.common import report
-from clients import ENCODERS
-from strategies import STRATEGIES
+from signfed.app.client_app import app as client_app
+from signfed.app.runs.folder import read_summary
+from signfed.app.server_app import run
+from signfed.clients import ENCODERS
+from signfed.strategies.registry import STRATEGIES
 from tests.grid import InProcessGrid
 
 ATTACKS = ("none", "sign-inversion")

@@ -25,18 +25,18 @@ import numpy as np
 import torch
 from rich.progress import track
 
-from app.config import parse
-from app.run_folder import model_sha256
-from app.task import TASKS, Classification, Problem
 from benchmarks import usual_flower
 from benchmarks.common import report
-from clients import ENCODERS
-from strategies import STRATEGIES
-from strategies.codecs import CODECS
+from signfed.app.config.run_config import parse
+from signfed.app.runs.folder import model_sha256
+from signfed.app.task import TASKS, Classification, Problem
+from signfed.clients import ENCODERS
+from signfed.strategies.core.codecs import CODECS
+from signfed.strategies.registry import STRATEGIES
 from tests.federation import federate
 from tests.grid import Tamper
-from tests.hostile.catalogue import catalogue, usual
-from tests.hostile.turn import Dialect, Fault, flower, hostile, signfed, silence
+from tests.strategies.server.hostile.catalogue import catalogue, usual
+from tests.strategies.server.hostile.turn import Dialect, Fault, flower, hostile, signfed, silence
 from tests.together import Together
 
 NODES, VICTIM, BATCH, LR = 15, 2, 64, 0.1
@@ -55,7 +55,7 @@ def ours(rule: str, encoder: str, rounds: int, tamper: dict[int, Tamper]) -> np.
     lr = 0.001 if _channel(rule) == "sign" else LR
     with (
         tempfile.TemporaryDirectory() as folder,
-        patch("app.run.model_sha256", wraps=model_sha256) as last,
+        patch("signfed.app.engines.run.model_sha256", wraps=model_sha256) as last,
     ):
         federate(
             Path(folder), nodes=NODES, tamper=tamper, strategy=rule, encoder=encoder, lr=lr,

@@ -22,8 +22,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.common import report
-from strategies import kernels
-from strategies.kernels import distances_of, eager
+from signfed.strategies.ops import kernels
+from signfed.strategies.ops.kernels import distances_of, eager
 
 Work = Callable[[], Any]
 MOST = 2**30  # bytes that a naive version touches, up to which it is tried

@@ -23,14 +23,14 @@ from typing import Any
 import psutil
 from rich.progress import track
 
-from app.run_folder import read_rounds, read_summary
 from benchmarks.common import report
+from signfed.app.runs.folder import read_rounds, read_summary
 
 ROOT = Path(__file__).parent.parent
 
 
 def start(*arguments: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "app.cli", "run", *arguments]
+    command = [sys.executable, "-m", "signfed.app.cli", "run", *arguments]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     return subprocess.Popen(command, cwd=ROOT, start_new_session=True, **quiet)
 
@@ -71,7 +71,7 @@ def attempt(path: Path, config: list[str], after: float, expected: str) -> dict[
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--times", type=int, default=20)
-    parser.add_argument("--engine", default="flower", choices=["flower", "fleet"])
+    parser.add_argument("--engine", default="flower", choices=["flower", "local"])
     parser.add_argument("--rounds", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--out", type=Path, default=None)

@@ -27,10 +27,11 @@ from flwr.app import Array, ArrayRecord, Message
 from flwr.serverapp import Grid
 
 from benchmarks.common import report
-from clients import ENCODERS
-from strategies import STRATEGIES, Federation, Participation, Step
-from strategies.registry import build
-from strategies.transport import wire
+from signfed.clients import ENCODERS
+from signfed.strategies.registry import STRATEGIES, build
+from signfed.strategies.server.federation import Federation, Participation
+from signfed.strategies.server.optimizer import Step
+from signfed.strategies.server.transport import wire
 
 NODES = 10
 ROWS = dict.fromkeys(("sign-fd", "signguard", "signguard-sim", "signguard-dist"), 8)
@@ -99,7 +100,6 @@ def resident(peak: bool = False) -> int:
 
 def measure(case: str, workers: int, n: int, rounds: int = 4) -> int:
     """Peak bytes above the start, in this process, which should be a fresh one."""
-    from tests.grid import TaskIdentity  # noqa: F401 - lets a Message be made here
 
     rule = build(STRATEGIES[case.split(",")[0]], n_byzantine=workers // 6, seed=0, **CASES[case])
     codec = ENCODERS[rule.encoder]().codec

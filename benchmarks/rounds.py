@@ -20,14 +20,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from app.config import build_strategy, parse
-from app.fleet import cores, fleet
-from app.flower import LocalFlower
-from app.report.scoring import Scorer
-from app.run import Run
-from app.run_folder import read_rounds, read_summary
-from app.task import Classification, Dataset, Spec, build
 from benchmarks.common import report, seconds
+from signfed.app.config.run_config import build_strategy, parse
+from signfed.app.engines.local import cores, local_engine
+from signfed.app.engines.run import Run
+from signfed.app.engines.superlink import LocalFlower
+from signfed.app.runs.folder import read_rounds, read_summary
+from signfed.app.runs.scoring import Scorer
+from signfed.app.task import Classification, Dataset, Spec, build
 
 WORKERS, BATCH = 15, 64
 RULES = ("sign-mv", "sign-fd", "signguard", "multi-krum")
@@ -83,10 +83,12 @@ def fleet_rows(task: str, rounds: int) -> Iterator[dict[str, Any]]:
             config = parse(given | {"evaluate-every": rounds})
             clock = Clock(bare)
             observe = Scorer(config.byzantine_ids, WORKERS)
-            fleet(Run(config, build_strategy(config), problem(task), observe, clock.on_round))
+            local_engine(
+                Run(config, build_strategy(config), problem(task), observe, clock.on_round)
+            )
             a, b = median(clock.ours[WARM_UP:-1]), median(clock.floor[WARM_UP:-1])
             yield {
-                "engine": "fleet", "task": task, "rule": rule, "ms per round": 1e3 * a,
+                "engine": "local", "task": task, "rule": rule, "ms per round": 1e3 * a,
                 "rounds/s": 1 / a, "floor": "bare gradients", "floor ms": 1e3 * b, "ratio": a / b,
             }  # fmt: skip
 
@@ -169,13 +171,13 @@ def byzfl_rows(task: str, repeat: int) -> Iterator[dict[str, Any]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="+", default=["fleet", "flower", "byzfl"])
+    parser.add_argument("--only", nargs="+", default=["local", "flower", "byzfl"])
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
     parser.add_argument("--rounds", type=int, default=None, help="of each, in place of enough")
     parser.add_argument("--out", type=Path, default=None)
     given = parser.parse_args()
     rows: list[dict[str, Any]] = []
-    if "fleet" in given.only:
+    if "local" in given.only:
         rows += [row for t in given.tasks for row in fleet_rows(t, given.rounds or TASKS[t][0])]
     if "byzfl" in given.only:
         rows += [row for t in given.tasks for row in byzfl_rows(t, given.rounds or TASKS[t][1])]

@@ -15,9 +15,9 @@ import torch
 from rich.progress import Progress
 
 from benchmarks.common import report, seconds
-from clients import ENCODERS
-from strategies import STRATEGIES, Updates
-from strategies.registry import build
+from signfed.clients import ENCODERS
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.registry import STRATEGIES, build
 
 LARGEST = 3 * 2**30  # bytes of float32 rows that are tried; a sort takes three times as much
 MANY = 1 << 26  # values of which a call takes seconds: one is timed, and no naive version

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from app.config import build_strategy, parse
-from app.fleet import fleet
-from app.run import Run
-from app.task.problem import Asked
 from benchmarks.common import report
-from clients import Relabel
+from signfed.app.config.run_config import build_strategy, parse
+from signfed.app.engines.local import local_engine
+from signfed.app.engines.run import Run
+from signfed.app.task.problem import Asked
+from signfed.clients import Relabel
 
 BASE = {"workers": 15, "parameters": 100_000, "rounds": 20}
 SWEEPS = {
@@ -44,7 +44,7 @@ class Bowl:
         return torch.from_numpy(draws.standard_normal(self._dimensions, dtype=np.float32))
 
     def gradient(
-        self, parameters: np.ndarray, worker: int, round: int, relabel: Relabel | None = None
+        self, parameters: np.ndarray, worker: int, server_round: int, relabel: Relabel | None = None
     ) -> np.ndarray:
         return np.roll(parameters, worker)
 
@@ -66,7 +66,9 @@ def measure(rule: str, what: str, workers: int, parameters: int, rounds: int) ->
     })  # fmt: skip
     records: list[dict[str, Any]] = []
     bowl = Bowl(parameters)
-    fleet(Run(config, build_strategy(config), bowl, None, lambda r, state: records.append(r)))
+    local_engine(
+        Run(config, build_strategy(config), bowl, None, lambda r, state: records.append(r))
+    )
     last = [r["seconds"] for r in records[-11:-1]]
     server = median(s["server"] for s in last)
     clients = median(s["clients"] for s in last)

@@ -23,13 +23,16 @@ import torch
 from rich.progress import track
 from torch import nn
 
-from app.task import PARTITIONS, TASKS, Gradients, evaluate, flatten
-from attacks import ATTACKS, Attack, attack
 from benchmarks.common import report
-from clients import ENCODERS, Adversary, ByzantineClient, HonestClient
-from strategies import RobustStrategy, SignFD, SignMV, Step, Updates
-from strategies.seeds import generator
-from strategies.step import Descent
+from signfed.app.task import PARTITIONS, TASKS, Gradients, evaluate, flatten
+from signfed.attacks import ATTACKS, Attack, attack
+from signfed.clients import ENCODERS, Adversary, ByzantineClient, HonestClient
+from signfed.strategies.core.seeds import generator
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.server.optimizer import Descent, Step
+from signfed.strategies.server.strategy import RobustStrategy
+from signfed.strategies.sign_fd import SignFD
+from signfed.strategies.sign_mv import SignMV
 
 WORKERS, BATCH, CPU = 15, 64, torch.device("cpu")
 RULES = ("sign-mv", "alg1", "eq17", "pooled", "blocks")

@@ -19,14 +19,14 @@ from typing import Any
 
 from rich.progress import track
 
-from app.client_app import app as client_app
-from app.run_folder import read_rounds, read_summary
-from app.server_app import run
-from app.task import TASKS
 from benchmarks.common import report
 from benchmarks.rounds import random_images
-from clients import ENCODERS
-from strategies import STRATEGIES
+from signfed.app.client_app import app as client_app
+from signfed.app.runs.folder import read_rounds, read_summary
+from signfed.app.server_app import run
+from signfed.app.task import TASKS
+from signfed.clients import ENCODERS
+from signfed.strategies.registry import STRATEGIES
 from tests.grid import InProcessGrid
 
 N, WORKERS, ROUNDS, TOP_K = 582_026, 15, 3, 0.1

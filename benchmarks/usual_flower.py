@@ -10,7 +10,7 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MetricR
 from flwr.clientapp import ClientApp
 from flwr.serverapp.strategy import Bulyan, FedAvg, FedMedian, FedTrimmedAvg, Krum, Strategy
 
-from app.task import Problem
+from signfed.app.task import Problem
 from tests.grid import InProcessGrid, Tamper
 
 STRATEGIES: dict[str, Callable[..., Strategy]] = {
@@ -30,8 +30,8 @@ def client(problem: Problem, lr: float, num_examples: int) -> ClientApp:
     def train(message: Message, context: Context) -> Message:
         parameters = message.content["arrays"]["parameters"].numpy()
         worker = int(context.node_config["partition-id"])
-        round = int(message.content["config"]["server-round"])
-        gradient = problem.gradient(parameters, worker, round)
+        server_round = int(message.content["config"]["server-round"])
+        gradient = problem.gradient(parameters, worker, server_round)
         after = parameters - np.float32(lr) * gradient
         content = {
             "arrays": ArrayRecord({"parameters": Array(after)}),

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.common import report, seconds
-from clients import ENCODERS
+from signfed.clients import ENCODERS
 
 
 def main() -> None:

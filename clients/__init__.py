@@ -1,10 +1,10 @@
 """What a node does: one NumPyClient per hosted worker, honest or Byzantine."""
 
-from clients.adversary import Adversary
-from clients.byzantine import ByzantineClient
-from clients.coded import CodedGradients
-from clients.encoders import ENCODERS, Encoder
-from clients.honest import GradientFn, HonestClient, Memory, Relabel
+from signfed.clients.adversary import Adversary
+from signfed.clients.byzantine import ByzantineClient
+from signfed.clients.coded import CodedGradients
+from signfed.clients.encoders import ENCODERS, Encoder
+from signfed.clients.honest import GradientFn, HonestClient, Memory, Relabel
 
 __all__ = [
     "ENCODERS",

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from clients.adversary import Adversary
-from clients.encoders import Encoder
-from clients.honest import GradientFn, HonestClient, Memory, Relabel
+from signfed.clients.adversary import Adversary
+from signfed.clients.encoders import Encoder
+from signfed.clients.honest import GradientFn, HonestClient, Memory, Relabel
 
 
 class ByzantineClient(HonestClient):
@@ -42,36 +42,44 @@ class ByzantineClient(HonestClient):
         self.adversary = adversary
         self.poisoned = poisoned
 
-    def local_gradient(self, parameters: np.ndarray, round: int) -> np.ndarray:
-        attack = self.adversary.does(self.worker, round)
+    def local_gradient(self, parameters: np.ndarray, server_round: int) -> np.ndarray:
+        attack = self.adversary.does(self.worker, server_round)
         if attack is None or attack.stage != "data":
-            return super().local_gradient(parameters, round)
-        relabel = self.adversary.relabel(attack, self.worker, round)
-        return self.poisoned(relabel)(parameters, self.worker, round)
+            return super().local_gradient(parameters, server_round)
+        relabel = self.adversary.relabel(attack, self.worker, server_round)
+        return self.poisoned(relabel)(parameters, self.worker, server_round)
 
-    def update(self, parameters: np.ndarray, round: int) -> np.ndarray:
-        own = super().update(parameters, round)
-        attack = self.adversary.does(self.worker, round)
+    def update(self, parameters: np.ndarray, server_round: int) -> np.ndarray:
+        own = super().update(parameters, server_round)
+        attack = self.adversary.does(self.worker, server_round)
         if attack is None or attack.stage != "gradient":
             return own
 
         def honestly(worker: int) -> np.ndarray:
-            return own if worker == self.worker else self._peer(worker).update(parameters, round)
+            return (
+                own
+                if worker == self.worker
+                else self._peer(worker).update(parameters, server_round)
+            )
 
-        return self.adversary.row(self.worker, parameters, round, honestly)
+        return self.adversary.row(self.worker, parameters, server_round, honestly)
 
-    def message(self, parameters: np.ndarray, round: int) -> np.ndarray:
-        row = super().message(parameters, round)
-        attack = self.adversary.does(self.worker, round)
+    def message(self, parameters: np.ndarray, server_round: int) -> np.ndarray:
+        row = super().message(parameters, server_round)
+        attack = self.adversary.does(self.worker, server_round)
         if attack is None or attack.stage != "message":
             return row
         codec, n = self.encoder.codec, len(parameters)
 
         def honestly(worker: int) -> np.ndarray:
-            sent = row if worker == self.worker else self._peer(worker).message(parameters, round)
+            sent = (
+                row
+                if worker == self.worker
+                else self._peer(worker).message(parameters, server_round)
+            )
             return codec.decode(sent, n)
 
-        return codec.encode(self.adversary.row(self.worker, parameters, round, honestly))
+        return codec.encode(self.adversary.row(self.worker, parameters, server_round, honestly))
 
     def _peer(self, worker: int) -> HonestClient:
         return HonestClient(worker, self.gradient, self.encoder, seed=self.seed)

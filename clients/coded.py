@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from clients.honest import GradientFn
-from strategies.seeds import generator
+from signfed.clients.honest import GradientFn
+from signfed.strategies.core.seeds import generator
 
 
 def local_vote(signs: np.ndarray) -> np.ndarray:
@@ -36,22 +36,24 @@ class CodedGradients:
         self._seed = seed
         self._signs: dict[tuple[int, int], np.ndarray] = {}
 
-    def __call__(self, parameters: np.ndarray, worker: int, round: int) -> np.ndarray:
+    def __call__(self, parameters: np.ndarray, worker: int, server_round: int) -> np.ndarray:
         partitions = np.flatnonzero(self._allocation[worker])
-        votes = [self.sign(parameters, int(j), round) for j in partitions]
+        votes = [self.sign(parameters, int(j), server_round) for j in partitions]
         shape = (len(votes), len(parameters))
         return local_vote(np.reshape(votes, shape))
 
-    def sign(self, parameters: np.ndarray, partition: int, round: int) -> np.ndarray:
+    def sign(self, parameters: np.ndarray, partition: int, server_round: int) -> np.ndarray:
         """Sign of a partition's gradient, computed in the first call: int8 +1/-1 [N]."""
-        if (partition, round) not in self._signs:
-            self._signs[partition, round] = self._computed(parameters, partition, round)
-        return self._signs[partition, round]
+        if (partition, server_round) not in self._signs:
+            self._signs[partition, server_round] = self._computed(
+                parameters, partition, server_round
+            )
+        return self._signs[partition, server_round]
 
-    def _computed(self, parameters: np.ndarray, partition: int, round: int) -> np.ndarray:
-        gradient = self._gradient(parameters, partition, round)
+    def _computed(self, parameters: np.ndarray, partition: int, server_round: int) -> np.ndarray:
+        gradient = self._gradient(parameters, partition, server_round)
         if self._noise:
-            draws = generator(self._seed, "noise", partition, round)
+            draws = generator(self._seed, "noise", partition, server_round)
             noise = draws.standard_normal(len(gradient), dtype=np.float32)
             gradient = gradient + np.float32(self._noise) * noise
         return np.where(gradient >= 0, np.int8(1), np.int8(-1))

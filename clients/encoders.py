@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field
 
-from strategies.codecs import Codec, Float32Codec, SignCodec, TopKCodec
+from signfed.strategies.core.codecs import Codec, Float32Codec, SignCodec, TopKCodec
+from signfed.strategies.core.options import checked
 
 # (vector float32 [N], generator) -> float32 [N]
 Prepare = Callable[[np.ndarray, np.random.Generator], np.ndarray]
@@ -86,29 +89,41 @@ class Encoder:
         return row, vector - self.codec.decode(row, len(vector))
 
 
-def _sto_sign(scale: float = 0.012) -> Encoder:
-    """One bit drawn with a probability that grows with the gradient; unbiased vote."""
-    if not 0 < scale < np.inf:
-        raise ValueError(f"scale: expected a finite number above 0, got {scale}")
+@checked
+def _sto_sign(
+    scale: Annotated[
+        float, Field(gt=0, allow_inf_nan=False, description="b, where a gradient counts as large")
+    ] = 0.012,
+) -> Encoder:
+    """A coin for each coordinate, heavier the larger the gradient."""
     return Encoder(SignCodec(), partial(stochastic_sign, scale=scale))
 
 
-def _noisy_sign(std: float = 1e-3) -> Encoder:
+@checked
+def _noisy_sign(
+    std: Annotated[
+        float, Field(ge=0, allow_inf_nan=False, description="standard deviation of the noise")
+    ] = 1e-3,
+) -> Encoder:
     """The sign of the gradient plus Gaussian noise."""
-    if not 0 <= std < np.inf:
-        raise ValueError(f"std: expected a finite number of at least 0, got {std}")
     return Encoder(SignCodec(), partial(add_noise, std=std))
 
 
-def _top_k(fraction: float = 0.1) -> Encoder:
+@checked
+def _top_k(
+    fraction: Annotated[float, Field(gt=0, le=1, description="K/N, share that is sent")] = 0.1,
+) -> Encoder:
     """The largest coordinates as float32 with a bitmap; the rest is remembered."""
     return Encoder(TopKCodec(fraction), feedback=True)
 
 
-def _sign(zero: str = "plus") -> Encoder:
+@checked
+def _sign(
+    zero: Annotated[
+        Literal["plus", "random"], Field(description="what an exact 0 is sent as: +1, or a coin")
+    ] = "plus",
+) -> Encoder:
     """One bit per coordinate: the sign; an exact 0 as +1, or as a coin ("random")."""
-    if zero not in ("plus", "random"):
-        raise ValueError(f"zero: expected plus or random; got {zero!r}")
     return Encoder(SignCodec(), random_zeros if zero == "random" else None)
 
 

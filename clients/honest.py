@@ -8,8 +8,8 @@ from functools import partial
 import numpy as np
 from flwr.client import NumPyClient
 
-from clients.encoders import Encoder
-from strategies.seeds import generator
+from signfed.clients.encoders import Encoder
+from signfed.strategies.core.seeds import generator
 
 # (parameters float32 [N], worker id, round) -> gradient float32 [N]; pure.
 GradientFn = Callable[[np.ndarray, int, int], np.ndarray]
@@ -47,13 +47,13 @@ class HonestClient(NumPyClient):
         self.momentum = momentum
         self.memory = dict(memory or {})
 
-    def local_gradient(self, parameters: np.ndarray, round: int) -> np.ndarray:
+    def local_gradient(self, parameters: np.ndarray, server_round: int) -> np.ndarray:
         """The gradient on this worker's batch of the round: float32 [N]."""
-        return self.gradient(parameters, self.worker, round)
+        return self.gradient(parameters, self.worker, server_round)
 
-    def update(self, parameters: np.ndarray, round: int) -> np.ndarray:
+    def update(self, parameters: np.ndarray, server_round: int) -> np.ndarray:
         """What this worker sends, before encoding: float32 [N]."""
-        gradient = self.local_gradient(parameters, round)
+        gradient = self.local_gradient(parameters, server_round)
         if not self.momentum or not np.isfinite(gradient).all():
             return gradient  # a broken gradient costs its round, not the momentum
         before = self.memory.get("momentum", np.float32(0.0))
@@ -61,17 +61,17 @@ class HonestClient(NumPyClient):
         self.memory["momentum"] = beta * before + (1 - beta) * gradient
         return self.memory["momentum"]
 
-    def encode(self, update: np.ndarray, round: int) -> np.ndarray:
+    def encode(self, update: np.ndarray, server_round: int) -> np.ndarray:
         """float32 [N] -> the row that is sent."""
-        draws = partial(generator, self.seed, "encode", self.worker, round)
+        draws = partial(generator, self.seed, "encode", self.worker, server_round)
         row, left = self.encoder.encode(update, self.memory.get("error"), draws)
         if left is not None:
             self.memory["error"] = left
         return row
 
-    def message(self, parameters: np.ndarray, round: int) -> np.ndarray:
+    def message(self, parameters: np.ndarray, server_round: int) -> np.ndarray:
         """The row of this round."""
-        return self.encode(self.update(parameters, round), round)
+        return self.encode(self.update(parameters, server_round), server_round)
 
     def fit(
         self, parameters: list[np.ndarray], config: dict[str, int]

@@ -6,12 +6,12 @@ from typing import Any
 
 from torch import Tensor
 
-from strategies.base import RobustStrategy
-from strategies.kernels import squared_distances
-from strategies.krum import krum_scores, lowest
-from strategies.linalg import coordinate_median, ordered
-from strategies.preconditions import at_least
-from strategies.updates import Updates
+from signfed.strategies.core.preconditions import at_least
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.krum import krum_scores, lowest
+from signfed.strategies.ops.kernels import squared_distances
+from signfed.strategies.ops.linalg import coordinate_median, ordered
+from signfed.strategies.server.strategy import RobustStrategy
 
 
 def krum_selection(squared: Tensor, f: int, count: int) -> list[int]:
@@ -55,7 +55,7 @@ class Bulyan(RobustStrategy):
 
     def __init__(self, n_byzantine: int = 0) -> None:
         self.n_byzantine = n_byzantine
-        self._trusted: list[int] = []
+        self._accepted: list[int] = []
 
     def admissible(self, n: int) -> str | None:
         return at_least("bulyan", n, self.n_byzantine, per_liar=4, more=3)
@@ -63,9 +63,9 @@ class Bulyan(RobustStrategy):
     def aggregate(self, updates: Updates) -> Tensor:
         rows, theta = updates.dense(), updates.n - 2 * self.n_byzantine
         chosen = sorted(krum_selection(squared_distances(rows), self.n_byzantine, theta))
-        self._trusted = updates.ids[chosen].tolist()
+        self._accepted = updates.ids[chosen].tolist()
         return mean_around_median(rows[chosen], theta - 2 * self.n_byzantine)
 
     def diagnostics(self) -> dict[str, Any]:
         """trusted: ids that Krum selected."""
-        return {"trusted": self._trusted}
+        return {"accepted": self._accepted}

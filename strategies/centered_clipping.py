@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from strategies.base import RobustStrategy
-from strategies.linalg import combine, norms
-from strategies.updates import Updates
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.ops.linalg import combine, norms
+from signfed.strategies.server.strategy import RobustStrategy
 
 LARGEST = torch.finfo(torch.float32).max
 
@@ -36,11 +39,13 @@ class CenteredClipping(RobustStrategy):
 
     encoder = "float32"
 
-    def __init__(self, radius: float = 10.0, iterations: int = 3) -> None:
-        if not radius > 0:
-            raise ValueError(f"radius: expected a number above 0, got {radius}")
-        if iterations < 1:
-            raise ValueError(f"iterations: expected at least 1, got {iterations}")
+    def __init__(
+        self,
+        radius: Annotated[
+            float, Field(gt=0, description="tau, how far a row may pull; inf: the mean")
+        ] = 10.0,
+        iterations: Annotated[int, Field(ge=1, description="clipped steps a round")] = 3,
+    ) -> None:
         self.radius = radius
         self.iterations = iterations
         self._centre: Tensor | None = None

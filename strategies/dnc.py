@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from strategies.base import RobustStrategy
-from strategies.krum import lowest
-from strategies.linalg import average, central_gram
-from strategies.preconditions import majority_honest
-from strategies.seeds import generator
-from strategies.updates import Updates
+from signfed.strategies.core.preconditions import majority_honest
+from signfed.strategies.core.seeds import generator
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.krum import lowest
+from signfed.strategies.ops.linalg import average, central_gram
+from signfed.strategies.server.strategy import RobustStrategy
 
 
 def spectral_scores(rows: Tensor) -> Tensor:
@@ -49,21 +50,23 @@ class DnC(RobustStrategy):
         self,
         n_byzantine: int = 0,
         seed: int = 0,
-        coordinates: int = 10_000,
-        iterations: int = 1,
-        filter_factor: float = 1.0,
+        coordinates: Annotated[
+            int, Field(ge=1, description="b, coordinates drawn in an iteration")
+        ] = 10_000,
+        iterations: Annotated[
+            int, Field(ge=1, description="filters; rows that pass all of them are averaged")
+        ] = 1,
+        filter_factor: Annotated[
+            float,
+            Field(ge=0, allow_inf_nan=False, description="c: floor(c f) rows are removed"),
+        ] = 1.0,
     ) -> None:
-        for name, value in (("coordinates", coordinates), ("iterations", iterations)):
-            if value < 1:
-                raise ValueError(f"{name}: expected at least 1, got {value}")
-        if not 0 <= filter_factor < math.inf:
-            raise ValueError(f"filter_factor: expected at least 0, got {filter_factor}")
         self.n_byzantine = n_byzantine
         self.seed = seed
         self.coordinates = coordinates
         self.iterations = iterations
         self.filter_factor = filter_factor
-        self._trusted: list[int] = []
+        self._accepted: list[int] = []
 
     def admissible(self, n: int) -> str | None:
         removed = self._removed()
@@ -79,18 +82,18 @@ class DnC(RobustStrategy):
             kept = set(lowest(scores, updates.n - self._removed()).tolist())
             good = kept if good is None else good & kept
         chosen = torch.tensor(sorted(good or kept))
-        self._trusted = updates.ids[chosen].tolist()
+        self._accepted = updates.ids[chosen].tolist()
         return average(rows, chosen.to(rows.device))
 
     def diagnostics(self) -> dict[str, Any]:
         """trusted: ids of the averaged rows."""
-        return {"trusted": self._trusted}
+        return {"accepted": self._accepted}
 
     def _removed(self) -> int:
         return math.floor(self.filter_factor * self.n_byzantine)
 
     def _drawn(self, updates: Updates, iteration: int) -> Tensor:
-        draws = generator(self.seed, "dnc", updates.round, iteration)
+        draws = generator(self.seed, "dnc", updates.server_round, iteration)
         n = updates.n_coordinates
         b = min(self.coordinates, n)
         drawn = draws.choice(n, b, replace=False, shuffle=False)

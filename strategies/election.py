@@ -6,17 +6,17 @@ partition j), b liars that the code stands, r = sum(G) / n the redundancy (gradi
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field
 from torch import Tensor
 
-from strategies.base import RobustStrategy
-from strategies.seeds import generator
-from strategies.updates import Updates
-from strategies.vote import majority_vote
+from signfed.strategies.core.seeds import generator
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.ops.vote import majority_vote
+from signfed.strategies.server.strategy import RobustStrategy
 
-CODES = ("deterministic", "bernoulli")
 MAX_DRAWS = 10_000  # of a Bernoulli matrix without an empty row
 
 
@@ -82,7 +82,8 @@ class ElectionCoding(RobustStrategy):
     n_byzantine: b that the deterministic code is built for; the real number may differ.
     code: "deterministic" or "bernoulli". redundancy: r of the Bernoulli code. resample: see
     `bernoulli_matrix`. noise: standard deviation that each holder adds to a partition's gradient.
-    seed: of the Bernoulli matrix, drawn once a run.
+    batch: rho, the share of the run's batch size that a partition's gradient takes; whoever
+    computes the gradients goes by it. seed: of the Bernoulli matrix, drawn once a run.
     Precondition: deterministic: n odd and b <= (n-1)/2. A missing worker counts as a liar: the
     vote is exact while liars + missing <= b (`spare` in the diagnostics is b - missing).
     Reference: Sohn et al. 2020, Algorithm 1.
@@ -97,21 +98,36 @@ class ElectionCoding(RobustStrategy):
         self,
         n_byzantine: int = 0,
         seed: int = 0,
-        code: str = "deterministic",
-        redundancy: float = 2.0,
-        resample: bool = True,
-        noise: float = 0.0,
+        code: Annotated[
+            Literal["deterministic", "bernoulli"],
+            Field(description="how partitions are allocated to workers"),
+        ] = "deterministic",
+        redundancy: Annotated[
+            float, Field(gt=0, description="r of the Bernoulli code, partitions per worker")
+        ] = 2.0,
+        resample: Annotated[
+            bool, Field(description="draw the Bernoulli code again until no worker is without one")
+        ] = True,
+        noise: Annotated[
+            float,
+            Field(
+                ge=0,
+                allow_inf_nan=False,
+                description="standard deviation of noise on a partition's gradient",
+            ),
+        ] = 0.0,
+        batch: Annotated[
+            float,
+            Field(gt=0, le=1, description="rho, share of batch-size of a partition's gradient"),
+        ] = 1.0,
     ) -> None:
-        if code not in CODES:
-            raise ValueError(f"code: expected one of {', '.join(CODES)}; got {code!r}")
-        if not 0 <= noise < np.inf:
-            raise ValueError(f"noise: expected a finite number of at least 0, got {noise}")
         self.n_byzantine = n_byzantine
         self.seed = seed
         self.code = code
         self.redundancy = redundancy
         self.resample = resample
         self.noise = noise
+        self.batch = batch
         self._num_workers = 0
         self._bits = b""
         self._findings: dict[str, Any] = {}

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from strategies.base import RobustStrategy
-from strategies.kernels import distances_of
-from strategies.linalg import central_gram, combine
-from strategies.updates import Updates
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.ops.kernels import distances_of
+from signfed.strategies.ops.linalg import central_gram, combine
+from signfed.strategies.server.strategy import RobustStrategy
 
 FAR = 1e6  # times the typical distance: from there on a row is a direction
 ON_A_ROW = 1e-5  # times the typical distance: nearer than that is on it
@@ -126,15 +127,15 @@ class GeometricMedian(RobustStrategy):
 
     def __init__(
         self,
-        eps: float = 1e-6,
-        max_iterations: int = 1000,
-        tolerance: float = 1e-8,
-        reweight: bool = False,
+        eps: Annotated[float, Field(gt=0, description="smoothing of the distances")] = 1e-6,
+        max_iterations: Annotated[int, Field(ge=1, description="Weiszfeld steps at most")] = 1000,
+        tolerance: Annotated[
+            float, Field(ge=0, description="step, in typical distances, that ends the search")
+        ] = 1e-8,
+        reweight: Annotated[
+            bool, Field(description="weigh rows by their nearness, twice: the SignGuard authors'")
+        ] = False,
     ) -> None:
-        if not eps > 0:
-            raise ValueError(f"eps: expected a number above 0, got {eps}")
-        if max_iterations < 1:
-            raise ValueError(f"max_iterations: expected at least 1, got {max_iterations}")
         self.eps = eps
         self.max_iterations = max_iterations
         self.tolerance = tolerance

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from strategies.base import RobustStrategy
-from strategies.kernels import squared_distances
-from strategies.linalg import average
-from strategies.preconditions import at_least
-from strategies.updates import Updates
+from signfed.strategies.core.preconditions import at_least
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.ops.kernels import squared_distances
+from signfed.strategies.ops.linalg import average
+from signfed.strategies.server.strategy import RobustStrategy
 
 
 def krum_scores(squared: Tensor, neighbours: int) -> Tensor:
@@ -32,6 +33,11 @@ def lowest(scores: Tensor, k: int) -> Tensor:
     return rounded.argsort(stable=True)[:k]
 
 
+Selected = Annotated[int, Field(ge=0, description="rows averaged; 0: n-f-2")]
+Neighbours = Annotated[int, Field(ge=0, description="distances summed in a score; 0: n-f-2")]
+Strict = Annotated[bool, Field(description="whether n < 2f+3 is an error")]
+
+
 class MultiKrum(RobustStrategy):
     """Mean of the rows with the lowest Krum scores: float32 [N].
 
@@ -48,11 +54,12 @@ class MultiKrum(RobustStrategy):
     name = "multi-krum"
 
     def __init__(
-        self, n_byzantine: int = 0, selected: int = 0, neighbours: int = 0, strict: bool = True
+        self,
+        n_byzantine: int = 0,
+        selected: Selected = 0,
+        neighbours: Neighbours = 0,
+        strict: Strict = True,
     ) -> None:
-        for name, value in (("selected", selected), ("neighbours", neighbours)):
-            if value < 0:
-                raise ValueError(f"{name}: expected a whole number of at least 0, got {value}")
         self.n_byzantine = n_byzantine
         self.selected = selected
         self.neighbours = neighbours
@@ -75,7 +82,7 @@ class MultiKrum(RobustStrategy):
         ids = updates.ids.tolist()
         self._findings = {
             "scores": dict(zip(ids, scores.tolist(), strict=True)),
-            "trusted": sorted(ids[i] for i in chosen.tolist()),
+            "accepted": sorted(ids[i] for i in chosen.tolist()),
         }
         return average(rows, chosen)
 
@@ -92,5 +99,7 @@ class Krum(MultiKrum):
 
     name = "krum"
 
-    def __init__(self, n_byzantine: int = 0, neighbours: int = 0, strict: bool = True) -> None:
+    def __init__(
+        self, n_byzantine: int = 0, neighbours: Neighbours = 0, strict: Strict = True
+    ) -> None:
         super().__init__(n_byzantine, 1, neighbours, strict)

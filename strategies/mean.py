@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from strategies.base import RobustStrategy
-from strategies.updates import Updates
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.server.strategy import RobustStrategy
 
 
 class Mean(RobustStrategy):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from strategies.base import RobustStrategy
-from strategies.linalg import coordinate_median
-from strategies.updates import Updates
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.ops.linalg import coordinate_median
+from signfed.strategies.server.strategy import RobustStrategy
 
 
 class CoordinateMedian(RobustStrategy):

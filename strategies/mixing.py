@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from strategies.base import RobustStrategy
-from strategies.kernels import squared_distances
-from strategies.preconditions import majority_honest
-from strategies.seeds import generator
-from strategies.updates import Updates
+from signfed.strategies.core.preconditions import majority_honest
+from signfed.strategies.core.seeds import generator
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.ops.kernels import squared_distances
+from signfed.strategies.server.strategy import RobustStrategy
 
 
 def bucket_means(rows: Tensor, order: Tensor, size: int) -> Tensor:
@@ -91,49 +92,52 @@ class NearestNeighbourMixing(Mixed):
 
     def mix(self, updates: Updates) -> Updates:
         mixed = nearest_neighbour_means(updates.dense(), self.n_byzantine)
-        return Updates.from_matrix(mixed, updates.ids, round=updates.round)
+        return Updates.from_matrix(mixed, updates.ids, server_round=updates.server_round)
 
 
 class Bucketing(Mixed):
     """Means of random buckets before a rule: ceil(n/s) rows, at worst f of them bad.
 
-    bucket_size: s >= 1. seed: of the buckets, drawn anew each round.
+    size: s >= 1. seed: of the buckets, drawn anew each round.
     Precondition: the inner rule's on ceil(n/s) rows; it must not remember workers.
     Reference: Karimireddy et al. 2022, Algorithm 1 (bucketing).
     Deviation from the paper: none.
     """
 
-    def __init__(self, inner: RobustStrategy, bucket_size: int = 2, seed: int = 0) -> None:
+    def __init__(
+        self,
+        inner: RobustStrategy,
+        size: Annotated[int, Field(ge=1, description="s, rows in a bucket")] = 2,
+        seed: int = 0,
+    ) -> None:
         super().__init__(inner)
-        if bucket_size < 1:
-            raise ValueError(f"bucket_size: expected at least 1, got {bucket_size}")
         if inner.remembers_workers:
             raise ValueError(
                 f"{type(inner).__name__} keeps a record of each worker, which random buckets "
                 "mix up; expected another rule, or nnm in place of bucketing"
             )
-        self.bucket_size = bucket_size
+        self.size = size
         self.seed = seed
         self._buckets: list[list[int]] = []
 
     def n_mixed(self, n: int) -> int:
-        return -(-n // self.bucket_size)
+        return -(-n // self.size)
 
     def mix(self, updates: Updates) -> Updates:
-        draws = generator(self.seed, "bucketing", updates.round)
+        draws = generator(self.seed, "bucketing", updates.server_round)
         order = torch.from_numpy(draws.permutation(updates.n))
-        self._buckets = [ids.tolist() for ids in updates.ids[order].split(self.bucket_size)]
-        mixed = bucket_means(updates.dense(), order.to(updates.rows.device), self.bucket_size)
-        return Updates.from_matrix(mixed, round=updates.round)
+        self._buckets = [ids.tolist() for ids in updates.ids[order].split(self.size)]
+        mixed = bucket_means(updates.dense(), order.to(updates.rows.device), self.size)
+        return Updates.from_matrix(mixed, server_round=updates.server_round)
 
     def diagnostics(self) -> dict[str, Any]:
         """trusted: the workers of the trusted buckets; weights: a bucket's, shared by its workers;
         all else is the inner rule's, by bucket.
         """
         found = self.inner.diagnostics()
-        if "trusted" in found:
-            members = sorted(w for bucket in found["trusted"] for w in self._buckets[bucket])
-            found = found | {"trusted": members, "buckets": self._buckets}
+        if "accepted" in found:
+            members = sorted(w for bucket in found["accepted"] for w in self._buckets[bucket])
+            found = found | {"accepted": members, "buckets": self._buckets}
         if "weights" in found:
             shares = [found["weights"].get(b, 0.0) for b in range(len(self._buckets))]
             by_worker = {

@@ -9,23 +9,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from strategies.base import RobustStrategy
-from strategies.bulyan import Bulyan
-from strategies.centered_clipping import CenteredClipping
-from strategies.dnc import DnC
-from strategies.election import ElectionCoding
-from strategies.geometric_median import GeometricMedian
-from strategies.krum import Krum, MultiKrum
-from strategies.mean import Mean
-from strategies.median import CoordinateMedian
-from strategies.mixing import Bucketing, NearestNeighbourMixing
-from strategies.reputation_mv import ReputationMV
-from strategies.sign_fd import SignFD
-from strategies.sign_mv import SignMV
-from strategies.signguard import SignGuard, SignGuardDist, SignGuardSim
-from strategies.training import fallback
-from strategies.trimmed_mean import TrimmedMean
-from strategies.updates import Updates
+from signfed.strategies.bulyan import Bulyan
+from signfed.strategies.centered_clipping import CenteredClipping
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.dnc import DnC
+from signfed.strategies.election import ElectionCoding
+from signfed.strategies.geometric_median import GeometricMedian
+from signfed.strategies.krum import Krum, MultiKrum
+from signfed.strategies.mean import Mean
+from signfed.strategies.median import CoordinateMedian
+from signfed.strategies.mixing import Bucketing, NearestNeighbourMixing
+from signfed.strategies.reputation_mv import ReputationMV
+from signfed.strategies.server.strategy import RobustStrategy
+from signfed.strategies.server.training import fallback
+from signfed.strategies.sign_fd import SignFD
+from signfed.strategies.sign_mv import SignMV
+from signfed.strategies.signguard import SignGuard, SignGuardDist, SignGuardSim
+from signfed.strategies.trimmed_mean import TrimmedMean
 
 STRATEGIES: dict[str, type[RobustStrategy]] = {
     "mean": Mean,

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from strategies.base import RobustStrategy
-from strategies.updates import Updates, signs_of
-from strategies.vote import block_disagreements, weighted_vote
+from signfed.strategies.core.updates import Updates, signs_of
+from signfed.strategies.ops.vote import block_disagreements, weighted_vote
+from signfed.strategies.server.strategy import RobustStrategy
 
 
 class ReputationMV(RobustStrategy):
@@ -49,7 +49,7 @@ class ReputationMV(RobustStrategy):
         """reputation: worker id -> a_m; trusted: ids of weight above 0 from now on."""
         workers = sorted(self._seen)
         reputation = {worker: self._agreed[worker] / self._seen[worker] for worker in workers}
-        return {"reputation": reputation, "trusted": [w for w in workers if self._weight(w) > 0]}
+        return {"reputation": reputation, "accepted": [w for w in workers if self._weight(w) > 0]}
 
     def state_dict(self) -> dict[str, Tensor]:
         """records: int64 [k, 3], a row per worker: id, agreements, coordinates seen."""

@@ -7,23 +7,24 @@ pooled phase.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from strategies.base import RobustStrategy
-from strategies.reliability import Record, block_edges, block_llrs, trusted
-from strategies.updates import Updates, signs_of
-from strategies.vote import (
+from signfed.strategies.core.reliability import Record, accepted, block_edges, block_llrs
+from signfed.strategies.core.updates import Updates, signs_of
+from signfed.strategies.ops.vote import (
     block_disagreements,
     count_disagreements,
     dense_weighted_vote,
     vote_and_count,
     weighted_vote,
 )
+from signfed.strategies.server.strategy import RobustStrategy
 
-CROSSOVERS = ("blocks", "pooled", "alg1", "eq17")
+Estimator = Literal["blocks", "pooled", "alg1", "eq17"]
 MAX_ROUNDS = 2**16 - 1  # a disagreement count is 16 bits wide
 
 
@@ -31,12 +32,12 @@ class SignFD(RobustStrategy):
     """Weighted majority vote; the weights are learned from how often each worker was outvoted.
 
     Round 1 is a majority vote. Then w_m comes from the disagreements so far, pooled over
-        crossover="pooled": all coordinates,
-        crossover="blocks" (ours, the default): all coordinates, but for contiguous blocks in which
+        estimator="pooled": all coordinates,
+        estimator="blocks" (ours, the default): all coordinates, but for contiguous blocks in which
             the worker is clearly on the other side of 1/2 than elsewhere: there it has no say,
-        crossover="alg1": all coordinates in rounds 2..T_in+1, none afterwards: every coordinate
+        estimator="alg1": all coordinates in rounds 2..T_in+1, none afterwards: every coordinate
             has its own weight, from its counts since round 1 (the paper's Algorithm 1),
-        crossover="eq17": likewise, from its counts since T_in, to which the pooled estimate is
+        estimator="eq17": likewise, from its counts since T_in, to which the pooled estimate is
             added as T_in pseudo-rounds (the paper's eq. 17).
     Pooling pays: a coordinate's own count is noisy, and where the vote is close the noise decides.
     Blocks see what one pool loses, a worker that lies in some layers only.
@@ -61,27 +62,24 @@ class SignFD(RobustStrategy):
 
     def __init__(
         self,
-        initial_rounds: int = 50,
-        crossover: str = "blocks",
-        blocks: int = 16,
-        forget: float = 1.0,
-        eps: float = 1e-5,
-        max_llr: float = 10.0,
+        estimator: Annotated[
+            Estimator, Field(description="where disagreements with the vote are pooled")
+        ] = "blocks",
+        initial_rounds: Annotated[
+            int,
+            Field(ge=1, description="T_in of alg1 and eq17: rounds with one weight a worker"),
+        ] = 50,
+        blocks: Annotated[int, Field(ge=1, description="how many blocks of coordinates")] = 16,
+        forget: Annotated[
+            float, Field(gt=0, le=1, description="a round that is k rounds old counts forget^k")
+        ] = 1.0,
+        eps: Annotated[
+            float, Field(gt=0, description="keeps the log-likelihood ratio finite")
+        ] = 1e-5,
+        max_llr: Annotated[float, Field(gt=0, description="largest log-likelihood ratio")] = 10.0,
     ) -> None:
-        if crossover not in CROSSOVERS:
-            expected = ", ".join(CROSSOVERS)
-            raise ValueError(f"crossover: expected one of {expected}; got {crossover!r}")
-        if initial_rounds < 1:
-            raise ValueError(f"initial_rounds: expected at least 1 round, got {initial_rounds}")
-        if blocks < 1:
-            raise ValueError(f"blocks: expected at least 1, got {blocks}")
-        if not 0 < forget <= 1:
-            raise ValueError(f"forget: expected a number in (0, 1], got {forget}")
-        for name, value in (("eps", eps), ("max_llr", max_llr)):
-            if not value > 0:
-                raise ValueError(f"{name}: expected a number above 0, got {value}")
         self.initial_rounds = initial_rounds
-        self.crossover = crossover
+        self.estimator = estimator
         self.blocks = blocks
         self.forget = forget
         self.eps = eps
@@ -91,24 +89,24 @@ class SignFD(RobustStrategy):
 
     def check(self, num_workers: int, num_rounds: int) -> None:
         super().check(num_workers, num_rounds)
-        if self.crossover in ("alg1", "eq17") and self.forget == 1 and num_rounds > MAX_ROUNDS:
+        if self.estimator in ("alg1", "eq17") and self.forget == 1 and num_rounds > MAX_ROUNDS:
             raise ValueError(
                 f"sign-fd counts in 16 bits: expected at most {MAX_ROUNDS} rounds, got "
-                f"{num_rounds}; lower num-rounds or set crossover='blocks'"
+                f"{num_rounds}; lower num-rounds or set sign-fd.estimator='blocks'"
             )
 
     def aggregate(self, updates: Updates) -> Tensor:
         n = self._n_coordinates = updates.n_coordinates
         records = [self.records.setdefault(worker, Record()) for worker in updates.ids.tolist()]
-        packed, by_coordinate = updates.signs(), self._counts_coordinates(updates.round)
-        edges = block_edges(n, self.blocks if self.crossover == "blocks" else 1)
+        packed, by_coordinate = updates.signs(), self._counts_coordinates(updates.server_round)
+        edges = block_edges(n, self.blocks if self.estimator == "blocks" else 1)
         counts = []
         if by_coordinate:
             whole = self.forget == 1
             counts = [r.counts_for(n, packed.device, whole=whole) for r in records]
         if not any(record.rounds for record in records):
             decoded = weighted_vote(packed, torch.ones(len(records)), n)
-        elif not self._weighs_coordinates(updates.round):
+        elif not self._weighs_coordinates(updates.server_round):
             weights = self._block_weights(records, edges)
             decoded = weighted_vote(packed, weights, n, edges)
         elif self.forget == 1:
@@ -123,9 +121,9 @@ class SignFD(RobustStrategy):
                 count.mul_(self.forget).add_(signs_of(row ^ decoded, n) > 0)
         wrong = torch.from_numpy(block_disagreements(packed, decoded, edges)).to(torch.float64)
         for record, found in zip(records, wrong, strict=True):
-            pooled = updates.round <= self.initial_rounds
+            pooled = updates.server_round <= self.initial_rounds
             record.count(int(found.sum()), pooled=pooled, forget=self.forget)
-            if self.crossover == "blocks":
+            if self.estimator == "blocks":
                 record.count_blocks(found, self.forget)
         return signs_of(decoded, n)
 
@@ -133,7 +131,7 @@ class SignFD(RobustStrategy):
         """crossover: worker id -> p_m, over all coordinates and rounds so far; trusted: ids."""
         n = self._n_coordinates
         crossover = {w: r.crossover(n) for w, r in sorted(self.records.items())}
-        return {"crossover": crossover, "trusted": trusted(crossover)}
+        return {"crossover": crossover, "accepted": accepted(crossover)}
 
     def state_dict(self) -> dict[str, Tensor]:
         """records: float64 [k, 4], a row per worker (id, then the scalars of Record); counts."""
@@ -161,19 +159,19 @@ class SignFD(RobustStrategy):
 
     def _counts_coordinates(self, server_round: int) -> bool:
         """alg1 counts coordinates from round 1 on, eq17 after T_in."""
-        if self.crossover == "eq17":
+        if self.estimator == "eq17":
             return server_round > self.initial_rounds
-        return self.crossover == "alg1"
+        return self.estimator == "alg1"
 
     def _weighs_coordinates(self, server_round: int) -> bool:
-        return self.crossover in ("alg1", "eq17") and server_round > self.initial_rounds + 1
+        return self.estimator in ("alg1", "eq17") and server_round > self.initial_rounds + 1
 
     def _block_weights(self, records: list[Record], edges: list[int]) -> Tensor:
-        """w_m, float32 [n, blocks]: one block but for crossover="blocks"; 0 for a newcomer."""
+        """w_m, float32 [n, blocks]: one block but for estimator="blocks"; 0 for a newcomer."""
         weights = torch.zeros(len(records), len(edges) - 1)
         known = [i for i, record in enumerate(records) if record.rounds]
         met = [records[i] for i in known]
-        if self.crossover == "blocks":
+        if self.estimator == "blocks":
             weights[known] = block_llrs(met, edges, self.eps, self.max_llr)
         else:
             for i in known:
@@ -193,6 +191,6 @@ class SignFD(RobustStrategy):
         return record.coordinate_llr(self._prior(record), self.eps, self.max_llr)
 
     def _prior(self, record: Record) -> float:
-        if self.crossover == "alg1":
+        if self.estimator == "alg1":
             return 0.0
         return record.pooled_disagreements / self._n_coordinates

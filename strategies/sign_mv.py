@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from strategies.base import RobustStrategy
-from strategies.seeds import generator
-from strategies.updates import Updates
-from strategies.vote import majority_vote, ties
+from signfed.strategies.core.seeds import generator
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.ops.vote import majority_vote, ties
+from signfed.strategies.server.strategy import RobustStrategy
 
-TIES = ("plus", "zero", "random", "prev")
+Tie = Literal["plus", "zero", "random", "prev"]
 
 
 class SignMV(RobustStrategy):
@@ -26,9 +29,13 @@ class SignMV(RobustStrategy):
 
     encoder = "sign"
 
-    def __init__(self, seed: int = 0, tie: str = "plus") -> None:
-        if tie not in TIES:
-            raise ValueError(f"tie: expected one of {', '.join(TIES)}; got {tie!r}")
+    def __init__(
+        self,
+        seed: int = 0,
+        tie: Annotated[
+            Tie, Field(description="what a vote split in halves gives: +1, 0, a coin, the last one")
+        ] = "plus",
+    ) -> None:
         self.seed = seed
         self.tie = tie
         self._last: Tensor | None = None
@@ -51,7 +58,7 @@ class SignMV(RobustStrategy):
     def _tied(self, updates: Updates) -> Tensor:
         """The answer to a tie, for all coordinates: float32 [N] or a scalar."""
         if self.tie == "random":
-            coins = generator(self.seed, "tie", updates.round).integers(
+            coins = generator(self.seed, "tie", updates.server_round).integers(
                 2, size=updates.n_coordinates
             )
             return torch.from_numpy(coins).to(torch.float32) * 2.0 - 1.0

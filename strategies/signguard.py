@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
+from pydantic import AfterValidator, Field
 from torch import Tensor
 
-from strategies import clustering, linalg
-from strategies.base import RobustStrategy
-from strategies.seeds import generator
-from strategies.updates import Updates
+from signfed.strategies.core.seeds import generator
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.ops import clustering, linalg
+from signfed.strategies.server.strategy import RobustStrategy
 
 COMPONENTS = ("filter", "cluster", "clip")
 LOWEST, HIGHEST = 0.1, 3.0  # L and R: norms that pass, in medians
+
+
+def _listed(components: str) -> str:
+    if unknown := {part.strip() for part in components.split(",")} - {*COMPONENTS, ""}:
+        raise ValueError(f"expected a list of {', '.join(COMPONENTS)}; got {sorted(unknown)}")
+    return components
 
 
 class SignGuard(RobustStrategy):
@@ -40,27 +47,27 @@ class SignGuard(RobustStrategy):
     def __init__(
         self,
         seed: int = 0,
-        components: str = "filter,cluster,clip",
-        coordinates: str = "random",
-        fraction: float = 0.1,
-        scaling: str = "raw",
-        similarity: str = "paper",
+        components: Annotated[
+            str, AfterValidator(_listed), Field(description="which of its parts are on")
+        ] = "filter,cluster,clip",
+        coordinates: Annotated[
+            Literal["random", "window"],
+            Field(description="how coordinates are drawn; window as in the authors' code"),
+        ] = "random",
+        fraction: Annotated[
+            float, Field(gt=0, le=1, description="share of the coordinates that are drawn")
+        ] = 0.1,
+        scaling: Annotated[
+            Literal["raw", "max"],
+            Field(description="of the shares of signs; max as in the authors' code"),
+        ] = "raw",
+        similarity: Annotated[
+            Literal["paper", "authors"],
+            Field(description="form of the fourth feature, which only -sim and -dist have"),
+        ] = "paper",
     ) -> None:
-        switched_on = tuple(part.strip() for part in components.split(",") if part.strip())
-        if unknown := set(switched_on) - set(COMPONENTS):
-            expected = ", ".join(COMPONENTS)
-            raise ValueError(f"components: expected a list of {expected}; got {sorted(unknown)}")
-        for name, value, allowed in (
-            ("coordinates", coordinates, ("random", "window")),
-            ("scaling", scaling, ("raw", "max")),
-            ("similarity", similarity, ("paper", "authors")),
-        ):
-            if value not in allowed:
-                raise ValueError(f"{name}: expected one of {', '.join(allowed)}; got {value!r}")
-        if not 0 < fraction <= 1:
-            raise ValueError(f"fraction: expected a number in (0, 1], got {fraction}")
         self.seed = seed
-        self.components = switched_on
+        self.components = [part.strip() for part in components.split(",")]
         self.coordinates = coordinates
         self.fraction = fraction
         self.scaling = scaling
@@ -71,17 +78,17 @@ class SignGuard(RobustStrategy):
         rows = updates.dense()
         norms = linalg.norms(rows).cpu().numpy()
         typical = np.median(norms)
-        trusted = self._trusted(updates, norms, typical)
+        accepted = self._accepted(updates, norms, typical)
         ids = updates.ids.tolist()
         self._findings = {
             "norms": dict(zip(ids, norms.tolist(), strict=True)),
-            "trusted": [worker for worker, good in zip(ids, trusted, strict=True) if good],
+            "accepted": [worker for worker, good in zip(ids, accepted, strict=True) if good],
         }
         if typical == 0:
             return torch.zeros_like(rows[0])
         with np.errstate(divide="ignore"):
             factors = np.minimum(1.0, typical / norms) if "clip" in self.components else 1.0
-        weights = np.where(trusted, factors, 0.0) / trusted.sum()
+        weights = np.where(accepted, factors, 0.0) / accepted.sum()
         return linalg.combine(rows, torch.from_numpy(weights).to(rows.device))
 
     def diagnostics(self) -> dict[str, Any]:
@@ -92,7 +99,7 @@ class SignGuard(RobustStrategy):
         """Features of a variant besides the sign statistics: float64 [n] each."""
         return []
 
-    def _trusted(self, updates: Updates, norms: np.ndarray, typical: float) -> np.ndarray:
+    def _accepted(self, updates: Updates, norms: np.ndarray, typical: float) -> np.ndarray:
         """S', bool [n], never empty."""
         passed = np.ones(updates.n, bool)
         if typical == 0:
@@ -115,7 +122,7 @@ class SignGuard(RobustStrategy):
     def _drawn(self, updates: Updates) -> Tensor:
         n = updates.n_coordinates
         k = max(1, int(self.fraction * n))
-        draws = generator(self.seed, "signguard", updates.round)
+        draws = generator(self.seed, "signguard", updates.server_round)
         if self.coordinates == "window":
             start = int(draws.integers(max(1, n - k)))
             return torch.arange(start, start + k)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from strategies.base import RobustStrategy
-from strategies.linalg import ordered
-from strategies.preconditions import majority_honest
-from strategies.updates import Updates
+from signfed.strategies.core.preconditions import majority_honest
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.ops.linalg import ordered
+from signfed.strategies.server.strategy import RobustStrategy
 
 
 def trimmed_mean(rows: Tensor, k: int) -> Tensor:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.client_app import app as client_app
-from app.run_folder import read_rounds, read_summary
-from app.server_app import run
+from signfed.app.client_app import app as client_app
+from signfed.app.runs.folder import read_rounds, read_summary
+from signfed.app.server_app import run
 from tests.grid import InProcessGrid, Tamper
 
 # Both phases of sign-fd within a second.

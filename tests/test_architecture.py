@@ -23,12 +23,18 @@ TREES = {name: ast.parse(text) for name, text in FILES.items()}
 MAY_IMPORT = {
     "app": ("attacks", "clients", "strategies"),
     "attacks": (),
-    "clients": ("attacks", "strategies.codecs", "strategies.seeds"),
+    "clients": (
+        "attacks",
+        "strategies.core",
+        "strategies.server.optimizer",
+        "strategies.server.transport.wire",
+        "strategies.server.transport.downlink",
+    ),
     "strategies": (),
 }
 MAY_IMPORT_FLOWER = (
-    "app/client_app.py", "app/prepare.py", "app/replica.py", "app/server_app.py",
-    "clients/honest.py", "strategies/base.py", "strategies/transport/",
+    "app/client_app.py", "app/config/prepare.py", "app/server_app.py", "clients/honest.py",
+    "clients/replica.py", "strategies/server/strategy.py", "strategies/server/transport/",
 )  # fmt: skip
 OWN_GENERATORS = {"default_rng", "Generator", "PCG64", "SeedSequence"}
 GLOBAL_TORCH_RNG = {
@@ -67,6 +73,8 @@ def test_the_source_is_there():
 def test_imports_go_one_way(name):
     package = name.split("/")[0]
     for other in imported(TREES[name]):
+        assert not within(other, PACKAGES), f"{name} imports {other}, not signfed.{other}"
+        other = other.removeprefix("signfed.")
         if within(other, PACKAGES) and not within(other, [package]):
             assert within(other, MAY_IMPORT[package]), f"{name} imports {other}"
 
@@ -139,7 +147,7 @@ sys.meta_path.insert(0, Blocked())
 
 
 def test_blocking_blocks():
-    done = python_without(("flwr",), "import strategies")
+    done = python_without(("flwr",), "import signfed.strategies.registry")
     assert done.returncode and "blocked: flwr" in done.stderr
 
 
@@ -149,13 +157,13 @@ def test_blocking_blocks():
         pytest.param(
             ("flwr", "ray", "torch"),
             "import numpy as np, attacks, app.run_folder\n"
-            "attacks.craft('gaussian', np.ones((2, 3), np.float32), n_total=5, seed=0)",
+            "signfed.attacks.craft('gaussian', np.ones((2, 3), np.float32), n_total=5, seed=0)",
             id="attacks without Flower",
         ),
         pytest.param(
             ("ray",),
             "import strategies, clients, app.task, app.config, app.client_app, app.server_app\n"
-            "app.config.build_strategy(app.config.parse({}))",
+            "signfed.app.config.run_config.build_strategy(app.config.parse({}))",
             id="everything without Ray",
         ),
     ],
@@ -180,9 +188,10 @@ assert "torch._dynamo" not in sys.modules
 
 def modules():
     for package in PACKAGES:
-        yield package
+        yield f"signfed.{package}"
         path = [str(ROOT / package)]
-        yield from (info.name for info in pkgutil.walk_packages(path, package + "."))
+        found = pkgutil.walk_packages(path, f"signfed.{package}.")
+        yield from (info.name for info in found)
 
 
 @pytest.mark.parametrize("name", list(modules()))

@@ -18,7 +18,6 @@ from itertools import product
 import pytest
 import torch
 
-from app.task import TASKS, Classification
 from benchmarks import (
     common,
     curves,
@@ -33,9 +32,10 @@ from benchmarks import (
     usual_flower,
     wire,
 )
-from clients import ENCODERS
-from strategies import STRATEGIES
-from tests.hostile.catalogue import catalogue, usual
+from signfed.app.task import TASKS, Classification
+from signfed.clients import ENCODERS
+from signfed.strategies.registry import STRATEGIES
+from tests.strategies.server.hostile.catalogue import catalogue, usual
 
 PEER = bool(find_spec("byzfl"))
 
@@ -146,12 +146,12 @@ def test_rules_that_would_not_fit_are_named(play, monkeypatch):
 
 
 def test_rounds_of_the_fleet_and_of_byzfl(play):
-    given = ["--only", "fleet", "byzfl", "--tasks", "digits", "--rounds", "6"]
+    given = ["--only", "local", "byzfl", "--tasks", "digits", "--rounds", "6"]
     _, rows = play(rounds, *given)
     assert list(rows[0]) == [
         "engine", "task", "rule", "ms per round", "rounds/s", "floor", "floor ms", "ratio",
     ]  # fmt: skip
-    expected = [("fleet", rule) for rule in rounds.RULES]
+    expected = [("local", rule) for rule in rounds.RULES]
     expected += [("ByzFL 0.0.11", "multi-krum")] if PEER else []
     assert [(row["engine"], row["rule"]) for row in rows] == expected
     for row in rows:

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from app.task import Classification
+from signfed.app.task import Classification
 
 
 def workers_of(problem):
@@ -22,11 +22,17 @@ class Together:
         self._batched = lru_cache(lambda problem: problem.batched(lambda t: workers_of(problem)))
         self._of = None
 
-    def __call__(self, problem, parameters, worker, round, relabel=None):
+    def __call__(self, problem, parameters, worker, server_round, relabel=None):
         batched = self._batched(problem)
         if relabel or not batched:
-            return self._real(problem, parameters, worker, round, relabel)
-        if self._of is None or self._of[0] != round or not np.array_equal(self._of[1], parameters):
-            self._of = round, parameters.copy()
-            self._found = batched(torch.from_numpy(parameters), workers_of(problem), round).numpy()
+            return self._real(problem, parameters, worker, server_round, relabel)
+        if (
+            self._of is None
+            or self._of[0] != server_round
+            or not np.array_equal(self._of[1], parameters)
+        ):
+            self._of = server_round, parameters.copy()
+            self._found = batched(
+                torch.from_numpy(parameters), workers_of(problem), server_round
+            ).numpy()
         return self._found[worker]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -12,17 +11,19 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any
 
-from app.config import build_strategy, parse
-from app.fleet import fleet
-from app.keys import KEYS, ConfigError
-from app.options import ATTACK_OPTIONS, OPTIONS, STRATEGY_OPTIONS, Value
-from app.plugins import made_of
-from app.redteam.space import first_trials, next_trials
-from app.run import Run
-from app.task import find_task
-from strategies import FederationError
-from strategies.threads import one_thread
+from signfed.app.config.keys import KEYS
+from signfed.app.config.plugins import made_of
+from signfed.app.config.run_config import build_strategy, parse
+from signfed.app.engines.local import cores, local_engine
+from signfed.app.engines.run import Run
+from signfed.app.errors import ConfigError
+from signfed.app.redteam.space import first_trials, next_trials
+from signfed.app.task import find_task
+from signfed.strategies.core.options import Value
+from signfed.strategies.ops.threads import one_thread
+from signfed.strategies.server.federation import FederationError
 
+SEARCHED = ("strategy", "attack")  # kinds whose names a red team sets itself
 LOWEST = (0.0, -1e300)  # accuracy; minus the loss, where there is no accuracy
 
 
@@ -63,7 +64,7 @@ def red_team(
             build_strategy(parse(_config(base, strategy, attack, point, 0)))
     trials: list[Trial] = []
     done, planned = 0, sum(map(len, plan.values()))
-    pool = ProcessPoolExecutor(processes or _cores(), get_context("spawn"))
+    pool = ProcessPoolExecutor(processes or cores(), get_context("spawn"))
     try:
         for sweep in range(refinements + 1):
             waiting = [
@@ -103,10 +104,10 @@ def check_options(
 ) -> None:
     """Raise ConfigError for an option in base that none of the rules and attacks has."""
     used = {*strategies, *(part for attack in attacks for part in made_of(attack, base))}
-    for key in base:
-        owners = OPTIONS[key].owners if key in STRATEGY_OPTIONS | ATTACK_OPTIONS else used
-        if not used & set(owners):
-            raise ConfigError(f"{key}: belongs to {' or '.join(owners)}, none of which is tried")
+    for name in base:
+        key = KEYS.get(name)
+        if key and key.kind in SEARCHED and key.option.owner not in used:
+            raise ConfigError(f"{name}: belongs to {key.option.owner}, which is not tried")
 
 
 def _config(
@@ -115,8 +116,8 @@ def _config(
     """base without the options of other rules and attacks."""
     used = {strategy, *made_of(attack, {**base, **point})}
     foreign = {
-        key for key in base
-        if key in STRATEGY_OPTIONS | ATTACK_OPTIONS and not used & set(OPTIONS[key].owners)
+        name for name in base
+        if KEYS[name].kind in SEARCHED and KEYS[name].option.owner not in used
     }  # fmt: skip
     return {
         **{key: value for key, value in base.items() if key not in foreign}, **point,
@@ -139,7 +140,7 @@ def _accuracy(config: Mapping[str, Any]) -> float:
 
     try:
         with one_thread(), _quiet():
-            fleet(Run(checked, build_strategy(checked), problem, None, keep))
+            local_engine(Run(checked, build_strategy(checked), problem, None, keep))
     except FederationError:
         return LOWEST[problem.num_classes is None]
     accuracy = records[-1].get("test_accuracy", -records[-1]["test_loss"])
@@ -156,7 +157,3 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         log.setLevel(level)
-
-
-def _cores() -> int:
-    return os.cpu_count() or 1

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from app import run_folder
+from signfed.app.runs import folder as run_folder
 
 
 def print_closing(console: Console, path: Path, byzantine_ids: tuple[int, ...]) -> None:
@@ -26,7 +26,7 @@ def print_closing(console: Console, path: Path, byzantine_ids: tuple[int, ...]) 
             shown = f"{value:.4f}" if isinstance(value, float) else str(value)
             table.add_row(key.replace("_", " "), shown)
     console.print(table)
-    findings = [r for r in rounds if "trusted" in r]
+    findings = [r for r in rounds if "accepted" in r]
     if findings:
         _print_liars(console, findings[-1], byzantine_ids)
 
@@ -34,15 +34,15 @@ def print_closing(console: Console, path: Path, byzantine_ids: tuple[int, ...]) 
 def _print_liars(console: Console, record: dict[str, Any], byzantine_ids: tuple[int, ...]) -> None:
     """What the rule found out by itself, beside the truth that only a simulation knows."""
     crossover = {int(worker): p for worker, p in record.get("crossover", {}).items()}
-    trusted, truth = set(record["trusted"]), set(byzantine_ids)
-    workers = sorted(trusted | set(crossover) | truth)
+    accepted, truth = set(record["accepted"]), set(byzantine_ids)
+    workers = sorted(accepted | set(crossover) | truth)
     table = Table("worker", "outvoted", "found", "truth", title="who lied", title_justify="left")
     for worker in workers:
         found, true = (("honest", "lying")[is_lying] for is_lying in
-                       (worker not in trusted, worker in truth))  # fmt: skip
+                       (worker not in accepted, worker in truth))  # fmt: skip
         colour = "green" if found == true else "red"
         outvoted = f"{crossover[worker]:.1%}" if worker in crossover else "-"
         table.add_row(str(worker), outvoted, f"[{colour}]{found}[/{colour}]", true)
     console.print(table)
-    lying = [worker for worker in workers if worker not in trusted]
+    lying = [worker for worker in workers if worker not in accepted]
     console.print(f"found lying: {', '.join(map(str, lying)) or 'nobody'}", highlight=False)

@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from app.config import parse
-from app.errors import ConfigError
-from app.options import Value
-from app.task import Classification, find_task
-from app.task.partitions import holdings
+from signfed.app.config.run_config import parse
+from signfed.app.errors import ConfigError
+from signfed.app.task import Classification, find_task
+from signfed.app.task.partitions import holdings
+from signfed.strategies.core.options import Value
 
 FEW_CLASSES, FEW_WORKERS = 10, 30  # up to which each count is shown
 

@@ -9,15 +9,17 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from app.fleet import fleet
-from app.keys import ConfigError
-from app.options import ATTACK_OPTIONS
-from app.run import execute
-from app.run_folder import FINISHED, SCORES, read_summary
+from signfed.app.config.keys import KEYS
+from signfed.app.engines.local import local_engine
+from signfed.app.engines.run import execute
+from signfed.app.errors import ConfigError
+from signfed.app.runs.folder import FINISHED, SCORES, read_summary
 
 ACCURACIES = ("final_test_accuracy", "best_test_accuracy")
 COLUMNS = ("run", "control", "impact")
-OF_THE_ATTACK = {"attack", "byzantine-ids", "out-dir", *ATTACK_OPTIONS}
+OF_THE_ATTACK = {"attack", "attack-options", "byzantine-ids", "out-dir"} | {
+    key.name for key in KEYS.values() if key.kind == "attack"
+}
 
 
 def control_config(config: dict[str, Any]) -> dict[str, Any]:
@@ -37,7 +39,7 @@ def control_of(path: Path) -> Path:
         _finished(folder)
     else:
         config = control_config(config) | {"out-dir": str(folder)}
-        execute(config, fleet, reach="server")
+        execute(config, local_engine, reach="server")
     return folder
 
 

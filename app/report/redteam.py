@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from app.redteam import Trial, worst
+from signfed.app.redteam import Trial, worst
 
 
 def print_red_team(console: Console, trials: Sequence[Trial]) -> None:

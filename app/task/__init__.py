@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from app.task.datasets import (
+from signfed.app.task.datasets import (
     DIGITS_TRAIN,
     CropFlipRotate,
     DataMissing,
@@ -17,11 +17,11 @@ from app.task.datasets import (
     load_digits,
     load_mnist,
 )
-from app.task.gradients import Gradients, evaluate
-from app.task.models import MODELS, Spec, build, flatten
-from app.task.own import own_data
-from app.task.partitions import PARTITIONS, stratified
-from app.task.problem import Classification, Problem, Quadratic, Workload
+from signfed.app.task.gradients import Gradients, evaluate
+from signfed.app.task.models import MODELS, Spec, build, flatten
+from signfed.app.task.own import own_data
+from signfed.app.task.partitions import PARTITIONS, stratified
+from signfed.app.task.problem import Classification, Problem, Quadratic, Workload
 
 
 @dataclass(frozen=True)

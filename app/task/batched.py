@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.func import functional_call, grad, vmap
 from torch.nn.functional import cross_entropy
 
-from app.task.gradients import Gradients
-from app.task.models.pure import put
-from app.task.recorded import recorded
-from strategies.threads import one_thread
+from signfed.app.task.gradients import Gradients
+from signfed.app.task.models.pure import put
+from signfed.app.task.recorded import recorded
+from signfed.strategies.ops.threads import one_thread
 
 LARGE = 100_000  # parameters from which a CPU loses by it: the work outweighs the calls
 
@@ -53,34 +53,34 @@ class BatchedGradients:
         self._recorded: dict[int, Callable[..., Tensor]] = {}
 
     def __call__(
-        self, parameters: np.ndarray | Tensor, workers: Sequence[int], round: int
+        self, parameters: np.ndarray | Tensor, workers: Sequence[int], server_round: int
     ) -> Tensor:
         """float32 [len(workers), N] at `parameters` float32 [N], on the data's device."""
         of = self._gradients
         with one_thread(), of.precision(), torch.no_grad():
-            ids = np.stack([of.batch(w, round) for w in workers])
-            changes = [of.changes(w, round) for w in workers]
+            ids = np.stack([of.batch(w, server_round) for w in workers])
+            changes = [of.changes(w, server_round) for w in workers]
             x, y = of.samples(ids, None if changes[0] is None else np.stack(changes))
-            drawn = zip(*(of.masks(w, round) for w in workers), strict=True)
+            drawn = zip(*(of.masks(w, server_round) for w in workers), strict=True)
             masks = [torch.from_numpy(np.stack(mask)).to(y.device) for mask in drawn]
             flat = torch.as_tensor(parameters, device=y.device)
             if len(x) not in self._recorded:
                 self._recorded[len(x)] = recorded(self._derive, flat, x, y, masks)
             return self._recorded[len(x)](flat, x, y, masks)
 
-    def works(self, parameters: np.ndarray, workers: Sequence[int], round: int) -> bool:
+    def works(self, parameters: np.ndarray, workers: Sequence[int], server_round: int) -> bool:
         """Whether there is such a form of all operations of the network."""
         try:
-            self(parameters, workers, round)
+            self(parameters, workers, server_round)
         except (RuntimeError, NotImplementedError, TypeError):
             return False
         return True
 
-    def agrees(self, parameters: np.ndarray, workers: Sequence[int], round: int) -> bool:
+    def agrees(self, parameters: np.ndarray, workers: Sequence[int], server_round: int) -> bool:
         """Whether these workers' gradients in the round are the loop's to the last bit."""
-        matrix = self(parameters, workers, round).cpu().numpy()
+        matrix = self(parameters, workers, server_round).cpu().numpy()
         return all(
-            np.array_equal(row, self._gradients(parameters, worker, round))
+            np.array_equal(row, self._gradients(parameters, worker, server_round))
             for row, worker in zip(matrix, workers, strict=True)
         )
 

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from app.errors import ConfigError
-from app.task.datasets import Dataset
-from app.task.models import Spec, flatten
+from signfed.app.errors import ConfigError
+from signfed.app.task.datasets import Dataset
+from signfed.app.task.models import Spec, flatten
 
 
 def check_fit(

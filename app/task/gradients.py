@@ -6,24 +6,25 @@ import copy
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from app.task.datasets import Dataset
-from app.task.models.pure import draw_masks, dropouts, mask_shapes, put
-from app.task.partitions import Shards
-from strategies.seeds import generator
-from strategies.threads import one_thread
+from signfed.app.task.datasets import Dataset
+from signfed.app.task.models.pure import draw_masks, dropouts, mask_shapes, put
+from signfed.app.task.partitions import Shards
+from signfed.strategies.core.seeds import generator
+from signfed.strategies.ops.threads import one_thread
 
 TEST_BATCH = 1000
 
 Loss = Callable[[Tensor, Tensor], Tensor]  # (scores [B, C], labels [B]) -> their mean loss
 
 
-PRECISIONS = ("float32", "tf32", "bfloat16")
+Precision = Literal["float32", "tf32", "bfloat16"]
 
 
 @contextmanager
@@ -86,7 +87,7 @@ class Gradients:
         self,
         parameters: np.ndarray,
         worker: int,
-        round: int,
+        server_round: int,
         relabel: Callable[[np.ndarray], np.ndarray] | None = None,
     ) -> np.ndarray:
         """float32 [N] at `parameters` float32 [N]; worker 0-based, round 1-based.
@@ -97,11 +98,13 @@ class Gradients:
             flat = torch.tensor(parameters, device=self._device)
             model = self._own_model()
             nn.utils.vector_to_parameters(flat, model.parameters())
-            x, y = self.samples(self.batch(worker, round), self.changes(worker, round))
+            x, y = self.samples(
+                self.batch(worker, server_round), self.changes(worker, server_round)
+            )
             if relabel is not None:
                 y = torch.from_numpy(relabel(y.cpu().numpy())).to(y)
             if self._rates:
-                put(model, [self._to_device(mask) for mask in self.masks(worker, round)])
+                put(model, [self._to_device(mask) for mask in self.masks(worker, server_round)])
             loss = self.loss(model(x), y)
             gradients = torch.autograd.grad(loss, list(model.parameters()))
             return nn.utils.parameters_to_vector(gradients).float().cpu().numpy()
@@ -131,24 +134,24 @@ class Gradients:
         """The precision in which these gradients are computed."""
         return precision(self._precision, self._device)
 
-    def batch(self, worker: int, round: int) -> np.ndarray:
+    def batch(self, worker: int, server_round: int) -> np.ndarray:
         """Ids of the worker's samples in the round: int64 [batch_size]."""
         shard = self._shards[worker]
-        draw = generator(self._seed, "batch", worker, round)
+        draw = generator(self._seed, "batch", worker, server_round)
         return shard[draw.choice(len(shard), self.batch_sizes[worker], replace=False)]
 
-    def changes(self, worker: int, round: int) -> np.ndarray | None:
+    def changes(self, worker: int, server_round: int) -> np.ndarray | None:
         """What augments the worker's batch, [batch_size, k]; None where nothing does."""
         if self._augment is None:
             return None
-        draws = generator(self._seed, "augment", worker, round)
+        draws = generator(self._seed, "augment", worker, server_round)
         return self._augment.draw(draws, self.batch_sizes[worker])
 
-    def masks(self, worker: int, round: int) -> list[np.ndarray]:
+    def masks(self, worker: int, server_round: int) -> list[np.ndarray]:
         """One for each dropout of the model, float32 [batch_size, ...]."""
         if not self._rates:
             return []
-        draws = generator(self._seed, "dropout", worker, round)
+        draws = generator(self._seed, "dropout", worker, server_round)
         return draw_masks(self._rates, self._mask_shapes, self.batch_sizes[worker], draws)
 
     def samples(

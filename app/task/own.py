@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from app.errors import ConfigError
-from app.task.datasets.dataset import Dataset
+from signfed.app.errors import ConfigError
+from signfed.app.task.datasets.dataset import Dataset
 
 
 def found(kind: str, path: str) -> Callable[..., Any]:

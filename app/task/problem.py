@@ -12,17 +12,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from app.errors import ConfigError
-from app.options import PARTITION_OPTIONS
-from app.task.batched import LARGE, BatchedGradients
-from app.task.datasets import Dataset
-from app.task.fit import check_fit
-from app.task.gradients import Gradients, Loss, evaluate
-from app.task.models import Spec, build, flatten
-from app.task.own import found
-from app.task.partitions import PARTITIONS, Shards
-from clients import Relabel
-from strategies.seeds import generator
+from signfed.app.errors import ConfigError
+from signfed.app.task.batched import LARGE, BatchedGradients
+from signfed.app.task.datasets import Dataset
+from signfed.app.task.fit import check_fit
+from signfed.app.task.gradients import Gradients, Loss, evaluate
+from signfed.app.task.models import Spec, build, flatten
+from signfed.app.task.own import found
+from signfed.app.task.partitions import PARTITIONS, Shards
+from signfed.clients import Relabel
+from signfed.strategies.core.seeds import generator
 
 Asked = Callable[[int], Sequence[int]]  # round -> the workers that it asks
 
@@ -54,10 +53,7 @@ class Workload:
         try:
             shards = make(labels, self.num_workers, self.seed, **dict(self.partition_options))
         except ValueError as error:
-            text = str(error)
-            for key, option in PARTITION_OPTIONS.items():
-                text = text.replace(f"{option.argument}:", f"{key}:")
-            raise ConfigError(f"partition={self.partition!r}: {text}") from error
+            raise ConfigError(f"partition={self.partition!r}: {error}") from error
         held = [len(shard) for shard in shards]
         if not min(held):
             raise ConfigError(
@@ -82,7 +78,7 @@ class Problem(Protocol):
         """The parameters of round 1, float32 [N]."""
 
     def gradient(
-        self, parameters: np.ndarray, worker: int, round: int, relabel: Relabel | None = None
+        self, parameters: np.ndarray, worker: int, server_round: int, relabel: Relabel | None = None
     ) -> np.ndarray:
         """What the worker computes in the round, float32 [N]; on changed labels if asked."""
 
@@ -122,9 +118,9 @@ class Classification:
         return flatten(self._built())
 
     def gradient(
-        self, parameters: np.ndarray, worker: int, round: int, relabel: Relabel | None = None
+        self, parameters: np.ndarray, worker: int, server_round: int, relabel: Relabel | None = None
     ) -> np.ndarray:
-        return self._gradients(parameters, worker, round, relabel)
+        return self._gradients(parameters, worker, server_round, relabel)
 
     def truth(self, parameters: np.ndarray) -> np.ndarray:
         return self._gradients.everywhere(parameters)
@@ -198,9 +194,9 @@ class Quadratic:
         return parameters.copy()
 
     def gradient(
-        self, parameters: np.ndarray, worker: int, round: int, relabel: Relabel | None = None
+        self, parameters: np.ndarray, worker: int, server_round: int, relabel: Relabel | None = None
     ) -> np.ndarray:
-        draws = generator(self._workload.seed, "batch", worker, round)
+        draws = generator(self._workload.seed, "batch", worker, server_round)
         noise = draws.standard_normal(self.dimensions, dtype=np.float32)
         sizes = self._workload.batch_sizes
         batch = sizes[worker] if sizes else self._workload.batch_size

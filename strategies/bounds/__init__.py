@@ -4,7 +4,7 @@ One file per paper, `exact` for what the bounds bound, `table` for all of them b
 is printed but does not hold is there too, never as the default.
 """
 
-from strategies.bounds.byzantine_fault_tolerance import (
+from signfed.strategies.bounds.byzantine_fault_tolerance import (
     alpha_max,
     p_wrong_max,
     sign_noise_max,
@@ -12,8 +12,8 @@ from strategies.bounds.byzantine_fault_tolerance import (
     vote_failure_cantelli,
     vote_rate_bound,
 )
-from strategies.bounds.domain import Numbers
-from strategies.bounds.election import (
+from signfed.strategies.bounds.domain import Numbers
+from signfed.strategies.bounds.election import (
     alpha_ok,
     det_redundancy,
     election_rate_bound,
@@ -21,8 +21,8 @@ from strategies.bounds.election import (
     q_local,
     q_star,
 )
-from strategies.bounds.exact import majority_vote_error, weighted_vote_error
-from strategies.bounds.federated_defense import (
+from signfed.strategies.bounds.exact import majority_vote_error, weighted_vote_error
+from signfed.strategies.bounds.federated_defense import (
     error_exponent,
     fd_bound,
     fd_bound_special,
@@ -34,13 +34,13 @@ from strategies.bounds.federated_defense import (
     rate_bound,
     ssfa,
 )
-from strategies.bounds.signguard import (
+from signfed.strategies.bounds.signguard import (
     eta_max,
     honest_mean_bound,
     honest_spread,
     signguard_rate_bound,
 )
-from strategies.bounds.table import BOUNDS, Bound
+from signfed.strategies.bounds.table import BOUNDS, Bound
 
 __all__ = [
     "BOUNDS",

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from strategies.bounds.domain import (
+from signfed.strategies.bounds.domain import (
     Numbers,
     choice,
     count,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from math import exp, hypot, inf, log, sqrt
 
-from strategies.bounds.domain import count, gap, number, positive
+from signfed.strategies.bounds.domain import count, gap, number, positive
 
 
 def q_local(n_i: int, S: float) -> float:

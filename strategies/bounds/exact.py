@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from strategies.bounds.domain import Numbers, workers
+from signfed.strategies.bounds.domain import Numbers, workers
 
 MAX_ENUMERATED = 20  # 2^20 outcomes: 16 MB and 20 ms
 TIE = 1e-12  # relative to sum |w_m|: a score below is one that only rounding kept from zero

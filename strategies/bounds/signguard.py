@@ -13,7 +13,7 @@ from __future__ import annotations
 from math import sqrt
 from typing import Literal
 
-from strategies.bounds.domain import choice, count, gap, not_negative, number, positive
+from signfed.strategies.bounds.domain import choice, count, gap, not_negative, number, positive
 
 SpreadForm = Literal["valid", "printed"]
 

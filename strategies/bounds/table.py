@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from strategies.bounds import byzantine_fault_tolerance as bft
-from strategies.bounds import election, exact, signguard
-from strategies.bounds import federated_defense as fd
+from signfed.strategies.bounds import byzantine_fault_tolerance as bft
+from signfed.strategies.bounds import election, exact, signguard
+from signfed.strategies.bounds import federated_defense as fd
 
 FD, BFT = "Park & Lee 2024", "Mengoli et al. 2025"
 EC, SG = "Sohn et al. 2020", "Xu et al. 2022"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from attacks import ATTACKS, craft, knows
+from signfed.attacks import ATTACKS, craft, knows
 
 OWN = np.array([[1.0, -2.0, 0.0, -0.5], [-3.0, 4.0, 5.0, -6.0]], np.float32)
 LABELS = np.array([[0, 1, 2, 3], [3, 3, 0, 1]])

@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from attacks import ATTACKS, KnowledgeError, View, attack, build, craft, knows
-from strategies import Mean, SignMV, Updates
+from signfed.attacks import ATTACKS, KnowledgeError, View, attack, build, craft, knows
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.mean import Mean
+from signfed.strategies.sign_mv import SignMV
 from tests.attacks.inputs import LABELS, OWN, call, crafted, randn
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from attacks import ATTACKS, View, build
+from signfed.attacks import ATTACKS, View, build
 from tests.attacks.inputs import crafted, matrix, randn
 
 HONEST = matrix([1, 2], [3, 4])

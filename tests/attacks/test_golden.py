@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from attacks import ATTACKS
+from signfed.attacks import ATTACKS
 from tests.attacks.inputs import crafted, matrix
 
 OWN = matrix([1, -2, 0, -4], [3, -2, -1, 1])

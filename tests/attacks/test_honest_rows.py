@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from attacks import View, build
-from attacks.mimic import most_extreme
+from signfed.attacks import View, build
+from signfed.attacks.mimic import most_extreme
 from tests.attacks.inputs import crafted, matrix, randn, sent_by_all
 
 HONEST = matrix([0, 1], [0, -1], [10, 0], [2, 0])  # mean (3, 0); it varies along (1, 0)

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from attacks.lie import largest_z
+from signfed.attacks.lie import largest_z
 from tests.attacks import slow
 from tests.attacks.inputs import matrix, randn, sent_by_all
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from attacks.min_max import largest
+from signfed.attacks.min_max import largest
 from tests.attacks import slow
 from tests.attacks.inputs import matrix, randn, sent_by_all
 

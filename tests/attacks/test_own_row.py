@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from attacks import ATTACKS, View
+from signfed.attacks import ATTACKS, View
 from tests.attacks.inputs import LABELS, OWN, crafted, randn
 
 NOISE = np.stack(
@@ -66,7 +66,7 @@ def test_a_reversed_gradient_and_a_flipped_message_differ_in_where_they_strike()
 
 def test_a_sleeper_wakes_by_the_round_of_the_view():
     own = randn(1, 5)
-    view = View(own, (np.random.default_rng(0),), 3, round=101)
+    view = View(own, (np.random.default_rng(0),), 3, server_round=101)
     assert np.array_equal(ATTACKS["sleeper"](view), -own)
 
 

@@ -6,8 +6,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from attacks import ATTACKS, View, attack, build
-from attacks.time_varying import TimeVarying
+from signfed.attacks import ATTACKS, View, attack, build
+from signfed.attacks.time_varying import TimeVarying
 from tests.attacks.inputs import OWN, crafted, matrix, randn
 
 NINE = [
@@ -27,7 +27,10 @@ IDS = (3, 5, 8)
 
 def drawn(rounds, seed=0, **options):
     chosen = build("time-varying", **options)
-    return [FUNCTIONS[chosen.at(round, seed, IDS)[0].function] for round in range(1, rounds + 1)]
+    return [
+        FUNCTIONS[chosen.at(server_round, seed, IDS)[0].function]
+        for server_round in range(1, rounds + 1)
+    ]
 
 
 def test_every_attack_of_the_paper_is_as_likely():
@@ -56,13 +59,13 @@ def test_a_period_is_rounds_with_one_attack():
 
 def test_all_attack_unless_changing():
     chosen = build("time-varying")
-    assert all(chosen.at(round, 0, IDS)[1] == IDS for round in range(1, 30))
+    assert all(chosen.at(server_round, 0, IDS)[1] == IDS for server_round in range(1, 30))
 
 
 def test_changing_attackers_are_any_but_an_empty_subset():
     """7000 periods: each of 7 subsets 1000 times, 5 standard deviations are 146."""
     chosen = build("time-varying", changing=True)
-    counts = Counter(chosen.at(round, 0, IDS)[1] for round in range(1, 7001))
+    counts = Counter(chosen.at(server_round, 0, IDS)[1] for server_round in range(1, 7001))
     assert len(counts) == 7 and () not in counts
     assert all(set(subset) <= set(IDS) for subset in counts)
     assert max(abs(count - 1000) for count in counts.values()) < 146
@@ -103,7 +106,7 @@ def test_options_reach_the_parts():
 def test_a_part_is_resolved_in_turn():
     inner = build("time-varying", attacks="none,sign-flip")
     outer = ATTACKS["time-varying"].bind(attacks=(inner,), period=50)
-    chosen = [outer.at(round, 0, IDS)[0] for round in range(1, 51)]
+    chosen = [outer.at(server_round, 0, IDS)[0] for server_round in range(1, 51)]
     assert not any(isinstance(each, TimeVarying) for each in chosen)
     assert {FUNCTIONS[each.function] for each in chosen} == {"none", "sign-flip"}
 
@@ -121,9 +124,15 @@ def test_who_sits_a_round_out_is_honest_and_counts_as_honest(monkeypatch):
     worker = dict(zip((3, 5, 8, 20, 21), np.concatenate([own, honest]), strict=True))
     numbers = {"ids": IDS, "honest_ids": (20, 21)}
     active = set()
-    for round in range(1, 20):
+    for server_round in range(1, 20):
         sent = crafted(
-            "time-varying", own, honest, attacks="spy", changing=True, round=round, **numbers
+            "time-varying",
+            own,
+            honest,
+            attacks="spy",
+            changing=True,
+            server_round=server_round,
+            **numbers,
         )
         ids, lying, honest_ids, counted = seen[-1]
         active.add(ids)
@@ -160,8 +169,10 @@ def test_an_attacker_draws_the_same_whoever_else_is_active():
     alone = crafted("random", np.zeros((3, 6), np.float32))
     options = {"attacks": "random", "changing": True}
     subsets = set()
-    for round in range(1, 20):
-        sent = crafted("time-varying", np.zeros((3, 6), np.float32), round=round, **options)
+    for server_round in range(1, 20):
+        sent = crafted(
+            "time-varying", np.zeros((3, 6), np.float32), server_round=server_round, **options
+        )
         active = sent.any(axis=1)
         subsets.add(tuple(active))
         assert np.array_equal(sent[active], alone[active])

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from attacks import View, build
-from attacks.weight_aware import weights
+from signfed.attacks import View, build
+from signfed.attacks.weight_aware import weights
 from tests.attacks.inputs import crafted, matrix, randn, sent_by_all
 
 # Sums (4, -2, 0, 2, -4).
@@ -82,7 +82,7 @@ def test_weight_aware_turns_no_more_than_its_share(share, target):
     assert np.array_equal(sent, [target, np.negative(target)])
 
 
-@pytest.mark.parametrize("findings", [{}, {"crossover": {}}, {"trusted": [0]}, None])
+@pytest.mark.parametrize("findings", [{}, {"crossover": {}}, {"accepted": [0]}, None])
 def test_without_findings_all_weigh_the_same(findings):
     """V = 1, -1, 1, -1, all below 2."""
     sent = crafted("weight-aware", OWN, HONEST, findings=findings)

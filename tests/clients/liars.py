@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from attacks import Attack
-from clients import Adversary, ByzantineClient, Encoder, GradientFn
+from signfed.attacks import Attack
+from signfed.clients import Adversary, ByzantineClient, Encoder, GradientFn
 
 
 def lying(

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from attacks import KnowledgeError, attack, build, craft
-from clients import ENCODERS, Adversary, ByzantineClient, HonestClient
+from signfed.attacks import KnowledgeError, attack, build, craft
+from signfed.clients import ENCODERS, Adversary, ByzantineClient, HonestClient
 from tests.clients.liars import lying
 
 N, WORKERS, IDS = 40, 7, (1, 4, 5)
@@ -16,8 +16,8 @@ HONEST = (0, 2, 3, 6)
 X = np.linspace(-1, 1, N, dtype=np.float32)
 
 
-def gradient(parameters, worker, round):
-    draws = np.random.default_rng([worker, round]).standard_normal(N, dtype=np.float32)
+def gradient(parameters, worker, server_round):
+    draws = np.random.default_rng([worker, server_round]).standard_normal(N, dtype=np.float32)
     return parameters + draws
 
 
@@ -50,7 +50,11 @@ def test_own_sees_one_row_colluders_theirs_and_the_omniscient_all():
         look, seen = spy(knowledge, "gradient")
         team(look)[1].message(X, 2)
         assert np.array_equal(seen[0].own, np.stack([rows[w] for w in own]))
-        assert (seen[0].round, seen[0].n_total, len(seen[0].generators)) == (2, WORKERS, len(own))
+        assert (seen[0].server_round, seen[0].n_total, len(seen[0].generators)) == (
+            2,
+            WORKERS,
+            len(own),
+        )
         if knowledge == "omniscient":
             assert np.array_equal(seen[0].honest, np.stack([rows[w] for w in HONEST]))
         for name in ("honest", "truth", "findings", "ids", "n_classes"):
@@ -68,9 +72,9 @@ def test_the_true_gradient_is_for_those_who_declare_it():
 def test_the_server_level_knows_what_the_rule_found_and_whose_the_rows_are():
     look, seen = spy("server", "message")
     clients = team(look, "sign")
-    clients[0].adversary.findings = {"trusted": [0, 2]}
+    clients[0].adversary.findings = {"accepted": [0, 2]}
     clients[0].message(X, 4)
-    assert seen[0].findings == {"trusted": [0, 2]}
+    assert seen[0].findings == {"accepted": [0, 2]}
     assert (seen[0].ids, seen[0].honest_ids) == (IDS, HONEST)
 
 
@@ -99,14 +103,14 @@ def test_it_does_not_matter_who_computes_it(name):
 def test_all_is_computed_once_a_round_by_the_first_who_asks():
     asked = []
 
-    def counting(parameters, worker, round):
-        asked.append((worker, round))
-        return gradient(parameters, worker, round)
+    def counting(parameters, worker, server_round):
+        asked.append((worker, server_round))
+        return gradient(parameters, worker, server_round)
 
     clients = team(build("lie"), gradient=counting)
     with ThreadPoolExecutor(3) as pool:
-        for round in (1, 2):
-            list(pool.map(lambda client: client.message(X, round), clients))  # noqa: B023
+        for server_round in (1, 2):
+            list(pool.map(lambda client: client.message(X, server_round), clients))  # noqa: B023
     # Each liar its own, and one of them everybody else's.
     assert len(asked) == 2 * (len(IDS) + WORKERS - 1)
     again = clients[0].message(X + 1, 2)
@@ -115,7 +119,9 @@ def test_all_is_computed_once_a_round_by_the_first_who_asks():
 
 def test_who_sits_out_is_honest_and_seen_as_such():
     look, seen = spy("omniscient", "gradient")
-    half = type("Half", (type(look),), {"at": lambda self, round, seed, ids: (look, ids[:1])})
+    half = type(
+        "Half", (type(look),), {"at": lambda self, server_round, seed, ids: (look, ids[:1])}
+    )
     first, second, third = team(half(look.function, "omniscient", "gradient"))
     assert np.array_equal(third.message(X, 2), gradient(X, 5, 2))
     assert np.array_equal(second.message(X, 2), gradient(X, 4, 2)) and not seen
@@ -128,7 +134,7 @@ def test_labels_are_changed_before_the_gradient_and_by_the_attack():
 
     def poisoned(relabel):
         used.append(relabel(labels))
-        return lambda parameters, worker, round: parameters + 100 * worker
+        return lambda parameters, worker, server_round: parameters + 100 * worker
 
     adversary = Adversary(build("label-flip"), (2,), asked=lambda t: range(3), seed=0, n_classes=10)
     client = ByzantineClient(2, gradient, ENCODERS["float32"](), adversary, poisoned)

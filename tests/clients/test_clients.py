@@ -2,23 +2,23 @@ import numpy as np
 import pytest
 from flwr.client import NumPyClient
 
-from attacks import ATTACKS, attack
-from clients import ByzantineClient, Encoder, HonestClient
-from strategies.codecs import CODECS
-from strategies.seeds import generator
+from signfed.attacks import ATTACKS, attack
+from signfed.clients import ByzantineClient, Encoder, HonestClient
+from signfed.strategies.core.codecs import CODECS
+from signfed.strategies.core.seeds import generator
 from tests.clients.liars import lying
 
 SIGN, FLOAT32 = CODECS["sign"], CODECS["float32"]
 PARAMETERS = np.array([0.0, 1.0, -1.0, 2.0, -2.0, 3.0, -3.0, 0.5, -0.5, 0.0], np.float32)
 
 
-def gradient(parameters, worker, round):
+def gradient(parameters, worker, server_round):
     """Depends on all three, and holds exact zeros of both signs."""
-    return (parameters * (worker + 1) * round).astype(np.float32)
+    return (parameters * (worker + 1) * server_round).astype(np.float32)
 
 
-def send(client, round=2):
-    (row,), examples, metrics = client.fit([PARAMETERS], {"round": round})
+def send(client, server_round=2):
+    (row,), examples, metrics = client.fit([PARAMETERS], {"round": server_round})
     assert (examples, metrics) == (1, {})  # a robust rule does not ask a client for its weight
     return row
 
@@ -30,10 +30,10 @@ def liar(name_or_attack, codec, *, worker=3, seed=0, **options):
 
 @pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
 def test_an_honest_client_encodes_its_gradient_of_the_round(codec):
-    for worker, round in ((0, 1), (3, 2)):
-        row = send(HonestClient(worker, gradient, Encoder(codec)), round)
+    for worker, server_round in ((0, 1), (3, 2)):
+        row = send(HonestClient(worker, gradient, Encoder(codec)), server_round)
         assert row.dtype == codec.dtype
-        assert row.tobytes() == codec.encode(gradient(PARAMETERS, worker, round)).tobytes()
+        assert row.tobytes() == codec.encode(gradient(PARAMETERS, worker, server_round)).tobytes()
 
 
 def test_clients_are_flowers_numpy_clients():
@@ -78,7 +78,7 @@ def test_a_gradient_attack_strikes_before_compression_a_message_attack_after():
     own = gradient(PARAMETERS, 3, 2)
     assert np.array_equal(seen["gradient"].own, own[None])
     assert np.array_equal(seen["message"].own, SIGN.decode(SIGN.encode(own), 10)[None])
-    assert all(view.n_total == 5 and view.round == 2 for view in seen.values())
+    assert all(view.n_total == 5 and view.server_round == 2 for view in seen.values())
 
 
 def test_gaussian_noise_is_compressed_like_a_gradient():
@@ -89,11 +89,11 @@ def test_gaussian_noise_is_compressed_like_a_gradient():
 
 @pytest.mark.parametrize("name", ["gaussian", "stochastic-sign-flip"])
 def test_what_is_sent_depends_on_seed_worker_and_round_alone(name):
-    def bits(seed, worker, round):
+    def bits(seed, worker, server_round):
         # One gradient for all: the difference must come from the attack's own draws.
         ones = lambda *_: np.ones(64, np.float32)  # noqa: E731
         client = lying(worker, ones, Encoder(SIGN), ATTACKS[name], seed=seed)
-        return send(client, round).tobytes()
+        return send(client, server_round).tobytes()
 
     assert bits(0, 1, 2) == bits(0, 1, 2)
     others = {bits(0, 1, 2), bits(1, 1, 2), bits(0, 2, 2), bits(0, 1, 3), bits(0, 2, 1)}
@@ -102,9 +102,9 @@ def test_what_is_sent_depends_on_seed_worker_and_round_alone(name):
 
 def test_rounds_in_any_order_and_twice():
     forwards, backwards = liar("gaussian", FLOAT32), liar("gaussian", FLOAT32)
-    rows = {round: send(forwards, round).tobytes() for round in (1, 2, 3)}
-    for round in (3, 1, 2, 2):
-        assert send(backwards, round).tobytes() == rows[round]
+    rows = {server_round: send(forwards, server_round).tobytes() for server_round in (1, 2, 3)}
+    for server_round in (3, 1, 2, 2):
+        assert send(backwards, server_round).tobytes() == rows[server_round]
 
 
 def test_an_impossible_option_fails_when_it_is_used():
@@ -135,10 +135,10 @@ def test_generators_are_pure():
 
 def test_every_purpose_and_key_has_a_stream_of_its_own():
     streams = [
-        draws(seed, purpose, worker, round)
+        draws(seed, purpose, worker, server_round)
         for seed in (0, 1)
         for purpose in ("batch", "attack", "partition")
         for worker in (0, 1, 2)
-        for round in (1, 2, 3)
+        for server_round in (1, 2, 3)
     ]
     assert len({tuple(stream) for stream in streams}) == len(streams) == 54

@@ -4,39 +4,39 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from clients import CodedGradients, Encoder, HonestClient
-from clients.coded import local_vote
-from strategies.codecs import SignCodec
-from strategies.election import bernoulli_matrix, deterministic_matrix
+from signfed.clients import CodedGradients, Encoder, HonestClient
+from signfed.clients.coded import local_vote
+from signfed.strategies.core.codecs import SignCodec
+from signfed.strategies.election import bernoulli_matrix, deterministic_matrix
 
 PARAMETERS = np.linspace(-1.0, 1.0, 40, dtype=np.float32)
 PURPOSELY_UNEVEN = np.array([[1, 1, 1, 0], [0, 1, 1, 1], [0, 0, 1, 0], [0, 0, 0, 0]])
 
 
-def gradient(parameters, partition, round):
+def gradient(parameters, partition, server_round):
     """Another one for every partition and round."""
-    return np.cos(parameters * (7 * partition + round + 1)).astype(np.float32)
+    return np.cos(parameters * (7 * partition + server_round + 1)).astype(np.float32)
 
 
-def zero(parameters, partition, round):
+def zero(parameters, partition, server_round):
     return np.zeros_like(parameters)
 
 
-def signs(partition, round=1):
-    return np.where(gradient(PARAMETERS, partition, round) >= 0, 1, -1)
+def signs(partition, server_round=1):
+    return np.where(gradient(PARAMETERS, partition, server_round) >= 0, 1, -1)
 
 
 def test_a_worker_votes_over_the_partitions_of_its_row():
     coded = CodedGradients(gradient, PURPOSELY_UNEVEN)
-    for round in (1, 2):
+    for server_round in (1, 2):
         expected = {
-            0: np.sign(signs(0, round) + signs(1, round) + signs(2, round)),
-            1: np.sign(signs(1, round) + signs(2, round) + signs(3, round)),
-            2: signs(2, round),
+            0: np.sign(signs(0, server_round) + signs(1, server_round) + signs(2, server_round)),
+            1: np.sign(signs(1, server_round) + signs(2, server_round) + signs(3, server_round)),
+            2: signs(2, server_round),
             3: np.ones(40),  # holds nothing: no vote, and sign(0) = +1
         }
         for worker, votes in expected.items():
-            voted = coded(PARAMETERS, worker, round)
+            voted = coded(PARAMETERS, worker, server_round)
             assert voted.dtype == np.float32 and np.array_equal(voted, votes)
 
 
@@ -58,11 +58,11 @@ def test_a_partition_has_the_same_bits_at_every_holder(noise):
     allocation = np.array([[0, 1, 0], [1, 0, 0], [0, 1, 0]])
     nodes = [CodedGradients(gradient, allocation, noise=noise, seed=3) for _ in range(2)]
     nodes[1](PARAMETERS, 1, 1)  # what a node did before must not matter
-    for round in (1, 2):
-        first = nodes[0](PARAMETERS, 0, round)
-        second = nodes[1](PARAMETERS, 2, round)
+    for server_round in (1, 2):
+        first = nodes[0](PARAMETERS, 0, server_round)
+        second = nodes[1](PARAMETERS, 2, server_round)
         assert first.tobytes() == second.tobytes()
-        assert first.tobytes() != nodes[0](PARAMETERS, 1, round).tobytes()
+        assert first.tobytes() != nodes[0](PARAMETERS, 1, server_round).tobytes()
 
 
 def test_who_shares_a_node_does_not_matter():
@@ -77,9 +77,9 @@ def test_who_shares_a_node_does_not_matter():
 def test_noise_differs_between_partitions_rounds_and_seeds():
     """On zero gradients the signs are those of the noise."""
 
-    def bits(seed, partition, round):
+    def bits(seed, partition, server_round):
         coded = CodedGradients(zero, np.eye(3, dtype=int), noise=1.0, seed=seed)
-        return coded(PARAMETERS, partition, round).tobytes()
+        return coded(PARAMETERS, partition, server_round).tobytes()
 
     assert bits(0, 1, 2) == bits(0, 1, 2)
     others = {bits(0, 1, 2), bits(1, 1, 2), bits(0, 2, 2), bits(0, 1, 3), bits(0, 2, 1)}
@@ -90,7 +90,7 @@ def test_noise_differs_between_partitions_rounds_and_seeds():
 def test_noise_has_the_standard_deviation_that_was_asked_for(noise):
     """A gradient of 0.7 is turned round with probability Phi(-0.7 / noise)."""
 
-    def constant(parameters, partition, round):
+    def constant(parameters, partition, server_round):
         return np.full(20_000, 0.7, np.float32)
 
     voted = CodedGradients(constant, np.ones((1, 1), int), noise=noise)(np.zeros(20_000), 0, 1)
@@ -102,9 +102,9 @@ def test_noise_has_the_standard_deviation_that_was_asked_for(noise):
 def test_a_partition_is_computed_once_however_many_hold_it():
     calls = Counter()
 
-    def counted(parameters, partition, round):
-        calls[partition, round] += 1
-        return gradient(parameters, partition, round)
+    def counted(parameters, partition, server_round):
+        calls[partition, server_round] += 1
+        return gradient(parameters, partition, server_round)
 
     coded = CodedGradients(counted, deterministic_matrix(7, 2))
     assert not calls
@@ -115,7 +115,7 @@ def test_a_partition_is_computed_once_however_many_hold_it():
             coded(PARAMETERS, worker, 1)
     assert calls == {(j, 1): 1 for j in range(7)}
     coded(PARAMETERS, 6, 2)
-    assert calls == {(j, round): 1 for j in range(7) for round in (1, 2)}
+    assert calls == {(j, server_round): 1 for j in range(7) for server_round in (1, 2)}
 
 
 def test_a_coded_worker_sends_one_bit_per_coordinate():

@@ -3,9 +3,9 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from attacks import ATTACKS
-from clients import ENCODERS, HonestClient
-from clients.encoders import add_noise, stochastic_sign
+from signfed.attacks import ATTACKS
+from signfed.clients import ENCODERS, HonestClient
+from signfed.clients.encoders import add_noise, stochastic_sign
 from tests.clients.liars import lying
 
 DRAWS = 20_000
@@ -19,16 +19,16 @@ def random(seed=0):
 def client(encoder, *gradients, worker=0, seed=0, **keywords):
     """A worker whose gradient of round t is the t-th one, or always the only one."""
 
-    def gradient(parameters, worker, round):
-        given = gradients[round - 1] if len(gradients) > 1 else gradients[0]
+    def gradient(parameters, worker, server_round):
+        given = gradients[server_round - 1] if len(gradients) > 1 else gradients[0]
         return np.array(given, np.float32)
 
     return HonestClient(worker, gradient, encoder, seed=seed, **keywords)
 
 
-def send(honest, n_coordinates, round=1):
+def send(honest, n_coordinates, server_round=1):
     """What the server decodes."""
-    (row,), _, _ = honest.fit([np.zeros(n_coordinates, np.float32)], {"round": round})
+    (row,), _, _ = honest.fit([np.zeros(n_coordinates, np.float32)], {"round": server_round})
     codec = honest.encoder.codec
     assert codec.fault(row, n_coordinates) is None
     return codec.decode(row, n_coordinates)
@@ -125,9 +125,9 @@ def test_without_noise_it_is_the_sign():
     "name, options", [("sto-sign", {"scale": 1.0}), ("noisy-sign", {"std": 1.0})]
 )
 def test_what_is_sent_depends_on_seed_worker_and_round_alone(name, options):
-    def bits(seed, worker, round):
+    def bits(seed, worker, server_round):
         drawn = client(ENCODERS[name](**options), np.zeros(64), worker=worker, seed=seed)
-        return send(drawn, 64, round).tobytes()
+        return send(drawn, 64, server_round).tobytes()
 
     assert bits(0, 1, 2) == bits(0, 1, 2)
     others = {bits(0, 1, 2), bits(1, 1, 2), bits(0, 2, 2), bits(0, 1, 3), bits(0, 2, 1)}
@@ -137,9 +137,9 @@ def test_what_is_sent_depends_on_seed_worker_and_round_alone(name, options):
 @pytest.mark.parametrize("name", ["sto-sign", "noisy-sign"])
 def test_rounds_in_any_order_and_twice(name):
     one = client(ENCODERS[name](), GRADIENT)
-    forwards = {round: send(one, 10, round).tobytes() for round in (1, 2, 3)}
-    for round in (3, 1, 2, 2):
-        assert send(one, 10, round).tobytes() == forwards[round]
+    forwards = {server_round: send(one, 10, server_round).tobytes() for server_round in (1, 2, 3)}
+    for server_round in (3, 1, 2, 2):
+        assert send(one, 10, server_round).tobytes() == forwards[server_round]
 
 
 @pytest.mark.parametrize("name", ["sign", "sto-sign", "noisy-sign", "float32"])
@@ -166,9 +166,9 @@ def test_nothing_is_ever_lost_with_error_feedback(fraction):
     """Sent so far + memory = gradients so far; eighths below 2^10 add up exactly in float32."""
     gradients = random().integers(-100, 100, (40, 50)) / 8
     keeper, sent = client(ENCODERS["top-k"](fraction=fraction), *gradients), np.zeros(50)
-    for round in range(1, 41):
-        sent += send(keeper, 50, round)
-        assert np.array_equal(sent + keeper.memory["error"], gradients[:round].sum(0))
+    for server_round in range(1, 41):
+        sent += send(keeper, 50, server_round)
+        assert np.array_equal(sent + keeper.memory["error"], gradients[:server_round].sum(0))
     assert (fraction == 1.0) == (not keeper.memory["error"].any())
 
 
@@ -176,8 +176,8 @@ def test_a_constant_gradient_gets_through_in_every_coordinate():
     """What is held back stays below (N/K - 1) ||g||_1: each round sends at least K/N of it."""
     constant = np.array([8.0, -4.0, 2.0, -1.0])
     keeper, sent = client(ENCODERS["top-k"](fraction=0.25), constant), np.zeros(4)
-    for round in range(1, 201):
-        sent += send(keeper, 4, round)
+    for server_round in range(1, 201):
+        sent += send(keeper, 4, server_round)
         assert np.abs(keeper.memory["error"]).sum() <= 3 * 15
     assert sent / 200 == pytest.approx(constant, abs=45 / 200)
     assert sent[3] < -150  # without memory it would be 0
@@ -196,7 +196,7 @@ def test_momentum_by_hand():
     """u = (u + g) / 2 from u = 0; exact in binary."""
     gradients = [(4.0, -8.0), (2.0, 2.0), (-6.0, 1.0)]
     signum = client(ENCODERS["float32"](), *gradients, momentum=0.5)
-    sent = [send(signum, 2, round).tolist() for round in (1, 2, 3)]
+    sent = [send(signum, 2, server_round).tolist() for server_round in (1, 2, 3)]
     assert sent == [[2, -4], [2, -1], [-2, 0]]
     assert signum.memory["momentum"].tolist() == [-2, 0]
 
@@ -204,9 +204,9 @@ def test_momentum_by_hand():
 def test_momentum_formula():
     gradients, u = random().standard_normal((3, 20)).astype(np.float32), np.zeros(20)
     signum = client(ENCODERS["float32"](), *gradients, momentum=0.9)
-    for round, gradient in enumerate(gradients, 1):
+    for server_round, gradient in enumerate(gradients, 1):
         u = 0.9 * u + 0.1 * gradient
-        assert send(signum, 20, round) == pytest.approx(u, rel=1e-5, abs=1e-7)
+        assert send(signum, 20, server_round) == pytest.approx(u, rel=1e-5, abs=1e-7)
 
 
 def test_momentum_comes_before_the_encoder_and_its_memory():
@@ -238,9 +238,9 @@ def test_a_worker_goes_on_from_the_memory_of_another_object():
     encoder, options = ENCODERS["top-k"](fraction=0.2), {"momentum": 0.9}
     whole = client(encoder, *gradients, **options)
     memory = {}
-    for round in range(1, 7):
+    for server_round in range(1, 7):
         part = client(encoder, *gradients, memory=memory, **options)
-        assert send(part, 30, round).tobytes() == send(whole, 30, round).tobytes()
+        assert send(part, 30, server_round).tobytes() == send(whole, 30, server_round).tobytes()
         memory = part.memory
 
 
@@ -250,8 +250,8 @@ def test_a_liar_keeps_an_honest_memory_and_lies_about_what_it_would_send():
     encoder, inversion = ENCODERS["top-k"](fraction=0.25), ATTACKS["sign-inversion"]
     honest = client(encoder, *gradients, momentum=0.5)
     liar = lying(0, honest.gradient, encoder, inversion, momentum=0.5)
-    for round in (1, 2):
-        assert send(liar, 4, round).tolist() == (-send(honest, 4, round)).tolist()
+    for server_round in (1, 2):
+        assert send(liar, 4, server_round).tolist() == (-send(honest, 4, server_round)).tolist()
     for name in ("momentum", "error"):
         assert liar.memory[name].tobytes() == honest.memory[name].tobytes()
 

@@ -62,20 +62,20 @@ GOLDEN_MATRIX = [
         {"weights": [1 / d / sum(1 / e for e in DISTANCES) for d in DISTANCES]},
     ),
     # The sums of the 8 - 2 - 2 = 4 smallest squared distances are SCORES: the least is row 4's,
-    ("krum", {"n_byzantine": 2}, (2.0, -3.0, 1.0, 2.0), {"scores": SCORES, "trusted": [4]}),
+    ("krum", {"n_byzantine": 2}, (2.0, -3.0, 1.0, 2.0), {"scores": SCORES, "accepted": [4]}),
     # the four least are those of rows 4, 0, 2, 6.
     (
         "multi-krum",
         {"n_byzantine": 2},
         (10 / 4, -12 / 4, 8 / 4, 5 / 4),
-        {"scores": SCORES, "trusted": [0, 2, 4, 6]},
+        {"scores": SCORES, "accepted": [0, 2, 4, 6]},
     ),
     # All but the farthest, of each row: least are the sums of rows 4, 0, 6.
     (
         "multi-krum",
         {"n_byzantine": 2, "neighbours": 6, "selected": 3},
         (8 / 3, -7 / 3, 4 / 3, 4 / 3),
-        {"scores": [363, 507, 405, 1671, 350, 420, 372, 2075], "trusted": [0, 4, 6]},
+        {"scores": [363, 507, 405, 1671, 350, 420, 372, 2075], "accepted": [0, 4, 6]},
     ),
     # f = 1, theta = 6. Of m rows left Krum sums m - 3 neighbours, at least one, and takes in turn
     #     row 2: 17 + 14 + 23 + 23 + 26 = 103, ahead of row 4 with 105;
@@ -84,14 +84,14 @@ GOLDEN_MATRIX = [
     #     row 3: 229, of 3, 6, 7, ahead of row 6 likewise. Left are 6 and 7.
     # Of the sorted columns -1 2 2 5 5 9, -5 -3 -3 -3 -3 9, -3 1 2 4 5 7, 1 1 2 2 4 8 those nearest
     # to 3.5, -3, 3, 2 are 2 2 5 5, -3 -3 -3 -3, 1 2 4 5, 1 1 2 2.
-    ("bulyan", {"n_byzantine": 1}, (3.5, -3.0, 3.0, 1.5), {"trusted": [0, 1, 2, 3, 4, 5]}),
+    ("bulyan", {"n_byzantine": 1}, (3.5, -3.0, 3.0, 1.5), {"accepted": [0, 1, 2, 3, 4, 5]}),
     # b = 4 coordinates: all. v = (-0.239, 0.755, -0.611, -0.023), the scatter along it 406.6, of
     # which 240.3 are row 7's, 139.3 row 3's and 15.1 the next one's, row 6's. Without 7 and 3:
     (
         "dnc",
         {"n_byzantine": 2},
         (14 / 6, -18 / 6, 20 / 6, 11 / 6),
-        {"trusted": [0, 1, 2, 4, 5, 6]},
+        {"accepted": [0, 1, 2, 4, 5, 6]},
     ),
     # Seed 0 draws coordinate 0, then 2. Farthest from their means 4.5 and 3.75 are rows 7 and 1,
     # then 7 and 3; what is left both times is averaged.
@@ -99,7 +99,7 @@ GOLDEN_MATRIX = [
         "dnc",
         {"n_byzantine": 2, "coordinates": 1, "iterations": 2},
         (15 / 5, -15 / 5, 15 / 5, 7 / 5),
-        {"trusted": [0, 2, 4, 5, 6]},
+        {"accepted": [0, 2, 4, 5, 6]},
     ),
     # Once, from 0: of the norms only sqrt(235) and sqrt(556) are above 10.
     (
@@ -115,7 +115,7 @@ GOLDEN_MATRIX = [
         "signguard",
         EVERYTHING,
         (X[[0, 2, 4, 6]].sum(0) + X[3] * M / sqrt(235) + X[5] * M / sqrt(87)) / 6,
-        {"norms": NORMS, "trusted": [0, 2, 3, 4, 5, 6]},
+        {"norms": NORMS, "accepted": [0, 2, 3, 4, 5, 6]},
     ),
     # Medians of the cosines with the others: 0.858 0.706 0.869 0.062 0.868 0.858 0.885 0.930.
     # The mean distance to the 4th feature is 0.164. Rows 0 2 4 5 6 7 are within 0.072, the nearest
@@ -124,7 +124,7 @@ GOLDEN_MATRIX = [
         "signguard-sim",
         EVERYTHING,
         (X[[0, 2, 4, 6]].sum(0) + X[5] * M / sqrt(87)) / 5,
-        {"norms": NORMS, "trusted": [0, 2, 4, 5, 6]},
+        {"norms": NORMS, "accepted": [0, 2, 4, 5, 6]},
     ),
     # Medians of the distances: the roots of 26, 44, 23, 296, 29, 45, 33, 369 are 5.10 6.63 4.80
     # 17.20 5.39 6.71 5.74 19.21. Bandwidth 3.61; rows 0 1 2 4 5 6 are within 1.92 of each other,
@@ -133,7 +133,7 @@ GOLDEN_MATRIX = [
         "signguard-dist",
         EVERYTHING,
         (X[[0, 2, 4, 6]].sum(0) + X[1] * M / sqrt(51) + X[5] * M / sqrt(87)) / 6,
-        {"norms": NORMS, "trusted": [0, 1, 2, 4, 5, 6]},
+        {"norms": NORMS, "accepted": [0, 1, 2, 4, 5, 6]},
     ),
     # Each row becomes the mean of all but its two farthest rows: 3 and 7 for most, 2 and 7 for
     # row 3, 3 and 6 for row 7. So of 8 sums 7 lack row 3, 7 lack row 7, one each lack 2 and 6.
@@ -161,7 +161,7 @@ GOLDEN_MATRIX = [
         {
             "scores": [233.75, 88.5, 87.75, 165.75],
             "buckets": [[7, 0], [4, 1], [2, 6], [3, 5]],
-            "trusted": [2, 6],
+            "accepted": [2, 6],
         },
     ),
     # 7 of 8 for +, 7 for -, 7 for +, 8 for +.

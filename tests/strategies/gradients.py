@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from strategies import SignGuard, SignGuardDist, SignGuardSim, Updates
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.signguard import SignGuard, SignGuardDist, SignGuardSim
 from tests.strategies.slow.signguard import SlowSignGuard, cosine, distance
 
 RULES = {SignGuard: None, SignGuardSim: cosine, SignGuardDist: distance}
@@ -17,14 +18,14 @@ def call(rule, rows, t=1, ids=None):
     """(direction as NumPy, trusted ids) of one call on float rows [n, N]."""
     matrix = torch.from_numpy(np.asarray(rows, np.float32))
     ids = None if ids is None else torch.tensor(ids)
-    direction = rule.aggregate(Updates.from_matrix(matrix, ids, round=t)).numpy()
-    return direction, rule.diagnostics()["trusted"]
+    direction = rule.aggregate(Updates.from_matrix(matrix, ids, server_round=t)).numpy()
+    return direction, rule.diagnostics()["accepted"]
 
 
 def called_slowly(slow, rows, t=1, ids=None):
     matrix = np.asarray(rows, np.float32).tolist()
-    g, trusted = slow.aggregate(dict(zip(ids or range(len(matrix)), matrix, strict=True)), t)
-    return np.array(g), trusted
+    g, accepted = slow.aggregate(dict(zip(ids or range(len(matrix)), matrix, strict=True)), t)
+    return np.array(g), accepted
 
 
 def federation(seed, n, n_coordinates, n_byzantine=0, bias=0.8, noise=1.0):

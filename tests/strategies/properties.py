@@ -8,7 +8,7 @@ from io import BytesIO
 import numpy as np
 import torch
 
-from strategies.codecs import CODECS
+from signfed.strategies.core.codecs import CODECS
 from tests.strategies.runs import play, random_rounds, reordered, same_bits, updates_of
 
 N = 11  # workers, of which two may be liars for every rule
@@ -36,7 +36,7 @@ def takes_ids_for_names(make):
     renamed = [{3 * w + 4: row for w, row in rows.items()} for rows in rounds]
     for (a, found_a), (b, found_b) in zip(play(make(), rounds), play(make(), renamed), strict=True):
         assert same_bits(a, b)
-        assert [3 * w + 4 for w in found_a.pop("trusted", [])] == found_b.pop("trusted", [])
+        assert [3 * w + 4 for w in found_a.pop("accepted", [])] == found_b.pop("accepted", [])
         for value, same in zip(found_a.values(), found_b.values(), strict=True):
             if isinstance(value, dict):
                 assert list(value.values()) == list(same.values())

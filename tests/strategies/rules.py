@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import sqrt
 
-from strategies import PRE_AGGREGATIONS, STRATEGIES
-from strategies.registry import build
+from signfed.strategies.registry import PRE_AGGREGATIONS, STRATEGIES, build
 from tests.strategies import properties as law
 from tests.strategies.hostile_rows import (
     FAR,

@@ -2,16 +2,16 @@
 
 import numpy as np
 
-from clients import ENCODERS
-from strategies import Updates
-from strategies.training import fallback
+from signfed.clients import ENCODERS
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.server.training import fallback
 
 
-def updates_of(rule, rows, round, codec=None):
+def updates_of(rule, rows, server_round, codec=None):
     """The updates as the server builds them from the wire, in the order of the dict."""
     codec = codec or ENCODERS[rule.encoder]().codec
     encoded = {worker: codec.encode(row) for worker, row in rows.items()}
-    return Updates.from_rows(encoded, codec, len(next(iter(rows.values()))), round)
+    return Updates.from_rows(encoded, codec, len(next(iter(rows.values()))), server_round)
 
 
 def ask(rule, updates):

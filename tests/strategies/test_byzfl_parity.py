@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from strategies import CenteredClipping, aggregate
-from strategies.bulyan import mean_around_median
-from strategies.seeds import generator
+from signfed.strategies.bulyan import mean_around_median
+from signfed.strategies.centered_clipping import CenteredClipping
+from signfed.strategies.core.seeds import generator
+from signfed.strategies.registry import aggregate
 from tests.strategies.runs import play
 
 

@@ -6,8 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strategies import CenteredClipping, Updates, aggregate
-from strategies.centered_clipping import clipped_step
+from signfed.strategies.centered_clipping import CenteredClipping, clipped_step
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.registry import aggregate
 from tests.strategies.float_rows import far_out, rows_of
 from tests.strategies.slow import float_rules as slow
 
@@ -21,7 +22,7 @@ def step(rows, centre, radius):
 def from_centre(centre, rows, **options):
     rule = CenteredClipping(**options)
     rule.load_state_dict({"center": torch.from_numpy(centre)})
-    return rule.aggregate(Updates.from_matrix(torch.from_numpy(rows), round=2)).numpy()
+    return rule.aggregate(Updates.from_matrix(torch.from_numpy(rows), server_round=2)).numpy()
 
 
 @settings(max_examples=40, deadline=None)
@@ -90,7 +91,7 @@ def test_many_rounds_end_near_the_honest_rows():
     rows[7:] = -3e38
     lengths = []
     for t in range(1, 400):
-        answer = rule.aggregate(Updates.from_matrix(torch.from_numpy(rows), round=t))
+        answer = rule.aggregate(Updates.from_matrix(torch.from_numpy(rows), server_round=t))
         lengths.append(np.linalg.norm(answer.numpy() - rows[:7].mean(axis=0)))
     assert lengths[0] > 100 and lengths[-1] < 5
     # Seven pull one way, three the other: 0.4 a round until it is near.
@@ -104,7 +105,7 @@ def test_state_is_a_copy():
     state = rule.state_dict()
     assert state["center"].dtype == torch.float32 and torch.equal(state["center"], first)
     kept = state["center"].clone()
-    rule.aggregate(Updates.from_matrix(torch.from_numpy(rows_of(5, 5)), round=2))
+    rule.aggregate(Updates.from_matrix(torch.from_numpy(rows_of(5, 5)), server_round=2))
     assert torch.equal(state["center"], kept)
     rule.load_state_dict(state)
     state["center"].fill_(9.0)

@@ -6,17 +6,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strategies import DnC, Updates, aggregate
-from strategies.dnc import spectral_scores
-from strategies.seeds import generator
+from signfed.strategies.core.seeds import generator
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.dnc import DnC, spectral_scores
+from signfed.strategies.registry import aggregate
 from tests.strategies.float_rows import far_out, near_duplicates, rows_of, tiny_copies
 from tests.strategies.slow import float_rules as slow
 
 
-def trusted(rule, rows, ids=None, round=1):
+def accepted(rule, rows, ids=None, server_round=1):
     ids = None if ids is None else torch.tensor(ids)
-    rule.aggregate(Updates.from_matrix(torch.from_numpy(rows), ids, round=round))
-    return rule.diagnostics()["trusted"]
+    rule.aggregate(Updates.from_matrix(torch.from_numpy(rows), ids, server_round=server_round))
+    return rule.diagnostics()["accepted"]
 
 
 @settings(max_examples=40, deadline=None)
@@ -55,9 +56,9 @@ def test_far_liars_are_gone(honest):
             rows = honest(seed, 11)
             rows[8:] = far_out(np.zeros_like(rows), 3, scale, seed)[8:]
             rows[8:] = np.abs(rows[8:])  # liars of one direction: no two of them cancel
-            assert trusted(DnC(n_byzantine=3), rows) == list(range(8))
+            assert accepted(DnC(n_byzantine=3), rows) == list(range(8))
     rows = tiny_copies(near_duplicates(1, 11), 3)
-    assert trusted(DnC(n_byzantine=3), rows) == list(range(8))
+    assert accepted(DnC(n_byzantine=3), rows) == list(range(8))
 
 
 def test_only_the_drawn_coordinates_are_looked_at():
@@ -68,7 +69,7 @@ def test_only_the_drawn_coordinates_are_looked_at():
         lied = rows.copy()
         lied[3, np.delete(np.arange(40), drawn)] = 1e3
         lied[6, drawn[0]] = 1e3
-        found = trusted(DnC(n_byzantine=1, seed=5, coordinates=10), lied, round=t)
+        found = accepted(DnC(n_byzantine=1, seed=5, coordinates=10), lied, server_round=t)
         assert found == [0, 1, 2, 3, 4, 5, 7, 8]
 
 
@@ -80,8 +81,8 @@ def test_each_iteration_throws_out_its_own():
     for liar, coordinate in zip((2, 4, 7), looked_at, strict=True):
         rows[liar, coordinate] = 100.0
     rule = DnC(n_byzantine=1, coordinates=1, iterations=3)
-    assert trusted(rule, rows, list(range(10, 19)), round=3) == [10, 11, 13, 15, 16, 18]
-    answer = rule.aggregate(Updates.from_matrix(torch.from_numpy(rows), round=3)).numpy()
+    assert accepted(rule, rows, list(range(10, 19)), server_round=3) == [10, 11, 13, 15, 16, 18]
+    answer = rule.aggregate(Updates.from_matrix(torch.from_numpy(rows), server_round=3)).numpy()
     expected = rows[[0, 1, 3, 5, 6, 8]].mean(axis=0)
     np.testing.assert_allclose(answer, expected, rtol=0, atol=1e-6)
 
@@ -95,13 +96,13 @@ def test_when_nothing_is_left_the_last_iteration_decides():
     for coordinate, kept in keeps.items():
         rows[:, coordinate] = np.insert([-1.0, 1.0], kept, 0.1)
     rule = DnC(n_byzantine=1, coordinates=1, iterations=3, filter_factor=2.0)
-    assert trusted(rule, rows, [5, 6, 7]) == [7]
+    assert accepted(rule, rows, [5, 6, 7]) == [7]
 
 
 def test_equal_scores_keep_the_lowest_ids():
     rows = np.array([[1.0], [-1.0], [1.0], [-1.0]], np.float32)
-    assert trusted(DnC(n_byzantine=1), rows, [8, 2, 6, 4]) == [2, 4, 6]
-    assert trusted(DnC(n_byzantine=1), np.ones((5, 3), np.float32)) == [0, 1, 2, 3]
+    assert accepted(DnC(n_byzantine=1), rows, [8, 2, 6, 4]) == [2, 4, 6]
+    assert accepted(DnC(n_byzantine=1), np.ones((5, 3), np.float32)) == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("option", ["coordinates", "iterations"])

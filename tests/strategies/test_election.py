@@ -5,11 +5,10 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 
-from clients import CodedGradients
-from strategies import STRATEGIES
-from strategies.bounds import det_redundancy
-from strategies.election import bernoulli_matrix, deterministic_matrix
-from strategies.registry import aggregate
+from signfed.clients import CodedGradients
+from signfed.strategies.bounds import det_redundancy
+from signfed.strategies.election import bernoulli_matrix, deterministic_matrix
+from signfed.strategies.registry import STRATEGIES, aggregate
 from tests.strategies.runs import updates_of
 
 CODES = [(n, b) for n in (3, 5, 7, 9) for b in range((n - 1) // 2 + 1)]
@@ -22,7 +21,7 @@ def messages(n):
 
 def local_votes(matrix, signs):
     """c_i of every worker, float32 [n, N], from partitions with these signs."""
-    coded = CodedGradients(lambda parameters, partition, round: signs[partition], matrix)
+    coded = CodedGradients(lambda parameters, partition, server_round: signs[partition], matrix)
     return np.stack([coded(signs[0], worker, 1) for worker in range(len(matrix))])
 
 

@@ -4,19 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from strategies import (
-    Bucketing,
-    CenteredClipping,
-    CoordinateMedian,
-    DnC,
-    GeometricMedian,
-    Krum,
-    MultiKrum,
-    NearestNeighbourMixing,
-    SignFD,
-    Updates,
-    aggregate,
-)
+from signfed.strategies.centered_clipping import CenteredClipping
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.dnc import DnC
+from signfed.strategies.geometric_median import GeometricMedian
+from signfed.strategies.krum import Krum, MultiKrum
+from signfed.strategies.median import CoordinateMedian
+from signfed.strategies.mixing import Bucketing, NearestNeighbourMixing
+from signfed.strategies.registry import aggregate
+from signfed.strategies.sign_fd import SignFD
 from tests.strategies.float_rows import rows_of
 from tests.strategies.slow import float_rules as slow
 
@@ -87,7 +83,7 @@ def test_equal_scores_go_to_the_lowest_id():
     rows = np.repeat(np.eye(2, dtype=np.float32), 3, axis=0)[[3, 0, 4, 1, 5, 2]]
     rule = Krum(n_byzantine=1)
     rule.aggregate(Updates.from_matrix(torch.from_numpy(rows), torch.tensor([9, 4, 7, 5, 8, 6])))
-    assert rule.diagnostics()["trusted"] == [4]
+    assert rule.diagnostics()["accepted"] == [4]
 
 
 def test_multi_krum_of_all_rows_is_the_mean():
@@ -96,7 +92,7 @@ def test_multi_krum_of_all_rows_is_the_mean():
     np.testing.assert_allclose(found, rows.mean(axis=0), rtol=1e-5, atol=1e-6)
     rule = MultiKrum(n_byzantine=1, selected=3)
     rule.aggregate(Updates.from_matrix(torch.from_numpy(rows)))
-    assert rule.diagnostics()["trusted"] == sorted(slow.krum_order(rows.tolist(), 1)[:3])
+    assert rule.diagnostics()["accepted"] == sorted(slow.krum_order(rows.tolist(), 1)[:3])
 
 
 def test_without_strictness_krum_takes_what_it_can():
@@ -144,7 +140,7 @@ def test_centered_clipping_keeps_its_centre():
     for t in range(1, 4):
         rows = rows_of(t, 6)
         v = slow.centered_clipping(rows.tolist(), 1.0, 2, v)
-        found = rule.aggregate(Updates.from_matrix(torch.from_numpy(rows), round=t)).numpy()
+        found = rule.aggregate(Updates.from_matrix(torch.from_numpy(rows), server_round=t)).numpy()
         np.testing.assert_allclose(found, v, rtol=1e-4, atol=1e-5)
 
 
@@ -164,7 +160,7 @@ def test_dnc_removes_planted_outliers():
     rows = rows_of(7, 15, 3, n_coordinates=300, outlier=5.0)
     rule = DnC(n_byzantine=3, coordinates=50, iterations=2)
     rule.aggregate(Updates.from_matrix(torch.from_numpy(rows)))
-    assert rule.diagnostics()["trusted"] == list(range(12))
+    assert rule.diagnostics()["accepted"] == list(range(12))
 
 
 def test_an_empty_intersection_is_the_last_iterations_choice():
@@ -186,9 +182,9 @@ def test_trusted_buckets_are_reported_as_workers():
     rows = torch.from_numpy(rows_of(9, 12, 1, outlier=50.0))
     ids = torch.arange(12) * 3
     rule = Bucketing(MultiKrum(n_byzantine=1, selected=3), bucket_size=2, seed=1)
-    rule.aggregate(Updates.from_matrix(rows, ids, round=4))
+    rule.aggregate(Updates.from_matrix(rows, ids, server_round=4))
     found = rule.diagnostics()
-    assert len(found["trusted"]) == 6 and 33 not in found["trusted"]
+    assert len(found["accepted"]) == 6 and 33 not in found["accepted"]
     assert sorted(w for bucket in found["buckets"] for w in bucket) == ids.tolist()
 
 
@@ -200,7 +196,7 @@ def test_a_rule_that_remembers_workers_is_not_put_behind_buckets():
     mixed.aggregate(Updates.from_matrix(rows))
     again = NearestNeighbourMixing(SignFD(), n_byzantine=1)
     again.load_state_dict(mixed.state_dict())
-    two = Updates.from_matrix(rows.roll(1, 0), round=2)
+    two = Updates.from_matrix(rows.roll(1, 0), server_round=2)
     assert torch.equal(mixed.aggregate(two), again.aggregate(two))
 
 

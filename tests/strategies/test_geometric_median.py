@@ -6,8 +6,9 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from strategies import GeometricMedian, Updates, aggregate
-from strategies.geometric_median import leave
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.geometric_median import GeometricMedian, leave
+from signfed.strategies.registry import aggregate
 from tests.strategies.float_rows import far_out, near_duplicates, rows_of
 from tests.strategies.slow import float_rules as slow
 

@@ -4,7 +4,7 @@ from itertools import combinations
 
 import pytest
 
-from strategies import STRATEGIES
+from signfed.strategies.registry import STRATEGIES
 from tests.strategies.golden import (
     CROSSOVER_AFTER_ROUND_3,
     INITIAL_ROUNDS,
@@ -57,7 +57,7 @@ def test_sign_fd_on_the_way_there(crossover):
 def test_reputation_on_the_way_there():
     played = play(STRATEGIES["reputation-mv"](), ROUNDS[:3])
     assert [d.tolist() for d, _ in played] == VOTES_UNTIL_ROUND_3
-    assert played[-1][1] == {"reputation": REPUTATION_AFTER_ROUND_3, "trusted": [1, 2]}
+    assert played[-1][1] == {"reputation": REPUTATION_AFTER_ROUND_3, "accepted": [1, 2]}
 
 
 def test_the_table_tells_all_votes_apart():

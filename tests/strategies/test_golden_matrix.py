@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from strategies import STRATEGIES, aggregate
+from signfed.strategies.registry import STRATEGIES, aggregate
 from tests.strategies.golden_matrix import GOLDEN_MATRIX, ONE_VOTE, X
 from tests.strategies.rules import factory
 from tests.strategies.runs import play

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from clients import ENCODERS
-from strategies import STRATEGIES, aggregate
+from signfed.clients import ENCODERS
+from signfed.strategies.registry import STRATEGIES, aggregate
 from tests.federation import federate
-from tests.hostile.turn import hostile, signfed
 from tests.strategies.hostile_rows import hostile_rounds
 from tests.strategies.runs import same_bits
+from tests.strategies.server.hostile.turn import hostile, signfed
 
 BAD = {"nan": np.nan, "inf": np.inf, "-inf": -np.inf}
 # f of 11 rows that every rule admits, also for the 9 that are left.

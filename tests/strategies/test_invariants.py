@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from strategies import aggregate
-from strategies.bounds import mv_bound
+from signfed.strategies.bounds import mv_bound
+from signfed.strategies.registry import aggregate
 from tests.strategies.runs import same_bits
 
 TESTS = Path(__file__).resolve().parent.parent

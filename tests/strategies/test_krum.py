@@ -6,17 +6,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strategies import Bulyan, Krum, MultiKrum, Updates, aggregate
-from strategies.bulyan import mean_around_median
+from signfed.strategies.bulyan import Bulyan, mean_around_median
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.krum import Krum, MultiKrum
+from signfed.strategies.registry import aggregate
 from tests.strategies.float_rows import far_out, near_duplicates, rows_of, tiny_copies
 from tests.strategies.runs import same_bits
 from tests.strategies.slow import float_rules as slow
 
 
-def trusted(rule, rows, ids=None):
+def accepted(rule, rows, ids=None):
     ids = None if ids is None else torch.tensor(ids)
     rule.aggregate(Updates.from_matrix(torch.from_numpy(rows), ids))
-    return rule.diagnostics()["trusted"]
+    return rule.diagnostics()["accepted"]
 
 
 def bulyan_choice(rows, f):
@@ -41,9 +43,9 @@ def test_the_choice_is_the_definitions(sizes, n_coordinates, seed, data):
     order = order_of(rows, f, neighbours)
     assert same_bits(aggregate("krum", rows, n_byzantine=f, neighbours=neighbours), rows[order[0]])
     rule = MultiKrum(n_byzantine=f, neighbours=neighbours, selected=selected)
-    assert trusted(rule, rows) == sorted(order[: selected or n - f - 2])
+    assert accepted(rule, rows) == sorted(order[: selected or n - f - 2])
     if n >= 4 * f + 3:
-        assert trusted(Bulyan(n_byzantine=f), rows) == bulyan_choice(rows, f)
+        assert accepted(Bulyan(n_byzantine=f), rows) == bulyan_choice(rows, f)
 
 
 def test_scores_are_sums_of_squared_distances_by_worker():
@@ -51,7 +53,7 @@ def test_scores_are_sums_of_squared_distances_by_worker():
     rows = np.array([[0.0], [1.0], [3.0], [7.0], [100.0]], np.float32)
     for kind, chosen in ((Krum, [20]), (MultiKrum, [10, 20])):
         rule = kind(n_byzantine=1)
-        assert trusted(rule, rows, [10, 20, 30, 40, 50]) == chosen
+        assert accepted(rule, rows, [10, 20, 30, 40, 50]) == chosen
         scores = {10: 1 + 9, 20: 1 + 4, 30: 4 + 9, 40: 16 + 36, 50: 93**2 + 97**2}
         assert rule.diagnostics()["scores"] == pytest.approx(scores)
 
@@ -81,7 +83,7 @@ def test_liars_do_not_blur_the_honest_rows(honest, liars):
             (MultiKrum(n_byzantine=2), sorted(order[:7])),
             (Bulyan(n_byzantine=2), bulyan_choice(rows, 2)),
         ):
-            assert same_bits(rows[trusted(rule, rows)], rows[chosen])
+            assert same_bits(rows[accepted(rule, rows)], rows[chosen])
 
 
 def test_liars_farther_out_do_not_change_the_choice():
@@ -100,8 +102,8 @@ def test_the_lowest_ids_of_equal_scores():
     """Two copies each of three rows of a regular triangle: six equal scores, with any id."""
     rows = np.repeat(np.eye(3, dtype=np.float32), 2, axis=0)[[4, 0, 2, 1, 5, 3]]
     ids = [31, 7, 19, 23, 5, 11]
-    assert trusted(Krum(n_byzantine=1), rows, ids) == [5]
-    assert trusted(MultiKrum(n_byzantine=1), rows, ids) == [5, 7, 11]
+    assert accepted(Krum(n_byzantine=1), rows, ids) == [5]
+    assert accepted(MultiKrum(n_byzantine=1), rows, ids) == [5, 7, 11]
 
 
 def test_without_strictness_one_neighbour_is_enough():
@@ -141,7 +143,7 @@ def test_bulyan_by_hand():
     rows = np.array([(-9, 9), (0, 0), (1, -1), (3, -3), (7, -7), (50, 50), (60, 40)], np.float32)
     rule = Bulyan(n_byzantine=1)
     answer = rule.aggregate(Updates.from_matrix(torch.from_numpy(rows)))
-    assert rule.diagnostics()["trusted"] == [0, 1, 2, 3, 5]
+    assert rule.diagnostics()["accepted"] == [0, 1, 2, 3, 5]
     assert answer.tolist() == pytest.approx([4 / 3, -4 / 3])
 
 

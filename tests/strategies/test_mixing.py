@@ -6,28 +6,28 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strategies import (
+from signfed.strategies.centered_clipping import CenteredClipping
+from signfed.strategies.core.seeds import generator
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.krum import Krum, MultiKrum
+from signfed.strategies.mean import Mean
+from signfed.strategies.mixing import (
     Bucketing,
-    CenteredClipping,
-    Krum,
-    Mean,
-    MultiKrum,
     NearestNeighbourMixing,
-    SignFD,
-    SignMV,
-    Updates,
-    aggregate,
+    bucket_means,
+    nearest_neighbour_means,
 )
-from strategies.mixing import bucket_means, nearest_neighbour_means
-from strategies.seeds import generator
+from signfed.strategies.registry import aggregate
+from signfed.strategies.sign_fd import SignFD
+from signfed.strategies.sign_mv import SignMV
 from tests.strategies.float_rows import far_out, near_duplicates, rows_of, tiny_copies
 from tests.strategies.runs import same_bits
 from tests.strategies.slow import float_rules as slow
 
 
-def updates(rows, ids=None, round=1):
+def updates(rows, ids=None, server_round=1):
     ids = None if ids is None else torch.as_tensor(ids)
-    return Updates.from_matrix(torch.from_numpy(rows), ids, round=round)
+    return Updates.from_matrix(torch.from_numpy(rows), ids, server_round=server_round)
 
 
 @settings(max_examples=30, deadline=None)
@@ -99,7 +99,7 @@ def test_buckets_are_drawn_anew_each_round_and_seed():
         rule = Bucketing(inner, bucket_size=4, seed=seed)
         for t in range(1, 5):
             rule.aggregate(updates(rows, np.arange(9) * 2, t))
-            assert inner.seen.round == t and inner.seen.ids.tolist() == [0, 1, 2]
+            assert inner.seen.server_round == t and inner.seen.ids.tolist() == [0, 1, 2]
             expected = slow.bucketing(rows.astype(float).tolist(), 4, seed, t)
             np.testing.assert_allclose(inner.seen.rows, expected, rtol=0, atol=1e-5)
             drawn.add(inner.seen.rows.numpy().tobytes())
@@ -130,13 +130,13 @@ def test_trusted_names_workers():
     answer = rule.aggregate(updates(rows, ids, 5))
     means = slow.bucketing(rows.astype(float).tolist(), 2, 2, 5)
     chosen = slow.krum_order(means, 1)[0]
-    assert rule.diagnostics()["trusted"] == sorted(buckets[chosen])
+    assert rule.diagnostics()["accepted"] == sorted(buckets[chosen])
     assert rule.diagnostics()["buckets"] == buckets
     np.testing.assert_allclose(answer, means[chosen], rtol=0, atol=1e-5)
     mixed = NearestNeighbourMixing(MultiKrum(n_byzantine=1, selected=3), 1)
     mixed.aggregate(updates(rows, ids))
     order = slow.krum_order(slow.nnm(rows.astype(float).tolist(), 1), 1)
-    assert mixed.diagnostics()["trusted"] == sorted(ids[order[:3]].tolist())
+    assert mixed.diagnostics()["accepted"] == sorted(ids[order[:3]].tolist())
 
 
 @pytest.mark.parametrize("kind", [Bucketing, NearestNeighbourMixing])
@@ -149,10 +149,10 @@ def test_memory_is_the_inner_rules(kind):
     again = kind(CenteredClipping(radius=1.0))
     again.load_state_dict(rule.state_dict())
     rows = rows_of(7, 8)
-    expected = rule.aggregate(updates(rows, round=2))
-    assert torch.equal(again.aggregate(updates(rows, round=2)), expected)
+    expected = rule.aggregate(updates(rows, server_round=2))
+    assert torch.equal(again.aggregate(updates(rows, server_round=2)), expected)
     fresh = kind(CenteredClipping(radius=1.0))
-    assert not torch.equal(fresh.aggregate(updates(rows, round=2)), expected)
+    assert not torch.equal(fresh.aggregate(updates(rows, server_round=2)), expected)
 
 
 @pytest.mark.parametrize("name", ["sign-fd", "reputation-mv"])

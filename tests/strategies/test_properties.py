@@ -3,7 +3,9 @@ from itertools import count
 import pytest
 import torch
 
-from strategies import STRATEGIES, Mean, SignMV
+from signfed.strategies.mean import Mean
+from signfed.strategies.registry import STRATEGIES
+from signfed.strategies.sign_mv import SignMV
 from tests.strategies import properties, rules
 from tests.strategies.hostile_rows import (
     FAR,

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strategies import ReputationMV, SignMV
+from signfed.strategies.reputation_mv import ReputationMV
+from signfed.strategies.sign_mv import SignMV
 from tests.strategies.runs import play, random_rounds, same_bits
 from tests.strategies.slow.reputation import SlowReputation
 
@@ -40,7 +41,7 @@ def test_parity_with_the_definition(seed, n, n_coordinates, absence):
         slow.count(signs, u.tolist())
         reputation = slow.reputation()
         assert found["reputation"] == pytest.approx({m: float(a) for m, a in reputation.items()})
-        assert found["trusted"] == sorted(m for m, a in reputation.items() if 2 * a > 1)
+        assert found["accepted"] == sorted(m for m, a in reputation.items() if 2 * a > 1)
 
 
 def test_it_asks_for_stochastic_signs():
@@ -59,7 +60,7 @@ def test_an_inverted_worker_ends_with_weight_0_and_no_influence():
     rule = ReputationMV()
     rounds = random_rounds(seed=3, n_coordinates=200, n_rounds=5)
     *_, (_, found) = play(rule, rounds[:4])
-    assert found["trusted"] == [0, 1, 2, 3, 4, 5] and found["reputation"][6] < 0.5
+    assert found["accepted"] == [0, 1, 2, 3, 4, 5] and found["reputation"][6] < 0.5
     state = rule.state_dict()
     answers = []
     for sign in (1.0, -1.0):
@@ -74,7 +75,7 @@ def test_a_liar_is_silenced_and_not_read_backwards():
     of -1 for the third would answer -1 where it says +1."""
     first = votes(w0="++--", w1="++--", w2="--++")
     (_, found), second = play(ReputationMV(), [first, votes(w0="++--", w1="--++", w2="+-+-")])
-    assert found == {"reputation": {0: 1.0, 1: 1.0, 2: 0.0}, "trusted": [0, 1]}
+    assert found == {"reputation": {0: 1.0, 1: 1.0, 2: 0.0}, "accepted": [0, 1]}
     assert voted(second) == "++++"
 
 
@@ -82,7 +83,7 @@ def test_half_right_is_worth_nothing():
     """a = 1, 1, 1/2; then the third is silent: with any say it would break the ties of round 2."""
     first = votes(w0="++--", w1="++--", w2="+-+-")
     (_, found), second = play(ReputationMV(), [first, votes(w0="++++", w1="----", w2="----")])
-    assert found["reputation"][2] == 0.5 and found["trusted"] == [0, 1]
+    assert found["reputation"][2] == 0.5 and found["accepted"] == [0, 1]
     assert voted(second) == "++++"
 
 
@@ -115,7 +116,7 @@ def test_a_reputation_is_a_fraction_of_the_rounds_that_a_worker_was_in():
     found = [found for _, found in play(ReputationMV(), rounds)]
     assert [f["reputation"][2] for f in found] == [0.75, 0.75, 0.5]
     assert 3 not in found[0]["reputation"] and found[2]["reputation"][3] == 0.5
-    assert [f["trusted"] for f in found] == [[0, 1, 2], [0, 1, 2], [0, 1]]
+    assert [f["accepted"] for f in found] == [[0, 1, 2], [0, 1, 2], [0, 1]]
 
 
 def test_a_newcomer_weighs_1():
@@ -132,7 +133,7 @@ def test_only_silenced_workers_hold_a_plain_vote():
     first = votes(w0="+-", w1="+-", w2="+-", w6="+-", w3="-+", w4="-+", w5="-+")
     rule = ReputationMV()
     ((_, found),) = play(rule, [first])
-    assert found["trusted"] == [0, 1, 2, 6]
+    assert found["accepted"] == [0, 1, 2, 6]
     played = play(rule, [votes(w3="--", w4="-+", w5="+-")], first=2)
     assert voted(played[0]) == "--"
     # That vote counted too: worker 3 agreed in 2 of 2, so 2 of 4; the others in 1 of 2.

@@ -8,11 +8,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strategies import SignFD, SignMV, Updates
-from strategies.reliability import Record, log_likelihood_ratio, trusted
-from strategies.sign_fd import CROSSOVERS
-from strategies.updates import signs_of
-from strategies.vote import dense_weighted_vote
+from signfed.strategies.core.reliability import Record, accepted, log_likelihood_ratio
+from signfed.strategies.core.updates import Updates, signs_of
+from signfed.strategies.ops.vote import dense_weighted_vote
+from signfed.strategies.sign_fd import CROSSOVERS, SignFD
+from signfed.strategies.sign_mv import SignMV
 from tests.strategies.reference import SlowSignFD, llr
 from tests.strategies.runs import play, random_rounds, same_bits
 
@@ -163,7 +163,7 @@ def test_what_is_remembered_follows_the_workers_id():
     *_, (_, found) = play(SignFD(2), rounds)
     *_, (_, found_again) = play(SignFD(2), renumbered)
     assert found_again["crossover"] == {renumber[w]: p for w, p in found["crossover"].items()}
-    assert found_again["trusted"] == sorted(renumber[w] for w in found["trusted"])
+    assert found_again["accepted"] == sorted(renumber[w] for w in found["accepted"])
 
 
 @pytest.mark.parametrize("crossover", CROSSOVERS)
@@ -295,7 +295,7 @@ HONEST = [0.21, 0.24, 0.19, 0.22, 0.2, 0.23, 0.18, 0.25, 0.2]
     ],
 )
 def test_trusted(crossover, expected):
-    assert trusted(dict(enumerate(crossover))) == list(expected)
+    assert accepted(dict(enumerate(crossover))) == list(expected)
 
 
 def test_a_kept_state_does_not_move_with_the_rule():

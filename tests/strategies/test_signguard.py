@@ -10,8 +10,9 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
-from strategies import SignGuard, SignGuardDist, SignGuardSim, aggregate
-from strategies.seeds import generator
+from signfed.strategies.core.seeds import generator
+from signfed.strategies.registry import aggregate
+from signfed.strategies.signguard import SignGuard, SignGuardDist, SignGuardSim
 from tests.strategies.gradients import (
     RULES,
     call,
@@ -34,9 +35,9 @@ def one_thread():
 def assert_parity(rule_class, seed, n, n_coordinates, options):
     fast, slow = rule_class(seed % 7, **options), slow_of(rule_class, seed=seed % 7, **options)
     for t, (ids, rows) in enumerate(mixed_rounds(seed, n, n_coordinates, 2), 1):
-        direction, trusted = call(fast, rows, t, ids)
+        direction, accepted = call(fast, rows, t, ids)
         expected, expected_trusted = called_slowly(slow, rows, t, ids)
-        if expected_trusted is not None and trusted != expected_trusted:  # None: M = 0
+        if expected_trusted is not None and accepted != expected_trusted:  # None: M = 0
             assert slow.on_a_knife_edge()
             break
         np.testing.assert_allclose(direction, expected, rtol=1e-5, atol=1e-6 * np.abs(rows).max())
@@ -91,12 +92,12 @@ def test_parity_where_only_the_similarity_speaks(rule_class, similarity):
             rows = federation(seed + 100 * t, n, 12, n // 3, noise=random.choice([0.5, 2.0]))
             rows *= random.uniform(0.5, 2.0, (n, 1)).astype(np.float32)
             rows = np.hstack([rows, -rows])
-            _, trusted = call(fast, rows, t)
+            _, accepted = call(fast, rows, t)
             _, expected = called_slowly(slow, rows, t)
-            if trusted != expected:
+            if accepted != expected:
                 assert slow.on_a_knife_edge()
                 break
-            told_apart += len(trusted) < n
+            told_apart += len(accepted) < n
     assert told_apart >= 25  # of 40
 
 
@@ -104,17 +105,17 @@ def test_parity_where_only_the_similarity_speaks(rule_class, similarity):
 @pytest.mark.parametrize("n", [10, 20, 50])
 def test_honest_rows_alone_keep_at_least_two_in_five(rule_class, n):
     for seed in range(4):
-        _, trusted = call(rule_class(), federation(seed, n, 2000))
-        assert len(trusted) >= 0.4 * n
+        _, accepted = call(rule_class(), federation(seed, n, 2000))
+        assert len(accepted) >= 0.4 * n
 
 
 def shares_trusted(rule, n_rounds, bias, noise, n=30, n_byzantine=6):
     """Shares of the malicious and of the honest rows that are trusted, over several rounds."""
     malicious = honest = 0
     for t in range(1, n_rounds + 1):
-        _, trusted = call(rule, federation(t, n, 3000, n_byzantine, bias, noise), t)
-        malicious += sum(i < n_byzantine for i in trusted)
-        honest += sum(i >= n_byzantine for i in trusted)
+        _, accepted = call(rule, federation(t, n, 3000, n_byzantine, bias, noise), t)
+        malicious += sum(i < n_byzantine for i in accepted)
+        honest += sum(i >= n_byzantine for i in accepted)
     return malicious / (n_rounds * n_byzantine), honest / (n_rounds * (n - n_byzantine))
 
 
@@ -136,11 +137,11 @@ def test_balanced_signs_hide_a_sign_flip_from_the_statistics_but_not_from_a_simi
 def test_a_row_scaled_by_100_is_out(rule_class):
     """Its signs are an honest row's: without the filter it is in, where signs are all there is."""
     rows = federation(0, 20, 2000)
-    _, trusted = call(SignGuard(), rows)
-    chosen = trusted[0]
+    _, accepted = call(SignGuard(), rows)
+    chosen = accepted[0]
     rows[chosen] *= 100
-    _, trusted = call(rule_class(), rows)
-    assert trusted and chosen not in trusted
+    _, accepted = call(rule_class(), rows)
+    assert accepted and chosen not in accepted
     assert chosen in call(SignGuard(components="cluster,clip"), rows)[1]
 
 
@@ -161,9 +162,9 @@ def test_equal_gradients_are_returned(rule_class, n):
         row = federation(seed, 1, 333)[0]
         rule = rule_class(fraction=0.3)
         for t in (1, 2):
-            direction, trusted = call(rule, np.tile(row, (n, 1)), t)
+            direction, accepted = call(rule, np.tile(row, (n, 1)), t)
             np.testing.assert_allclose(direction, row, rtol=1e-6)
-            assert trusted == list(range(n))
+            assert accepted == list(range(n))
 
 
 @every_rule
@@ -174,11 +175,11 @@ def test_permuted_rows_are_trusted_as_before(rule_class, n):
         rows, order = federation(seed, n, 800, n // 5), random.permutation(n)
         before, after = rule_class(seed), rule_class(seed)
         for t in (1, 2):
-            direction, trusted = call(before, rows, t)
+            direction, accepted = call(before, rows, t)
             permuted, trusted_then = call(after, rows[order], t)
             np.testing.assert_allclose(direction, permuted, rtol=1e-4, atol=1e-6)
-            assert trusted == sorted(int(order[i]) for i in trusted_then)
-            assert 0 < len(trusted) < n
+            assert accepted == sorted(int(order[i]) for i in trusted_then)
+            assert 0 < len(accepted) < n
 
 
 ONE_HOT = np.eye(8, 40)
@@ -194,12 +195,12 @@ def test_the_previous_aggregate_is_what_rows_are_compared_with(rule_class, simil
     distances 2 and 2.45: above 1.1 medians.
     """
     rule = rule_class(fraction=1.0, similarity=similarity)
-    direction, trusted = call(rule, ONE_HOT)
-    assert trusted == list(range(8))
+    direction, accepted = call(rule, ONE_HOT)
+    assert accepted == list(range(8))
     np.testing.assert_array_equal(rule.state_dict()["last"].numpy(), direction)
     rule.load_state_dict({"last": torch.tensor(FIRST_FIVE, dtype=torch.float32)})
-    direction, trusted = call(rule, ONE_HOT, 2)
-    assert trusted == list(range(5))
+    direction, accepted = call(rule, ONE_HOT, 2)
+    assert accepted == list(range(5))
     np.testing.assert_allclose(direction, FIRST_FIVE / 5, rtol=1e-6)
     np.testing.assert_array_equal(rule.state_dict()["last"].numpy(), direction)
     # What it answered is what it compares with from now on, also in a copy.
@@ -233,8 +234,8 @@ def test_the_coordinates_are_a_function_of_seed_and_round(coordinates):
         rows[:2] = -1.0
         rows[:, drawn(*blind, coordinates)] = 1.0
         for seed, t in keys:
-            _, trusted = call(SignGuard(seed, coordinates=coordinates), rows, t)
-            assert trusted == (list(range(5)) if (seed, t) == blind else [2, 3, 4])
+            _, accepted = call(SignGuard(seed, coordinates=coordinates), rows, t)
+            assert accepted == (list(range(5)) if (seed, t) == blind else [2, 3, 4])
         answered = aggregate("signguard", rows, seed=blind[0], coordinates=coordinates)
         saw_nothing = np.isclose(answered.min(), 0.2)  # (3 - 2) / 5
         assert saw_nothing == (blind[1] == 1)  # it is always in its first round

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from strategies import SignGuard, SignGuardSim, aggregate, clustering
+from signfed.strategies.ops import clustering
+from signfed.strategies.registry import aggregate
+from signfed.strategies.signguard import SignGuard, SignGuardSim
 from tests.strategies.gradients import RULES, call, federation
 
 every_rule = pytest.mark.parametrize("rule_class", RULES)
@@ -30,8 +32,8 @@ def test_a_two_equal_halves_are_two_clusters_and_the_lowest_id_decides(counts):
     opposite = (20 - sum(counts), counts[1])
     rows = rows_of(counts, counts, counts, counts, opposite, opposite, opposite, opposite)
     assert call(everywhere(), rows)[1] == [0, 1, 2, 3]
-    direction, trusted = call(everywhere(), rows, ids=[7, 5, 3, 9, 8, 2, 4, 6])
-    assert trusted == [2, 4, 6, 8]
+    direction, accepted = call(everywhere(), rows, ids=[7, 5, 3, 9, 8, 2, 4, 6])
+    assert accepted == [2, 4, 6, 8]
     np.testing.assert_allclose(direction, rows[4], rtol=1e-6)
 
 
@@ -46,8 +48,8 @@ def test_a_copies_of_two_gradients_are_two_clusters(rule_class, n):
         which = (random.permutation(n) > n // 2).astype(int)  # the first has one copy more
         rule = rule_class(fraction=0.5)
         for t in (1, 2):
-            direction, trusted = call(rule, two[which], t)
-            assert trusted == np.flatnonzero(which == 0).tolist()
+            direction, accepted = call(rule, two[which], t)
+            assert accepted == np.flatnonzero(which == 0).tolist()
             np.testing.assert_allclose(direction, two[0], rtol=1e-5)
 
 
@@ -62,8 +64,8 @@ def test_a_gradients_equal_up_to_rounding_are_returned(rule_class, noise, n):
         rule = rule_class(fraction=1.0)
         for t in (1, 2):
             rows = row * (1 + noise * random.standard_normal((n, 300)))
-            direction, trusted = call(rule, rows, t)
-            assert trusted
+            direction, accepted = call(rule, rows, t)
+            assert accepted
             np.testing.assert_allclose(direction, row, rtol=max(1e-6, 5 * noise))
 
 
@@ -74,8 +76,8 @@ def test_a_constant_features_trust_everyone(rule_class):
     rule = rule_class(fraction=1.0)
     call(rule, np.zeros((6, 20)))  # M = 0: the aggregate that the variants remember is 0
     shuffled = np.stack([np.random.default_rng(i).permutation(row) for i, row in enumerate(rows)])
-    direction, trusted = call(rule, shuffled, 2)
-    assert trusted == list(range(6))
+    direction, accepted = call(rule, shuffled, 2)
+    assert accepted == list(range(6))
     np.testing.assert_allclose(direction, shuffled.mean(axis=0), atol=1e-7)
 
 
@@ -131,8 +133,8 @@ def test_d_an_empty_intersection_leaves_the_largest_cluster():
     """Four rows of length 100 and equal signs among five of length 1, in clusters of 3 and 2."""
     rows = rows_of(*[(20, 0)] * 4, *[(0, 0)] * 3, *[(2, 16)] * 2)
     rows[:4] *= 100
-    direction, trusted = call(everywhere(), rows)
-    assert trusted == [0, 1, 2, 3]
+    direction, accepted = call(everywhere(), rows)
+    assert accepted == [0, 1, 2, 3]
     np.testing.assert_allclose(direction, rows[0] / 100, rtol=1e-6)
 
 
@@ -145,8 +147,8 @@ def test_e_mostly_zero_gradients_are_answered_with_zeros(rule_class, components)
         rows[:harmful] = 1e6
         direction, _ = call(rule, rows)
         assert direction.tolist() == [0.0] * 30
-    direction, trusted = call(rule, federation(0, 9, 30), 2)  # and life goes on
-    assert trusted and np.isfinite(direction).all() and direction.any()
+    direction, accepted = call(rule, federation(0, 9, 30), 2)  # and life goes on
+    assert accepted and np.isfinite(direction).all() and direction.any()
 
 
 @every_rule
@@ -174,8 +176,8 @@ def test_the_median_norm_of_an_even_number_is_midway():
 
 def test_a_zero_row_is_an_ordinary_summand_without_the_filter():
     lengths = np.array([[0.0], [2], [2], [2], [2]])
-    direction, trusted = call(SignGuard(components="clip"), lengths)
-    assert direction.tolist() == pytest.approx([1.6]) and trusted == [0, 1, 2, 3, 4]
+    direction, accepted = call(SignGuard(components="clip"), lengths)
+    assert direction.tolist() == pytest.approx([1.6]) and accepted == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("rule_class", [SignGuard, SignGuardSim])
@@ -196,9 +198,9 @@ def test_each_component_does_its_part_and_no_other(rule_class, components, answe
     """Nine multiples of u, one far too long, and three of -u; the median length is u's."""
     u = rows_of((15, 0))
     rows = u * np.array([[1, 1, 1, 1, 1, 2, 2, 0.5, 100, -1, -1, -1]]).T
-    direction, trusted = call(rule_class(fraction=1.0, components=components), rows)
+    direction, accepted = call(rule_class(fraction=1.0, components=components), rows)
     np.testing.assert_allclose(direction, answer * u[0], rtol=1e-6)
-    assert trusted == sorted(set(range(12)) - absent)
+    assert accepted == sorted(set(range(12)) - absent)
 
 
 def test_max_scaling_stretches_rare_zeros():

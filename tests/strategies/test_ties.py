@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from strategies import SignMV, aggregate
-from strategies.seeds import generator
+from signfed.strategies.core.seeds import generator
+from signfed.strategies.registry import aggregate
+from signfed.strategies.sign_mv import SignMV
 from tests.strategies.runs import play, random_rounds, same_bits
 
 POLICIES = ("plus", "zero", "random", "prev")

@@ -1,10 +1,10 @@
 """Data sets as arrays in memory, a file a family."""
 
-from app.task.datasets.ag_news import load_ag_news
-from app.task.datasets.augment import CropFlipRotate
-from app.task.datasets.dataset import Augment, DataMissing, Dataset
-from app.task.datasets.digits import DIGITS_TRAIN, load_digits
-from app.task.datasets.images import load_cifar, load_mnist
+from signfed.app.task.datasets.ag_news import load_ag_news
+from signfed.app.task.datasets.augment import CropFlipRotate
+from signfed.app.task.datasets.dataset import Augment, DataMissing, Dataset
+from signfed.app.task.datasets.digits import DIGITS_TRAIN, load_digits
+from signfed.app.task.datasets.images import load_cifar, load_mnist
 
 __all__ = [
     "DIGITS_TRAIN",

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import torch
 
-from app.task.datasets.dataset import DataMissing, Dataset
-from app.task.datasets.images import missing
-from app.task.datasets.text import VOCABULARY, as_tokens, encoded, most_frequent, tokenised
+from signfed.app.task.datasets.dataset import DataMissing, Dataset
+from signfed.app.task.datasets.images import missing
+from signfed.app.task.datasets.text import VOCABULARY, as_tokens, encoded, most_frequent, tokenised
 
 SOURCE = "https://raw.githubusercontent.com/mhjabreel/CharCnn_Keras/master/data/ag_news_csv/"
 FILES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from app.task.datasets.dataset import Dataset
+from signfed.app.task.datasets.dataset import Dataset
 
 DIGITS_TRAIN = 1437  # of 1,797; the other 360 are the test set
 

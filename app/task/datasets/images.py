@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from app.task.datasets.augment import CropFlipRotate
-from app.task.datasets.dataset import DataMissing, Dataset
+from signfed.app.task.datasets.augment import CropFlipRotate
+from signfed.app.task.datasets.dataset import DataMissing, Dataset
 
 # Red, green, blue, of the training images, 0 to 1.
 CIFAR10_MEAN, CIFAR10_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from app.task.models.cnn import bft_cnn, fd_cnn, mlp, signguard_cnn
-from app.task.models.pure import purified
-from app.task.models.resnet import resnet_18, resnet_50, resnet_56
-from app.task.models.spec import Spec
-from app.task.models.text_rnn import text_rnn
-from app.task.own import found
+from signfed.app.task.models.cnn import bft_cnn, fd_cnn, mlp, signguard_cnn
+from signfed.app.task.models.pure import purified
+from signfed.app.task.models.resnet import resnet_18, resnet_50, resnet_56
+from signfed.app.task.models.spec import Spec
+from signfed.app.task.models.text_rnn import text_rnn
+from signfed.app.task.own import found
 
 Factory = Callable[[Spec], nn.Module]
 

@@ -6,7 +6,7 @@ import math
 
 from torch import nn
 
-from app.task.models.spec import Spec
+from signfed.app.task.models.spec import Spec
 
 
 def mlp(spec: Spec) -> nn.Module:

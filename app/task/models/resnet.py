@@ -8,7 +8,7 @@ from functools import partial
 from torch import Tensor, nn
 from torch.nn.functional import pad, relu
 
-from app.task.models.spec import Spec
+from signfed.app.task.models.spec import Spec
 
 
 def _norm(channels: int) -> nn.Module:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
-from app.task.models.spec import Spec
+from signfed.app.task.models.spec import Spec
 
 EMBEDDING, HIDDEN = 300, 128
 PADDING = 0  # the token that fills up a text

@@ -6,18 +6,18 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from app.task.partitions.dirichlet import dirichlet
-from app.task.partitions.labels import labels_per_worker
-from app.task.partitions.shared import shared
-from app.task.partitions.signguard import signguard
-from app.task.partitions.stratified import stratified
+from signfed.app.task.partitions.dirichlet import dirichlet
+from signfed.app.task.partitions.labels import labels_per_worker
+from signfed.app.task.partitions.shared import shared
+from signfed.app.task.partitions.sorted import sorted_runs
+from signfed.app.task.partitions.stratified import stratified
 
 Shards = Sequence[np.ndarray]  # int64 sample ids, by worker
 
 PARTITIONS: dict[str, Callable[..., Shards]] = {
     "stratified": stratified,
     "shared": shared,
-    "signguard": signguard,
+    "sorted": sorted_runs,
     "dirichlet": dirichlet,
     "labels": labels_per_worker,
 }
@@ -35,6 +35,6 @@ __all__ = [
     "holdings",
     "labels_per_worker",
     "shared",
-    "signguard",
+    "sorted_runs",
     "stratified",
 ]

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Annotated
 
-from strategies.seeds import generator
+import numpy as np
+from pydantic import Field
+
+from signfed.strategies.core.options import checked
+from signfed.strategies.core.seeds import generator
 
 ATTEMPTS = 100
 
 
+@checked
 def dirichlet(
-    labels: np.ndarray, num_workers: int, seed: int, *, alpha: float = 0.5
+    labels: np.ndarray,
+    num_workers: int,
+    seed: int,
+    *,
+    alpha: Annotated[
+        float, Field(gt=0, allow_inf_nan=False, description="small: few classes a worker")
+    ] = 0.5,
 ) -> list[np.ndarray]:
     """Each class is split among the workers in proportions p ~ Dir(alpha, ..., alpha).
 
@@ -19,8 +30,6 @@ def dirichlet(
     with nothing is drawn again, up to 100 times. Raises ValueError.
     Reference: Yurochkin et al. 2019, Bayesian nonparametric FL of neural networks, section 4.
     """
-    if not 0 < alpha < np.inf:
-        raise ValueError(f"alpha: expected a number above 0, got {alpha}")
     for attempt in range(ATTEMPTS):
         shards = _drawn(labels, num_workers, generator(seed, "partition", attempt), alpha)
         if all(map(len, shards)):

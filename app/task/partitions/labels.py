@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
+from pydantic import Field
 
-from strategies.seeds import generator
+from signfed.strategies.core.options import checked
+from signfed.strategies.core.seeds import generator
 
 
+@checked
 def labels_per_worker(
-    labels: np.ndarray, num_workers: int, seed: int, *, labels_held: int = 2
+    labels: np.ndarray,
+    num_workers: int,
+    seed: int,
+    *,
+    held: Annotated[int, Field(ge=1, description="classes that each worker holds")] = 2,
 ) -> list[np.ndarray]:
-    """Each worker holds samples of exactly `labels_held` classes, an even share of each.
+    """Each worker holds samples of exactly `held` classes, an even share of each.
 
     labels: int [n] with C different values. One worker after the other takes the classes that the
-    fewest hold so far, at random among equals: each is held by floor or ceil of M labels_held / C
+    fewest hold so far, at random among equals: each is held by floor or ceil of M held / C
     workers. Shards are disjoint and complete.
     Raises ValueError where a class would have no holder, or fewer samples than holders.
     Reference: the label-skew split of McMahan et al. 2017, section 3, with k classes in place of 2;
     Park & Lee's code has it as num_label_per_worker.
     """
     classes = np.unique(labels)
-    if not 1 <= labels_held <= len(classes):
+    if held > len(classes):
+        raise ValueError(f"held: expected 1 to {len(classes)}, the number of classes; got {held}")
+    if num_workers * held < len(classes):
         raise ValueError(
-            f"labels_held: expected 1 to {len(classes)}, the number of classes; got {labels_held}"
-        )
-    if num_workers * labels_held < len(classes):
-        raise ValueError(
-            f"labels_held: {num_workers} workers with {labels_held} each cannot hold "
+            f"held: {num_workers} workers with {held} each cannot hold "
             f"{len(classes)} classes; expected at least {-(-len(classes) // num_workers)}"
         )
     draws = generator(seed, "partition")
@@ -34,16 +41,16 @@ def labels_per_worker(
     held_by = np.zeros((num_workers, len(classes)), bool)
     for worker in range(num_workers):
         fewest_first = np.lexsort((draws.random(len(classes)), held_by.sum(axis=0)))
-        held_by[worker, fewest_first[:labels_held]] = True
+        held_by[worker, fewest_first[:held]] = True
     shards: list[list[np.ndarray]] = [[] for _ in range(num_workers)]
     for i, label in enumerate(classes):
-        held = order[labels[order] == label]
+        samples = order[labels[order] == label]
         workers = np.flatnonzero(held_by[:, i])
-        if len(held) < len(workers):
+        if len(samples) < len(workers):
             raise ValueError(
-                f"labels_held: class {label} has {len(held)} samples for {len(workers)} workers; "
+                f"held: class {label} has {len(samples)} samples for {len(workers)} workers; "
                 "expected fewer workers or fewer classes each"
             )
-        for worker, part in zip(workers, np.array_split(held, len(workers)), strict=True):
+        for worker, part in zip(workers, np.array_split(samples, len(workers)), strict=True):
             shards[worker].append(part)
     return [np.concatenate(parts) for parts in shards]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from strategies.seeds import generator
+from signfed.strategies.core.seeds import generator
 
 
 def stratified(labels: np.ndarray, num_workers: int, seed: int) -> np.ndarray:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from strategies.bounds import (
+from signfed.strategies.bounds import (
     alpha_max,
     majority_vote_error,
     p_wrong_max,

@@ -9,8 +9,8 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from strategies import bounds
-from strategies.bounds import (
+from signfed.strategies import bounds
+from signfed.strategies.bounds import (
     BOUNDS,
     alpha_max,
     alpha_ok,
@@ -232,4 +232,6 @@ def test_the_folder_needs_numpy_only():
             names += [node.module] if isinstance(node, ast.ImportFrom) else []
             for name in names:
                 known = {"__future__", "collections", "dataclasses", "math", "numpy", "typing"}
-                assert name.split(".")[0] in known or name.startswith("strategies.bounds"), file
+                assert name.split(".")[0] in known or name.startswith(
+                    "signfed.strategies.bounds"
+                ), file

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from strategies.bounds import (
+from signfed.strategies.bounds import (
     alpha_ok,
     det_redundancy,
     election_rate_bound,
@@ -18,13 +18,7 @@ from strategies.bounds import (
     q_local,
     q_star,
 )
-from tests.strategies.bounds.cases import (
-    NOISES,
-    ROUNDING,
-    many,
-    mean_gradient_norm,
-    noises,
-)
+from tests.strategies.bounds.cases import NOISES, ROUNDING, many, mean_gradient_norm, noises
 
 
 @many

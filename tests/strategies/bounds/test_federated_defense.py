@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
-from strategies.bounds import (
+from signfed.strategies.bounds import (
     error_exponent,
     fd_bound,
     fd_bound_special,

@@ -5,7 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strategies.bounds import eta_max, honest_mean_bound, honest_spread, signguard_rate_bound
+from signfed.strategies.bounds import (
+    eta_max,
+    honest_mean_bound,
+    honest_spread,
+    signguard_rate_bound,
+)
 from tests.strategies.bounds.cases import ROUNDING, many
 
 

@@ -4,7 +4,7 @@ from math import exp, floor, sqrt
 
 import numpy as np
 
-from strategies.seeds import generator
+from signfed.strategies.core.seeds import generator
 
 
 def distance2(a, b):

@@ -12,7 +12,7 @@ from math import floor, inf, sqrt
 import numpy as np
 from sklearn.cluster import MeanShift, estimate_bandwidth
 
-from strategies.seeds import generator
+from signfed.strategies.core.seeds import generator
 
 L, R = 0.1, 3.0  # lower and upper bound of ||g|| / M
 

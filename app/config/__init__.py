@@ -1,0 +1,1 @@
+"""Run config -> frozen dataclasses; every check of user input."""

@@ -1,0 +1,68 @@
+"""The attack of a run: what it has to know, and what can be known where its clients run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from signfed.app.config.keys import Shared
+from signfed.app.config.plugins import Plugin, attack_plugin
+from signfed.app.errors import ConfigError
+from signfed.app.task import Task
+from signfed.attacks import Attack, Knowledge, build, knows
+
+
+def built(plugin: Plugin) -> Attack:
+    """The attack with its options."""
+    return build(plugin.name, **dict(plugin.options))
+
+
+def fitting_attack(values: Mapping[str, Any], keys: Shared, task: Task) -> Plugin:
+    """The attack, known to fit the task and the clients."""
+    if task.load and not task.num_train and values["time-varying.period"] == 0:
+        raise ConfigError(
+            "time-varying.period: 0 stands for an epoch, whose length is not known before your own "
+            "data are loaded; expected a number of rounds"
+        )
+    holders = 1 if keys.partition == "shared" else keys.num_workers
+    held = (task.num_train or 1) // holders
+    plugin = attack_plugin(values, epoch=math.ceil(held / keys.batch_size) or 1)
+    attack = built(plugin)
+    parts = [part for name in attack.parts for part in attack.options[name]] or [attack]
+    if task.load is None and any(part.stage == "data" for part in parts):
+        raise ConfigError(
+            f"attack={plugin.name!r}: changes labels, and task={keys.task!r} has none"
+        )
+    memory = keys.worker_momentum or keys.encoder == "top-k"
+    if attack.knowledge != "own" and memory:
+        raise ConfigError(
+            f"attack={plugin.name!r}: needs other workers' updates, which cannot be computed for "
+            "clients with a memory; expected worker-momentum=0 and an encoder other than top-k"
+        )
+    return plugin
+
+
+def check_reach(plugin: Plugin, reach: Knowledge) -> None:
+    """Raise ConfigError when the attack asks for more than can be known where its clients run."""
+    knowledge = built(plugin).knowledge
+    if not knows(reach, knowledge):
+        where = {"colluders": "a real device", "omniscient": "a Flower client"}[reach]
+        remedy = "run it as a simulation" if knowledge == "omniscient" else "use --engine fleet"
+        raise ConfigError(
+            f"attack={plugin.name!r}: needs knowledge {knowledge!r}, {where} can have at "
+            f"most {reach!r}; {remedy}"
+        )
+
+
+def check_hosts(plugin: Plugin, liars: set[int], hosted: list[tuple[int, ...]]) -> None:
+    """Raise ConfigError when attackers that have to collude sit on several devices.
+
+    hosted: the workers of each device.
+    """
+    knowledge = built(plugin).knowledge
+    if liars and knowledge != "own" and not any(liars <= set(workers) for workers in hosted):
+        raise ConfigError(
+            f"attack={plugin.name!r}: attackers who know one another's updates have to be "
+            f"on one device; workers {sorted(liars)} are on several"
+        )

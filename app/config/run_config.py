@@ -1,0 +1,208 @@
+"""Run config -> frozen dataclasses; with keys.py, every check of user input."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from signfed.app.config.keys import Shared, check_values, shared
+from signfed.app.config.knowledge import fitting_attack
+from signfed.app.config.plugins import Plugin, encoder_options, new_strategy, plugin
+from signfed.app.config.workload import workload_of
+from signfed.app.errors import ConfigError
+from signfed.app.task import Workload, find_task
+from signfed.clients import ENCODERS, Encoder
+from signfed.strategies.core.options import Value
+from signfed.strategies.core.seeds import generator
+from signfed.strategies.server.federation import Federation, Participation
+from signfed.strategies.server.optimizer import Step
+from signfed.strategies.server.strategy import RobustStrategy
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """A checked run config.
+
+    Attributes
+    ----------
+    byzantine_ids : tuple of int
+        The Byzantine workers, ascending; empty with attack "none".
+    encoder : str
+        As asked for, "auto" too.
+    encoder_options : tuple of Plugin
+        Of each encoder that may be in use.
+    """
+
+    workload: Workload
+    strategy: Plugin
+    pre_aggregation: Plugin
+    encoder: str
+    encoder_options: tuple[Plugin, ...]
+    worker_momentum: float
+    attack: Plugin
+    byzantine_ids: tuple[int, ...]
+    assumed_byzantine: int
+    step: Step
+    participation: Participation
+    num_rounds: int
+    checkpoint_every: int
+    evaluate_every: int
+    quorum: int
+    round_timeout: float
+    node_timeout: float
+    out_dir: str
+    resume: str
+
+    def federation(self, strategy: RobustStrategy) -> Federation:
+        """What `RobustStrategy.start` needs."""
+        name = strategy.encoder if self.encoder == "auto" else self.encoder
+        return Federation(
+            participation=self.participation,
+            codec=self.build_encoder(name).codec,
+            encoder=name,
+            step=self.step,
+            quorum=self.quorum,
+            node_timeout=self.node_timeout,
+        )
+
+    def build_encoder(self, name: str) -> Encoder:
+        """The encoder of that name, with the options that this config has for it."""
+        options = next((e.options for e in self.encoder_options if e.name == name), ())
+        return ENCODERS[name](**dict(options))
+
+
+def parse(given: Mapping[str, Value]) -> RunConfig:
+    """Check a run config (missing keys take their defaults) and turn it into dataclasses.
+
+    Raises ConfigError at the first key that is wrong, with what was expected.
+    """
+    values = check_values(given)
+    keys = shared(values)
+    task = find_task(keys.task)
+    _check_together(keys, values)
+    participation = Participation(keys.num_workers, keys.fraction_train, keys.seed)
+    encoders = encoder_options(values).items()
+    return RunConfig(
+        workload=workload_of(values, keys, task),
+        strategy=plugin(values, "strategy"),
+        pre_aggregation=plugin(values, "pre-aggregation"),
+        encoder=keys.encoder,
+        encoder_options=tuple(Plugin(name, tuple(own.items())) for name, own in encoders),
+        worker_momentum=keys.worker_momentum,
+        attack=fitting_attack(values, keys, task),
+        byzantine_ids=() if keys.attack == "none" else _byzantine_ids(keys),
+        assumed_byzantine=(
+            keys.num_byzantine if keys.assumed_byzantine < 0 else keys.assumed_byzantine
+        ),
+        step=Step(
+            keys.lr,
+            keys.momentum,
+            keys.weight_decay,
+            keys.lr_schedule,
+            _milestones(keys.lr_milestones),
+            keys.lr_gamma,
+        ),
+        participation=participation,
+        num_rounds=keys.num_rounds,
+        checkpoint_every=keys.checkpoint_every,
+        evaluate_every=keys.evaluate_every,
+        quorum=math.ceil(round(keys.quorum * participation.count, 9)),  # 0.07 * 100 is 7
+        round_timeout=keys.round_timeout,
+        node_timeout=keys.node_timeout,
+        out_dir=keys.out_dir,
+        resume=keys.resume,
+    )
+
+
+def build_strategy(config: RunConfig) -> RobustStrategy:
+    """The strategy object, known to fit this run.
+
+    Raises ConfigError when there is no such class, or it cannot serve the run.
+    """
+    strategy = new_strategy(
+        config.strategy,
+        config.pre_aggregation,
+        n_byzantine=config.assumed_byzantine,
+        seed=config.workload.seed,
+        num_workers=config.participation.count,
+        num_rounds=config.num_rounds,
+    )
+    votes = config.build_encoder(strategy.encoder).codec.name == "sign"
+    if votes and config.encoder == "top-k":
+        raise ConfigError(
+            f"encoder: strategy={config.strategy.name!r} votes on every coordinate, top-k sends "
+            "some; expected sign, sto-sign, noisy-sign or float32"
+        )
+    return strategy
+
+
+def check_machine(config: RunConfig, gpus_per_client: float | None = None) -> None:
+    """Raise ConfigError when this machine lacks the device, or the folder is taken.
+
+    gpus_per_client: what a simulation gives each client; None when it is not known (a bare
+    `flwr run`, a real federation).
+    """
+    import torch
+
+    device = config.workload.device
+    needs_gpu = device == "cuda" or bool(gpus_per_client)
+    if needs_gpu and not torch.cuda.is_available():
+        asked = "device='cuda'" if device == "cuda" else f"--gpus-per-client {gpus_per_client}"
+        raise ConfigError(f"{asked}: expected a GPU, but torch sees none here; use device='cpu'")
+    if config.workload.precision == "tf32" and (device == "cpu" or not torch.cuda.is_available()):
+        raise ConfigError("precision='tf32': expected a GPU; use float32 or bfloat16")
+    if device == "cuda" and gpus_per_client == 0:
+        raise ConfigError("device='cuda': expected --gpus-per-client above 0, or clients see none")
+    if device == "cpu" and gpus_per_client:
+        raise ConfigError("device='cpu': expected no --gpus-per-client, or device='auto'")
+    path = Path(config.out_dir)
+    if not config.resume and config.out_dir and path.exists() and any(path.iterdir()):
+        raise ConfigError(f"out-dir: expected a new or empty folder; {path} has files in it")
+
+
+def _check_together(keys: Shared, values: Mapping[str, Any]) -> None:
+    """What two keys cannot be together."""
+    if keys.num_byzantine > keys.num_workers:
+        raise ConfigError(
+            f"num-byzantine: expected at most num-workers = {keys.num_workers}; "
+            f"got {keys.num_byzantine}"
+        )
+    if keys.strategy == "election" and keys.worker_momentum:
+        raise ConfigError(
+            "worker-momentum: expected 0 with strategy='election', whose workers send votes, not "
+            f"gradients; got {keys.worker_momentum}"
+        )
+    if keys.strategy == "election" and keys.fraction_train < 1:
+        raise ConfigError(
+            "fraction-train: expected 1 with strategy='election', whose code counts a missing "
+            f"worker as Byzantine; got {keys.fraction_train}"
+        )
+
+
+def _milestones(text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",")] if text else []
+    if not all(part.isdecimal() for part in parts):
+        raise ConfigError(f"lr-milestones: expected rounds such as '40,80'; got {text!r}")
+    return tuple(sorted(int(part) for part in parts))
+
+
+def _byzantine_ids(keys: Shared) -> tuple[int, ...]:
+    text, count, workers = keys.byzantine_ids, keys.num_byzantine, keys.num_workers
+    if text == "first":
+        return tuple(range(count))
+    if text == "random":
+        chosen = generator(keys.seed, "byzantine").choice(workers, count, replace=False)
+        return tuple(sorted(chosen.tolist()))
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise ConfigError(f"byzantine-ids: expected first, random or ids like '0,3'; got {text!r}")
+    ids = sorted({int(part) for part in parts})
+    if len(ids) != count or len(parts) != count or ids[-1] >= workers:
+        raise ConfigError(
+            f"byzantine-ids: expected num-byzantine = {count} different ids below {workers}; "
+            f"got {text!r}"
+        )
+    return tuple(ids)

@@ -1,0 +1,1 @@
+"""One run by either engine: local, in this process, or Flower."""

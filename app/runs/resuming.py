@@ -1,0 +1,88 @@
+"""Where a run goes on: the last checkpoint, if it is of this run and whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from signfed.app.config.keys import defaults
+from signfed.app.config.knowledge import built
+from signfed.app.config.run_config import RunConfig
+from signfed.app.errors import ConfigError
+from signfed.app.runs import checkpoint
+from signfed.app.runs.checkpoint import Checkpoint, CheckpointError
+from signfed.strategies.core.options import Value
+
+# What the rounds that are done do not depend on.
+FREE = frozenset(
+    {"num-rounds", "evaluate-every", "checkpoint-every", "round-timeout", "node-timeout"}
+    | {"data-dir", "download", "device", "out-dir", "resume"}
+)
+
+
+def earlier(path: Path) -> dict[str, Value]:
+    """Every run-config key of the run that `path` is of, as it was. Raises ConfigError."""
+    run = checkpoint.run_of(path).resolve()
+    try:
+        config = json.loads((run / "config.json").read_text(encoding="utf-8"))["config"]
+        return dict(config) | {"out-dir": str(run)}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"resume: expected a run folder or one of its checkpoints; cannot read "
+            f"{run / 'config.json'} ({type(error).__name__}: {error})"
+        ) from error
+
+
+def resumed(config: RunConfig, run_config: Mapping[str, Value]) -> Checkpoint | None:
+    """The checkpoint that `resume` means; None for a run that has none yet, or a new run.
+
+    Raises ConfigError when it cannot be read, is of another run, or leaves nothing to do.
+    """
+    if not config.resume:
+        return None
+    if config.byzantine_ids and built(config.attack).knowledge == "server":
+        raise ConfigError(
+            f"resume: attack={config.attack.name!r} goes by what the server found out in the last "
+            "round, which no checkpoint holds; start the run anew"
+        )
+    path = Path(config.resume).expanduser()
+    run = checkpoint.run_of(path)
+    if config.out_dir and Path(config.out_dir).expanduser() != run:
+        raise ConfigError(
+            f"out-dir: expected none beside resume, which writes to {run}; got {config.out_dir!r}"
+        )
+    try:
+        place = checkpoint.find(path)
+        found = checkpoint.read(place) if place else None
+    except CheckpointError as error:
+        raise ConfigError(str(error)) from error
+    if found is None:
+        return None
+    now = defaults() | dict(run_config)
+    before = defaults() | dict(found.config)
+    other = [key for key in now if key not in FREE and now[key] != before.get(key)]
+    if other:
+        pairs = ", ".join(f"{key}={before.get(key)!r}, not {now[key]!r}" for key in other)
+        raise ConfigError(
+            f"resume: {place} is of another run: {pairs}; free to change: {', '.join(sorted(FREE))}"
+        )
+    if found.server_round >= config.num_rounds:
+        raise ConfigError(
+            f"resume: round {found.server_round} of {config.num_rounds} is done, nothing is left; "
+            f"expected num-rounds above {found.server_round}"
+        )
+    return found
+
+
+def forget_later(run: Path, done: int) -> None:
+    """Remove checkpoints after the one that the run goes on from: they would pass for its own."""
+    for place in checkpoint.list_checkpoints(run):
+        if int(place.name.removeprefix("round-")) > done:
+            checkpoint.remove(place)
+
+
+def lost_memories(config: RunConfig, state: Mapping[str, object]) -> bool:
+    """Whether workers had something to remember (momentum, errors) that `state` does not hold."""
+    remember = config.worker_momentum or config.encoder == "top-k"
+    return bool(remember) and not any(name.startswith("worker-") for name in state)

@@ -1,0 +1,1 @@
+"""What attacks share: the view of the round, and rows computed from it."""

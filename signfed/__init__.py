@@ -1,0 +1,89 @@
+"""Byzantine-robust federated learning at one bit per coordinate, on Flower.
+
+Everything here is loaded when it is first asked for, so that a device loads no more than it needs.
+
+>>> from signfed import aggregate
+>>> aggregate("sign-mv", [[1.0, -2.0], [3.0, -4.0], [-5.0, 6.0]])
+array([ 1., -1.], dtype=float32)
+"""
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if not (Path(__file__).parent / "strategies").is_dir():
+    # In a checkout, and in the app that Flower carries, the four folders lie beside this one.
+    __path__.append(str(Path(__file__).parent.parent))
+
+if TYPE_CHECKING:
+    from signfed.app.engines.launch import run as run
+    from signfed.app.errors import ConfigError as ConfigError
+    from signfed.app.task import Dataset as Dataset
+    from signfed.app.task import Spec as Spec
+    from signfed.attacks import View as View
+    from signfed.attacks import attack as attack
+    from signfed.attacks import craft as craft
+    from signfed.strategies.bulyan import Bulyan as Bulyan
+    from signfed.strategies.centered_clipping import CenteredClipping as CenteredClipping
+    from signfed.strategies.core.updates import Updates as Updates
+    from signfed.strategies.dnc import DnC as DnC
+    from signfed.strategies.election import ElectionCoding as ElectionCoding
+    from signfed.strategies.geometric_median import GeometricMedian as GeometricMedian
+    from signfed.strategies.krum import Krum as Krum
+    from signfed.strategies.krum import MultiKrum as MultiKrum
+    from signfed.strategies.mean import Mean as Mean
+    from signfed.strategies.median import CoordinateMedian as CoordinateMedian
+    from signfed.strategies.mixing import Bucketing as Bucketing
+    from signfed.strategies.mixing import NearestNeighbourMixing as NearestNeighbourMixing
+    from signfed.strategies.registry import aggregate as aggregate
+    from signfed.strategies.reputation_mv import ReputationMV as ReputationMV
+    from signfed.strategies.server.strategy import RobustStrategy as RobustStrategy
+    from signfed.strategies.sign_fd import SignFD as SignFD
+    from signfed.strategies.sign_mv import SignMV as SignMV
+    from signfed.strategies.signguard import SignGuard as SignGuard
+    from signfed.strategies.signguard import SignGuardDist as SignGuardDist
+    from signfed.strategies.signguard import SignGuardSim as SignGuardSim
+    from signfed.strategies.trimmed_mean import TrimmedMean as TrimmedMean
+
+# Where each public name is defined; a test holds this equal to the imports above.
+_HOMES = {
+    "Bucketing": "strategies.mixing",
+    "Bulyan": "strategies.bulyan",
+    "CenteredClipping": "strategies.centered_clipping",
+    "ConfigError": "app.errors",
+    "CoordinateMedian": "strategies.median",
+    "Dataset": "app.task",
+    "DnC": "strategies.dnc",
+    "ElectionCoding": "strategies.election",
+    "GeometricMedian": "strategies.geometric_median",
+    "Krum": "strategies.krum",
+    "Mean": "strategies.mean",
+    "MultiKrum": "strategies.krum",
+    "NearestNeighbourMixing": "strategies.mixing",
+    "ReputationMV": "strategies.reputation_mv",
+    "RobustStrategy": "strategies.server.strategy",
+    "SignFD": "strategies.sign_fd",
+    "SignGuard": "strategies.signguard",
+    "SignGuardDist": "strategies.signguard",
+    "SignGuardSim": "strategies.signguard",
+    "SignMV": "strategies.sign_mv",
+    "Spec": "app.task",
+    "TrimmedMean": "strategies.trimmed_mean",
+    "Updates": "strategies.core.updates",
+    "View": "attacks",
+    "aggregate": "strategies.registry",
+    "attack": "attacks",
+    "craft": "attacks",
+    "run": "app.engines.launch",
+}
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'signfed' has no attribute {name!r}")
+    return getattr(import_module(f"signfed.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,1 @@
+"""What rules are made of: updates, codecs, seeds, preconditions. Arrays in and out, no Flower."""

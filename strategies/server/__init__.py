@@ -1,0 +1,1 @@
+"""Between Flower and the rules: RobustStrategy, the round loop, the optimizer, the transport."""

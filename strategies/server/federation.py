@@ -1,0 +1,68 @@
+"""What a run needs besides its rule, and the error of a run that cannot go on."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+from signfed.strategies.core.codecs import Codec
+from signfed.strategies.core.seeds import generator
+from signfed.strategies.server.optimizer import Step
+
+
+class FederationError(RuntimeError):
+    """The federation cannot start or go on: too few nodes, too few valid updates."""
+
+
+@dataclass(frozen=True)
+class Participation:
+    """Which of the workers 0..num_workers-1 a round asks: ceil(fraction * num_workers) of them.
+
+    fraction: in (0, 1]; 1 asks all. Drawn without replacement, a function of (seed, round), so
+    that server, nodes and liars agree on it without a message.
+    Reference: McMahan et al. 2017, Algorithm 1 (S_t, the random set of clients).
+    """
+
+    num_workers: int
+    fraction: float = 1.0
+    seed: int = 0
+
+    @property
+    def count(self) -> int:
+        """Workers a round, at least 1."""
+        return max(1, math.ceil(round(self.fraction * self.num_workers, 9)))  # 0.07 * 100 is 7
+
+    def workers(self, server_round: int) -> tuple[int, ...]:
+        """The workers of the round, ascending."""
+        return _drawn(self.num_workers, self.count, self.seed, server_round)
+
+
+@lru_cache(maxsize=4)  # every worker and every liar asks
+def _drawn(num_workers: int, count: int, seed: int, server_round: int) -> tuple[int, ...]:
+    if count == num_workers:
+        return tuple(range(num_workers))
+    draws = generator(seed, "participants", server_round)
+    return tuple(sorted(draws.choice(num_workers, count, replace=False).tolist()))
+
+
+@dataclass(frozen=True)
+class Federation:
+    """What a run needs besides the rule.
+
+    codec: how rows are read; encoder: the name that clients are told.
+    quorum: valid updates without which a round is skipped, 1..participation.count.
+    node_timeout: seconds to wait for all workers' nodes before round 1.
+    """
+
+    participation: Participation
+    codec: Codec
+    encoder: str
+    step: Step
+    quorum: int = 1
+    node_timeout: float = 300.0
+
+    @property
+    def num_workers(self) -> int:
+        """M."""
+        return self.participation.num_workers

@@ -1,0 +1,112 @@
+"""Nodes come, say which workers they host, go, and come back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from logging import getLogger
+
+from flwr.app import Message
+from flwr.serverapp import Grid
+
+from signfed.strategies.server.federation import FederationError
+from signfed.strategies.server.transport import wire
+from signfed.strategies.server.transport.exchange import Pending, arrived, push
+from signfed.strategies.server.transport.roster import ClaimRefused, Roster, WorkersTaken
+
+log = getLogger("signfed")
+
+CLIENT_FAILED = 2  # Flower's code for an exception in a ClientApp
+FIRST_LOOK, LONGEST_LOOK = 0.005, 0.25  # seconds between two looks for new nodes
+
+
+class Reception:
+    """The nodes of one run: each is asked once which partition it is, whenever it connects."""
+
+    def __init__(self, num_workers: int, patience: float) -> None:
+        """patience: seconds to wait for all nodes before round 1, and for a node's answer."""
+        self.roster = Roster(num_workers)
+        self._patience = patience
+        self._connected: set[int] = set()
+        self._asked: set[int] = set()
+        self._hellos: Pending = {}
+        self._waiting: dict[int, tuple[int, int]] = {}  # nodes whose workers another one has
+
+    def gather(self, grid: Grid, quorum: int) -> None:
+        """Wait until each worker has a node; after `patience` seconds `quorum` workers will do.
+
+        Raises FederationError when fewer have one.
+        """
+        self._wait(grid, self._patience, lambda: not self.roster.absent(self._connected))
+        missing = self.roster.absent(self._connected)
+        waited = f"waited {self._patience:.0f} s for the nodes: workers {missing} have none"
+        if self.roster.num_workers - len(missing) < quorum:
+            raise FederationError(
+                f"{waited} ({len(self._connected)} nodes connected), and quorum needs {quorum}. "
+                "Start the missing SuperNodes with --node-config 'partition-id=P "
+                "num-partitions=N', or lower num-workers"
+            )
+        if missing:
+            log.warning("%s; going on, they can join later", waited)
+
+    def await_workers(
+        self, grid: Grid, workers: Collection[int], quorum: int, timeout: float
+    ) -> None:
+        """Look for nodes; wait while fewer than `quorum` of these workers have one."""
+        self._wait(
+            grid, timeout, lambda: sum(len(ids) for ids in self.hosts(workers).values()) >= quorum
+        )
+
+    def hosts(self, workers: Collection[int]) -> dict[int, tuple[int, ...]]:
+        """Connected node -> those of these workers that it hosts, ascending; without empty ones."""
+        chosen = set(workers)
+        hosted = {node: chosen.intersection(ids) for node, ids in self.present().items()}
+        return {node: tuple(sorted(ids)) for node, ids in hosted.items() if ids}
+
+    def _wait(self, grid: Grid, timeout: float, enough: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + timeout
+        pause = FIRST_LOOK
+        self.look(grid)
+        while not enough() and (remaining := deadline - time.monotonic()) > 0:
+            time.sleep(min(pause, remaining))
+            pause = min(pause * 1.5, LONGEST_LOOK)
+            self.look(grid)
+
+    def look(self, grid: Grid) -> None:
+        """Ask nodes that are new, bind those that have answered; waits for nobody."""
+        self._connected = set(grid.get_node_ids())
+        new = [node for node in sorted(self._connected) if node not in self._asked]
+        if new:
+            self._asked.update(new)
+            self._hellos |= push(grid, [wire.hello(node, ttl=self._patience) for node in new])
+        for request, reply in arrived(grid, self._hellos):
+            self._hear(request.metadata.dst_node_id, reply)
+        for node, claim in list(self._waiting.items()):
+            self._bind(node, claim)
+
+    def present(self) -> dict[int, tuple[int, ...]]:
+        """Connected node -> its workers, for those that host at least one."""
+        return {node: ids for node, ids in self.roster.items() if node in self._connected}
+
+    def _hear(self, node: int, reply: Message) -> None:
+        try:
+            self._bind(node, wire.read_hello_reply(reply))
+        except wire.Malformed as refusal:
+            if reply.has_error() and reply.error.code != CLIENT_FAILED:
+                self._asked.discard(node)  # the question was lost on the way
+                return
+            log.warning("node %d takes no part: %s", node, wire.excuse(reply) or refusal)
+
+    def _bind(self, node: int, claim: tuple[int, int]) -> None:
+        first_time = node not in self._waiting
+        self._waiting.pop(node, None)
+        if node not in self._connected:
+            return
+        try:
+            workers = self.roster.claim(node, *claim, connected=self._connected)
+            log.info("node %d hosts workers %s", node, list(workers))
+        except ClaimRefused as refusal:
+            if isinstance(refusal, WorkersTaken):  # the device itself, maybe, not yet given up
+                self._waiting[node] = claim
+            if first_time:
+                log.warning("node %d takes no part: %s", node, refusal)

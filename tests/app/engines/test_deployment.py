@@ -1,0 +1,134 @@
+"""A real federation on loopback, as the README prints it: a SuperLink and three SuperNodes."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from signfed.app.runs.folder import read_rounds, read_summary
+from tests.conftest import THREADS
+from tests.federation import federate
+
+pytestmark = [pytest.mark.deployment, pytest.mark.timeout(280)]
+
+ROOT = Path(__file__).parents[3]
+BIN = Path(sys.executable).parent
+NODES, ROUNDS = 3, 2
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Processes:
+    """Programs with a home each, all ended with everything that they started."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.started = path, []
+
+    def environment(self, name: str) -> dict[str, str]:
+        dropped = {"PYTHONDONTWRITEBYTECODE", *THREADS}
+        kept = {k: v for k, v in os.environ.items() if k not in dropped}
+        home = self.path / name
+        home.mkdir(exist_ok=True)
+        return kept | {
+            "FLWR_HOME": str(home),
+            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+            "FLWR_TELEMETRY_ENABLED": "0",
+            "FLWR_DISABLE_UPDATE_CHECK": "1",
+        }
+
+    def start(self, name: str, program: str, *arguments: str) -> None:
+        log = (self.path / f"{name}.log").open("wb")
+        command = [str(BIN / program), *arguments]
+        self.started.append(
+            subprocess.Popen(command, env=self.environment(name), stdout=log, stderr=log)
+        )
+
+    def flwr(self, *arguments: str) -> dict:
+        command = [str(BIN / "flwr"), *arguments, "--format", "json"]
+        done = subprocess.run(
+            command, env=self.environment("user"), cwd=ROOT, capture_output=True, text=True
+        )
+        return json.loads(done.stdout)
+
+    def status(self, run_id: str) -> str:
+        return self.flwr("ls", "loopback", "--run-id", run_id)["runs"][0]["status"]
+
+    def end(self) -> None:
+        tree = [psutil.Process(p.pid) for p in self.started if p.poll() is None]
+        tree += [child for p in tree for child in p.children(recursive=True)]
+        for process in tree:
+            try:
+                process.kill()
+            except psutil.NoSuchProcess:
+                continue
+        for process in self.started:
+            process.wait()
+
+
+@pytest.fixture
+def processes(tmp_path):
+    running = Processes(tmp_path)
+    yield running
+    running.end()
+
+
+def test_three_supernodes_train_the_model_of_the_in_process_run(tmp_path, processes):
+    link = f"127.0.0.1:{(port := free_port())}"
+    processes.start(
+        "superlink", "flower-superlink", "--insecure", "--host", "127.0.0.1",
+        "--port", str(port), "--disable-runtime-dependency-installation",
+    )  # fmt: skip
+    for node in range(NODES):
+        processes.start(
+            f"node{node}", "flower-supernode", "--insecure", "--superlink", link,
+            "--port", str(free_port()),
+            "--node-config", f"partition-id={node} num-partitions={NODES}",
+        )  # fmt: skip
+    processes.environment("user")
+    (tmp_path / "user" / "config.toml").write_text(
+        f'[superlink]\ndefault = "loopback"\n'
+        f'[superlink.loopback]\naddress = "{link}"\ninsecure = true\n'
+    )
+    deadline = time.monotonic() + 250
+    wait_for_port(port, deadline)
+    config = f"num-rounds={ROUNDS} out-dir='{tmp_path / 'run'}'"
+    assert processes.flwr("run", ".", "loopback", "-c", config)["success"]
+    while read_summary(tmp_path / "run").get("status", "running") == "running":
+        assert time.monotonic() < deadline, (tmp_path / "superlink.log").read_text()[-3000:]
+        time.sleep(0.5)
+    summary = read_summary(tmp_path / "run")
+    assert summary["status"] == "finished", summary
+    assert [(r["nodes"], r["received"]) for r in read_rounds(tmp_path / "run")] == [
+        (3, 15)
+    ] * ROUNDS
+    # The same workers and rounds in one process: the same bits.
+    same = federate(tmp_path / "same", num_rounds=ROUNDS, crossover="blocks")
+    assert summary["model_sha256"] == same.sha256
+    # What no device can know is refused before round 1.
+    config = f"attack='lie' out-dir='{tmp_path / 'refused'}'"
+    refused = str(processes.flwr("run", ".", "loopback", "-c", config)["run-id"])
+    while not (status := processes.status(refused)).startswith("finished"):
+        assert time.monotonic() < deadline, status
+        time.sleep(0.5)
+    assert status == "finished:failed"
+    assert not (tmp_path / "refused").exists()
+
+
+def wait_for_port(port: int, deadline: float) -> None:
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.2)

@@ -1,0 +1,70 @@
+"""Every attack against every rule, a short run each: it ends, and its record says how it went."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import pytest
+
+from signfed.app.client_app import app as client_app
+from signfed.app.engines.local import local_engine
+from signfed.app.engines.run import execute
+from signfed.app.runs.folder import model_sha256, read_rounds, read_summary
+from signfed.app.server_app import run
+from signfed.app.task import Classification, Task
+from signfed.attacks import ATTACKS
+from signfed.strategies.registry import STRATEGIES
+from tests.grid import InProcessGrid
+from tests.together import Together
+
+# n = 4f + 3 for bulyan, an odd n for election; a sleeper that wakes up within the run.
+ROUNDS = 20
+SMALL = {
+    "num-workers": 11, "num-byzantine": 2, "batch-size": 8, "num-rounds": ROUNDS,
+    "evaluate-every": ROUNDS,
+}  # fmt: skip
+OF_ATTACK = {"sleeper": {"sleeper-rounds": 5}}
+pytestmark = pytest.mark.timeout(240)
+
+SAY_WHOM_THEY_TRUST = {
+    "sign-fd", "reputation-mv", "signguard", "signguard-sim", "signguard-dist", "krum",
+    "multi-krum", "bulyan", "dnc", "geometric-median",
+}  # fmt: skip
+
+
+@pytest.fixture
+def models(monkeypatch):
+    """The models of the runs so far. What they share is computed once: a third of the time."""
+    found, together = [], Together()
+    monkeypatch.setattr(Task, "problem", lru_cache(Task.problem))
+    monkeypatch.setattr(Classification, "gradient", lambda *given, **more: together(*given, **more))
+    monkeypatch.setattr(
+        "signfed.app.engines.run.model_sha256", lambda x: found.append(x) or model_sha256(x)
+    )
+    return found
+
+
+@pytest.mark.parametrize("rule", STRATEGIES)
+def test_every_attack_on(rule, models, tmp_path):
+    """At the default rate no attack's default size drives even the mean out of the numbers."""
+    for name, attack in ATTACKS.items():
+        path = tmp_path / name
+        config = SMALL | OF_ATTACK.get(name, {})
+        config |= {"strategy": rule, "attack": name, "out-dir": str(path)}
+        if attack.knowledge == "server":
+            execute(config, local_engine, reach="server")
+        else:
+            run(InProcessGrid(client_app, 1, config), config)
+        summary, rounds = read_summary(path), read_rounds(path)
+        assert (summary["status"], len(rounds)) == ("finished", ROUNDS), name
+        assert not any("skipped" in r or r["dropped"] for r in rounds), name
+        assert np.isfinite(models[-1]).all() and np.isfinite(summary["final_test_loss"]), name
+        says = rule in SAY_WHOM_THEY_TRUST
+        trust = {"byzantine_accepted", "honest_rejected"} if says else set()
+        promised = set() if name == "none" else {"wrong_signs"} | trust
+        for record in rounds:
+            scores = {key: record[key] for key in trust | {"wrong_signs"} if key in record}
+            assert set(scores) == promised and all(0 <= s <= 1 for s in scores.values()), name
+    if rule == "mean":  # which every liar moves
+        assert not any(np.array_equal(model, models[0]) for model in models[1:])

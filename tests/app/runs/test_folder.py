@@ -1,0 +1,161 @@
+import json
+from hashlib import sha256
+from struct import pack
+
+import numpy as np
+import pytest
+
+from signfed.app.runs.folder import (
+    FAILED,
+    FINISHED,
+    INTERRUPTED,
+    RUNNING,
+    RoundsReader,
+    RunFolder,
+    Traffic,
+    model_sha256,
+    new_path,
+    read_rounds,
+    read_summary,
+    set_status,
+)
+
+
+def record(server_round, *, up=0, received=1, dropped=None, down=0, nodes=1, **more):
+    return {
+        "round": server_round, "uplink_bytes": up, "received": received, "dropped": dropped or {},
+        "downlink_bytes": down, "nodes": nodes, **more,
+    }  # fmt: skip
+
+
+FIRST = record(1, up=1000, received=3, dropped={"error": 1}, down=800, nodes=2)
+SECOND = record(2, up=60, received=4, down=50, nodes=2)
+THIRD = record(3, up=40, received=2, dropped={"error": 1, "no-reply": 1}, down=30, nodes=2)
+
+
+@pytest.mark.parametrize(
+    "records, up, down",
+    [
+        # alone, the first counts: 8 * 1000 / 4 workers / 100; 8 * 800 / 2 messages / 100
+        ([FIRST], 20.0, 32.0),
+        # later it does not: 8 * 60 / 4 / 100; 8 * 50 / 2 / 100
+        ([FIRST, SECOND], 1.2, 2.0),
+        # 8 * (60 + 40) / (4 + 4) / 100; 8 * (50 + 30) / (2 + 2) / 100
+        ([FIRST, SECOND, THIRD], 1.0, 1.6),
+    ],
+)
+def test_traffic_by_hand(records, up, down):
+    traffic = Traffic(n_parameters=100)
+    assert traffic.bits_per_parameter() == {}
+    for line in records:
+        traffic.add(line)
+    assert traffic.bits_per_parameter() == {
+        "uplink_bits_per_parameter": up,
+        "downlink_bits_per_parameter": down,
+    }
+
+
+def files(path):
+    return sorted(file.name for file in path.iterdir())
+
+
+def test_the_folder_is_complete_at_every_moment(tmp_path):
+    path = tmp_path / "new" / "run"
+    config = {"config": {"lr": 0.5}, "byzantine_ids": [1]}
+    folder = RunFolder(path, config, n_parameters=100)
+    always = ["config.json", "rounds.jsonl", "summary.json"]
+    assert files(path) == always
+    assert json.loads((path / "config.json").read_text()) == config
+    assert read_rounds(path) == []
+    summary = read_summary(path)
+    assert summary.pop("seconds") >= 0
+    assert summary == {"status": RUNNING, "rounds": 0, "parameters": 100}
+
+    lines = [FIRST, SECOND | {"test_accuracy": 0.75}, THIRD | {"test_accuracy": 0.5}]
+    for number, line in enumerate(lines, 1):
+        folder.write_round(line)
+        assert read_rounds(path) == lines[:number]  # on disk at once, for who follows the run
+        assert files(path) == always
+    assert read_summary(path)["status"] == RUNNING
+
+    folder.close(FINISHED, model_sha256="abc")
+    summary = read_summary(path)
+    assert summary.pop("seconds") >= 0
+    assert summary == {
+        "status": FINISHED,
+        "rounds": 3,
+        "final_test_accuracy": 0.5,
+        "best_test_accuracy": 0.75,
+        "parameters": 100,
+        "uplink_bits_per_parameter": 1.0,
+        "downlink_bits_per_parameter": 1.6,
+        "model_sha256": "abc",
+    }
+    assert files(path) == always
+
+
+def test_the_first_word_on_the_end_counts(tmp_path):
+    folder = RunFolder(tmp_path, {}, 1)
+    folder.close(FAILED, error="ValueError: no")
+    folder.close(INTERRUPTED)
+    summary = read_summary(tmp_path)
+    assert (summary["status"], summary["error"]) == (FAILED, "ValueError: no")
+
+
+def test_an_accuracy_of_zero_is_one(tmp_path):
+    folder = RunFolder(tmp_path, {}, 1)
+    folder.write_round(record(1, test_accuracy=0.0))
+    folder.close(FINISHED)
+    assert read_summary(tmp_path)["final_test_accuracy"] == 0.0
+
+
+def test_the_status_of_a_dead_writer_can_be_set(tmp_path):
+    RunFolder(tmp_path, {}, 100).write_round(FIRST)
+    set_status(tmp_path, INTERRUPTED)
+    summary = read_summary(tmp_path)
+    assert (summary["status"], summary["parameters"]) == (INTERRUPTED, 100)
+    assert "error" not in summary
+    set_status(tmp_path, FAILED, "gone")
+    assert read_summary(tmp_path) == summary | {"status": FAILED, "error": "gone"}
+
+
+def test_the_status_of_a_run_that_never_started_can_be_set(tmp_path):
+    path = tmp_path / "never"
+    assert read_summary(path) == {} and read_rounds(path) == []
+    set_status(path, FAILED, "no Flower")
+    assert read_summary(path) == {"status": FAILED, "error": "no Flower"}
+
+
+def test_a_half_written_line_is_left_out_until_it_is_whole(tmp_path):
+    file, reader = tmp_path / "rounds.jsonl", RoundsReader(tmp_path)
+    assert reader.new() == []
+    text = "".join(json.dumps(record(server_round)) + "\n" for server_round in (1, 2, 3))
+    seen, cut = [], len(text) - 10
+    for end in (10, cut, len(text) - 1):  # in the first line, in the last, before its end
+        file.write_text(text[:end])
+        seen += reader.new()
+        assert [line["round"] for line in seen] == ([] if end == 10 else [1, 2])
+        assert read_rounds(tmp_path) == seen
+    file.write_text(text)
+    assert [line["round"] for line in reader.new()] == [3]
+    assert reader.new() == []
+    assert len(read_rounds(tmp_path)) == 3
+
+
+def test_the_hash_is_of_little_endian_float32_values():
+    values = [1.0, -2.0, 0.5]
+    expected = sha256(pack("<3f", *values)).hexdigest()
+    plain = np.array(values, np.float32)
+    for array in (plain, plain.astype(">f4"), plain.astype(np.float64), np.repeat(plain, 2)[::2]):
+        assert model_sha256(array) == expected
+    assert model_sha256(plain[::-1]) != expected
+
+
+def test_a_new_folders_name_is_not_taken_and_fit_for_a_path(tmp_path):
+    taken = set()
+    for _ in range(3):
+        path = new_path(tmp_path, "digits", "my.rules:Rule", "none")
+        assert path.parent == tmp_path / "signfed-runs" and path not in taken
+        assert "digits-my.rules-Rule-none" in path.name and ":" not in path.name
+        path.mkdir(parents=True)
+        taken.add(path)

@@ -1,0 +1,369 @@
+"""A run that was broken off goes on from its last checkpoint to the same bits, in either engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from signfed.app.client_app import app as client_app
+from signfed.app.config.run_config import ConfigError
+from signfed.app.engines.local import local_engine
+from signfed.app.engines.run import execute
+from signfed.app.runs import checkpoint
+from signfed.app.runs.checkpoint import Checkpoint
+from signfed.app.runs.folder import read_rounds, read_summary
+from signfed.app.server_app import run
+from signfed.strategies.registry import PRE_AGGREGATIONS, STRATEGIES
+from tests.conftest import THREADS
+from tests.federation import config_for, federate, outcome
+from tests.grid import InProcessGrid
+
+ROOT = Path(__file__).parents[3]
+ROUNDS, LAST = 9, 4  # checkpoints after 4, 8 and 9, of which the last two are kept
+BASE = {"num-rounds": ROUNDS, "checkpoint-every": LAST, "num-byzantine": 3, "batch-size": 8}
+
+# What has a state of its own, and every rule besides.
+CASES = (
+    [{"strategy": name} for name in STRATEGIES]
+    + [{"strategy": "centered-clipping", "pre-aggregation": name} for name in PRE_AGGREGATIONS]
+    + [
+        {"strategy": "sign-fd", "crossover": "blocks", "initial-rounds": 2},
+        {"strategy": "sign-fd", "crossover": "alg1", "initial-rounds": 6},
+        {"strategy": "sign-fd", "crossover": "alg1", "initial-rounds": 2, "sign-fd-forget": 0.9},
+        {"strategy": "sign-mv", "sign-mv-tie": "prev", "num-workers": 14},
+        {"strategy": "sign-mv", "momentum": 0.9, "lr-schedule": "inverse-sqrt"},
+        {"strategy": "sign-mv", "attack": "sleeper", "sleeper-rounds": 6},
+        {"strategy": "sign-mv", "fraction-train": 0.4},
+    ]
+)
+
+
+def in_fleet(config):
+    execute(config, local_engine, reach="server")
+
+
+def in_flower(config):
+    run(InProcessGrid(client_app, 2, config), config)
+
+
+def config_of(path, **keys):
+    return config_for(path, BASE | keys)
+
+
+def broken_off(config, engine, after):
+    """A run that ends with an exception after some rounds."""
+
+    class Broken(RuntimeError):
+        pass
+
+    def bomb(record, state):
+        if record["round"] == after:
+            raise Broken
+
+    if engine is in_fleet:
+        with pytest.raises(Broken):
+            execute(
+                config, local_engine, reach="server", on_round=lambda record: bomb(record, None)
+            )
+    else:
+        grid = InProcessGrid(client_app, 2, config)
+        real = grid.push_messages
+
+        def push_messages(messages):
+            messages = list(messages)
+            if any(m.content["config"]["round"] == after + 1 for m in messages if m.content):
+                raise Broken
+            return real(messages)
+
+        grid.push_messages = push_messages
+        with pytest.raises(Broken):
+            run(grid, config)
+
+
+def resume(config, engine, place=None, **changed):
+    path = Path(config["out-dir"])
+    engine(config | changed | {"resume": str(place or path)})
+    return outcome(path)
+
+
+def lasting(record):
+    """What must be the same in the record of a resumed run."""
+    return {k: v for k, v in record.items() if k not in ("seconds", "downlink_bytes")}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case.values())))
+def test_a_run_that_goes_on_ends_with_the_same_bits(case, tmp_path):
+    """Broken off after round 6 in the fleet and in Flower; each goes on in the other, from 4."""
+    whole_config = config_of(tmp_path / "whole", **case)
+    in_fleet(whole_config)
+    whole = outcome(tmp_path / "whole")
+    for name, first, then in (("a", in_fleet, in_flower), ("b", in_flower, in_fleet)):
+        config = config_of(tmp_path / name, **case)
+        broken_off(config, first, after=6)
+        assert len(read_rounds(tmp_path / name)) == 6
+        assert read_summary(tmp_path / name)["status"] == "failed"
+        done = resume(config, then)
+        assert done.sha256 == whole.sha256
+        there = list(map(lasting, done.rounds))
+        assert [r["round"] for r in there] == list(range(1, ROUNDS + 1))
+        same = ("received", "dropped", "test_loss", "test_accuracy", "crossover", "accepted")
+        for ours, theirs in zip(there, whole.rounds, strict=True):
+            assert {k: ours.get(k) for k in same} == {k: theirs.get(k) for k in same}
+        assert done.summary["rounds"] == ROUNDS and done.summary["status"] == "finished"
+
+
+def test_a_rule_that_forgets_its_state_would_be_noticed(tmp_path, monkeypatch):
+    """The cases above are long enough to see it."""
+    from signfed.strategies.sign_fd import SignFD
+
+    config = config_of(tmp_path / "whole")
+    in_fleet(config)
+    config = config_of(tmp_path / "run")
+    broken_off(config, in_fleet, after=6)
+    monkeypatch.setattr(SignFD, "load_state_dict", lambda self, state: None)
+    assert resume(config, in_fleet).sha256 != outcome(tmp_path / "whole").sha256
+
+
+def test_a_run_without_a_checkpoint_starts_over(tmp_path):
+    config = config_of(tmp_path / "run")
+    broken_off(config, in_fleet, after=3)
+    in_fleet(config_of(tmp_path / "whole"))
+    done = resume(config, in_fleet)
+    assert done.sha256 == outcome(tmp_path / "whole").sha256 and len(done.rounds) == ROUNDS
+
+
+def test_a_finished_run_can_be_made_longer(tmp_path):
+    config = config_of(tmp_path / "run")
+    in_fleet(config)
+    with pytest.raises(ConfigError, match=r"round 9 of 9 is done, .* expected num-rounds above 9"):
+        resume(config, in_fleet)
+    done = resume(config, in_fleet, **{"num-rounds": 14})
+    longer = config_of(tmp_path / "longer", **{"num-rounds": 14})
+    in_fleet(longer)
+    assert done.sha256 == outcome(tmp_path / "longer").sha256 and len(done.rounds) == 14
+    assert done.summary["seconds"] > sum(sum(r["seconds"].values()) for r in done.rounds[:9])
+
+
+def test_workers_memories_are_kept_in_the_fleet_and_lost_with_flowers_nodes(tmp_path, caplog):
+    keys = {"strategy": "mean", "encoder": "top-k", "worker-momentum": 0.9, "attack": "none"}
+    in_fleet(config_of(tmp_path / "whole", **keys))
+    whole = outcome(tmp_path / "whole")
+    config = config_of(tmp_path / "a", **keys)
+    broken_off(config, in_fleet, after=6)
+    assert resume(config, in_fleet).sha256 == whole.sha256 and "remember" not in caplog.text
+    config = config_of(tmp_path / "b", **keys)
+    broken_off(config, in_flower, after=6)
+    assert resume(config, in_flower).summary["status"] == "finished"
+    assert "what workers remember (momentum, errors) was lost" in caplog.text
+
+
+@pytest.fixture
+def broken(tmp_path):
+    """A run with checkpoints after rounds 4 and 8, broken off after 8."""
+    config = config_of(tmp_path / "run")
+    broken_off(config, in_fleet, after=9)
+    shutil.rmtree(tmp_path / "run/checkpoints/round-000009")
+    in_fleet(config_of(tmp_path / "whole"))
+    # two are kept; make the one after round 4 anew
+    config4 = config_of(tmp_path / "four")
+    broken_off(config4, in_fleet, after=6)
+    shutil.copytree(
+        tmp_path / "four/checkpoints/round-000004", tmp_path / "run/checkpoints/round-000004",
+        dirs_exist_ok=True,
+    )  # fmt: skip
+    return config
+
+
+def cut(file):
+    file.write_bytes(file.read_bytes()[:-10])
+
+
+def flip(file):
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+
+
+def another_format(file):
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"format": 99}))
+
+
+DAMAGE = {
+    "cut off": ("state.safetensors", cut, "damaged or cut off"),
+    "one bit": ("state.safetensors", flip, "damaged or cut off"),
+    "empty": ("state.safetensors", lambda file: file.write_bytes(b""), "damaged or cut off"),
+    "gone": ("state.safetensors", Path.unlink, "cannot be read .FileNotFoundError"),
+    "facts cut off": ("checkpoint.json", cut, "cannot be read .JSONDecodeError"),
+    "facts gone": ("checkpoint.json", Path.unlink, "cannot be read .FileNotFoundError"),
+    "facts of nothing": ("checkpoint.json", lambda f: f.write_text("[]"), "cannot be read"),
+    "another format": ("checkpoint.json", another_format, "is of format 99, this signfed reads 1"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_a_damaged_checkpoint_is_refused_by_name_and_the_one_before_offered(name, broken):
+    file, damage, text = DAMAGE[name]
+    places = checkpoint.list_checkpoints(Path(broken["out-dir"]))
+    assert [place.name for place in places] == ["round-000004", "round-000008"]
+    before = read_rounds(Path(broken["out-dir"]))
+    damage(places[-1] / file)
+    with pytest.raises(ConfigError) as refusal:
+        resume(broken, in_fleet)
+    said = str(refusal.value)
+    assert str(places[-1] / file) in said and f"--resume {places[0]}" in said
+    assert __import__("re").search(text, said)
+    assert read_rounds(Path(broken["out-dir"])) == before  # nothing was started
+    done = resume(broken, in_fleet, place=places[0])
+    assert done.sha256 == outcome(Path(broken["out-dir"]).parent / "whole").sha256
+
+
+def test_with_no_checkpoint_before_it_the_refusal_says_so(broken):
+    first, last = checkpoint.list_checkpoints(Path(broken["out-dir"]))
+    shutil.rmtree(first)
+    cut(last / "state.safetensors")
+    with pytest.raises(ConfigError, match="there is none before it; start the run anew"):
+        resume(broken, in_fleet)
+
+
+def test_a_foreign_checkpoint_is_refused_with_what_differs(broken):
+    with pytest.raises(ConfigError, match=r"another run: lr=0.001, not 0.5; free to change: check"):
+        resume(broken, in_fleet, lr=0.5)
+    with pytest.raises(ConfigError, match=r"seed=0, not 3"):
+        resume(broken, in_fleet, seed=3)
+
+
+def test_what_is_no_run_folder_is_refused(tmp_path):
+    config = config_of(tmp_path / "run")
+    with pytest.raises(ConfigError, match="expected a run folder or one of its checkpoints"):
+        in_fleet(config | {"resume": str(tmp_path), "out-dir": ""})
+    with pytest.raises(ConfigError, match="out-dir: expected none beside resume"):
+        in_fleet(config | {"resume": str(tmp_path)})
+
+
+def test_what_an_attack_knows_of_the_server_is_in_no_checkpoint(tmp_path):
+    config = config_of(tmp_path / "run", attack="weight-aware")
+    broken_off(config, in_fleet, after=6)
+    with pytest.raises(ConfigError, match="goes by what the server found out in the last round"):
+        resume(config, in_fleet)
+
+
+def test_later_checkpoints_of_the_attempt_that_is_given_up_are_forgotten(broken):
+    run_path = Path(broken["out-dir"])
+    place = checkpoint.list_checkpoints(run_path)[0]
+    resume(broken, in_fleet, place=place, **{"checkpoint-every": 0, "num-rounds": 7})
+    names = [p.name for p in checkpoint.list_checkpoints(run_path)]
+    assert names == ["round-000004", "round-000007"]
+
+
+SMALL_DISK = """
+import resource, signal, sys
+from signfed.app.engines.local import fleet
+from signfed.app.engines.run import execute
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+out, limit = sys.argv[1:]
+config = {"num-rounds": 9, "checkpoint-every": 4, "out-dir": out, "evaluate-every": 3}
+def narrow(record):
+    if record["round"] == 5:  # from here on no file may be longer
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
+execute(config, fleet, reach="server", on_round=narrow)
+"""
+
+
+def python(code, *arguments):
+    kept = {k: v for k, v in os.environ.items() if k not in THREADS}
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)], cwd=ROOT, text=True,
+        env=kept | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def test_a_full_disk_is_a_clear_error_and_costs_no_checkpoint(tmp_path):
+    """The system refuses to write more than 20 kB: the model alone is 38 kB."""
+    process = python(SMALL_DISK, tmp_path / "run", 20_000)
+    _, said = process.communicate()
+    assert process.returncode == 1
+    last = tmp_path / "run/checkpoints/round-000004"
+    assert f"no checkpoint after round 8: File too large; the last one is whole: {last}" in said
+    assert [p.name for p in (tmp_path / "run/checkpoints").iterdir()] == ["round-000004"]
+    config = {"num-rounds": 9, "checkpoint-every": 4, "out-dir": str(tmp_path / "run")}
+    in_fleet(config | {"evaluate-every": 3, "resume": str(tmp_path / "run")})
+    in_fleet(config | {"evaluate-every": 3, "out-dir": str(tmp_path / "whole")})
+    assert outcome(tmp_path / "run").sha256 == outcome(tmp_path / "whole").sha256
+
+
+KILLED = """
+import sys
+from signfed.app.engines.local import fleet
+from signfed.app.engines.run import execute
+out, resume = sys.argv[1:]
+config = {"num-rounds": 2000, "checkpoint-every": 3, "evaluate-every": 500, "out-dir": out}
+execute(config | ({"resume": resume} if resume else {}), fleet, reach="server")
+"""
+
+
+@pytest.mark.timeout(180)
+def test_kill_9_in_the_middle_and_again(tmp_path):
+    """Four processes, three of them killed at a random moment; see benchmarks/kill.py for more."""
+    moments, path = random.Random(os.getpid()), tmp_path / "run"
+    for _ in range(3):
+        process = python(KILLED, path, path if (path / "config.json").exists() else "")
+        before = len(read_rounds(path))
+        while len(read_rounds(path)) < before + 20 and process.poll() is None:
+            time.sleep(0.01)
+        time.sleep(moments.random())
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert read_summary(path)["status"] == "running"
+    rounds = len(read_rounds(path))
+    config = json.loads((path / "config.json").read_text())["config"]
+    in_fleet(config | {"num-rounds": rounds + 3, "resume": str(path)})
+    whole = config | {"num-rounds": rounds + 3, "out-dir": str(tmp_path / "whole")}
+    in_fleet(whole)
+    assert outcome(path).sha256 == outcome(tmp_path / "whole").sha256
+    assert [r["round"] for r in read_rounds(path)] == list(range(1, rounds + 4))
+
+
+def test_half_a_checkpoint_is_none(tmp_path):
+    """What a kill leaves while one is written: a draft beside it."""
+    state = {"parameters": torch.arange(5.0)}
+    first = checkpoint.write(tmp_path, Checkpoint(1, state, {}))
+    draft = tmp_path / "checkpoints" / ".round-000002"
+    draft.mkdir()
+    (draft / "state.safetensors").write_bytes(b"half")
+    assert checkpoint.list_checkpoints(tmp_path) == [first]
+    second = checkpoint.write(tmp_path, Checkpoint(2, state, {"lr": 0.5}, seconds=7.5))
+    assert not draft.exists()
+    found = checkpoint.read(second)
+    assert torch.equal(found.state["parameters"], state["parameters"])
+    assert (found.server_round, dict(found.config), found.seconds) == (2, {"lr": 0.5}, 7.5)
+    third = checkpoint.write(tmp_path, Checkpoint(3, state, {}))
+    assert checkpoint.list_checkpoints(tmp_path) == [second, third]
+
+
+def test_bindings_are_part_of_the_state(tmp_path):
+    """Nobody gets the workers of a node that is there, even if he is heard first."""
+    config = config_of(tmp_path / "run")
+    broken_off(config, in_flower, after=6)
+    state = checkpoint.read(checkpoint.find(tmp_path / "run")).state
+    assert state["nodes"].tolist() == [100 + w % 2 for w in range(15)]
+    grid = InProcessGrid(client_app, 3, config)  # nodes 100, 101, and a third, heard before them
+    for node, partition in ((100, 0), (101, 1), (102, 0)):
+        grid._contexts[node].node_config.update({"partition-id": partition, "num-partitions": 2})
+    run(grid, config | {"resume": str(tmp_path / "run")})
+    assert (
+        outcome(tmp_path / "run").sha256
+        == federate(
+            tmp_path / "whole", nodes=2, num_rounds=ROUNDS, num_byzantine=3, batch_size=8
+        ).sha256
+    )
+    assert "replica" in grid._contexts[100].state and "replica" not in grid._contexts[102].state

@@ -1,0 +1,173 @@
+"""Scores by hand, and in the record of a run."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+import torch
+
+from signfed.app.engines.local import local_engine
+from signfed.app.engines.run import execute
+from signfed.app.runs.folder import SCORES, read_rounds, read_summary
+from signfed.app.runs.scoring import Scorer, trust, wrong_signs
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.registry import STRATEGIES
+from tests.federation import Outcome, config_for, federate
+
+LIARS, HONEST = {0, 1}, {2, 3, 4, 5}
+
+
+@pytest.mark.parametrize(
+    "record, liars, honest, expected",
+    [
+        ({"accepted": [1, 2, 3, 4]}, LIARS, HONEST, (1 / 2, 1 / 4)),
+        ({"accepted": [2, 3, 4, 5]}, LIARS, HONEST, (0, 0)),
+        ({"accepted": [0, 1]}, LIARS, HONEST, (1, 1)),
+        ({"accepted": []}, LIARS, HONEST, (0, 1)),
+        ({"accepted": [2]}, LIARS, set(), (0, None)),
+        ({"accepted": [2]}, set(), HONEST, (None, 3 / 4)),
+        # Of 4 rows an equal share is 1/4, half of it 1/8; worker 5 sent nothing.
+        ({"weights": {"0": 1 / 8, "2": 0.12, "3": 0.375, "4": 0.38}}, LIARS, HONEST, (0.5, 0.5)),
+        # What the rule says itself comes before what its weights say; keys as in a rule's own hand.
+        ({"accepted": [2], "weights": {0: 1.0}}, LIARS, HONEST, (0, 3 / 4)),
+        ({"weights": {0: 1.0, 1: 0.0}}, LIARS, HONEST, (0.5, 1)),
+    ],
+)
+def test_trust_by_hand(record, liars, honest, expected):
+    named = zip(("byzantine_accepted", "honest_rejected"), expected, strict=True)
+    assert trust(record, liars, honest) == {name: v for name, v in named if v is not None}
+
+
+@pytest.mark.parametrize("record", [{}, {"weights": {}}, {"scores": {0: 1.0}, "fallback": "few"}])
+def test_a_rule_that_says_nothing_has_no_score_for_it(record):
+    assert trust(record, LIARS, HONEST) == {}
+
+
+def by_hand(honest, direction, *, signs):
+    """wrong_bits with two liars among the rows, who say the opposite of the first honest one."""
+    lies = [[-100.0 * value for value in honest[0]]]
+    rows = torch.tensor([lies[0], *honest, lies[0]])
+    chosen = torch.tensor([False] + [True] * len(honest) + [False])
+    return wrong_signs(Updates.from_matrix(rows, signs=signs), chosen, torch.tensor(direction))
+
+
+def test_wrong_bits_of_an_odd_number_of_signs():
+    """Nine coordinates, so that a byte is not full: + + + - - - - + +."""
+    honest = [
+        [2.0, 1.0, -1.0, -1.0, -1.0, 1.0, -3.0, 0.0, 1.0],
+        [1.0, -1.0, 1.0, -1.0, -1.0, -1.0, -1.0, 0.0, -1.0],
+        [1.0, 1.0, 1.0, -1.0, 1.0, -1.0, 9.0, -1.0, 1.0],
+    ]
+    theirs = [1.0, 1.0, 1.0, -1.0, -1.0, -1.0, -1.0, 1.0, 1.0]
+    assert by_hand(honest, theirs, signs=True) == 0
+    assert by_hand(honest, [-value for value in theirs], signs=True) == 1
+    assert by_hand(honest, [0.0] * 9, signs=True) == 1  # stays where it was: not their sign
+    found = [5.0, -0.1, 0.0, -7.0, 1.0, -1.0, -1.0, 1.0, 1.0]  # wrong: the second, third and fifth
+    assert by_hand(honest, found, signs=True) == pytest.approx(3 / 9)
+
+
+def test_wrong_bits_of_an_even_number_of_signs_ties_are_plus():
+    honest = [[1.0, 1.0, -1.0, -1.0], [1.0, -1.0, 1.0, -1.0]]
+    assert by_hand(honest, [1.0, 1.0, 1.0, -1.0], signs=True) == 0
+    assert by_hand(honest, [1.0, -1.0, 1.0, -1.0], signs=True) == 1 / 4
+
+
+def test_wrong_bits_of_values_are_those_of_their_mean():
+    """Sums 1, -1, 0 and 4: the third has no sign to miss, and counts as a coordinate."""
+    honest = [[3.0, 1.0, -2.0, 2.0], [-2.0, -2.0, 2.0, 2.0]]
+    assert by_hand(honest, [1.0, -1.0, 5.0, 1.0], signs=False) == 0
+    assert by_hand(honest, [-1.0, 1.0, 5.0, -1.0], signs=False) == 3 / 4
+    assert by_hand(honest, [0.0, -0.5, 0.0, 9.0], signs=False) == 1 / 4
+
+
+def test_only_workers_that_sent_something_have_signs_and_all_can_be_trusted():
+    """Of workers 0-6 (0-2 lie) 1, 3, 5 and 6 are there; the honest three say + + -."""
+    rows = torch.tensor([[-9.0, -9, 9], [1, 1, -2], [1, 2, -1], [-1, -1, 2]])
+    score = Scorer((0, 1, 2), 7)
+    for signs in (True, False):
+        updates = Updates.from_matrix(rows, torch.tensor([1, 3, 5, 6]), signs=signs)
+        found = score(updates, torch.tensor([1.0, -1.0, -1.0]), {"accepted": [2, 5, 6]})
+        # distrusted: 3 and 4 of the honest 3, 4, 5, 6
+        assert found == pytest.approx(
+            {"byzantine_accepted": 1 / 3, "honest_rejected": 2 / 4, "wrong_signs": 1 / 3}
+        )
+
+
+def test_without_an_honest_row_there_are_no_signs_to_compare_with():
+    updates = Updates.from_matrix(torch.ones(2, 3), torch.tensor([0, 2]), signs=True)
+    assert Scorer((0, 1, 2), 7)(updates, torch.ones(3), {}) == {}
+    assert Scorer((0, 1, 2), 3)(updates, torch.ones(3), {"accepted": [0]}) == {
+        "byzantine_accepted": 1 / 3
+    }
+
+
+def locally(path, **keys):
+    config = config_for(path, {key.replace("_", "-"): value for key, value in keys.items()})
+    execute(config, local_engine, reach="server")
+    return Outcome(read_summary(path), read_rounds(path))
+
+
+def scores(record):
+    return {name: record[name] for name in SCORES if name in record}
+
+
+@pytest.mark.parametrize("engine", [federate, locally])
+def test_the_record_of_a_run_holds_each_rounds_scores_and_its_summary_their_means(engine, tmp_path):
+    done = engine(tmp_path, crossover="blocks", byzantine_ids="random")
+    liars = set(range(15)) - set(done.rounds[-1]["accepted"])
+    assert len(liars) == 6 and scores(done.rounds[-1])["byzantine_accepted"] == 0
+    for record in done.rounds:
+        accepted = set(record["accepted"])
+        assert set(scores(record)) == set(SCORES)
+        assert record["byzantine_accepted"] == len(liars & accepted) / 6
+        assert record["honest_rejected"] == len(set(range(15)) - liars - accepted) / 9
+    for name in SCORES:
+        mean = sum(record[name] for record in done.rounds) / len(done.rounds)
+        assert done.summary[name] == pytest.approx(mean)
+
+
+@pytest.mark.parametrize("engine", [federate, locally])
+@pytest.mark.parametrize("encoder", ["sign", "float32"])
+def test_a_vote_against_all_who_are_honest_has_all_bits_wrong(engine, encoder, tmp_path):
+    """8 of 15 say the opposite of the vote of the other 7, which is never tied; by the mean of
+    float values it is not theirs everywhere."""
+    keys = {"strategy": "sign-mv", "num_byzantine": 8, "attack": "vote-aware", "encoder": encoder}
+    found = [scores(record) for record in engine(tmp_path, **keys).rounds]
+    if encoder == "sign":
+        assert found == [{"wrong_signs": 1.0}] * 6
+    else:
+        assert all(0.5 < score["wrong_signs"] < 1 for score in found)
+
+
+@pytest.mark.parametrize("engine", [federate, locally])
+@pytest.mark.parametrize("keys", [{"attack": "none"}, {"num_byzantine": 0}])
+def test_where_nobody_lies_there_are_no_scores(engine, keys, tmp_path):
+    done = engine(tmp_path, **keys)
+    assert not any(scores(record) for record in (*done.rounds, done.summary))
+
+
+def test_where_all_lie_nobody_is_honest(tmp_path):
+    done = locally(tmp_path, strategy="sign-mv", num_byzantine=15)
+    assert not any(scores(record) for record in (*done.rounds, done.summary))
+
+
+def test_a_rule_gets_rows_and_their_ids_and_no_more():
+    known = {"ids", "round", "n_coordinates", "rows", "on_sign_channel"}
+    assert {field.name for field in fields(Updates)} == known
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_who_lies_changes_nothing_but_the_scores(strategy, tmp_path):
+    """Liars who flip no bit: whoever they are, a rule that knows their number alone does the same,
+    and finds the same out, as where nobody is called a liar."""
+    keys = {"strategy": strategy, "num_workers": 11, "num_byzantine": 2, "num_rounds": 3}
+    idle = {"attack": "stochastic-sign-flip", "flip_probability": 0.0}
+    quiet = locally(tmp_path / "quiet", **keys, attack="none")
+    for liars in ("first", "4,9"):
+        found = locally(tmp_path / liars, **keys, **idle, byzantine_ids=liars)
+        assert found.sha256 == quiet.sha256
+        assert all("wrong_signs" in record for record in found.rounds)
+        for here, there in zip(found.rounds, quiet.rounds, strict=True):
+            here = {k: v for k, v in here.items() if k not in SCORES}
+            assert here | {"seconds": 0} == there | {"seconds": 0}

@@ -1,0 +1,268 @@
+"""What every partition promises, and what each one does, on labels of any kind."""
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from signfed.app.config.run_config import parse
+from signfed.app.errors import ConfigError
+from signfed.app.task import PARTITIONS, TASKS
+from signfed.app.task.partitions import dirichlet, holdings, labels_per_worker, shared, signguard
+from tests.federation import federate
+
+OPTIONS = {
+    "stratified": st.just({}),
+    "shared": st.just({}),
+    "signguard": st.fixed_dictionaries({"fraction": st.floats(0, 1)}),
+    "dirichlet": st.fixed_dictionaries({"alpha": st.floats(1e-3, 1e3)}),
+    "labels": st.fixed_dictionaries({"labels_held": st.integers(1, 5)}),
+}
+many = settings(deadline=None, max_examples=80, derandomize=True)
+labels_ = st.lists(st.integers(0, 4), min_size=1, max_size=150).map(np.array)
+workers_, seeds = st.integers(1, 12), st.integers(0, 2**40)
+
+
+def made(name, labels, workers, seed, options):
+    """The shards; what cannot be is assumed away, since each partition says what it refuses."""
+    try:
+        return PARTITIONS[name](labels, workers, seed, **options)
+    except ValueError:
+        assume(False)
+
+
+@pytest.mark.parametrize("name", PARTITIONS)
+@many
+@given(data=st.data(), labels=labels_, workers=workers_, seed=seeds)
+def test_shards_are_ids_a_function_of_their_arguments_and_disjoint(
+    name, data, labels, workers, seed
+):
+    options = data.draw(OPTIONS[name])
+    before = labels.copy()
+    shards = made(name, labels, workers, seed, options)
+    again = made(name, labels, workers, seed, options)
+    assert len(shards) == workers and np.array_equal(labels, before)
+    for shard, other in zip(shards, again, strict=True):
+        assert shard.dtype == np.int64 and np.array_equal(shard, other)
+        assert len(np.unique(shard)) == len(shard)
+    held = np.concatenate(shards)
+    assert ((held >= 0) & (held < len(labels))).all()
+    if name == "shared":
+        assert all(len(shard) == len(labels) for shard in shards)
+    else:
+        assert len(np.unique(held)) == len(held)
+    if name == "stratified":
+        assert len(held) == len(labels) // workers * workers  # the rest is not used
+    else:
+        assert set(held) == set(range(len(labels)))
+
+
+@pytest.mark.parametrize("name", sorted(set(PARTITIONS) - {"shared"}))
+def test_another_seed_gives_other_shards(name):
+    labels = np.arange(200) % 10
+    dealt = {b"".join(s.tobytes() for s in PARTITIONS[name](labels, 5, seed)) for seed in range(5)}
+    assert len(dealt) == 5
+
+
+def test_holdings_count_by_hand():
+    labels = np.array([0, 2, 2, 1, 0])
+    shards = [np.array([0, 4]), np.array([1, 2, 3])]
+    assert holdings(shards, labels, 4).tolist() == [[2, 0, 0, 0], [0, 1, 2, 0]]
+
+
+def test_shared_is_everything_for_everyone():
+    assert [s.tolist() for s in shared(np.array([1, 0, 1]), 2, 0)] == [[0, 1, 2]] * 2
+
+
+# SignGuard's
+
+
+@many
+@given(
+    per_class=st.integers(20, 60), classes=st.integers(2, 10), workers=st.integers(2, 20),
+    seed=seeds, fraction=st.sampled_from([0.0, 0.3, 0.5, 0.8, 1.0]),
+)  # fmt: skip
+def test_sorted_runs_hold_few_classes_and_sizes_are_even(
+    per_class, classes, workers, seed, fraction
+):
+    labels = np.arange(per_class * classes) % classes
+    shards = signguard(labels, workers, seed, fraction=fraction)
+    sizes = list(map(len, shards))
+    assert max(sizes) - min(sizes) <= 3
+    even = np.array_split(np.arange(round(fraction * len(labels))), workers)
+    rest = np.concatenate([s[len(e) :] for s, e in zip(shards, even, strict=True)])
+    left = np.sort(labels[rest])  # cut into runs: a run has the classes from its first to its last
+    runs = [len(np.unique(run)) for run in np.array_split(left, 2 * workers)]
+    most = sum(sorted(runs)[-2:])
+    for shard, share in zip(shards, even, strict=True):
+        assert len(np.unique(labels[shard[len(share) :]])) <= most
+    assert sum(runs) <= classes + 2 * workers  # each cut adds a class to a run at most
+
+
+def test_with_runs_that_fit_into_classes_a_worker_has_at_most_two_beside_its_even_share():
+    """MNIST's shape: 10 classes, 50 workers, 100 runs of which each lies within one class."""
+    labels = np.repeat(np.arange(10), 600)
+    for seed in range(5):
+        held = holdings(signguard(labels, 50, seed, fraction=0.0), labels, 10)
+        assert ((held > 0).sum(axis=1) <= 2).all() and (held.sum(axis=1) == 120).all()
+        assert (held.sum(axis=0) == 600).all()
+
+
+@pytest.mark.parametrize("fraction", [0.3, 0.5, 0.8])
+def test_the_even_share_is_spread_over_all_classes(fraction):
+    labels = np.repeat(np.arange(10), 6000)
+    held = holdings(signguard(labels, 50, 1, fraction=fraction), labels, 10)
+    common = np.sort(held, axis=1)[:, :6]  # classes beyond the two runs, which may straddle
+    expected = fraction * 60_000 / 50 / 10
+    assert common.mean() == pytest.approx(expected, rel=0.1)
+    assert held.max() > (1 - fraction) * 1200 / 2
+
+
+def test_all_of_it_even_is_iid_and_a_bad_fraction_is_refused():
+    labels = np.repeat(np.arange(10), 600)
+    held = holdings(signguard(labels, 10, 0, fraction=1.0), labels, 10)
+    assert held.min() > 30 and held.max() < 90
+    for fraction in (-0.1, 1.1, np.nan):
+        with pytest.raises(ValueError, match=r"fraction: expected a number in \[0, 1\]"):
+            signguard(labels, 10, 0, fraction=fraction)
+
+
+# Dirichlet
+
+
+@many
+@given(classes=st.integers(1, 10), workers=st.integers(1, 10), seed=seeds)
+def test_a_large_alpha_gives_all_workers_alike_shares(classes, workers, seed):
+    labels = np.repeat(np.arange(classes), 500)
+    held = holdings(dirichlet(labels, workers, seed, alpha=1e7), labels, classes)
+    assert (
+        np.abs(held - 500 / workers).max() <= 2
+    )  # 500 times 5 deviations of a share, and rounding
+
+
+@many
+@given(classes=st.integers(2, 10), seed=seeds, alpha=st.sampled_from([1e-3, 1e-4]))
+def test_a_small_alpha_gives_a_class_to_one_worker(classes, seed, alpha):
+    labels = np.repeat(np.arange(classes), 300)
+    try:
+        held = holdings(dirichlet(labels, 2, seed, alpha=alpha), labels, classes)
+    except ValueError:
+        assume(False)  # both classes to the same worker, a hundred times: 2^-100 for two classes
+    assert (held.max(axis=0) >= 0.5 * 300).all()
+    assert (held.max(axis=0) == 300).mean() >= 0.5
+
+
+def test_shares_have_the_mean_and_the_spread_of_the_distribution():
+    """Var p = (1/M)(1 - 1/M) / (M alpha + 1) of a symmetric Dirichlet."""
+    labels, workers, alpha = np.repeat(np.arange(100), 1000), 5, 0.7
+    shares = holdings(dirichlet(labels, workers, 0, alpha=alpha), labels, 100) / 1000
+    variance = 1 / workers * (1 - 1 / workers) / (workers * alpha + 1)
+    assert shares.mean() == pytest.approx(1 / workers)
+    assert shares.var() == pytest.approx(variance, rel=0.2)  # 500 shares
+
+
+def test_workers_without_a_sample_are_drawn_again_or_refused():
+    labels = np.repeat(np.arange(3), 50)
+    assert all(map(len, dirichlet(labels, 4, 0, alpha=0.3)))
+    with pytest.raises(ValueError, match="alpha: with 1e-05 each of 100 draws left one of 4"):
+        dirichlet(labels, 4, 0, alpha=1e-5)
+    for alpha in (0.0, -1.0, np.inf, np.nan):
+        with pytest.raises(ValueError, match="alpha: expected a number above 0"):
+            dirichlet(labels, 4, 0, alpha=alpha)
+
+
+def test_an_alpha_that_underflows_is_still_a_distribution():
+    found = dirichlet(np.zeros(50, np.int64), 1, 0, alpha=1e-300)
+    assert sorted(found[0]) == list(range(50))
+
+
+# Labels per worker
+
+
+@many
+@given(
+    classes=st.integers(1, 8), each=st.integers(20, 40), workers=st.integers(1, 20),
+    held=st.integers(1, 8), seed=seeds,
+)  # fmt: skip
+def test_each_worker_holds_that_many_classes_and_an_even_share(classes, each, workers, held, seed):
+    assume(held <= classes and workers * held >= classes)
+    labels = np.arange(classes * each) % classes
+    found = holdings(labels_per_worker(labels, workers, seed, labels_held=held), labels, classes)
+    assert ((found > 0).sum(axis=1) == held).all()
+    holders = (found > 0).sum(axis=0)
+    assert holders.max() - holders.min() <= 1
+    for column, n in zip(found.T, holders, strict=True):
+        shares = column[column > 0]
+        assert shares.max() - shares.min() <= 1 and shares.sum() == each == sum(column) and n
+
+
+@pytest.mark.parametrize(
+    "labels, workers, held, text",
+    [
+        (np.arange(30) % 3, 5, 4, "expected 1 to 3, the number of classes; got 4"),
+        (np.arange(30) % 3, 5, 0, "expected 1 to 3"),
+        (np.arange(30) % 10, 3, 2, "3 workers with 2 each cannot hold 10 classes; .* least 4"),
+        (np.arange(6) % 3, 9, 3, "class 0 has 2 samples for 9 workers"),
+    ],
+)
+def test_labels_that_cannot_be_dealt_are_refused(labels, workers, held, text):
+    with pytest.raises(ValueError, match=f"labels_held: .*{text}"):
+        labels_per_worker(labels, workers, 0, labels_held=held)
+
+
+# In a run
+
+
+def workload(**given):
+    return parse({key.replace("_", "-"): value for key, value in given.items()}).workload
+
+
+@pytest.mark.parametrize(
+    "given, text",
+    [
+        (
+            {"partition": "dirichlet", "partition_alpha": 1e-5},
+            "partition='dirichlet': partition-alpha: with",
+        ),
+        ({"partition": "labels", "partition_labels": 11}, "partition-labels: expected 1 to 10"),
+        ({"partition": "labels", "batch_size": 400}, "batch-size: the largest shard of digits"),
+        (
+            {"partition": "signguard", "num_workers": 1000, "batch_size": 1},
+            "127 of 1000 workers hold no sample of digits; expected fewer workers",
+        ),
+    ],
+)
+def test_a_partition_that_the_data_do_not_allow_is_refused_before_the_start(given, text):
+    with pytest.raises(ConfigError, match=text):
+        TASKS["digits"].problem(workload(**given))
+
+
+def test_a_worker_that_holds_less_than_a_batch_takes_all_that_it_has():
+    problem = TASKS["digits"].problem(workload(partition="dirichlet", partition_alpha=0.1))
+    held = [len(shard) for shard in problem.shards]
+    assert min(held) < 64 < max(held)
+    assert list(problem.batch_sizes()) == [min(64, n) for n in held]
+    assert problem.batched(lambda t: range(15)) is None
+
+
+def test_batches_of_different_sizes():
+    problem = TASKS["digits"].problem(workload(batch_sizes="3x10,95,96x4"))
+    assert problem.batch_sizes() == (3,) * 10 + (95,) * 5  # 95 is all that a worker holds
+    half = workload(batch_sizes="3x10,95,96x4", strategy="election", election_batch=0.5)
+    assert half.batch_sizes == (2,) * 10 + (48,) * 5
+    x = problem.initial().numpy()
+    other = TASKS["digits"].problem(workload(batch_sizes="4x15"))
+    assert not np.array_equal(problem.gradient(x, 0, 1), other.gradient(x, 0, 1))
+
+
+@pytest.mark.parametrize("partition", PARTITIONS)
+@pytest.mark.parametrize("strategy", ["election", "sign-mv"])
+def test_every_partition_serves_a_federation_coded_or_not(partition, strategy, tmp_path):
+    """Election Coding's partitions are the shards, whatever their sizes; replicas agree."""
+    keys = {
+        "strategy": strategy, "partition": partition, "num_rounds": 3, "num_byzantine": 2,
+        "batch_size": 8,
+    }  # fmt: skip
+    done = [federate(tmp_path / str(n), nodes=n, **keys) for n in (1, 4)]
+    assert done[0].sha256 == done[1].sha256
+    assert all(r["received"] == 15 and not r["dropped"] for r in done[0].rounds)

@@ -1,0 +1,1 @@
+../../signfed/__init__.py

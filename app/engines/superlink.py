@@ -24,10 +24,30 @@ from types import TracebackType
 import psutil
 
 import signfed
+from signfed.app.config.keys import as_toml
 
 START_TIMEOUT = 90.0  # seconds for the SuperLink to answer
 STOP_TIMEOUT = 5.0  # seconds for its processes to end before they are killed
 CONNECTION = "signfed"
+# What Flower asks of an app's pyproject.toml, before the run-config keys.
+APP = """[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[project]
+name = "signfed"
+version = "0"
+license = "Apache-2.0"
+dependencies = []
+
+[tool.flwr.app]
+publisher = "signfed"
+
+[tool.flwr.app.components]
+serverapp = "signfed.app.server_app:app"
+clientapp = "signfed.app.client_app:app"
+
+"""
 
 
 class FlowerError(RuntimeError):
@@ -149,12 +169,11 @@ class LocalFlower:
 def _app_folder(scratch: Path) -> Path:
     """The folder that `flwr run` takes: the checkout, or a copy of what pip installed."""
     root = Path(signfed.__file__).resolve().parent
-    ignored = shutil.ignore_patterns("__pycache__")
-    if (root / "app").is_dir():  # installed: one package, with pyproject.toml put into it
-        shutil.copytree(root, scratch / "signfed", ignore=ignored)
-        shutil.move(scratch / "signfed" / "pyproject.toml", scratch)
-        return scratch
-    return root.parent
+    if not (root / "app").is_dir():
+        return root.parent
+    shutil.copytree(root, scratch / "signfed", ignore=shutil.ignore_patterns("__pycache__"))
+    (scratch / "pyproject.toml").write_text(APP + as_toml(), encoding="utf-8")
+    return scratch
 
 
 def _free_port() -> int:

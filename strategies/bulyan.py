@@ -9,7 +9,7 @@ from torch import Tensor
 from signfed.strategies.core.preconditions import at_least
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.krum import krum_scores, lowest
-from signfed.strategies.ops.kernels import squared_distances
+from signfed.strategies.ops.gram import squared_distances
 from signfed.strategies.ops.linalg import coordinate_median, ordered
 from signfed.strategies.server.strategy import RobustStrategy
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from signfed.strategies.core.preconditions import at_least
 from signfed.strategies.core.updates import Updates
-from signfed.strategies.ops.kernels import squared_distances
+from signfed.strategies.ops.gram import squared_distances
 from signfed.strategies.ops.linalg import average
 from signfed.strategies.server.strategy import RobustStrategy
 

@@ -7,7 +7,7 @@ import torch
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.ops import vote
 from signfed.strategies.sign_fd import SignFD
-from tests.strategies.ops.kernels.samples import counts_and_tables, cuts, packed_rows, weights_of
+from tests.strategies.ops.samples import counts_and_tables, cuts, packed_rows, weights_of
 from tests.strategies.places import PLACES
 from tests.strategies.runs import random_rounds
 

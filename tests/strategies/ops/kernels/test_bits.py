@@ -4,7 +4,7 @@ import torch
 
 from signfed.strategies.core.codecs import SignCodec
 from signfed.strategies.ops.kernels import bits, eager
-from tests.strategies.ops.kernels.samples import SIZES, frozen, packed_rows, same_bits
+from tests.strategies.ops.samples import SIZES, frozen, packed_rows, same_bits
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (5,), (0,)])

@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 from signfed.strategies.ops import kernels
 from signfed.strategies.ops.kernels import bits, compiled, eager, grouped
 from signfed.strategies.ops.kernels.compiled import Kernel
-from tests.strategies.ops.kernels.samples import (
+from tests.strategies.ops.samples import (
     SIZES,
     counts_and_tables,
     cuts,

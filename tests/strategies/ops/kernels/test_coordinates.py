@@ -11,7 +11,7 @@ from signfed.strategies.ops.kernels.coordinates import (
     vote_and_count,
 )
 from signfed.strategies.sign_fd import SignFD
-from tests.strategies.ops.kernels.samples import (
+from tests.strategies.ops.samples import (
     FEW,
     ROWS,
     SIZES,

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from signfed.strategies.ops.kernels import bits, eager, majority
-from tests.strategies.ops.kernels.samples import FEW, ROWS, SIZES, frozen, packed_rows, same_bits
+from tests.strategies.ops.samples import FEW, ROWS, SIZES, frozen, packed_rows, same_bits
 
 
 @pytest.mark.parametrize("n", ROWS)

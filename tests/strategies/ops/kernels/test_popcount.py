@@ -4,7 +4,7 @@ import torch
 
 from signfed.strategies.ops.kernels import eager, popcount
 from signfed.strategies.ops.kernels.popcount import block_disagreements, disagreements, reference
-from tests.strategies.ops.kernels.samples import ROWS, SIZES, frozen, packed_rows, same_bits
+from tests.strategies.ops.samples import ROWS, SIZES, frozen, packed_rows, same_bits
 
 
 def edges_of(n_coordinates):

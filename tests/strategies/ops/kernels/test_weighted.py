@@ -4,7 +4,7 @@ import torch
 
 from signfed.strategies.ops.kernels import bits, grouped, weighted
 from signfed.strategies.ops.kernels.weighted import reference, weighted_vote
-from tests.strategies.ops.kernels.samples import (
+from tests.strategies.ops.samples import (
     FEW,
     ROWS,
     SIZES,

@@ -11,6 +11,8 @@ from typing import Protocol
 
 import numpy as np
 
+from signfed.strategies.ops import bits
+
 
 class Codec(Protocol):
     """One wire form. `dtype` and `length` fix a row's exact size in bytes for N coordinates."""
@@ -51,11 +53,10 @@ class SignCodec:
         return -(-n_coordinates // 8)
 
     def encode(self, vector: np.ndarray) -> np.ndarray:
-        return np.packbits(vector >= 0, bitorder="little")
+        return bits.pack(vector >= 0)
 
     def decode(self, row: np.ndarray, n_coordinates: int) -> np.ndarray:
-        bits = np.unpackbits(row, count=n_coordinates, bitorder="little")
-        return bits.astype(np.float32) * 2.0 - 1.0
+        return bits.signs(row, n_coordinates)
 
     def fault(self, row: np.ndarray, n_coordinates: int) -> str | None:
         used = n_coordinates % 8
@@ -118,7 +119,7 @@ class TopKCodec:
         sent = magnitude > least
         sent[np.flatnonzero(magnitude == least)[: count - int(sent.sum())]] = True
         values = np.ascontiguousarray(vector[sent], dtype="<f4")
-        return np.concatenate([np.packbits(sent, bitorder="little"), values.view(np.uint8)])
+        return np.concatenate([bits.pack(sent), values.view(np.uint8)])
 
     def decode(self, row: np.ndarray, n_coordinates: int) -> np.ndarray:
         sent, values = self._split(row, n_coordinates)
@@ -137,7 +138,7 @@ class TopKCodec:
 
     def _split(self, row: np.ndarray, n_coordinates: int) -> tuple[np.ndarray, np.ndarray]:
         size = -(-n_coordinates // 8)
-        sent = np.unpackbits(row[:size], count=n_coordinates, bitorder="little").astype(bool)
+        sent = bits.unpack(row[:size], n_coordinates).astype(bool)
         return sent, np.frombuffer(row[size:].tobytes(), "<f4")
 
 

@@ -58,7 +58,7 @@ class Bulyan(RobustStrategy):
         self._accepted: list[int] = []
 
     def admissible(self, n: int) -> str | None:
-        return at_least("bulyan", n, self.n_byzantine, per_liar=4, more=3)
+        return at_least("bulyan", n, self.n_byzantine, per_byzantine=4, more=3)
 
     def aggregate(self, updates: Updates) -> Tensor:
         rows, theta = updates.dense(), updates.n - 2 * self.n_byzantine

@@ -72,7 +72,7 @@ class MultiKrum(RobustStrategy):
             return f"{self.name} with these options needs n >= {most} updates, got {n}"
         if not self.strict:
             return None
-        return at_least(self.name, n, self.n_byzantine, per_liar=2, more=3)
+        return at_least(self.name, n, self.n_byzantine, per_byzantine=2, more=3)
 
     def aggregate(self, updates: Updates) -> Tensor:
         rows = updates.dense()

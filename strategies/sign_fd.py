@@ -162,8 +162,8 @@ class SignFD(RobustStrategy):
             decoded, counts = self._decode_by_coordinate(signs, records, counts)
         else:
             estimate = pooled if self.estimator in BY_COORDINATE else ESTIMATORS[self.estimator]
-            disagreed = torch.stack([record.blocks_or_zeros(len(edges) - 1) for record in records])
-            weights = self._weights(estimate(records, disagreed, edges))
+            by_block = torch.stack([record.blocks_or_zeros(len(edges) - 1) for record in records])
+            weights = self._weights(estimate(records, by_block, edges))
             decoded = signs.weighted_vote(weights, edges)
 
         if counts:

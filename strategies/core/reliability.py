@@ -38,7 +38,7 @@ class Record:
         The same per coordinate, for alg1 and eq17: int16 that holds the 16 bits of a whole count,
         or float32 with forgetting.
     blocks : Tensor of float64, shape [blocks], optional
-        The same per block of coordinates, where there is more than one.
+        The same per block of coordinates; one block but for the estimator "blocks".
     """
 
     rounds: float = 0
@@ -67,8 +67,7 @@ class Record:
         self.rounds = forget * self.rounds + 1
         self.disagreements = forget * self.disagreements + total
         self.pooled_disagreements = forget * self.pooled_disagreements + (total if pooled else 0)
-        if len(disagreed) > 1:
-            self.blocks = forget * self.blocks_or_zeros(len(disagreed)) + disagreed
+        self.blocks = forget * self.blocks_or_zeros(len(disagreed)) + disagreed
 
     def blocks_or_zeros(self, n_blocks: int) -> Tensor:
         """Return `blocks`, zeros if there are none yet."""

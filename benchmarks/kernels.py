@@ -1,4 +1,4 @@
-"""The loops on packed signs and on rows beside their naive float versions and the time to read their bytes once.
+"""Loops on signs and rows beside naive float versions and the time to read their bytes once.
 
 python -m benchmarks.kernels [--rows 15 50] [--coordinates 582026] [--large] [--threads 1]
 

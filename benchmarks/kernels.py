@@ -23,7 +23,9 @@ from torch import Tensor
 
 from benchmarks.common import report
 from signfed.strategies.ops import kernels
-from signfed.strategies.ops.kernels import distances_of, eager
+from signfed.strategies.ops.gram import centred_gram, distances_of, squared_distances
+from signfed.strategies.ops.kernels import eager
+from signfed.strategies.ops.order import order_statistics
 
 Work = Callable[[], Any]
 MOST = 2**30  # bytes that a naive version touches, up to which it is tried
@@ -150,7 +152,7 @@ def float_cases(n: int, n_coordinates: int) -> Iterator[tuple[str, dict]]:
     yield (
         "median",
         {
-            "ours": lambda: kernels.order_statistics(rows, middle),
+            "ours": lambda: order_statistics(rows, middle),
             "naive": lambda: tensor.sort(dim=0).values[list(middle)],
             "read": once,
         },
@@ -158,7 +160,7 @@ def float_cases(n: int, n_coordinates: int) -> Iterator[tuple[str, dict]]:
     yield (
         "trimmed half",
         {
-            "ours": lambda: kernels.order_statistics(rows, kept),
+            "ours": lambda: order_statistics(rows, kept),
             "naive": lambda: tensor.sort(dim=0).values[list(kept)],
             "read": once,
         },
@@ -166,7 +168,7 @@ def float_cases(n: int, n_coordinates: int) -> Iterator[tuple[str, dict]]:
     yield (
         "pairwise distances",
         {
-            "ours": lambda: kernels.squared_distances(tensor),
+            "ours": lambda: squared_distances(tensor),
             "naive": None if n * n * n_coordinates > MOST else lambda: naive_distances(tensor),
             "read": once,
         },
@@ -185,8 +187,8 @@ def accuracy(n: int = 15, n_coordinates: int = 100_000) -> list[dict[str, Any]]:
         return distances_of(exact @ exact.T)
 
     variants: dict[str, Callable[[Tensor], Tensor]] = {
-        "float64, near rows anew (ours)": kernels.squared_distances,
-        "float64, centred once": lambda rows: distances_of(kernels.centred_gram(rows)),
+        "float64, near rows anew (ours)": squared_distances,
+        "float64, centred once": lambda rows: distances_of(centred_gram(rows)),
         "float64, not centred": uncentred,
         "float32, centred, chunks added in float64": lambda rows: in_float32(rows, rows.mean(0)),
         "float32, not centred": lambda rows: in_float32(rows, torch.zeros(1)),

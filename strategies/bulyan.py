@@ -9,7 +9,7 @@ from torch import Tensor
 from signfed.strategies.core.preconditions import at_least
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.krum import krum_scores, lowest
-from signfed.strategies.ops.kernels import squared_distances
+from signfed.strategies.ops.gram import squared_distances
 from signfed.strategies.ops.linalg import coordinate_median, ordered
 from signfed.strategies.server.strategy import RobustStrategy
 
@@ -58,7 +58,7 @@ class Bulyan(RobustStrategy):
         self._accepted: list[int] = []
 
     def admissible(self, n: int) -> str | None:
-        return at_least("bulyan", n, self.n_byzantine, per_liar=4, more=3)
+        return at_least("bulyan", n, self.n_byzantine, per_byzantine=4, more=3)
 
     def aggregate(self, updates: Updates) -> Tensor:
         rows, theta = updates.dense(), updates.n - 2 * self.n_byzantine

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from signfed.strategies.core.updates import Updates
-from signfed.strategies.ops.kernels import distances_of
+from signfed.strategies.ops.gram import distances_of
 from signfed.strategies.ops.linalg import central_gram, combine
 from signfed.strategies.server.strategy import RobustStrategy
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from signfed.strategies.core.preconditions import at_least
 from signfed.strategies.core.updates import Updates
-from signfed.strategies.ops.kernels import squared_distances
+from signfed.strategies.ops.gram import squared_distances
 from signfed.strategies.ops.linalg import average
 from signfed.strategies.server.strategy import RobustStrategy
 
@@ -72,7 +72,7 @@ class MultiKrum(RobustStrategy):
             return f"{self.name} with these options needs n >= {most} updates, got {n}"
         if not self.strict:
             return None
-        return at_least(self.name, n, self.n_byzantine, per_liar=2, more=3)
+        return at_least(self.name, n, self.n_byzantine, per_byzantine=2, more=3)
 
     def aggregate(self, updates: Updates) -> Tensor:
         rows = updates.dense()

@@ -11,7 +11,7 @@ from torch import Tensor
 from signfed.strategies.core.preconditions import majority_honest
 from signfed.strategies.core.seeds import generator
 from signfed.strategies.core.updates import Updates
-from signfed.strategies.ops.kernels import squared_distances
+from signfed.strategies.ops.gram import squared_distances
 from signfed.strategies.server.strategy import RobustStrategy
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from signfed.strategies.ops.kernels import inner_products, squared_distances
+from signfed.strategies.ops.gram import inner_products, squared_distances
 from signfed.strategies.ops.linalg import norms
 from signfed.strategies.ops.mean_shift import estimate_bandwidth, mean_shift
 

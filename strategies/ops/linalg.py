@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from signfed.strategies.ops import kernels
-from signfed.strategies.ops.kernels import centred_gram, distances_of
+from signfed.strategies.ops.gram import centred_gram, distances_of
+from signfed.strategies.ops.order import order_statistics
 
 FAR = 1e6  # a row this much farther out than the central one spoils the common centre
 
@@ -56,7 +56,7 @@ def central_gram(rows: Tensor) -> Tensor:
 def ordered(rows: Tensor, ranks: Sequence[int]) -> Tensor:
     """The values of these ranks in each column, 0 the lowest: float32 [n, N] -> [len(ranks), N]."""
     if rows.device.type == "cpu":
-        return torch.from_numpy(kernels.order_statistics(rows.numpy(), ranks))
+        return torch.from_numpy(order_statistics(rows.numpy(), ranks))
     return rows.sort(dim=0).values[list(ranks)]
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from signfed.strategies.ops.kernels import order
-from signfed.strategies.ops.kernels.order import network, order_statistics, reference
+from signfed.strategies.ops import order
 from signfed.strategies.ops.linalg import coordinate_median
-from tests.strategies.ops.kernels.samples import ROWS, SIZES, frozen, same_bits
+from signfed.strategies.ops.order import network, order_statistics, reference
+from tests.strategies.ops.samples import ROWS, SIZES, frozen, same_bits
 
 
 def rows_of(n, n_columns, seed=0):

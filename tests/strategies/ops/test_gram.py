@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 import torch
 
-from signfed.strategies.ops.kernels import gram
-from signfed.strategies.ops.kernels.gram import (
+from signfed.strategies.ops import gram
+from signfed.strategies.ops.gram import (
     centred_gram,
     inner_products,
     reference,
     squared_distances,
 )
-from tests.strategies.ops.kernels.samples import SIZES
+from tests.strategies.ops.samples import SIZES
 
 
 def rows_of(n, n_columns, spread=1.0):

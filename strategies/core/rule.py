@@ -75,7 +75,7 @@ class Rule(ABC):
         """Return the state between two rounds as plain tensors; empty for a stateless rule."""
         return {}
 
-    def load_state_dict(self, state: State) -> None:
+    def load_state_dict(self, state: State) -> None:  # noqa: B027 - a stateless rule has none
         """Put back what `state_dict` returned."""
 
     def describe(self) -> str:

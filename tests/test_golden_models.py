@@ -4,9 +4,9 @@ A configuration names its rule, attack, encoder, partition; golden_models.json h
 model was when it was recorded. A change that moves one of them is a change of results: it needs a
 reason in CHANGELOG.md, and the file is written anew by `python -m tests.test_golden_models`.
 
-Float sums differ between processors and versions of PyTorch. So the file also holds the digest of one
-gradient; where this machine computes another one, only the runs on the quadratic, which need NumPy
-alone, are compared.
+Float sums differ between processors and versions of PyTorch. So the file also holds the digest of
+one gradient; where this machine computes another one, only the runs on the quadratic, which need
+NumPy alone, are compared.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import pytest
 from signfed.app.client_app import app as client_app
 from signfed.app.config.run_config import parse
 from signfed.app.engines.local import local_engine
+from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import execute
 from signfed.app.runs.folder import read_summary
 from signfed.app.server_app import run
@@ -49,7 +50,7 @@ def model_of(config, folder):
     """The run's model, alike in both engines."""
     given = {"device": "cpu"} | config
     local, flower = (given | {"out-dir": str(folder / name)} for name in ("local", "flower"))
-    execute(local, local_engine, reach="server")
+    execute(prepare(local), local_engine)
     run(InProcessGrid(client_app, 2, flower), flower)
     here, there = (read_summary(folder / name)["model_sha256"] for name in ("local", "flower"))
     assert here == there

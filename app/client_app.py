@@ -73,7 +73,9 @@ def train(message: Message, context: Context) -> Message:
             continue
         memory = _recall(context, worker)
         client = workers.client(worker, config, gradient, poisoned, encoder, memory, liars)
-        (rows[worker],), _, _ = client.fit([parameters], {"round": server_round})
+        sent, _, _ = client.fit([parameters], {"round": server_round})
+        if sent:  # nothing where the gradient is not finite
+            rows[worker] = sent[0]
         memories[worker] = client.memory
     reply = wire.train_reply(message, rows, server_round)
     replica.keep(descent, message, context)  # last: a handler that failed must leave no trace

@@ -21,6 +21,7 @@ from signfed.app.engines import workers
 from signfed.app.engines.memory import keep_freed_memory
 from signfed.app.engines.run import Run
 from signfed.app.runs.resuming import lost_memories
+from signfed.attacks import Findings
 from signfed.clients import GradientFn, HonestClient, Relabel
 from signfed.strategies.core.codecs import SignCodec
 from signfed.strategies.core.updates import Updates, is_finite, is_signs, pack_signs
@@ -88,7 +89,10 @@ class LocalWorkers:
         rows = np.empty((len(clients), self._codec.length(len(x))), self._codec.dtype)
 
         def write(client: HonestClient) -> str | None:
-            row = rows[place[client.worker]] = client.message(x, server_round)
+            row = client.message(x, server_round)
+            if row is None:
+                return "non-finite"
+            rows[place[client.worker]] = row
             return self._codec.fault(row, len(x))
 
         faults = self._each(write, clients)
@@ -197,7 +201,7 @@ def local_engine(run: Run) -> np.ndarray:
                 "uplink_bytes": row_bytes * updates.n if updates else 0,
             }
             training.advance(updates, record)
-            hosted.liars.findings = record
+            hosted.liars.findings = Findings.from_record(record)
             clock.append(time.perf_counter())
             scores = run.evaluate(server_round, training.parameters)
             clock.append(time.perf_counter())

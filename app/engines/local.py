@@ -20,6 +20,7 @@ from signfed.app.engines import workers
 from signfed.app.engines.memory import keep_freed_memory
 from signfed.app.engines.run import Run
 from signfed.app.runs.resuming import lost_memories
+from signfed.attacks import Findings
 from signfed.clients import GradientFn, HonestClient, Relabel
 from signfed.strategies.core.codecs import SignCodec
 from signfed.strategies.core.drop_reason import DropReason
@@ -79,7 +80,7 @@ class LocalWorkers:
     def collect(self, server_round: int) -> tuple[Updates | None, RoundRecord]:
         """Compute what the workers of the round send; bytes are those of rows and models alone."""
         started = perf_counter()
-        self._adversary.findings = self._record.findings
+        self._adversary.findings = Findings.from_record(self._record.findings)
         asked, n = self._asked(server_round), len(self._training.parameters)
         instructions = self._rule.instructions(self._config.workload.num_workers)
         direction = self._training.direction

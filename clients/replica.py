@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message
 
-from signfed.strategies.core.updates import signs_of
+from signfed.strategies.core.codecs import SignCodec
 from signfed.strategies.server.optimizer import Descent, Step
 from signfed.strategies.server.transport import wire
 from signfed.strategies.server.transport.downlink import digest
@@ -37,13 +37,14 @@ def follow(request: Message, context: Context, step: Step) -> Descent:
     if REPLICA not in context.state or VERSION not in context.state:
         raise CannotFollow(-1)
     replica, held = context.state[REPLICA], int(context.state[VERSION]["steps"])
-    directions = torch.tensor(wire.own_array(model["directions"]))
+    directions = wire.own_array(model["directions"])
     if not 0 <= version - held <= len(directions):
         raise CannotFollow(held)
     descent = _descent(replica, held, step)
     parameters = descent.parameters
     for packed in directions[len(directions) - (version - held) :]:
-        parameters = descent.take(signs_of(packed, len(parameters)))
+        direction = SignCodec().decode(packed, len(parameters))
+        parameters = descent.take(torch.from_numpy(direction))
     if digest(parameters) != config["digest"]:
         raise CannotFollow(-1)
     return descent

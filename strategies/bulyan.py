@@ -110,7 +110,7 @@ class Bulyan(RobustStrategy):
 
     def admissible(self, n: int) -> str | None:
         """Say why n updates are too few; None when they are enough."""
-        return at_least("bulyan", n, self.n_byzantine, times=4, plus=3)
+        return at_least("bulyan", n, self.n_byzantine, per_byzantine=4, more=3)
 
     def aggregate(self, updates: Updates) -> Tensor:
         """Return the mean around the median of the selected rows, float32 [N]."""

@@ -92,7 +92,7 @@ class Krum(RobustStrategy):
             return f"{self.name} with these options needs n >= {needed} updates, got {n}"
         if not self.strict:
             return None
-        return at_least(self.name, n, self.n_byzantine, times=2, plus=3)
+        return at_least(self.name, n, self.n_byzantine, per_byzantine=2, more=3)
 
     def aggregate(self, updates: Updates) -> Tensor:
         """Return the mean of the chosen rows, float32 [N]."""

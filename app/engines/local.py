@@ -23,7 +23,8 @@ from signfed.app.engines.run import Run
 from signfed.app.runs.resuming import lost_memories
 from signfed.clients import GradientFn, HonestClient, Relabel
 from signfed.strategies.core.codecs import SignCodec
-from signfed.strategies.core.updates import Updates, is_finite, is_signs, pack_signs
+from signfed.strategies.core.updates import Updates, is_finite, is_signs
+from signfed.strategies.ops.packed import PackedSigns
 from signfed.strategies.server.training import State, Training
 
 log = logging.getLogger("signfed")
@@ -115,7 +116,7 @@ class LocalWorkers:
         crafted = {place[w]: self._clients[w].message(x, server_round) for w in liars}
         workers_of_rows = torch.tensor(list(place))
         if isinstance(self._codec, SignCodec):  # a sign is a bit, whatever it was made of
-            packed = pack_signs(matrix)
+            packed = PackedSigns.pack(matrix).bits
             for i, row in crafted.items():
                 packed[i] = torch.from_numpy(row)
             return Updates(workers_of_rows, server_round, matrix.shape[1], packed, True), Counter()

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from signfed.strategies.core.updates import Updates, pack_signs, signs_of
-from signfed.strategies.ops.vote import differing_bits, packed_majority
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.ops.packed import PackedSigns
 
 
 class Scorer:
@@ -62,10 +62,10 @@ def wrong_signs(updates: Updates, honest: Tensor, direction: Tensor) -> float:
     chosen = honest.to(updates.rows.device)
     direction = direction.to(chosen.device)
     if updates.on_sign_channel:
-        theirs = packed_majority(updates.rows[chosen])
+        vote = PackedSigns(updates.rows[chosen], n).vote()
         if nowhere_zero:  # a bit says it all
-            return differing_bits(theirs, pack_signs(direction)) / n
-        theirs, zeros = signs_of(theirs, n), 0
+            return int(vote.disagreements(PackedSigns.pack(direction))) / n
+        theirs, zeros = vote.dense(), 0
     else:
         theirs = chosen.to(updates.rows) @ updates.rows
         zeros = n - int(torch.count_nonzero(theirs))

@@ -1,7 +1,7 @@
-"""Vote weighted by one number per row and coordinate, looked up by how often the row was outvoted.
+"""Votes weighted by one number per row and coordinate, in NumPy.
 
-State: a 16-bit count per row and coordinate. Its weight comes from a table per row, so an [n, N]
-matrix of floats never exists.
+The weight is looked up by how often the row was outvoted in the coordinate, a 16-bit count, in a
+table per row. So an [n, N] matrix of floats never exists.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from signfed.strategies.ops.kernels import bits
+from signfed.strategies.ops import bits
 
 CHUNK = 1 << 16  # coordinates at a time, a multiple of 8
 
@@ -21,12 +21,10 @@ def vote_and_count(
     tables: Sequence[np.ndarray],
     n_coordinates: int,
 ) -> np.ndarray:
-    """U = sign(sum_m w_m Y_m), w_mn = tables[m][counts[m][n]]; then counts[m][n] += Y_mn != U_n.
+    """Return U = sign(sum_m w_m Y_m), w_mn = tables[m][counts[m][n]]; count Y_mn != U_n in place.
 
-    sign(0) = +1; the sum is in float32 and in the order of the rows. One pass over the counts.
-    packed: uint8 [n, ceil(N/8)]. counts: per row, uint16 [N], CHANGED IN PLACE. tables: per row,
-    float32, longer than the row's largest count.
-    Returns U, uint8 [ceil(N/8)].
+    packed: uint8 [n, ceil(N/8)]. counts: per row, uint16 [N]. tables: per row, float32, longer than
+    the row's largest count. U: uint8 [ceil(N/8)]. The counts are read and written in one pass.
     """
     decoded = np.empty(packed.shape[1], np.uint8)
     room = min(CHUNK, 8 * packed.shape[1])
@@ -42,7 +40,7 @@ def vote_and_count(
             table.take(count[start:stop], out=part, mode="clip")
             part *= votes.reshape(-1)[:size]
             total += part
-        verdict = bits.pack(total)
+        verdict = bits.pack(total >= 0)
         decoded[start // 8 : start // 8 + len(verdict)] = verdict
         _add(rows ^ verdict, counts, start, stop)
     return decoded
@@ -51,29 +49,14 @@ def vote_and_count(
 def count_disagreements(
     packed: np.ndarray, decoded: np.ndarray, counts: Sequence[np.ndarray], n_coordinates: int
 ) -> None:
-    """counts[m][n] += Y_mn != U_n, for a U decoded otherwise: CHANGES uint16 [N] per row."""
+    """Add Y_mn != U_n to counts[m][n] in place: uint16 [N] per row."""
     for start in range(0, n_coordinates, CHUNK):
         stop = min(start + CHUNK, n_coordinates)
         part = slice(start // 8, -(-stop // 8))
         _add(packed[:, part] ^ decoded[part], counts, start, stop)
 
 
-def reference(
-    packed: np.ndarray,
-    counts: Sequence[np.ndarray],
-    tables: Sequence[np.ndarray],
-    n_coordinates: int,
-) -> np.ndarray:
-    """`vote_and_count`, row by row over all coordinates."""
-    score = np.zeros(n_coordinates, np.float32)
-    for row, count, table in zip(packed, counts, tables, strict=True):
-        weight = table[count]
-        score += np.where(bits.unpack(row, n_coordinates), weight, -weight)
-    for row, count in zip(packed, counts, strict=True):
-        count += bits.unpack(row, n_coordinates) != (score >= 0)
-    return bits.pack(score)
-
-
 def _add(differ: np.ndarray, counts: Sequence[np.ndarray], start: int, stop: int) -> None:
+    """Add the bits of coordinates start..stop to the counts."""
     for row, count in zip(differ, counts, strict=True):
         count[start:stop] += bits.unpack(row, stop - start)

@@ -1,4 +1,4 @@
-"""Majority vote on packed bits: counters made of bits, one bit of eight coordinates in every byte.
+"""Votes counted on packed bits, in NumPy: counters made of bits, eight coordinates to a byte.
 
 Adders work on whole rows: three rows of weight 2^k become their sum, weight 2^k, and their carry,
 weight 2^(k+1), with five bitwise operations. n rows are reduced to about log2(n) rows, the binary
@@ -11,37 +11,23 @@ from collections.abc import Callable
 
 import numpy as np
 
-from signfed.strategies.ops.kernels import bits
-
 CHUNK = 3 << 19  # bytes of rows at a time: they and the carries stay in a cache
 
 
-def majority_vote(packed: np.ndarray) -> np.ndarray:
-    """Where at least half of the rows say +1: uint8 [n, W] -> uint8 [W], n >= 1.
+def at_least(packed: np.ndarray, votes: int) -> np.ndarray:
+    """Return where at least so many rows say +1: uint8 [n, W] -> uint8 [W], 1 <= votes <= n.
 
-    A tie of an even number of rows is +1. Padding that is zero in all rows stays zero.
-
-    >>> majority_vote(np.array([[0b110], [0b011], [0b100]], np.uint8))
-    array([6], dtype=uint8)
+    Padding that is zero in all rows stays zero.
     """
-    return _decide(packed, _at_least, (len(packed) + 1) // 2)
+    return _by_columns(packed, _at_least, votes)
 
 
-def tied(packed: np.ndarray) -> np.ndarray:
-    """Where exactly half of the rows say +1: uint8 [n, W] -> uint8 [W], n >= 2 and even.
-
-    >>> tied(np.array([[0b110], [0b011]], np.uint8))
-    array([5], dtype=uint8)
-    """
-    return _decide(packed, _equal, len(packed) // 2)
+def exactly(packed: np.ndarray, votes: int) -> np.ndarray:
+    """Return where exactly so many rows say +1: uint8 [n, W] -> uint8 [W], 1 <= votes <= n."""
+    return _by_columns(packed, _equal, votes)
 
 
-def reference(packed: np.ndarray, n_coordinates: int) -> np.ndarray:
-    """`majority_vote`, by adding floats."""
-    return bits.pack(bits.signs(packed, n_coordinates).sum(axis=0))
-
-
-def _decide(
+def _by_columns(
     packed: np.ndarray, decide: Callable[[np.ndarray, int], np.ndarray], votes: int
 ) -> np.ndarray:
     width = packed.shape[1]

@@ -144,12 +144,18 @@ def aggregate(
     >>> aggregate("krum", [[0.0], [1.0], [9.0]], neighbours=1)
     array([0.], dtype=float32)
     """
-    kind = _found(STRATEGIES, "rule", name, options)
-    rule = build(kind, n_byzantine=n_byzantine, seed=seed, **options)
+    if name not in STRATEGIES:
+        raise ValueError(f"unknown rule {name!r}; expected one of {', '.join(STRATEGIES)}")
+    known(STRATEGIES[name], name, options)
+    rule = build(STRATEGIES[name], n_byzantine=n_byzantine, seed=seed, **options)
     mixing = dict(pre_aggregation_options or {})
-    if pre_aggregation != "none":
-        kind = _found(PRE_AGGREGATIONS, "pre_aggregation", pre_aggregation, mixing)
-        rule = build(kind, rule, n_byzantine=n_byzantine, seed=seed, **mixing)
+    if pre_aggregation in PRE_AGGREGATIONS:
+        mixer = PRE_AGGREGATIONS[pre_aggregation]
+        known(mixer, pre_aggregation, mixing)
+        rule = build(mixer, rule, n_byzantine=n_byzantine, seed=seed, **mixing)
+    elif pre_aggregation != "none":
+        expected = ", ".join(["none", *PRE_AGGREGATIONS])
+        raise ValueError(f"pre_aggregation: expected one of {expected}; got {pre_aggregation!r}")
     elif mixing:
         raise OptionError(
             f"pre_aggregation_options: expected none without a pre-aggregation; got {mixing}"
@@ -226,16 +232,3 @@ def _is_torch(matrix: object) -> bool:
     """Whether the caller thinks in tensors."""
     first = matrix[0] if isinstance(matrix, list | tuple) else matrix
     return isinstance(first, Tensor)
-
-
-def _found(
-    kinds: Mapping[str, Callable[..., RobustStrategy]],
-    label: str,
-    name: str,
-    options: Mapping[str, object],
-) -> Callable[..., RobustStrategy]:
-    """The kind of that name, which has all of these options."""
-    if name not in kinds:
-        raise ValueError(f"{label}: expected one of {', '.join(kinds)}; got {name!r}")
-    known(kinds[name], name, options)
-    return kinds[name]

@@ -4,7 +4,9 @@ import numpy as np
 import torch
 
 from signfed.strategies.core.updates import Updates
-from signfed.strategies.signguard import SignGuard, SignGuardDist, SignGuardSim
+from signfed.strategies.signguard import SignGuard
+from signfed.strategies.signguard_dist import SignGuardDist
+from signfed.strategies.signguard_sim import SignGuardSim
 from tests.strategies.slow.signguard import SlowSignGuard, cosine, distance
 
 RULES = {SignGuard: None, SignGuardSim: cosine, SignGuardDist: distance}

@@ -66,7 +66,7 @@ RULES = {
     "sign-mv": Rule(VOTE),
     "sign-fd": Rule(
         VOTE,
-        tuple({"initial_rounds": 2, "crossover": c} for c in ("blocks", "alg1", "eq17", "pooled")),
+        tuple({"initial_rounds": 2, "estimator": c} for c in ("blocks", "alg1", "eq17", "pooled")),
     ),
     # The server's half alone: what the code is worth is in test_election.
     "election": Rule(VOTE, ({}, {"code": "bernoulli"})),
@@ -128,7 +128,7 @@ def factory(name: str, options: dict) -> Callable:
     *mixing, inner = name.split()
     told = {"n_byzantine": options.get("n_byzantine", 0), "seed": options.get("seed", 0)}
     own = {key: value for key, value in options.items() if key not in told}
-    size = {"bucket_size": own.pop("bucket_size")} if "bucket_size" in own else {}
+    size = {"size": own.pop("size")} if "size" in own else {}
 
     def make():
         rule = build(STRATEGIES[inner], **told, **own)

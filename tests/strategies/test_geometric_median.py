@@ -7,7 +7,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from signfed.strategies.core.updates import Updates
-from signfed.strategies.geometric_median import GeometricMedian, leave
+from signfed.strategies.geometric_median import GeometricMedian
+from signfed.strategies.ops.weiszfeld import leave
 from signfed.strategies.registry import aggregate
 from tests.strategies.float_rows import far_out, near_duplicates, rows_of
 from tests.strategies.slow import float_rules as slow

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from signfed.strategies.bulyan import Bulyan, mean_around_median
 from signfed.strategies.core.updates import Updates
-from signfed.strategies.krum import Krum, MultiKrum
+from signfed.strategies.krum import Krum
+from signfed.strategies.multi_krum import MultiKrum
 from signfed.strategies.registry import aggregate
 from tests.strategies.float_rows import far_out, near_duplicates, rows_of, tiny_copies
 from tests.strategies.runs import same_bits

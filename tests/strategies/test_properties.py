@@ -59,7 +59,7 @@ DRAW = {
     "signguard": {},
     "bucketing median": {},
     # Behind a pre-aggregation it is still the same round; buckets of one row only reorder.
-    "bucketing dnc": {"n_byzantine": 2, "coordinates": 2, "bucket_size": 1},
+    "bucketing dnc": {"n_byzantine": 2, "coordinates": 2, "size": 1},
     "nnm signguard": {"n_byzantine": 2},
 }
 

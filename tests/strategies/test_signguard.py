@@ -10,9 +10,12 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
+from signfed.strategies.core.options import OptionError
 from signfed.strategies.core.seeds import generator
 from signfed.strategies.registry import aggregate
-from signfed.strategies.signguard import SignGuard, SignGuardDist, SignGuardSim
+from signfed.strategies.signguard import SignGuard
+from signfed.strategies.signguard_dist import SignGuardDist
+from signfed.strategies.signguard_sim import SignGuardSim
 from tests.strategies.gradients import (
     RULES,
     call,
@@ -50,20 +53,27 @@ OPTIONS = {
     "coordinates": ["random", "window"],
     "fraction": [0.1, 0.37, 1.0],
     "scaling": ["raw", "max"],
-    "similarity": ["paper", "authors"],
 }
+SIMILARITY = {"similarity": ["paper", "authors"]}
+
+
+def drawn_options(rule_class):
+    """A rule and one value for each of its options."""
+    declared = OPTIONS if rule_class is SignGuard else OPTIONS | SIMILARITY
+    options = st.fixed_dictionaries({k: st.sampled_from(v) for k, v in declared.items()})
+    return st.tuples(st.just(rule_class), options)
 
 
 # Not shrunk: a failing example is as good as the next one, and each takes its time.
 @settings(deadline=None, max_examples=25, derandomize=True, phases=[Phase.generate])
 @given(
-    rule_class=st.sampled_from(list(RULES)),
+    rule=st.sampled_from(list(RULES)).flatmap(drawn_options),
     seed=st.integers(0, 2**32 - 1),
     n=st.one_of(st.integers(3, 12), st.sampled_from([20, 60])),
     n_coordinates=st.integers(150, 260),
-    options=st.fixed_dictionaries({k: st.sampled_from(v) for k, v in OPTIONS.items()}),
 )
-def test_parity_with_algorithm_2(rule_class, seed, n, n_coordinates, options):
+def test_parity_with_algorithm_2(rule, seed, n, n_coordinates):
+    rule_class, options = rule
     assert_parity(rule_class, seed, n, n_coordinates, options)
 
 
@@ -72,6 +82,17 @@ def test_parity_with_algorithm_2(rule_class, seed, n, n_coordinates, options):
 def test_parity_option_by_option(rule_class, option, value):
     for seed in range(3, 6):
         assert_parity(rule_class, seed, 10, 178, {option: value})
+
+
+@pytest.mark.parametrize("rule_class", [SignGuardSim, SignGuardDist])
+def test_parity_with_the_authors_similarity(rule_class):
+    for seed in range(3, 6):
+        assert_parity(rule_class, seed, 10, 178, {"similarity": "authors"})
+
+
+def test_only_the_variants_have_a_similarity():
+    with pytest.raises(OptionError, match="signguard has no option 'similarity'"):
+        aggregate("signguard", np.ones((5, 3)), similarity="paper")
 
 
 @pytest.mark.parametrize("rule_class", [SignGuardSim, SignGuardDist])

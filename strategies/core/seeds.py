@@ -24,8 +24,8 @@ def generator(seed: int, purpose: str, *keys: int) -> np.random.Generator:
 
     Examples
     --------
-    >>> int(generator(0, "batch", 3, 1).integers(100)), int(generator(0, "batch", 3, 2).integers(100))
-    (57, 92)
+    >>> [int(generator(0, "batch", 3, server_round).integers(100)) for server_round in (1, 2)]
+    [57, 92]
     """
     entropy = (seed, zlib.crc32(purpose.encode()), *keys)
     if max(entropy) < 1 << 32:

@@ -147,7 +147,7 @@ class PackedSigns:
         Returns int64 [n], or [n, blocks] with the edges of blocks as in `weighted_vote`.
         """
         blocks = (0, self.n_coordinates) if edges is None else edges
-        rows = self.bits.reshape(-1, self.bits.shape[-1])
+        rows = torch.atleast_2d(self.bits)
         if self._on_cpu:
             found = _popcount.disagreements(rows.numpy(), other.bits.numpy(), blocks)
             counts = torch.from_numpy(found)

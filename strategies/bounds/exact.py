@@ -68,7 +68,7 @@ def majority_vote_error(p: AllWorkers) -> float:
     Examples
     --------
     >>> round(majority_vote_error(p=[0.2] * 9 + [1.0] * 6), 3)
-    0.866
+    0.564
     >>> round(majority_vote_error([0.1, 0.2, 0.2]), 3), majority_vote_error([0.0, 1.0])
     (0.072, 1.0)
 

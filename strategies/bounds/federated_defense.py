@@ -167,7 +167,7 @@ def fd_bound_ssfa(p: Workers, L: Flippers, r: FlipRate, dmin: Low = 0.0, dmax: H
     Examples
     --------
     >>> round(fd_bound_ssfa(p=[0.2] * 15, L=6, r=0.5), 5), round(fd_bound([0.2] * 9), 5)
-    (0.1539, 0.1539)
+    (0.15389, 0.15389)
 
     Notes
     -----

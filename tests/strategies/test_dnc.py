@@ -107,5 +107,5 @@ def test_equal_scores_keep_the_lowest_ids():
 
 @pytest.mark.parametrize("option", ["coordinates", "iterations"])
 def test_options_out_of_range(option):
-    with pytest.raises(ValueError, match=f"{option}: expected at least 1, got 0"):
+    with pytest.raises(ValueError, match=f"{option}: expected a whole number of at least 1; got 0"):
         DnC(**{option: 0})

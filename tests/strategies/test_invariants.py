@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from signfed.strategies.bounds import mv_bound
+from signfed.strategies.bounds.majority_vote import mv_bound
 from signfed.strategies.registry import aggregate
 from tests.strategies.runs import same_bits
 
@@ -51,7 +51,7 @@ INVARIANTS = {
     9: (HERE + "test_krum_returns_an_honest_row",),
     10: (HERE + "test_a_median_lies_between_honest_values",),
     11: (HERE + "test_nothing_trimmed_is_the_mean",),
-    12: ("strategies/test_codecs.py::test_signs_survive_the_wire",),
+    12: ("strategies/core/test_codecs.py::test_signs_survive_the_wire",),
     13: ("attacks/test_byzmean.py::test_the_mean_of_all_rows_is_the_row_of_the_inner_attack",),
     14: ("attacks/test_lie.py::test_z_max_of_50_workers",),
     15: ("attacks/test_min_max.py::test_gamma_is_feasible_and_the_least_more_is_not",),
@@ -68,7 +68,7 @@ INVARIANTS = {
     19: (
         HOSTILE + "test_a_row_that_is_not_finite_counts_as_absent",
         HOSTILE + "test_whole_rounds",
-        "hostile/test_matrix.py::test_a_fault_is_counted_and_leaves_no_trace",
+        "strategies/server/hostile/test_matrix.py::test_a_fault_is_counted_and_leaves_no_trace",
     ),
     20: (
         EDGES + "test_d_an_empty_intersection_leaves_the_largest_cluster",

@@ -187,7 +187,5 @@ def test_options_out_of_range():
     sizes = {"size": 0}
     with pytest.raises(ValueError, match="size: expected a whole number of at least 1; got 0"):
         aggregate("mean", rows_of(0, 3), pre_aggregation="bucketing", pre_aggregation_options=sizes)
-    with pytest.raises(
-        ValueError, match="expected one of none, bucketing, nnm; got 'buckets'"
-    ):
+    with pytest.raises(ValueError, match="expected one of none, bucketing, nnm; got 'buckets'"):
         aggregate("mean", rows_of(0, 3), pre_aggregation="buckets")

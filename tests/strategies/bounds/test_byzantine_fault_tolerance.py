@@ -9,15 +9,15 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from signfed.strategies.bounds import (
+from signfed.strategies.bounds.byzantine_fault_tolerance import (
     alpha_max,
-    majority_vote_error,
     p_wrong_max,
     sign_noise_max,
     vote_failure_bound,
     vote_failure_cantelli,
     vote_rate_bound,
 )
+from signfed.strategies.bounds.exact import majority_vote_error
 from tests.strategies.bounds.cases import NOISES, ROUNDING, many, noises
 
 

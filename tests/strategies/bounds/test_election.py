@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from signfed.strategies.bounds import (
+from signfed.strategies.bounds.election import (
     alpha_ok,
     det_redundancy,
     election_rate_bound,
-    majority_vote_error,
     p_star,
     q_local,
     q_star,
 )
+from signfed.strategies.bounds.exact import majority_vote_error
 from tests.strategies.bounds.cases import NOISES, ROUNDING, many, mean_gradient_norm, noises
 
 

@@ -69,7 +69,7 @@ WRONG = [
 
 @pytest.mark.parametrize("matrix, error, said", WRONG)
 def test_what_is_no_matrix_is_refused(matrix, error, said):
-    with pytest.raises(error, f"^matrix: .*{said}"):
+    with pytest.raises(error, match=f"^matrix: .*{said}"):
         aggregate("mean", matrix)
 
 

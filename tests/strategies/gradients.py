@@ -17,7 +17,7 @@ def slow_of(rule_class, **options):
 
 
 def call(rule, rows, t=1, ids=None):
-    """(direction as NumPy, trusted ids) of one call on float rows [n, N]."""
+    """(direction as NumPy, accepted ids) of one call on float rows [n, N]."""
     matrix = torch.from_numpy(np.asarray(rows, np.float32))
     ids = None if ids is None else torch.tensor(ids)
     direction = rule.aggregate(Updates.from_matrix(matrix, ids, server_round=t)).numpy()

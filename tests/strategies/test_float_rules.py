@@ -70,7 +70,7 @@ def test_parity_of_what_stands_before_a_rule(n, f):
 
 
 @pytest.mark.parametrize("scale", [1e3, 1e6, 1e30, 3e38])
-def test_krum_chooses_the_same_honest_row_however_far_out_the_liars_are(scale):
+def test_krum_chooses_the_same_honest_row_however_far_out_the_others_are(scale):
     rows = rows_of(1, 15)
     rows[12:] = scale * np.sign(rows[12:])
     chosen = aggregate("krum", rows, n_byzantine=3)
@@ -154,9 +154,9 @@ def test_centered_clipping_keeps_its_centre():
 def test_no_row_moves_the_centre_by_more_than_its_share():
     rows = rows_of(6, 10)
     before = aggregate("centered-clipping", rows, radius=0.5, iterations=1)
-    for liar in (1e30, -3e38, 0.0):
+    for value in (1e30, -3e38, 0.0):
         changed = rows.copy()
-        changed[4] = liar
+        changed[4] = value
         after = aggregate("centered-clipping", changed, radius=0.5, iterations=1)
         assert np.linalg.norm(after - before) <= 2 * 0.5 / 10 + 1e-6
     mean = aggregate("centered-clipping", rows, radius=float("inf"), iterations=1)

@@ -48,7 +48,7 @@ def test_the_rows_are_the_definitions(sizes, n_coordinates, seed, size):
 @pytest.mark.parametrize("scale", [1e3, 1e30, 3e38])
 @pytest.mark.parametrize("honest", [rows_of, near_duplicates])
 def test_honest_rows_are_mixed_with_honest_rows(honest, scale):
-    """Whichever of them are near: two are left out, besides the liars."""
+    """Whichever of them are near: two are left out, besides the Byzantine ones."""
     for seed in range(3):
         rows = honest(seed, 12)
         rows[:2] += 50 * (rows[:2] - rows[2:9].mean(axis=0))
@@ -57,7 +57,7 @@ def test_honest_rows_are_mixed_with_honest_rows(honest, scale):
         assert np.abs(mixed[:9] - np.array(expected)).max() <= 2e-6 * np.abs(rows).max()
 
 
-def test_near_zero_liars_are_mixed_among_themselves_first():
+def test_near_zero_byzantine_rows_are_mixed_among_themselves_first():
     rows = tiny_copies(rows_of(0, 9) + 10, 4)
     mixed = nearest_neighbour_means(torch.from_numpy(rows), 4).numpy()
     np.testing.assert_allclose(mixed[:5] - rows[:5].mean(axis=0), 0, atol=1e-5)

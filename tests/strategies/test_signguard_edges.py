@@ -72,7 +72,7 @@ def test_a_gradients_equal_up_to_rounding_are_returned(rule_class, noise, n):
 
 
 @every_rule
-def test_a_constant_features_trust_everyone(rule_class):
+def test_a_constant_features_accept_everyone(rule_class):
     """Rows of equal shares on either side, with nothing to compare with but a zero vector."""
     rows = rows_of(*[(13, 2)] * 6)
     rule = rule_class(fraction=1.0)

@@ -106,6 +106,6 @@ def test_what_is_left_after_broken_rows_may_be_too_little():
 
 
 @pytest.mark.parametrize("kind", [TrimmedMean, Krum])
-def test_fewer_than_no_liars(kind):
+def test_a_negative_number_of_byzantine_workers(kind):
     with pytest.raises(ValueError, match="n_byzantine"):
         kind(n_byzantine=-1).check(9, 10)

@@ -2,8 +2,9 @@
 
     python -m benchmarks.curves --out docs/images
 
-Digits on the fleet, 6 of 15 lying; a picture for `sleeper` (honest for half of the rounds) and one
-for `time-varying` (another attack every 10 rounds), and the curves as JSON. Needs matplotlib.
+Digits in the local engine, 6 of 15 workers Byzantine; a picture for `sleeper` (honest for half of
+the rounds) and one for `time-varying` (another attack every 10 rounds), and the curves as JSON.
+Needs matplotlib.
 """
 
 from __future__ import annotations
@@ -23,13 +24,14 @@ from signfed.app.config.run_config import build_strategy, parse
 from signfed.app.engines.local import local_engine
 from signfed.app.engines.run import Run
 from signfed.app.task import TASKS
+from signfed.strategies.server.record import RoundRecord
 
-EVERY, LIARS = 10, 6
+EVERY, BYZANTINE = 10, 6
 RULES: dict[str, dict[str, Any]] = {
     "sign-mv": {"strategy": "sign-mv"},
     "sign-fd": {"strategy": "sign-fd"},
-    "sign-fd, forget 0.9": {"strategy": "sign-fd", "sign-fd-forget": 0.9},
-    "sign-fd, alg1": {"strategy": "sign-fd", "crossover": "alg1"},
+    "sign-fd, forget 0.9": {"strategy": "sign-fd", "sign-fd.forget": 0.9},
+    "sign-fd, alg1": {"strategy": "sign-fd", "sign-fd.estimator": "alg1"},
     "signguard": {"strategy": "signguard", "lr": 0.1},
     "mean": {"strategy": "mean", "lr": 0.1},
 }
@@ -38,8 +40,8 @@ RULES: dict[str, dict[str, Any]] = {
 def attacks(rounds: int) -> dict[str, dict[str, Any]]:
     return {
         "none": {"attack": "none"},
-        "sleeper": {"attack": "sleeper", "sleeper-rounds": rounds // 2},
-        "time-varying": {"attack": "time-varying", "time-varying-period": EVERY},
+        "sleeper": {"attack": "sleeper", "sleeper.rounds": rounds // 2},
+        "time-varying": {"attack": "time-varying", "time-varying.period": EVERY},
     }
 
 
@@ -47,12 +49,12 @@ def curve(config: dict[str, Any]) -> list[float]:
     """Test accuracy of each evaluated round."""
     torch.set_num_threads(1)
     checked = parse(config)
-    records: list[dict[str, Any]] = []
+    records: list[RoundRecord] = []
     problem = TASKS[checked.workload.task].problem(checked.workload)
     local_engine(
         Run(checked, build_strategy(checked), problem, None, lambda r, state: records.append(r))
     )
-    return [record["test_accuracy"] for record in records if "test_accuracy" in record]
+    return [r.test_accuracy for r in records if r.test_accuracy is not None]
 
 
 def draw(found: dict[str, np.ndarray], title: str, file: Path) -> None:
@@ -79,7 +81,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=None)
     parser.add_argument("--out", type=Path, default=Path("curves"))
     given = parser.parse_args()
-    common = {"num-byzantine": LIARS, "num-rounds": given.rounds, "evaluate-every": EVERY}
+    common = {"num-byzantine": BYZANTINE, "num-rounds": given.rounds, "evaluate-every": EVERY}
     cases = [(a, rule) for a in attacks(given.rounds) for rule in RULES]
     jobs = [
         common | RULES[rule] | attacks(given.rounds)[attack] | {"seed": seed}
@@ -92,7 +94,7 @@ def main() -> None:
     for attack in attacks(given.rounds):
         lines = {r: c for (a, r), c in zip(cases, curves, strict=True) if a == attack}
         if attack != "none":
-            title = f"{attack}: digits, {LIARS} of 15 lying, {given.seeds} seeds"
+            title = f"{attack}: digits, {BYZANTINE} of 15 Byzantine, {given.seeds} seeds"
             draw(lines, title, given.out / f"{attack}.png")
         for rule, values in lines.items():
             last = values.mean(axis=0)

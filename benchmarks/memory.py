@@ -26,6 +26,7 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, Message
 from flwr.serverapp import Grid
 
+import tests.grid  # noqa: F401 - outside Flower, messages can be made only with it
 from benchmarks.common import report
 from signfed.clients import ENCODERS
 from signfed.strategies.registry import STRATEGIES, build
@@ -37,7 +38,7 @@ NODES = 10
 ROWS = dict.fromkeys(("sign-fd", "signguard", "signguard-sim", "signguard-dist"), 8)
 ROWS |= {"bulyan": 10, "centered-clipping": 5}
 CASES = {
-    "sign-mv": {}, "sign-fd": {}, "sign-fd, alg1": {"crossover": "alg1", "initial_rounds": 2},
+    "sign-mv": {}, "sign-fd": {}, "sign-fd, alg1": {"estimator": "alg1", "initial_rounds": 2},
 } | {name: {} for name in STRATEGIES if name not in ("sign-mv", "sign-fd", "election")}  # fmt: skip
 
 

@@ -1,6 +1,6 @@
-"""What a round costs beside its gradients: the fleet, Flower, and ByzFL's own training loop.
+"""What a round costs beside its gradients: the local engine, Flower, and ByzFL's own training loop.
 
-python -m benchmarks.rounds [--only fleet flower byzfl] [--tasks digits mnist] [--out FILE]
+python -m benchmarks.rounds [--only local flower byzfl] [--tasks digits mnist] [--out FILE]
 Data are random: the time of a gradient does not depend on them. Everything that is compared runs in
 turns in the same process, or one after the other on the same machine.
 """
@@ -28,11 +28,12 @@ from signfed.app.engines.superlink import LocalFlower
 from signfed.app.runs.folder import read_rounds, read_summary
 from signfed.app.runs.scoring import Scorer
 from signfed.app.task import Classification, Dataset, Spec, build
+from signfed.strategies.server.record import RoundRecord
 
 WORKERS, BATCH = 15, 64
 RULES = ("sign-mv", "sign-fd", "signguard", "multi-krum")
 WARM_UP = 3  # rounds that are not counted
-TASKS = {"digits": (300, 100), "mnist": (35, 15)}  # rounds of the fleet and of ByzFL
+TASKS = {"digits": (300, 100), "mnist": (35, 15)}  # rounds of the local engine and of ByzFL
 
 
 def random_images(shape: tuple[int, ...], samples: int) -> Dataset:
@@ -67,15 +68,15 @@ class Clock:
     def __init__(self, bare: Callable[[], object]) -> None:
         self.bare, self.ours, self.floor = bare, [], []
 
-    def on_round(self, record: dict[str, Any], state: Callable) -> None:
+    def on_round(self, record: RoundRecord, state: Callable) -> None:
         before = time.perf_counter()
         self.bare()
         self.floor.append(time.perf_counter() - before)
-        self.ours.append(sum(record["seconds"].values()))
+        self.ours.append(sum(record.seconds.values()))
 
 
-def fleet_rows(task: str, rounds: int) -> Iterator[dict[str, Any]]:
-    """Rounds of the fleet in turns with the bare gradients."""
+def local_rows(task: str, rounds: int) -> Iterator[dict[str, Any]]:
+    """Rounds of the local engine in turns with the bare gradients."""
     bare, pool = bare_gradients(task)
     with pool:
         for rule in RULES:
@@ -178,7 +179,7 @@ def main() -> None:
     given = parser.parse_args()
     rows: list[dict[str, Any]] = []
     if "local" in given.only:
-        rows += [row for t in given.tasks for row in fleet_rows(t, given.rounds or TASKS[t][0])]
+        rows += [row for t in given.tasks for row in local_rows(t, given.rounds or TASKS[t][0])]
     if "byzfl" in given.only:
         rows += [row for t in given.tasks for row in byzfl_rows(t, given.rounds or TASKS[t][1])]
     if "flower" in given.only:

@@ -1,6 +1,8 @@
-"""How the cost of a round grows with workers, parameters and rounds: the fleet on the quadratic.
+"""How the cost of a round grows with workers, parameters and rounds, in the local engine.
 
-The gradient of ||x||^2 / 2 costs next to nothing, so what is measured is everything else.
+The task is the quadratic: the gradient of ||x||^2 / 2 costs next to nothing, so what is measured is
+everything else.
+
 python -m benchmarks.scale [--rules sign-mv sign-fd median multi-krum] [--out FILE]
 """
 
@@ -21,6 +23,7 @@ from signfed.app.engines.local import local_engine
 from signfed.app.engines.run import Run
 from signfed.app.task.problem import Asked
 from signfed.clients import Relabel
+from signfed.strategies.server.record import RoundRecord
 
 BASE = {"workers": 15, "parameters": 100_000, "rounds": 20}
 SWEEPS = {
@@ -64,12 +67,12 @@ def measure(rule: str, what: str, workers: int, parameters: int, rounds: int) ->
         "task": "quadratic", "strategy": rule, "num-workers": workers, "num-rounds": rounds,
         "num-byzantine": workers // 5, "evaluate-every": rounds, "batch-size": 1,
     })  # fmt: skip
-    records: list[dict[str, Any]] = []
+    records: list[RoundRecord] = []
     bowl = Bowl(parameters)
     local_engine(
         Run(config, build_strategy(config), bowl, None, lambda r, state: records.append(r))
     )
-    last = [r["seconds"] for r in records[-11:-1]]
+    last = [r.seconds for r in records[-11:-1]]
     server = median(s["server"] for s in last)
     clients = median(s["clients"] for s in last)
     return {
@@ -93,7 +96,7 @@ def main() -> None:
         for what, values in SWEEPS.items()
         for value in values
     ]
-    report("a round of the fleet on a quadratic; medians of the last rounds", table, given.out)
+    report("a round of the local engine, quadratic; medians of the last rounds", table, given.out)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Short federations on the in-process Grid, for tests of whole runs."""
+"""Short federations for tests of whole runs: on the in-process Grid, or in the local engine."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from signfed.app.client_app import app as client_app
+from signfed.app.engines.local import local_engine
+from signfed.app.engines.prepare import prepare
+from signfed.app.engines.run import execute
 from signfed.app.runs.folder import read_rounds, read_summary
 from signfed.app.server_app import run
 from tests.grid import InProcessGrid, Tamper
 
+BASE = {"num-rounds": 6, "evaluate-every": 3, "device": "cpu"}
 # Both phases of sign-fd within a second.
-SHORT = {"num-rounds": 6, "evaluate-every": 3, "crossover": "alg1", "initial-rounds": 3}
+SHORT = {"sign-fd.estimator": "alg1", "sign-fd.initial-rounds": 3}
 
 
 @dataclass(frozen=True)
@@ -27,23 +31,38 @@ class Outcome:
 
     @property
     def dropped(self) -> list[dict[str, int]]:
-        return [r["dropped"] for r in self.rounds]
+        """How many workers by reason, of each round."""
+        return [{reason: len(ids) for reason, ids in r["dropped"].items()} for r in self.rounds]
 
 
 def config_for(path: Path, config: Mapping[str, Any]) -> dict[str, Any]:
-    short = dict(SHORT)
-    if config.get("strategy", "sign-fd") != "sign-fd":
-        del short["crossover"], short["initial-rounds"]
-    return short | dict(config) | {"out-dir": str(path)}
+    is_fd = config.get("strategy", "sign-fd") == "sign-fd"
+    return BASE | (SHORT if is_fd else {}) | dict(config) | {"out-dir": str(path)}
+
+
+def named(keys: Mapping[str, Any]) -> dict[str, Any]:
+    """`num_rounds=3` stands for the key num-rounds; a key with a dot goes as it is."""
+    return {key.replace("_", "-"): value for key, value in keys.items()}
 
 
 def federate(
     path: Path, *, nodes: int = 1, tamper: Mapping[int, Tamper] | None = None, **keys: Any
 ) -> Outcome:
-    """One run; `num_rounds=3` stands for the key num-rounds."""
-    config = config_for(path, {key.replace("_", "-"): value for key, value in keys.items()})
+    """One run over messages."""
+    config = config_for(path, named(keys))
     run(InProcessGrid(client_app, nodes, config, tamper), config)
     return outcome(path)
+
+
+def locally(path: Path, **keys: Any) -> Outcome:
+    """The same run in the local engine."""
+    in_local(config_for(path, named(keys)))
+    return outcome(path)
+
+
+def in_local(config: Mapping[str, Any]) -> None:
+    """A run config as it is, in the local engine."""
+    execute(prepare(config), local_engine)
 
 
 def outcome(path: Path) -> Outcome:

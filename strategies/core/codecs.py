@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
+from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.ops import bits
 
 
@@ -33,7 +34,7 @@ class Codec(Protocol):
     def decode(self, row: np.ndarray, n_coordinates: int) -> np.ndarray:
         """Turn a row into float32 [N], the values that a rule will work on."""
 
-    def fault(self, row: np.ndarray, n_coordinates: int) -> str | None:
+    def fault(self, row: np.ndarray, n_coordinates: int) -> DropReason | None:
         """Tell why a row of the right dtype and length must be dropped; None if it is usable."""
 
 
@@ -69,10 +70,10 @@ class SignCodec:
     def decode(self, row: np.ndarray, n_coordinates: int) -> np.ndarray:
         return bits.signs(row, n_coordinates)
 
-    def fault(self, row: np.ndarray, n_coordinates: int) -> str | None:
+    def fault(self, row: np.ndarray, n_coordinates: int) -> DropReason | None:
         used = n_coordinates % 8
         # Refused, not masked: padding that nobody checks is a side channel and breaks digests.
-        return "padding-bits" if used and row[-1] >> used else None
+        return DropReason.PADDING_BITS if used and row[-1] >> used else None
 
 
 class Float32Codec:
@@ -90,8 +91,8 @@ class Float32Codec:
     def decode(self, row: np.ndarray, n_coordinates: int) -> np.ndarray:
         return row.astype(np.float32)
 
-    def fault(self, row: np.ndarray, n_coordinates: int) -> str | None:
-        return None if np.isfinite(row).all() else "non-finite"
+    def fault(self, row: np.ndarray, n_coordinates: int) -> DropReason | None:
+        return None if np.isfinite(row).all() else DropReason.NON_FINITE
 
 
 class TopKCodec:
@@ -154,14 +155,14 @@ class TopKCodec:
         vector[sent] = values
         return vector
 
-    def fault(self, row: np.ndarray, n_coordinates: int) -> str | None:
+    def fault(self, row: np.ndarray, n_coordinates: int) -> DropReason | None:
         bitmap = row[: -(-n_coordinates // 8)]
         if fault := SignCodec().fault(bitmap, n_coordinates):
             return fault
         sent, values = self._split(row, n_coordinates)
         if sent.sum() != self.count(n_coordinates):
-            return "wrong-count"
-        return None if np.isfinite(values).all() else "non-finite"
+            return DropReason.WRONG_COUNT
+        return None if np.isfinite(values).all() else DropReason.NON_FINITE
 
     def _split(self, row: np.ndarray, n_coordinates: int) -> tuple[np.ndarray, np.ndarray]:
         size = -(-n_coordinates // 8)

@@ -1,4 +1,4 @@
-"""The fleet engine is the same run: the same model to the last bit, and the same record."""
+"""The local engine is the same run: the same model to the last bit, and the same record."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import torch
 from signfed.app.config.run_config import build_strategy, parse
 from signfed.app.engines import local as engine
 from signfed.app.engines.local import LocalWorkers, local_engine
-from signfed.app.engines.run import Run, execute
-from signfed.app.runs.folder import read_rounds, read_summary
+from signfed.app.engines.run import Run
 from signfed.app.task import TASKS, Workload
 from signfed.app.task.batched import BatchedGradients
 from signfed.attacks import ATTACKS
 from signfed.clients import ENCODERS
 from signfed.strategies.registry import PRE_AGGREGATIONS, STRATEGIES
 from signfed.strategies.server.federation import FederationError
-from tests.federation import Outcome, config_for, federate
+from signfed.strategies.server.training import Training
+from tests.federation import federate, locally
 
 # What a Flower client can know.
 IN_FLOWER = [name for name, attack in ATTACKS.items() if attack.knowledge != "server"]
@@ -32,7 +32,7 @@ CASES = (
     + [{"strategy": "mean", "encoder": name} for name in ENCODERS]
     + [{"strategy": "median", "pre-aggregation": name} for name in PRE_AGGREGATIONS]
     + [
-        {"strategy": "election", "election-code": "bernoulli", "election-noise": 0.01},
+        {"strategy": "election", "election.code": "bernoulli", "election.noise": 0.01},
         {"strategy": "mean", "encoder": "top-k", "worker-momentum": 0.9, "momentum": 0.9},
         {"task": "quadratic", "strategy": "sign-mv"},
         {"strategy": "sign-fd", "momentum": 0.9, "weight-decay": 0.01},
@@ -40,12 +40,6 @@ CASES = (
         {"strategy": "mean", "attack": "lie", "fraction-train": 0.6},
     ]
 )
-
-
-def locally(path, **keys):
-    config = config_for(path, {key.replace("_", "-"): value for key, value in keys.items()})
-    execute(config, local_engine, reach="server")
-    return Outcome(read_summary(path), read_rounds(path))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case.values())))
@@ -110,11 +104,11 @@ def test_a_partitions_gradient_is_computed_once(large, monkeypatch, tmp_path):
     monkeypatch.setattr(problem, "gradient", counting)
     strategy = build_strategy(config)
     with ThreadPoolExecutor(2) as pool:
-        workers = LocalWorkers(Run(config, strategy, problem, None, print), pool)
+        training = Training(strategy, config.federation(strategy), problem.initial())
+        workers = LocalWorkers(Run(config, strategy, problem, None, print), training, pool)
         for server_round in (1, 2):
-            told = strategy.instructions(15)
-            updates, dropped = workers.updates(problem.initial(), server_round, told)
-            assert updates.ids.tolist() == list(range(15)) and not dropped
+            updates, record = workers.collect(server_round)
+            assert updates.ids.tolist() == list(range(15)) and not record.dropped
     assert sorted(computed) == sorted((w, t) for w in range(15) for t in (1, 2))
 
 
@@ -134,10 +128,10 @@ def test_updates_made_as_one_matrix_are_those_that_clients_send(keys, monkeypatc
     expected = locally(tmp_path / "one", **keys)
     at_once, real = [], LocalWorkers.__init__
 
-    def init(self, run, pool):
-        real(self, run, pool)
-        at_once.append(self._as_one)
-        self._as_one = False
+    def init(self, *given):
+        real(self, *given)
+        at_once.append(self._plain and self._batched is not None)
+        self._plain = False
 
     monkeypatch.setattr(LocalWorkers, "__init__", init)
     found = locally(tmp_path / "each", **keys)
@@ -171,14 +165,14 @@ def test_a_row_that_is_not_finite_is_dropped_and_counted():
     records = []
     parameters = run_broken(range(3), lambda record, state: records.append(record))
     assert np.isfinite(parameters).all() and len(records) == 9
-    assert all(r["dropped"] == {"non-finite": 3} and r["received"] == 12 for r in records)
+    assert all(r.dropped == {"non-finite": [0, 1, 2]} and r.received == 12 for r in records)
 
 
 def test_without_a_quorum_rounds_are_skipped_and_five_of_them_end_the_run():
     records = []
     with pytest.raises(FederationError, match="5 skipped in a row"):
         run_broken(range(8), lambda record, state: records.append(record))
-    assert len(records) == 4 and records[0]["skipped"] == "7 valid updates, quorum 8"
+    assert len(records) == 4 and records[0].skipped == "7 valid updates, quorum 8"
 
 
 def test_the_bytes_on_record_are_those_of_the_rows(tmp_path):

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 
 from signfed.app.client_app import app as client_app
-from signfed.app.engines.local import local_engine
-from signfed.app.engines.run import execute
 from signfed.app.runs.folder import model_sha256, read_rounds, read_summary
 from signfed.app.server_app import run
 from signfed.app.task import Classification, Task
 from signfed.attacks import ATTACKS
 from signfed.strategies.registry import STRATEGIES
+from tests.federation import in_local
 from tests.grid import InProcessGrid
 from tests.together import Together
 
@@ -22,9 +21,9 @@ from tests.together import Together
 ROUNDS = 20
 SMALL = {
     "num-workers": 11, "num-byzantine": 2, "batch-size": 8, "num-rounds": ROUNDS,
-    "evaluate-every": ROUNDS,
+    "evaluate-every": ROUNDS, "device": "cpu",
 }  # fmt: skip
-OF_ATTACK = {"sleeper": {"sleeper-rounds": 5}}
+OF_ATTACK = {"sleeper": {"sleeper.rounds": 5}}
 pytestmark = pytest.mark.timeout(240)
 
 SAY_WHOM_THEY_TRUST = {
@@ -53,7 +52,7 @@ def test_every_attack_on(rule, models, tmp_path):
         config = SMALL | OF_ATTACK.get(name, {})
         config |= {"strategy": rule, "attack": name, "out-dir": str(path)}
         if attack.knowledge == "server":
-            execute(config, local_engine, reach="server")
+            in_local(config)
         else:
             run(InProcessGrid(client_app, 1, config), config)
         summary, rounds = read_summary(path), read_rounds(path)

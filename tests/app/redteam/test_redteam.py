@@ -20,6 +20,7 @@ from signfed.app.config.keys import KEYS
 from signfed.app.config.options import ATTACK_OPTIONS, OPTIONS
 from signfed.app.config.run_config import parse
 from signfed.app.engines.local import local_engine
+from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import execute
 from signfed.app.redteam import SPACE, Choice, Range, Trial, red_team, search, worst
 from signfed.app.redteam.space import ATTACKERS, first_trials, next_trials
@@ -170,7 +171,7 @@ def test_a_trial_is_the_mean_of_runs_that_one_could_make_oneself(found, tmp_path
             path = tmp_path / f"{number}-{seed}"
             config = LOST | dict(trial.parameters)
             config |= {"strategy": "sign-mv", "attack": trial.attack, "seed": seed}
-            execute(config | {"out-dir": str(path)}, local_engine, reach="server")
+            execute(prepare(config | {"out-dir": str(path)}), local_engine)
             losses.append(read_summary(path)["final_test_loss"])
         assert trial.accuracy == -sum(losses) / 2
 

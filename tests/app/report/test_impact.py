@@ -11,6 +11,7 @@ from signfed.app import cli
 from signfed.app.config.keys import ConfigError, defaults
 from signfed.app.config.options import ATTACK_OPTIONS
 from signfed.app.engines.local import local_engine
+from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import execute
 from signfed.app.report import impact as module
 from signfed.app.report.impact import control_config, control_of, impact
@@ -25,7 +26,7 @@ KEYS = {
 @pytest.fixture
 def attacked(tmp_path):
     """The folder of a run under attack, in which liars are drawn at random."""
-    return execute(KEYS | {"out-dir": str(tmp_path / "run")}, local_engine, reach="server")
+    return execute(prepare(KEYS | {"out-dir": str(tmp_path / "run")}), local_engine)
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def test_a_control_is_run_once(attacked, runs):
 def test_a_control_is_the_run_that_one_would_have_made_oneself(attacked, tmp_path):
     plain = {key: KEYS[key] for key in ("strategy", "num-rounds", "evaluate-every", "lr")}
     own = plain | {"attack": "none", "out-dir": str(tmp_path / "own")}
-    own = execute(own, local_engine, reach="server")
+    own = execute(prepare(own), local_engine)
     control = control_of(attacked)
     sha256 = [read_summary(path)["model_sha256"] for path in (own, control, attacked)]
     assert sha256[0] == sha256[1] != sha256[2]
@@ -95,7 +96,7 @@ def test_impact_by_hand(tmp_path):
 
 def test_without_accuracies_there_are_the_scores(tmp_path):
     quadratic = {"task": "quadratic", "out-dir": str(tmp_path / "run")}
-    path = execute(KEYS | quadratic, local_engine, reach="server")
+    path = execute(prepare(KEYS | quadratic), local_engine)
     found = read_summary(path)["wrong_signs"]
     assert impact(path, control_of(path)) == {"wrong_signs": {"run": found}}
 

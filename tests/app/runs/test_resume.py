@@ -18,6 +18,7 @@ import torch
 from signfed.app.client_app import app as client_app
 from signfed.app.config.run_config import ConfigError
 from signfed.app.engines.local import local_engine
+from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import execute
 from signfed.app.runs import checkpoint
 from signfed.app.runs.checkpoint import Checkpoint
@@ -25,7 +26,7 @@ from signfed.app.runs.folder import read_rounds, read_summary
 from signfed.app.server_app import run
 from signfed.strategies.registry import PRE_AGGREGATIONS, STRATEGIES
 from tests.conftest import THREADS
-from tests.federation import config_for, federate, outcome
+from tests.federation import config_for, federate, in_local, outcome
 from tests.grid import InProcessGrid
 
 ROOT = Path(__file__).parents[3]
@@ -37,19 +38,15 @@ CASES = (
     [{"strategy": name} for name in STRATEGIES]
     + [{"strategy": "centered-clipping", "pre-aggregation": name} for name in PRE_AGGREGATIONS]
     + [
-        {"strategy": "sign-fd", "crossover": "blocks", "initial-rounds": 2},
-        {"strategy": "sign-fd", "crossover": "alg1", "initial-rounds": 6},
-        {"strategy": "sign-fd", "crossover": "alg1", "initial-rounds": 2, "sign-fd-forget": 0.9},
-        {"strategy": "sign-mv", "sign-mv-tie": "prev", "num-workers": 14},
+        {"strategy": "sign-fd", "sign-fd.estimator": "blocks", "sign-fd.initial-rounds": 2},
+        {"strategy": "sign-fd", "sign-fd.estimator": "alg1", "sign-fd.initial-rounds": 6},
+        {"strategy": "sign-fd", "sign-fd.initial-rounds": 2, "sign-fd.forget": 0.9},
+        {"strategy": "sign-mv", "sign-mv.tie": "prev", "num-workers": 14},
         {"strategy": "sign-mv", "momentum": 0.9, "lr-schedule": "inverse-sqrt"},
-        {"strategy": "sign-mv", "attack": "sleeper", "sleeper-rounds": 6},
+        {"strategy": "sign-mv", "attack": "sleeper", "sleeper.rounds": 6},
         {"strategy": "sign-mv", "fraction-train": 0.4},
     ]
 )
-
-
-def in_fleet(config):
-    execute(config, local_engine, reach="server")
 
 
 def in_flower(config):
@@ -66,15 +63,13 @@ def broken_off(config, engine, after):
     class Broken(RuntimeError):
         pass
 
-    def bomb(record, state):
+    def bomb(record):
         if record["round"] == after:
             raise Broken
 
-    if engine is in_fleet:
+    if engine is in_local:
         with pytest.raises(Broken):
-            execute(
-                config, local_engine, reach="server", on_round=lambda record: bomb(record, None)
-            )
+            execute(prepare(config), local_engine, on_round=bomb)
     else:
         grid = InProcessGrid(client_app, 2, config)
         real = grid.push_messages
@@ -103,11 +98,11 @@ def lasting(record):
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case.values())))
 def test_a_run_that_goes_on_ends_with_the_same_bits(case, tmp_path):
-    """Broken off after round 6 in the fleet and in Flower; each goes on in the other, from 4."""
+    """Broken off after round 6 in one engine; goes on from round 4 in the other."""
     whole_config = config_of(tmp_path / "whole", **case)
-    in_fleet(whole_config)
+    in_local(whole_config)
     whole = outcome(tmp_path / "whole")
-    for name, first, then in (("a", in_fleet, in_flower), ("b", in_flower, in_fleet)):
+    for name, first, then in (("a", in_local, in_flower), ("b", in_flower, in_local)):
         config = config_of(tmp_path / name, **case)
         broken_off(config, first, after=6)
         assert len(read_rounds(tmp_path / name)) == 6
@@ -127,40 +122,40 @@ def test_a_rule_that_forgets_its_state_would_be_noticed(tmp_path, monkeypatch):
     from signfed.strategies.sign_fd import SignFD
 
     config = config_of(tmp_path / "whole")
-    in_fleet(config)
+    in_local(config)
     config = config_of(tmp_path / "run")
-    broken_off(config, in_fleet, after=6)
+    broken_off(config, in_local, after=6)
     monkeypatch.setattr(SignFD, "load_state_dict", lambda self, state: None)
-    assert resume(config, in_fleet).sha256 != outcome(tmp_path / "whole").sha256
+    assert resume(config, in_local).sha256 != outcome(tmp_path / "whole").sha256
 
 
 def test_a_run_without_a_checkpoint_starts_over(tmp_path):
     config = config_of(tmp_path / "run")
-    broken_off(config, in_fleet, after=3)
-    in_fleet(config_of(tmp_path / "whole"))
-    done = resume(config, in_fleet)
+    broken_off(config, in_local, after=3)
+    in_local(config_of(tmp_path / "whole"))
+    done = resume(config, in_local)
     assert done.sha256 == outcome(tmp_path / "whole").sha256 and len(done.rounds) == ROUNDS
 
 
 def test_a_finished_run_can_be_made_longer(tmp_path):
     config = config_of(tmp_path / "run")
-    in_fleet(config)
+    in_local(config)
     with pytest.raises(ConfigError, match=r"round 9 of 9 is done, .* expected num-rounds above 9"):
-        resume(config, in_fleet)
-    done = resume(config, in_fleet, **{"num-rounds": 14})
+        resume(config, in_local)
+    done = resume(config, in_local, **{"num-rounds": 14})
     longer = config_of(tmp_path / "longer", **{"num-rounds": 14})
-    in_fleet(longer)
+    in_local(longer)
     assert done.sha256 == outcome(tmp_path / "longer").sha256 and len(done.rounds) == 14
     assert done.summary["seconds"] > sum(sum(r["seconds"].values()) for r in done.rounds[:9])
 
 
-def test_workers_memories_are_kept_in_the_fleet_and_lost_with_flowers_nodes(tmp_path, caplog):
+def test_workers_memories_are_kept_locally_and_lost_with_flowers_nodes(tmp_path, caplog):
     keys = {"strategy": "mean", "encoder": "top-k", "worker-momentum": 0.9, "attack": "none"}
-    in_fleet(config_of(tmp_path / "whole", **keys))
+    in_local(config_of(tmp_path / "whole", **keys))
     whole = outcome(tmp_path / "whole")
     config = config_of(tmp_path / "a", **keys)
-    broken_off(config, in_fleet, after=6)
-    assert resume(config, in_fleet).sha256 == whole.sha256 and "remember" not in caplog.text
+    broken_off(config, in_local, after=6)
+    assert resume(config, in_local).sha256 == whole.sha256 and "remember" not in caplog.text
     config = config_of(tmp_path / "b", **keys)
     broken_off(config, in_flower, after=6)
     assert resume(config, in_flower).summary["status"] == "finished"
@@ -171,12 +166,12 @@ def test_workers_memories_are_kept_in_the_fleet_and_lost_with_flowers_nodes(tmp_
 def broken(tmp_path):
     """A run with checkpoints after rounds 4 and 8, broken off after 8."""
     config = config_of(tmp_path / "run")
-    broken_off(config, in_fleet, after=9)
+    broken_off(config, in_local, after=9)
     shutil.rmtree(tmp_path / "run/checkpoints/round-000009")
-    in_fleet(config_of(tmp_path / "whole"))
+    in_local(config_of(tmp_path / "whole"))
     # two are kept; make the one after round 4 anew
     config4 = config_of(tmp_path / "four")
-    broken_off(config4, in_fleet, after=6)
+    broken_off(config4, in_local, after=6)
     shutil.copytree(
         tmp_path / "four/checkpoints/round-000004", tmp_path / "run/checkpoints/round-000004",
         dirs_exist_ok=True,
@@ -218,12 +213,12 @@ def test_a_damaged_checkpoint_is_refused_by_name_and_the_one_before_offered(name
     before = read_rounds(Path(broken["out-dir"]))
     damage(places[-1] / file)
     with pytest.raises(ConfigError) as refusal:
-        resume(broken, in_fleet)
+        resume(broken, in_local)
     said = str(refusal.value)
     assert str(places[-1] / file) in said and f"--resume {places[0]}" in said
     assert __import__("re").search(text, said)
     assert read_rounds(Path(broken["out-dir"])) == before  # nothing was started
-    done = resume(broken, in_fleet, place=places[0])
+    done = resume(broken, in_local, place=places[0])
     assert done.sha256 == outcome(Path(broken["out-dir"]).parent / "whole").sha256
 
 
@@ -232,42 +227,43 @@ def test_with_no_checkpoint_before_it_the_refusal_says_so(broken):
     shutil.rmtree(first)
     cut(last / "state.safetensors")
     with pytest.raises(ConfigError, match="there is none before it; start the run anew"):
-        resume(broken, in_fleet)
+        resume(broken, in_local)
 
 
 def test_a_foreign_checkpoint_is_refused_with_what_differs(broken):
     with pytest.raises(ConfigError, match=r"another run: lr=0.001, not 0.5; free to change: check"):
-        resume(broken, in_fleet, lr=0.5)
+        resume(broken, in_local, lr=0.5)
     with pytest.raises(ConfigError, match=r"seed=0, not 3"):
-        resume(broken, in_fleet, seed=3)
+        resume(broken, in_local, seed=3)
 
 
 def test_what_is_no_run_folder_is_refused(tmp_path):
     config = config_of(tmp_path / "run")
     with pytest.raises(ConfigError, match="expected a run folder or one of its checkpoints"):
-        in_fleet(config | {"resume": str(tmp_path), "out-dir": ""})
+        in_local(config | {"resume": str(tmp_path), "out-dir": ""})
     with pytest.raises(ConfigError, match="out-dir: expected none beside resume"):
-        in_fleet(config | {"resume": str(tmp_path)})
+        in_local(config | {"resume": str(tmp_path)})
 
 
 def test_what_an_attack_knows_of_the_server_is_in_no_checkpoint(tmp_path):
     config = config_of(tmp_path / "run", attack="weight-aware")
-    broken_off(config, in_fleet, after=6)
+    broken_off(config, in_local, after=6)
     with pytest.raises(ConfigError, match="goes by what the server found out in the last round"):
-        resume(config, in_fleet)
+        resume(config, in_local)
 
 
 def test_later_checkpoints_of_the_attempt_that_is_given_up_are_forgotten(broken):
     run_path = Path(broken["out-dir"])
     place = checkpoint.list_checkpoints(run_path)[0]
-    resume(broken, in_fleet, place=place, **{"checkpoint-every": 0, "num-rounds": 7})
+    resume(broken, in_local, place=place, **{"checkpoint-every": 0, "num-rounds": 7})
     names = [p.name for p in checkpoint.list_checkpoints(run_path)]
     assert names == ["round-000004", "round-000007"]
 
 
 SMALL_DISK = """
 import resource, signal, sys
-from signfed.app.engines.local import fleet
+from signfed.app.engines.local import local_engine
+from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import execute
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 out, limit = sys.argv[1:]
@@ -275,7 +271,7 @@ config = {"num-rounds": 9, "checkpoint-every": 4, "out-dir": out, "evaluate-ever
 def narrow(record):
     if record["round"] == 5:  # from here on no file may be longer
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
-execute(config, fleet, reach="server", on_round=narrow)
+execute(prepare(config), local_engine, on_round=narrow)
 """
 
 
@@ -296,18 +292,19 @@ def test_a_full_disk_is_a_clear_error_and_costs_no_checkpoint(tmp_path):
     assert f"no checkpoint after round 8: File too large; the last one is whole: {last}" in said
     assert [p.name for p in (tmp_path / "run/checkpoints").iterdir()] == ["round-000004"]
     config = {"num-rounds": 9, "checkpoint-every": 4, "out-dir": str(tmp_path / "run")}
-    in_fleet(config | {"evaluate-every": 3, "resume": str(tmp_path / "run")})
-    in_fleet(config | {"evaluate-every": 3, "out-dir": str(tmp_path / "whole")})
+    in_local(config | {"evaluate-every": 3, "resume": str(tmp_path / "run")})
+    in_local(config | {"evaluate-every": 3, "out-dir": str(tmp_path / "whole")})
     assert outcome(tmp_path / "run").sha256 == outcome(tmp_path / "whole").sha256
 
 
 KILLED = """
 import sys
-from signfed.app.engines.local import fleet
+from signfed.app.engines.local import local_engine
+from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import execute
 out, resume = sys.argv[1:]
 config = {"num-rounds": 2000, "checkpoint-every": 3, "evaluate-every": 500, "out-dir": out}
-execute(config | ({"resume": resume} if resume else {}), fleet, reach="server")
+execute(prepare(config | ({"resume": resume} if resume else {})), local_engine)
 """
 
 
@@ -326,9 +323,9 @@ def test_kill_9_in_the_middle_and_again(tmp_path):
         assert read_summary(path)["status"] == "running"
     rounds = len(read_rounds(path))
     config = json.loads((path / "config.json").read_text())["config"]
-    in_fleet(config | {"num-rounds": rounds + 3, "resume": str(path)})
+    in_local(config | {"num-rounds": rounds + 3, "resume": str(path)})
     whole = config | {"num-rounds": rounds + 3, "out-dir": str(tmp_path / "whole")}
-    in_fleet(whole)
+    in_local(whole)
     assert outcome(path).sha256 == outcome(tmp_path / "whole").sha256
     assert [r["round"] for r in read_rounds(path)] == list(range(1, rounds + 4))
 

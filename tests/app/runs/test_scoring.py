@@ -7,13 +7,11 @@ from dataclasses import fields
 import pytest
 import torch
 
-from signfed.app.engines.local import local_engine
-from signfed.app.engines.run import execute
-from signfed.app.runs.folder import SCORES, read_rounds, read_summary
+from signfed.app.runs.folder import SCORES
 from signfed.app.runs.scoring import Scorer, trust, wrong_signs
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.registry import STRATEGIES
-from tests.federation import Outcome, config_for, federate
+from tests.federation import federate, locally
 
 LIARS, HONEST = {0, 1}, {2, 3, 4, 5}
 
@@ -102,19 +100,13 @@ def test_without_an_honest_row_there_are_no_signs_to_compare_with():
     }
 
 
-def locally(path, **keys):
-    config = config_for(path, {key.replace("_", "-"): value for key, value in keys.items()})
-    execute(config, local_engine, reach="server")
-    return Outcome(read_summary(path), read_rounds(path))
-
-
 def scores(record):
     return {name: record[name] for name in SCORES if name in record}
 
 
 @pytest.mark.parametrize("engine", [federate, locally])
 def test_the_record_of_a_run_holds_each_rounds_scores_and_its_summary_their_means(engine, tmp_path):
-    done = engine(tmp_path, crossover="blocks", byzantine_ids="random")
+    done = engine(tmp_path, byzantine_ids="random", **{"sign-fd.estimator": "blocks"})
     liars = set(range(15)) - set(done.rounds[-1]["accepted"])
     assert len(liars) == 6 and scores(done.rounds[-1])["byzantine_accepted"] == 0
     for record in done.rounds:
@@ -153,7 +145,7 @@ def test_where_all_lie_nobody_is_honest(tmp_path):
 
 
 def test_a_rule_gets_rows_and_their_ids_and_no_more():
-    known = {"ids", "round", "n_coordinates", "rows", "on_sign_channel"}
+    known = {"ids", "server_round", "n_coordinates", "rows", "on_sign_channel"}
     assert {field.name for field in fields(Updates)} == known
 
 
@@ -162,7 +154,7 @@ def test_who_lies_changes_nothing_but_the_scores(strategy, tmp_path):
     """Liars who flip no bit: whoever they are, a rule that knows their number alone does the same,
     and finds the same out, as where nobody is called a liar."""
     keys = {"strategy": strategy, "num_workers": 11, "num_byzantine": 2, "num_rounds": 3}
-    idle = {"attack": "stochastic-sign-flip", "flip_probability": 0.0}
+    idle = {"attack": "stochastic-sign-flip", "stochastic-sign-flip.probability": 0.0}
     quiet = locally(tmp_path / "quiet", **keys, attack="none")
     for liars in ("first", "4,9"):
         found = locally(tmp_path / liars, **keys, **idle, byzantine_ids=liars)

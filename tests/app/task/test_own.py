@@ -10,6 +10,7 @@ import torch
 
 from signfed.app.config.run_config import parse
 from signfed.app.engines.local import local_engine
+from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import execute
 from signfed.app.errors import ConfigError
 from signfed.app.runs.folder import read_summary
@@ -96,7 +97,7 @@ def test_the_readmes_example_runs(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     config = {"task": "mine:waves", "model": "mine:net", "loss": "mine:hinge", "batch-size": 8}
     given = config | {"strategy": "sign-mv", "num-rounds": 30, "evaluate-every": 30, "lr": 0.01}
-    execute(given | {"out-dir": str(tmp_path / "run")}, local_engine, reach="server")
+    execute(prepare(given | {"out-dir": str(tmp_path / "run")}), local_engine)
     assert read_summary(tmp_path / "run")["final_test_accuracy"] > 0.9
     for name in config.values():
         assert str(name) in README
@@ -110,7 +111,7 @@ def test_the_model_is_that_of_flower_with_1_2_and_15_nodes(more, tmp_path):
     """With dropout, augmentation and norms, from threads or one call of all workers."""
     keys = OWN | {"strategy": "mean", "batch_size": 10, "num_rounds": 4, "num_byzantine": 3} | more
     config = config_for(tmp_path / "local", {k.replace("_", "-"): v for k, v in keys.items()})
-    execute(config, local_engine, reach="server")
+    execute(prepare(config), local_engine)
     here = read_summary(tmp_path / "local")["model_sha256"]
     for nodes in (1, 2, 15):
         assert federate(tmp_path / str(nodes), nodes=nodes, **keys).sha256 == here

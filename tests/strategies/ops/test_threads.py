@@ -7,6 +7,7 @@ from signfed.strategies.ops.threads import one_thread
 from signfed.strategies.server import training
 from signfed.strategies.server.federation import Federation, Participation
 from signfed.strategies.server.optimizer import Step
+from signfed.strategies.server.record import RoundRecord
 from signfed.strategies.server.training import Training
 from signfed.strategies.sign_mv import SignMV
 
@@ -44,5 +45,5 @@ def test_little_work_gets_one_thread_and_much_keeps_its_own(monkeypatch, n_coord
     rule, parameters = Noting(), torch.zeros(n_coordinates)
     federation = Federation(Participation(4), SignCodec(), "sign", Step(lr=0.1))
     updates = Updates.from_matrix(torch.randn(4, n_coordinates), signs=True)
-    Training(rule, federation, parameters).advance(updates, {"round": 1, "dropped": {}})
+    Training(rule, federation, parameters).advance(updates, RoundRecord(1))
     assert rule.threads == threads and torch.get_num_threads() == 3

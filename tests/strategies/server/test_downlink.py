@@ -15,7 +15,7 @@ from signfed.app.server_app import run
 from signfed.app.task import TASKS, Dataset
 from signfed.strategies.server.transport import wire
 from signfed.strategies.server.transport.downlink import digest
-from tests.federation import config_for, federate, outcome
+from tests.federation import config_for, federate, named, outcome
 from tests.grid import InProcessGrid
 
 N, ROW = 9610, 1202  # of the digits model: parameters, bytes of a packed vector
@@ -60,7 +60,7 @@ class Watched(InProcessGrid):
 
 
 def watch(path, before=lambda grid, server_round: None, nodes=3, **keys):
-    config = config_for(path, {key.replace("_", "-"): value for key, value in keys.items()})
+    config = config_for(path, named(keys))
     grid = Watched(nodes, config, before)
     run(grid, config)
     return grid, outcome(path)
@@ -78,7 +78,7 @@ def test_the_fd_cnn_costs_at_most_a_hundredth_above_a_bit_each_way(rule, monkeyp
     monkeypatch.setitem(TASKS, "mnist", replace(TASKS["mnist"], load=random_images))
     keys = {"task": "mnist", "strategy": rule, "num_rounds": 3, "batch_size": 2}
     if rule == "sign-fd":
-        keys |= {"initial_rounds": 2}
+        keys |= {"sign-fd.initial-rounds": 2}
     summary = federate(tmp_path / "run", nodes=15, **keys).summary
     assert summary["parameters"] == 582_026
     assert 1 < summary["uplink_bits_per_parameter"] <= 1.01
@@ -191,11 +191,15 @@ def test_a_rule_with_a_float_direction_sends_the_model_and_nodes_keep_nothing(tm
 
 def test_three_symbols_are_no_sign_vector(tmp_path):
     """Ties left at zero: the model goes down in the rounds after one."""
-    grid, done = watch(tmp_path / "run", strategy="sign-mv", sign_mv_tie="zero", num_workers=14)
+    grid, done = watch(
+        tmp_path / "run", strategy="sign-mv", num_workers=14, **{"sign-mv.tie": "zero"}
+    )
     assert all(
         grid.shapes(server_round, 0) == [{"parameters": (N,)}] for server_round in range(1, 7)
     )
-    same = federate(tmp_path / "same", strategy="sign-mv", sign_mv_tie="zero", num_workers=14)
+    same = federate(
+        tmp_path / "same", strategy="sign-mv", num_workers=14, **{"sign-mv.tie": "zero"}
+    )
     assert done.sha256 == same.sha256
 
 

@@ -1,7 +1,9 @@
+from typing import get_args
+
 import pytest
 import torch
 
-from signfed.strategies.server.optimizer import SCHEDULES, Descent, Step
+from signfed.strategies.server.optimizer import Descent, Schedule, Step
 
 DIRECTIONS = [(1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)]
 
@@ -66,7 +68,7 @@ def test_a_direction_of_another_dtype_is_taken():
         (Step(0.5, schedule="inverse-sqrt"), [0.5, 0.5 / 2**0.5, 0.5 / 3**0.5, 0.25]),
         (Step(0.5, schedule="steps", milestones=(1, 3), gamma=0.5), [0.5, 0.25, 0.25, 0.125]),
     ],
-    ids=SCHEDULES,
+    ids=get_args(Schedule),
 )
 def test_the_learning_rate_follows_its_schedule(step, rates):
     descent, x = Descent(step, torch.zeros(1)), 0.0

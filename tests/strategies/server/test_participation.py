@@ -18,7 +18,7 @@ from signfed.app.client_app import app as client_app
 from signfed.app.runs.folder import read_rounds
 from signfed.app.server_app import run
 from signfed.strategies.server.federation import FederationError, Participation
-from tests.federation import config_for, federate, outcome
+from tests.federation import config_for, federate, named, outcome
 from tests.grid import InProcessGrid
 
 ROOT = Path(__file__).parents[3]
@@ -49,9 +49,7 @@ def test_a_quorum_is_a_share_of_those_asked(tmp_path):
     chosen = [Participation(15, 0.4, 0).workers(t) for t in range(1, 13)]
     even = [sum(w % 2 == 0 for w in ids) for ids in chosen]
     assert [r["received"] for r in done.rounds] == even
-    assert [r["dropped"] for r in done.rounds] == [
-        {"no-reply": 6 - n} if n < 6 else {} for n in even
-    ]
+    assert done.dropped == [{"no-reply": 6 - n} if n < 6 else {} for n in even]
     assert ["skipped" in r for r in done.rounds] == [n < 3 for n in even]
 
 
@@ -99,8 +97,7 @@ class Restless(InProcessGrid):
 
 
 def restless(path, script=lambda grid, server_round: None, nodes=3, gone=(), **keys):
-    values = {key.replace("_", "-"): value for key, value in keys.items()}
-    config = config_for(path, {"round-timeout": 0.02, "node-timeout": 0.1} | values)
+    config = config_for(path, {"round-timeout": 0.02, "node-timeout": 0.1} | named(keys))
     grid = Restless(nodes, config, script, gone)
     run(grid, config)
     return grid, outcome(path)

@@ -10,7 +10,8 @@ import torch
 from signfed.app.engines.local import local_engine
 from signfed.app.engines.run import execute
 from signfed.app.runs.folder import SCORES, read_rounds, read_summary
-from signfed.app.runs.scoring import Scorer, trust, wrong_signs
+from signfed.app.runs.scoring import Scorer, error_rates, wrong_signs
+from signfed.attacks import Findings
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.registry import STRATEGIES
 from tests.federation import Outcome, config_for, federate
@@ -34,14 +35,14 @@ LIARS, HONEST = {0, 1}, {2, 3, 4, 5}
         ({"weights": {0: 1.0, 1: 0.0}}, LIARS, HONEST, (0.5, 1)),
     ],
 )
-def test_trust_by_hand(record, liars, honest, expected):
+def test_error_rates_by_hand(record, liars, honest, expected):
     named = zip(("byzantine_accepted", "honest_rejected"), expected, strict=True)
-    assert trust(record, liars, honest) == {name: v for name, v in named if v is not None}
+    assert error_rates(Findings.from_record(record), liars, honest) == {name: v for name, v in named if v is not None}
 
 
 @pytest.mark.parametrize("record", [{}, {"weights": {}}, {"scores": {0: 1.0}, "fallback": "few"}])
 def test_a_rule_that_says_nothing_has_no_score_for_it(record):
-    assert trust(record, LIARS, HONEST) == {}
+    assert error_rates(Findings.from_record(record), LIARS, HONEST) == {}
 
 
 def by_hand(honest, direction, *, signs):
@@ -162,7 +163,7 @@ def test_who_lies_changes_nothing_but_the_scores(strategy, tmp_path):
     """Liars who flip no bit: whoever they are, a rule that knows their number alone does the same,
     and finds the same out, as where nobody is called a liar."""
     keys = {"strategy": strategy, "num_workers": 11, "num_byzantine": 2, "num_rounds": 3}
-    idle = {"attack": "stochastic-sign-flip", "flip_probability": 0.0}
+    idle = {"attack": "stochastic-sign-flip", "stochastic-sign-flip.probability": 0.0}
     quiet = locally(tmp_path / "quiet", **keys, attack="none")
     for liars in ("first", "4,9"):
         found = locally(tmp_path / liars, **keys, **idle, byzantine_ids=liars)

@@ -37,7 +37,8 @@ LIARS, HONEST = {0, 1}, {2, 3, 4, 5}
 )
 def test_error_rates_by_hand(record, liars, honest, expected):
     named = zip(("byzantine_accepted", "honest_rejected"), expected, strict=True)
-    assert error_rates(Findings.from_record(record), liars, honest) == {name: v for name, v in named if v is not None}
+    found = error_rates(Findings.from_record(record), liars, honest)
+    assert found == {name: v for name, v in named if v is not None}
 
 
 @pytest.mark.parametrize("record", [{}, {"weights": {}}, {"scores": {0: 1.0}, "fallback": "few"}])
@@ -163,7 +164,7 @@ def test_who_lies_changes_nothing_but_the_scores(strategy, tmp_path):
     """Liars who flip no bit: whoever they are, a rule that knows their number alone does the same,
     and finds the same out, as where nobody is called a liar."""
     keys = {"strategy": strategy, "num_workers": 11, "num_byzantine": 2, "num_rounds": 3}
-    idle = {"attack": "stochastic-sign-flip", "stochastic-sign-flip.probability": 0.0}
+    idle = {"attack": "stochastic-sign-flip", "flip_probability": 0.0}
     quiet = locally(tmp_path / "quiet", **keys, attack="none")
     for liars in ("first", "4,9"):
         found = locally(tmp_path / liars, **keys, **idle, byzantine_ids=liars)

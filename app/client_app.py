@@ -47,7 +47,7 @@ def hello(message: Message, context: Context) -> Message:
     partition, num_partitions = _partition(context)
     problem = _problem(_config_of(context).workload)
     _warm(problem)
-    return wire.hello_reply(message, partition, num_partitions)
+    return wire.hello_reply(message, partition, num_partitions, problem.digest())
 
 
 @app.train()

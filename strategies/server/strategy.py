@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from logging import getLogger
 from typing import Any
 
@@ -89,8 +89,9 @@ class RobustStrategy(Strategy):
         observe: Observe | None = None,
         on_round: RoundFn | None = None,
         resume: tuple[int, State] | None = None,
+        digest: Mapping[str, str] | None = None,
     ) -> Result:
-        """Run the federation: Flower's `start` with five more arguments.
+        """Run the federation: Flower's `start` with six more arguments.
 
         initial_arrays: one array "parameters", float32 [N]. timeout: seconds for the replies of
         a round. evaluate_config: not used; evaluation is central (`evaluate_fn`), since a
@@ -100,6 +101,7 @@ class RobustStrategy(Strategy):
         on_round: gets one record a round, the line of `rounds.jsonl`, and a function that returns
         the server's state after it.
         resume: such a state and its round; goes on with the next.
+        digest: of what the run computes on, by part; a node that differs takes no part.
         Raises ValueError when `check` fails, FederationError when the federation cannot go on.
         """
         if federation is None:
@@ -108,7 +110,7 @@ class RobustStrategy(Strategy):
         parameters = torch.from_numpy(initial_arrays["parameters"].numpy())
         self._federation = federation
         self._training = training = Training(self, federation, parameters, observe)
-        self._link = link = Link(federation, training, timeout)
+        self._link = link = Link(federation, training, timeout, digest)
         done, state = resume or (0, {})
         if state:
             training.load_state_dict(state)

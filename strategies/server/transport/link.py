@@ -23,9 +23,18 @@ class Link:
     record: what is known so far of the round under way, fields of its line in `rounds.jsonl`.
     """
 
-    def __init__(self, federation: Federation, training: Training, timeout: float) -> None:
-        """timeout: seconds for the replies of a round; a request expires after as long."""
-        self.reception = Reception(federation.num_workers, federation.node_timeout)
+    def __init__(
+        self,
+        federation: Federation,
+        training: Training,
+        timeout: float,
+        digest: Mapping[str, str] | None = None,
+    ) -> None:
+        """timeout: seconds for the replies of a round; a request expires after as long.
+
+        digest: of what the run computes on, by part.
+        """
+        self.reception = Reception(federation.num_workers, federation.node_timeout, digest)
         self.record: dict[str, Any] = {}
         self._participation, self._quorum = federation.participation, federation.quorum
         self._intake = Intake(federation.codec, len(training.parameters))

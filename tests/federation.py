@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from signfed.app.client_app import app as client_app
+from signfed.app.engines.local import local_engine
+from signfed.app.engines.run import execute
 from signfed.app.runs.folder import read_rounds, read_summary
 from signfed.app.server_app import run
 from tests.grid import InProcessGrid, Tamper
 
 # Both phases of sign-fd within a second.
-SHORT = {"num-rounds": 6, "evaluate-every": 3, "crossover": "alg1", "initial-rounds": 3}
+SHORT = {"sign-fd.estimator": "alg1", "sign-fd.initial-rounds": 3}
+BASE = {"num-rounds": 6, "evaluate-every": 3, "device": "cpu"}
 
 
 @dataclass(frozen=True)
@@ -31,10 +34,8 @@ class Outcome:
 
 
 def config_for(path: Path, config: Mapping[str, Any]) -> dict[str, Any]:
-    short = dict(SHORT)
-    if config.get("strategy", "sign-fd") != "sign-fd":
-        del short["crossover"], short["initial-rounds"]
-    return short | dict(config) | {"out-dir": str(path)}
+    is_fd = config.get("strategy", "sign-fd") == "sign-fd"
+    return BASE | (SHORT if is_fd else {}) | dict(config) | {"out-dir": str(path)}
 
 
 def federate(
@@ -43,6 +44,13 @@ def federate(
     """One run; `num_rounds=3` stands for the key num-rounds."""
     config = config_for(path, {key.replace("_", "-"): value for key, value in keys.items()})
     run(InProcessGrid(client_app, nodes, config, tamper), config)
+    return outcome(path)
+
+
+def locally(path: Path, **keys: Any) -> Outcome:
+    """The same run in the local engine."""
+    config = config_for(path, {key.replace("_", "-"): value for key, value in keys.items()})
+    execute(config, local_engine, reach="server")
     return outcome(path)
 
 

@@ -52,9 +52,9 @@ class Reception:
         if self.roster.num_workers - len(missing) < quorum:
             refused = "".join(f"; node {n} was refused: {r}" for n, r in self._refusals.items())
             raise FederationError(
-                f"{waited}{refused[:MAX_REFUSALS]} ({len(self._connected)} nodes connected), and quorum needs {quorum}. "
-                "Start the missing SuperNodes with --node-config 'partition-id=P "
-                "num-partitions=N', or lower num-workers"
+                f"{waited} ({len(self._connected)} nodes connected), and quorum needs {quorum}"
+                f"{refused[:MAX_REFUSALS]}. Start the missing SuperNodes with --node-config "
+                "'partition-id=P num-partitions=N', or lower num-workers"
             )
         if missing:
             log.warning("%s; going on, they can join later", waited)

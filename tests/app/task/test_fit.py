@@ -241,15 +241,13 @@ def test_the_training_set_is_cut_the_same_way(problem):
 
 def test_a_worker_with_one_sample_and_batch_norm_is_refused_before_the_start(problem):
     for given in ({"batch_size": 1}, {"batch_sizes": "5x2,1,5"}):
-        with pytest.raises(
-            ConfigError, match=r"batch-size: worker [02] has one sample a round, wh"
-        ):
+        with pytest.raises(ConfigError, match=r"batch-size: worker [02] has one sample a round"):
             problem(BATCH_NORM, **given)
     assert problem(batch_size=1) and problem(BATCH_NORM, batch_sizes="5x2,2,5")
 
 
 def test_one_test_sample_and_batch_norm_are_refused_before_the_start(problem):
-    with pytest.raises(ConfigError, match="cannot take .*more than 1 value per channel"):
+    with pytest.raises(ConfigError, match=r"cannot take .*more than 1 value per channel"):
         problem(
             "usual_load = load\ndef load(*a):\n    return usual_load(*a, tests=1)\n" + BATCH_NORM
         )
@@ -370,7 +368,7 @@ FUNCTIONAL = {
 
 @pytest.mark.parametrize("forward", FUNCTIONAL.values(), ids=FUNCTIONAL)
 def test_a_model_that_draws_is_refused(forward, problem):
-    with pytest.raises(ConfigError, match="draws from the global generator of .* use nn.Dropout"):
+    with pytest.raises(ConfigError, match=r"draws from the global generator of .* use nn.Dropout"):
         problem(f"""
         class Net(nn.Module):
             def __init__(self):
@@ -384,7 +382,7 @@ def test_a_model_that_draws_is_refused(forward, problem):
 
 
 def test_a_model_with_a_generator_of_its_own_is_refused(problem):
-    with pytest.raises(ConfigError, match="the same gradient .* got two|other scores after"):
+    with pytest.raises(ConfigError, match=r"the same gradient .* got two|other scores after"):
         problem("""
         G = torch.Generator()
         class Net(nn.Linear):

@@ -115,7 +115,7 @@ def test_initial_weights_are_a_function_of_the_seed(initial, problem):
 
 
 def test_a_model_function_is_called_once(problem):
-    """It may give another model at each call: buffers and frozen weights would not be the start's."""
+    """It may give another model at each call."""
     found = problem("""
     CALLS = []
     def net(spec):

@@ -13,6 +13,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from signfed.strategies.core.preconditions import majority_honest
 from signfed.strategies.core.reliability import Record, accepted, block_edges, block_llrs
 from signfed.strategies.core.updates import Updates, signs_of
 from signfed.strategies.ops.vote import (
@@ -49,8 +50,10 @@ class SignFD(RobustStrategy):
     eps, max_llr: keep the LLR finite.
     State per worker: a few numbers; for alg1 and eq17 2 bytes per coordinate, 4 with forgetting.
     At most 65,535 rounds with 2 bytes.
-    Precondition: fewer liars than honest workers (L < M/2), and as accurate as them at most: when
-    most of the first votes are wrong, the vote locks on to the mirrored signs.
+    n_byzantine: L, for the precondition alone.
+    Precondition: fewer Byzantine workers than honest ones (L < M/2; a run that expects more is
+    refused before it starts), and as accurate as them at most: when most of the first votes are
+    wrong, the vote locks on to the mirrored signs.
     Reference: Park & Lee 2024, Algorithm 1, eq. 14-17; forget: the authors' code.
     Deviation from the paper: the default estimate; clips the LLR (the paper is silent; the
     authors' code uses the same constants); a tie is +1; a missing worker is counted over its own
@@ -77,6 +80,7 @@ class SignFD(RobustStrategy):
             float, Field(gt=0, description="keeps the log-likelihood ratio finite")
         ] = 1e-5,
         max_llr: Annotated[float, Field(gt=0, description="largest log-likelihood ratio")] = 10.0,
+        n_byzantine: int = 0,
     ) -> None:
         self.initial_rounds = initial_rounds
         self.estimator = estimator
@@ -84,11 +88,15 @@ class SignFD(RobustStrategy):
         self.forget = forget
         self.eps = eps
         self.max_llr = max_llr
+        self.n_byzantine = n_byzantine
         self.records: dict[int, Record] = {}
         self._n_coordinates = 0
 
     def check(self, num_workers: int, num_rounds: int) -> None:
         super().check(num_workers, num_rounds)
+        # Not in `admissible`: a round that some workers miss still has the memory to go by.
+        if problem := majority_honest("sign-fd", num_workers, self.n_byzantine):
+            raise ValueError(problem)
         if self.estimator in ("alg1", "eq17") and self.forget == 1 and num_rounds > MAX_ROUNDS:
             raise ValueError(
                 f"sign-fd counts in 16 bits: expected at most {MAX_ROUNDS} rounds, got "

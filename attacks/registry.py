@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,6 +27,7 @@ from signfed.attacks.stochastic_sign_flip import stochastic_sign_flip
 from signfed.attacks.time_varying import time_varying
 from signfed.attacks.votes import colluding_majority, vote_aware
 from signfed.attacks.weight_aware import weight_aware
+from signfed.strategies.core import own
 
 ATTACKS: dict[str, Attack] = {
     "none": none,
@@ -60,19 +60,12 @@ def find(name: str) -> Attack:
     """The attack of that name, or the user's own as module:function. Raises ValueError."""
     if name in ATTACKS:
         return ATTACKS[name]
-    module, colon, function = name.partition(":")
-    if not colon:
+    if ":" not in name:
         raise ValueError(
             f"unknown attack {name!r}; expected one of {', '.join(ATTACKS)}, or your own as "
             "module:function"
         )
-    try:
-        found = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{error}; expected module:function, the module's file in the folder of "
-            "pyproject.toml or in the one where you start"
-        ) from error
+    found = own.load(name, "function")
     if not isinstance(found, Attack):
         raise ValueError(f"{name}: expected a function under @attack(knowledge=..., stage=...)")
     return found

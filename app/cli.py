@@ -133,7 +133,7 @@ def redteam(
 ) -> None:
     """Search each attack's parameters for the worst final accuracy of each rule, on the fleet."""
     from signfed.app.commands.redteam import command
-    from signfed.app.config.prepare import given_keys
+    from signfed.app.config.pairs import given_keys
     from signfed.app.errors import ConfigError
     from signfed.app.task import DataMissing
 
@@ -170,7 +170,7 @@ def data(
     out_file: Annotated[Path, typer.Option("--out", help="PNG")] = Path("holdings.png"),
 ) -> None:
     """Who holds which training samples: a table, and a picture."""
-    from signfed.app.config.prepare import given_keys
+    from signfed.app.config.pairs import given_keys
     from signfed.app.errors import ConfigError
     from signfed.app.report.holdings import command
     from signfed.app.task import DataMissing

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from signfed.app.config.keys import Shared
 from signfed.app.config.plugins import Plugin, attack_plugin
+from signfed.app.config.shared import Shared
 from signfed.app.errors import ConfigError
 from signfed.app.task import Task
 from signfed.attacks import Attack, Knowledge, build, knows
@@ -48,7 +48,7 @@ def check_reach(plugin: Plugin, reach: Knowledge) -> None:
     knowledge = built(plugin).knowledge
     if not knows(reach, knowledge):
         where = {"colluders": "a real device", "omniscient": "a Flower client"}[reach]
-        remedy = "run it as a simulation" if knowledge == "omniscient" else "use --engine fleet"
+        remedy = "run it as a simulation" if knowledge == "omniscient" else "use --engine local"
         raise ConfigError(
             f"attack={plugin.name!r}: needs knowledge {knowledge!r}, {where} can have at "
             f"most {reach!r}; {remedy}"

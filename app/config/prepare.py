@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from signfed.app.config.pairs import given_keys
 from signfed.app.config.run_config import RunConfig, build_strategy, check_machine, parse
 from signfed.app.errors import ConfigError
 from signfed.app.runs import folder as run_folder
 from signfed.app.runs.resuming import earlier, resumed
 from signfed.app.task import find_task
-
-PAIR = re.compile(r"(\S+?)=('[^']*'|\"[^\"]*\"|\S+)")
 
 
 def prepared(
@@ -50,20 +48,3 @@ def prepared(
     if checked.resume:
         run_folder.reopen(Path(values["out-dir"]), last.server_round if last else 0)
     return values, checked
-
-
-def given_keys(config: list[str]) -> dict[str, Any]:
-    """Flower's own syntax; what it would silently pass over is an error here."""
-    import click  # slow, and only here
-    from flwr.common.config import parse_config_args
-
-    given = " ".join(config)
-    wrong = ConfigError(f"-c: expected key=value pairs, with 'quotes' around text; got {given}")
-    if any(PAIR.sub("", text).strip() for text in config if not text.endswith(".toml")):
-        raise wrong
-    try:
-        return dict(parse_config_args(config))
-    except click.ClickException:
-        raise wrong from None
-    except (ValueError, OSError) as error:
-        raise ConfigError(f"-c: {error}") from None

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from signfed.app.config.keys import Shared, check_values, shared
+from signfed.app.config.keys import check_values, shared
 from signfed.app.config.knowledge import fitting_attack
-from signfed.app.config.plugins import Plugin, encoder_options, new_strategy, plugin
+from signfed.app.config.plugins import Plugin, encoder_plugins, new_strategy, plugin
+from signfed.app.config.shared import Shared
 from signfed.app.config.workload import workload_of
 from signfed.app.errors import ConfigError
 from signfed.app.task import Workload, find_task
@@ -84,13 +85,12 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
     task = find_task(keys.task)
     _check_together(keys, values)
     participation = Participation(keys.num_workers, keys.fraction_train, keys.seed)
-    encoders = encoder_options(values).items()
     return RunConfig(
         workload=workload_of(values, keys, task),
         strategy=plugin(values, "strategy"),
         pre_aggregation=plugin(values, "pre-aggregation"),
         encoder=keys.encoder,
-        encoder_options=tuple(Plugin(name, tuple(own.items())) for name, own in encoders),
+        encoder_options=encoder_plugins(values),
         worker_momentum=keys.worker_momentum,
         attack=fitting_attack(values, keys, task),
         byzantine_ids=() if keys.attack == "none" else _byzantine_ids(keys),

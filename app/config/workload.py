@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from signfed.app.config.keys import Shared
 from signfed.app.config.plugins import plugin
+from signfed.app.config.shared import Shared
 from signfed.app.errors import ConfigError
 from signfed.app.task import Task, Workload
 

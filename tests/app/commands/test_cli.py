@@ -20,10 +20,13 @@ CASES = [
     ("lr='fast'", "lr: expected a value of type float"),
     ("num-rounds=1.5", "num-rounds: expected a value of type int"),
     ("num-byzantine=16", "expected at most num-workers = 15; got 16"),
-    ("attack='stochastic-sign-flip' flip-probability=1.5", "between 0 and 1, got 1.5"),
-    ("flip-probability=0.3", "belongs to attack='stochastic-sign-flip'"),
+    (
+        "attack='stochastic-sign-flip' stochastic-sign-flip.probability=1.5",
+        "between 0 and 1, got 1.5",
+    ),
+    ("stochastic-sign-flip.probability=0.3", "belongs to attack='stochastic-sign-flip'"),
     ("num-rounds=0", "at least 1; got 0"),
-    ("initial-rounds=0", "initial-rounds: expected at least 1 round, got 0"),
+    ("sign-fd.initial-rounds=0", "sign-fd.initial-rounds: expected at least 1 round, got 0"),
     ("batch-size=96", "holds 95 samples of digits"),
     ("task='mnist'", "train-images-idx3-ubyte.gz"),
     ("num-rounds 5", "expected key=value pairs"),
@@ -164,7 +167,7 @@ def test_a_run_goes_on_and_can_be_made_longer(signfed, tmp_path):
     def run(*arguments):
         return signfed("run", "--engine", "local", *arguments)
 
-    config = "num-rounds=4 checkpoint-every=3 initial-rounds=2"
+    config = "num-rounds=4 checkpoint-every=3 sign-fd.initial-rounds=2"
     assert run("-c", config, "--out", "a").exit_code == 0
     assert run("-c", config.replace("=4", "=9"), "--out", "whole").exit_code == 0
     result = run("--resume", "a")

@@ -91,21 +91,21 @@ def test_the_trials_of_two_keys():
     """Ranges by choices at first; later one range at a time, the choice that was worst kept."""
     first = first_trials("lie", 4)
     assert first == [
-        {"lie-z": z, "lie-direction": d} for z in (0.05, 0.5, 5, 50) for d in ("minus", "plus")
+        {"lie.z": z, "lie.direction": d} for z in (0.05, 0.5, 5, 50) for d in ("minus", "plus")
     ]
     middles = [0.1581, 1.581]  # 0.05 sqrt(10) and 0.5 sqrt(10)
-    later = next_trials("lie", {"lie-z": 0.5, "lie-direction": "plus"}, first)
-    assert later == [{"lie-z": z, "lie-direction": "plus"} for z in middles]
+    later = next_trials("lie", {"lie.z": 0.5, "lie.direction": "plus"}, first)
+    assert later == [{"lie.z": z, "lie.direction": "plus"} for z in middles]
 
 
 TRIALS = [
     Trial("mean", "none", {}, 0.9),
-    Trial("mean", "lie", {"lie-z": 1.0}, 0.5),
-    Trial("mean", "lie", {"lie-z": 2.0}, 0.4),
-    Trial("mean", "ipm", {"ipm-epsilon": 1.0}, 0.3),
+    Trial("mean", "lie", {"lie.z": 1.0}, 0.5),
+    Trial("mean", "lie", {"lie.z": 2.0}, 0.4),
+    Trial("mean", "ipm", {"ipm.epsilon": 1.0}, 0.3),
     Trial("median", "none", {}, 0.1),
-    Trial("median", "lie", {"lie-z": 1.0}, 0.2),
-    Trial("median", "ipm", {"ipm-epsilon": 1.0}, 0.6),
+    Trial("median", "lie", {"lie.z": 1.0}, 0.2),
+    Trial("median", "ipm", {"ipm.epsilon": 1.0}, 0.6),
 ]
 
 
@@ -120,13 +120,13 @@ def test_the_worst_by_hand(asked, number):
 
 def test_a_search_goes_on_around_the_worst_of_a_rule_and_an_attack():
     trials = [
-        Trial("mean", "sleeper", {"sleeper-rounds": 0}, 0.5),
-        Trial("mean", "sleeper", {"sleeper-rounds": 100}, 0.4),
-        Trial("mean", "stochastic-sign-flip", {"flip-probability": 0.5}, 0.1),
-        Trial("median", "sleeper", {"sleeper-rounds": 200}, 0.0),
+        Trial("mean", "sleeper", {"sleeper.rounds": 0}, 0.5),
+        Trial("mean", "sleeper", {"sleeper.rounds": 100}, 0.4),
+        Trial("mean", "stochastic-sign-flip", {"stochastic-sign-flip.probability": 0.5}, 0.1),
+        Trial("median", "sleeper", {"sleeper.rounds": 200}, 0.0),
         Trial("mean", "none", {}, 0.0),
     ]
-    assert search._around(trials, "mean", "sleeper") == [{"sleeper-rounds": 50}]
+    assert search._around(trials, "mean", "sleeper") == [{"sleeper.rounds": 50}]
     assert search._around(trials, "median", "sleeper") == []  # nothing else was tried
     assert search._around(trials, "mean", "none") == []
 
@@ -152,8 +152,8 @@ def found():
 def test_a_search_finds_the_worst_and_halves_in_on_it(found):
     trials, said = found
     chosen = worst(trials, "sign-mv", "stochastic-sign-flip")
-    assert chosen.parameters == {"flip-probability": 1.0}
-    tried = [trial.parameters.get("flip-probability") for trial in trials]
+    assert chosen.parameters == {"stochastic-sign-flip.probability": 1.0}
+    tried = [trial.parameters.get("stochastic-sign-flip.probability") for trial in trials]
     assert tried == [None, 0.0, 0.5, 1.0, 0.75]
     by_probability = [trials[i].accuracy for i in (1, 2, 4, 3)]
     assert by_probability == sorted(by_probability, reverse=True)
@@ -214,7 +214,12 @@ REFUSED = [
     ("sign-mv", "lie,label-flip", "task='quadratic'", "label-flip.* changes labels"),
     ("sign-mv", "lie", "worker-momentum=0.9", "expects clients without memory"),
     ("sign-mv", "lie", "num-round=3", "unknown key 'num-round'"),
-    ("sign-mv", "lie", "flip-probability=0.3", "belongs to stochastic-sign-flip, none of which is"),
+    (
+        "sign-mv",
+        "lie",
+        "stochastic-sign-flip.probability=0.3",
+        "belongs to stochastic-sign-flip, none of which is",
+    ),
 ]
 
 
@@ -265,8 +270,8 @@ def test_the_command_shows_and_writes_what_was_found(redteam, here, tmp_path):
     written = json.loads((tmp_path / "found.json").read_text())
     assert written["config"] == {"num-rounds": 15, "lr": 0.3}
     tried = [
-        ("none", {}), ("reverse-scaling", {"reverse-scaling-factor": 0.1}),
-        ("reverse-scaling", {"reverse-scaling-factor": 1000.0}), ("sign-inversion", {}),
+        ("none", {}), ("reverse-scaling", {"reverse-scaling.factor": 0.1}),
+        ("reverse-scaling", {"reverse-scaling.factor": 1000.0}), ("sign-inversion", {}),
     ]  # fmt: skip
     expected = [(rule, *pair) for rule in ("mean", "sign-mv") for pair in tried]
     trials = [Trial(**trial) for trial in written["trials"]]
@@ -303,25 +308,25 @@ def test_a_file_holds_every_trial_and_the_tables_the_worst(tmp_path):
     console = Console(width=120, record=True, quiet=False, file=(tmp_path / "out").open("w"))
     print_red_team(console, TRIALS)
     lines = [" ".join(line.replace("│", " ").split()) for line in console.export_text().split("\n")]
-    assert "mean 0.900 ipm ipm-epsilon=1.0 0.300 0.600" in lines
-    assert "median 0.100 lie lie-z=1.0 0.200 -0.100" in lines
+    assert "mean 0.900 ipm ipm.epsilon=1.0 0.300 0.600" in lines
+    assert "median 0.100 lie lie.z=1.0 0.200 -0.100" in lines
     assert "lie 0.400 0.200" in lines and "ipm 0.300 0.600" in lines
 
 
 def test_options_go_to_those_they_belong_to():
     """Of one rule among several, of an attack, of a part of an attack; the control has none."""
-    base = {"sign-fd-forget": 0.9, "lie-z": 2.0, "byzmean-inner": "lie", "lr": 0.01}
+    base = {"sign-fd.forget": 0.9, "lie.z": 2.0, "byzmean.inner": "lie", "lr": 0.01}
     search.check_options(base, ["sign-mv", "sign-fd"], ["byzmean"])
     for strategy, attack, kept in (
-        ("sign-fd", "none", {"sign-fd-forget"}), ("sign-mv", "lie", {"lie-z"}),
-        ("sign-mv", "byzmean", {"lie-z", "byzmean-inner"}), ("sign-mv", "sleeper", set()),
+        ("sign-fd", "none", {"sign-fd.forget"}), ("sign-mv", "lie", {"lie.z"}),
+        ("sign-mv", "byzmean", {"lie.z", "byzmean.inner"}), ("sign-mv", "sleeper", set()),
     ):  # fmt: skip
         config = search._config(base, strategy, attack, {}, 3)
         assert set(config) & set(OPTIONS) == kept
         assert (config["lr"], config["seed"]) == (0.01, 3)
         parse(config)
-    other = search._config(base, "sign-mv", "byzmean", {"byzmean-inner": "ipm"}, 0)
-    assert set(other) & set(OPTIONS) == {"byzmean-inner"}  # its inner attack is another one now
+    other = search._config(base, "sign-mv", "byzmean", {"byzmean.inner": "ipm"}, 0)
+    assert set(other) & set(OPTIONS) == {"byzmean.inner"}  # its inner attack is another one now
 
 
 def test_an_interrupt_does_not_wait_for_what_was_planned(monkeypatch):

@@ -17,8 +17,8 @@ from signfed.app.report.impact import control_config, control_of, impact
 from signfed.app.runs.folder import read_rounds, read_summary
 
 KEYS = {
-    "strategy": "sign-mv", "attack": "stochastic-sign-flip", "flip-probability": 0.9,
-    "byzantine-ids": "random", "num-rounds": 6, "evaluate-every": 2, "lr": 0.003,
+    "strategy": "sign-mv", "attack": "stochastic-sign-flip",
+    "stochastic-sign-flip.probability": 0.9, "byzantine-ids": "random", "num-rounds": 6, "evaluate-every": 2, "lr": 0.003,
 }  # fmt: skip
 
 
@@ -51,7 +51,7 @@ def written(path, config=KEYS, **summary):
 
 def test_a_control_is_the_run_without_attack_options_and_folder():
     kept = {"lr": 0.5, "num-byzantine": 3, "assumed-byzantine": -1, "seed": 7}
-    of_the_attack = {"attack": "lie", "lie-z": 2.0, "byzantine-ids": "0,3,5", "out-dir": "x"}
+    of_the_attack = {"attack": "lie", "lie.z": 2.0, "byzantine-ids": "0,3,5", "out-dir": "x"}
     assert control_config(kept | of_the_attack) == kept | {"attack": "none"}
     whole = control_config(defaults())
     assert set(whole) == set(defaults()) - set(ATTACK_OPTIONS) - {"byzantine-ids", "out-dir"}
@@ -82,7 +82,7 @@ def test_impact_by_hand(tmp_path):
         byzantine_accepted=0.25, wrong_signs=0.125,
     )  # fmt: skip
     control = written(
-        tmp_path / "control", {**KEYS, "attack": "none", "flip-probability": 0.5},
+        tmp_path / "control", {**KEYS, "attack": "none", "stochastic-sign-flip.probability": 0.5},
         final_test_accuracy=0.875, best_test_accuracy=1.0,
     )  # fmt: skip
     assert impact(run, control) == {

@@ -64,36 +64,50 @@ def run(
     Exit code 0 only when the run finished. 2: the configuration cannot be, nothing was started.
     1: the run failed. 130: interrupted.
     """
-    from signfed.app.config.knowledge import check_reach
-    from signfed.app.config.prepare import prepared
+    from signfed.app.config.prepare import asked_for
     from signfed.app.engines import launch as engines
+    from signfed.app.engines.prepare import prepare
     from signfed.app.errors import ConfigError
     from signfed.app.task import DataMissing
 
     sys.path.insert(0, os.getcwd())  # for a strategy of one's own
+    on_flower = engine is Engine.flower
     try:
-        gpus = gpus_per_client if engine is Engine.flower else None
-        values, checked = prepared(config or [], out_dir, resume, supernodes, gpus)
-        if engine is Engine.flower and checked.byzantine_ids:
-            check_reach(checked.attack, "omniscient")
+        values = asked_for(config or [], out_dir, resume)
+        prepared = prepare(
+            values,
+            reach="omniscient" if on_flower else "server",
+            gpus_per_client=gpus_per_client if on_flower else None,
+            parent=Path.cwd(),
+        )
+        num_workers = prepared.config.workload.num_workers
+        if not 1 <= supernodes <= num_workers:
+            raise ConfigError(
+                f"--supernodes: expected 1 to num-workers = {num_workers}; got {supernodes}"
+            )
     except (ConfigError, DataMissing) as error:
         _refuse(error)
-    path = Path(values["out-dir"])
+    path, byzantine_ids = prepared.path, prepared.config.byzantine_ids
     out.print(f"run folder {path}", soft_wrap=True, highlight=False)
-    if engine is Engine.local:
-        status = engines.on_local(values, checked.num_rounds, out)
+    if not on_flower:
+        status = engines.on_local(prepared, out)
     else:
+        num_rounds = prepared.config.num_rounds
+        if prepared.config.resume:
+            run_folder.reopen(path, prepared.done)
+        del prepared  # the data are loaded again where they are needed
         federation = (
             f"num-supernodes={supernodes} client-resources-num-cpus={cpus_per_client} "
             f"client-resources-num-gpus={float(gpus_per_client)}"
         )
-        status = engines.on_flower(values, federation, checked.num_rounds, out)
+        values["out-dir"] = str(path)
+        status = engines.on_flower(values, federation, num_rounds, out)
     if status == INTERRUPTED:
         err.print("[yellow]interrupted[/yellow]")
     elif status != FINISHED:
         error = run_folder.read_summary(path).get("error", "see above")
         err.print(f"[red]the run failed:[/red] {escape(error)}", soft_wrap=True)
-    print_closing(out, path, checked.byzantine_ids)
+    print_closing(out, path, byzantine_ids)
     raise typer.Exit(EXIT_CODES[status])
 
 

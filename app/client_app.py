@@ -22,7 +22,9 @@ Handler = Callable[[Message, Context], Message]
 CLIENT_FAILED = 2  # Flower's code for an exception in a ClientApp
 
 app = ClientApp()
-keep_freed_memory()
+
+# Workloads of which this process has computed a gradient.
+_warmed: set[Workload] = set()
 
 
 def always_replies(handler: Handler) -> Handler:
@@ -45,37 +47,43 @@ def always_replies(handler: Handler) -> Handler:
 def hello(message: Message, context: Context) -> Message:
     """Tell the server which partition this node is, once it can compute a gradient."""
     partition, num_partitions = _partition(context)
-    problem = _problem(_config_of(context).workload)
-    _warm(problem)
+    _warm(_config_of(context).workload)
     return wire.hello_reply(message, partition, num_partitions)
 
 
 @app.train()
 @always_replies
 def train(message: Message, context: Context) -> Message:
-    """One encoded update for each hosted worker of the round; or the word that it cannot follow."""
+    """One encoded update for each hosted worker of the round; or the word that it cannot follow.
+
+    A worker whose gradient is not finite has no row, and the reply names it.
+    """
     config = _config_of(context)
     try:
         descent = replica.follow(message, context, config.step)
     except replica.CannotFollow as lack:
         return wire.lacking_reply(message, lack.held)
     _, told = wire.read_train(message)
-    server_round, parameters = int(told["round"]), descent.parameters.numpy()
-    problem, liars, gradient = _problem(config.workload), _liars(config), _gradient(config)
+    server_round, parameters = wire.read_round(told), descent.parameters.numpy()
+    problem, adversary, gradient = _problem(config.workload), _adversary(config), _gradient(config)
     if "allocation" in told:
         gradient = workers.coded(gradient, told, config)
     poisoned = workers.poisoned(problem, told, config)
     encoder = config.build_encoder(str(told["encoder"]))
     partition, num_partitions = _partition(context)
-    rows, memories = {}, {}
+    rows, memories, non_finite = {}, {}, []
     for worker in config.participation.workers(server_round):
         if worker % num_partitions != partition:
             continue
         memory = _recall(context, worker)
-        client = workers.client(worker, config, gradient, poisoned, encoder, memory, liars)
-        (rows[worker],), _, _ = client.fit([parameters], {"round": server_round})
+        client = workers.client(worker, config, gradient, poisoned, encoder, memory, adversary)
+        sent, _, _ = client.fit([parameters], {"round": server_round})
+        if sent:
+            rows[worker] = sent[0]
+        else:
+            non_finite.append(worker)
         memories[worker] = client.memory
-    reply = wire.train_reply(message, rows, server_round)
+    reply = wire.train_reply(message, rows, server_round, non_finite)
     replica.keep(descent, message, context)  # last: a handler that failed must leave no trace
     for worker, memory in memories.items():
         _remember(context, worker, memory)
@@ -83,7 +91,7 @@ def train(message: Message, context: Context) -> Message:
 
 
 def _recall(context: Context, worker: int) -> Memory:
-    record = context.state.array_records.get(f"worker-{worker}", {})
+    record = context.state.array_records.get(f"worker-{worker}", ArrayRecord())
     return {name: array.numpy() for name, array in record.items()}
 
 
@@ -117,23 +125,26 @@ def _config(run_config: str) -> RunConfig:
 
 
 @lru_cache(maxsize=1)
-def _liars(config: RunConfig) -> Adversary:
+def _adversary(config: RunConfig) -> Adversary:
     return workers.adversary(config, _problem(config.workload))
 
 
 @lru_cache(maxsize=1)
 def _gradient(config: RunConfig) -> GradientFn:
     gradient = _problem(config.workload).gradient
-    looks_around = config.byzantine_ids and _liars(config).attack.knowledge != "own"
+    looks_around = config.byzantine_ids and _adversary(config).attack.knowledge != "own"
     return workers.Remembered(gradient) if looks_around else gradient
 
 
-@lru_cache(maxsize=1)
-def _warm(problem: Problem) -> None:
+def _warm(workload: Workload) -> None:
     """Loads and imports on first use take seconds, which a round's deadline may not have."""
-    problem.gradient(problem.initial().numpy(), 0, 1)
+    if workload not in _warmed:
+        problem = _problem(workload)
+        problem.gradient(problem.initial().numpy(), 0, 1)
+        _warmed.add(workload)
 
 
 @lru_cache(maxsize=1)  # a process serves one run after another, many rounds each
 def _problem(workload: Workload) -> Problem:
+    keep_freed_memory()
     return find_task(workload.task).problem(workload)

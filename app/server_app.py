@@ -8,12 +8,12 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
-from flwr.app import Array, ArrayRecord, Context, MetricRecord
+from flwr.app import Array, ArrayRecord, Context
 from flwr.serverapp import Grid, ServerApp
 from flwr.superlink.grid import HttpGrid
 
 from signfed.app.config.knowledge import check_hosts
+from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import Run, execute
 from signfed.app.runs.folder import INTERRUPTED
 from signfed.app.runs.resuming import lost_memories
@@ -32,18 +32,11 @@ def main(grid: Grid, context: Context) -> None:
 
 
 def run(grid: Grid, run_config: Mapping[str, Value]) -> Path:
-    """One whole run over any Grid; returns its folder. Raises as `execute` does."""
-
+    """One whole run over any Grid; returns its folder. Raises as `prepare` and `execute` do."""
     on_devices = isinstance(grid, HttpGrid)
 
     def engine(run: Run) -> np.ndarray:
-        liars = set(run.config.byzantine_ids)
-
-        def evaluate_fn(server_round: int, arrays: ArrayRecord) -> MetricRecord | None:
-            parameters = torch.from_numpy(arrays["parameters"].numpy())
-            scores = run.evaluate(server_round, parameters)
-            return None if scores is None else MetricRecord(scores)
-
+        byzantine = set(run.config.byzantine_ids)
         if run.resume and lost_memories(run.config, {}):
             log.warning("resume: what workers remember (momentum, errors) was lost with the nodes")
         result = run.strategy.start(
@@ -51,19 +44,18 @@ def run(grid: Grid, run_config: Mapping[str, Value]) -> Path:
             ArrayRecord({"parameters": Array(run.problem.initial().numpy())}),
             run.config.num_rounds,
             run.config.round_timeout,
-            evaluate_fn=evaluate_fn,
             federation=run.config.federation(run.strategy),
-            on_nodes=partial(check_hosts, run.config.attack, liars) if on_devices else None,
+            on_nodes=partial(check_hosts, run.config.attack, byzantine) if on_devices else None,
             observe=run.observe,
+            evaluate=run.evaluate,
             on_round=run.on_round,
             resume=run.resume,
         )
         return result.arrays["parameters"].numpy()
 
     return execute(
-        run_config,
+        prepare(run_config, reach="colluders" if on_devices else "omniscient"),
         engine,
-        reach="colluders" if on_devices else "omniscient",
         on_start=lambda folder: _at_exit(lambda: folder.close(INTERRUPTED)),
     )
 

@@ -64,10 +64,10 @@ class ByzantineClient(HonestClient):
 
         return self.adversary.row(self.worker, parameters, server_round, honestly)
 
-    def message(self, parameters: np.ndarray, server_round: int) -> np.ndarray:
+    def message(self, parameters: np.ndarray, server_round: int) -> np.ndarray | None:
         row = super().message(parameters, server_round)
         attack = self.adversary.does(self.worker, server_round)
-        if attack is None or attack.stage != "message":
+        if row is None or attack is None or attack.stage != "message":
             return row
         codec, n = self.encoder.codec, len(parameters)
 
@@ -77,7 +77,8 @@ class ByzantineClient(HonestClient):
                 if worker == self.worker
                 else self._peer(worker).message(parameters, server_round)
             )
-            return codec.decode(sent, n)
+            # Of a peer that sends nothing, an attack on the message sees no number.
+            return np.full(n, np.nan, np.float32) if sent is None else codec.decode(sent, n)
 
         return codec.encode(self.adversary.row(self.worker, parameters, server_round, honestly))
 

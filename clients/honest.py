@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 from flwr.client import NumPyClient
+from flwr.common import Scalar
 
 from signfed.clients.encoders import Encoder
 from signfed.strategies.core.seeds import generator
@@ -69,12 +70,17 @@ class HonestClient(NumPyClient):
             self.memory["error"] = left
         return row
 
-    def message(self, parameters: np.ndarray, server_round: int) -> np.ndarray:
-        """The row of this round."""
-        return self.encode(self.update(parameters, server_round), server_round)
+    def message(self, parameters: np.ndarray, server_round: int) -> np.ndarray | None:
+        """The row of this round; None when what is to be encoded is not finite."""
+        update = self.update(parameters, server_round)
+        return self.encode(update, server_round) if np.isfinite(update).all() else None
 
     def fit(
-        self, parameters: list[np.ndarray], config: dict[str, int]
-    ) -> tuple[list[np.ndarray], int, dict[str, float]]:
-        """parameters: [float32 [N]]; config: "round". Returns ([encoded row], 1, {})."""
-        return [self.message(parameters[0], int(config["round"]))], 1, {}
+        self, parameters: list[np.ndarray], config: dict[str, Scalar]
+    ) -> tuple[list[np.ndarray], int, dict[str, Scalar]]:
+        """parameters: [float32 [N]]; config: "round". Returns ([encoded row], 1, {}).
+
+        A worker whose gradient is not finite returns ([], 0, {}).
+        """
+        row = self.message(parameters[0], int(config["round"]))
+        return ([], 0, {}) if row is None else ([row], 1, {})

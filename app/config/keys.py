@@ -110,7 +110,7 @@ def as_toml() -> str:
 
 
 def as_markdown() -> str:
-    """The table that docs/options.md holds: each key with its default, its range and its meaning."""
+    """The table that docs/options.md holds: each key with default, range and meaning."""
     lines = ["| key | default | takes | meaning |", "|---|---|---|---|"]
     for key, option in KEYS.items():
         cells = (f"`{key}`", f"`{written(option)}`", option.expected, option.help)

@@ -9,13 +9,16 @@ import traceback
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from signfed.app.runs import folder as run_folder
 from signfed.app.runs.folder import FAILED, FINISHED, INTERRUPTED, RUNNING
+
+if TYPE_CHECKING:
+    from signfed.app.engines.prepare import Prepared
 
 EXCEPTION = re.compile(r"\s*[\w.]*(Error|Exception): ")
 POLL = 0.2  # seconds between two looks into the run folder
@@ -35,7 +38,7 @@ def rounds_bar(num_rounds: int, console: Console) -> Any:
 
         def show(record: Mapping[str, Any]) -> None:
             nonlocal dropped, scored
-            dropped += sum(record["dropped"].values())
+            dropped += sum(map(len, record["dropped"].values()))
             if "test_loss" in record:
                 scored = run_folder.score(record)
             news = scored + (f"  {dropped} updates dropped" if dropped else "")
@@ -44,15 +47,15 @@ def rounds_bar(num_rounds: int, console: Console) -> Any:
         yield show
 
 
-def on_local(values: Mapping[str, Any], num_rounds: int, console: Console) -> str:
+def on_local(prepared: Prepared, console: Console) -> str:
     """All workers in this process; returns the run's status."""
     from signfed.app.engines.local import local_engine
     from signfed.app.engines.run import execute
 
-    path = Path(values["out-dir"])
+    path = prepared.path
     try:
-        with rounds_bar(num_rounds, console) as show:
-            execute(values, local_engine, reach="server", on_round=show)
+        with rounds_bar(prepared.config.num_rounds, console) as show:
+            execute(prepared, local_engine, on_round=show)
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:

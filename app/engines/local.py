@@ -1,4 +1,4 @@
-"""The fleet engine: all workers of a run in one process, and no messages.
+"""The local engine: all workers of a run in one process, and no messages.
 
 The same clients, attacks, codecs, rule and step as in Flower, and on a CPU the same bits.
 """
@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import logging
 import os
-import time
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from time import perf_counter
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -23,12 +22,19 @@ from signfed.app.engines.run import Run
 from signfed.app.runs.resuming import lost_memories
 from signfed.clients import GradientFn, HonestClient, Relabel
 from signfed.strategies.core.codecs import SignCodec
+from signfed.strategies.core.drop_reason import DropReason
+from signfed.strategies.core.rule import State
 from signfed.strategies.core.updates import Updates, is_finite, is_signs, pack_signs
-from signfed.strategies.server.training import State, Training
+from signfed.strategies.server.loop import run_rounds
+from signfed.strategies.server.record import RoundRecord
+from signfed.strategies.server.training import Training
 
 log = logging.getLogger("signfed")
 
 AHEAD = 1 << 26  # values of gradients that may wait in memory: 256 MiB
+
+Answer = TypeVar("Answer")
+Collected = tuple[Updates | None, dict[int, DropReason]]  # worker -> why it has no row
 
 
 def cores() -> int:
@@ -37,114 +43,158 @@ def cores() -> int:
 
 
 class LocalWorkers:
-    """The workers of one run. Small networks, and all on a GPU: every gradient in one call, and
-    what honest workers send made of them as one matrix, on their device; else one worker a core.
+    """The workers of one run, as a `Collector`.
 
-    A worker's gradient always has one intra-op thread, so the number of cores changes no bit.
+    Small networks, and all on a GPU: every gradient in one call, and what honest workers send made
+    of them as one matrix, on their device; else one worker a core. A worker's gradient always has
+    one intra-op thread, so the number of cores changes no bit.
     """
 
-    def __init__(self, run: Run, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, run: Run, training: Training, pool: ThreadPoolExecutor) -> None:
         self._config, self._problem, self._pool = run.config, run.problem, pool
+        self._rule, self._training = run.strategy, training
         federation = run.config.federation(run.strategy)
         self._codec = federation.codec
         encoder = run.config.build_encoder(federation.encoder)
-        self._source = run.problem.gradient
+        self._source: GradientFn = run.problem.gradient
+        self._poison: Callable[[Relabel], GradientFn] = workers.poisoned(
+            run.problem, {}, run.config
+        )
         self._asked = federation.participation.workers
         self._batched = run.problem.batched(self._asked)
-        plain = encoder.prepare is None and not encoder.feedback and not run.config.worker_momentum
-        self._as_one = plain and self._batched is not None
-        self.liars = workers.adversary(run.config, run.problem)
-        self._look_around = bool(self.liars.ids) and self.liars.attack.knowledge != "own"
+        self._plain = not (encoder.prepare or encoder.feedback or run.config.worker_momentum)
+        self._adversary = workers.adversary(run.config, run.problem)
+        byzantine = bool(self._adversary.ids)
+        self._look_around = byzantine and self._adversary.attack.knowledge != "own"
+        self._change_data = byzantine and self._adversary.attack.stage == "data"
+        self._record = RoundRecord(0)  # of the last round
         self._clients = [
             workers.client(
-                worker, run.config, self._gradient, self._poisoned, encoder, {}, self.liars
+                worker, run.config, self._gradient, self._poisoned, encoder, {}, self._adversary
             )
             for worker in range(federation.num_workers)
         ]
 
-    def updates(
-        self, parameters: Tensor, server_round: int, instructions: Mapping[str, Any]
-    ) -> tuple[Updates | None, Counter[str]]:
-        """The valid updates, if any, and how many others were dropped by which fault."""
-        asked = self._asked(server_round)
+    def collect(self, server_round: int) -> tuple[Updates | None, RoundRecord]:
+        """Compute what the workers of the round send; bytes are those of rows and models alone."""
+        started = perf_counter()
+        self._adversary.findings = self._record.findings
+        asked, n = self._asked(server_round), len(self._training.parameters)
+        instructions = self._rule.instructions(self._config.workload.num_workers)
+        direction = self._training.direction
+        one_bit = direction is not None and is_signs(direction)
+        self._poison = workers.poisoned(self._problem, instructions, self._config)
+        if self._batched and self._plain and "allocation" not in instructions:
+            matrix = self._batched(self._training.parameters, asked, server_round)
+            updates, dropped = self._of_one_matrix(matrix, asked, server_round)
+        else:
+            updates, dropped = self._one_by_one(asked, server_round, instructions)
+        row_bytes = self._codec.length(n) * self._codec.dtype.itemsize
+        self._record = RoundRecord(
+            server_round,
+            nodes=len(asked),
+            uplink_bytes=row_bytes * updates.n if updates else 0,
+            downlink_bytes=len(asked) * (-(-n // 8) if one_bit else 4 * n),
+        )
+        self._record.drop(dropped)
+        self._record.seconds["clients"] = perf_counter() - started
+        return updates, self._record
+
+    def _one_by_one(
+        self, asked: Sequence[int], server_round: int, instructions: Mapping[str, Any]
+    ) -> Collected:
+        x = self._training.parameters.cpu().numpy()
         place = {worker: i for i, worker in enumerate(asked)}
-        if self._as_one and "allocation" not in instructions:
-            return self._of_one_matrix(parameters, place, server_round)
-        x, clients = parameters.cpu().numpy(), [self._clients[worker] for worker in asked]
-        self._source = self._problem.gradient
-        if self._batched:
-            matrix = self._batched(parameters, asked, server_round).cpu().numpy()
-            self._source = lambda parameters, worker, server_round: matrix[place[worker]]
-        elif self._look_around or self._computes_ahead(len(asked) * len(x), instructions):
-            found = [self._pool.submit(self._source, x, worker, server_round) for worker in asked]
-            self._source = lambda parameters, worker, server_round: found[place[worker]].result()
-        self._lied_to = workers.poisoned(self._problem, instructions, self._config)
+        clients = [self._clients[worker] for worker in asked]
+        self._source = self._gradients(x, asked, server_round, instructions)
         if "allocation" in instructions:
             coded = workers.coded(self._source, instructions, self._config)
-            self._each(
-                lambda c: coded.sign(x, c.worker, server_round), clients
-            )  # each partition once
+            self._each(lambda c: coded.sign(x, c.worker, server_round), clients)  # each only once
             self._source = coded
         rows = np.empty((len(clients), self._codec.length(len(x))), self._codec.dtype)
 
-        def write(client: HonestClient) -> str | None:
-            row = rows[place[client.worker]] = client.message(x, server_round)
+        def write(client: HonestClient) -> DropReason | None:
+            row = client.message(x, server_round)
+            if row is None:
+                return DropReason.NON_FINITE
+            rows[place[client.worker]] = row
             return self._codec.fault(row, len(x))
 
-        faults = self._each(write, clients)
-        valid = [worker for worker, fault in zip(asked, faults, strict=True) if not fault]
-        dropped = Counter(fault for fault in faults if fault)
+        faults = zip(asked, self._each(write, clients), strict=True)
+        dropped = {worker: fault for worker, fault in faults if fault}
+        valid = [worker for worker in asked if worker not in dropped]
         if not valid:
             return None, dropped
         rows = rows[[place[worker] for worker in valid]] if dropped else rows
         return Updates.from_wire(rows, valid, self._codec, len(x), server_round), dropped
 
-    def _of_one_matrix(
-        self, parameters: Tensor, place: Mapping[int, int], server_round: int
-    ) -> tuple[Updates | None, Counter[str]]:
+    def _gradients(
+        self,
+        x: np.ndarray,
+        asked: Sequence[int],
+        server_round: int,
+        instructions: Mapping[str, Any],
+    ) -> GradientFn:
+        """The gradients of the round: computed here, under way, or left to whoever needs them."""
+        if self._batched:
+            matrix = self._batched(x, asked, server_round).cpu().numpy()
+            return _looked_up(asked, lambda i: matrix[i])
+        # All gradients come first, and rows are made of them when a core is free: while the last of
+        # an odd number is computed, one is. They are all in memory then.
+        few = len(asked) * len(x) <= AHEAD and "allocation" not in instructions
+        if self._look_around or (few and not self._change_data):
+            gradient = self._problem.gradient
+            found = [self._pool.submit(gradient, x, worker, server_round) for worker in asked]
+            return _looked_up(asked, lambda i: found[i].result())
+        return self._problem.gradient
+
+    def _of_one_matrix(self, matrix: Tensor, asked: Sequence[int], server_round: int) -> Collected:
         """Only what Byzantine workers send is made on the CPU, where attacks live.
 
-        place: worker -> its row, ascending.
+        matrix: the gradients, float32 [n, N]; changed in place.
         """
-        matrix = self._batched(parameters, list(place), server_round)
-        self._lied_to = workers.poisoned(self._problem, {}, self._config)
         seen = matrix.cpu() if self._look_around else matrix  # all at once: they read all rows
-        self._source = lambda parameters, worker, server_round: seen[place[worker]].cpu().numpy()
-        liars = [worker for worker in self._config.byzantine_ids if worker in place]
-        x = parameters.cpu().numpy() if liars else None
-        crafted = {place[w]: self._clients[w].message(x, server_round) for w in liars}
-        workers_of_rows = torch.tensor(list(place))
-        if isinstance(self._codec, SignCodec):  # a sign is a bit, whatever it was made of
-            packed = pack_signs(matrix)
-            for i, row in crafted.items():
-                packed[i] = torch.from_numpy(row)
-            return Updates(workers_of_rows, server_round, matrix.shape[1], packed, True), Counter()
+        self._source = _looked_up(asked, lambda i: seen[i].cpu().numpy())
+        byzantine = set(self._config.byzantine_ids).intersection(asked)
+        x = self._training.parameters.cpu().numpy() if byzantine else np.empty(0)
+        crafted = {
+            i: self._clients[worker].message(x, server_round)
+            for i, worker in enumerate(asked)
+            if worker in byzantine
+        }
+        on_signs, n = isinstance(self._codec, SignCodec), matrix.shape[1]
+        dropped: dict[int, DropReason] = {}
+        if not is_finite(matrix):
+            finite = torch.isfinite(matrix).all(dim=1).tolist()
+            broken = [worker for worker, fine in zip(asked, finite, strict=True) if not fine]
+            dropped = dict.fromkeys(broken, DropReason.NON_FINITE)
+        rows = pack_signs(matrix) if on_signs else matrix
         for i, row in crafted.items():
-            matrix[i] = torch.from_numpy(self._codec.decode(row, matrix.shape[1]))
-        if is_finite(matrix):
-            return Updates.from_matrix(
-                matrix, workers_of_rows, server_round=server_round
-            ), Counter()
-        valid = torch.isfinite(matrix).all(dim=1)
-        ids = workers_of_rows[valid.cpu()]
-        dropped = Counter({"non-finite": len(matrix) - len(ids)})
-        updates = Updates.from_matrix(matrix[valid], ids, server_round=server_round)
-        return updates if len(ids) else None, dropped
-
-    def _computes_ahead(self, values: int, instructions: Mapping[str, Any]) -> bool:
-        """Whether all gradients come first and rows are made of them when a core is free: while
-        the last of an odd number is computed, one is. They are all in memory then.
-        """
-        lies_in_data = bool(self.liars.ids) and self.liars.attack.stage == "data"
-        return values <= AHEAD and "allocation" not in instructions and not lies_in_data
+            dropped.pop(asked[i], None)  # it sends something else than its gradient
+            fault = DropReason.NON_FINITE if row is None else self._codec.fault(row, n)
+            if row is None or fault:
+                dropped[asked[i]] = fault or DropReason.NON_FINITE
+            else:
+                rows[i] = torch.from_numpy(row if on_signs else self._codec.decode(row, n))
+        ids = torch.tensor(asked)
+        if dropped:
+            valid = [i for i, worker in enumerate(asked) if worker not in dropped]
+            ids, rows = ids[valid], rows[valid]
+        if not len(ids):
+            return None, dropped
+        if on_signs:
+            return Updates(ids, server_round, n, rows, True), dropped
+        return Updates.from_matrix(rows, ids, server_round=server_round), dropped
 
     def _gradient(self, parameters: np.ndarray, worker: int, server_round: int) -> np.ndarray:
         return self._source(parameters, worker, server_round)
 
     def _poisoned(self, relabel: Relabel) -> GradientFn:
-        return self._lied_to(relabel)
+        return self._poison(relabel)
 
-    def _each(self, work: Any, clients: list[HonestClient]) -> list[Any]:
+    def _each(
+        self, work: Callable[[HonestClient], Answer], clients: list[HonestClient]
+    ) -> list[Answer]:
         """In this thread when the gradients are there already: what is left is too short."""
         at_once = self._batched or self._look_around
         return list((map if at_once else self._pool.map)(work, clients))
@@ -157,7 +207,7 @@ class LocalWorkers:
             for name, value in client.memory.items()
         }
 
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+    def load_state_dict(self, state: State) -> None:
         """Put back what `state_dict` returned; all else in it is not looked at."""
         for key, value in state.items():
             worker, _, name = key.removeprefix("worker-").partition(".")
@@ -165,46 +215,29 @@ class LocalWorkers:
                 self._clients[int(worker)].memory[name] = value.numpy()
 
 
+def _looked_up(asked: Sequence[int], row: Callable[[int], np.ndarray]) -> GradientFn:
+    """A gradient function that takes a worker's row of what was computed at once."""
+    place = {worker: i for i, worker in enumerate(asked)}
+    return lambda parameters, worker, server_round: row(place[worker])
+
+
 def local_engine(run: Run) -> np.ndarray:
-    """All rounds of a run: an Engine. The bytes on record are those of rows and models alone."""
+    """Run all rounds in this process: an `Engine`."""
     keep_freed_memory()
-    config, strategy, device = run.config, run.strategy, run.problem.device
-    federation = config.federation(strategy)
-    training = Training(strategy, federation, run.problem.initial().to(device), run.observe)
-    codec, n_parameters = federation.codec, len(training.parameters)
-    row_bytes = codec.length(n_parameters) * codec.dtype.itemsize
-    count = federation.participation.count
-    threads = 1 if device.type != "cpu" else min(cores(), count)
+    device = run.problem.device
+    federation = run.config.federation(run.strategy)
     done, state = run.resume or (0, {})
+    if state and lost_memories(run.config, state):
+        log.warning("resume: what workers remember (momentum, errors) is not in it")
+    training = Training(
+        run.strategy, federation, run.problem.initial().to(device), run.observe, state
+    )
+    threads = 1 if device.type != "cpu" else min(cores(), federation.participation.count)
     with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        hosted = LocalWorkers(run, pool)
-        if state:
-            if lost_memories(config, state):
-                log.warning("resume: what workers remember (momentum, errors) is not in it")
-            training.load_state_dict(state)
-            hosted.load_state_dict(state)
-        for server_round in range(done + 1, config.num_rounds + 1):
-            clock = [time.perf_counter()]
-            instructions = strategy.instructions(federation.num_workers)
-            packed = training.direction is not None and is_signs(training.direction)
-            updates, dropped = hosted.updates(training.parameters, server_round, instructions)
-            clock.append(time.perf_counter())
-            record = {
-                "round": server_round,
-                "nodes": count,
-                "downlink_bytes": count * (-(-n_parameters // 8) if packed else 4 * n_parameters),
-                "dropped": dict(dropped),
-                "uplink_bytes": row_bytes * updates.n if updates else 0,
-            }
-            training.advance(updates, record)
-            hosted.liars.findings = record
-            clock.append(time.perf_counter())
-            scores = run.evaluate(server_round, training.parameters)
-            clock.append(time.perf_counter())
-            phases = zip(("clients", "server", "evaluate"), clock, clock[1:], strict=False)
-            seconds = {name: end - start for name, start, end in phases}
-            run.on_round(
-                record | (scores or {}) | {"seconds": seconds},
-                lambda: training.state_dict() | hosted.state_dict(),
-            )
+        collector = LocalWorkers(run, training, pool)
+        collector.load_state_dict(state)
+        run_rounds(
+            training, collector, range(done + 1, run.config.num_rounds + 1),
+            evaluate=run.evaluate, on_round=run.on_round,
+        )  # fmt: skip
     return training.parameters.cpu().numpy()

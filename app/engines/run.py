@@ -1,4 +1,4 @@
-"""One whole run, whatever the engine: run config -> task and strategy -> rounds -> run folder."""
+"""One whole run, whatever the engine: a prepared run -> rounds -> run folder."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import numpy as np
 from torch import Tensor
 
 from signfed.app.config.keys import defaults
-from signfed.app.config.knowledge import check_reach
-from signfed.app.config.run_config import RunConfig, build_strategy, check_machine, parse
+from signfed.app.config.run_config import RunConfig
+from signfed.app.engines.prepare import Prepared
 from signfed.app.runs import checkpoint
 from signfed.app.runs.checkpoint import Checkpoint
 from signfed.app.runs.folder import (
@@ -25,40 +25,47 @@ from signfed.app.runs.folder import (
     INTERRUPTED,
     RunFolder,
     model_sha256,
-    new_path,
     score,
 )
-from signfed.app.runs.resuming import forget_later, resumed
+from signfed.app.runs.resuming import forget_later
 from signfed.app.runs.scoring import Scorer
-from signfed.app.task import Problem, find_task
-from signfed.attacks import Knowledge
+from signfed.app.task import Problem
 from signfed.strategies.core.options import Value
+from signfed.strategies.core.rule import State
+from signfed.strategies.server.loop import OnRound
+from signfed.strategies.server.record import RoundRecord
 from signfed.strategies.server.strategy import RobustStrategy
-from signfed.strategies.server.training import Observe, State
+from signfed.strategies.server.training import Observe
 
 log = logging.getLogger("signfed")
-
-OnRound = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
     """What an engine gets.
 
-    observe: scores a usable round; None when nobody lies. on_round: takes one record a round, the
-    line of `rounds.jsonl`, and a function that returns the engine's state after it.
-    resume: such a state and its round, to go on from.
+    Attributes
+    ----------
+    config : RunConfig
+    strategy : RobustStrategy
+    problem : Problem
+    observe : callable or None
+        Scores a usable round; None when nobody is Byzantine.
+    on_round : callable
+        Takes the record of each round, and a function that returns the engine's state after it.
+    resume : tuple of int and dict, optional
+        A round and such a state, to go on from.
     """
 
     config: RunConfig
     strategy: RobustStrategy
     problem: Problem
     observe: Observe | None
-    on_round: Callable[[dict[str, Any], Callable[[], State]], None]
+    on_round: OnRound
     resume: tuple[int, State] | None = None
 
     def evaluate(self, server_round: int, parameters: Tensor) -> dict[str, float] | None:
-        """What the model is worth, in the rounds that are evaluated; None in the others."""
+        """Say what the model is worth, in the rounds that are evaluated; None in the others."""
         if server_round % self.config.evaluate_every and server_round != self.config.num_rounds:
             return None
         return self.problem.evaluate(parameters)
@@ -69,55 +76,67 @@ Engine = Callable[[Run], np.ndarray]
 
 
 def execute(
-    run_config: Mapping[str, Value],
+    prepared: Prepared,
     engine: Engine,
     *,
-    reach: Knowledge,
     on_start: Callable[[RunFolder], None] = lambda folder: None,
-    on_round: OnRound = lambda record: None,
+    on_round: Callable[[dict[str, Any]], None] = lambda record: None,
 ) -> Path:
-    """One whole run; returns its folder.
+    """Carry out a run.
 
-    reach: the most that an attack can know where the engine runs its clients.
-    on_start: gets the folder before round 1; on_round: each record after it was written.
-    Raises ConfigError before anything is started, and whatever the engine raises (FederationError
-    when the nodes fail the run); the folder then says so.
+    Parameters
+    ----------
+    prepared : Prepared
+        What `prepare` returned. It serves one run: its rule keeps state.
+    engine : callable
+        `local_engine`, or one that sends messages.
+    on_start : callable, optional
+        Gets the run folder before round 1.
+    on_round : callable, optional
+        Gets each line of `rounds.jsonl` after it was written.
+
+    Returns
+    -------
+    Path
+        The run folder.
+
+    Raises
+    ------
+    Exception
+        Whatever the engine raises: FederationError when the nodes fail the run. The folder's
+        summary then says so.
     """
-    config = parse(run_config)
-    strategy = build_strategy(config)
-    check_machine(config)
-    if config.byzantine_ids:
-        check_reach(config.attack, reach)
-    last = resumed(config, run_config)
-    done, seconds = (last.server_round, last.seconds) if last else (0, 0.0)
-    problem = find_task(config.workload.task).problem(config.workload)
-    described, path = describe(config, run_config), _path(config)
-    folder = RunFolder(path, described, len(problem.initial()), done=done, seconds=seconds)
+    config, problem = prepared.config, prepared.problem
+    described, last = describe(config, prepared.given), prepared.resume
+    folder = RunFolder(
+        prepared.path, described, len(problem.initial()), done=prepared.done,
+        seconds=last.seconds if last else 0.0,
+    )  # fmt: skip
     log.info("run folder: %s", folder.path)
     if config.resume:
-        log.info("goes on after round %d", done)
-        forget_later(folder.path, done)
+        log.info("goes on after round %d", prepared.done)
+        forget_later(folder.path, prepared.done)
     on_start(folder)
-    strategy.summary()
+    prepared.strategy.summary()
 
-    def write(record: dict[str, Any], state: Callable[[], State]) -> None:
-        folder.write_round(record)
-        if is_due(record["round"], config):
+    def write(record: RoundRecord, state: Callable[[], State]) -> None:
+        line = record.to_json()
+        folder.write_round(line)
+        if is_due(record.round, config):
             folder.flush()
-            save(folder, Checkpoint(record["round"], state(), described["config"], folder.seconds))
-        if "test_loss" in record:
+            save(folder, Checkpoint(record.round, state(), described["config"], folder.seconds))
+        if record.test_loss is not None:
             log.info(
                 "round %d/%d: %s, %d updates received, dropped: %s",
-                record["round"], config.num_rounds, score(record),
-                record["received"], record["dropped"] or "none",
+                record.round, config.num_rounds, score(line), record.received, record.losses,
             )  # fmt: skip
-        on_round(record)
+        on_round(line)
 
+    byzantine = config.byzantine_ids
+    observe = Scorer(byzantine, config.workload.num_workers) if byzantine else None
+    start = (last.server_round, last.state) if last else None
     try:
-        liars = config.byzantine_ids
-        observe = Scorer(liars, config.workload.num_workers) if liars else None
-        start = (done, last.state) if last else None
-        parameters = engine(Run(config, strategy, problem, observe, write, start))
+        parameters = engine(Run(config, prepared.strategy, problem, observe, write, start))
     except Exception as error:
         with suppress(OSError):  # the disk may be what failed
             folder.close(FAILED, error=f"{type(error).__name__}: {error}")
@@ -149,7 +168,7 @@ def save(folder: RunFolder, state: Checkpoint) -> None:
 
 
 def describe(config: RunConfig, run_config: Mapping[str, Value]) -> dict[str, Any]:
-    """What `config.json` holds: every key, who lies, and the versions that ran."""
+    """What `config.json` holds: every key, who is Byzantine, and the versions that ran."""
     packages = ("signfed", "flwr", "torch", "numpy")
     return {
         "config": defaults() | dict(run_config) | {"resume": ""},
@@ -163,11 +182,3 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:  # the app travels without being installed
         return "unknown"
-
-
-def _path(config: RunConfig) -> Path:
-    if config.resume:
-        return checkpoint.run_of(Path(config.resume).expanduser())
-    if config.out_dir:
-        return Path(config.out_dir).expanduser()
-    return new_path(Path.home(), config.workload.task, config.strategy.name, config.attack.name)

@@ -22,6 +22,7 @@ from signfed.app.task import find_task
 from signfed.strategies.core.options import Value
 from signfed.strategies.ops.threads import one_thread
 from signfed.strategies.server.federation import FederationError
+from signfed.strategies.server.record import RoundRecord
 
 SEARCHED = ("strategy", "attack")  # kinds whose names a red team sets itself
 LOWEST = (0.0, -1e300)  # accuracy; minus the loss, where there is no accuracy
@@ -135,8 +136,8 @@ def _accuracy(config: Mapping[str, Any]) -> float:
     problem = find_task(checked.workload.task).problem(checked.workload)
     records: list[dict[str, Any]] = []
 
-    def keep(record: dict[str, Any], state: object) -> None:
-        records.append(record)
+    def keep(record: RoundRecord, state: object) -> None:
+        records.append(record.to_json())
 
     try:
         with one_thread(), _quiet():

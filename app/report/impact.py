@@ -11,6 +11,7 @@ from rich.table import Table
 
 from signfed.app.config.keys import KEYS
 from signfed.app.engines.local import local_engine
+from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import execute
 from signfed.app.errors import ConfigError
 from signfed.app.runs.folder import FINISHED, SCORES, read_summary
@@ -39,7 +40,7 @@ def control_of(path: Path) -> Path:
         _finished(folder)
     else:
         config = control_config(config) | {"out-dir": str(folder)}
-        execute(config, local_engine, reach="server")
+        execute(prepare(config), local_engine)
     return folder
 
 

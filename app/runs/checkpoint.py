@@ -19,7 +19,7 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from signfed.strategies.server.training import State
+from signfed.strategies.core.rule import State
 
 FORMAT = 1
 KEPT = 2  # the last one, and one to go back to

@@ -13,13 +13,15 @@ from typing import Any
 
 import numpy as np
 
+from signfed.strategies.server.record import DETECTION
+
 RUNS = "signfed-runs"
 
 # status of a run: it goes from the first to one of the others
 RUNNING, FINISHED, FAILED, INTERRUPTED = "running", "finished", "failed", "interrupted"
 
-# Of a round's record, where somebody lies; in shares of 0..1. Their means are in the summary.
-SCORES = ("byzantine_accepted", "honest_rejected", "wrong_signs")
+# Of a round's record, where somebody is Byzantine. Their means are in the summary.
+SCORES = DETECTION
 
 
 def model_sha256(parameters: np.ndarray) -> str:
@@ -56,7 +58,7 @@ class Traffic:
         if record["round"] == 2:
             self.__init__(self._n_parameters)
         self._up_bytes += record["uplink_bytes"]
-        self._up_count += record["received"] + sum(record["dropped"].values())
+        self._up_count += record["received"] + sum(map(len, record["dropped"].values()))
         self._down_bytes += record["downlink_bytes"]
         self._down_count += record["nodes"]
 

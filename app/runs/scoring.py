@@ -20,10 +20,10 @@ class Scorer:
         self._honest = set(range(num_workers)) - self._liars
 
     def __call__(
-        self, updates: Updates, direction: Tensor, record: Mapping[str, Any]
+        self, updates: Updates, direction: Tensor, findings: Mapping[str, Any]
     ) -> dict[str, float]:
-        """wrong_bits always, the others where the rule says whom it trusts."""
-        scores = trust(record, self._liars, self._honest)
+        """wrong_signs always, the others where the rule says whom it accepts."""
+        scores = trust(findings, self._liars, self._honest)
         honest = torch.tensor([worker not in self._liars for worker in updates.ids.tolist()])
         if honest.any():
             scores["wrong_signs"] = wrong_signs(updates, honest, direction)

@@ -11,6 +11,8 @@ from typing import Protocol
 
 import numpy as np
 
+from signfed.strategies.core.drop_reason import DropReason
+
 
 class Codec(Protocol):
     """One wire form. `dtype` and `length` fix a row's exact size in bytes for N coordinates."""
@@ -27,7 +29,7 @@ class Codec(Protocol):
     def decode(self, row: np.ndarray, n_coordinates: int) -> np.ndarray:
         """`dtype` [length(N)] -> float32 [N], the values that a rule will work on."""
 
-    def fault(self, row: np.ndarray, n_coordinates: int) -> str | None:
+    def fault(self, row: np.ndarray, n_coordinates: int) -> DropReason | None:
         """Why a row of the right dtype and length cannot be used; None when it can."""
 
 
@@ -57,10 +59,10 @@ class SignCodec:
         bits = np.unpackbits(row, count=n_coordinates, bitorder="little")
         return bits.astype(np.float32) * 2.0 - 1.0
 
-    def fault(self, row: np.ndarray, n_coordinates: int) -> str | None:
+    def fault(self, row: np.ndarray, n_coordinates: int) -> DropReason | None:
         used = n_coordinates % 8
         # Refused, not masked: padding that nobody checks is a side channel and breaks digests.
-        return "padding-bits" if used and row[-1] >> used else None
+        return DropReason.PADDING_BITS if used and row[-1] >> used else None
 
 
 class Float32Codec:
@@ -78,8 +80,8 @@ class Float32Codec:
     def decode(self, row: np.ndarray, n_coordinates: int) -> np.ndarray:
         return row.astype(np.float32)
 
-    def fault(self, row: np.ndarray, n_coordinates: int) -> str | None:
-        return None if np.isfinite(row).all() else "non-finite"
+    def fault(self, row: np.ndarray, n_coordinates: int) -> DropReason | None:
+        return None if np.isfinite(row).all() else DropReason.NON_FINITE
 
 
 class TopKCodec:
@@ -126,14 +128,14 @@ class TopKCodec:
         vector[sent] = values
         return vector
 
-    def fault(self, row: np.ndarray, n_coordinates: int) -> str | None:
+    def fault(self, row: np.ndarray, n_coordinates: int) -> DropReason | None:
         bitmap = row[: -(-n_coordinates // 8)]
         if fault := SignCodec().fault(bitmap, n_coordinates):
             return fault
         sent, values = self._split(row, n_coordinates)
         if sent.sum() != self.count(n_coordinates):
-            return "wrong-count"
-        return None if np.isfinite(values).all() else "non-finite"
+            return DropReason.WRONG_COUNT
+        return None if np.isfinite(values).all() else DropReason.NON_FINITE
 
     def _split(self, row: np.ndarray, n_coordinates: int) -> tuple[np.ndarray, np.ndarray]:
         size = -(-n_coordinates // 8)

@@ -2,57 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from logging import getLogger
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from signfed.strategies.core.rule import Rule, State, direction_of, state_of
 from signfed.strategies.core.updates import Updates, is_finite
 from signfed.strategies.ops.linalg import coordinate_median
 from signfed.strategies.ops.threads import one_thread
 from signfed.strategies.server.federation import Federation, FederationError
 from signfed.strategies.server.optimizer import Descent
+from signfed.strategies.server.record import RoundRecord
 
 log = getLogger("signfed")
 
 MAX_FAILED_ROUNDS = 5  # in a row, before the run is given up
 LITTLE = 1 << 21  # values of all updates, below which one thread is as fast as several
 
-
-# Tensors by name: what has to be saved for a run to go on.
-State = dict[str, Tensor]
-
-# (updates, direction, the round's record) -> more fields of the record
-Observe = Callable[[Updates, Tensor, dict[str, Any]], dict[str, Any]]
-
-
-class Rule(Protocol):
-    """What the training needs of a strategy; see RobustStrategy."""
-
-    def admissible(self, n: int) -> str | None: ...
-
-    def aggregate(self, updates: Updates) -> Tensor: ...
-
-    def diagnostics(self) -> dict[str, Any]: ...
-
-    def state_dict(self) -> State: ...
-
-    def load_state_dict(self, state: State) -> None: ...
+# (updates, direction, the rule's findings) -> scores of the record, by name
+Observe = Callable[[Updates, Tensor, Mapping[str, Any]], Mapping[str, float]]
 
 
 def fallback(updates: Updates) -> Tensor:
-    """Direction of a round with fewer valid updates than the rule admits.
+    """Answer a round that has fewer valid updates than the rule admits.
 
-    The coordinate-wise median; on the sign channel, the majority vote with sign(0) = +1.
+    Returns
+    -------
+    Tensor
+        float32 [N]: the coordinate-wise median; on the sign channel, the majority vote with
+        sign(0) = +1.
     """
     median = coordinate_median(updates.dense())
     return torch.where(median >= 0, 1.0, -1.0) if updates.on_sign_channel else median
 
 
 class Training:
-    """A rule, an optimizer and a model, float32 [N]; a round that is not usable keeps the model."""
+    """A rule, an optimizer and a model; a round that is not usable keeps the model.
+
+    Parameters
+    ----------
+    rule : Rule
+    federation : Federation
+        Its optimizer step and its quorum are used here.
+    parameters : Tensor
+        Where to start, float32 [N]; copied.
+    observe : callable, optional
+        Sees each usable round.
+    state : dict of Tensor, optional
+        What `state_dict` returned, to go on from.
+
+    Attributes
+    ----------
+    parameters : Tensor
+        The model, float32 [N].
+    direction : Tensor or None
+        Of the last step, float32 [N]; None before the first.
+
+    Raises
+    ------
+    ValueError
+        When the rule's `state_dict` returns no state.
+    """
 
     def __init__(
         self,
@@ -60,15 +73,23 @@ class Training:
         federation: Federation,
         parameters: Tensor,
         observe: Observe | None = None,
+        state: State | None = None,
     ) -> None:
-        """parameters: where to start, float32 [N]; copied. observe: sees each usable round."""
+        self.rule = rule
         self.parameters = parameters
-        self.direction: Tensor | None = None  # of the last step
-        self._rule = rule
+        self.direction: Tensor | None = None
         self._observe = observe
-        self._federation = federation
-        self._descent = Descent(federation.step, parameters)
+        self._quorum = federation.quorum
         self._failed_rounds = 0
+        momentum, taken = None, 0
+        if state:
+            self.parameters = state["parameters"].to(parameters)
+            momentum, taken = state.get("momentum"), int(state["taken"])
+            self._failed_rounds = int(state["failed_rounds"])
+            own = {n.removeprefix("rule."): t for n, t in state.items() if n.startswith("rule.")}
+            rule.load_state_dict(own)
+        self._descent = Descent(federation.step, self.parameters, momentum, taken)
+        state_of(rule)  # a rule without one is found now, and not at the first checkpoint
 
     @property
     def taken(self) -> int:
@@ -81,69 +102,67 @@ class Training:
         return self._descent.momentum
 
     def state_dict(self) -> State:
-        """Model, optimizer, rule and counters between two rounds, on the CPU."""
+        """Return model, optimizer, rule and counters between two rounds, on the CPU."""
         counters = {"taken": self.taken, "failed_rounds": self._failed_rounds}
         state = {name: torch.tensor(value) for name, value in counters.items()}
         state["parameters"] = self.parameters.cpu()
         if self.momentum is not None:
             state["momentum"] = self.momentum.cpu()
-        return state | {f"rule.{name}": t.cpu() for name, t in self._rule.state_dict().items()}
+        return state | {f"rule.{name}": t.cpu() for name, t in state_of(self.rule).items()}
 
-    def load_state_dict(self, state: State) -> None:
-        """Go on from what `state_dict` returned."""
-        self.parameters = state["parameters"].to(self.parameters)
-        self._descent = Descent(
-            self._federation.step, self.parameters, state.get("momentum"), int(state["taken"])
-        )
-        self._failed_rounds = int(state["failed_rounds"])
-        rule = {n.removeprefix("rule."): t for n, t in state.items() if n.startswith("rule.")}
-        self._rule.load_state_dict(rule)
+    def advance(self, updates: Updates | None, record: RoundRecord) -> bool:
+        """Make one round's updates into new `parameters`.
 
-    def advance(self, updates: Updates | None, record: dict[str, Any]) -> bool:
-        """One round: its updates -> new `parameters`; False when it was skipped.
+        Parameters
+        ----------
+        updates : Updates or None
+            None when none was valid.
+        record : RoundRecord
+            Of the round; gets what the rule found out, or why it was not asked.
 
-        updates: None when none was valid.
-        record: the round's line, with "round" and "dropped"; gets what the rule found out, or
-        why it was not asked.
-        Raises FederationError after five skipped rounds in a row, or when nothing ever came.
+        Returns
+        -------
+        bool
+            False when the round was skipped.
+
+        Raises
+        ------
+        FederationError
+            After five skipped rounds in a row, or when nothing came in round 1.
+        ValueError
+            When the rule returns what is no direction, or no findings.
         """
         values = updates.n * updates.n_coordinates if updates else 0
         with one_thread(only_if=values < LITTLE):
             return self._advance(updates, record)
 
-    def _advance(self, updates: Updates | None, record: dict[str, Any]) -> bool:
-        n, quorum = updates.n if updates else 0, self._federation.quorum
-        record["received"] = n
-        if updates is None or n < quorum:
-            return self._skip(f"{n} valid updates, quorum {quorum}", record)
-        if problem := self._rule.admissible(n):
-            record["fallback"] = problem
+    def _advance(self, updates: Updates | None, record: RoundRecord) -> bool:
+        n = record.received = updates.n if updates else 0
+        if updates is None or n < self._quorum:
+            return self._skip(f"{n} valid updates, quorum {self._quorum}", record)
+        record.fallback = self.rule.admissible(n)
+        if record.fallback:
             direction = fallback(updates)
         else:
-            direction = self._rule.aggregate(updates)
-            record |= self._rule.diagnostics()
-        if direction.shape != self.parameters.shape:
-            raise ValueError(
-                f"{type(self._rule).__name__}.aggregate: expected a vector of "
-                f"{len(self.parameters)} values, got shape {tuple(direction.shape)}"
-            )
+            direction = direction_of(self.rule, updates)
+            record.add_findings(self.rule.title(), self.rule.diagnostics())
         if not is_finite(direction):
             return self._skip("the rule's direction is not finite", record)
         self._failed_rounds = 0
         if self._observe:
-            record |= self._observe(updates, direction, record)
+            record.add_scores(self._observe(updates, direction, record.findings))
         self.parameters, self.direction = self._descent.take(direction), direction
         return True
 
-    def _skip(self, reason: str, record: dict[str, Any]) -> bool:
+    def _skip(self, reason: str, record: RoundRecord) -> bool:
         """Keep the model this round; give up when it goes on, or when nothing ever came."""
-        record["skipped"] = reason
+        record.skipped = reason
         self._failed_rounds += 1
-        log.warning("round %d skipped: %s", record["round"], reason)
-        nothing_at_all = record["round"] == 1 and not record["received"]
+        log.warning("round %d skipped: %s", record.round, reason)
+        nothing_at_all = record.round == 1 and not record.received
         if nothing_at_all or self._failed_rounds == MAX_FAILED_ROUNDS:
             raise FederationError(
                 f"no usable round: {self._failed_rounds} skipped in a row, the last because of "
-                f"{reason}; dropped {record['dropped']}"
+                f"{reason}; dropped: {record.losses}"
             )
         return False

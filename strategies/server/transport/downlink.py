@@ -11,6 +11,7 @@ import hashlib
 from collections import deque
 from collections.abc import Iterable, Mapping
 from logging import getLogger
+from typing import Any
 
 import numpy as np
 import torch
@@ -56,7 +57,7 @@ class Downlink:
             return
         self._seen = self._training.taken
         direction = self._training.direction
-        if not is_signs(direction):
+        if direction is None or not is_signs(direction):
             self._steps.clear()
             return
         packed = pack_signs(direction).cpu()
@@ -65,7 +66,7 @@ class Downlink:
             self._steps.popleft()
 
     def requests(
-        self, nodes: Iterable[int], server_round: int, config: Mapping, ttl: float
+        self, nodes: Iterable[int], server_round: int, config: Mapping[str, Any], ttl: float
     ) -> list[Message]:
         """One request per node; nodes that lack the same share the content."""
         by_lack: dict[int | None, list[int]] = {}
@@ -77,7 +78,9 @@ class Downlink:
             messages += wire.train(group, self._payload(lack), server_round, record, ttl)
         return messages
 
-    def heal(self, node: int, held: int, server_round: int, config: Mapping, ttl: float) -> Message:
+    def heal(
+        self, node: int, held: int, server_round: int, config: Mapping[str, Any], ttl: float
+    ) -> Message:
         """For a node that cannot follow: the steps from the version that it holds, or the model."""
         if node not in self._logged:
             self._logged.add(node)

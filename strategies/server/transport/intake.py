@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from logging import getLogger
 
 import numpy as np
 from flwr.app import Message
 
 from signfed.strategies.core.codecs import Codec
+from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.server.transport import wire
 
 log = getLogger("signfed")
@@ -18,25 +18,23 @@ log = getLogger("signfed")
 
 @dataclass
 class Received:
-    """What one round brought in: valid rows by worker id, dropped workers by reason, bytes."""
+    """What one round brought in: valid rows, the reason of every other worker, bytes."""
 
-    rows: dict[int, np.ndarray]
-    dropped: Counter[str]
-    uplink_bytes: int
+    rows: dict[int, np.ndarray] = field(default_factory=dict)
+    dropped: dict[int, DropReason] = field(default_factory=dict)
+    uplink_bytes: int = 0
 
 
 class Intake:
     """The checks on the replies of one run.
 
-    Every worker that was asked ends up among the rows or in `dropped`, under one reason: no-reply,
-    error, wrong-sender, malformed, wrong-round, foreign-worker, wrong-dtype, wrong-shape,
-    missing-row, or a fault that the codec names.
+    Every worker that was asked ends up among the rows or in `dropped`, under one reason.
     """
 
     def __init__(self, codec: Codec, n_coordinates: int) -> None:
         self._codec = codec
         self._n_coordinates = n_coordinates
-        self._logged: set[tuple[int, str]] = set()
+        self._logged: set[tuple[int, DropReason]] = set()
 
     def open(
         self,
@@ -47,10 +45,10 @@ class Intake:
     ) -> Received:
         """Check the replies to `requests`; those to anything else, and second ones, are ignored.
 
-        asked: node -> the workers that it was asked for.
+        asked: node -> the workers that it was asked for. requests: by message id.
         """
         silent = set(asked)
-        received = Received({}, Counter(), 0)
+        received = Received()
         for reply in incoming:
             request = requests.get(reply.metadata.reply_to_message_id)
             node = request.metadata.dst_node_id if request else None
@@ -59,21 +57,20 @@ class Intake:
             silent.discard(node)
             rows, faults = self._check(reply, node, asked[node], server_round)
             received.rows |= rows
-            received.dropped += faults
+            received.dropped |= faults
             received.uplink_bytes += wire.size(reply, limit=self._plausible(asked[node]))
-            for reason in faults:
+            for reason in sorted(set(faults.values())):
                 self._log_once(node, reason, wire.excuse(reply))
         for node in sorted(silent):
-            received.dropped["no-reply"] += len(asked[node])
-            self._log_once(node, "no-reply", "")
+            received.dropped |= dict.fromkeys(asked[node], DropReason.NO_REPLY)
+            self._log_once(node, DropReason.NO_REPLY, "")
         return received
 
     def _check(
         self, reply: Message, node: int, workers: tuple[int, ...], server_round: int
-    ) -> tuple[dict[int, np.ndarray], Counter[str]]:
-        # Flower's own errors (node lost, message expired) come from the SuperLink, not the node.
-        if not reply.has_error() and reply.metadata.src_node_id != node:
-            return {}, Counter({"wrong-sender": len(workers)})
+    ) -> tuple[dict[int, np.ndarray], dict[int, DropReason]]:
+        if not wire.is_from(reply, node):
+            return {}, dict.fromkeys(workers, DropReason.WRONG_SENDER)
         return wire.open_reply(reply, workers, self._codec, self._n_coordinates, server_round)
 
     def _plausible(self, workers: tuple[int, ...]) -> int:
@@ -81,7 +78,7 @@ class Intake:
         row = self._codec.length(self._n_coordinates) * self._codec.dtype.itemsize
         return 2 * row * len(workers) + 65_536
 
-    def _log_once(self, node: int, reason: str, detail: str) -> None:
+    def _log_once(self, node: int, reason: DropReason, detail: str) -> None:
         if (node, reason) not in self._logged:
             self._logged.add((node, reason))
             log.warning("dropped updates of node %d: %s %s", node, reason, detail)

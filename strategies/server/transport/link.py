@@ -2,100 +2,143 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from time import perf_counter
 from typing import Any
 
 from flwr.app import Message
 from flwr.serverapp import Grid
 
+from signfed.strategies.core.drop_reason import DropReason
+from signfed.strategies.core.rule import State
+from signfed.strategies.core.updates import Updates
 from signfed.strategies.server.federation import Federation
+from signfed.strategies.server.record import RoundRecord
 from signfed.strategies.server.training import Training
 from signfed.strategies.server.transport import wire
 from signfed.strategies.server.transport.downlink import Downlink
 from signfed.strategies.server.transport.exchange import Pending, arrived, push, replies
-from signfed.strategies.server.transport.intake import Intake, Received
+from signfed.strategies.server.transport.intake import Intake
 from signfed.strategies.server.transport.reception import Reception
+
+NodesFn = Callable[[list[tuple[int, ...]]], None]  # gets the workers of each node
 
 
 class Link:
-    """The nodes of one run and all that goes to them and comes from them.
+    """The nodes of one run and all that goes to them and comes from them: a `Collector`."""
 
-    record: what is known so far of the round under way, fields of its line in `rounds.jsonl`.
-    """
+    def __init__(
+        self,
+        federation: Federation,
+        training: Training,
+        grid: Grid,
+        timeout: float,
+        config: Mapping[str, Any] | None = None,
+    ) -> None:
+        """timeout: seconds for the replies of a round; a request expires after as long.
 
-    def __init__(self, federation: Federation, training: Training, timeout: float) -> None:
-        """timeout: seconds for the replies of a round; a request expires after as long."""
-        self.reception = Reception(federation.num_workers, federation.node_timeout)
-        self.record: dict[str, Any] = {}
-        self._participation, self._quorum = federation.participation, federation.quorum
+        config: what else the nodes are told with each request.
+        """
+        self._federation, self._training, self._grid = federation, training, grid
+        self._timeout, self._config = timeout, config or {}
+        self._reception = Reception(federation.num_workers, federation.node_timeout)
         self._intake = Intake(federation.codec, len(training.parameters))
         self._downlink = Downlink(training)
-        self._timeout = timeout
-        self._told: Mapping[str, Any] = {}
-        self._asked: dict[int, tuple[int, ...]] = {}  # node -> its workers in this round
-        self._requests: Pending = {}
-        self._overdue: Pending = {}  # of the last round
+        # Of the round under way.
+        self._record = RoundRecord(0)
+        self._told: dict[str, Any] = {}
+        self._asked: dict[int, tuple[int, ...]] = {}  # node -> its workers
+        self._requests: list[Message] = []
+        self._overdue: Pending = {}  # requests of the last round without a reply
 
-    def await_nodes(self, grid: Grid, server_round: int) -> None:
-        """Look for nodes, new ones too; wait for a quorum as long as for a round's replies."""
-        chosen = self._participation.workers(server_round)
-        self.reception.await_workers(grid, chosen, self._quorum, self._timeout)
+    def gather(self, state: State, on_nodes: NodesFn | None = None) -> None:
+        """Wait for the nodes. state: bindings of an earlier run, if there are any.
 
-    def requests(self, server_round: int, told: Mapping[str, Any]) -> list[Message]:
-        """To each connected node that hosts workers of the round what it lacks of the model.
-
-        told: what else goes into "config".
+        Raises FederationError when too few come.
         """
-        self._told = told
-        chosen = self._participation.workers(server_round)
-        self._asked = self.reception.hosts(chosen)
-        messages = self._downlink.requests(self._asked, server_round, told, self._timeout)
+        self._reception.roster.load_state_dict(state)
+        self._reception.gather(self._grid, self._federation.quorum)
+        if on_nodes:
+            on_nodes(list(self._reception.present().values()))
+
+    def state_dict(self) -> State:
+        """Which node speaks for which workers."""
+        return self._reception.roster.state_dict()
+
+    def collect(self, server_round: int) -> tuple[Updates | None, RoundRecord]:
+        """Send the requests of the round and wait for the replies; a node that is new may join."""
+        started = perf_counter()
+        federation = self._federation
+        chosen = federation.participation.workers(server_round)
+        self._reception.await_workers(self._grid, chosen, federation.quorum, self._timeout)
+        requests = self.requests(server_round, self._config)
+        incoming = self._exchange(server_round, requests)
+        self._record.seconds["clients"] = perf_counter() - started
+        return self.open(server_round, incoming)
+
+    def requests(self, server_round: int, config: Mapping[str, Any]) -> list[Message]:
+        """To each connected node that hosts workers of the round what it lacks of the model."""
+        federation = self._federation
+        self._told = {**config, **self._training.rule.instructions(federation.num_workers)}
+        self._told["encoder"] = federation.encoder
+        self._downlink.stepped()
+        chosen = federation.participation.workers(server_round)
+        self._asked = self._reception.hosts(chosen)
+        messages = self._downlink.requests(self._asked, server_round, self._told, self._timeout)
+        self._requests = list(messages)
         different = {id(m.content): m for m in messages}  # nodes share their content
         sizes = {content: wire.size(message) for content, message in different.items()}
-        absent = len(chosen) - sum(map(len, self._asked.values()))
-        self.record = {
-            "round": server_round,
-            "nodes": len(messages),
-            "downlink_bytes": sum(sizes[id(m.content)] for m in messages),
-            "dropped": {"no-node": absent} if absent else {},
-        }
+        self._record = RoundRecord(
+            server_round,
+            nodes=len(messages),
+            downlink_bytes=sum(sizes[id(m.content)] for m in messages),
+        )
+        absent = set(chosen).difference(*self._asked.values())
+        self._record.drop(dict.fromkeys(absent, DropReason.NO_NODE))
         return messages
 
-    def exchange(self, grid: Grid, server_round: int, messages: list[Message]) -> list[Message]:
+    def _exchange(self, server_round: int, requests: list[Message]) -> list[Message]:
         """Send and gather the replies; who cannot follow gets what it lacks, once a round."""
-        if late := sum(not reply.has_error() for _, reply in arrived(grid, self._overdue)):
-            self.record["late"] = late
-        pending = push(grid, messages)
-        self._requests, healed, incoming = dict(pending), set(), []
-        for request, reply in replies(grid, pending, self._timeout):
+        for request, reply in arrived(self._grid, self._overdue):
+            genuine = wire.is_from(reply, request.metadata.dst_node_id)
+            self._record.late += genuine and not reply.has_error()
+        self._overdue = pending = push(self._grid, requests)
+        healed: set[int] = set()
+        incoming = []
+        for request, reply in replies(self._grid, pending, self._timeout):
             node = request.metadata.dst_node_id
-            held = wire.read_lacking(reply)
-            if held is not None and node not in healed:
-                healed.add(node)
-                remedy = self._downlink.heal(node, held, server_round, self._told, self._timeout)
-                self.record["downlink_bytes"] += wire.size(remedy)
-                sent = push(grid, [remedy])
-                self._requests |= sent
-                pending |= sent
-                continue
-            if held is not None:
-                self._downlink.forget(node)
-            elif not reply.has_error():
-                self._downlink.arrived(node)
+            # The sender first: another node must not have this one's model sent again.
+            if wire.is_from(reply, node) and not reply.has_error():
+                held = wire.read_lacking(reply)
+                if held is None:
+                    self._downlink.arrived(node)
+                elif node in healed:
+                    self._downlink.forget(node)
+                else:
+                    healed.add(node)
+                    pending |= push(self._grid, [self._heal(node, held, server_round)])
+                    continue
             incoming.append(reply)
-        if healed:
-            self.record["healed"] = len(healed)
-        self._overdue = pending
+        self._record.healed = len(healed)
         return incoming
 
-    def open(self, server_round: int, incoming: Iterable[Message]) -> Received:
-        """The valid rows, and every other worker of the round under a reason."""
-        received = self._intake.open(server_round, self._asked, self._requests, incoming)
-        received.dropped.update(self.record["dropped"])
-        dropped, uplink_bytes = dict(received.dropped), received.uplink_bytes
-        self.record |= {"dropped": dropped, "uplink_bytes": uplink_bytes}
-        return received
+    def _heal(self, node: int, held: int, server_round: int) -> Message:
+        remedy = self._downlink.heal(node, held, server_round, self._told, self._timeout)
+        self._record.downlink_bytes += wire.size(remedy)
+        self._requests.append(remedy)
+        return remedy
 
-    def stepped(self) -> None:
-        """The training has taken a step: it is what nodes lack from now on."""
-        self._downlink.stepped()
+    def open(
+        self, server_round: int, incoming: Iterable[Message]
+    ) -> tuple[Updates | None, RoundRecord]:
+        """Check the replies to `requests`: the valid updates, and the round's record so far."""
+        record, codec = self._record, self._federation.codec
+        with record.timed("server"):
+            by_id = {request.metadata.message_id: request for request in self._requests}
+            received = self._intake.open(server_round, self._asked, by_id, incoming)
+            record.drop(received.dropped)
+            record.uplink_bytes = received.uplink_bytes
+            if not received.rows:
+                return None, record
+            n = len(self._training.parameters)
+            return Updates.from_rows(received.rows, codec, n, server_round), record

@@ -9,6 +9,7 @@ from logging import getLogger
 from flwr.app import Message
 from flwr.serverapp import Grid
 
+from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.server.federation import FederationError
 from signfed.strategies.server.transport import wire
 from signfed.strategies.server.transport.exchange import Pending, arrived, push
@@ -89,6 +90,9 @@ class Reception:
         return {node: ids for node, ids in self.roster.items() if node in self._connected}
 
     def _hear(self, node: int, reply: Message) -> None:
+        if not wire.is_from(reply, node):
+            log.warning("node %d takes no part: %s", node, DropReason.WRONG_SENDER)
+            return
         try:
             self._bind(node, wire.read_hello_reply(reply))
         except wire.Malformed as refusal:

@@ -11,7 +11,8 @@
         "encoder" (name); the rule's instructions; the user's keys.
 `train` reply:
     arrays "updates": "rows", [h, L], one row of the codec per hosted worker.
-    config "workers": "ids", list of h ints; "round" (int).
+    config "workers": "ids", list of h ints; "round" (int); and, where there are such workers,
+        "non-finite", the ids of those that send no row since their gradient is not finite.
   or, from a node that cannot follow:
     config "replica": "held" (int), the version that it holds, -1 for none.
 
@@ -21,16 +22,19 @@ used: `open_reply` is handed the workers for which that node may speak.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Mapping
 from functools import lru_cache
 from io import BytesIO
+from typing import Any, TypeVar
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
 from flwr.common.serde import recorddict_to_proto
 
 from signfed.strategies.core.codecs import Codec
+from signfed.strategies.core.drop_reason import DropReason
+
+Record = TypeVar("Record", ArrayRecord, ConfigRecord)
 
 HELLO = "query.hello"
 TRAIN = "train"
@@ -39,7 +43,19 @@ MAX_EXCUSE = 500  # characters of a client's error text that are logged
 
 
 class Malformed(Exception):
-    """A reply that cannot be used; the text is the reason under which it is counted."""
+    """A reply cannot be used; `reason` is what its workers are counted under."""
+
+    def __init__(self, reason: DropReason = DropReason.MALFORMED) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def is_from(reply: Message, node: int) -> bool:
+    """Whether a reply comes from the node that was asked, by the sender that the runtime sets.
+
+    Flower's own errors (node lost, message expired) come from the SuperLink in the node's place.
+    """
+    return reply.has_error() or reply.metadata.src_node_id == node
 
 
 def size(message: Message, limit: float = float("inf")) -> int:
@@ -55,7 +71,7 @@ def size(message: Message, limit: float = float("inf")) -> int:
         return 0
 
 
-def _weight(value: object) -> int:
+def _weight(value: Any) -> int:
     """About the bytes of a record, or of what is in one, by its lengths; copies nothing."""
     if isinstance(value, Array):
         return len(value.data) + len(value.dtype) + len(value.stype) + 8 * len(value.shape)
@@ -85,10 +101,14 @@ def hello_reply(request: Message, partition: int, num_partitions: int) -> Messag
 
 def read_hello_reply(reply: Message) -> tuple[int, int]:
     """(partition-id, num-partitions) as claimed. Raises Malformed."""
-    record = _records(reply, {"node": ConfigRecord})["node"]
+    if reply.has_error():
+        raise Malformed(DropReason.ERROR)
+    if not _holds_only(reply.content, ("node",)):
+        raise Malformed
+    record = _record(reply.content, "node", ConfigRecord)
     partition, num_partitions = record.get("partition-id"), record.get("num-partitions")
     if type(partition) is not int or type(num_partitions) is not int:
-        raise Malformed("malformed")
+        raise Malformed
     return partition, num_partitions
 
 
@@ -103,7 +123,15 @@ def train(
 
 def read_train(request: Message) -> tuple[ArrayRecord, ConfigRecord]:
     """("model", "config") of a request; a client trusts its server."""
-    return request.content["model"], request.content["config"]
+    return request.content.array_records["model"], request.content.config_records["config"]
+
+
+def read_round(config: ConfigRecord) -> int:
+    """The number of the round that a request is about."""
+    server_round = config["round"]
+    if not isinstance(server_round, int):
+        raise ValueError(f"round: expected a whole number; got {server_round!r}")
+    return server_round
 
 
 def lacking_reply(request: Message, held: int) -> Message:
@@ -120,77 +148,92 @@ def read_lacking(reply: Message) -> int | None:
     return held if type(held) is int and held >= 0 else -1
 
 
-def train_reply(request: Message, rows: dict[int, np.ndarray], server_round: int) -> Message:
-    """rows: worker id -> encoded row; all of one dtype and length."""
-    matrix = np.stack(list(rows.values()))
-    content = {
-        "updates": ArrayRecord({"rows": Array(matrix)}),
-        "workers": ConfigRecord({"ids": list(rows), "round": server_round}),
-    }
-    return Message(RecordDict(content), reply_to=request)
+def train_reply(
+    request: Message,
+    rows: Mapping[int, np.ndarray],
+    server_round: int,
+    non_finite: Collection[int] = (),
+) -> Message:
+    """Answer a request with rows.
+
+    rows: worker id -> encoded row; all of one dtype and length. non_finite: the other workers,
+    whose gradient is not finite.
+    """
+    header: dict[str, int | list[int]] = {"ids": list(rows), "round": server_round}
+    if non_finite:
+        header["non-finite"] = list(non_finite)
+    content: dict[str, ArrayRecord | ConfigRecord] = {"workers": ConfigRecord({**header})}
+    if rows:
+        content["updates"] = ArrayRecord({"rows": Array(np.stack(list(rows.values())))})
+    return Message(RecordDict({**content}), reply_to=request)
 
 
 def open_reply(
     reply: Message, workers: tuple[int, ...], codec: Codec, n_coordinates: int, server_round: int
-) -> tuple[dict[int, np.ndarray], Counter[str]]:
-    """Valid rows of one reply by worker id, and the reasons why its other workers have none.
+) -> tuple[dict[int, np.ndarray], dict[int, DropReason]]:
+    """Valid rows of one reply by worker id, and the reason why each other worker has none.
 
-    workers: the ids for which the sender may speak. Every one of them ends up either among the
-    rows or in the count: a fault of the reply costs them all, a fault of a row costs that row.
+    workers: the ids for which the sender may speak. Every one of them ends up in one of the two: a
+    fault of the reply costs them all, a fault of a row costs that row.
     Never raises, whatever the reply holds.
     """
     try:
-        ids, matrix = _read_rows(reply, workers, codec, n_coordinates, server_round)
-    except Malformed as fault:
-        return {}, Counter({str(fault): len(workers)})
+        ids, non_finite, matrix = _read_rows(reply, workers, codec, n_coordinates, server_round)
+    except Malformed as refusal:
+        return {}, dict.fromkeys(workers, refusal.reason)
     except Exception:
-        return {}, Counter({"malformed": len(workers)})
+        return {}, dict.fromkeys(workers, DropReason.MALFORMED)
     rows: dict[int, np.ndarray] = {}
-    dropped: Counter[str] = Counter()
+    dropped = dict.fromkeys(workers, DropReason.MISSING_ROW)
+    dropped |= dict.fromkeys(non_finite, DropReason.NON_FINITE)
     for worker, row in zip(ids, matrix, strict=True):
         if fault := codec.fault(row, n_coordinates):
-            dropped[fault] += 1
+            dropped[worker] = fault
         else:
             rows[worker] = row
-    if missing := len(workers) - len(ids):
-        dropped["missing-row"] += missing
+            del dropped[worker]
     return rows, dropped
 
 
 def _read_rows(
     reply: Message, workers: tuple[int, ...], codec: Codec, n_coordinates: int, server_round: int
-) -> tuple[list[int], np.ndarray]:
-    records = _records(reply, {"updates": ArrayRecord, "workers": ConfigRecord})
-    header, arrays = records["workers"], records["updates"]
-    ids = header.get("ids")
-    if not (
-        _holds_only(header, ("ids", "round"))
-        and _holds_only(arrays, ("rows",))
-        and isinstance(ids, list)
-    ):
-        raise Malformed("malformed")
-    if type(header["round"]) is not int or header["round"] != server_round:
-        raise Malformed("wrong-round")
-    # Their number first: a million ids are not looked at one by one.
-    if not 0 < len(ids) <= len(workers) or any(type(i) is not int for i in ids):
-        raise Malformed("malformed")
-    if not set(ids) <= set(workers):
-        raise Malformed("foreign-worker")
-    if len(set(ids)) != len(ids):
-        raise Malformed("malformed")
-    shape = (len(ids), codec.length(n_coordinates))
-    return ids, read_array(arrays["rows"], codec.dtype, shape)
-
-
-def _records(reply: Message, expected: dict[str, type]) -> dict[str, RecordDict]:
+) -> tuple[list[int], list[int], np.ndarray]:
+    """Ids with a row, ids of gradients that are not finite, and the rows. Raises Malformed."""
     if reply.has_error():
-        raise Malformed("error")
-    content = reply.content
-    if not _holds_only(content, expected):
-        raise Malformed("malformed")
-    if any(not isinstance(content[name], kind) for name, kind in expected.items()):
-        raise Malformed("malformed")
-    return {name: content[name] for name in expected}
+        raise Malformed(DropReason.ERROR)
+    header = _record(reply.content, "workers", ConfigRecord)
+    ids, non_finite = header.get("ids"), header.get("non-finite", [])
+    fields = ("ids", "round", "non-finite") if "non-finite" in header else ("ids", "round")
+    if not (_holds_only(header, fields) and isinstance(ids, list) and isinstance(non_finite, list)):
+        raise Malformed
+    if not _holds_only(reply.content, ("updates", "workers") if ids else ("workers",)):
+        raise Malformed
+    arrays = _record(reply.content, "updates", ArrayRecord) if ids else None
+    if arrays is not None and not _holds_only(arrays, ("rows",)):
+        raise Malformed
+    if type(header["round"]) is not int or header["round"] != server_round:
+        raise Malformed(DropReason.WRONG_ROUND)
+    # Their number first: a million ids are not looked at one by one.
+    if not 0 < len(ids) + len(non_finite) <= len(workers):
+        raise Malformed
+    named = [i for i in (*ids, *non_finite) if type(i) is int]
+    if len(named) < len(ids) + len(non_finite):
+        raise Malformed
+    if not set(named) <= set(workers):
+        raise Malformed(DropReason.FOREIGN_WORKER)
+    if len(set(named)) != len(named):
+        raise Malformed
+    shape = (len(ids), codec.length(n_coordinates))
+    rows = read_array(arrays["rows"], codec.dtype, shape) if arrays else np.empty(shape)
+    return named[: len(ids)], named[len(ids) :], rows
+
+
+def _record(content: RecordDict, name: str, kind: type[Record]) -> Record:
+    """The record of that name and type. Raises Malformed."""
+    record = content.get(name)
+    if not isinstance(record, kind):
+        raise Malformed
+    return record
 
 
 def _holds_only(record: Mapping, names: Collection[str]) -> bool:
@@ -203,13 +246,13 @@ def read_array(array: Array, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndar
 
     Trusts neither the Array's own fields nor np.load, which allocates what a header declares. No
     byte of the payload is copied.
-    Raises Malformed ("malformed", "wrong-dtype", "wrong-shape").
+    Raises Malformed (also for WRONG_DTYPE, WRONG_SHAPE).
     """
     usual = _header(dtype, shape)
     is_usual = array.data[: len(usual)] == usual
     start = len(usual) if is_usual else _parsed(array, dtype, shape)
     if len(array.data) - start != int(np.prod(shape)) * dtype.itemsize:
-        raise Malformed("wrong-shape")
+        raise Malformed(DropReason.WRONG_SHAPE)
     return np.frombuffer(array.data, dtype, offset=start).reshape(shape)
 
 
@@ -228,15 +271,15 @@ def _parsed(array: Array, dtype: np.dtype, shape: tuple[int, ...]) -> int:
     try:
         version = np.lib.format.read_magic(stream)
         if version != (1, 0):
-            raise Malformed("malformed")
+            raise Malformed
         declared = np.lib.format.read_array_header_1_0(stream, max_header_size=MAX_HEADER)
     except ValueError:
-        raise Malformed("malformed") from None
+        raise Malformed from None
     found_shape, fortran_order, found_dtype = declared
     if found_dtype != dtype:
-        raise Malformed("wrong-dtype")
+        raise Malformed(DropReason.WRONG_DTYPE)
     if found_shape != shape or fortran_order:
-        raise Malformed("wrong-shape")
+        raise Malformed(DropReason.WRONG_SHAPE)
     return stream.tell()
 
 

@@ -18,7 +18,8 @@ from signfed.app.runs.folder import read_rounds, read_summary
 
 KEYS = {
     "strategy": "sign-mv", "attack": "stochastic-sign-flip",
-    "stochastic-sign-flip.probability": 0.9, "byzantine-ids": "random", "num-rounds": 6, "evaluate-every": 2, "lr": 0.003,
+    "stochastic-sign-flip.probability": 0.9, "byzantine-ids": "random",
+    "num-rounds": 6, "evaluate-every": 2, "lr": 0.003,
 }  # fmt: skip
 
 

@@ -1,0 +1,102 @@
+"""A run before it starts: everything that can be found wrong with it, and what was made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from signfed.app.config.knowledge import check_reach
+from signfed.app.config.run_config import RunConfig, build_strategy, check_machine, parse
+from signfed.app.errors import ConfigError
+from signfed.app.runs import checkpoint
+from signfed.app.runs.checkpoint import Checkpoint
+from signfed.app.runs.folder import new_path
+from signfed.app.runs.resuming import resumed
+from signfed.app.task import Problem, find_task
+from signfed.attacks import Knowledge
+from signfed.strategies.core.options import Value
+from signfed.strategies.core.rule import state_of
+from signfed.strategies.server.strategy import RobustStrategy
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A checked run: its config parsed, its rule built, its data loaded.
+
+    Attributes
+    ----------
+    given : Mapping
+        The run config as it was given.
+    config : RunConfig
+    strategy : RobustStrategy
+        The rule object that will run.
+    problem : Problem
+        Model and data, loaded.
+    path : Path
+        The run folder, which is not made yet.
+    resume : Checkpoint or None
+        What the run goes on from.
+    """
+
+    given: Mapping[str, Value]
+    config: RunConfig
+    strategy: RobustStrategy
+    problem: Problem
+    path: Path
+    resume: Checkpoint | None
+
+    @property
+    def done(self) -> int:
+        """Rounds of an earlier attempt that stay."""
+        return self.resume.server_round if self.resume else 0
+
+
+def prepare(
+    given: Mapping[str, Value],
+    *,
+    reach: Knowledge = "server",
+    gpus_per_client: float | None = None,
+    parent: Path | None = None,
+) -> Prepared:
+    """Check a run config, build its rule and load its data; nothing is started.
+
+    Parameters
+    ----------
+    given : Mapping
+        Run-config keys; missing ones take their defaults.
+    reach : Knowledge
+        The most that an attack can know where the engine runs its clients: "server" in the local
+        engine, "omniscient" in a simulation, "colluders" on devices.
+    gpus_per_client : float, optional
+        What a simulation gives each client, where that is known.
+    parent : Path, optional
+        Where a run folder that is not named goes; the home folder by default.
+
+    Raises
+    ------
+    ConfigError
+        At the first thing that is wrong, with what was expected.
+    DataMissing
+        When the data are not where they should be.
+    """
+    config = parse(given)
+    strategy = build_strategy(config)
+    try:
+        state_of(strategy)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    check_machine(config, gpus_per_client)
+    if config.byzantine_ids:
+        check_reach(config.attack, reach)
+    last = resumed(config, given)
+    problem = find_task(config.workload.task).problem(config.workload)
+    return Prepared(given, config, strategy, problem, _path(config, parent or Path.home()), last)
+
+
+def _path(config: RunConfig, parent: Path) -> Path:
+    if config.resume:
+        return checkpoint.run_of(Path(config.resume).expanduser())
+    if config.out_dir:
+        return Path(config.out_dir).expanduser()
+    return new_path(parent, config.workload.task, config.strategy.name, config.attack.name)

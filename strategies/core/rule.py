@@ -1,0 +1,138 @@
+"""What an aggregation rule is: one method on the updates of a round, and what surrounds it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from signfed.strategies.core.options import checked
+from signfed.strategies.core.updates import Updates
+
+# Tensors by name: what has to be saved for a run to go on.
+State = dict[str, Tensor]
+
+
+class Rule(ABC):
+    """An aggregation rule without a federation around it: arrays in, arrays out.
+
+    A subclass writes `aggregate`. It may keep state between rounds in its own attributes; a rule
+    that does returns it from `state_dict`. Options are keyword arguments of the constructor,
+    declared as in `signfed.strategies.core.options`, and are checked in every call of it.
+
+    Attributes
+    ----------
+    encoder : str
+        Name of the encoder that the rule asks its clients for.
+    remembers_workers : bool
+        Whether it matters to the rule which worker a row is of.
+    """
+
+    encoder: str = "sign"
+    remembers_workers: bool = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls):
+            cls.__init__ = checked(cls.__init__)  # type: ignore[method-assign]
+
+    @abstractmethod
+    def aggregate(self, updates: Updates) -> Tensor:
+        """Turn the updates of a round into one descent direction.
+
+        Parameters
+        ----------
+        updates : Updates
+            One row per worker whose update is valid, by ascending worker id; not to be changed.
+
+        Returns
+        -------
+        Tensor
+            float32 [N]. A NumPy array of N real numbers is taken too.
+        """
+
+    def admissible(self, n: int) -> str | None:
+        """Say why the rule cannot serve n updates, with the admissible range; None when it can."""
+        return None
+
+    def check(self, num_workers: int, num_rounds: int) -> None:
+        """Raise ValueError when the rule cannot serve such a run. Called before it starts."""
+        if problem := self.admissible(num_workers):
+            raise ValueError(problem)
+
+    def instructions(self, num_workers: int) -> dict[str, Any]:
+        """Return what the rule has to tell its clients with each model: fields of "config"."""
+        return {}
+
+    def diagnostics(self) -> dict[str, Any]:
+        """Return what the rule found out in the last round, as JSON values by name."""
+        return {}
+
+    def state_dict(self) -> State:
+        """Return the state between two rounds as plain tensors; empty for a stateless rule."""
+        return {}
+
+    def load_state_dict(self, state: State) -> None:
+        """Put back what `state_dict` returned."""
+
+    def describe(self) -> str:
+        """Name the rule and its options; those of a rule behind a pre-aggregation too."""
+        own = {k: v for k, v in vars(self).items() if not k.startswith("_")}
+        options = {k: v for k, v in own.items() if isinstance(v, int | float | str)}
+        behind = [rule.describe() for rule in own.values() if isinstance(rule, Rule)]
+        return " before ".join([f"{type(self).__name__} {options}", *behind])
+
+    def title(self) -> str:
+        """Name the class, as in "Bucketing(Krum)" with a rule behind a pre-aggregation."""
+        behind = [rule.title() for rule in vars(self).values() if isinstance(rule, Rule)]
+        return f"{type(self).__name__}({', '.join(behind)})" if behind else type(self).__name__
+
+
+def direction_of(rule: Rule, updates: Updates) -> Tensor:
+    """Call the rule, and check what it returns.
+
+    Returns
+    -------
+    Tensor
+        float32 [N], where the updates lie or where the rule put it.
+
+    Raises
+    ------
+    ValueError
+        When the rule returns anything but N real numbers in a tensor or an array.
+    """
+    found = rule.aggregate(updates)
+    n = updates.n_coordinates
+    expected = f"{rule.title()}.aggregate: expected a vector of {n} values, float32 [{n}]"
+    if isinstance(found, np.ndarray) and found.dtype.kind in "fiu":
+        found = torch.from_numpy(found.astype(np.float32))
+    if not isinstance(found, Tensor):
+        kind = type(found).__name__
+        kind += f" of {found.dtype}" if isinstance(found, np.ndarray) else ""
+        raise ValueError(f"{expected}; got {kind}; return a tensor or a NumPy array of numbers")
+    if found.shape != (n,):
+        raise ValueError(f"{expected}; got shape {tuple(found.shape)}")
+    if found.is_complex() or found.dtype == torch.bool:
+        raise ValueError(f"{expected}; got {found.dtype}; return real numbers")
+    return found.to(torch.float32)
+
+
+def state_of(rule: Rule) -> State:
+    """Ask the rule for its state, and check what it returns.
+
+    Raises
+    ------
+    ValueError
+        When `state_dict` returns anything but tensors by name.
+    """
+    state = rule.state_dict()
+    expected = f"{rule.title()}.state_dict: expected a dictionary of tensors by name"
+    if not isinstance(state, dict):
+        raise ValueError(f"{expected}; got {type(state).__name__}; return {{}} for no state")
+    for name, value in state.items():
+        if not (isinstance(name, str) and isinstance(value, Tensor)):
+            raise ValueError(f"{expected}; got {type(value).__name__} under {name!r}")
+    return state

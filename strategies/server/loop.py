@@ -1,0 +1,80 @@
+"""The rounds of a run: collect, aggregate, step, evaluate, record. Every engine runs this loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from logging import getLogger
+from typing import Protocol
+
+from torch import Tensor
+
+from signfed.strategies.core.drop_reason import DropReason
+from signfed.strategies.core.rule import State
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.server.record import RoundRecord
+from signfed.strategies.server.training import Training
+
+log = getLogger("signfed")
+
+# (round, parameters float32 [N]) -> test_accuracy, test_loss; None in a round without evaluation
+Evaluate = Callable[[int, Tensor], Mapping[str, float] | None]
+
+# Gets the record of each round, and a function that returns the run's state after it.
+OnRound = Callable[[RoundRecord, Callable[[], State]], None]
+
+
+class Collector(Protocol):
+    """How the updates of a round come in: as messages of Flower's nodes, or computed here."""
+
+    def collect(self, server_round: int) -> tuple[Updates | None, RoundRecord]:
+        """Return the valid updates of the round, None when there is none, and a new record.
+
+        The record tells the nodes, the dropped workers and the bytes, and the seconds taken.
+        """
+
+    def state_dict(self) -> State:
+        """Return what the collector has to remember for the run to go on."""
+
+
+def run_rounds(
+    training: Training,
+    collector: Collector,
+    rounds: Iterable[int],
+    *,
+    evaluate: Evaluate | None = None,
+    on_round: OnRound | None = None,
+) -> None:
+    """Run these rounds on a model, one after the other.
+
+    Parameters
+    ----------
+    training : Training
+        The rule, the optimizer and the model; it is changed.
+    collector : Collector
+        Where the updates come from.
+    rounds : iterable of int
+        1-based numbers, ascending.
+    evaluate : callable, optional
+        Asked in each round what the model is worth.
+    on_round : callable, optional
+        Gets one record a round.
+
+    Raises
+    ------
+    FederationError
+        When the federation cannot go on.
+    """
+    noticed: set[int] = set()
+    for server_round in rounds:
+        updates, record = collector.collect(server_round)
+        for worker in record.dropped.get(DropReason.NON_FINITE, ()):
+            if worker not in noticed:
+                noticed.add(worker)
+                log.warning("the gradient of worker %d is not finite; it has no vote", worker)
+        with record.timed("server"):
+            training.advance(updates, record)
+        if evaluate:
+            with record.timed("evaluate"):
+                record.add_scores(evaluate(server_round, training.parameters) or {})
+        if on_round:
+            on_round(record, lambda: training.state_dict() | collector.state_dict())

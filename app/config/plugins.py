@@ -12,7 +12,7 @@ from signfed.app.errors import ConfigError
 from signfed.attacks import ATTACKS, find
 from signfed.clients import ENCODERS
 from signfed.strategies.core import own
-from signfed.strategies.core.options import OptionError, Value, settled
+from signfed.strategies.core.options import OptionError, settled
 from signfed.strategies.registry import PRE_AGGREGATIONS, STRATEGIES, build
 from signfed.strategies.server.strategy import RobustStrategy
 
@@ -22,7 +22,7 @@ class Plugin:
     """What was chosen by name, and its arguments as sorted pairs."""
 
     name: str
-    options: tuple[tuple[str, Value], ...] = ()
+    options: tuple[tuple[str, Any], ...] = ()
 
 
 def plugin(values: Mapping[str, Any], kind: str) -> Plugin:

@@ -139,26 +139,18 @@ def build_strategy(config: RunConfig) -> RobustStrategy:
     return strategy
 
 
-def check_machine(config: RunConfig, gpus_per_client: float | None = None) -> None:
-    """Raise ConfigError when this machine lacks the device, or the folder is taken.
-
-    gpus_per_client: what a simulation gives each client; None when it is not known (a bare
-    `flwr run`, a real federation).
-    """
+def check_machine(config: RunConfig) -> None:
+    """Raise ConfigError when this machine lacks the device, or the run folder is taken."""
     import torch
 
-    device = config.workload.device
-    needs_gpu = device == "cuda" or bool(gpus_per_client)
-    if needs_gpu and not torch.cuda.is_available():
-        asked = "device='cuda'" if device == "cuda" else f"--gpus-per-client {gpus_per_client}"
-        raise ConfigError(f"{asked}: expected a GPU, but torch sees none here; use device='cpu'")
-    if config.workload.precision == "tf32" and (device == "cpu" or not torch.cuda.is_available()):
+    device, gpu = config.workload.device, torch.cuda.is_available()
+    if device == "cuda" and not gpu:
+        raise ConfigError(
+            "device='cuda': expected a GPU, but torch sees none here; use device='cpu'"
+        )
+    if config.workload.precision == "tf32" and (device == "cpu" or not gpu):
         raise ConfigError("precision='tf32': expected a GPU; use float32 or bfloat16")
-    if device == "cuda" and gpus_per_client == 0:
-        raise ConfigError("device='cuda': expected --gpus-per-client above 0, or clients see none")
-    if device == "cpu" and gpus_per_client:
-        raise ConfigError("device='cpu': expected no --gpus-per-client, or device='auto'")
-    path = Path(config.out_dir)
+    path = Path(config.out_dir).expanduser()
     if not config.resume and config.out_dir and path.exists() and any(path.iterdir()):
         raise ConfigError(f"out-dir: expected a new or empty folder; {path} has files in it")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from signfed.app.config.plugins import plugin
@@ -19,7 +20,7 @@ def workload_of(values: Mapping[str, Any], keys: Shared, task: Task) -> Workload
     return Workload(
         task=keys.task,
         model=_model(keys.model, task),
-        data_dir=keys.data_dir,
+        data_dir=str(Path(keys.data_dir).expanduser().absolute()),  # errors say where it is
         download=keys.download,
         num_workers=keys.num_workers,
         batch_size=_share(share, keys.batch_size),

@@ -6,6 +6,7 @@ import pytest
 
 from signfed.app.config.keys import defaults, keys_of
 from signfed.app.config.run_config import RunConfig, build_strategy, check_machine, parse
+from signfed.app.config.simulation import Simulation
 from signfed.app.errors import ConfigError
 from signfed.clients import ENCODERS
 from signfed.strategies.core.codecs import CODECS
@@ -185,26 +186,44 @@ def test_byzantine_workers_drawn_at_random_are_a_function_of_the_seed():
 
 
 @pytest.mark.parametrize(
-    "device, gpus_per_client, gpu_there, text",
+    "device, gpus_per_client, gpus, text",
     [
-        ("auto", None, False, None),
-        ("auto", 0.5, True, None),
-        ("cpu", None, True, None),
-        ("cuda", None, True, None),
-        ("cuda", 0.5, True, None),
-        ("cuda", None, False, "device='cuda': expected a GPU, .* use device='cpu'"),
-        ("auto", 0.5, False, "--gpus-per-client 0.5: expected a GPU"),
-        ("cuda", 0, True, "device='cuda': expected --gpus-per-client above 0"),
-        ("cpu", 0.5, True, "device='cpu': expected no --gpus-per-client"),
+        ("auto", 0, 0, None),
+        ("auto", 0.5, 1, None),
+        ("cpu", 0, 1, None),
+        ("cuda", 0.5, 1, None),
+        ("cuda", 2.0, 2, None),
+        ("cuda", 0.5, 0, "device='cuda': expected a GPU, .* use device='cpu'"),
+        ("auto", 0.5, 0, "--gpus-per-client 0.5: expected a GPU"),
+        ("cuda", 0, 1, "device='cuda': expected --gpus-per-client above 0"),
+        ("cpu", 0.5, 1, "device='cpu': expected no --gpus-per-client"),
+        ("auto", 1.5, 1, "--gpus-per-client 1.5: expected 0 to 1"),
+        ("auto", -1.0, 1, "--gpus-per-client -1.0: expected 0 to 1"),
     ],
 )
-def test_a_device_that_is_not_there(device, gpus_per_client, gpu_there, text, monkeypatch):
-    monkeypatch.setattr("torch.cuda.is_available", lambda: gpu_there)
+def test_a_device_that_is_not_there(device, gpus_per_client, gpus, text, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: gpus > 0)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: gpus)
     config = parse({"device": device})
+
+    def check():
+        check_machine(config)
+        Simulation(gpus_per_client=gpus_per_client).check(config)
+
     if text is None:
-        return check_machine(config, gpus_per_client)
+        return check()
     with pytest.raises(ConfigError, match=text):
-        check_machine(config, gpus_per_client)
+        check()
+
+
+@pytest.mark.parametrize("cpus, refused", [(0, True), (1, False), (4, False), (5, True)])
+def test_more_cpus_than_there_are(cpus, refused, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    simulation = Simulation(cpus_per_client=cpus)
+    if not refused:
+        return simulation.check(parse({}))
+    with pytest.raises(ConfigError, match=f"--cpus-per-client: expected 1 to 4, .*; got {cpus}"):
+        simulation.check(parse({}))
 
 
 def test_a_run_folder_must_be_new_or_empty(tmp_path):

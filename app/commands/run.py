@@ -48,6 +48,7 @@ def run(
     Exit code 0: the run finished. 1: it failed. 2: the configuration is wrong and nothing was
     started. 130: it was interrupted.
     """
+    from signfed.app.config.pairs import given_keys
     from signfed.app.config.prepare import asked_for
     from signfed.app.config.simulation import Simulation
     from signfed.app.engines import launch
@@ -60,7 +61,7 @@ def run(
     with refusing():
         if engine is Engine.flower:
             simulation = Simulation(supernodes, cpus_per_client, gpus_per_client)
-        values = asked_for(config or [], out_dir, resume)
+        values = asked_for(given_keys(config or []), out_dir, resume)
         prepared = prepare(
             values,
             reach="omniscient" if simulation else "server",

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from signfed.app.config.keys import KEYS
-from signfed.app.config.pairs import given_keys
 from signfed.app.errors import ConfigError
 from signfed.app.runs.resuming import earlier
 
 
-def asked_for(config: list[str], out_dir: str | None, resume: str | None) -> dict[str, Any]:
-    """Read `-c`, `--out` and `--resume`; a resumed run brings its own keys.
+def asked_for(
+    given: Mapping[str, Any], out_dir: str | None = None, resume: str | None = None
+) -> dict[str, Any]:
+    """Join the keys of `-c` with `--out` and `--resume`; a resumed run brings its own keys.
 
     No path in the result is relative: Flower's processes run elsewhere.
 
     Raises
     ------
     ConfigError
-        For what cannot be read, or is given twice.
+        For a path that is given twice, or a run to resume that cannot be read.
     """
-    values = given_keys(config)
-    for name, option, given in (("out-dir", "--out", out_dir), ("resume", "--resume", resume)):
-        if given is not None:
+    values = dict(given)
+    for name, option, path in (("out-dir", "--out", out_dir), ("resume", "--resume", resume)):
+        if path is not None:
             if name in values:
                 raise ConfigError(f"{name}: expected either {option} or -c {name}; got both")
-            values[name] = given
+            values[name] = path
     for key in ("data-dir", "out-dir", "resume"):
         if isinstance(path := values.get(key), str) and path:
             values[key] = str(Path(path).expanduser().resolve())

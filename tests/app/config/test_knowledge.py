@@ -16,6 +16,7 @@ from signfed.app.config.plugins import Plugin
 from signfed.app.config.run_config import parse
 from signfed.app.engines import superlink as flower
 from signfed.app.engines.local import local_engine
+from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import execute
 from signfed.app.engines.workers import Remembered
 from signfed.app.errors import ConfigError
@@ -216,7 +217,7 @@ def own(tmp_path, monkeypatch):
 
 def engine(name, path, **keys):
     if name == "local":
-        return execute(config(path, **keys), local_engine, reach="server")
+        return execute(prepare(config(path, **keys)), local_engine)
     return on_grid(InProcessGrid, path, nodes=int(name), **keys)
 
 

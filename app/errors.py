@@ -10,21 +10,31 @@ class ConfigError(ValueError):
     """The user asked for something that cannot be run; the text says what was expected."""
 
 
+# Optional packages, and the extra of pyproject.toml that installs each.
+EXTRA_OF = {
+    "matplotlib": "report",
+    "ray": "simulation",
+    "sklearn": "simulation",
+    "torchvision": "simulation",
+}
+
+
 @contextmanager
-def installed(extra: str, purpose: str) -> Iterator[None]:
-    """Import optional packages within; a missing one is a ConfigError that names the extra.
+def installed(purpose: str) -> Iterator[None]:
+    """Import optional packages within; a missing one is a ConfigError that names its extra.
 
     Parameters
     ----------
-    extra : str
-        Of pyproject.toml: "simulation" or "report".
     purpose : str
-        What needs the package, as a subject: "task='digits'".
+        What needs the package, as the subject of a sentence: "task='digits'".
     """
     try:
         yield
     except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in EXTRA_OF:
+            raise
         raise ConfigError(
-            f"{purpose} needs the package {error.name}, which is not installed; expected: "
-            f"pip install 'signfed[{extra}]'"
+            f"{purpose} needs the package {package}, which is not installed; expected: "
+            f"pip install 'signfed[{EXTRA_OF[package]}]'"
         ) from error

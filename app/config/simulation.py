@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import torch
 
 from signfed.app.config.run_config import RunConfig
-from signfed.app.errors import ConfigError
+from signfed.app.errors import ConfigError, installed
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,9 @@ class Simulation:
 
     def check(self, config: RunConfig) -> None:
         """Raise ConfigError when this machine, or the run, cannot be shared out like that."""
+        with installed("--engine flower"):
+            if find_spec("ray") is None:  # Flower starts it; here it is not imported
+                raise ModuleNotFoundError(name="ray")
         device, workers = config.workload.device, config.workload.num_workers
         if not 1 <= self.supernodes <= workers:
             raise ConfigError(

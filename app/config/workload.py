@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from signfed.app.config.plugins import plugin
@@ -20,7 +19,7 @@ def workload_of(values: Mapping[str, Any], keys: Shared, task: Task) -> Workload
     return Workload(
         task=keys.task,
         model=_model(keys.model, task),
-        data_dir=str(Path(keys.data_dir).expanduser().absolute()),  # errors say where it is
+        data_dir=keys.data_dir,
         download=keys.download,
         num_workers=keys.num_workers,
         batch_size=_share(share, keys.batch_size),

@@ -49,7 +49,7 @@ def _table(held: np.ndarray, batches: Sequence[int], *, by_class: bool) -> Table
 
 def draw_holdings(held: np.ndarray, title: str, file: Path) -> None:
     """Workers by classes as a map, with each worker's total beside it; a PNG."""
-    with installed("report", "the picture"):
+    with installed("the picture"):
         from matplotlib.figure import Figure
 
     workers, classes = held.shape

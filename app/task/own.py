@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,18 @@ import torch
 
 from signfed.app.errors import ConfigError
 from signfed.app.task.datasets.dataset import Dataset
-from signfed.strategies.core import own
 
 
 def found(kind: str, path: str) -> Callable[..., Any]:
     """The function. kind: the run-config key that names it. Raises ConfigError."""
+    module_name, _, name = path.partition(":")
     try:
-        function = own.load(path, "function")
-    except ValueError as error:
-        raise ConfigError(f"{kind}={path!r}: {error}") from error
+        function = getattr(importlib.import_module(module_name), name)
+    except (ImportError, AttributeError, TypeError, ValueError, SyntaxError) as error:
+        raise ConfigError(
+            f"{kind}={path!r}: {error}; expected module:function, the module's file in the folder "
+            "of pyproject.toml or in the one where you start"
+        ) from error
     if not callable(function):
         raise ConfigError(f"{kind}={path!r}: expected a function, got {type(function).__name__}")
     return function

@@ -195,7 +195,7 @@ def test_list_prints_the_keys_as_files_hold_them(signfed):
 
 def test_a_local_run_from_the_command_line(signfed, tmp_path):
     result = signfed("run", "--engine", "local", "--out", "run", "-c", "num-rounds=3")
-    assert result.exit_code == 0 and "found lying: " in result.output
+    assert result.exit_code == 0 and "rejected: " in result.output
     summary = read_summary(tmp_path / "run")
     assert (summary["status"], summary["rounds"]) == ("finished", 3)
 

@@ -219,8 +219,8 @@ def test_every_rule(play, monkeypatch):
 def test_sign_fd(play, monkeypatch):
     monkeypatch.setattr(sign_fd, "ProcessPoolExecutor", ThreadPoolExecutor)
     _, rows = play(
-        sign_fd, "digits", "--rounds", "2", "--seeds", "1", "--byzantine", "3", "--rules", "sign-mv",
-        "blocks", "--processes", "1",
+        sign_fd, "digits", "--rounds", "2", "--seeds", "1", "--byzantine", "3", "--rules",
+        "sign-mv", "blocks", "--processes", "1",
     )  # fmt: skip
     assert list(rows[0]) == ["attack", "byzantine", "shards", "sign-mv", "blocks"]
     assert [(row["attack"], row["byzantine"], row["shards"]) for row in rows] == [

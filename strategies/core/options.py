@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, wraps
 from typing import Any, Literal, get_args, get_origin
 
@@ -22,6 +22,7 @@ Value = int | float | str | bool
 # Arguments that whoever builds a rule or calls an attack knows: they are no options.
 GIVEN = ("self", "n_byzantine", "seed", "view")
 NOUNS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+STRICT = ConfigDict(strict=True, arbitrary_types_allowed=True)
 BOUNDS = {"gt": "above", "ge": "of at least", "lt": "below", "le": "of at most"}
 
 
@@ -52,12 +53,12 @@ class Option:
     Attributes
     ----------
     owner : str
-        Name of the rule, attack, encoder or partition, such as `signguard`; or empty.
+        Name of the rule, attack, encoder or partition; empty where there is none.
     name : str
-        The argument, such as `min_size`.
+        The argument.
     annotation : type
         As written, with its `Field`; the type of the default where the argument has none.
-    default : int, float, str or bool
+    default : object
         `inspect.Parameter.empty` where a user's own constructor demands a value.
     """
 
@@ -70,10 +71,6 @@ class Option:
     def key(self) -> str:
         """The run-config key: `owner.option`, with hyphens."""
         return f"{self.owner}.{self.name}".lstrip(".").replace("_", "-")
-
-    @cached_property
-    def _field(self) -> FieldInfo:
-        return FieldInfo.from_annotation(self.annotation)
 
     @property
     def help(self) -> str:
@@ -99,8 +96,12 @@ class Option:
         if self.kind not in NOUNS:
             return f"a value of type {getattr(self.kind, '__name__', self.kind)}"
         finite = any(getattr(note, "allow_inf_nan", True) is False for note in self._field.metadata)
-        noun = "a finite number" if finite else NOUNS[self.kind]
-        return noun + _interval(self._bounds)
+        noun, bounds = "a finite number" if finite else NOUNS[self.kind], self._bounds
+        if len(bounds) < 2:
+            return noun + "".join(f" {BOUNDS[sign]} {end:g}" for sign, end in bounds.items())
+        low = f"({bounds['gt']:g}" if "gt" in bounds else f"[{bounds['ge']:g}"
+        high = f"{bounds['lt']:g})" if "lt" in bounds else f"{bounds['le']:g}]"
+        return f"{noun} in {low}, {high}"
 
     @property
     def search(self) -> Range | Choice | None:
@@ -113,6 +114,10 @@ class Option:
         bounds = self._bounds
         return Range(bounds["ge"], bounds["le"]) if {"ge", "le"} <= set(bounds) else None
 
+    @cached_property
+    def _field(self) -> FieldInfo:
+        return FieldInfo.from_annotation(self.annotation)
+
     @property
     def _bounds(self) -> dict[str, Any]:
         notes = self._field.metadata
@@ -120,9 +125,7 @@ class Option:
 
     @cached_property
     def _adapter(self) -> TypeAdapter[Any]:
-        return TypeAdapter(
-            self.annotation, config=ConfigDict(strict=True, arbitrary_types_allowed=True)
-        )
+        return TypeAdapter(self.annotation, config=STRICT)
 
     def check(self, value: Any, label: str | None = None) -> Any:
         """Return the value in the option's type; a whole number will do for a float.
@@ -148,14 +151,6 @@ class Option:
             raise OptionError(f"{label or self.name}: {why}") from None
 
 
-def _interval(bounds: Mapping[str, Any]) -> str:
-    if len(bounds) == 2:
-        low = f"({bounds['gt']:g}" if "gt" in bounds else f"[{bounds['ge']:g}"
-        high = f"{bounds['lt']:g})" if "lt" in bounds else f"{bounds['le']:g}]"
-        return f" in {low}, {high}"
-    return "".join(f" {BOUNDS[sign]} {bound:g}" for sign, bound in bounds.items())
-
-
 @lru_cache(maxsize=256)
 def _parameters(
     constructor: Callable[..., Any], given: tuple[str, ...] = GIVEN
@@ -167,12 +162,11 @@ def _parameters(
         signature = inspect.signature(constructor)
     found = {}
     for p in signature.parameters.values():
-        if p.name in given or p.kind in (p.POSITIONAL_ONLY, p.VAR_POSITIONAL, p.VAR_KEYWORD):
-            continue
-        written = Any if p.annotation is p.empty or isinstance(p.annotation, str) else p.annotation
-        if written is Any and type(p.default) in NOUNS:
-            written = type(p.default)
-        found[p.name] = Option("", p.name, written, p.default)
+        written = type(p.default) if type(p.default) in NOUNS else Any
+        if p.annotation is not p.empty and not isinstance(p.annotation, str):
+            written = p.annotation
+        if p.name not in given and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY):
+            found[p.name] = Option("", p.name, written, p.default)
     return found
 
 
@@ -200,21 +194,12 @@ def options_of(
     >>> option.key, option.default, option.expected
     ('centered-clipping.radius', 10.0, 'a number above 0')
     """
-    return tuple(
-        Option(owner, o.name, o.annotation, o.default)
-        for o in _parameters(constructor, given).values()
-        if type(o.default) in NOUNS
-    )
+    found = _parameters(constructor, given).values()
+    return tuple(replace(o, owner=owner) for o in found if type(o.default) in NOUNS)
 
 
 def checked(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Have each call of a function check the options among its arguments.
-
-    Raises
-    ------
-    OptionError
-        At the first option whose value is outside its range.
-    """
+    """Have each call of a function check the options among its arguments (OptionError)."""
     signature = inspect.signature(function)
 
     @wraps(function)
@@ -229,17 +214,14 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def known(constructor: Callable[..., Any], owner: str, given: Mapping[str, Any]) -> None:
-    """Raise OptionError when a constructor lacks an option of these, or demands another."""
+    """Raise OptionError for an option that the constructor does not take, with those it takes."""
     has = _parameters(constructor)
-    kinds = [p.kind for p in inspect.signature(constructor).parameters.values()]
-    unknown = [n for n in given if n not in has and inspect.Parameter.VAR_KEYWORD not in kinds]
-    if unknown:
-        raise OptionError(
-            f"{owner} has no option {unknown[0]!r}; expected {', '.join(has) or 'none'}"
-        )
-    for option in has.values():
-        if option.default is inspect.Parameter.empty and option.name not in given:
-            raise OptionError(f"{option.name}: expected {option.expected}; got nothing")
+    kinds = {p.kind for p in inspect.signature(constructor).parameters.values()}
+    for name in given if inspect.Parameter.VAR_KEYWORD not in kinds else ():
+        if name not in has:
+            raise OptionError(
+                f"{owner} has no option {name!r}; expected {', '.join(has) or 'none'}"
+            )
 
 
 def settled(
@@ -254,4 +236,7 @@ def settled(
     """
     known(constructor, owner, given)
     has = _parameters(constructor)
+    for option in has.values():
+        if option.default is inspect.Parameter.empty and option.name not in given:
+            raise OptionError(f"{option.name}: expected {option.expected}; got nothing")
     return {name: has[name].check(value) if name in has else value for name, value in given.items()}

@@ -93,7 +93,7 @@ IMPOSSIBLE = [
     ({"model": "text-rnn", "task": "mnist"}, "model: expected auto, fd-cnn, .* got 'text-rnn'"),
     ({"model": "lenet"}, "model: expected one of auto, mlp, .*, or your own as module:function"),
     ({"model": "m:f", "task": "quadratic"}, "model: expected auto, vector; got 'm:f'"),
-    ({"task": "m:f"}, "model: expected the name of one, or module:function, for your own task"),
+    ({"task": "m:f"}, "model: expected a model's name, or module:function, for your own task"),
     ({"loss": "hinge"}, "loss: expected one of cross-entropy, or your own as module:function"),
     ({"loss": "m:f", "task": "quadratic"}, "loss: task='quadratic' has its own"),
     ({"partition": "even"}, "partition: expected one of stratified, shared, .* got 'even'"),

@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "strategies": (),
 }
 MAY_IMPORT_FLOWER = (
-    "app/client_app.py", "app/config/prepare.py", "app/server_app.py", "clients/honest.py",
+    "app/client_app.py", "app/server_app.py", "clients/honest.py",
     "clients/replica.py", "strategies/server/strategy.py", "strategies/server/transport/",
 )  # fmt: skip
 OWN_GENERATORS = {"default_rng", "Generator", "PCG64", "SeedSequence"}

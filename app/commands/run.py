@@ -49,9 +49,9 @@ def run(
     started. 130: it was interrupted.
     """
     from signfed.app.config.pairs import given_keys
-    from signfed.app.config.prepare import asked_for
     from signfed.app.config.simulation import Simulation
     from signfed.app.engines import launch
+    from signfed.app.engines.asked import asked_for
     from signfed.app.engines.prepare import prepare
     from signfed.app.report.closing import print_closing
     from signfed.app.runs import folder as run_folder

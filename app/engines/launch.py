@@ -186,8 +186,8 @@ def run(
     ('finished', 2)
     >>> folder.cleanup()
     """
-    from signfed.app.config.prepare import asked_for
     from signfed.app.config.simulation import Simulation
+    from signfed.app.engines.asked import asked_for
     from signfed.app.engines.local import local_engine
     from signfed.app.engines.prepare import prepare
     from signfed.app.engines.run import execute

@@ -24,6 +24,9 @@ class Plugin:
     name: str
     options: tuple[tuple[str, Any], ...] = ()
 
+    def __hash__(self) -> int:
+        return hash((self.name, repr(self.options)))  # a user's own option may be a list
+
 
 def plugin(values: Mapping[str, Any], kind: str) -> Plugin:
     """The one of this kind that was chosen; its options from its keys, or a user's own from a text.

@@ -167,6 +167,8 @@ def test_an_option_that_an_own_strategy_demands(own):
     with pytest.raises(ConfigError, match=r"strategy-options: appetite: expected .*; got nothing"):
         rule("mine_of_my_own:Hungry")
     rule("mine_of_my_own:Hungry", "appetite=[1, 2]")
+    given = {"strategy": "mine_of_my_own:Hungry", "strategy-options": "appetite=[1, 2]"}
+    assert hash(parse(given)) == hash(parse(given))  # nodes keep what belongs to a config by it
 
 
 def test_an_own_attack_has_options_of_its_own(own):

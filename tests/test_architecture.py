@@ -47,8 +47,8 @@ ROOMS = {
     "app": ("app", "attacks", "clients", *RULES),  # entry points
 }  # fmt: skip
 MAY_IMPORT_FLOWER = (
-    "app/client_app.py", "app/config/prepare.py", "app/server_app.py", "clients/honest.py",
-    "clients/replica.py", "strategies/server/",
+    "app/client_app.py", "app/server_app.py", "clients/honest.py", "clients/replica.py",
+    "strategies/server/",
 )  # fmt: skip
 OWN_GENERATORS = {"default_rng", "Generator", "PCG64", "SeedSequence"}
 GLOBAL_TORCH_RNG = {

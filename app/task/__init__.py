@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from signfed.app.errors import installed
 from signfed.app.task.classification import Classification
 from signfed.app.task.datasets import (
     DIGITS_TRAIN,
@@ -47,7 +48,8 @@ class Task:
         """What a run with this workload minimises. Raises DataMissing and ConfigError."""
         if self.load is None:
             return Quadratic(workload)
-        data = self.load(Path(workload.data_dir).expanduser().absolute(), workload.download)
+        with installed(f"task={workload.task!r}"):
+            data = self.load(Path(workload.data_dir).expanduser().absolute(), workload.download)
         return Classification(workload, data, self.num_classes)
 
 

@@ -15,7 +15,6 @@ from flwr.superlink.grid import HttpGrid
 
 from signfed.app.config.knowledge import check_hosts
 from signfed.app.engines.run import Run, execute
-from signfed.app.runs.folder import INTERRUPTED
 from signfed.app.runs.resuming import lost_memories
 from signfed.strategies.core.options import Value
 
@@ -64,7 +63,7 @@ def run(grid: Grid, run_config: Mapping[str, Value]) -> Path:
         run_config,
         engine,
         reach="colluders" if on_devices else "omniscient",
-        on_start=lambda folder: _at_exit(lambda: folder.close(INTERRUPTED)),
+        on_start=_at_exit,
     )
 
 

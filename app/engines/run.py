@@ -18,21 +18,22 @@ from signfed.app.config.keys import defaults
 from signfed.app.config.knowledge import check_reach
 from signfed.app.config.run_config import RunConfig, build_strategy, check_machine, parse
 from signfed.app.runs import checkpoint
-from signfed.app.runs.checkpoint import Checkpoint
+from signfed.app.runs.claim import new_folder
 from signfed.app.runs.folder import (
+    DIVERGED,
     FAILED,
     FINISHED,
-    INTERRUPTED,
     RunFolder,
     model_sha256,
-    new_path,
     score,
 )
 from signfed.app.runs.resuming import forget_later, resumed
+from signfed.app.runs.saving import Saver
 from signfed.app.runs.scoring import Scorer
 from signfed.app.task import Problem, find_task
 from signfed.attacks import Knowledge
 from signfed.strategies.core.options import Value
+from signfed.strategies.server.federation import DivergedError
 from signfed.strategies.server.strategy import RobustStrategy
 from signfed.strategies.server.training import Observe, State
 
@@ -73,13 +74,15 @@ def execute(
     engine: Engine,
     *,
     reach: Knowledge,
-    on_start: Callable[[RunFolder], None] = lambda folder: None,
+    on_start: Callable[[Callable[[], None]], None] = lambda interrupt: None,
     on_round: OnRound = lambda record: None,
 ) -> Path:
     """One whole run; returns its folder.
 
     reach: the most that an attack can know where the engine runs its clients.
-    on_start: gets the folder before round 1; on_round: each record after it was written.
+    on_start: gets, before round 1, a function that ends the run's files from any thread.
+    on_round: gets each record after it was written; a KeyboardInterrupt from it ends the run
+    exactly there.
     Raises ConfigError before anything is started, and whatever the engine raises (FederationError
     when the nodes fail the run); the folder then says so.
     """
@@ -92,60 +95,52 @@ def execute(
     done, seconds = (last.server_round, last.seconds) if last else (0, 0.0)
     problem = find_task(config.workload.task).problem(config.workload)
     described, path = describe(config, run_config), _path(config)
-    folder = RunFolder(path, described, len(problem.initial()), done=done, seconds=seconds)
+    folder = RunFolder(
+        path, described, len(problem.initial()),
+        done=done if config.resume else None, seconds=seconds,
+    )  # fmt: skip
     log.info("run folder: %s", folder.path)
     if config.resume:
         log.info("goes on after round %d", done)
         forget_later(folder.path, done)
-    on_start(folder)
+    saver = Saver(folder, described["config"], config.checkpoint_every, config.num_rounds)
+    on_start(saver.interrupt)
     strategy.summary()
 
     def write(record: dict[str, Any], state: Callable[[], State]) -> None:
         folder.write_round(record)
-        if is_due(record["round"], config):
-            folder.flush()
-            save(folder, Checkpoint(record["round"], state(), described["config"], folder.seconds))
+        saver.after_round(record["round"], state)
         if "test_loss" in record:
             log.info(
                 "round %d/%d: %s, %d updates received, dropped: %s",
                 record["round"], config.num_rounds, score(record),
                 record["received"], record["dropped"] or "none",
             )  # fmt: skip
-        on_round(record)
+        try:
+            on_round(record)
+        except KeyboardInterrupt:
+            saver.keep(record["round"], state)
+            raise
 
     try:
         liars = config.byzantine_ids
         observe = Scorer(liars, config.workload.num_workers) if liars else None
         start = (done, last.state) if last else None
         parameters = engine(Run(config, strategy, problem, observe, write, start))
+    except DivergedError as error:
+        folder.close(DIVERGED, error=str(error))
+        raise
     except Exception as error:
         with suppress(OSError):  # the disk may be what failed
             folder.close(FAILED, error=f"{type(error).__name__}: {error}")
         raise
     except BaseException:
-        folder.close(INTERRUPTED)
+        saver.interrupt()
         raise
-    folder.close(FINISHED, model_sha256=model_sha256(parameters))
-    log.info("finished: %s", folder.path)
+    status = FINISHED if np.isfinite(parameters).all() else DIVERGED
+    folder.close(status, model_sha256=model_sha256(parameters))
+    log.info("%s: %s", status, folder.path)
     return folder.path
-
-
-def is_due(server_round: int, config: RunConfig) -> bool:
-    """Whether a checkpoint follows this round: every k rounds, and after the last."""
-    every = config.checkpoint_every
-    return server_round == config.num_rounds or (bool(every) and server_round % every == 0)
-
-
-def save(folder: RunFolder, state: Checkpoint) -> None:
-    """Write a checkpoint. Raises OSError that names the last good one when it cannot be written."""
-    try:
-        checkpoint.write(folder.path, state)
-    except OSError as error:
-        whole = checkpoint.list_checkpoints(folder.path)
-        left = f"the last one is whole: {whole[-1]}" if whole else "there is none yet"
-        raise OSError(
-            error.errno, f"no checkpoint after round {state.server_round}: {error.strerror}; {left}"
-        ) from error
 
 
 def describe(config: RunConfig, run_config: Mapping[str, Value]) -> dict[str, Any]:
@@ -170,4 +165,4 @@ def _path(config: RunConfig) -> Path:
         return checkpoint.run_of(Path(config.resume).expanduser())
     if config.out_dir:
         return Path(config.out_dir).expanduser()
-    return new_path(Path.home(), config.workload.task, config.strategy.name, config.attack.name)
+    return new_folder(Path.home(), config.workload.task, config.strategy.name, config.attack.name)

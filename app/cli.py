@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -12,12 +10,12 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from signfed.app.report.closing import print_closing
-from signfed.app.runs import folder as run_folder
-from signfed.app.runs.folder import FAILED, FINISHED, INTERRUPTED
+from signfed.app.config.own_modules import find_own_modules
+from signfed.app.report.closing import print_closing, print_end
+from signfed.app.runs.folder import DIVERGED, FAILED, FINISHED, INTERRUPTED
 
 CONFIG_EXIT = 2
-EXIT_CODES = {FINISHED: 0, FAILED: 1, INTERRUPTED: 130}
+EXIT_CODES = {FINISHED: 0, FAILED: 1, DIVERGED: 1, INTERRUPTED: 130}
 
 
 class Engine(StrEnum):
@@ -58,42 +56,44 @@ def run(
     supernodes: Annotated[int, typer.Option(help="simulated nodes that share the workers")] = 2,
     cpus_per_client: Annotated[int, typer.Option(help="CPUs for one node at work")] = 1,
     gpus_per_client: Annotated[float, typer.Option(help="share of a GPU for one node")] = 0.0,
+    ray_address: Annotated[
+        str | None, typer.Option(help="Ray cluster for the nodes; default: one of its own")
+    ] = None,
 ) -> None:
     """Simulate one federation on this machine; on a CPU the engine does not change the result.
 
-    Exit code 0 only when the run finished. 2: the configuration cannot be, nothing was started.
-    1: the run failed. 130: interrupted.
+    Exit code 0 only when the run finished. 2: the configuration is wrong, nothing was started.
+    1: the run failed or diverged. 130: interrupted by Ctrl-C, SIGTERM or SIGHUP.
     """
-    from signfed.app.config.knowledge import check_reach
     from signfed.app.config.prepare import prepared
     from signfed.app.engines import launch as engines
+    from signfed.app.engines.signals import Interruptible
     from signfed.app.errors import ConfigError
     from signfed.app.task import DataMissing
 
-    sys.path.insert(0, os.getcwd())  # for a strategy of one's own
+    signals = Interruptible()
     try:
-        gpus = gpus_per_client if engine is Engine.flower else None
-        values, checked = prepared(config or [], out_dir, resume, supernodes, gpus)
-        if engine is Engine.flower and checked.byzantine_ids:
-            check_reach(checked.attack, "omniscient")
+        with signals:
+            find_own_modules(Path.cwd())
+            gpus = gpus_per_client if engine is Engine.flower else None
+            values, checked = prepared(config or [], out_dir, resume, supernodes, gpus)
+            path = Path(values["out-dir"])
+            out.print(f"run folder {path}", soft_wrap=True, highlight=False)
+            if engine is Engine.local:
+                status = engines.on_local(values, checked.num_rounds, out, signals)
+            else:
+                federation = (
+                    f"num-supernodes={supernodes} client-resources-num-cpus={cpus_per_client} "
+                    f"client-resources-num-gpus={float(gpus_per_client)}"
+                )
+                status = engines.on_flower(values, federation, checked.num_rounds, out, ray_address)
     except (ConfigError, DataMissing) as error:
         _refuse(error)
-    path = Path(values["out-dir"])
-    out.print(f"run folder {path}", soft_wrap=True, highlight=False)
-    if engine is Engine.local:
-        status = engines.on_local(values, checked.num_rounds, out)
-    else:
-        federation = (
-            f"num-supernodes={supernodes} client-resources-num-cpus={cpus_per_client} "
-            f"client-resources-num-gpus={float(gpus_per_client)}"
-        )
-        status = engines.on_flower(values, federation, checked.num_rounds, out)
-    if status == INTERRUPTED:
-        err.print("[yellow]interrupted[/yellow]")
-    elif status != FINISHED:
-        error = run_folder.read_summary(path).get("error", "see above")
-        err.print(f"[red]the run failed:[/red] {escape(error)}", soft_wrap=True)
+    except KeyboardInterrupt:
+        err.print("[yellow]interrupted before the run began[/yellow]")
+        raise typer.Exit(EXIT_CODES[INTERRUPTED]) from None
     print_closing(out, path, checked.byzantine_ids)
+    print_end(err, path, status)
     raise typer.Exit(EXIT_CODES[status])
 
 
@@ -110,8 +110,8 @@ def score(
     from signfed.app.report.impact import control_of, print_impact
     from signfed.app.task import DataMissing
 
-    sys.path.insert(0, os.getcwd())
     try:
+        find_own_modules(Path.cwd())
         print_impact(out, path, control or control_of(path))
     except (ConfigError, DataMissing) as error:
         _refuse(error)
@@ -137,8 +137,8 @@ def redteam(
     from signfed.app.errors import ConfigError
     from signfed.app.task import DataMissing
 
-    sys.path.insert(0, os.getcwd())
     try:
+        find_own_modules(Path.cwd())
         command(
             given_keys(config or []), strategies, attacks, out_file, out,
             grid=grid, refinements=refinements, seeds=seeds,
@@ -175,8 +175,8 @@ def data(
     from signfed.app.report.holdings import command
     from signfed.app.task import DataMissing
 
-    sys.path.insert(0, os.getcwd())
     try:
+        find_own_modules(Path.cwd())
         command(given_keys(config or []), out_file, out)
     except (ConfigError, DataMissing) as error:
         _refuse(error)

@@ -7,9 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from signfed.app.config.knowledge import check_reach
 from signfed.app.config.run_config import RunConfig, build_strategy, check_machine, parse
 from signfed.app.errors import ConfigError
 from signfed.app.runs import folder as run_folder
+from signfed.app.runs.claim import existing_folder, new_folder
 from signfed.app.runs.resuming import earlier, resumed
 from signfed.app.task import find_task
 
@@ -23,7 +25,10 @@ def prepared(
     supernodes: int,
     gpus_per_client: float | None,
 ) -> tuple[dict[str, Any], RunConfig]:
-    """Everything that can be found wrong before anything is started."""
+    """Everything that can be found wrong before anything is started; the folder is made last.
+
+    gpus_per_client: of simulated nodes; None where there are none.
+    """
     values = given_keys(config)
     if out_dir is not None:
         if "out-dir" in values:
@@ -40,13 +45,19 @@ def prepared(
         )
     build_strategy(checked)
     check_machine(checked, gpus_per_client)
+    if checked.byzantine_ids and gpus_per_client is not None:
+        check_reach(checked.attack, "omniscient")
     last = resumed(checked, values)
     # Flower's processes run elsewhere: no path may be relative.
     values["data-dir"] = str(Path(workload.data_dir).expanduser().resolve())
     find_task(workload.task).problem(replace(workload, data_dir=values["data-dir"]))
-    named = checked.out_dir and Path(checked.out_dir).expanduser()
     labels = (workload.task, checked.strategy.name, checked.attack.name)
-    values["out-dir"] = str((named or run_folder.new_path(Path.cwd(), *labels)).resolve())
+    path = (
+        existing_folder(Path(checked.out_dir).expanduser())
+        if checked.out_dir
+        else new_folder(Path.cwd(), *labels)
+    )
+    values["out-dir"] = str(path.resolve())
     if checked.resume:
         run_folder.reopen(Path(values["out-dir"]), last.server_round if last else 0)
     return values, checked

@@ -13,6 +13,7 @@ from signfed.app.config.knowledge import fitting_attack
 from signfed.app.config.plugins import Plugin, encoder_options, new_strategy, plugin
 from signfed.app.config.workload import workload_of
 from signfed.app.errors import ConfigError
+from signfed.app.runs.claim import FLOWER_LOG
 from signfed.app.task import Workload, find_task
 from signfed.clients import ENCODERS, Encoder
 from signfed.strategies.core.options import Value
@@ -158,8 +159,10 @@ def check_machine(config: RunConfig, gpus_per_client: float | None = None) -> No
         raise ConfigError("device='cuda': expected --gpus-per-client above 0, or clients see none")
     if device == "cpu" and gpus_per_client:
         raise ConfigError("device='cpu': expected no --gpus-per-client, or device='auto'")
-    path = Path(config.out_dir)
-    if not config.resume and config.out_dir and path.exists() and any(path.iterdir()):
+    path = Path(config.out_dir).expanduser()
+    if config.resume or not config.out_dir or not path.is_dir():
+        return
+    if any(file.name != FLOWER_LOG for file in path.iterdir()):
         raise ConfigError(f"out-dir: expected a new or empty folder; {path} has files in it")
 
 

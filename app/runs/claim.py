@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from datetime import datetime
-from itertools import count
 from pathlib import Path
 
 from signfed.app.errors import ConfigError
@@ -25,17 +25,21 @@ def new_folder(parent: Path, *labels: str) -> Path:
         When nothing can be created there.
     """
     stem = "-".join((datetime.now().strftime("%Y%m%d-%H%M%S"), *labels)).replace(":", "-")
-    for i in count():
-        path = parent / RUNS / (f"{stem}-{i}" if i else stem)
-        try:
-            path.mkdir(parents=True)
-        except FileExistsError:
-            if not path.exists():  # what exists is a file in place of `signfed-runs`
-                raise _unusable(path, "a file is in the way") from None
-        except OSError as error:
-            raise _unusable(path, error.strerror) from error
-        else:
-            return path
+    names = itertools.chain([stem], (f"{stem}-{i}" for i in itertools.count(1)))
+    return next(path for name in names if _made(path := parent / RUNS / name))
+
+
+def _made(path: Path) -> bool:
+    """Whether the folder was made here; False where it exists, as another run's."""
+    try:
+        path.mkdir(parents=True)
+    except FileExistsError:
+        if not path.is_dir():
+            raise _unusable(path, "a file is in the way") from None
+        return False
+    except OSError as error:
+        raise _unusable(path, error.strerror) from error
+    return True
 
 
 def existing_folder(path: Path) -> Path:
@@ -113,7 +117,7 @@ def _locked(folder: int) -> bool:
     return True
 
 
-def _unusable(path: Path, reason: str) -> ConfigError:
+def _unusable(path: Path, reason: str | None) -> ConfigError:
     return ConfigError(
         f"out-dir: cannot create the run folder {path}: {reason}; choose another with --out"
     )

@@ -46,11 +46,14 @@ class Traffic:
 
     def __init__(self, n_parameters: int) -> None:
         self._n_parameters = n_parameters
+        self._forget()
+
+    def _forget(self) -> None:
         self._up_bytes = self._up_count = self._down_bytes = self._down_count = 0
 
     def add(self, record: Mapping[str, Any]) -> None:
         if record["round"] == 2:
-            self.__init__(self._n_parameters)
+            self._forget()
         self._up_bytes += record["uplink_bytes"]
         self._up_count += record["received"] + sum(record["dropped"].values())
         self._down_bytes += record["downlink_bytes"]
@@ -192,7 +195,11 @@ def keep_rounds(path: Path, done: int) -> list[dict[str, Any]]:
 
 
 def reopen(path: Path, done: int) -> None:
-    """A run goes on after its first `done` rounds: whoever follows it sees that it is running."""
+    """A run goes on after its first `done` rounds: whoever follows it sees that it is running.
+
+    Raises ConfigError when it is under way.
+    """
+    Writer(path).release()
     keep_rounds(path, done)
     set_status(path, RUNNING)
 

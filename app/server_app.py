@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from flwr.serverapp import Grid, ServerApp
 from flwr.superlink.grid import HttpGrid
 
 from signfed.app.config.knowledge import check_hosts
+from signfed.app.engines import guard
 from signfed.app.engines.run import Run, execute
 from signfed.app.runs.resuming import lost_memories
 from signfed.strategies.core.options import Value
@@ -67,8 +69,8 @@ def run(grid: Grid, run_config: Mapping[str, Value]) -> Path:
     )
 
 
-def _at_exit(handler: Callable[[], None]) -> None:
-    """Have Flower call `handler` when a signal (`flwr stop`, Ctrl-C) ends this process.
+def _at_exit(interrupt: Callable[[], None]) -> None:
+    """Have Flower call `interrupt` when a signal (`flwr stop`, Ctrl-C) ends this process.
 
     The ServerApp's thread gets no exception then. Flower's hook is private: without it, a stopped
     run's folder says "running".
@@ -77,4 +79,10 @@ def _at_exit(handler: Callable[[], None]) -> None:
         from flwr.supercore.exit import add_exit_handler
     except ImportError:
         return
+
+    def handler() -> None:
+        interrupt()
+        if guard.MARK in os.environ:  # all of Flower ends: nothing is left for its own handlers
+            os._exit(0)
+
     add_exit_handler(handler)

@@ -9,6 +9,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from signfed.app.engines import guard
+
 BIN = Path(sys.executable).parent
 # Ray's socket paths, `ray/session_.../sockets/plasma_store`, may have 107 characters in all.
 LONGEST_HOME = 32
@@ -39,6 +41,7 @@ def environment(home: Path, ray_address: str | None = None) -> dict[str, str]:
     no_proxy = _with_loopback(given.get("no_proxy") or given.get("NO_PROXY") or "")
     own = {
         "FLWR_HOME": str(home),
+        guard.MARK: "1",
         "RAY_TMPDIR": str(home),
         "PATH": os.pathsep.join([str(BIN), given.get("PATH", "")]),
         "PYTHONPATH": os.pathsep.join([os.getcwd(), given.get("PYTHONPATH", "")]),

@@ -23,20 +23,26 @@ from pathlib import Path
 import psutil
 
 QUICK = b"q"
+MARK = "SIGNFED_GUARDED"  # environment variable of what a guard will end
 SERVER = "flwr-simulation"  # Flower's process that runs the ServerApp
 SAVE_TIME = 4.0  # seconds for the server to save the state; in all, less than ten must pass
-END_TIME = 1.5  # seconds for all others to end before they are killed
+END_TIME = 1.0  # seconds for all others to end before they are killed
+LOOK = 0.05  # seconds between two looks
 LONGEST = 8.0  # seconds of looking for processes that are started while others are killed
 
 
 def of_home(home: str) -> list[psutil.Process]:
-    """All processes of this user that have this FLWR_HOME."""
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error, OSError):
-            if process.pid != os.getpid() and process.environ().get("FLWR_HOME") == home:
-                found.append(process)
-    return found
+    """All processes of this user that have this FLWR_HOME, or a file below it open."""
+    return [p for p in psutil.process_iter() if p.pid != os.getpid() and _belongs(p, home)]
+
+
+def _belongs(process: psutil.Process, home: str) -> bool:
+    with suppress(psutil.Error, OSError):
+        if process.environ().get("FLWR_HOME") == home:
+            return True
+        # Ray's processes write their titles over their environment; their logs are below HOME.
+        return any(file.path.startswith(home + os.sep) for file in process.open_files())
+    return False
 
 
 def end(home: str, *, quick: bool) -> None:
@@ -45,14 +51,27 @@ def end(home: str, *, quick: bool) -> None:
         servers = [process for process in of_home(home) if _runs_server(process)]
         # Ray takes SIGTERM for itself; on SIGINT Flower calls what the ServerApp registered.
         _send(servers, signal.SIGINT)
-        psutil.wait_procs(servers, timeout=SAVE_TIME)
+        _wait(servers, SAVE_TIME)
     everyone = of_home(home)
     _send(everyone, signal.SIGTERM)
-    psutil.wait_procs(everyone, timeout=END_TIME)
+    _wait(everyone, END_TIME)
     deadline = time.monotonic() + LONGEST
     while (left := of_home(home)) and time.monotonic() < deadline:
         _send(left, signal.SIGKILL)
-        psutil.wait_procs(left, timeout=0.2)
+        _wait(left, 0.2)
+
+
+def _wait(processes: list[psutil.Process], seconds: float) -> None:
+    """Until all have ended; one that its parent has not yet taken note of has ended, too."""
+    deadline = time.monotonic() + seconds
+    while any(map(_lives, processes)) and time.monotonic() < deadline:
+        time.sleep(LOOK)
+
+
+def _lives(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _runs_server(process: psutil.Process) -> bool:

@@ -15,6 +15,7 @@ from flwr.serverapp import Grid, ServerApp
 from flwr.superlink.grid import HttpGrid
 
 from signfed.app.config.knowledge import check_hosts
+from signfed.app.config.own_modules import check_names
 from signfed.app.engines import guard
 from signfed.app.engines.run import Run, execute
 from signfed.app.runs.resuming import lost_memories
@@ -29,6 +30,7 @@ def main(grid: Grid, context: Context) -> None:
     """The ServerApp of `flwr run`."""
     logging.basicConfig(format="%(message)s")
     logging.getLogger("signfed").setLevel(logging.INFO)
+    check_names(Path.cwd())  # Ray's processes look for modules there
     run(grid, context.run_config)
 
 

@@ -25,6 +25,7 @@ from uuid import uuid4
 import numpy as np
 from flwr.app import Array, ArrayRecord, Message
 from flwr.serverapp import Grid
+from flwr.supercore.task_identity import TaskIdentity
 
 from benchmarks.common import report
 from signfed.clients import ENCODERS
@@ -33,11 +34,14 @@ from signfed.strategies.server.federation import Federation, Participation
 from signfed.strategies.server.optimizer import Step
 from signfed.strategies.server.transport import wire
 
+# Outside a Flower runtime a Message can be made only once these are set.
+TaskIdentity.task_id = TaskIdentity.run_id = TaskIdentity.node_id = 1
+
 NODES = 10
 ROWS = dict.fromkeys(("sign-fd", "signguard", "signguard-sim", "signguard-dist"), 8)
 ROWS |= {"bulyan": 10, "centered-clipping": 5}
 CASES = {
-    "sign-mv": {}, "sign-fd": {}, "sign-fd, alg1": {"crossover": "alg1", "initial_rounds": 2},
+    "sign-mv": {}, "sign-fd": {}, "sign-fd, alg1": {"estimator": "alg1", "initial_rounds": 2},
 } | {name: {} for name in STRATEGIES if name not in ("sign-mv", "sign-fd", "election")}  # fmt: skip
 
 

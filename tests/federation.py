@@ -8,12 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from signfed.app.client_app import app as client_app
+from signfed.app.engines.local import local_engine
+from signfed.app.engines.run import execute
 from signfed.app.runs.folder import read_rounds, read_summary
 from signfed.app.server_app import run
 from tests.grid import InProcessGrid, Tamper
 
 # Both phases of sign-fd within a second.
-SHORT = {"num-rounds": 6, "evaluate-every": 3, "crossover": "alg1", "initial-rounds": 3}
+SHORT = {
+    "num-rounds": 6, "evaluate-every": 3,
+    "sign-fd.estimator": "alg1", "sign-fd.initial-rounds": 3,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ class Outcome:
 def config_for(path: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     short = dict(SHORT)
     if config.get("strategy", "sign-fd") != "sign-fd":
-        del short["crossover"], short["initial-rounds"]
+        del short["sign-fd.estimator"], short["sign-fd.initial-rounds"]
     return short | dict(config) | {"out-dir": str(path)}
 
 
@@ -41,9 +46,19 @@ def federate(
     path: Path, *, nodes: int = 1, tamper: Mapping[int, Tamper] | None = None, **keys: Any
 ) -> Outcome:
     """One run; `num_rounds=3` stands for the key num-rounds."""
-    config = config_for(path, {key.replace("_", "-"): value for key, value in keys.items()})
+    config = config_for(path, _named(keys))
     run(InProcessGrid(client_app, nodes, config, tamper), config)
     return outcome(path)
+
+
+def in_process(path: Path, **keys: Any) -> Outcome:
+    """The same run on the local engine: the same bits, and faster."""
+    execute(config_for(path, _named(keys)), local_engine, reach="server")
+    return outcome(path)
+
+
+def _named(keys: Mapping[str, Any]) -> dict[str, Any]:
+    return {key.replace("_", "-"): value for key, value in keys.items()}
 
 
 def outcome(path: Path) -> Outcome:

@@ -99,12 +99,12 @@ class RunFolder:
         """
         self.path = path
         path.mkdir(parents=True, exist_ok=True)
+        if done is None:
+            create_first(path / "config.json", json_text(config))
         self._writer = Writer(path)
         for draft in path.glob("*.tmp"):  # of a writer that was killed
             draft.unlink(missing_ok=True)
-        if done is None:
-            create_first(path / "config.json", json_text(config))
-        else:
+        if done is not None:
             write_json(path / "config.json", config)
         self._started = time.monotonic() - seconds
         kept = keep_rounds(path, done or 0)

@@ -35,7 +35,7 @@ def test_two_runs_side_by_side_where_everything_around_them_is_hostile(tmp_path)
     cwd = tmp_path / """it's "here" \U0001f600"""
     (cwd / "app").mkdir(parents=True)
     for name in ("app/__init__.py", "attacks.py", "strategies.py", "clients.py", "app.py"):
-        (cwd / name).write_text("raise ImportError('a user\'s own file')")
+        (cwd / name).write_text("raise ImportError('a user's own file')")
     long_tmp = tmp_path / ("t" * 84)
     long_tmp.mkdir()
     around = {
@@ -126,9 +126,7 @@ def test_a_signal_ends_everything_and_the_run_goes_on_from_there(tmp_path, name)
         assert last_line(output) == f"interrupted: go on: signfed run --resume '{path}'"
 
     total = len(rounds) + 2  # on the other engine: the same bits
-    again = start(
-        tmp_path, "--engine", "local", "--resume", str(path), "-c", f"num-rounds={total}"
-    )
+    again = start(tmp_path, "--engine", "local", "--resume", str(path), "-c", f"num-rounds={total}")
     output, _ = again.communicate()
     assert again.returncode == 0, output
     whole = {"num_byzantine": 3, "batch_size": 8, "num_rounds": total}
@@ -153,8 +151,7 @@ CONFIG = {"num-rounds": 200, "evaluate-every": 200, "strategy": "sign-mv", "num-
           "lr": 0.003, "round-timeout": 10.0, "quorum": 0.3, "out-dir": path}
 
 
-def await_the_end_of(round):
-    """The reply comes late, however busy the machine is."""
+def await_the_end_of(round):  # the reply comes late, however busy the machine is
     for _ in range(600):
         if len((Path(path) / "rounds.jsonl").read_text().splitlines()) >= round:
             return

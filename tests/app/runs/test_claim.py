@@ -81,7 +81,8 @@ def test_a_second_writer_waits_and_is_refused(monkeypatch, tmp_path):
 
 @pytest.mark.skipif(os.name != "posix", reason="needs flock")
 def test_a_writer_that_is_killed_leaves_its_place(tmp_path):
-    code = "import sys, signfed.app.runs.claim as c; w = c.Writer(sys.argv[1]); print(1, flush=1); input()"
+    code = "import sys; from signfed.app.runs.claim import Writer; w = Writer(sys.argv[1]); "
+    code += "print(1, flush=True); input()"
     process = subprocess.Popen(
         [sys.executable, "-c", code, tmp_path],
         cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,

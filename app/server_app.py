@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -13,9 +14,10 @@ from flwr.serverapp import Grid, ServerApp
 from flwr.superlink.grid import HttpGrid
 
 from signfed.app.config.knowledge import check_hosts
+from signfed.app.config.own_modules import check_names
+from signfed.app.engines import guard
 from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import Run, execute
-from signfed.app.runs.folder import INTERRUPTED
 from signfed.app.runs.resuming import lost_memories
 from signfed.strategies.core.options import Value
 
@@ -28,6 +30,7 @@ def main(grid: Grid, context: Context) -> None:
     """The ServerApp of `flwr run`."""
     logging.basicConfig(format="%(message)s")
     logging.getLogger("signfed").setLevel(logging.INFO)
+    check_names(Path.cwd())  # Ray's processes look for modules there
     run(grid, context.run_config)
 
 
@@ -57,12 +60,12 @@ def run(grid: Grid, run_config: Mapping[str, Value]) -> Path:
     return execute(
         prepare(run_config, reach="colluders" if on_devices else "omniscient"),
         engine,
-        on_start=lambda folder: _at_exit(lambda: folder.close(INTERRUPTED)),
+        on_start=_at_exit,
     )
 
 
-def _at_exit(handler: Callable[[], None]) -> None:
-    """Have Flower call `handler` when a signal (`flwr stop`, Ctrl-C) ends this process.
+def _at_exit(interrupt: Callable[[], None]) -> None:
+    """Have Flower call `interrupt` when a signal (`flwr stop`, Ctrl-C) ends this process.
 
     The ServerApp's thread gets no exception then. Flower's hook is private: without it, a stopped
     run's folder says "running".
@@ -71,4 +74,10 @@ def _at_exit(handler: Callable[[], None]) -> None:
         from flwr.supercore.exit import add_exit_handler
     except ImportError:
         return
+
+    def handler() -> None:
+        interrupt()
+        if guard.MARK in os.environ:  # all of Flower ends: nothing is left for its own handlers
+            os._exit(0)
+
     add_exit_handler(handler)

@@ -25,6 +25,7 @@ from uuid import uuid4
 import numpy as np
 from flwr.app import Array, ArrayRecord, Message
 from flwr.serverapp import Grid
+from flwr.supercore.task_identity import TaskIdentity
 
 import tests.grid  # noqa: F401 - outside Flower, messages can be made only with it
 from benchmarks.common import report
@@ -33,6 +34,9 @@ from signfed.strategies.registry import STRATEGIES, build
 from signfed.strategies.server.federation import Federation, Participation
 from signfed.strategies.server.optimizer import Step
 from signfed.strategies.server.transport import wire
+
+# Outside a Flower runtime a Message can be made only once these are set.
+TaskIdentity.task_id = TaskIdentity.run_id = TaskIdentity.node_id = 1
 
 NODES = 10
 ROWS = dict.fromkeys(("sign-fd", "signguard", "signguard-sim", "signguard-dist"), 8)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
+from signfed.app.config.own_modules import find_own_modules
 from signfed.app.errors import ConfigError
 
 CONFIG_EXIT = 2
@@ -28,8 +28,8 @@ def refusing() -> Iterator[None]:
 
     Within it modules of the folder where the command was started can be imported.
     """
-    sys.path.insert(0, os.getcwd())
     try:
+        find_own_modules(Path.cwd())
         yield
     except ValueError as error:
         from signfed.app.task import DataMissing  # slow, and only here

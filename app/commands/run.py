@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from signfed.app.commands.common import RunConfigOption, err, out, refusing
+
+EXIT_CODES = {"finished": 0, "failed": 1, "diverged": 1, "interrupted": 130}
 
 
 class Engine(StrEnum):
@@ -42,47 +43,52 @@ def run(
     gpus_per_client: Annotated[
         float, typer.Option(help="share of a GPU for one node (flower)")
     ] = 0.0,
+    ray_address: Annotated[
+        str | None, typer.Option(help="Ray cluster for the nodes; default: one of its own (flower)")
+    ] = None,
 ) -> None:
     """Run one federation on this machine; on a CPU the engine does not change the result.
 
-    Exit code 0: the run finished. 1: it failed. 2: the configuration is wrong and nothing was
-    started. 130: it was interrupted.
+    Exit code 0: the run finished. 1: it failed or diverged. 2: the configuration is wrong and
+    nothing was started. 130: it was interrupted, by Ctrl-C, SIGTERM or SIGHUP.
     """
     from signfed.app.config.pairs import given_keys
     from signfed.app.config.simulation import Simulation
     from signfed.app.engines import launch
     from signfed.app.engines.asked import asked_for
     from signfed.app.engines.prepare import prepare
-    from signfed.app.report.closing import print_closing
+    from signfed.app.engines.signals import Interruptible
+    from signfed.app.report.closing import print_closing, print_end
     from signfed.app.runs import folder as run_folder
 
-    exit_codes = {run_folder.FINISHED: 0, run_folder.FAILED: 1, run_folder.INTERRUPTED: 130}
     simulation = None
-    with refusing():
-        if engine is Engine.flower:
-            simulation = Simulation(supernodes, cpus_per_client, gpus_per_client)
-        values = asked_for(given_keys(config or []), out_dir, resume)
-        prepared = prepare(
-            values,
-            reach="omniscient" if simulation else "server",
-            simulation=simulation,
-            parent=Path.cwd(),
-        )
-    path, byzantine_ids = prepared.path, prepared.config.byzantine_ids
-    out.print(f"run folder {path}", soft_wrap=True, highlight=False)
-    if simulation is None:
-        status = launch.on_local(prepared, out)
-    else:
-        num_rounds = prepared.config.num_rounds
-        if prepared.config.resume:
-            run_folder.reopen(path, prepared.done)
-        del prepared  # the data are loaded again where they are needed
-        values["out-dir"] = str(path)
-        status = launch.on_flower(values, simulation.federation, num_rounds, out)
-    if status == run_folder.INTERRUPTED:
-        err.print("[yellow]interrupted[/yellow]")
-    elif status != run_folder.FINISHED:
-        error = run_folder.read_summary(path).get("error", "see above")
-        err.print(f"[red]the run failed:[/red] {escape(error)}", soft_wrap=True)
+    signals = Interruptible()
+    try:
+        with signals, refusing():
+            if engine is Engine.flower:
+                simulation = Simulation(supernodes, cpus_per_client, gpus_per_client)
+            values = asked_for(given_keys(config or []), out_dir, resume)
+            prepared = prepare(
+                values,
+                reach="omniscient" if simulation else "server",
+                simulation=simulation,
+                parent=Path.cwd(),
+            )
+            path, byzantine_ids = prepared.path, prepared.config.byzantine_ids
+            out.print(f"run folder {path}", soft_wrap=True, highlight=False)
+            if simulation is None:
+                status = launch.on_local(prepared, out, signals)
+            else:
+                num_rounds = prepared.config.num_rounds
+                if prepared.config.resume:
+                    run_folder.reopen(path, prepared.done)
+                del prepared  # the data are loaded again where they are needed
+                values["out-dir"] = str(path)
+                federation = simulation.federation
+                status = launch.on_flower(values, federation, num_rounds, out, ray_address)
+    except KeyboardInterrupt:
+        err.print("[yellow]interrupted before the run began[/yellow]")
+        raise typer.Exit(EXIT_CODES[run_folder.INTERRUPTED]) from None
     print_closing(out, path, byzantine_ids)
-    raise typer.Exit(exit_codes[status])
+    print_end(err, path, status)
+    raise typer.Exit(EXIT_CODES[status])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from signfed.app.config.keys import check_values, shared
 from signfed.app.config.knowledge import fitting_attack
@@ -159,7 +158,7 @@ def build_strategy(config: RunConfig) -> RobustStrategy:
 
 
 def check_machine(config: RunConfig) -> None:
-    """Raise ConfigError when this machine lacks the device, or the run folder is taken."""
+    """Raise ConfigError when this machine lacks the device."""
     import torch
 
     device, gpu = config.workload.device, torch.cuda.is_available()
@@ -169,9 +168,6 @@ def check_machine(config: RunConfig) -> None:
         )
     if config.workload.precision == "tf32" and (device == "cpu" or not gpu):
         raise ConfigError("precision='tf32': expected a GPU; use float32 or bfloat16")
-    path = Path(config.out_dir).expanduser()
-    if not config.resume and config.out_dir and path.exists() and any(path.iterdir()):
-        raise ConfigError(f"out-dir: expected a new or empty folder; {path} has files in it")
 
 
 def _check_together(keys: Shared) -> None:

@@ -1,9 +1,8 @@
-"""A run on this machine with a progress bar: through Flower, or as a fleet."""
+"""A run on this machine with a progress bar: through Flower, or in this process."""
 
 from __future__ import annotations
 
 import re
-import shutil
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -15,15 +14,21 @@ from typing import TYPE_CHECKING, Any, Literal
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from signfed.app.engines.signals import Interruptible
 from signfed.app.errors import ConfigError
 from signfed.app.runs import folder as run_folder
+from signfed.app.runs.claim import FLOWER_LOG, create_first
 from signfed.app.runs.folder import FAILED, FINISHED, INTERRUPTED, RUNNING
 
 if TYPE_CHECKING:
     from signfed.app.engines.prepare import Prepared
     from signfed.strategies.core.options import Value
 
-EXCEPTION = re.compile(r"\s*[\w.]*(Error|Exception): ")
+# "torch.OutOfMemoryError: ...", "ERROR :  ray.exceptions.ActorDiedError(...)"
+EXCEPTION = re.compile(r"(?:\w+ : *)?([A-Za-z_][\w.]*(?:Error|Exception)(?:[:(].*)?)$")
+COLOUR = re.compile("\x1b\\[[0-9;]*m")
+# Flower's own words for whatever happened: the reason is another line.
+NO_REASON = re.compile("An error was encountered|Simulation Runtime crashed")
 POLL = 0.2  # seconds between two looks into the run folder
 FLOWER_CHECK = 30.0  # seconds between two questions to Flower, each of which starts a process
 
@@ -50,80 +55,96 @@ def rounds_bar(num_rounds: int, console: Console) -> Any:
         yield show
 
 
-def on_local(prepared: Prepared, console: Console) -> str:
+def on_local(prepared: Prepared, console: Console, signals: Interruptible) -> str:
     """All workers in this process; returns the run's status."""
     from signfed.app.engines.local import local_engine
     from signfed.app.engines.run import execute
 
-    path = prepared.path
+    path, said = prepared.path, ""
     try:
         with rounds_bar(prepared.config.num_rounds, console) as show:
-            execute(prepared, local_engine, on_round=show)
+
+            def on_round(record: dict[str, Any]) -> None:
+                show(record)
+                signals.between_rounds()
+
+            execute(prepared, local_engine, on_round=on_round)
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return _ended(path, INTERRUPTED, "", console)
     except Exception as error:
+        said = f"{type(error).__name__}: {error}"
         with suppress(OSError):
             (path / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
-        if run_folder.read_summary(path).get("status") == RUNNING:  # a full disk takes no word
-            console.print(f"{type(error).__name__}: {error}", style="red", soft_wrap=True)
-            return FAILED
-    return run_folder.read_summary(path)["status"]
+    return _ended(path, FAILED, said, console)
 
 
-def on_flower(values: Mapping[str, Any], federation: str, num_rounds: int, console: Console) -> str:
+def on_flower(
+    values: Mapping[str, Any],
+    federation: str,
+    num_rounds: int,
+    console: Console,
+    ray_address: str | None = None,
+) -> str:
     """A Flower of its own, followed through the run folder; returns the run's status.
 
     federation: Flower's federation config, "num-supernodes=2 client-resources-num-cpus=1 ...".
+    Raises ConfigError when another run has just taken the folder.
     """
-    from signfed.app.engines.superlink import FlowerError, LocalFlower
+    from signfed.app.engines.environment import FlowerError
+    from signfed.app.engines.superlink import LocalFlower
 
-    path, said = Path(values["out-dir"]), ""
+    path = Path(values["out-dir"])
+    log = path / FLOWER_LOG
+    if not values.get("resume"):
+        create_first(log, "")
     try:
-        with LocalFlower() as flower:
-            try:
-                run_id = flower.submit(values, federation)
-                status = _follow(path, num_rounds, lambda: flower.status(run_id), console)
-            finally:
-                if flower.log.exists():
-                    said = _last_error(flower.log)
-                    with suppress(OSError):
-                        path.mkdir(parents=True, exist_ok=True)
-                        shutil.copy(flower.log, path / "flower.log")
+        with LocalFlower(log, ray_address) as flower:
+            run_id = flower.submit(values, federation)
+            _follow(path, num_rounds, lambda: flower.status(run_id), console)
     except KeyboardInterrupt:
-        run_folder.set_status(path, INTERRUPTED)
-        return INTERRUPTED
-    except FlowerError as error:
-        run_folder.set_status(path, FAILED, str(error))
-        return FAILED
-    if status != FINISHED and run_folder.read_summary(path).get("status") in (None, RUNNING):
-        error = f"{said or 'the run ended early'}; see {path / 'flower.log'}"
-        try:
-            run_folder.set_status(path, FAILED, error)
-        except OSError:  # a full disk takes no word
-            console.print(error, style="red", soft_wrap=True)
-    return FINISHED if status == FINISHED else FAILED
+        return _ended(path, INTERRUPTED, "", console)
+    except (FlowerError, OSError) as error:
+        return _ended(path, FAILED, str(error), console)
+    return _ended(path, FAILED, f"{last_error(log) or 'the run ended early'}; see {log}", console)
 
 
-def _last_error(log: Path) -> str:
+def _ended(path: Path, status: str, error: str, console: Console) -> str:
+    """The status in the run folder; this one where whoever wrote the folder could not say."""
+    found = run_folder.read_summary(path).get("status", RUNNING)
+    if found != RUNNING:
+        return found
+    try:
+        run_folder.set_status(path, status, error or None)
+    except OSError as problem:  # a full disk takes no word
+        console.print(error or str(problem), style="red", markup=False, soft_wrap=True)
+    return status
+
+
+def last_error(log: Path) -> str:
     """The last line of a log that names an exception; empty if none does."""
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return next((line.strip() for line in reversed(lines) if EXCEPTION.match(line)), "")
+    with suppress(OSError):
+        lines = COLOUR.sub("", log.read_text(encoding="utf-8", errors="replace")).splitlines()
+        found = [match[1] for line in lines if (match := EXCEPTION.match(line.strip()))]
+        return next((line for line in reversed(found) if not NO_REASON.search(line)), "")
+    return ""
 
 
-def _follow(path: Path, num_rounds: int, flower_status: Callable[[], str], console: Console) -> str:
-    """Show the rounds as they are written, until the run is over; returns its status."""
+def _follow(
+    path: Path, num_rounds: int, flower_status: Callable[[], str], console: Console
+) -> None:
+    """Show the rounds as they are written, until the run is over."""
     reader, asked = run_folder.RoundsReader(path), time.monotonic()
     with rounds_bar(num_rounds, console) as show:
         while True:
-            status = run_folder.read_summary(path).get("status", RUNNING)
+            over = run_folder.read_summary(path).get("status", RUNNING) != RUNNING
             for record in reader.new():
                 show(record)
-            if status != RUNNING:
-                return status
+            if over:
+                return
             if time.monotonic() - asked > FLOWER_CHECK:
                 asked = time.monotonic()
                 if flower_status().startswith("finished"):
-                    return run_folder.read_summary(path).get("status", FAILED)
+                    return
             time.sleep(POLL)
 
 
@@ -188,10 +209,10 @@ def run(
     """
     from signfed.app.config.simulation import Simulation
     from signfed.app.engines.asked import asked_for
+    from signfed.app.engines.environment import FlowerError
     from signfed.app.engines.local import local_engine
     from signfed.app.engines.prepare import prepare
     from signfed.app.engines.run import execute
-    from signfed.app.engines.superlink import FlowerError
 
     values, here = asked_for(config or {}), Path.cwd()
     if engine == "local":
@@ -209,7 +230,7 @@ def run(
     status = on_flower(values, simulation.federation, num_rounds, Console(quiet=True))
     if status == INTERRUPTED:
         raise KeyboardInterrupt
-    if status == FAILED:
+    if status != FINISHED:
         raise FlowerError(
             run_folder.read_summary(path).get("error") or f"the run failed; see {path}"
         )

@@ -12,7 +12,7 @@ from signfed.app.config.simulation import Simulation
 from signfed.app.errors import ConfigError
 from signfed.app.runs import checkpoint
 from signfed.app.runs.checkpoint import Checkpoint
-from signfed.app.runs.folder import new_path
+from signfed.app.runs.claim import FLOWER_LOG, existing_folder, new_folder
 from signfed.app.runs.resuming import resumed
 from signfed.app.task import Problem, find_task
 from signfed.attacks import Knowledge
@@ -35,7 +35,7 @@ class Prepared:
     problem : Problem
         Model and data, loaded.
     path : Path
-        The run folder, which is not made yet.
+        The run folder: made, and empty but for what a run that goes on left.
     resume : Checkpoint or None
         What the run goes on from.
     """
@@ -60,7 +60,7 @@ def prepare(
     simulation: Simulation | None = None,
     parent: Path | None = None,
 ) -> Prepared:
-    """Check a run config, build its rule and load its data; nothing is started.
+    """Check a run config, build its rule, load its data, make its folder; nothing is started.
 
     Parameters
     ----------
@@ -88,18 +88,30 @@ def prepare(
     except ValueError as error:
         raise ConfigError(str(error)) from None
     check_machine(config)
+    _check_free(config)
     if simulation:
         simulation.check(config)
     if config.byzantine_ids:
         check_reach(config.attack, reach)
     last = resumed(config, given)
     problem = find_task(config.workload.task).problem(config.workload)
-    return Prepared(given, config, strategy, problem, _path(config, parent or Path.home()), last)
+    path = _claimed(config, parent or Path.home())  # last: nothing is left of a run that is refused
+    return Prepared(given, config, strategy, problem, path, last)
 
 
-def _path(config: RunConfig, parent: Path) -> Path:
+def _claimed(config: RunConfig, parent: Path) -> Path:
     if config.resume:
         return checkpoint.run_of(Path(config.resume).expanduser())
-    if config.out_dir:
-        return Path(config.out_dir).expanduser()
-    return new_path(parent, config.workload.task, config.strategy.name, config.attack.name)
+    if not config.out_dir:
+        labels = (config.workload.task, config.strategy.name, config.attack.name)
+        return new_folder(parent, *labels)
+    return existing_folder(Path(config.out_dir).expanduser())
+
+
+def _check_free(config: RunConfig) -> None:
+    """Raise ConfigError when the run folder is another run's already."""
+    path = Path(config.out_dir).expanduser()
+    if config.resume or not config.out_dir or not path.is_dir():
+        return
+    if any(file.name != FLOWER_LOG for file in path.iterdir()):
+        raise ConfigError(f"out-dir: expected a new or empty folder; {path} has files in it")

@@ -17,21 +17,21 @@ from torch import Tensor
 from signfed.app.config.keys import defaults
 from signfed.app.config.run_config import RunConfig
 from signfed.app.engines.prepare import Prepared
-from signfed.app.runs import checkpoint
-from signfed.app.runs.checkpoint import Checkpoint
 from signfed.app.runs.folder import (
+    DIVERGED,
     FAILED,
     FINISHED,
-    INTERRUPTED,
     RunFolder,
     model_sha256,
     score,
 )
 from signfed.app.runs.resuming import forget_later
+from signfed.app.runs.saving import Saver
 from signfed.app.runs.scoring import Scorer
 from signfed.app.task import Problem
 from signfed.strategies.core.options import Value
 from signfed.strategies.core.rule import State
+from signfed.strategies.server.federation import DivergedError
 from signfed.strategies.server.loop import OnRound
 from signfed.strategies.server.record import RoundRecord
 from signfed.strategies.server.strategy import RobustStrategy
@@ -79,7 +79,7 @@ def execute(
     prepared: Prepared,
     engine: Engine,
     *,
-    on_start: Callable[[RunFolder], None] = lambda folder: None,
+    on_start: Callable[[Callable[[], None]], None] = lambda interrupt: None,
     on_round: Callable[[dict[str, Any]], None] = lambda record: None,
 ) -> Path:
     """Carry out a run.
@@ -91,9 +91,10 @@ def execute(
     engine : callable
         `local_engine`, or one that sends messages.
     on_start : callable, optional
-        Gets the run folder before round 1.
+        Gets, before round 1, a function that ends the run's files from any thread.
     on_round : callable, optional
-        Gets each line of `rounds.jsonl` after it was written.
+        Gets each line of `rounds.jsonl` after it was written. A KeyboardInterrupt that it raises
+        ends the run exactly there.
 
     Returns
     -------
@@ -109,62 +110,51 @@ def execute(
     config, problem = prepared.config, prepared.problem
     described, last = describe(config, prepared.given), prepared.resume
     folder = RunFolder(
-        prepared.path, described, len(problem.initial()), done=prepared.done,
-        seconds=last.seconds if last else 0.0,
+        prepared.path, described, len(problem.initial()),
+        done=prepared.done if config.resume else None, seconds=last.seconds if last else 0.0,
     )  # fmt: skip
     log.info("run folder: %s", folder.path)
     if config.resume:
         log.info("goes on after round %d", prepared.done)
         forget_later(folder.path, prepared.done)
-    on_start(folder)
+    saver = Saver(folder, described["config"], config.checkpoint_every, config.num_rounds)
+    on_start(saver.interrupt)
     prepared.strategy.summary()
 
     def write(record: RoundRecord, state: Callable[[], State]) -> None:
         line = record.to_json()
         folder.write_round(line)
-        if is_due(record.round, config):
-            folder.flush()
-            save(folder, Checkpoint(record.round, state(), described["config"], folder.seconds))
+        saver.after_round(record.round, state)
         if record.test_loss is not None:
             log.info(
                 "round %d/%d: %s, %d updates received, dropped: %s",
                 record.round, config.num_rounds, score(line), record.received, record.losses,
             )  # fmt: skip
-        on_round(line)
+        try:
+            on_round(line)
+        except KeyboardInterrupt:
+            saver.keep(record.round, state)
+            raise
 
     byzantine = config.byzantine_ids
     observe = Scorer(byzantine, config.workload.num_workers) if byzantine else None
     start = (last.server_round, last.state) if last else None
     try:
         parameters = engine(Run(config, prepared.strategy, problem, observe, write, start))
+    except DivergedError as error:
+        folder.close(DIVERGED, error=str(error))
+        raise
     except Exception as error:
         with suppress(OSError):  # the disk may be what failed
             folder.close(FAILED, error=f"{type(error).__name__}: {error}")
         raise
     except BaseException:
-        folder.close(INTERRUPTED)
+        saver.interrupt()
         raise
-    folder.close(FINISHED, model_sha256=model_sha256(parameters))
-    log.info("finished: %s", folder.path)
+    status = FINISHED if np.isfinite(parameters).all() else DIVERGED
+    folder.close(status, model_sha256=model_sha256(parameters))
+    log.info("%s: %s", status, folder.path)
     return folder.path
-
-
-def is_due(server_round: int, config: RunConfig) -> bool:
-    """Whether a checkpoint follows this round: every k rounds, and after the last."""
-    every = config.checkpoint_every
-    return server_round == config.num_rounds or (bool(every) and server_round % every == 0)
-
-
-def save(folder: RunFolder, state: Checkpoint) -> None:
-    """Write a checkpoint. Raises OSError that names the last good one when it cannot be written."""
-    try:
-        checkpoint.write(folder.path, state)
-    except OSError as error:
-        whole = checkpoint.list_checkpoints(folder.path)
-        left = f"the last one is whole: {whole[-1]}" if whole else "there is none yet"
-        raise OSError(
-            error.errno, f"no checkpoint after round {state.server_round}: {error.strerror}; {left}"
-        ) from error
 
 
 def describe(config: RunConfig, run_config: Mapping[str, Value]) -> dict[str, Any]:

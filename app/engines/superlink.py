@@ -7,83 +7,64 @@ and installs the app's dependencies again for every run; and it exits with 0 whe
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 
 import psutil
+import tomli_w
 
-import signfed
-from signfed.app.config.keys import as_toml
+from signfed.app.engines import guard
+from signfed.app.engines.bundle import app_folder
+from signfed.app.engines.environment import FlowerError, environment, program, short_folder
 
 START_TIMEOUT = 90.0  # seconds for the SuperLink to answer
-STOP_TIMEOUT = 5.0  # seconds for its processes to end before they are killed
+PORTS = 5  # ports to try: one that is free may be another's when the SuperLink takes it
 CONNECTION = "signfed"
-# What Flower asks of an app's pyproject.toml, before the run-config keys.
-APP = """[build-system]
-requires = ["hatchling"]
-build-backend = "hatchling.build"
-
-[project]
-name = "signfed"
-version = "0"
-license = "Apache-2.0"
-dependencies = []
-
-[tool.flwr.app]
-publisher = "signfed"
-
-[tool.flwr.app.components]
-serverapp = "signfed.app.server_app:app"
-clientapp = "signfed.app.client_app:app"
-
-"""
-
-
-class FlowerError(RuntimeError):
-    """Flower itself did not start or did not take the run; the text holds what it printed."""
 
 
 class LocalFlower:
     """Context manager: a SuperLink for simulations on a free loopback port, in a folder of its own.
 
-    Everything that was started is ended on exit, however the body ends. `log` is the run's log.
+    Everything that was started is ended on exit, however the body ends, and also when this process
+    is killed. The server saves the run's state when the body is left by an exception.
     """
 
-    def __init__(self) -> None:
-        self._home = tempfile.TemporaryDirectory(prefix="signfed-flower-")
-        self._bin = Path(sys.executable).parent
+    def __init__(self, log: Path | None = None, ray_address: str | None = None) -> None:
+        """log: where the run's log goes; ray_address: a Ray cluster in place of one's own."""
+        self._home = short_folder()
+        self._environment = environment(self._home, ray_address)
         self._children: list[subprocess.Popen[bytes]] = []
-        self.log = Path(self._home.name) / "run.log"
+        self._guard: subprocess.Popen[bytes] | None = None
+        self.log = log or self._home / "run.log"
 
     def __enter__(self) -> LocalFlower:
-        port = _free_port()
-        home = Path(self._home.name)
-        (home / "config.toml").write_text(
-            f'[superlink]\ndefault = "{CONNECTION}"\n\n[superlink.{CONNECTION}]\n'
-            f'address = "127.0.0.1:{port}"\ninsecure = true\n'
-        )
-        log = home / "superlink.log"
-        superlink = self._start(
-            log, "flower-superlink", "--insecure", "--simulation", "--host", "127.0.0.1",
-            "--port", str(port), "--disable-runtime-dependency-installation",
-        )  # fmt: skip
-        deadline = time.monotonic() + START_TIMEOUT
-        while not _answers(port):
-            if superlink.poll() is not None or time.monotonic() > deadline:
-                self._stop()
-                raise FlowerError(f"Flower's SuperLink did not start:\n{log.read_text()[-2000:]}")
-            time.sleep(0.2)
+        try:
+            if find_spec("ray") is None:
+                raise FlowerError(
+                    "Flower's simulation needs Ray, which is not installed: "
+                    "pip install 'signfed[simulation]', or run with --engine local"
+                )
+            self._guard = subprocess.Popen(
+                [sys.executable, "-P", guard.__file__, str(self._home)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # what ends the command's group leaves it alone
+            )
+            self._start_superlink()
+        except BaseException:
+            self._stop(quick=True)
+            raise
         return self
 
     def __exit__(
@@ -92,17 +73,17 @@ class LocalFlower:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._stop()
-        self._home.cleanup()
+        self._stop(quick=kind is None)
 
     def submit(
         self, run_config: Mapping[str, object], federation: str, app: Path | None = None
     ) -> str:
         """Start a Flower app, signfed's own unless told, as a run; returns the run's id."""
-        app = app or _app_folder(Path(self._home.name) / "app")
-        config = " ".join(f"{key}={_toml(value)}" for key, value in run_config.items())
+        app = app or app_folder(self._home / "app")
+        config = self._home / "run-config.toml"  # on a command line not every text can be quoted
+        config.write_text(tomli_w.dumps(dict(run_config)), encoding="utf-8")
         result = self._flwr(
-            "run", str(app), CONNECTION, "--run-config", config,
+            "run", str(app), CONNECTION, "--run-config", str(config),
             "--federation-config", federation, "--format", "json",
         )  # fmt: skip
         if not result.get("success"):
@@ -116,19 +97,43 @@ class LocalFlower:
         runs = self._flwr("ls", CONNECTION, "--run-id", run_id, "--format", "json").get("runs", [])
         return str(runs[0]["status"]) if runs else "unknown"
 
+    def _start_superlink(self) -> None:
+        log = self._home / "superlink.log"
+        for _ in range(PORTS):
+            port = _free_port()
+            (self._home / "config.toml").write_text(
+                f'[superlink]\ndefault = "{CONNECTION}"\n\n[superlink.{CONNECTION}]\n'
+                f'address = "127.0.0.1:{port}"\ninsecure = true\n'
+            )
+            superlink = self._start(
+                log, "flower-superlink", "--insecure", "--simulation", "--host", "127.0.0.1",
+                "--port", str(port), "--disable-runtime-dependency-installation",
+            )  # fmt: skip
+            deadline = time.monotonic() + START_TIMEOUT
+            while superlink.poll() is None and time.monotonic() < deadline:
+                if _listens(superlink.pid, port) and _answers(port):
+                    return
+                time.sleep(0.2)
+            if superlink.poll() is None or "in use" not in _text(log):
+                break
+        last = next((line for line in reversed(_text(log).splitlines()) if line.strip()), "")
+        raise FlowerError(f"Flower's SuperLink did not start: {_text(log)[-2000:]}\n{last}".strip())
+
     def _flwr(self, *arguments: str) -> dict:
-        command = [str(self._bin / "flwr"), *arguments]
-        done = subprocess.run(command, env=self._env(), capture_output=True, text=True, check=False)
+        command = [program("flwr"), *arguments]
+        done = subprocess.run(
+            command, env=self._environment, capture_output=True, text=True, check=False
+        )
         try:
             return json.loads(done.stdout)
         except json.JSONDecodeError:
             raise FlowerError(f"flwr {arguments[0]}: {done.stdout}{done.stderr}") from None
 
-    def _start(self, log: Path, program: str, *arguments: str) -> subprocess.Popen[bytes]:
+    def _start(self, log: Path, name: str, *arguments: str) -> subprocess.Popen[bytes]:
         with log.open("ab") as output:
             child = subprocess.Popen(
-                [str(self._bin / program), *arguments],
-                env=self._env(),
+                [program(name), *arguments],
+                env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -137,43 +142,25 @@ class LocalFlower:
         self._children.append(child)
         return child
 
-    def _env(self) -> dict[str, str]:
-        quiet = {
-            "FLWR_DISABLE_UPDATE_CHECK": "1",
-            "FLWR_TELEMETRY_ENABLED": "0",
-            "RAY_USAGE_STATS_ENABLED": "0",
-        }
-        path = os.pathsep.join([str(self._bin), os.environ.get("PATH", "")])
-        modules = os.pathsep.join([os.getcwd(), os.environ.get("PYTHONPATH", "")])
-        own = {"FLWR_HOME": self._home.name, "PATH": path, "PYTHONPATH": modules}
-        return quiet | dict(os.environ) | own
-
-    def _stop(self) -> None:
-        """End all children and theirs, Ray's included; kill what does not go."""
-        tree: list[psutil.Process] = []
-        for child in self._children:
-            with suppress(psutil.NoSuchProcess):
-                process = psutil.Process(child.pid)
-                tree += [process, *process.children(recursive=True)]
-        for process in tree:
-            with suppress(psutil.NoSuchProcess):
-                process.terminate()
-        _, alive = psutil.wait_procs(tree, timeout=STOP_TIMEOUT)
-        for process in alive:
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
+    def _stop(self, *, quick: bool) -> None:
+        """Have the guard end everything and remove the folder."""
+        if self._guard is None:
+            shutil.rmtree(self._home, ignore_errors=True)
+            return
+        assert self._guard.stdin
+        with suppress(OSError):  # a guard that somebody killed
+            if quick:
+                self._guard.stdin.write(guard.QUICK)
+            self._guard.stdin.close()
+        while self._guard.poll() is None:
+            for child in self._children:
+                child.poll()  # reaped, or the guard would wait for it
+            time.sleep(0.05)
+        if self._guard.returncode:
+            guard.end(str(self._home), quick=quick)
+            shutil.rmtree(self._home, ignore_errors=True)
         for child in self._children:
             child.wait()
-
-
-def _app_folder(scratch: Path) -> Path:
-    """The folder that `flwr run` takes: the checkout, or a copy of what pip installed."""
-    root = Path(signfed.__file__).resolve().parent
-    if not (root / "app").is_dir():
-        return root.parent
-    shutil.copytree(root, scratch / "signfed", ignore=shutil.ignore_patterns("__pycache__"))
-    (scratch / "pyproject.toml").write_text(APP + as_toml(), encoding="utf-8")
-    return scratch
 
 
 def _free_port() -> int:
@@ -182,13 +169,24 @@ def _free_port() -> int:
         return probe.getsockname()[1]
 
 
+def _listens(pid: int, port: int) -> bool:
+    """Whether this very process listens there: another run's SuperLink would answer as well."""
+    with suppress(psutil.Error):
+        return any(
+            connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+            for connection in psutil.Process(pid).net_connections()
+        )
+    return False
+
+
 def _answers(port: int) -> bool:
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1) as response:
+        with direct.open(f"http://127.0.0.1:{port}/health", timeout=1) as response:
             return response.status == 200
     except (urllib.error.URLError, OSError):
         return False
 
 
-def _toml(value: object) -> str:
-    return json.dumps(value)  # bool, numbers and strings are written alike in TOML
+def _text(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from signfed.app.runs import folder as run_folder
@@ -18,8 +19,8 @@ def print_closing(console: Console, path: Path, byzantine_ids: tuple[int, ...]) 
     table.add_column()
     table.add_column(overflow="fold")
     table.show_header = False
-    for key in ("rounds", "final_test_accuracy", "best_test_accuracy", "final_test_loss",
-                *run_folder.SCORES, "parameters", "uplink_bits_per_parameter",
+    for key in ("rounds", "diverged_round", "final_test_accuracy", "best_test_accuracy",
+                "final_test_loss", *run_folder.SCORES, "parameters", "uplink_bits_per_parameter",
                 "downlink_bits_per_parameter", "model_sha256", "seconds"):  # fmt: skip
         if key in summary:
             value = summary[key]
@@ -29,6 +30,21 @@ def print_closing(console: Console, path: Path, byzantine_ids: tuple[int, ...]) 
     findings = [r for r in rounds if "accepted" in r]
     if findings:
         _print_detection(console, findings[-1], byzantine_ids)
+
+
+def print_end(console: Console, path: Path, status: str) -> None:
+    """The last line of a run that did not finish: the reason."""
+    summary = run_folder.read_summary(path)
+    since = f"model or loss is not finite since round {summary.get('diverged_round')}"
+    says = {
+        run_folder.FAILED: ("red", "the run failed", f"no reason is known; see {path}"),
+        run_folder.DIVERGED: ("red", "the run diverged", since),
+        run_folder.INTERRUPTED: ("yellow", "interrupted", f"go on: signfed run --resume '{path}'"),
+    }
+    if status in says:
+        colour, title, otherwise = says[status]
+        reason = escape(str(summary.get("error") or otherwise))
+        console.print(f"[{colour}]{title}:[/{colour}] {reason}", soft_wrap=True, highlight=False)
 
 
 def _print_detection(

@@ -7,18 +7,19 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from datetime import datetime
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from signfed.app.runs.claim import Writer, create_first
+from signfed.app.runs.json_files import as_json, json_line, json_text, replace_text, write_json
 from signfed.strategies.server.record import DETECTION
-
-RUNS = "signfed-runs"
 
 # status of a run: it goes from the first to one of the others
 RUNNING, FINISHED, FAILED, INTERRUPTED = "running", "finished", "failed", "interrupted"
+DIVERGED = "diverged"  # model or loss are no longer finite: it ended, but not well
 
 # Of a round's record, where somebody is Byzantine. Their means are in the summary.
 SCORES = DETECTION
@@ -33,14 +34,8 @@ def score(record: Mapping[str, Any]) -> str:
     """An evaluated round in a few words: its accuracy, or its loss where there is none."""
     if "test_accuracy" in record:
         return f"test accuracy {record['test_accuracy']:.4f}"
-    return f"test loss {record['test_loss']:.4g}"
-
-
-def new_path(parent: Path, *labels: str) -> Path:
-    """A folder name below parent/signfed-runs that is not taken."""
-    stem = "-".join((datetime.now().strftime("%Y%m%d-%H%M%S"), *labels)).replace(":", "-")
-    candidates = (parent / RUNS / (stem + (f"-{i}" if i else "")) for i in range(1000))
-    return next(path for path in candidates if not path.exists())
+    loss = record["test_loss"]
+    return f"test loss {'not finite' if loss is None else format(loss, '.4g')}"
 
 
 class Traffic:
@@ -52,11 +47,14 @@ class Traffic:
 
     def __init__(self, n_parameters: int) -> None:
         self._n_parameters = n_parameters
+        self._forget()
+
+    def _forget(self) -> None:
         self._up_bytes = self._up_count = self._down_bytes = self._down_count = 0
 
     def add(self, record: Mapping[str, Any]) -> None:
         if record["round"] == 2:
-            self.__init__(self._n_parameters)
+            self._forget()
         self._up_bytes += record["uplink_bytes"]
         self._up_count += record["received"] + sum(map(len, record["dropped"].values()))
         self._down_bytes += record["downlink_bytes"]
@@ -82,25 +80,42 @@ class RunFolder:
         config: Mapping[str, Any],
         n_parameters: int,
         *,
-        done: int = 0,
+        done: int | None = None,
         seconds: float = 0.0,
     ) -> None:
         """Create the folder, write `config.json`, and mark the run as running.
 
-        done: rounds of an earlier attempt that stay; what it wrote of later ones is dropped.
-        seconds: what they took.
+        Parameters
+        ----------
+        done : int, optional
+            Rounds of an earlier attempt that stay; what it wrote of later ones is dropped.
+            None for a new run.
+        seconds : float
+            What they took.
+
+        Raises
+        ------
+        ConfigError
+            When the folder is another run's.
         """
         self.path = path
         path.mkdir(parents=True, exist_ok=True)
-        _write(path / "config.json", config)
+        if done is None:
+            create_first(path / "config.json", json_text(config))
+        self._writer = Writer(path)
+        for draft in path.glob("*.tmp"):  # of a writer that was killed
+            draft.unlink(missing_ok=True)
+        if done is not None:
+            write_json(path / "config.json", config)
         self._started = time.monotonic() - seconds
-        kept = keep_rounds(path, done)
+        kept = keep_rounds(path, done or 0)
         self._rounds = (path / "rounds.jsonl").open("a", encoding="utf-8")
         self._n_parameters = n_parameters
         self._traffic = Traffic(n_parameters)
         self._accuracies: list[float] = []
         self._scores: dict[str, list[float]] = {name: [] for name in SCORES}
-        self._loss: float | None = None
+        self._losses: list[float | None] = []
+        self._diverged_round: int | None = None
         self._count = 0
         for record in kept:
             self._add(record)
@@ -111,14 +126,20 @@ class RunFolder:
         """Since the start, earlier attempts included."""
         return round(time.monotonic() - self._started, 3)
 
+    @property
+    def closed(self) -> bool:
+        """Whether the run has ended."""
+        return self._rounds.closed
+
     def flush(self) -> None:
         """Have what was written on the disk, for a checkpoint to rely on."""
         os.fsync(self._rounds.fileno())
 
     def write_round(self, record: Mapping[str, Any]) -> None:
         """Append one line to `rounds.jsonl`."""
+        record = as_json(record)
         try:
-            self._rounds.write(json.dumps(record) + "\n")
+            self._rounds.write(json_line(record))
             self._rounds.flush()
         except OSError as error:
             raise OSError(error.errno, f"{self.path / 'rounds.jsonl'}: {error.strerror}") from error
@@ -129,7 +150,10 @@ class RunFolder:
         self._traffic.add(record)
         if "test_accuracy" in record:
             self._accuracies.append(record["test_accuracy"])
-        self._loss = record.get("test_loss", self._loss)
+        if "test_loss" in record:
+            self._losses.append(record["test_loss"])
+            first = self._diverged_round or record["round"]
+            self._diverged_round = first if record["test_loss"] is None else None
         for name, found in self._scores.items():
             if name in record:
                 found.append(record[name])
@@ -137,34 +161,46 @@ class RunFolder:
     def close(self, status: str, **facts: Any) -> None:
         """Write the final `summary.json`: status, what the rounds added up to, and `facts`.
 
+        A run whose last loss is not finite has diverged, also when it reached its last round.
         The first call counts, later ones do nothing.
         """
-        if not self._rounds.closed:
-            self._rounds.close()
+        if self._rounds.closed:
+            return
+        self._rounds.close()
+        if status == FINISHED and self._diverged_round:
+            status = DIVERGED
+        if status == DIVERGED:
+            facts["diverged_round"] = self._diverged_round or self._count
+        try:
             self._summarize(status, **facts)
+        finally:
+            self._writer.release()
 
     def _summarize(self, status: str, **facts: Any) -> None:
         summary: dict[str, Any] = {"status": status, "rounds": self._count}
         if self._accuracies:
             summary["final_test_accuracy"] = self._accuracies[-1]
             summary["best_test_accuracy"] = max(self._accuracies)
-        if self._loss is not None:
-            summary["final_test_loss"] = self._loss
+        if self._losses:
+            summary["final_test_loss"] = self._losses[-1]
         summary |= {name: sum(v) / len(v) for name, v in self._scores.items() if v}
         summary |= {"parameters": self._n_parameters, **self._traffic.bits_per_parameter()}
-        _write(self.path / "summary.json", summary | facts | {"seconds": self.seconds})
+        write_json(self.path / "summary.json", summary | facts | {"seconds": self.seconds})
 
 
 def keep_rounds(path: Path, done: int) -> list[dict[str, Any]]:
     """Drop what `rounds.jsonl` says of rounds after `done`; returns what is left."""
     kept = [record for record in read_rounds(path) if record["round"] <= done]
-    lines = "".join(json.dumps(record) + "\n" for record in kept)
-    _replace(path / "rounds.jsonl", lines)
+    replace_text(path / "rounds.jsonl", "".join(map(json_line, kept)))
     return kept
 
 
 def reopen(path: Path, done: int) -> None:
-    """A run goes on after its first `done` rounds: whoever follows it sees that it is running."""
+    """A run goes on after its first `done` rounds: whoever follows it sees that it is running.
+
+    Raises ConfigError when it is under way.
+    """
+    Writer(path).release()
     keep_rounds(path, done)
     set_status(path, RUNNING)
 
@@ -173,13 +209,14 @@ def set_status(path: Path, status: str, error: str | None = None) -> None:
     """Overwrite the status in a folder whose writer died; creates what is missing."""
     path.mkdir(parents=True, exist_ok=True)
     summary = read_summary(path) | {"status": status}
-    _write(path / "summary.json", summary | ({"error": error} if error else {}))
+    write_json(path / "summary.json", summary | ({"error": error} if error else {}))
 
 
 def read_summary(path: Path) -> dict[str, Any]:
     """`summary.json`, or {} while there is none."""
-    file = path / "summary.json"
-    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    with suppress(OSError, ValueError):
+        return json.loads((path / "summary.json").read_text(encoding="utf-8"))
+    return {}
 
 
 class RoundsReader:
@@ -206,13 +243,3 @@ class RoundsReader:
 def read_rounds(path: Path) -> list[dict[str, Any]]:
     """The complete lines of `rounds.jsonl`."""
     return RoundsReader(path).new()
-
-
-def _write(file: Path, content: Mapping[str, Any]) -> None:
-    _replace(file, json.dumps(content, indent=2) + "\n")
-
-
-def _replace(file: Path, text: str) -> None:
-    draft = file.with_name(file.name + ".tmp")
-    draft.write_text(text, encoding="utf-8")
-    os.replace(draft, file)

@@ -15,6 +15,10 @@ class FederationError(RuntimeError):
     """The federation cannot start or go on: too few nodes, too few valid updates."""
 
 
+class DivergedError(FederationError):
+    """The model is beyond float32: what comes of it is no longer finite."""
+
+
 @dataclass(frozen=True)
 class Participation:
     """Which of the workers 0..num_workers-1 a round asks: ceil(fraction * num_workers) of them.

@@ -13,7 +13,7 @@ from signfed.strategies.core.rule import Rule, State, direction_of, state_of
 from signfed.strategies.core.updates import Updates, is_finite
 from signfed.strategies.ops.linalg import coordinate_median
 from signfed.strategies.ops.threads import one_thread
-from signfed.strategies.server.federation import Federation, FederationError
+from signfed.strategies.server.federation import DivergedError, Federation, FederationError
 from signfed.strategies.server.optimizer import Descent
 from signfed.strategies.server.record import RoundRecord
 
@@ -161,7 +161,8 @@ class Training:
         log.warning("round %d skipped: %s", record.round, reason)
         nothing_at_all = record.round == 1 and not record.received
         if nothing_at_all or self._failed_rounds == MAX_FAILED_ROUNDS:
-            raise FederationError(
+            overflowed = "not finite" in reason or "non-finite" in record["dropped"]
+            raise (DivergedError if overflowed else FederationError)(
                 f"no usable round: {self._failed_rounds} skipped in a row, the last because of "
                 f"{reason}; dropped: {record.losses}"
             )

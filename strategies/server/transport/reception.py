@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from logging import getLogger
 
 from flwr.app import Message
 from flwr.serverapp import Grid
+from flwr.superlink.grid import HttpGrid
 
 from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.server.federation import FederationError
@@ -18,8 +20,11 @@ from signfed.strategies.server.transport.roster import ClaimRefused, Roster, Wor
 
 log = getLogger("signfed")
 
-CLIENT_FAILED = 2  # Flower's code for an exception in a ClientApp
 MAX_REFUSALS = 1000  # characters of them in the error that ends a run
+# Of flwr.common.constant.ErrorCode; for all others the question was lost on the way.
+REFUSALS = (1, 2, 6, 7)  # the ClientApp cannot be loaded, or it failed
+DEATHS = (0, 8)  # its process ended
+MAX_DEATHS = 3  # of a node, before it is asked no more
 FIRST_LOOK, LONGEST_LOOK = 0.005, 0.25  # seconds between two looks for new nodes
 
 
@@ -41,14 +46,28 @@ class Reception:
         self._asked: set[int] = set()
         self._hellos: Pending = {}
         self._waiting: dict[int, tuple[int, int]] = {}  # nodes whose workers another one has
+        self._declined: dict[int, str] = {}  # node -> why it takes no part
+        self._deaths: Counter[int] = Counter()
 
     def gather(self, grid: Grid, quorum: int) -> None:
         """Wait until each worker has a node; after `patience` seconds `quorum` workers will do.
 
+        Simulated nodes are all there at once: when all have declined, nobody else will come.
         Raises FederationError when fewer have one.
         """
-        self._wait(grid, self._patience, lambda: not self.roster.absent(self._connected))
+        simulated = not isinstance(grid, HttpGrid)
+        self._wait(
+            grid,
+            self._patience,
+            lambda: not self.roster.absent(self._connected) or (simulated and self._all_declined()),
+        )
         missing = self.roster.absent(self._connected)
+        declined = {node: why for node, why in self._declined.items() if node in self._connected}
+        if declined and self.roster.num_workers - len(missing) < quorum:
+            raise FederationError(
+                f"{len(declined)} of {len(self._connected)} nodes take no part, so workers "
+                f"{missing} have none; the first says: {next(iter(declined.values()))}"
+            )
         waited = f"waited {self._patience:.0f} s for the nodes: workers {missing} have none"
         if self.roster.num_workers - len(missing) < quorum:
             refused = "".join(f"; node {n} was refused: {r}" for n, r in self._refusals.items())
@@ -99,6 +118,9 @@ class Reception:
         """Connected node -> its workers, for those that host at least one."""
         return {node: ids for node, ids in self.roster.items() if node in self._connected}
 
+    def _all_declined(self) -> bool:
+        return bool(self._connected) and self._connected <= self._declined.keys()
+
     def _hear(self, node: int, reply: Message) -> None:
         if not wire.is_from(reply, node):
             log.warning("node %d takes no part: %s", node, DropReason.WRONG_SENDER)
@@ -111,10 +133,13 @@ class Reception:
                 return
             self._bind(node, claim)
         except wire.Malformed as refusal:
-            if reply.has_error() and reply.error.code != CLIENT_FAILED:
+            code = reply.error.code if reply.has_error() else REFUSALS[0]
+            self._deaths[node] += code in DEATHS
+            if code not in REFUSALS and self._deaths[node] < MAX_DEATHS:
                 self._asked.discard(node)  # the question was lost on the way
                 return
-            log.warning("node %d takes no part: %s", node, wire.excuse(reply) or refusal)
+            self._declined[node] = wire.excuse(reply) or str(refusal)
+            log.warning("node %d takes no part: %s", node, self._declined[node])
 
     def _bind(self, node: int, claim: tuple[int, int]) -> None:
         first_time = node not in self._waiting

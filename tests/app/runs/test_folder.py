@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from signfed.app.runs.folder import (
+    DIVERGED,
     FAILED,
     FINISHED,
     INTERRUPTED,
@@ -14,9 +15,9 @@ from signfed.app.runs.folder import (
     RunFolder,
     Traffic,
     model_sha256,
-    new_path,
     read_rounds,
     read_summary,
+    score,
     set_status,
 )
 
@@ -151,11 +152,41 @@ def test_the_hash_is_of_little_endian_float32_values():
     assert model_sha256(plain[::-1]) != expected
 
 
-def test_a_new_folders_name_is_not_taken_and_fit_for_a_path(tmp_path):
-    taken = set()
-    for _ in range(3):
-        path = new_path(tmp_path, "digits", "my.rules:Rule", "none")
-        assert path.parent == tmp_path / "signfed-runs" and path not in taken
-        assert "digits-my.rules-Rule-none" in path.name and ":" not in path.name
-        path.mkdir(parents=True)
-        taken.add(path)
+def test_what_is_not_finite_is_null_and_says_diverged(tmp_path):
+    def strict(text):
+        return json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} in JSON"))
+
+    folder = RunFolder(tmp_path, {"note": float("inf")}, 1)
+    folder.write_round(record(1, test_loss=0.5, test_accuracy=0.75))
+    folder.write_round(record(2, test_loss=float("nan"), findings={"p": [float("-inf")]}))
+    folder.write_round(record(3, test_loss=float("inf")))
+    folder.close(FINISHED)
+    lines = [strict(line) for line in (tmp_path / "rounds.jsonl").read_text().splitlines()]
+    assert [line["test_loss"] for line in lines] == [0.5, None, None]
+    assert lines[1]["findings"] == {"p": [None]} and "not finite" in score(lines[1])
+    assert strict((tmp_path / "config.json").read_text()) == {"note": None}
+    summary = strict((tmp_path / "summary.json").read_text())
+    assert (summary["status"], summary["diverged_round"]) == (DIVERGED, 2)
+    assert summary["final_test_loss"] is None and summary["final_test_accuracy"] == 0.75
+
+
+def test_a_loss_that_is_finite_again_has_not_diverged(tmp_path):
+    folder = RunFolder(tmp_path, {}, 1)
+    folder.write_round(record(1, test_loss=float("nan")))
+    folder.write_round(record(2, test_loss=0.5))
+    folder.close(FINISHED)
+    assert read_summary(tmp_path)["status"] == FINISHED
+    assert "diverged_round" not in read_summary(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1"])
+def test_a_summary_that_cannot_be_read_is_none(tmp_path, text):
+    (tmp_path / "summary.json").write_text(text)
+    assert read_summary(tmp_path) == {}
+
+
+def test_drafts_of_a_writer_that_was_killed_are_removed(tmp_path):
+    RunFolder(tmp_path, {}, 1).close(INTERRUPTED)
+    (tmp_path / "summary.json.4711.tmp").write_text("half")
+    RunFolder(tmp_path, {}, 1, done=0)
+    assert files(tmp_path) == ["config.json", "rounds.jsonl", "summary.json"]

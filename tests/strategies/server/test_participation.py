@@ -18,7 +18,7 @@ from signfed.app.client_app import app as client_app
 from signfed.app.runs.folder import read_rounds
 from signfed.app.server_app import run
 from signfed.strategies.server.federation import FederationError, Participation
-from tests.federation import config_for, federate, named, outcome
+from tests.federation import config_for, federate, locally, named, outcome
 from tests.grid import InProcessGrid
 
 ROOT = Path(__file__).parents[3]
@@ -55,21 +55,22 @@ def test_a_quorum_is_a_share_of_those_asked(tmp_path):
 
 
 class Restless(InProcessGrid):
-    """Nodes that come and go: `script(round)` runs before the round, and may change all.
+    """Nodes that come and go: at every look for nodes `script(grid, rounds)` may change all.
+
+    rounds: those whose requests went out. How often the server looks is a matter of time.
 
     gone: partitions whose node is not connected. late: partitions whose reply is held back until
     after the next round has begun.
     """
 
-    def __init__(self, num_nodes, config, script=lambda grid, server_round: None, gone=()):
+    def __init__(self, num_nodes, config, script=lambda grid, rounds: None, gone=()):
         super().__init__(client_app, num_nodes, config)
-        self._script, self._round, self._config = script, 0, config
+        self._script, self._rounds, self._config = script, 0, config
         self.gone, self.late, self._held = {100 + p for p in gone}, set(), {}
         self.asked = Counter()
 
     def get_node_ids(self):
-        self._round += 1
-        self._script(self, self._round - 1)  # the first look is before round 1
+        self._script(self, self._rounds)
         return [node for node in super().get_node_ids() if node not in self.gone]
 
     def push_messages(self, messages):
@@ -80,6 +81,7 @@ class Restless(InProcessGrid):
             (message_id,) = super().push_messages([message])
             if message.metadata.message_type == "train":
                 self.asked[node] += 1
+                self._rounds = int(message.content["config"]["round"])
                 if node - 100 in self.late:
                     self._held[message_id] = self._inbox.pop(message_id)
             ids.append(message_id)
@@ -97,7 +99,7 @@ class Restless(InProcessGrid):
         self._contexts[node] = Context(1, node, place, RecordDict(), dict(self._config))
 
 
-def restless(path, script=lambda grid, server_round: None, nodes=3, gone=(), **keys):
+def restless(path, script=lambda grid, rounds: None, nodes=3, gone=(), **keys):
     config = config_for(path, {"round-timeout": 0.02, "node-timeout": 0.1} | named(keys))
     grid = Restless(nodes, config, script, gone)
     run(grid, config)
@@ -105,8 +107,8 @@ def restless(path, script=lambda grid, server_round: None, nodes=3, gone=(), **k
 
 
 def test_a_node_that_comes_later_joins(tmp_path):
-    def script(grid, server_round):
-        if server_round and len(read_rounds(tmp_path / "run")) == 3:
+    def script(grid, rounds):
+        if rounds and len(read_rounds(tmp_path / "run")) == 3:
             grid.gone.clear()
 
     _, done = restless(tmp_path / "run", script, gone=[2])
@@ -123,7 +125,7 @@ def test_without_a_quorum_of_nodes_nothing_starts(tmp_path):
 def test_a_device_that_was_started_again_gets_its_workers_back(tmp_path):
     """Not while Flower still takes the old node for connected."""
 
-    def script(grid, server_round):
+    def script(grid, rounds):
         done = len(read_rounds(tmp_path / "run"))
         if done == 2 and 555 not in grid._contexts:
             grid.restart(1, 3, node=555)
@@ -137,7 +139,7 @@ def test_a_device_that_was_started_again_gets_its_workers_back(tmp_path):
 
 
 def test_a_node_that_is_gone_is_not_waited_for(tmp_path):
-    def script(grid, server_round):
+    def script(grid, rounds):
         grid.gone = {101} if len(read_rounds(tmp_path / "run")) in (2, 3) else set()
 
     _, done = restless(tmp_path / "run", script, round_timeout=60.0)
@@ -145,7 +147,7 @@ def test_a_node_that_is_gone_is_not_waited_for(tmp_path):
 
 
 def test_a_moment_without_any_node_is_waited_out(tmp_path):
-    def script(grid, server_round):
+    def script(grid, rounds):
         if len(read_rounds(tmp_path / "run")) == 2:
             script.looks += 1
             grid.gone = {100, 101, 102} if script.looks < 9 else set()
@@ -169,7 +171,7 @@ def test_a_run_goes_on_with_nodes_that_are_slow_to_connect(tmp_path):
 
 
 def test_late_replies_are_counted_and_change_nothing(tmp_path):
-    def script(grid, server_round):
+    def script(grid, rounds):
         done = len(read_rounds(tmp_path / "run"))
         grid.deliver()
         grid.late = {2} if done in (1, 3) else set()
@@ -190,22 +192,20 @@ def test_a_long_run_among_nodes_that_do_all_of_it_is_within_a_point_of_a_quiet_o
     """Of five nodes one dies and restarts, one misses every second round, one comes late, one is
     slow every fifth round."""
 
-    def script(grid, server_round):
+    def script(grid, rounds):
         grid.deliver()
-        grid.gone = {103} if server_round < 40 else set()
-        if server_round % 2:
+        grid.gone = {103} if rounds < 40 else set()
+        if rounds % 2:
             grid.gone.add(102)
-        if server_round >= 60:
+        if rounds >= 60:
             grid.gone.add(101)
-        if server_round == 80:
+        if rounds == 80 and 777 not in grid._contexts:
             grid.restart(1, 5, node=777)
-        grid.late = {4} if server_round % 5 == 0 else set()
+        grid.late = {4} if rounds % 5 == 0 else set()
 
     keys = {"num_rounds": 200, "evaluate_every": 100, "num_byzantine": 3, "strategy": "sign-mv"}
-    keys |= {"quorum": 0.3, "nodes": 5}
-    _, stormy = restless(tmp_path / "storm", script, **keys)
-    del keys["quorum"]
-    quiet = federate(tmp_path / "quiet", **keys)
+    _, stormy = restless(tmp_path / "storm", script, nodes=5, quorum=0.3, **keys)
+    quiet = locally(tmp_path / "quiet", **keys)  # the same bits as a quiet federation's
     dropped = sum((Counter(d) for d in stormy.dropped), Counter())
     assert set(dropped) == {"no-node", "no-reply"} and dropped.total() > 500
     assert sum(r.get("late", 0) for r in stormy.rounds) > 20

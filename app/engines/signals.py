@@ -1,0 +1,61 @@
+"""Ctrl-C, SIGTERM and SIGHUP: each ends a command in the same orderly way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from types import FrameType, TracebackType
+
+ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
+ROUND_TIME = 3.0  # seconds for a round under way to end, before it is broken off
+
+
+class Interruptible:
+    """Context manager: a signal raises KeyboardInterrupt in the main thread, once.
+
+    A signal that is ignored, as SIGHUP is under nohup, stays ignored. While the body calls
+    `between_rounds`, a signal waits for the next call, so that a run ends between two rounds; it
+    waits no longer than ROUND_TIME.
+    """
+
+    def __init__(self) -> None:
+        self._numbers = [getattr(signal, name) for name in ENDING if hasattr(signal, name)]
+        self._before: dict[int, object] = {}
+        self._asked = self._raised = self._in_rounds = False
+
+    def __enter__(self) -> Interruptible:
+        if threading.current_thread() is threading.main_thread():
+            for number in self._numbers:
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._hear)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def between_rounds(self) -> None:
+        """The state of the run is whole now: raise KeyboardInterrupt if a signal came."""
+        self._in_rounds = True
+        if self._asked:
+            self._raise()
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        if self._in_rounds and not self._asked:
+            self._asked = True
+            timer = threading.Timer(ROUND_TIME, os.kill, (os.getpid(), number))
+            timer.daemon = True
+            timer.start()
+        else:
+            self._raise()
+
+    def _raise(self) -> None:
+        if not self._raised:  # a second one must not break off what the first one set going
+            self._raised = True
+            raise KeyboardInterrupt

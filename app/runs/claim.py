@@ -1,0 +1,123 @@
+"""A run folder belongs to one run: names and writers that exclude one another."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from datetime import datetime
+from pathlib import Path
+
+from signfed.app.errors import ConfigError
+
+RUNS = "signfed-runs"
+FLOWER_LOG = "flower.log"  # the first file of a run that Flower carries
+PATIENCE = 12.0  # seconds: a run whose command was killed ends within ten
+LOOK = 0.2  # seconds between two tries
+
+
+def new_folder(parent: Path, *labels: str) -> Path:
+    """Create a folder below parent/signfed-runs that no other run has.
+
+    Raises
+    ------
+    ConfigError
+        When nothing can be created there.
+    """
+    stem = "-".join((datetime.now().strftime("%Y%m%d-%H%M%S"), *labels)).replace(":", "-")
+    names = itertools.chain([stem], (f"{stem}-{i}" for i in itertools.count(1)))
+    return next(path for name in names if _made(path := parent / RUNS / name))
+
+
+def _made(path: Path) -> bool:
+    """Whether the folder was made here; False where it exists, as another run's."""
+    try:
+        path.mkdir(parents=True)
+    except FileExistsError:
+        if not path.is_dir():
+            raise _unusable(path, "a file is in the way") from None
+        return False
+    except OSError as error:
+        raise _unusable(path, error.strerror) from error
+    return True
+
+
+def existing_folder(path: Path) -> Path:
+    """Create this folder unless it is there, and see that it can be written to.
+
+    Raises
+    ------
+    ConfigError
+        When it is no folder, or nothing can be written there.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise _unusable(path, "a file is in the way") from None
+    except OSError as error:
+        raise _unusable(path, error.strerror) from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise _unusable(path, "Permission denied")
+    return path
+
+
+def create_first(file: Path, text: str) -> None:
+    """Write the file with which a new run takes its folder.
+
+    Raises
+    ------
+    ConfigError
+        When another run was first.
+    """
+    try:
+        with file.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    except FileExistsError:
+        raise ConfigError(
+            f"out-dir: expected a folder for one run; another run has just taken {file.parent}"
+        ) from None
+
+
+class Writer:
+    """The right to write to a run folder: one process has it, and loses it when it ends."""
+
+    def __init__(self, path: Path, patience: float = PATIENCE) -> None:
+        """Wait for a writer that is about to end. Raises ConfigError when it does not."""
+        self._folder: int | None = None
+        if os.name != "posix":
+            return
+        folder = os.open(path, os.O_RDONLY)
+        deadline = time.monotonic() + patience
+        while not _locked(folder):
+            if time.monotonic() > deadline:
+                os.close(folder)
+                raise ConfigError(
+                    f"out-dir: expected a folder that no other run writes to; {path} has a run "
+                    "under way"
+                )
+            time.sleep(LOOK)
+        self._folder = folder
+
+    def release(self) -> None:
+        """Let others write."""
+        if self._folder is not None:
+            os.close(self._folder)
+            self._folder = None
+
+
+def _locked(folder: int) -> bool:
+    import fcntl
+
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
+
+
+def _unusable(path: Path, reason: str | None) -> ConfigError:
+    return ConfigError(
+        f"out-dir: cannot create the run folder {path}: {reason}; choose another with --out"
+    )

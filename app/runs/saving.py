@@ -1,0 +1,92 @@
+"""When a run's state is saved: every k rounds, after the last, and where it is interrupted."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from signfed.app.runs import checkpoint
+from signfed.app.runs.checkpoint import Checkpoint
+from signfed.app.runs.folder import INTERRUPTED, RunFolder
+from signfed.strategies.server.training import State
+
+SHARE = 0.02  # of the time, at most, goes into copies of the state
+PATIENCE = 2.0  # seconds for a round's files to be written before an interruption is
+
+
+class Saver:
+    """The checkpoints of one run.
+
+    The state between two rounds exists only until the next one begins, and an interruption comes
+    at any moment. So a copy is kept, after every round whose work is long beside the copy.
+    """
+
+    def __init__(
+        self, folder: RunFolder, config: Mapping[str, Any], every: int, num_rounds: int
+    ) -> None:
+        """every: rounds between two checkpoints, 0 for none; config: every run-config key."""
+        self._folder, self._config = folder, config
+        self._every, self._num_rounds = every, num_rounds
+        self._kept: Checkpoint | None = None
+        self._next_copy = 0.0
+        self._busy = threading.RLock()  # Flower interrupts the server from another thread
+
+    def after_round(self, server_round: int, state: Callable[[], State]) -> None:
+        """Write the round's checkpoint if it is due, and keep a copy of the state if that is cheap.
+
+        Raises
+        ------
+        OSError
+            When the disk takes no more; the text names the last good checkpoint.
+        """
+        with self._busy:
+            if self._is_due(server_round):
+                self._folder.flush()
+                self._write(self._at(server_round, state()))
+                self._kept = None
+            elif time.monotonic() >= self._next_copy:
+                self.keep(server_round, state)
+
+    def keep(self, server_round: int, state: Callable[[], State]) -> None:
+        """Copy the state that the run has now, after this round."""
+        began = time.monotonic()
+        copy = {name: tensor.clone() for name, tensor in state().items()}
+        self._kept = self._at(server_round, copy)
+        now = time.monotonic()
+        self._next_copy = now + (now - began) / SHARE
+
+    def interrupt(self) -> None:
+        """Save the state that was kept and close the folder; a disk that is full is no reason."""
+        acquired = self._busy.acquire(timeout=PATIENCE)
+        try:
+            if self._kept and not self._folder.closed:
+                with suppress(OSError):
+                    self._folder.flush()
+                    checkpoint.write(self._folder.path, self._kept)
+            with suppress(OSError):
+                self._folder.close(INTERRUPTED)
+        finally:
+            if acquired:
+                self._busy.release()
+
+    def _at(self, server_round: int, state: State) -> Checkpoint:
+        return Checkpoint(server_round, state, self._config, self._folder.seconds)
+
+    def _is_due(self, server_round: int) -> bool:
+        return server_round == self._num_rounds or (
+            bool(self._every) and server_round % self._every == 0
+        )
+
+    def _write(self, state: Checkpoint) -> None:
+        try:
+            checkpoint.write(self._folder.path, state)
+        except OSError as error:
+            whole = checkpoint.list_checkpoints(self._folder.path)
+            left = f"the last one is whole: {whole[-1]}" if whole else "there is none yet"
+            raise OSError(
+                error.errno,
+                f"no checkpoint after round {state.server_round}: {error.strerror}; {left}",
+            ) from error

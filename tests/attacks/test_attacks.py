@@ -238,7 +238,6 @@ def test_missing_honest_rows_are_an_error(monkeypatch):
 @pytest.mark.parametrize(
     "name, options, text",
     [
-        ("sign-inversoin", {}, "unknown attack 'sign-inversoin'; expected one of none, sign-inv"),
         ("stochastic-sign-flip", {"probability": 1.01}, r"in \[0, 1\]; got 1.01"),
         ("stochastic-sign-flip", {"probability": -0.01}, r"in \[0, 1\]; got -0.01"),
         ("stochastic-sign-flip", {"probability": float("nan")}, r"in \[0, 1\]; got nan"),
@@ -256,11 +255,6 @@ def test_impossible_arguments_are_refused(name, options, text):
 @pytest.mark.parametrize("name", ATTACKS)
 def test_without_attackers_nothing_is_crafted(name):
     assert call(name, randn(2, 4), OWN[:0]).shape == (0, 4)
-
-
-def test_an_option_of_another_attack_is_refused():
-    with pytest.raises(TypeError, match="std"):
-        crafted("sign-inversion", std=1.0)
 
 
 @pytest.mark.parametrize(

@@ -67,9 +67,8 @@ class Attack:
         for option in options_of(self.function):
             if option.name in options and option.name not in self.parts:
                 options[option.name] = option.check(options[option.name])
-        made_of = [
-            part for name in self.parts for part in parts_of(self.name, options.get(name, ()))
-        ]
+        bound = [part for name in self.parts for part in options.get(name, ())]
+        made_of = [part for part in bound if isinstance(part, Attack)]
         levels = [self.knowledge, *(part.knowledge for part in made_of)]
         return replace(
             self,
@@ -135,15 +134,12 @@ class Attack:
         Raises
         ------
         ValueError
-            When the function returns anything else.
+            When the function returns anything but numbers in the shape of `view.own`, or labels
+            that do not exist. NaN is allowed.
         """
         bound = self.bind(**options) if options else self
         rows = bound._checked(self.function(view, **bound.options), view.own)
-        if (
-            self.stage == "data"
-            and rows.size
-            and not 0 <= rows.min() <= rows.max() < view.n_classes
-        ):
+        if self.stage == "data" and ((rows < 0) | (rows >= view.n_classes)).any():
             raise ValueError(
                 f"attack {self.name!r}: expected labels from 0 to {view.n_classes - 1}, "
                 f"got labels from {rows.min()} to {rows.max()}"

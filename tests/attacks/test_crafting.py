@@ -1,0 +1,67 @@
+"""One call of an attack on arrays: what goes in, and what reaches the attack."""
+
+import numpy as np
+import pytest
+
+from signfed.attacks import ATTACKS, Findings, KnowledgeError, attack, craft, knows
+from tests.attacks.inputs import OWN, randn
+
+
+@pytest.mark.parametrize("knowledge", ["own", "colluders", "omniscient", "server"])
+def test_honest_rows_reach_only_who_declared_to_need_them(knowledge, monkeypatch):
+    seen = []
+
+    @attack(knowledge=knowledge, stage="gradient")
+    def spy(view, *, factor=1.0):
+        seen.append(view)
+        return factor * view.own
+
+    monkeypatch.setitem(ATTACKS, "spy", spy)
+    honest = randn(3, 4)
+    sent = craft("spy", OWN, honest, n_total=5, seed=0, factor=2.0)
+    (view,) = seen
+    assert np.array_equal(sent, 2 * OWN)
+    allowed = {"own": (), "colluders": (), "omniscient": ("honest",)}
+    fields = ("honest", "findings", "ids", "honest_ids")
+    for field in (*fields, "truth", "n_classes"):
+        if field in allowed.get(knowledge, fields):
+            assert getattr(view, field) is not None
+        else:
+            with pytest.raises(KnowledgeError, match=rf"view\.{field} is for attacks that"):
+                getattr(view, field)
+    if knows(knowledge, "omniscient"):
+        assert np.array_equal(view.honest, honest)
+    if knowledge == "server":
+        assert (view.findings, view.ids, view.honest_ids) == (Findings(), (0, 1), (2, 3, 4))
+    assert view.n_total == 5 and len(view.generators) == 2
+
+
+def test_missing_honest_rows_are_an_error(monkeypatch):
+    @attack(knowledge="omniscient", stage="gradient")
+    def greedy(view):
+        return view.honest[: len(view.own)]
+
+    monkeypatch.setitem(ATTACKS, "greedy", greedy)
+    with pytest.raises(ValueError, match="'greedy' needs the honest rows"):
+        craft("greedy", OWN, n_total=5, seed=0)
+
+
+def test_lists_of_rows_are_arrays():
+    as_lists = craft("lie", OWN.tolist(), randn(3, 4).tolist(), n_total=5, seed=0)
+    assert as_lists.tobytes() == craft("lie", OWN, randn(3, 4), n_total=5, seed=0).tobytes()
+
+
+@pytest.mark.parametrize(
+    "own, honest, options, text",
+    [
+        ([1.0, 2.0], [[1.0, 2.0]], {}, r"own: .* got list of shape \(2,\)"),
+        ([[1.0, 2.0], [1.0]], [[1.0, 2.0]], {}, "own: .* rows of different lengths"),
+        ([["a", "b"]], [[1.0, 2.0]], {}, "own: .* type <U1"),
+        ([[1.0, 2.0]], [[1.0, 2.0, 3.0]], {}, r"honest: .* 2 each as in own; got .* \(1, 3\)"),
+        ([[1.0, 2.0]], [[1.0, 2.0]], {"ids": (1, 2)}, "expected 1 and 1 different worker ids"),
+        ([[1.0, 2.0]], [[1.0, 2.0]], {"ids": (1,), "honest_ids": (1,)}, r"got \(1,\) and \(1,\)"),
+    ],
+)
+def test_rows_that_do_not_fit_are_refused(own, honest, options, text):
+    with pytest.raises(ValueError, match=text):
+        craft("lie", own, honest, n_total=3, seed=0, **options)

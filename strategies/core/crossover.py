@@ -9,8 +9,8 @@ All four are functions of the same arguments:
 records : sequence of Record
     Of n workers.
 counted : Tensor of float
-    For "pooled" and "blocks" the disagreements by block, [n, blocks]. For "alg1" and "eq17" those by
-    coordinate, [n, N], or every value that they can have, [1, values].
+    For "pooled" and "blocks" the disagreements by block, [n, blocks]; for "alg1" and "eq17" those
+    by coordinate, [n, N], or every value that they can have, [1, values].
 edges : sequence of int
     Where the blocks of coordinates begin and end, from 0 to N.
 

@@ -23,23 +23,54 @@ Centre = Callable[[Any, slice], Any]
 
 
 def squared_distances(rows: Tensor) -> Tensor:
-    """||x_i - x_j||^2: float [n, N] -> float64 [n, n], symmetric, zero diagonal.
+    """Compute ||x_i - x_j||^2 for all pairs of rows.
 
-    Relative error about 1e-12 in all pairs: rows that are much nearer to one another than to the
-    origin, and then than to their mean, are computed anew around their own mean.
+    The relative error is about 1e-12 for every pair: rows that are much nearer to one another than
+    to the origin, and then than to their mean, are computed again around their own mean.
+
+    Parameters
+    ----------
+    rows : Tensor, float32 [n, N], finite
+
+    Returns
+    -------
+    Tensor, float64 [n, n]
+        Symmetric, with a zero diagonal.
+
+    Examples
+    --------
+    >>> squared_distances(torch.tensor([[0.0, 0.0], [3.0, 4.0]])).tolist()
+    [[0.0, 25.0], [25.0, 0.0]]
     """
     return _corrected(rows, inner_products(rows), centred=False)
 
 
 def inner_products(rows: Tensor) -> Tensor:
-    """<x_i, x_j>: float [n, N] -> float64 [n, n], symmetric."""
+    """Compute <x_i, x_j> for all pairs of rows.
+
+    Parameters
+    ----------
+    rows : Tensor, float32 [n, N], finite
+
+    Returns
+    -------
+    Tensor, float64 [n, n], symmetric
+    """
     return _products(rows, lambda part, columns: None)
 
 
 def centred_gram(rows: Tensor, centre: Tensor | None = None) -> Tensor:
-    """<x_i - c, x_j - c>: float [n, N] and [N] -> float64 [n, n], symmetric.
+    """Compute <x_i - c, x_j - c> for all pairs of rows.
 
-    centre: c; the mean of the rows if None.
+    Parameters
+    ----------
+    rows : Tensor, float32 [n, N], finite
+    centre : Tensor, float32 [N], optional
+        c; the mean of the rows by default.
+
+    Returns
+    -------
+    Tensor, float64 [n, n], symmetric
     """
     if centre is None:
         return _products(rows, lambda part, columns: part.mean(0))
@@ -47,16 +78,21 @@ def centred_gram(rows: Tensor, centre: Tensor | None = None) -> Tensor:
 
 
 def distances_of(product: Tensor) -> Tensor:
-    """Squared distances from inner products: float64 [n, n], zero diagonal, never negative."""
+    """Compute squared distances from inner products: d_ij = g_ii + g_jj - 2 g_ij.
+
+    Parameters
+    ----------
+    product : Tensor, float64 [n, n]
+        g, around any centre.
+
+    Returns
+    -------
+    Tensor, float64 [n, n]
+        With a zero diagonal, never negative.
+    """
     norms = product.diagonal()
     distances = (norms[:, None] + norms - 2 * product).clamp(min=0.0)
     return distances.fill_diagonal_(0.0)
-
-
-def reference(rows: Tensor) -> Tensor:
-    """`squared_distances`, pair by pair."""
-    exact = rows.to(torch.float64)
-    return torch.stack([(exact - row).square().sum(dim=1) for row in exact])
 
 
 def _corrected(rows: Tensor, product: Tensor, *, centred: bool) -> Tensor:
@@ -76,9 +112,9 @@ def _products(rows: Tensor, centre: Centre) -> Tensor:
 
 
 def _on_cpu(rows: Tensor, centre: Centre) -> Tensor:
-    """NumPy computes one half of a product with itself, and whole lanes sooner than an odd row.
+    """NumPy computes only one half of a product with itself, and whole lanes faster than odd rows.
 
-    One thread: a second of BLAS gains nothing on so few rows, and slows what comes after, spinning.
+    One thread, since a second one gains nothing on so few rows and slows down what comes after.
     """
     values, (n, n_columns) = rows.numpy(), rows.shape
     width, lanes = max(1 << 10, CHUNK // n), -(-n // 4) * 4

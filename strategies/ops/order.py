@@ -17,10 +17,20 @@ Step = tuple[int, int, bool, bool]  # low wire, high wire, whether each of them 
 
 
 def order_statistics(rows: np.ndarray, ranks: Sequence[int]) -> np.ndarray:
-    """The values of the given ranks in each column: float32 [n, N] -> [len(ranks), N].
+    """Find the values of the given ranks in each column; rank 0 is the lowest value.
 
-    Rank 0 is the lowest. The values of `sort(axis=0)`; a zero has no sign: -0 becomes +0. No NaN.
+    Parameters
+    ----------
+    rows : ndarray, float32 [n, N], without NaN
+    ranks : sequence of int, from 0 to n-1
 
+    Returns
+    -------
+    ndarray, float32 [len(ranks), N]
+        The values of `np.sort(rows, axis=0)`, but that -0 becomes +0.
+
+    Examples
+    --------
     >>> order_statistics(np.array([[3, 1], [1, 2], [2, 9]], np.float32), [1])
     array([[2., 2.]], dtype=float32)
     """
@@ -45,16 +55,19 @@ def order_statistics(rows: np.ndarray, ranks: Sequence[int]) -> np.ndarray:
     return found
 
 
-def reference(rows: np.ndarray, ranks: Sequence[int]) -> np.ndarray:
-    """`order_statistics`, by sorting all columns."""
-    return np.sort(rows + np.float32(0.0), axis=0)[list(ranks)]
-
-
 @lru_cache(maxsize=32)
 def network(n: int, ranks: tuple[int, ...]) -> list[Step]:
-    """The comparisons, in order, that put the values of these ranks on the wires of these numbers.
+    """List the comparisons, in order, that put the values of these ranks on the wires so numbered.
 
-    Reference: Batcher 1968; Knuth, The Art of Computer Programming 3, 5.2.2, algorithm M.
+    Parameters
+    ----------
+    n : int
+        Number of wires.
+    ranks : tuple of int
+
+    References
+    ----------
+    Batcher 1968; Knuth, The Art of Computer Programming 3, 5.2.2, algorithm M.
     """
     used, steps = set(ranks), []
     for low, high in reversed(list(_merge_sort(n))):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from signfed.clients import CodedGradients
-from signfed.strategies.bounds import det_redundancy
+from signfed.strategies.bounds.election import det_redundancy
 from signfed.strategies.core.allocation import bernoulli_matrix, deterministic_matrix, from_bytes
 from signfed.strategies.registry import STRATEGIES, aggregate
 from tests.strategies.runs import updates_of

@@ -6,17 +6,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from signfed.strategies.bucketing import Bucketing, bucket_means
 from signfed.strategies.centered_clipping import CenteredClipping
 from signfed.strategies.core.seeds import generator
 from signfed.strategies.core.updates import Updates
-from signfed.strategies.krum import Krum, MultiKrum
+from signfed.strategies.krum import Krum
 from signfed.strategies.mean import Mean
-from signfed.strategies.mixing import (
-    Bucketing,
-    NearestNeighbourMixing,
-    bucket_means,
-    nearest_neighbour_means,
-)
+from signfed.strategies.multi_krum import MultiKrum
+from signfed.strategies.nnm import NearestNeighbourMixing, nearest_neighbour_means
 from signfed.strategies.registry import aggregate
 from signfed.strategies.sign_fd import SignFD
 from signfed.strategies.sign_mv import SignMV
@@ -51,7 +48,7 @@ def test_the_rows_are_the_definitions(sizes, n_coordinates, seed, size):
 @pytest.mark.parametrize("scale", [1e3, 1e30, 3e38])
 @pytest.mark.parametrize("honest", [rows_of, near_duplicates])
 def test_honest_rows_are_mixed_with_honest_rows(honest, scale):
-    """Whichever of them are near: two are left out, besides the liars."""
+    """Whichever of them are near: two are left out, besides the Byzantine ones."""
     for seed in range(3):
         rows = honest(seed, 12)
         rows[:2] += 50 * (rows[:2] - rows[2:9].mean(axis=0))
@@ -60,7 +57,7 @@ def test_honest_rows_are_mixed_with_honest_rows(honest, scale):
         assert np.abs(mixed[:9] - np.array(expected)).max() <= 2e-6 * np.abs(rows).max()
 
 
-def test_near_zero_liars_are_mixed_among_themselves_first():
+def test_near_zero_byzantine_rows_are_mixed_among_themselves_first():
     rows = tiny_copies(rows_of(0, 9) + 10, 4)
     mixed = nearest_neighbour_means(torch.from_numpy(rows), 4).numpy()
     np.testing.assert_allclose(mixed[:5] - rows[:5].mean(axis=0), 0, atol=1e-5)
@@ -96,7 +93,7 @@ def test_buckets_are_drawn_anew_each_round_and_seed():
     drawn = set()
     for seed in range(3):
         inner = Remembering()
-        rule = Bucketing(inner, bucket_size=4, seed=seed)
+        rule = Bucketing(inner, size=4, seed=seed)
         for t in range(1, 5):
             rule.aggregate(updates(rows, np.arange(9) * 2, t))
             assert inner.seen.server_round == t and inner.seen.ids.tolist() == [0, 1, 2]
@@ -111,20 +108,24 @@ def test_buckets_of_one_are_the_rule_on_permuted_rows(name):
     rows = rows_of(3, 11, 2)
     order = generator(6, "bucketing", 1).permutation(11)
     options = {"n_byzantine": 2, "seed": 6}
-    found = aggregate(name, rows, pre_aggregation="bucketing", bucket_size=1, **options)
+    found = aggregate(
+        name, rows, pre_aggregation="bucketing", pre_aggregation_options={"size": 1}, **options
+    )
     assert same_bits(found, aggregate(name, rows[order], **options))
 
 
 def test_one_bucket_of_all_is_the_mean():
     rows = rows_of(4, 7)
     for size in (7, 100):
-        found = aggregate("median", rows, pre_aggregation="bucketing", bucket_size=size)
+        found = aggregate(
+            "median", rows, pre_aggregation="bucketing", pre_aggregation_options={"size": size}
+        )
         np.testing.assert_allclose(found, rows.mean(axis=0), rtol=0, atol=1e-5)
 
 
-def test_trusted_names_workers():
+def test_accepted_names_workers():
     rows, ids = rows_of(5, 11, 1, outlier=50.0), np.arange(11) * 3 + 1
-    rule = Bucketing(Krum(n_byzantine=1), bucket_size=2, seed=2)
+    rule = Bucketing(Krum(n_byzantine=1), size=2, seed=2)
     order = generator(2, "bucketing", 5).permutation(11)
     buckets = [ids[order[i : i + 2]].tolist() for i in range(0, 11, 2)]
     answer = rule.aggregate(updates(rows, ids, 5))
@@ -183,7 +184,8 @@ def test_a_vote_takes_the_signs_of_means_of_signs():
 
 
 def test_options_out_of_range():
-    with pytest.raises(ValueError, match="bucket_size: expected at least 1, got 0"):
-        aggregate("mean", rows_of(0, 3), pre_aggregation="bucketing", bucket_size=0)
+    sizes = {"size": 0}
+    with pytest.raises(ValueError, match="size: expected a whole number of at least 1; got 0"):
+        aggregate("mean", rows_of(0, 3), pre_aggregation="bucketing", pre_aggregation_options=sizes)
     with pytest.raises(ValueError, match="expected one of none, bucketing, nnm; got 'buckets'"):
         aggregate("mean", rows_of(0, 3), pre_aggregation="buckets")

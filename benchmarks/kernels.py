@@ -140,48 +140,29 @@ def float_cases(n: int, n_coordinates: int) -> Iterator[tuple[str, dict]]:
     rows = np.random.default_rng(0).standard_normal((n, n_coordinates), dtype=np.float32)
     tensor, once = torch.from_numpy(rows), read(rows)
     signs = PackedSigns.pack(tensor)
-    middle = ((n - 1) // 2, n // 2)
-    kept = range(n // 4, n - n // 4)
-    yield (
-        "pack",
-        {
-            "ours": lambda: PackedSigns.pack(tensor),
-            "naive": lambda: naive_pack(tensor),
-            "read": once,
-        },
-    )
-    yield (
-        "unpack to float32",
-        {
-            "ours": signs.dense,
-            "naive": lambda: naive_signs(signs),
-            "read": read(signs.bits.numpy()),
-        },
-    )
-    yield (
-        "median",
-        {
-            "ours": lambda: order_statistics(rows, middle),
-            "naive": lambda: tensor.sort(dim=0).values[list(middle)],
-            "read": once,
-        },
-    )
-    yield (
-        "trimmed half",
-        {
-            "ours": lambda: order_statistics(rows, kept),
-            "naive": lambda: tensor.sort(dim=0).values[list(kept)],
-            "read": once,
-        },
-    )
-    yield (
-        "pairwise distances",
-        {
-            "ours": lambda: squared_distances(tensor),
-            "naive": None if n * n * n_coordinates > MOST else lambda: naive_distances(tensor),
-            "read": once,
-        },
-    )
+    middle, kept = ((n - 1) // 2, n // 2), range(n // 4, n - n // 4)
+    few = n * n * n_coordinates <= MOST
+    cases: dict[str, tuple[Work, Work | None, Work]] = {
+        "pack": (lambda: PackedSigns.pack(tensor), lambda: naive_pack(tensor), once),
+        "unpack to float32": (signs.dense, lambda: naive_signs(signs), read(signs.bits.numpy())),
+        "median": (
+            lambda: order_statistics(rows, middle),
+            lambda: tensor.sort(dim=0).values[list(middle)],
+            once,
+        ),
+        "trimmed half": (
+            lambda: order_statistics(rows, kept),
+            lambda: tensor.sort(dim=0).values[list(kept)],
+            once,
+        ),
+        "pairwise distances": (
+            lambda: squared_distances(tensor),
+            (lambda: naive_distances(tensor)) if few else None,
+            once,
+        ),
+    }
+    for name, works in cases.items():
+        yield name, dict(zip(("ours", "naive", "read"), works, strict=True))
 
 
 def accuracy(n: int = 15, n_coordinates: int = 100_000) -> list[dict[str, Any]]:

@@ -13,120 +13,10 @@ import numpy as np
 from pydantic import Field
 from torch import Tensor
 
+from signfed.strategies.core.allocation import bernoulli_matrix, deterministic_matrix, to_bytes
 from signfed.strategies.core.seeds import generator
 from signfed.strategies.core.updates import Updates
-from signfed.strategies.ops import bits
 from signfed.strategies.server.strategy import RobustStrategy
-
-MAX_DRAWS = 10_000  # of a Bernoulli matrix without an empty row
-
-
-def deterministic_matrix(n: int, b: int) -> np.ndarray:
-    """Allocate by the deterministic code, exact for every message and any b Byzantine workers.
-
-    With s = (n-1)/2 - b and L = floor((n+1) / (2(b+1))): rows 1..s hold one partition each, rows
-    s+1..s+L hold 2b+1 consecutive ones that overlap by b, the others hold all.
-    r = (n+2b+1)/2 - (L - 1/2)(n-2b-1)/n. "Exact" means: the vote of the server is the majority of
-    the signs of the n partitions.
-
-    Parameters
-    ----------
-    n : int
-        Odd.
-    b : int
-        From 0 to (n-1)/2.
-
-    Returns
-    -------
-    ndarray of int8, shape [n, n]
-
-    Raises
-    ------
-    ValueError
-        For other n or b.
-
-    Notes
-    -----
-    Deviation: none.
-
-    References
-    ----------
-    Sohn et al. 2020, supplement (D.7), (D.12), (D.22); Theorem 3.
-
-    Examples
-    --------
-    >>> deterministic_matrix(5, 1).tolist()[:2]
-    [[1, 0, 0, 0, 0], [0, 1, 1, 1, 0]]
-    """
-    if n % 2 == 0:
-        raise ValueError(
-            f"the deterministic code needs an odd number of workers, got {n}; run {n - 1} or "
-            f"{n + 1}, or set election.code='bernoulli'"
-        )
-    if not 0 <= b <= (n - 1) // 2:
-        raise ValueError(
-            f"the deterministic code for n={n} needs 0 <= b <= {(n - 1) // 2}, got {b}; lower "
-            f"num-byzantine or assumed-byzantine"
-        )
-    single = (n - 1) // 2 - b
-    windows = (n + 1) // (2 * (b + 1))
-    matrix = np.ones((n, n), np.int8)
-    matrix[:single] = np.eye(n, dtype=np.int8)[:single]
-    for j in range(windows):
-        start = single + j * (b + 1)
-        matrix[single + j] = 0
-        matrix[single + j, start : start + 2 * b + 1] = 1
-    return matrix
-
-
-def bernoulli_matrix(
-    n: int, redundancy: float, draws: np.random.Generator, resample: bool = True
-) -> np.ndarray:
-    """Allocate by the Bernoulli code: G_ij ~ Bernoulli(redundancy / n), independent.
-
-    Parameters
-    ----------
-    n : int
-    redundancy : float
-        Expected r, in (0, n].
-    draws : Generator
-    resample : bool
-        Whether to draw the whole matrix again until no row is empty, which raises the mean
-        redundancy above the one asked for. Otherwise an empty row stays, and its worker votes +1
-        everywhere.
-
-    Returns
-    -------
-    ndarray of int8, shape [n, n]
-
-    Raises
-    ------
-    ValueError
-        For a redundancy out of range, or so low that each of 10,000 draws had an empty row.
-
-    Notes
-    -----
-    Deviation: an empty row votes +1 (sign(0) = +1), where the authors' code sends 0.
-
-    References
-    ----------
-    Sohn et al. 2020, definition of the Bernoulli code; the authors' code for `resample`.
-
-    Examples
-    --------
-    >>> bernoulli_matrix(3, 3.0, np.random.default_rng(0)).tolist()
-    [[1, 1, 1], [1, 1, 1], [1, 1, 1]]
-    """
-    if not 0 < redundancy <= n:
-        raise ValueError(f"redundancy: expected a number in (0, {n}], got {redundancy}")
-    for _ in range(MAX_DRAWS):
-        matrix = (draws.random((n, n)) < redundancy / n).astype(np.int8)
-        if not resample or matrix.any(axis=1).all():
-            return matrix
-    raise ValueError(
-        f"redundancy: expected more than {redundancy} for {n} workers, or resample=False: a worker "
-        f"had no partition in each of {MAX_DRAWS} draws"
-    )
 
 
 class ElectionCoding(RobustStrategy):
@@ -234,7 +124,7 @@ class ElectionCoding(RobustStrategy):
             matrix = self.matrix(num_workers)
             self._num_workers = num_workers
             self._findings = {"redundancy": float(matrix.sum()) / num_workers}
-            self._bits = bits.pack(matrix.ravel()).tobytes()
+            self._bits = to_bytes(matrix)
         return {"allocation": self._bits, "noise": self.noise}
 
     def aggregate(self, updates: Updates) -> Tensor:

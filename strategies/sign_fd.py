@@ -162,6 +162,7 @@ class SignFD(RobustStrategy):
         records = [self.records.setdefault(worker, Record()) for worker in updates.ids.tolist()]
         edges = block_edges(self._n_coordinates, self.blocks if self.estimator == "blocks" else 1)
         counts: list[Tensor] = []
+        # Algorithm 1 counts coordinates from round 1 on, eq. 17 after the pooled rounds.
         if self.estimator == "alg1" or (self.estimator == "eq17" and t > self.initial_rounds):
             counts = [record.counts_or_zeros(signs, whole=self.forget == 1) for record in records]
 

@@ -21,6 +21,7 @@ from signfed.clients import (
     Memory,
     Relabel,
 )
+from signfed.strategies.core.allocation import from_bytes
 
 
 def adversary(config: RunConfig, problem: Problem) -> Adversary:
@@ -94,7 +95,6 @@ def coded(
 ) -> CodedGradients:
     """Return Election Coding's gradients of one round, from what the rule tells its clients."""
     n = config.workload.num_workers
-    packed = np.frombuffer(instructions["allocation"], np.uint8)
-    allocation = np.unpackbits(packed, count=n * n, bitorder="little").reshape(n, n)
+    allocation = from_bytes(instructions["allocation"], n)
     noise = float(instructions["noise"])
     return CodedGradients(gradient, allocation, noise=noise, seed=config.workload.seed)

@@ -4,8 +4,19 @@ Symbols: p_m = P[Y_m != U] the cross-over probability of worker m, c_m the numbe
 it was counted, D_m its disagreements with the decoded signs in them, N coordinates, T_in the number
 of rounds that are always pooled. A worker that was never counted gets 1/2.
 
-All four take the records of n workers, `counted` (each says what) and `edges`, where the blocks of
-coordinates begin and end, from 0 to N.
+All four are functions of the same arguments:
+
+records : sequence of Record
+    Of n workers.
+counted : Tensor of float
+    For "pooled" and "blocks" the disagreements by block, [n, blocks]; for "alg1" and "eq17" those
+    by coordinate, [n, N], or every value that they can have, [1, values].
+edges : sequence of int
+    Where the blocks of coordinates begin and end, from 0 to N.
+
+References
+----------
+Park & Lee 2024, "SignSGD with Federated Defense", Algorithm 1, eq. 14 and 17.
 """
 
 from __future__ import annotations
@@ -20,26 +31,36 @@ from signfed.strategies.core.reliability import MARGIN, Record
 
 
 def pooled(records: Sequence[Record], counted: Tensor, edges: Sequence[int]) -> Tensor:
-    """Estimate p_m = D_m / (N c_m) from all coordinates (eq. 14): float64 [n, 1].
+    """Estimate p_m = D_m / (N c_m) from all coordinates (eq. 14).
 
-    counted: not looked at, since a record holds D_m.
+    Returns float64 [n, 1]. `counted` is not needed, since a record holds D_m.
 
-    >>> pooled([Record(rounds=2, disagreements=6), Record()], torch.empty(0), [0, 10])
-    tensor([[0.3000],
-            [0.5000]], dtype=torch.float64)
+    Examples
+    --------
+    >>> pooled([Record(rounds=2, disagreements=6), Record()], torch.empty(0), [0, 10]).tolist()
+    [[0.3], [0.5]]
     """
     found = [record.crossover(edges[-1]) for record in records]
     return torch.tensor(found, dtype=torch.float64)[:, None]
 
 
 def blocks(records: Sequence[Record], counted: Tensor, edges: Sequence[int]) -> Tensor:
-    """Estimate p_m from all coordinates, with exceptions by block (ours): float64 [n, blocks].
+    """Estimate p_m from all coordinates, with exceptions by block (ours).
 
     Where the estimate from the block alone lies on the other side of 1/2 by more than 0.05, the
     worker has no say in the block, p = 1/2: the block's own p would misread honest workers with
     other data. But where half of the workers lie on the other side, the vote is wrong, not they.
 
-    counted: disagreements, float64 [n, blocks].
+    Returns float64 [n, blocks].
+
+    Examples
+    --------
+    The first of three workers is mostly wrong in the second of two blocks of ten coordinates:
+
+    >>> found = torch.tensor([[0, 8], [1, 1], [1, 1]], dtype=torch.float64)
+    >>> records = [Record(rounds=1, disagreements=float(row.sum())) for row in found]
+    >>> blocks(records, found, [0, 10, 20]).tolist()
+    [[0.4, 0.5], [0.1, 0.1], [0.1, 0.1]]
     """
     p, rounds = pooled(records, counted, edges), _rounds(records, counted)
     lengths = torch.tensor(edges, dtype=torch.float64).diff()
@@ -50,30 +71,41 @@ def blocks(records: Sequence[Record], counted: Tensor, edges: Sequence[int]) -> 
 
 
 def alg1(records: Sequence[Record], counted: Tensor, edges: Sequence[int]) -> Tensor:
-    """Estimate p_mn = D_mn / c_m in every coordinate (Algorithm 1): the shape of `counted`.
+    """Estimate p_mn = D_mn / c_m in every coordinate (Algorithm 1).
 
-    counted: D_mn, or every value that it can have, float [n, ...].
+    Returns p by coordinate, or by value of D_mn: [n, ...], in the dtype of `counted`.
+
+    Examples
+    --------
+    >>> alg1([Record(rounds=4)], torch.tensor([[0.0, 1.0, 3.0]]), [0, 3]).tolist()
+    [[0.0, 0.25, 0.75]]
     """
     return _share(records, counted, [0.0] * len(records))
 
 
 def eq17(records: Sequence[Record], counted: Tensor, edges: Sequence[int]) -> Tensor:
-    """Estimate p_mn = (T_in p_pool + D_mn) / c_m, D_mn counted from round T_in + 1 on (eq. 17).
+    """Estimate p_mn = (T_in p_pool + D_mn) / c_m, D_mn counted after round T_in (eq. 17).
 
-    counted: D_mn, or every value that it can have, float [n, ...].
+    p_pool is the pooled estimate after round T_in; it stays as T_in rounds. Returns as `alg1`.
+
+    Examples
+    --------
+    >>> record = Record(rounds=4, pooled_disagreements=3)  # p_pool = 1/2 over two rounds
+    >>> eq17([record], torch.tensor([[0.0, 1.0, 2.0]]), [0, 3]).tolist()
+    [[0.25, 0.5, 0.75]]
     """
     return _share(records, counted, [r.pooled_disagreements / edges[-1] for r in records])
 
 
 def _share(records: Sequence[Record], counted: Tensor, prior: Sequence[float]) -> Tensor:
-    """(counted + prior_m) / c_m, at most 1; 1/2 for a worker that was never counted."""
+    """Return (counted + prior_m) / c_m, at most 1; 1/2 for a worker that was never counted."""
     added = torch.tensor(prior, dtype=counted.dtype, device=counted.device)[:, None]
     rounds = _rounds(records, counted)
     return torch.where(rounds > 0, (counted + added) / rounds, 0.5).clamp(max=1.0)
 
 
 def _rounds(records: Sequence[Record], like: Tensor) -> Tensor:
-    """c_m, [n, 1]."""
+    """Return c_m, [n, 1]."""
     rounds = [record.rounds for record in records]
     return torch.tensor(rounds, dtype=like.dtype, device=like.device)[:, None]
 

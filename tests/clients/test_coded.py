@@ -6,8 +6,8 @@ import pytest
 
 from signfed.clients import CodedGradients, Encoder, HonestClient
 from signfed.clients.coded import local_vote
+from signfed.strategies.core.allocation import bernoulli_matrix, deterministic_matrix
 from signfed.strategies.core.codecs import SignCodec
-from signfed.strategies.election import bernoulli_matrix, deterministic_matrix
 
 PARAMETERS = np.linspace(-1.0, 1.0, 40, dtype=np.float32)
 PURPOSELY_UNEVEN = np.array([[1, 1, 1, 0], [0, 1, 1, 1], [0, 0, 1, 0], [0, 0, 0, 0]])

@@ -7,7 +7,7 @@ import pytest
 
 from signfed.clients import CodedGradients
 from signfed.strategies.bounds.election import det_redundancy
-from signfed.strategies.election import bernoulli_matrix, deterministic_matrix
+from signfed.strategies.core.allocation import bernoulli_matrix, deterministic_matrix, from_bytes
 from signfed.strategies.registry import STRATEGIES, aggregate
 from tests.strategies.runs import updates_of
 
@@ -228,6 +228,7 @@ def test_workers_are_told_the_matrix_and_the_noise(options):
     bits = np.unpackbits(np.frombuffer(told["allocation"], np.uint8), bitorder="little")
     assert len(bits) == 56 and not bits[49:].any()
     assert np.array_equal(bits[:49].reshape(7, 7), rule.matrix(7))
+    assert np.array_equal(from_bytes(told["allocation"], 7), rule.matrix(7))
     assert told["noise"] == 0.25 and set(told) == {"allocation", "noise"}
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from signfed.attacks.core.findings import Findings
-from signfed.attacks.core.rows import finite, mean
+from signfed.attacks.core.rows import described, finite, mean, numbers
 from signfed.attacks.core.view import knows
 from signfed.attacks.registry import build
 
@@ -76,9 +76,11 @@ def craft(
     array([[2., 2.]], dtype=float32)
     """
     attack = build(name, **options)
-    rows = _matrix("own", own, integers=attack.stage == "data")
+    rows = _matrix("own", own, whole=attack.stage == "data")
     ids = tuple(range(len(rows)) if ids is None else ids)
     attack, active = attack.at(server_round, seed, ids)
+    if attack.stage == "data" and n_classes is None:
+        raise ValueError(f"attack {name!r} changes labels: pass n_classes, the number of classes")
     peers = np.empty((0, rows.shape[1]), np.float32)
     if knows(attack.knowledge, "omniscient"):
         if honest is None:
@@ -115,20 +117,16 @@ def craft(
 
 
 def _matrix(
-    name: str, values: ArrayLike, *, width: int | None = None, integers: bool = False
+    name: str, values: ArrayLike, *, width: int | None = None, whole: bool = False
 ) -> np.ndarray:
     """Return rows as a matrix, float32 or integers. Raises ValueError for anything else."""
-    kinds, noun = ("iu", "whole numbers") if integers else ("iuf", "real numbers")
-    try:
-        rows = np.asarray(values)
-    except ValueError:  # rows of different lengths
-        rows = np.array(None)
-    if width is not None and not rows.size:
-        rows = np.empty((0, width), np.float32)  # no honest worker: []
-    if rows.ndim != 2 or rows.dtype.kind not in kinds or width not in (None, rows.shape[1]):
-        expected = f"rows of {noun}" + ("" if width is None else f", {width} each as in own")
+    rows = numbers(values, whole=whole)
+    if rows is not None and width is not None and not rows.size:
+        return np.empty((0, width), np.float32)  # no honest worker: []
+    if rows is None or rows.ndim != 2 or width not in (None, rows.shape[1]):
+        each = "" if width is None else f", {width} each as in own"
         raise ValueError(
-            f"{name}: expected {expected}, an array or a list of rows; got shape {rows.shape} and "
-            f"type {rows.dtype}"
+            f"{name}: expected an array or a list of rows of {'whole' if whole else 'real'} numbers"
+            f"{each}; got {described(values)}"
         )
-    return rows if integers else rows.astype(np.float32, copy=False)
+    return rows if whole else rows.astype(np.float32, copy=False)

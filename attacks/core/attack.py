@@ -9,6 +9,7 @@ from typing import Any, get_args
 import numpy as np
 
 from signfed.attacks.core.findings import Findings
+from signfed.attacks.core.rows import described, numbers
 from signfed.attacks.core.view import Knowledge, Stage, View, knows
 from signfed.strategies.core.options import known, options_of
 
@@ -150,21 +151,16 @@ class Attack:
         return rows
 
     def _checked(self, returned: Any, own: np.ndarray) -> np.ndarray:
-        kinds, noun = ("iu", "whole numbers") if self.stage == "data" else ("iuf", "real numbers")
-        try:
-            rows = np.asarray(returned)
-        except ValueError:  # a list of rows of different lengths
-            rows = np.array(None)
-        if rows.shape == own.shape and rows.dtype.kind in kinds:
-            with np.errstate(over="ignore"):  # a float64 beyond float32 is sent as infinity
-                return rows.astype(own.dtype, copy=False)
-        found = type(returned).__name__
-        if rows.dtype != object:
-            found += f" of shape {rows.shape} and type {rows.dtype}"
-        raise ValueError(
-            f"attack {self.name!r}: expected an array of {noun} of shape {own.shape}, as view.own, "
-            f"with a row for each Byzantine worker; got {found}"
-        )
+        whole = self.stage == "data"
+        noun = "whole" if whole else "real"
+        rows = numbers(returned, whole=whole)
+        if rows is None or rows.shape != own.shape:
+            raise ValueError(
+                f"attack {self.name!r}: expected an array of {noun} numbers of shape {own.shape}, "
+                f"as view.own, with a row for each Byzantine worker; got {described(returned)}"
+            )
+        with np.errstate(over="ignore"):  # a float64 beyond float32 is sent as infinity
+            return rows.astype(own.dtype, copy=False)
 
 
 class Schedule(Attack):

@@ -17,6 +17,27 @@ Share = Annotated[
 ]
 
 
+def numbers(values: object, *, whole: bool = False) -> np.ndarray | None:
+    """Return values as an array; None unless they are real numbers, or whole ones."""
+    try:
+        array = np.asarray(values)
+    except ValueError:  # rows of different lengths
+        return None
+    return array if array.dtype.kind in ("iu" if whole else "iuf") else None
+
+
+def described(values: object) -> str:
+    """Return in words what came where an array was expected."""
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        return f"a {type(values).__name__} with rows of different lengths"
+    kind = type(values).__name__
+    return (
+        kind if array.dtype == object else f"{kind} of shape {array.shape} and type {array.dtype}"
+    )
+
+
 def is_finite(rows: np.ndarray) -> np.ndarray:
     """Return which rows hold neither NaN nor infinity, bool [n]."""
     return np.array([np.isfinite(row).all() for row in rows], dtype=bool)

@@ -70,7 +70,7 @@ def run_rounds(
         for worker in record.dropped.get(DropReason.NON_FINITE, ()):
             if worker not in noticed:
                 noticed.add(worker)
-                log.warning("the gradient of worker %d is not finite; it has no vote", worker)
+                log.warning("worker %d: its update is not finite, and is not used", worker)
         with record.timed("server"):
             training.advance(updates, record)
         if evaluate:

@@ -30,7 +30,7 @@ INVARIANTS = {
     # Exceptions: exact ties, and what is drawn for the row and not for the worker.
     3: ("strategies/properties.py::ignores_the_numbering_of_workers",),
     4: (
-        ELECTION + "test_no_b_liars_change_any_message",
+        ELECTION + "test_no_b_byzantine_workers_change_any_message",
         ELECTION + "test_redundancy_is_that_of_theorem_3",
         ELECTION + "test_the_matrix_of_the_paper",
     ),

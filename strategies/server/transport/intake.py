@@ -59,7 +59,7 @@ class Intake:
             received.rows |= rows
             received.dropped |= faults
             received.uplink_bytes += wire.size(reply, limit=self._plausible(asked[node]))
-            for reason in sorted(set(faults.values())):
+            for reason in sorted(set(faults.values()) - {DropReason.NON_FINITE}):  # see loop.py
                 self._log_once(node, reason, wire.excuse(reply))
         for node in sorted(silent):
             received.dropped |= dict.fromkeys(asked[node], DropReason.NO_REPLY)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from signfed.app.cli import app
 from signfed.app.config.run_config import build_strategy, parse
 from signfed.app.engines import local as engine
+from signfed.app.engines import prepare as prepare_module
 from signfed.app.engines.local import LocalWorkers, local_engine
 from signfed.app.engines.run import Run
-from signfed.app.task import TASKS, Workload
+from signfed.app.task import TASKS, Task, Workload
 from signfed.app.task.batched import BatchedGradients
+from signfed.app.task.datasets.digits import load_digits
 from signfed.attacks import ATTACKS
 from signfed.clients import ENCODERS
 from signfed.strategies.registry import PRE_AGGREGATIONS, STRATEGIES
@@ -166,6 +172,59 @@ def test_a_row_that_is_not_finite_is_dropped_and_counted():
     parameters = run_broken(range(3), lambda record, state: records.append(record))
     assert np.isfinite(parameters).all() and len(records) == 9
     assert all(r.dropped == {"non-finite": [0, 1, 2]} and r.received == 12 for r in records)
+
+
+def broken_digits(data_dir, download):
+    """One NaN in every tenth sample but the first hundred."""
+    data = load_digits()
+    x = data.train_x.clone()
+    x[105:2000:10, 3] = np.nan
+    return replace(data, train_x=x)
+
+
+def test_a_gradient_that_is_not_finite_has_no_vote(monkeypatch, caplog, tmp_path):
+    """A row of signs has no NaN: the run is the one in which those workers' float rows, which show
+    it, are dropped. In both engines, whoever hosts the workers."""
+    monkeypatch.setitem(TASKS, "digits", replace(TASKS["digits"], load=broken_digits))
+    keys = {"strategy": "sign-mv", "attack": "none", "lr": 0.003}
+    keys |= {"batch_size": 16, "quorum": 0.06, "num_rounds": 30}
+    floats = locally(tmp_path / "floats", encoder="float32", **keys)
+    lost = [record["dropped"].get("non-finite", []) for record in floats.rounds]
+    assert all(set(record["dropped"]) <= {"non-finite"} for record in floats.rounds)
+    assert sum(map(len, lost)) > 60 and set().union(*lost) == set(range(15))
+    caplog.clear()
+    here = locally(tmp_path / "local", **keys)
+    said = [r.getMessage() for r in caplog.records if "not finite" in r.getMessage()]
+    assert sorted(said) == sorted(set(said)) and len(said) == 15  # each worker once
+    monkeypatch.setattr("signfed.app.task.problem.LARGE", 0)
+    one_by_one = locally(tmp_path / "large", **keys)
+    flower = [federate(tmp_path / f"{n}", nodes=n, **keys) for n in (1, 2, 15)]
+    for done in (here, one_by_one, *flower):
+        assert done.sha256 == floats.sha256
+        assert [record["dropped"] for record in done.rounds] == [
+            record["dropped"] for record in floats.rounds
+        ]
+    assert here.summary["final_test_accuracy"] > 0.7
+
+
+def test_data_are_loaded_and_the_config_parsed_once(monkeypatch, tmp_path):
+    calls = Counter()
+
+    def counted(owner, name):
+        real = getattr(owner, name)
+        monkeypatch.setattr(
+            owner, name, lambda *given, **more: calls.update([name]) or real(*given, **more)
+        )
+
+    counted(Task, "problem")
+    counted(prepare_module, "parse")
+    counted(prepare_module, "build_strategy")
+    keys = "num-rounds=2 device='cpu'"
+    done = CliRunner().invoke(
+        app, ["run", "--engine", "local", "-c", keys, "--out", str(tmp_path / "run")]
+    )
+    assert done.exit_code == 0, done.output
+    assert calls == {"problem": 1, "parse": 1, "build_strategy": 1}
 
 
 def test_without_a_quorum_rounds_are_skipped_and_five_of_them_end_the_run():

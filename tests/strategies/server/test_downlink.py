@@ -239,6 +239,25 @@ def test_a_node_that_always_asks_for_the_model_costs_one_a_round_and_no_other_no
     assert done.sha256 == same.sha256
 
 
+def test_a_node_is_healed_on_its_own_word_only(tmp_path):
+    """Whoever answers in another node's place must not have the model sent again."""
+
+    def impostor(request, reply):
+        if request.metadata.message_type != "train":
+            return [reply]
+        lacking = wire.lacking_reply(request, -1)
+        lacking.metadata.__dict__["_src_node_id"] = 100
+        return [lacking]
+
+    config = config_for(tmp_path / "run", {})
+    grid = Watched(3, config, tamper={2: impostor})
+    run(grid, config)
+    done = outcome(tmp_path / "run")
+    assert done.dropped == [{"wrong-sender": 5}] * 6
+    assert not any("healed" in record for record in done.rounds)
+    assert all(len(grid.shapes(t, 2)) == 1 for t in range(1, 7))
+
+
 def test_the_digest_tells_models_apart():
     x = torch.linspace(-1, 1, 100)
     y = x.clone()

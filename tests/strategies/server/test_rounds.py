@@ -7,11 +7,14 @@ import sys
 
 import numpy as np
 import pytest
-from flwr.app import ArrayRecord, ConfigRecord, Error, Message
+from flwr.app import Array, ArrayRecord, ConfigRecord, Error, Message, MetricRecord
 
 from signfed.app.client_app import app as client_app
+from signfed.app.engines.prepare import prepare
+from signfed.app.errors import ConfigError
 from signfed.app.server_app import run
 from signfed.strategies.core.codecs import CODECS
+from signfed.strategies.server import strategy as flower_strategy
 from signfed.strategies.server.federation import FederationError
 from signfed.strategies.server.transport import wire
 from tests.federation import BASE, SHORT, config_for, federate, outcome
@@ -116,6 +119,16 @@ def test_workers_without_a_node_stop_the_run_before_it_starts(tmp_path):
     assert done.rounds == []
 
 
+def test_workers_are_bound_on_the_nodes_own_word_only(tmp_path):
+    def impostor(request, reply):
+        if request.metadata.message_type == wire.HELLO:
+            reply.metadata.__dict__["_src_node_id"] = 100
+        return [reply]
+
+    with pytest.raises(FederationError, match=r"workers \[1, 4, 7, 10, 13\] have none"):
+        federate(tmp_path / "run", nodes=3, tamper={1: impostor}, node_timeout=0.3, quorum=1.0)
+
+
 def test_a_second_claim_on_a_worker_is_refused(tmp_path):
     config = config_for(tmp_path / "run", {})
     grid = InProcessGrid(client_app, 3, config)
@@ -193,6 +206,76 @@ def test_a_strategy_that_returns_the_wrong_shape_fails_the_run_by_name(tmp_path,
         federate(tmp_path / "run", strategy="bad_rule:Mine")
     assert outcome(tmp_path / "run").summary["status"] == "failed"
     sys.modules.pop("bad_rule")
+
+
+def test_a_state_that_is_none_is_refused_before_the_start(tmp_path, monkeypatch):
+    state = "\n    def state_dict(self):\n        return {'seen': 3}\n"
+    (tmp_path / "stateful_rule.py").write_text(OWN_STRATEGY + state)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ConfigError, match=r"Mine.state_dict: .* got int under 'seen'"):
+        federate(tmp_path / "run", strategy="stateful_rule:Mine")
+    assert not (tmp_path / "run").exists()
+    sys.modules.pop("stateful_rule")
+
+
+def test_findings_that_are_no_json_fail_the_run_by_name(tmp_path, monkeypatch):
+    found = "\n    def diagnostics(self):\n        return {'scores': {1, 2}}\n"
+    (tmp_path / "telling_rule.py").write_text(OWN_STRATEGY + found)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(
+        ValueError, match=r"Mine\.diagnostics: expected a dictionary of JSON values"
+    ):
+        federate(tmp_path / "run", strategy="telling_rule:Mine")
+    sys.modules.pop("telling_rule")
+
+
+def started(config, num_rounds, **hooks):
+    """A strategy after `start` over two nodes, its grid, and what `start` returned."""
+    ready = prepare(config)
+    grid = InProcessGrid(client_app, 2, config)
+    initial = ArrayRecord({"parameters": Array(ready.problem.initial().numpy())})
+    federation = ready.config.federation(ready.strategy)
+    result = ready.strategy.start(grid, initial, num_rounds, federation=federation, **hooks)
+    return ready.strategy, grid, result
+
+
+@pytest.mark.parametrize("rule", ["sign-fd", "mean"])
+def test_whoever_calls_as_flower_does_gets_the_same_model(rule, tmp_path):
+    config = config_for(tmp_path, {"strategy": rule, "num-byzantine": 3})
+    _, _, whole = started(config, 3)
+    strategy, grid, result = started(config, 0)
+    arrays = result.arrays
+    for server_round in (1, 2, 3):
+        messages = strategy.configure_train(server_round, arrays, ConfigRecord({"more": 1}), grid)
+        replies = grid.send_and_receive(messages)
+        arrays, metrics = strategy.aggregate_train(server_round, replies)
+        assert dict(metrics) == {"received": 15, "dropped": 0}
+        assert dict(metrics) == dict(whole.train_metrics_clientapp[server_round])
+    same = arrays["parameters"].numpy() == whole.arrays["parameters"].numpy()
+    assert same.all() and not (same & (arrays["parameters"].numpy() == 0)).all()
+
+
+def test_the_model_becomes_an_array_only_for_who_reads_it(tmp_path, monkeypatch):
+    made = []
+    real = flower_strategy._arrays
+    monkeypatch.setattr(flower_strategy, "_arrays", lambda t: made.append(t) or real(t))
+    config, seen = config_for(tmp_path, {}), []
+    tensors = {"evaluate": lambda t, x: seen.append((t, len(x))) or {"test_loss": 1.0}}
+    _, _, result = started(config, 4, **tensors)
+    assert len(made) == 1 and seen == [(t, 9610) for t in (1, 2, 3, 4)]
+    assert dict(result.evaluate_metrics_serverapp[4]) == {"test_loss": 1.0}
+    arrays = {"evaluate_fn": lambda t, x: MetricRecord({"length": len(x["parameters"].numpy())})}
+    _, _, result = started(config, 2, **arrays)
+    assert dict(result.evaluate_metrics_serverapp[2]) == {"length": 9610}
+
+
+def test_the_log_holds_the_options_of_a_rule_behind_another(tmp_path, caplog):
+    keys = {"strategy": "centered-clipping", "centered-clipping.radius": 7.5, "num_rounds": 1}
+    keys |= {"pre_aggregation": "bucketing", "bucketing.size": 3}
+    with caplog.at_level("INFO", "signfed"):
+        federate(tmp_path / "run", **keys)
+    (said,) = [r.getMessage() for r in caplog.records if "CenteredClipping" in r.getMessage()]
+    assert "'size': 3" in said and "'radius': 7.5" in said
 
 
 def test_an_interrupted_run_leaves_its_rounds_and_its_status(tmp_path):

@@ -26,6 +26,12 @@ def _lacks(turn: Turn, **fields: object) -> Message:
     return turn.says({"replica": ConfigRecord(fields)})
 
 
+def _not_finite(turn: Turn, ids: object) -> Message:
+    """A reply without rows that names the workers whose gradient is not finite."""
+    header = {"ids": [], "round": turn.beside["round"], "non-finite": ids}
+    return turn.says({turn.dialect.beside: ConfigRecord(header)})
+
+
 OWN = {
     "lacks the model, whatever it gets": (lambda t: [_lacks(t, held=-1)], "malformed"),
     "lacks the model, and holds nonsense": (lambda t: [_lacks(t, held="x" * 9)], "malformed"),
@@ -49,14 +55,14 @@ OWN = {
     "ids as booleans": (lambda t: [t.claims(ids=[True for _ in _ids(t)])], "malformed"),
     "ids as bytes": (lambda t: [t.claims(ids=bytes(_ids(t)))], "malformed"),
     "one id, no list": (lambda t: [t.claims(ids=_ids(t)[0])], "malformed"),
-    "another round": (lambda t: [t.claims(server_round=t.beside["round"] + 1)], "wrong-round"),
-    "a negative round": (lambda t: [t.claims(server_round=-1)], "wrong-round"),
+    "another round": (lambda t: [t.claims(round=t.beside["round"] + 1)], "wrong-round"),
+    "a negative round": (lambda t: [t.claims(round=-1)], "wrong-round"),
     "round as a float": (
-        lambda t: [t.claims(server_round=float(t.beside["round"]))],
+        lambda t: [t.claims(round=float(t.beside["round"]))],
         "wrong-round",
     ),
-    "round as text": (lambda t: [t.claims(server_round=str(t.beside["round"]))], "wrong-round"),
-    "round as a list": (lambda t: [t.claims(server_round=[t.beside["round"]])], "wrong-round"),
+    "round as text": (lambda t: [t.claims(round=str(t.beside["round"]))], "wrong-round"),
+    "round as a list": (lambda t: [t.claims(round=[t.beside["round"]])], "wrong-round"),
     "an extra field": (lambda t: [t.claims(weight=10**9)], "malformed"),
     "a field renamed": (
         lambda t: [
@@ -73,6 +79,16 @@ OWN = {
         lambda t: [
             t.says({**t.reply.content, t.dialect.beside: MetricRecord({**t.beside})})
         ],
+        "malformed",
+    ),
+    "no row, its gradient is not finite": (lambda t: [_not_finite(t, _ids(t))], "non-finite"),
+    "not finite, as text": (lambda t: [_not_finite(t, [str(i) for i in _ids(t)])], "malformed"),
+    "not finite, no list": (lambda t: [_not_finite(t, _ids(t)[0])], "malformed"),
+    "not finite is another's": (lambda t: [_not_finite(t, [0])], "foreign-worker"),
+    "not finite twice": (lambda t: [_not_finite(t, _ids(t)[:1] * 2)], "malformed"),
+    "not finite, and its rows": (lambda t: [t.claims(**{"non-finite": _ids(t)})], "malformed"),
+    "not finite, and an array": (
+        lambda t: [t.claims(ids=[], **{"non-finite": _ids(t)})],
         "malformed",
     ),
     "ids and rows in another order": (lambda t: [_shuffled(t)], "honest"),

@@ -8,7 +8,7 @@ from signfed.attacks import Attack
 from signfed.clients import Adversary, ByzantineClient, Encoder, GradientFn
 
 
-def lying(
+def byzantine(
     worker: int,
     gradient: GradientFn,
     encoder: Encoder,
@@ -19,7 +19,7 @@ def lying(
     n_total: int = 5,
     **kept: Any,
 ) -> ByzantineClient:
-    """One liar of 5 workers, alone unless ids names others."""
+    """One Byzantine worker of 5, alone unless ids names others."""
     everyone = range(n_total)
     adversary = Adversary(
         attack, ids or (worker,), asked=lambda t: everyone, seed=seed, n_classes=10

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,6 +29,7 @@ from signfed.attacks.stochastic_sign_flip import stochastic_sign_flip
 from signfed.attacks.time_varying import time_varying
 from signfed.attacks.vote_aware import vote_aware
 from signfed.attacks.weight_aware import weight_aware
+from signfed.strategies.core import own
 
 ATTACKS: dict[str, Attack] = {
     "none": none,
@@ -68,19 +68,12 @@ def find(name: str) -> Attack:
     """
     if name in ATTACKS:
         return ATTACKS[name]
-    module, colon, function = name.partition(":")
-    if not colon:
+    if ":" not in name:
         raise ValueError(
             f"unknown attack {name!r}; expected one of {', '.join(ATTACKS)}, or your own as "
             "module:function"
         )
-    try:
-        found = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, TypeError, ValueError, SyntaxError) as error:
-        raise ValueError(
-            f"{error}; expected module:function, with the module's file in the folder of "
-            "pyproject.toml or in the one where you start"
-        ) from error
+    found = own.load(name, "function")
     if not isinstance(found, Attack):
         raise ValueError(f"{name}: expected a function under @attack(knowledge=..., stage=...)")
     return found

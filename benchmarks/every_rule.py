@@ -24,19 +24,19 @@ from signfed.strategies.registry import STRATEGIES
 from tests.grid import InProcessGrid
 
 ATTACKS = ("none", "sign-inversion")
-LIARS = 3
+BYZANTINE = 3
 SIGN_LR, FLOAT_LR = 0.001, 0.1
 
 
 def settings() -> list[dict[str, object]]:
     """The config of each row, besides attack, rounds and seed."""
     rows: list[dict[str, object]] = [{"strategy": name} for name in STRATEGIES]
-    rows += [{"strategy": "sign-fd", "crossover": c} for c in ("pooled", "alg1", "eq17")]
-    rows += [{"strategy": "election", "election-code": "bernoulli"}]
+    rows += [{"strategy": "sign-fd", "sign-fd.estimator": e} for e in ("pooled", "alg1", "eq17")]
+    rows += [{"strategy": "election", "election.code": "bernoulli"}]
     rows += [{"strategy": "sign-mv", "encoder": e} for e in ("sto-sign", "noisy-sign")]
     rows += [{"strategy": "sign-mv", "worker-momentum": 0.9}]
     rows += [{"strategy": name, "encoder": "top-k"} for name in ("mean", "median")]
-    rows += [{"strategy": "centered-clipping", "centered-clipping-radius": 0.3}]
+    rows += [{"strategy": "centered-clipping", "centered-clipping.radius": 0.3}]
     rows += [
         {"strategy": name, "pre-aggregation": mixer}
         for name in ("median", "krum")
@@ -55,7 +55,7 @@ def accuracy(job: tuple[dict[str, object], str, int, int]) -> float:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         config = row | {
-            "attack": attack, "num-byzantine": LIARS, "num-rounds": rounds,
+            "attack": attack, "num-byzantine": BYZANTINE, "num-rounds": rounds,
             "evaluate-every": rounds, "seed": seed, "out-dir": folder,
         }  # fmt: skip
         run(InProcessGrid(client_app, 1, config), config)
@@ -86,8 +86,8 @@ def main() -> None:
             | dict(zip(ATTACKS, of_attacks, strict=True))
         )
     report(
-        f"digits, 15 workers, {LIARS} lying, {given.rounds} rounds, mean of {given.seeds} seeds; "
-        f"{time.monotonic() - started:.0f} s",
+        f"digits, 15 workers, {BYZANTINE} Byzantine, {given.rounds} rounds, "
+        f"mean of {given.seeds} seeds; {time.monotonic() - started:.0f} s",
         table, given.out,
     )  # fmt: skip
 

@@ -5,8 +5,8 @@
 
 15 workers in one process, no messages: the same gradients, attacks and rules as in a run. On MNIST
 a 784-32-10 network. Prints a table, mean accuracy over the seeds after the last round, and writes
-it as JSON. "layer": liars invert the last layer only; "skewed": each worker holds three classes;
---partitions tries those of `signfed list` as well.
+it as JSON. "layer": Byzantine workers invert the last layer only; "skewed": each worker holds three
+classes; --partitions tries those of `signfed list` as well.
 """
 
 from __future__ import annotations
@@ -48,18 +48,18 @@ def layer(view, *, width: int):
 
 
 def rule(name: str) -> RobustStrategy:
-    return SignMV() if name == "sign-mv" else SignFD(crossover=name)
+    return SignMV() if name == "sign-mv" else SignFD(estimator=name)
 
 
-def cases(liars: list[int], partitions: list[str]) -> list[tuple[str, int, str]]:
-    """(attack, liars, shards)."""
+def cases(byzantine: list[int], partitions: list[str]) -> list[tuple[str, int, str]]:
+    """(attack, byzantine, shards)."""
     table = [("none", 0, "stratified")]
     table += [
-        (a, n, "stratified") for a in ("sign-inversion", "stochastic-sign-flip") for n in liars
+        (a, n, "stratified") for a in ("sign-inversion", "stochastic-sign-flip") for n in byzantine
     ]
-    table += [("layer", max(liars), "stratified")]
+    table += [("layer", max(byzantine), "stratified")]
     for shards in ("skewed", *partitions):
-        table += [("none", 0, shards), ("sign-inversion", max(liars) - 1, shards)]
+        table += [("none", 0, shards), ("sign-inversion", max(byzantine) - 1, shards)]
     return table
 
 
@@ -84,7 +84,7 @@ def skewed(labels: np.ndarray, num_workers: int, seed: int, classes: int = 3) ->
 
 def accuracy(job: tuple) -> float:
     """Test accuracy after the last round of one federation."""
-    task, data_dir, rounds, (name, liars, shards), rule_name, seed = job
+    task, data_dir, rounds, (name, byzantine, shards), rule_name, seed = job
     data = TASKS[task].load(Path(data_dir), False)
     labels, sizes = data.train_y.numpy(), SIZES[task]
     held = (PARTITIONS | {"skewed": skewed})[shards](labels, WORKERS, seed)
@@ -93,11 +93,13 @@ def accuracy(job: tuple) -> float:
     chosen: Attack = layer if name == "layer" else ATTACKS[name]
     if name == "layer":
         chosen = chosen.bind(width=sizes[1] * sizes[2] + sizes[2])
-    adversary = Adversary(chosen, tuple(range(liars)), asked=lambda t: range(WORKERS), seed=seed)
+    adversary = Adversary(
+        chosen, tuple(range(byzantine)), asked=lambda t: range(WORKERS), seed=seed
+    )
     encoder, strategy = ENCODERS["sign"](), rule(rule_name)
     clients = [
         ByzantineClient(w, gradients, encoder, adversary, lambda _: gradients, seed=seed)
-        if w < liars
+        if w < byzantine
         else HonestClient(w, gradients, encoder, seed=seed)
         for w in range(WORKERS)
     ]
@@ -117,13 +119,13 @@ def main() -> None:
     parser.add_argument("--data-dir", default="data")
     parser.add_argument("--rounds", type=int, default=300)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--liars", type=int, nargs="+", default=[1, 2, 3, 4, 5, 6, 7])
+    parser.add_argument("--byzantine", type=int, nargs="+", default=[1, 2, 3, 4, 5, 6, 7])
     parser.add_argument("--rules", nargs="+", choices=RULES, default=list(RULES))
     parser.add_argument("--partitions", nargs="+", choices=PARTITIONS, default=[])
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     parser.add_argument("--out", type=Path, default=None)
     given = parser.parse_args()
-    started, table = time.monotonic(), cases(given.liars, given.partitions)
+    started, table = time.monotonic(), cases(given.byzantine, given.partitions)
     jobs = [
         (given.task, given.data_dir, given.rounds, case, name, seed)
         for case, name, seed in product(table, given.rules, range(given.seeds))
@@ -132,9 +134,9 @@ def main() -> None:
         found = list(track(pool.map(accuracy, jobs), total=len(jobs), description=given.task))
     means = np.reshape(found, (len(table), len(given.rules), given.seeds)).mean(axis=2)
     rows = [
-        {"attack": name, "liars": liars, "shards": shards}
+        {"attack": name, "byzantine": byzantine, "shards": shards}
         | dict(zip(given.rules, map(float, row), strict=True))
-        for (name, liars, shards), row in zip(table, means, strict=True)
+        for (name, byzantine, shards), row in zip(table, means, strict=True)
     ]
     report(
         f"{given.task}, {given.rounds} rounds, {given.seeds} seeds; "

@@ -15,6 +15,7 @@ from pydantic import Field
 from torch import Tensor
 
 from signfed.strategies.core.crossover import BY_COORDINATE, ESTIMATORS, Estimator, pooled
+from signfed.strategies.core.preconditions import majority_honest
 from signfed.strategies.core.reliability import (
     Record,
     accepted,
@@ -59,8 +60,9 @@ class SignFD(RobustStrategy):
     Round 1 is a plain majority vote. After each round the server counts how often each worker
     disagreed with U; from these counts come p_m and w_m = ln((1 - p_m) / p_m).
 
-    Precondition: fewer Byzantine than honest workers, and no more accurate than they. Where most of
-    the first votes are wrong, the vote locks on to the mirrored signs.
+    Precondition: fewer Byzantine than honest workers (L < M/2; a run that expects more is refused
+    before it starts), and no more accurate than they. Where most of the first votes are wrong, the
+    vote locks on to the mirrored signs.
 
     Parameters
     ----------
@@ -76,11 +78,13 @@ class SignFD(RobustStrategy):
         In (0, 1]; a round that is k rounds old counts forget^k.
     eps, max_llr : float
         Above 0; keep the LLR finite.
+    n_byzantine : int
+        L, for the precondition alone.
 
     Raises
     ------
     ValueError
-        By `check`, for alg1 and eq17 without forgetting and more than 65,535 rounds: a count has
+        By `check`, for L >= M/2; and for alg1 and eq17 without forgetting and more than 65,535 rounds: a count has
         16 bits.
 
     Notes
@@ -128,6 +132,7 @@ class SignFD(RobustStrategy):
             float, Field(gt=0, description="keeps the log-likelihood ratio finite")
         ] = 1e-5,
         max_llr: Annotated[float, Field(gt=0, description="largest log-likelihood ratio")] = 10.0,
+        n_byzantine: int = 0,
     ) -> None:
         self.initial_rounds = initial_rounds
         self.estimator = estimator
@@ -135,12 +140,16 @@ class SignFD(RobustStrategy):
         self.forget = forget
         self.eps = eps
         self.max_llr = max_llr
+        self.n_byzantine = n_byzantine
         self.records: dict[int, Record] = {}
         self._n_coordinates = 0
 
     def check(self, num_workers: int, num_rounds: int) -> None:
         """Raise ValueError for more rounds than a count of 16 bits holds."""
         super().check(num_workers, num_rounds)
+        # Not in `admissible`: a round that some workers miss still has the memory to go by.
+        if problem := majority_honest("sign-fd", num_workers, self.n_byzantine):
+            raise ValueError(problem)
         if self.estimator in BY_COORDINATE and self.forget == 1 and num_rounds > MAX_ROUNDS:
             raise ValueError(
                 f"sign-fd counts in 16 bits: expected at most {MAX_ROUNDS} rounds, got "

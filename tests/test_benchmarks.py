@@ -145,7 +145,7 @@ def test_rules_that_would_not_fit_are_named(play, monkeypatch):
     assert "('mean', 50, 500)" in printed
 
 
-def test_rounds_of_the_fleet_and_of_byzfl(play):
+def test_rounds_of_the_local_engine_and_of_byzfl(play):
     given = ["--only", "local", "byzfl", "--tasks", "digits", "--rounds", "6"]
     _, rows = play(rounds, *given)
     assert list(rows[0]) == [
@@ -205,25 +205,25 @@ def test_every_rule(play, monkeypatch):
     promised = {row["strategy"] for row in every_rule.settings()}
     assert promised == set(STRATEGIES)
     some = [{"strategy": "sign-mv", "lr": 0.001}, {"strategy": "mean", "lr": 0.1}]
-    some += [{"strategy": "sign-fd", "crossover": "alg1", "lr": 0.001}]
+    some += [{"strategy": "sign-fd", "sign-fd.estimator": "alg1", "lr": 0.001}]
     monkeypatch.setattr(every_rule, "settings", lambda: some)
     monkeypatch.setattr(every_rule, "ProcessPoolExecutor", ThreadPoolExecutor)
     printed, rows = play(every_rule, "--rounds", "2", "--seeds", "2", "--processes", "1")
     assert "2 rounds, mean of 2 seeds" in printed
     assert list(rows[0]) == ["strategy", "options", "lr", "none", "sign-inversion"]
     assert [row["strategy"] for row in rows] == ["sign-mv", "mean", "sign-fd"]
-    assert [row["options"] for row in rows] == ["", "", "crossover=alg1"]
+    assert [row["options"] for row in rows] == ["", "", "sign-fd.estimator=alg1"]
     assert all(0 < row[attack] < 1 for row in rows for attack in every_rule.ATTACKS)
 
 
 def test_sign_fd(play, monkeypatch):
     monkeypatch.setattr(sign_fd, "ProcessPoolExecutor", ThreadPoolExecutor)
     _, rows = play(
-        sign_fd, "digits", "--rounds", "2", "--seeds", "1", "--liars", "3", "--rules", "sign-mv",
-        "blocks", "--processes", "1",
+        sign_fd, "digits", "--rounds", "2", "--seeds", "1", "--byzantine", "3", "--rules",
+        "sign-mv", "blocks", "--processes", "1",
     )  # fmt: skip
-    assert list(rows[0]) == ["attack", "liars", "shards", "sign-mv", "blocks"]
-    assert [(row["attack"], row["liars"], row["shards"]) for row in rows] == [
+    assert list(rows[0]) == ["attack", "byzantine", "shards", "sign-mv", "blocks"]
+    assert [(row["attack"], row["byzantine"], row["shards"]) for row in rows] == [
         ("none", 0, "stratified"),
         ("sign-inversion", 3, "stratified"),
         ("stochastic-sign-flip", 3, "stratified"),

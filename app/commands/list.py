@@ -2,39 +2,48 @@
 
 from __future__ import annotations
 
-from rich.console import Console
+from collections.abc import Mapping
+from typing import Annotated
+
+import typer
 from rich.markup import escape
 from rich.table import Table
 
-from signfed.app.config.keys import KEYS
-from signfed.app.task import MODELS, PARTITIONS, TASKS
-from signfed.attacks import ATTACKS
-from signfed.clients import ENCODERS
-from signfed.strategies.registry import PRE_AGGREGATIONS, STRATEGIES
+from signfed.app.commands.common import out
 
 
-def print_all(out: Console) -> None:
-    """Everything that has a name, and every run-config key with its default."""
-    attacks = {name: attack.function for name, attack in ATTACKS.items()}
-    for title, docs in (
-        ("strategy", STRATEGIES), ("pre-aggregation", PRE_AGGREGATIONS), ("attack", attacks),
-        ("model", MODELS), ("partition", PARTITIONS), ("encoder", ENCODERS),
-    ):  # fmt: skip
-        _names(title, {name: thing.__doc__ for name, thing in docs.items()}, out)
-    _names("task", {name: task.description for name, task in TASKS.items()}, out)
+def list_(
+    toml: Annotated[bool, typer.Option("--toml", help="run-config keys as in pyproject")] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="run-config keys as in docs/options.md")
+    ] = False,
+) -> None:
+    """List strategies, attacks, tasks, models, encoders, partitions, and every run-config key."""
+    from signfed.app.config import keys
+
+    if toml or markdown:
+        typer.echo(keys.as_toml() if toml else keys.as_markdown(), nl=False)
+        return
+    from signfed.app.task import MODELS, TASKS
+
+    for kind, owners in keys.OWNERS.items():
+        _print(kind, {name: thing.__doc__ for name, thing in owners.items()})
+    _print("model", {name: model.__doc__ for name, model in MODELS.items()})
+    _print("task", {name: task.description for name, task in TASKS.items()})
     table = Table(title="run config (-c)", title_justify="left")
-    for column, wraps in (("key", False), ("default", True), ("meaning", True)):
-        table.add_column(column, no_wrap=not wraps)
-    for name, key in KEYS.items():
-        shown = repr(key.default).lower() if isinstance(key.default, bool) else repr(key.default)
-        table.add_row(name, shown, escape(key.option.help))
+    table.add_column("key", no_wrap=True)
+    table.add_column("default", max_width=13, overflow="fold")
+    table.add_column("meaning")
+    for key, option in keys.KEYS.items():
+        takes = "" if option.kind in (str, bool) and not option.names else f" ({option.expected})"
+        table.add_row(key, *map(escape, (keys.written(option), option.help + takes)))
     out.print(table)
 
 
-def _names(title: str, docs: dict[str, str | None], out: Console) -> None:
-    table = Table(title_justify="left")
-    table.add_column(title, no_wrap=True)
-    table.add_column()
+def _print(title: str, docs: Mapping[str, str | None]) -> None:
+    table = Table(title, "", title_justify="left")
+    table.columns[0].no_wrap = True
     for name, doc in docs.items():
-        table.add_row(name, escape((doc or "").strip().splitlines()[0]))
+        summary = " ".join((doc or "").split("\n\n")[0].split())
+        table.add_row(name, escape(summary))
     out.print(table)

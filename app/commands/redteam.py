@@ -1,54 +1,69 @@
-"""`signfed redteam`: names checked, a progress bar, tables at the end."""
+"""`signfed redteam`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated
 
-from rich.console import Console
+import typer
 from rich.progress import Progress
 
+from signfed.app.commands.common import RunConfigOption, out, refusing
 from signfed.app.errors import ConfigError
-from signfed.app.redteam.search import Trial, red_team
-from signfed.app.redteam.space import ATTACKERS
-from signfed.app.report.redteam import print_red_team, write_red_team
-from signfed.strategies.registry import STRATEGIES
+
+if TYPE_CHECKING:
+    from signfed.app.redteam import Trial
+
+SET_HERE = ("strategy", "attack", "out-dir", "evaluate-every")
 
 
-def command(
-    base: Mapping[str, Any],
-    strategies: str,
-    attacks: str,
-    out_file: Path,
-    console: Console,
-    **budget: int,
+def redteam(
+    strategies: Annotated[str, typer.Option(help="rules, 'sign-mv,sign-fd', or all")],
+    attacks: Annotated[str, typer.Option(help="attacks, 'lie,min-max', or all")] = "all",
+    config: RunConfigOption = None,
+    grid: Annotated[int, typer.Option(min=2, help="values of a range that are tried first")] = 4,
+    refinements: Annotated[int, typer.Option(min=0, help="times to halve in on the worst")] = 2,
+    seeds: Annotated[int, typer.Option(min=1, help="runs of each trial")] = 1,
+    out_file: Annotated[Path, typer.Option("--out", help="JSON of all trials")] = Path(
+        "redteam.json"
+    ),
 ) -> None:
-    """Search, show, write. Raises ConfigError before the first run for what cannot be."""
-    for key in ("strategy", "attack", "out-dir", "evaluate-every"):
-        if key in base:
-            raise ConfigError(f"{key}: not for a red team, which sets it itself")
-    rules = _names(strategies, tuple(STRATEGIES), "--strategies")
-    attackers = _names(attacks, ATTACKERS, "--attacks")
+    """Search the options of attacks for the worst final accuracy of each rule (local engine)."""
+    from signfed.app.config.pairs import given_keys
+    from signfed.app.redteam import red_team
+    from signfed.app.redteam.space import ATTACKERS
+    from signfed.app.redteam.tables import print_red_team, write_red_team
+    from signfed.strategies.registry import STRATEGIES
+
     trials: list[Trial] = []
-    with Progress(console=console) as progress:
-        bar = progress.add_task("trials")
+    with refusing():
+        base = given_keys(config or [])
+        for key in SET_HERE:
+            if key in base:
+                raise ConfigError(f"{key}: not for a red team, which sets it itself")
+        rules = named(strategies, STRATEGIES, "--strategies")
+        attackers = named(attacks, ATTACKERS, "--attacks")
+        with Progress(console=out) as progress:
+            bar = progress.add_task("trials")
 
-        def show(trial: Trial, done: int, planned: int) -> None:
-            trials.append(trial)
-            write_red_team(out_file, dict(base), trials)  # what was found survives an interrupt
-            progress.update(bar, completed=done, total=planned)
+            def show(trial: Trial, done: int, planned: int) -> None:
+                trials.append(trial)
+                write_red_team(out_file, base, trials)  # what was found survives an interrupt
+                progress.update(bar, completed=done, total=planned)
 
-        red_team(base, rules, attackers, on_trial=show, **budget)
-    print_red_team(console, trials)
-    console.print(f"all {len(trials)} trials: {out_file}", highlight=False)
+            red_team(
+                base, rules, attackers, grid=grid, refinements=refinements, seeds=seeds,
+                on_trial=show,
+            )  # fmt: skip
+    print_red_team(out, trials)
+    out.print(f"all {len(trials)} trials: {out_file}", highlight=False)
 
 
-def _names(text: str, known: tuple[str, ...], option: str) -> list[str]:
-    """Those of a comma-separated list; "all" for all. A user's own go by module:name."""
-    if text == "all":
-        return list(known)
-    names = [name.strip() for name in text.split(",")]
+def named(text: str, known: Iterable[str], option: str) -> list[str]:
+    """Those of a comma-separated list; "all" for all. A user's own are named module:name."""
+    known = list(known)
+    names = known if text == "all" else [name.strip() for name in text.split(",")]
     if wrong := [name for name in names if name not in known and ":" not in name]:
         raise ConfigError(f"{option}: expected all or some of {', '.join(known)}; got {wrong[0]!r}")
     return names

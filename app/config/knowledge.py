@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from signfed.app.config.keys import Shared
 from signfed.app.config.plugins import Plugin, attack_plugin
+from signfed.app.config.shared import Shared
 from signfed.app.errors import ConfigError
 from signfed.app.task import Task
 from signfed.attacks import Attack, Knowledge, build, knows
@@ -19,7 +19,7 @@ def built(plugin: Plugin) -> Attack:
 
 
 def fitting_attack(values: Mapping[str, Any], keys: Shared, task: Task) -> Plugin:
-    """The attack, known to fit the task and the clients."""
+    """The chosen attack. Raises ConfigError where it does not fit the task or the clients."""
     if task.load and not task.num_train and values["time-varying.period"] == 0:
         raise ConfigError(
             "time-varying.period: 0 stands for an epoch, whose length is not known before your own "
@@ -48,21 +48,22 @@ def check_reach(plugin: Plugin, reach: Knowledge) -> None:
     knowledge = built(plugin).knowledge
     if not knows(reach, knowledge):
         where = {"colluders": "a real device", "omniscient": "a Flower client"}[reach]
-        remedy = "run it as a simulation" if knowledge == "omniscient" else "use --engine fleet"
+        remedy = "run it as a simulation" if knowledge == "omniscient" else "use --engine local"
         raise ConfigError(
             f"attack={plugin.name!r}: needs knowledge {knowledge!r}, {where} can have at "
             f"most {reach!r}; {remedy}"
         )
 
 
-def check_hosts(plugin: Plugin, liars: set[int], hosted: list[tuple[int, ...]]) -> None:
+def check_hosts(plugin: Plugin, byzantine: set[int], hosted: list[tuple[int, ...]]) -> None:
     """Raise ConfigError when attackers that have to collude sit on several devices.
 
     hosted: the workers of each device.
     """
     knowledge = built(plugin).knowledge
-    if liars and knowledge != "own" and not any(liars <= set(workers) for workers in hosted):
+    together = any(byzantine <= set(workers) for workers in hosted)
+    if byzantine and knowledge != "own" and not together:
         raise ConfigError(
             f"attack={plugin.name!r}: attackers who know one another's updates have to be "
-            f"on one device; workers {sorted(liars)} are on several"
+            f"on one device; workers {sorted(byzantine)} are on several"
         )

@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from signfed.app.config.keys import Shared, check_values, shared
+from signfed.app.config.keys import check_values, shared
 from signfed.app.config.knowledge import fitting_attack
-from signfed.app.config.plugins import Plugin, encoder_options, new_strategy, plugin
+from signfed.app.config.plugins import Plugin, encoder_plugins, new_strategy, plugin
+from signfed.app.config.shared import Shared
 from signfed.app.config.workload import workload_of
 from signfed.app.errors import ConfigError
 from signfed.app.task import Workload, find_task
@@ -28,12 +28,16 @@ class RunConfig:
 
     Attributes
     ----------
-    byzantine_ids : tuple of int
-        The Byzantine workers, ascending; empty with attack "none".
     encoder : str
-        As asked for, "auto" too.
+        As it was given: "auto" is possible.
     encoder_options : tuple of Plugin
-        Of each encoder that may be in use.
+        Each encoder that may be in use.
+    byzantine_ids : tuple of int
+        The Byzantine workers, ascending; empty without an attack.
+    assumed_byzantine : int
+        f, as the rule is told.
+    quorum : int
+        Valid updates that a round needs.
     """
 
     workload: Workload
@@ -75,25 +79,37 @@ class RunConfig:
 
 
 def parse(given: Mapping[str, Value]) -> RunConfig:
-    """Check a run config (missing keys take their defaults) and turn it into dataclasses.
+    """Check a run config and turn it into dataclasses.
 
-    Raises ConfigError at the first key that is wrong, with what was expected.
+    Parameters
+    ----------
+    given : Mapping
+        Run-config keys; missing ones take their defaults.
+
+    Raises
+    ------
+    ConfigError
+        At the first key that is wrong, with what was expected.
+
+    Examples
+    --------
+    >>> parse({"strategy": "krum", "num-byzantine": 2}).byzantine_ids
+    (0, 1)
     """
     values = check_values(given)
     keys = shared(values)
     task = find_task(keys.task)
-    _check_together(keys, values)
+    _check_together(keys)
     participation = Participation(keys.num_workers, keys.fraction_train, keys.seed)
-    encoders = encoder_options(values).items()
     return RunConfig(
         workload=workload_of(values, keys, task),
         strategy=plugin(values, "strategy"),
         pre_aggregation=plugin(values, "pre-aggregation"),
         encoder=keys.encoder,
-        encoder_options=tuple(Plugin(name, tuple(own.items())) for name, own in encoders),
+        encoder_options=encoder_plugins(values),
         worker_momentum=keys.worker_momentum,
         attack=fitting_attack(values, keys, task),
-        byzantine_ids=() if keys.attack == "none" else _byzantine_ids(keys),
+        byzantine_ids=_byzantine_ids(keys),
         assumed_byzantine=(
             keys.num_byzantine if keys.assumed_byzantine < 0 else keys.assumed_byzantine
         ),
@@ -118,9 +134,12 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
 
 
 def build_strategy(config: RunConfig) -> RobustStrategy:
-    """The strategy object, known to fit this run.
+    """Build the rule, known to fit this run.
 
-    Raises ConfigError when there is no such class, or it cannot serve the run.
+    Raises
+    ------
+    ConfigError
+        When there is no such class, or it cannot serve the run.
     """
     strategy = new_strategy(
         config.strategy,
@@ -139,32 +158,24 @@ def build_strategy(config: RunConfig) -> RobustStrategy:
     return strategy
 
 
-def check_machine(config: RunConfig, gpus_per_client: float | None = None) -> None:
-    """Raise ConfigError when this machine lacks the device, or the folder is taken.
-
-    gpus_per_client: what a simulation gives each client; None when it is not known (a bare
-    `flwr run`, a real federation).
-    """
+def check_machine(config: RunConfig) -> None:
+    """Raise ConfigError when this machine lacks the device, or the run folder is taken."""
     import torch
 
-    device = config.workload.device
-    needs_gpu = device == "cuda" or bool(gpus_per_client)
-    if needs_gpu and not torch.cuda.is_available():
-        asked = "device='cuda'" if device == "cuda" else f"--gpus-per-client {gpus_per_client}"
-        raise ConfigError(f"{asked}: expected a GPU, but torch sees none here; use device='cpu'")
-    if config.workload.precision == "tf32" and (device == "cpu" or not torch.cuda.is_available()):
+    device, gpu = config.workload.device, torch.cuda.is_available()
+    if device == "cuda" and not gpu:
+        raise ConfigError(
+            "device='cuda': expected a GPU, but torch sees none here; use device='cpu'"
+        )
+    if config.workload.precision == "tf32" and (device == "cpu" or not gpu):
         raise ConfigError("precision='tf32': expected a GPU; use float32 or bfloat16")
-    if device == "cuda" and gpus_per_client == 0:
-        raise ConfigError("device='cuda': expected --gpus-per-client above 0, or clients see none")
-    if device == "cpu" and gpus_per_client:
-        raise ConfigError("device='cpu': expected no --gpus-per-client, or device='auto'")
-    path = Path(config.out_dir)
+    path = Path(config.out_dir).expanduser()
     if not config.resume and config.out_dir and path.exists() and any(path.iterdir()):
         raise ConfigError(f"out-dir: expected a new or empty folder; {path} has files in it")
 
 
-def _check_together(keys: Shared, values: Mapping[str, Any]) -> None:
-    """What two keys cannot be together."""
+def _check_together(keys: Shared) -> None:
+    """Raise ConfigError for keys that are right alone and wrong together."""
     if keys.num_byzantine > keys.num_workers:
         raise ConfigError(
             f"num-byzantine: expected at most num-workers = {keys.num_workers}; "
@@ -183,26 +194,34 @@ def _check_together(keys: Shared, values: Mapping[str, Any]) -> None:
 
 
 def _milestones(text: str) -> tuple[int, ...]:
-    parts = [part.strip() for part in text.split(",")] if text else []
-    if not all(part.isdecimal() for part in parts):
+    rounds = _whole_numbers(text) if text else ()
+    if rounds is None:
         raise ConfigError(f"lr-milestones: expected rounds such as '40,80'; got {text!r}")
-    return tuple(sorted(int(part) for part in parts))
+    return tuple(sorted(rounds))
 
 
 def _byzantine_ids(keys: Shared) -> tuple[int, ...]:
+    """The Byzantine workers, ascending."""
     text, count, workers = keys.byzantine_ids, keys.num_byzantine, keys.num_workers
+    if keys.attack == "none":
+        return ()
     if text == "first":
         return tuple(range(count))
     if text == "random":
         chosen = generator(keys.seed, "byzantine").choice(workers, count, replace=False)
         return tuple(sorted(chosen.tolist()))
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() for part in parts):
+    ids = _whole_numbers(text)
+    if ids is None:
         raise ConfigError(f"byzantine-ids: expected first, random or ids like '0,3'; got {text!r}")
-    ids = sorted({int(part) for part in parts})
-    if len(ids) != count or len(parts) != count or ids[-1] >= workers:
+    if len(set(ids)) != count or len(ids) != count or max(ids) >= workers:
         raise ConfigError(
             f"byzantine-ids: expected num-byzantine = {count} different ids below {workers}; "
             f"got {text!r}"
         )
-    return tuple(ids)
+    return tuple(sorted(ids))
+
+
+def _whole_numbers(text: str) -> tuple[int, ...] | None:
+    """`0,3,5` as numbers; None where it is something else."""
+    parts = [part.strip() for part in text.split(",")]
+    return tuple(map(int, parts)) if all(part.isdecimal() for part in parts) else None

@@ -6,15 +6,32 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from signfed.app.config.keys import Shared
 from signfed.app.config.plugins import plugin
+from signfed.app.config.shared import Shared
 from signfed.app.errors import ConfigError
 from signfed.app.task import Task, Workload
 
 
 def workload_of(values: Mapping[str, Any], keys: Shared, task: Task) -> Workload:
-    """From checked values; raises ConfigError. What only the data can tell is Problem's to say."""
-    _check_held(keys, task)
+    """Make the workload from checked values; what only the data can tell is left to Problem.
+
+    Raises
+    ------
+    ConfigError
+        For a model, partition, loss or batch size that does not fit the task.
+    """
+    if task.load is None and keys.partition != "stratified":
+        raise ConfigError(f"partition: task={keys.task!r} has no samples to share out")
+    if task.load is None and keys.loss != "cross-entropy":
+        raise ConfigError(f"loss: task={keys.task!r} has its own")
+    sizes = _batch_sizes(keys)
+    if task.num_train and keys.partition == "stratified" and not sizes:
+        held = task.num_train // keys.num_workers
+        if keys.batch_size > held:
+            raise ConfigError(
+                f"batch-size: each of {keys.num_workers} workers holds {held} samples of "
+                f"{keys.task}; expected at most that; got {keys.batch_size}"
+            )
     partition, share = plugin(values, "partition"), values["election.batch"]
     return Workload(
         task=keys.task,
@@ -28,57 +45,34 @@ def workload_of(values: Mapping[str, Any], keys: Shared, task: Task) -> Workload
         precision=keys.precision,
         partition=partition.name,
         partition_options=partition.options,
-        batch_sizes=tuple(_share(share, size) for size in _batch_sizes(keys)),
+        batch_sizes=tuple(_share(share, size) for size in sizes),
         loss=keys.loss,
     )
 
 
-def _check_held(keys: Shared, task: Task) -> None:
-    """What can be said before the data are there; the rest is Workload.shards' to say."""
-    num_workers = keys.num_workers
-    if task.num_train and keys.partition == "stratified" and not keys.batch_sizes:
-        held = task.num_train // num_workers
-        if keys.batch_size > held:
-            raise ConfigError(
-                f"batch-size: each of {num_workers} workers holds {held} samples of "
-                f"{keys.task}; expected at most that; got {keys.batch_size}"
-            )
-    if task.load is None and keys.partition != "stratified":
-        raise ConfigError(f"partition: task={keys.task!r} has no samples to share out")
-    if task.load is None and keys.loss != "cross-entropy":
-        raise ConfigError(f"loss: task={keys.task!r} has its own")
-
-
 def _share(share: float, size: int) -> int:
-    return math.ceil(round(share * size, 9))
+    return math.ceil(round(share * size, 9))  # 0.07 * 100 is 7
 
 
-def _batch_sizes(keys: Shared) -> tuple[int, ...]:
+def _batch_sizes(keys: Shared) -> list[int]:
+    """`16x10,64x5` as one size for each worker; empty where all have the same."""
     text, workers = keys.batch_sizes, keys.num_workers
     sizes: list[int] = []
     for part in text.split(",") if text else ():
         size, times, count = part.strip().partition("x")
         if not size.isdecimal() or not int(size) or (times and not count.isdecimal()):
             raise ConfigError(f"batch-sizes: expected sizes such as '16x10,64x5'; got {text!r}")
-        if times and int(count) > workers:
-            break
-        sizes += [int(size)] * (int(count) if times else 1)
+        sizes += [int(size)] * min(int(count) if times else 1, workers + 1)
     if text and len(sizes) != workers:
         raise ConfigError(f"batch-sizes: expected one for each of {workers} workers; got {text!r}")
-    return tuple(sizes)
+    return sizes
 
 
 def _model(name: str, task: Task) -> str:
     if name == "auto" and task.models:
         return task.models[0]
-    if not task.models:  # the user's own data
-        if name == "auto":
-            raise ConfigError(
-                "model: expected the name of one, or module:function, for your own task"
-            )
-        return name
-    if ":" in name and task.load:
-        return name
-    if name not in task.models:
+    if name == "auto":
+        raise ConfigError("model: expected a model's name, or module:function, for your own task")
+    if task.models and name not in task.models and not (":" in name and task.load):
         raise ConfigError(f"model: expected auto, {', '.join(task.models)}; got {name!r}")
     return name

@@ -8,17 +8,20 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from signfed.app.errors import ConfigError
 from signfed.app.runs import folder as run_folder
 from signfed.app.runs.folder import FAILED, FINISHED, INTERRUPTED, RUNNING
 
 if TYPE_CHECKING:
     from signfed.app.engines.prepare import Prepared
+    from signfed.strategies.core.options import Value
 
 EXCEPTION = re.compile(r"\s*[\w.]*(Error|Exception): ")
 POLL = 0.2  # seconds between two looks into the run folder
@@ -122,3 +125,92 @@ def _follow(path: Path, num_rounds: int, flower_status: Callable[[], str], conso
                 if flower_status().startswith("finished"):
                     return run_folder.read_summary(path).get("status", FAILED)
             time.sleep(POLL)
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run left.
+
+    Attributes
+    ----------
+    path : Path
+        The run folder.
+    summary : dict
+        Its summary.json: `status`, `rounds`, `final_test_accuracy`, `model_sha256`, ...
+    """
+
+    path: Path
+    summary: dict[str, Any]
+
+
+def run(
+    config: Mapping[str, Value] | None = None,
+    *,
+    engine: Literal["local", "flower"] = "local",
+    supernodes: int = 2,
+    cpus_per_client: int = 1,
+    gpus_per_client: float = 0.0,
+) -> RunResult:
+    """Run one federation on this machine, as `signfed run` does.
+
+    Parameters
+    ----------
+    config : Mapping, optional
+        Run-config keys, such as `{"strategy": "signguard", "signguard.fraction": 0.2}`. Missing
+        keys take their defaults; a run folder that is not named is a new one in ./signfed-runs.
+    engine : {"local", "flower"}
+        All workers in this process, or simulated Flower nodes and real messages. On a CPU both
+        give the same model.
+    supernodes, cpus_per_client, gpus_per_client
+        What Flower's simulation shares out; the local engine does not look at them.
+
+    Returns
+    -------
+    RunResult
+
+    Raises
+    ------
+    ConfigError
+        When the configuration is wrong; nothing was started.
+    DataMissing
+        When the data are not where they should be.
+    Exception
+        Whatever ends the run early; the run folder says it too.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> result = run({"num-rounds": 2, "device": "cpu", "out-dir": folder.name})
+    >>> result.summary["status"], result.summary["rounds"]
+    ('finished', 2)
+    >>> folder.cleanup()
+    """
+    from signfed.app.config.simulation import Simulation
+    from signfed.app.engines.asked import asked_for
+    from signfed.app.engines.local import local_engine
+    from signfed.app.engines.prepare import prepare
+    from signfed.app.engines.run import execute
+    from signfed.app.engines.superlink import FlowerError
+
+    values, here = asked_for(config or {}), Path.cwd()
+    if engine == "local":
+        path = execute(prepare(values, reach="server", parent=here), local_engine)
+        return RunResult(path, run_folder.read_summary(path))
+    if engine != "flower":
+        raise ConfigError(f"engine: expected local or flower; got {engine!r}")
+    simulation = Simulation(supernodes, cpus_per_client, gpus_per_client)
+    prepared = prepare(values, reach="omniscient", simulation=simulation, parent=here)
+    path, num_rounds = prepared.path, prepared.config.num_rounds
+    if prepared.config.resume:
+        run_folder.reopen(path, prepared.done)
+    del prepared  # the data are loaded again where they are needed
+    values["out-dir"] = str(path)
+    status = on_flower(values, simulation.federation, num_rounds, Console(quiet=True))
+    if status == INTERRUPTED:
+        raise KeyboardInterrupt
+    if status == FAILED:
+        raise FlowerError(
+            run_folder.read_summary(path).get("error") or f"the run failed; see {path}"
+        )
+    return RunResult(path, run_folder.read_summary(path))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from signfed.app.config.knowledge import check_reach
 from signfed.app.config.run_config import RunConfig, build_strategy, check_machine, parse
+from signfed.app.config.simulation import Simulation
 from signfed.app.errors import ConfigError
 from signfed.app.runs import checkpoint
 from signfed.app.runs.checkpoint import Checkpoint
@@ -56,7 +57,7 @@ def prepare(
     given: Mapping[str, Value],
     *,
     reach: Knowledge = "server",
-    gpus_per_client: float | None = None,
+    simulation: Simulation | None = None,
     parent: Path | None = None,
 ) -> Prepared:
     """Check a run config, build its rule and load its data; nothing is started.
@@ -68,8 +69,8 @@ def prepare(
     reach : Knowledge
         The most that an attack can know where the engine runs its clients: "server" in the local
         engine, "omniscient" in a simulation, "colluders" on devices.
-    gpus_per_client : float, optional
-        What a simulation gives each client, where that is known.
+    simulation : Simulation, optional
+        What Flower's simulation shares out of this machine, where that is known.
     parent : Path, optional
         Where a run folder that is not named goes; the home folder by default.
 
@@ -86,7 +87,9 @@ def prepare(
         state_of(strategy)
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    check_machine(config, gpus_per_client)
+    check_machine(config)
+    if simulation:
+        simulation.check(config)
     if config.byzantine_ids:
         check_reach(config.attack, reach)
     last = resumed(config, given)

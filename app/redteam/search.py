@@ -1,4 +1,4 @@
-"""Trials of attacks against rules, on the fleet, over all cores."""
+"""Trials of attacks against rules, by the local engine, over all cores."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any
 
-from signfed.app.config.keys import KEYS
+from signfed.app.config.keys import KEYS, KIND_OF
 from signfed.app.config.plugins import made_of
 from signfed.app.config.run_config import build_strategy, parse
 from signfed.app.engines.local import cores, local_engine
@@ -49,18 +49,37 @@ def red_team(
     processes: int | None = None,
     on_trial: Callable[[Trial, int, int], None] = lambda trial, done, planned: None,
 ) -> list[Trial]:
-    """All trials: a control and every attack for each rule.
+    """Try a control and every attack on each rule.
 
-    base: run config without strategy and attack. grid: values of a range in the first sweep;
-    refinements: times that the best so far is halved in on. seeds: runs of a trial, from base's
-    seed on.
-    on_trial: gets each trial with how many are done and planned so far.
-    Raises ConfigError for a rule or an attack that cannot run with base.
+    Parameters
+    ----------
+    base : Mapping
+        Run config without strategy and attack.
+    strategies, attacks : sequence of str
+    grid : int
+        Values of a range in the first sweep, at least 2.
+    refinements : int
+        Times that the search halves in on the worst so far.
+    seeds : int
+        Runs of a trial, with the seeds from base's on.
+    processes : int, optional
+        As many as there are cores by default.
+    on_trial : callable
+        Gets each trial with the number of trials done and planned so far.
+
+    Returns
+    -------
+    list of Trial
+
+    Raises
+    ------
+    ConfigError
+        For a rule or an attack that cannot run with base; nothing was run then.
     """
     check_options(base, strategies, attacks)
     pairs = [(s, a) for s in strategies for a in ("none", *attacks)]
     plan = {pair: first_trials(pair[1], grid) for pair in pairs}
-    for (strategy, attack), points in plan.items():  # whatever cannot be fails before the first run
+    for (strategy, attack), points in plan.items():  # what cannot run fails before the first trial
         for point in points:
             build_strategy(parse(_config(base, strategy, attack, point, 0)))
     trials: list[Trial] = []
@@ -100,28 +119,35 @@ def _around(trials: Sequence[Trial], strategy: str, attack: str) -> list[dict[st
     return next_trials(attack, best, tried)
 
 
+def foreign(
+    base: Mapping[str, Any], strategies: Sequence[str], attacks: Sequence[str]
+) -> list[str]:
+    """The keys in base that belong to rules and attacks other than those."""
+    used = {*strategies, *(part for attack in attacks for part in made_of(attack, base))}
+    owners = {key: KEYS[key].owner for key in base if key in KEYS}
+    others = [k for k, o in owners.items() if KIND_OF.get(o) in SEARCHED and o not in used]
+    for key, names in (("strategy-options", strategies), ("attack-options", attacks)):
+        if key in base and not any(":" in name for name in names):
+            others.append(key)
+    return others
+
+
 def check_options(
     base: Mapping[str, Any], strategies: Sequence[str], attacks: Sequence[str]
 ) -> None:
     """Raise ConfigError for an option in base that none of the rules and attacks has."""
-    used = {*strategies, *(part for attack in attacks for part in made_of(attack, base))}
-    for name in base:
-        key = KEYS.get(name)
-        if key and key.kind in SEARCHED and key.option.owner not in used:
-            raise ConfigError(f"{name}: belongs to {key.option.owner}, which is not tried")
+    for key in foreign(base, strategies, attacks):
+        owner = KEYS[key].owner or f"your own {key.removesuffix('-options')}"
+        raise ConfigError(f"{key}: belongs to {owner}, which is not tried")
 
 
 def _config(
     base: Mapping[str, Any], strategy: str, attack: str, point: Mapping[str, Value], offset: int
 ) -> dict[str, Any]:
-    """base without the options of other rules and attacks."""
-    used = {strategy, *made_of(attack, {**base, **point})}
-    foreign = {
-        name for name in base
-        if KEYS[name].kind in SEARCHED and KEYS[name].option.owner not in used
-    }  # fmt: skip
+    """The run config of one trial: base without the options of other rules and attacks."""
+    others = foreign({**base, **point}, [strategy], [attack])
     return {
-        **{key: value for key, value in base.items() if key not in foreign}, **point,
+        **{key: value for key, value in base.items() if key not in others}, **point,
         "strategy": strategy, "attack": attack, "seed": base.get("seed", 0) + offset,
         "evaluate-every": base.get("num-rounds", KEYS["num-rounds"].default),
     }  # fmt: skip
@@ -130,7 +156,7 @@ def _config(
 def _accuracy(config: Mapping[str, Any]) -> float:
     """Final test accuracy of one run without a folder; minus the loss where there is none.
 
-    The lowest there is when the run could not end: the attack drove the model out of the numbers.
+    The lowest value when the run could not end because the model diverged.
     """
     checked = parse(config)
     problem = find_task(checked.workload.task).problem(checked.workload)

@@ -12,7 +12,7 @@ from signfed.app.runs import folder as run_folder
 
 
 def print_closing(console: Console, path: Path, byzantine_ids: tuple[int, ...]) -> None:
-    """The summary of a run folder, and who the rule found lying beside who truly did."""
+    """The summary of a run folder, and whom the rule rejected beside who is Byzantine."""
     summary, rounds = run_folder.read_summary(path), run_folder.read_rounds(path)
     table = Table(title=f"{summary.get('status')}: {path.name}", title_justify="left")
     table.add_column()
@@ -28,21 +28,23 @@ def print_closing(console: Console, path: Path, byzantine_ids: tuple[int, ...]) 
     console.print(table)
     findings = [r for r in rounds if "accepted" in r]
     if findings:
-        _print_liars(console, findings[-1], byzantine_ids)
+        _print_detection(console, findings[-1], byzantine_ids)
 
 
-def _print_liars(console: Console, record: dict[str, Any], byzantine_ids: tuple[int, ...]) -> None:
-    """What the rule found out by itself, beside the truth that only a simulation knows."""
+def _print_detection(
+    console: Console, record: dict[str, Any], byzantine_ids: tuple[int, ...]
+) -> None:
+    """What the rule made of each worker, beside the truth that only a simulation knows."""
     crossover = {int(worker): p for worker, p in record.get("crossover", {}).items()}
     accepted, truth = set(record["accepted"]), set(byzantine_ids)
     workers = sorted(accepted | set(crossover) | truth)
-    table = Table("worker", "outvoted", "found", "truth", title="who lied", title_justify="left")
+    table = Table("worker", "outvoted", "rule", "truth", title="workers", title_justify="left")
     for worker in workers:
-        found, true = (("honest", "lying")[is_lying] for is_lying in
-                       (worker not in accepted, worker in truth))  # fmt: skip
-        colour = "green" if found == true else "red"
+        rule = "accepted" if worker in accepted else "rejected"
+        true = "Byzantine" if worker in truth else "honest"
+        colour = "green" if (worker in accepted) != (worker in truth) else "red"
         outvoted = f"{crossover[worker]:.1%}" if worker in crossover else "-"
-        table.add_row(str(worker), outvoted, f"[{colour}]{found}[/{colour}]", true)
+        table.add_row(str(worker), outvoted, f"[{colour}]{rule}[/{colour}]", true)
     console.print(table)
-    lying = [worker for worker in workers if worker not in accepted]
-    console.print(f"found lying: {', '.join(map(str, lying)) or 'nobody'}", highlight=False)
+    rejected = [str(worker) for worker in workers if worker not in accepted]
+    console.print(f"rejected: {', '.join(rejected) or 'nobody'}", highlight=False)

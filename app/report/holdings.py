@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +12,9 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from signfed.app.config.run_config import parse
-from signfed.app.errors import ConfigError
-from signfed.app.task import Classification, find_task
-from signfed.app.task.partitions import holdings
-from signfed.strategies.core.options import Value
+from signfed.app.errors import installed
 
 FEW_CLASSES, FEW_WORKERS = 10, 30  # up to which each count is shown
-
-
-def command(values: Mapping[str, Value], out_file: Path, console: Console) -> None:
-    """The table to the console, the picture to the file. Raises ConfigError and DataMissing."""
-    config = parse(values)
-    problem = find_task(config.workload.task).problem(config.workload)
-    if not isinstance(problem, Classification):
-        raise ConfigError(f"task={config.workload.task!r} has no samples that anybody could hold")
-    if not out_file.absolute().parent.is_dir():
-        raise ConfigError(f"--out: expected a file in a folder that is there; got {out_file}")
-    held = holdings(problem.shards, problem.labels, problem.num_classes)
-    print_holdings(held, problem.batch_sizes(), console)
-    options = ", ".join(str(value) for _, value in config.workload.partition_options)
-    partition = config.workload.partition + (f" ({options})" if options else "")
-    draw_holdings(held, f"{config.workload.task}, {partition}", out_file)
-    console.print(f"picture {out_file}", soft_wrap=True, highlight=False)
 
 
 def print_holdings(held: np.ndarray, batches: Sequence[int], console: Console) -> None:
@@ -69,7 +49,8 @@ def _table(held: np.ndarray, batches: Sequence[int], *, by_class: bool) -> Table
 
 def draw_holdings(held: np.ndarray, title: str, file: Path) -> None:
     """Workers by classes as a map, with each worker's total beside it; a PNG."""
-    from matplotlib.figure import Figure
+    with installed("the picture"):
+        from matplotlib.figure import Figure
 
     workers, classes = held.shape
     width = 4.5 + min(0.45 * classes, 8)

@@ -1,4 +1,4 @@
-"""What an attack cost: a run beside the same run without it."""
+"""What an attack cost: a finished run beside the same run without it."""
 
 from __future__ import annotations
 
@@ -9,39 +9,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from signfed.app.config.keys import KEYS
-from signfed.app.engines.local import local_engine
-from signfed.app.engines.prepare import prepare
-from signfed.app.engines.run import execute
 from signfed.app.errors import ConfigError
 from signfed.app.runs.folder import FINISHED, SCORES, read_summary
 
 ACCURACIES = ("final_test_accuracy", "best_test_accuracy")
 COLUMNS = ("run", "control", "impact")
-OF_THE_ATTACK = {"attack", "attack-options", "byzantine-ids", "out-dir"} | {
-    key.name for key in KEYS.values() if key.kind == "attack"
-}
-
-
-def control_config(config: dict[str, Any]) -> dict[str, Any]:
-    """The run config of the same run with nobody lying."""
-    kept = {key: value for key, value in config.items() if key not in OF_THE_ATTACK}
-    return kept | {"attack": "none"}
-
-
-def control_of(path: Path) -> Path:
-    """The folder of the same run without attack, in `path`/control; run on the fleet if need be.
-
-    Raises ConfigError when `path` is no finished run, or its control was broken off.
-    """
-    config, folder = read_config(path), path / "control"
-    _finished(path)
-    if folder.exists():
-        _finished(folder)
-    else:
-        config = control_config(config) | {"out-dir": str(folder)}
-        execute(prepare(config), local_engine)
-    return folder
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -52,27 +24,8 @@ def read_config(path: Path) -> dict[str, Any]:
     return json.loads(file.read_text(encoding="utf-8"))["config"]
 
 
-def impact(path: Path, control: Path) -> dict[str, dict[str, float]]:
-    """score -> the run's, the control's, and for accuracies the attack's impact.
-
-    Attack impact: accuracy of the control minus that of the run.
-    Reference: Xu et al. 2022 (SignGuard), Definition 3. Deviation: their baseline has no defense
-    either; here it is the same rule, so that the attack's cost is not mixed with the rule's.
-    Raises ConfigError when the two differ in more than the attack, or one did not finish.
-    """
-    if control_config(read_config(control)) != control_config(read_config(path)):
-        raise ConfigError(f"{control}: expected a run that differs from {path} in the attack alone")
-    summary, other = _finished(path), _finished(control)
-    rows = {
-        name: {"run": summary[name], "control": other[name], "impact": other[name] - summary[name]}
-        for name in ACCURACIES
-        if name in summary
-    }
-    return rows | {name: {"run": summary[name]} for name in SCORES if name in summary}
-
-
-def _finished(path: Path) -> dict[str, Any]:
-    """The summary of a finished run; raises ConfigError for another."""
+def finished(path: Path) -> dict[str, Any]:
+    """The summary of a finished run. Raises ConfigError for any other."""
     summary = read_summary(path)
     if summary.get("status") != FINISHED:
         raise ConfigError(
@@ -80,6 +33,44 @@ def _finished(path: Path) -> dict[str, Any]:
             "remove that folder to run it again"
         )
     return summary
+
+
+def impact(path: Path, control: Path) -> dict[str, dict[str, float]]:
+    """Compare a run with its control.
+
+    Attack impact: accuracy of the control minus that of the run.
+
+    Parameters
+    ----------
+    path, control : Path
+        Folders of two finished runs that differ in the attack alone.
+
+    Returns
+    -------
+    dict
+        Score -> the "run"'s, the "control"'s, and for accuracies the "impact".
+
+    Raises
+    ------
+    ConfigError
+        When one of them did not finish.
+
+    References
+    ----------
+    Xu et al. 2022 (SignGuard), Definition 3.
+
+    Notes
+    -----
+    Deviation: the paper's baseline has no defense either; here it has the same rule, so that the
+    attack's cost is not mixed with the rule's.
+    """
+    summary, other = finished(path), finished(control)
+    rows = {
+        name: {"run": summary[name], "control": other[name], "impact": other[name] - summary[name]}
+        for name in ACCURACIES
+        if name in summary
+    }
+    return rows | {name: {"run": summary[name]} for name in SCORES if name in summary}
 
 
 def print_impact(console: Console, path: Path, control: Path) -> None:

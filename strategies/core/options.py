@@ -2,15 +2,15 @@
 
     fraction: Annotated[float, Field(gt=0, le=1, description="share of the coordinates")] = 0.1
 
-From this line come the run-config key, its default, the check, the text of the error, a row of
-`signfed list` and of the documentation, and what a red team may try.
+The run-config key, its default, the check, the text of the error, the row of `signfed list` and of
+docs/options.md, and what a red team tries are all derived from this line.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, wraps
 from typing import Any, Literal, get_args, get_origin
 
@@ -19,14 +19,15 @@ from pydantic.fields import FieldInfo
 
 Value = int | float | str | bool
 
-# Arguments of a constructor that are no options: whoever builds it knows them.
-GIVEN = ("self", "n_byzantine", "seed")
+# Arguments that whoever builds a rule or calls an attack knows: they are no options.
+GIVEN = ("self", "n_byzantine", "seed", "view")
 NOUNS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-SYMBOLS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+STRICT = ConfigDict(strict=True, arbitrary_types_allowed=True)
+BOUNDS = {"gt": "above", "ge": "of at least", "lt": "below", "le": "of at most"}
 
 
 class OptionError(ValueError):
-    """An option has a value that it cannot have, or there is no such option."""
+    """An option has a value outside its range, or the owner has no such option."""
 
 
 @dataclass(frozen=True)
@@ -52,84 +53,87 @@ class Option:
     Attributes
     ----------
     owner : str
-        Name of the rule, attack, encoder or partition, `signguard`.
+        Name of the rule, attack, encoder or partition; empty where there is none.
     name : str
-        The argument, `min_size`.
+        The argument.
     annotation : type
-        With its `Field`, as written.
-    default : int, float, str or bool
-        Fixes the type where the argument has no annotation.
+        As written, with its `Field`; the type of the default where the argument has none.
+    default : object
+        `inspect.Parameter.empty` where a user's own constructor demands a value.
     """
 
     owner: str
     name: str
     annotation: Any
-    default: Value
+    default: Any
 
     @property
     def key(self) -> str:
-        """The run-config key, `owner.option` with hyphens."""
-        return f"{self.owner}.{self.name.replace('_', '-')}"
-
-    @cached_property
-    def field(self) -> FieldInfo:
-        """What pydantic makes of the annotation."""
-        return FieldInfo.from_annotation(self.annotation)
+        """The run-config key: `owner.option`, with hyphens."""
+        return f"{self.owner}.{self.name}".lstrip(".").replace("_", "-")
 
     @property
     def help(self) -> str:
-        """What it means, in a few words; empty where the owner does not say."""
-        return self.field.description or ""
+        """Its meaning in a few words; empty where the owner does not say."""
+        return self._field.description or ""
 
     @property
-    def kind(self) -> type:
-        """int, float, str or bool; that of the values of a Literal."""
-        if get_origin(self.field.annotation) is Literal:
-            return type(get_args(self.field.annotation)[0])
-        return self.field.annotation  # type: ignore[return-value]
+    def names(self) -> tuple[Value, ...]:
+        """All values of a Literal; empty for any other type."""
+        kind = self._field.annotation
+        return get_args(kind) if get_origin(kind) is Literal else ()
+
+    @property
+    def kind(self) -> Any:
+        """`int`, `float`, `str` or `bool`, or whatever else a user's own constructor declares."""
+        return type(self.names[0]) if self.names else self._field.annotation
 
     @property
     def expected(self) -> str:
-        """What it can be, in words: "a number above 0", "one of plus, zero"."""
-        if get_origin(self.field.annotation) is Literal:
-            return f"one of {', '.join(map(str, get_args(self.field.annotation)))}"
-        bounds = {
-            sign: getattr(constraint, sign)
-            for constraint in self.field.metadata
-            for sign in SYMBOLS
-            if hasattr(constraint, sign)
-        }
-        return NOUNS[self.kind] + _interval(bounds, whole=self.kind is int)
+        """The values it takes, in words: "a number above 0", "one of plus, zero"."""
+        if self.names:
+            return f"one of {', '.join(map(str, self.names))}"
+        if self.kind not in NOUNS:
+            return f"a value of type {getattr(self.kind, '__name__', self.kind)}"
+        finite = any(getattr(note, "allow_inf_nan", True) is False for note in self._field.metadata)
+        noun, bounds = "a finite number" if finite else NOUNS[self.kind], self._bounds
+        if len(bounds) < 2:
+            return noun + "".join(f" {BOUNDS[sign]} {end:g}" for sign, end in bounds.items())
+        low = f"({bounds['gt']:g}" if "gt" in bounds else f"[{bounds['ge']:g}"
+        high = f"{bounds['lt']:g})" if "lt" in bounds else f"{bounds['le']:g}]"
+        return f"{noun} in {low}, {high}"
 
     @property
     def search(self) -> Range | Choice | None:
-        """What a red team tries: as annotated; all of a Literal; a closed interval; else None."""
-        for note in self.field.metadata:
+        """What a red team tries: as annotated, all of a Literal, a closed interval, or nothing."""
+        for note in self._field.metadata:
             if isinstance(note, Range | Choice):
                 return note
-        if get_origin(self.field.annotation) is Literal:
-            return Choice(get_args(self.field.annotation))
-        if self.kind is bool:
-            return Choice((False, True))
-        low, high = (
-            next((getattr(c, sign) for c in self.field.metadata if hasattr(c, sign)), None)
-            for sign in ("ge", "le")
-        )
-        return None if low is None or high is None else Range(low, high)
+        if self.names or self.kind is bool:
+            return Choice(self.names or (False, True))
+        bounds = self._bounds
+        return Range(bounds["ge"], bounds["le"]) if {"ge", "le"} <= set(bounds) else None
+
+    @cached_property
+    def _field(self) -> FieldInfo:
+        return FieldInfo.from_annotation(self.annotation)
+
+    @property
+    def _bounds(self) -> dict[str, Any]:
+        notes = self._field.metadata
+        return {sign: getattr(n, sign) for sign in BOUNDS for n in notes if hasattr(n, sign)}
 
     @cached_property
     def _adapter(self) -> TypeAdapter[Any]:
-        return TypeAdapter(self.annotation, config=ConfigDict(strict=True))
+        return TypeAdapter(self.annotation, config=STRICT)
 
-    def check(self, value: Any, label: str | None = None) -> Value:
-        """The value in the option's type; a whole number will do for a float.
+    def check(self, value: Any, label: str | None = None) -> Any:
+        """Return the value in the option's type; a whole number will do for a float.
 
         Parameters
         ----------
-        value : object
-            As the user gave it.
         label : str, optional
-            What the error calls the option; its name by default, its key for a run config.
+            What the error calls the option: its name by default, its key in a run config.
 
         Raises
         ------
@@ -142,68 +146,60 @@ class Option:
             return self._adapter.validate_python(value)
         except ValidationError as error:
             first = error.errors()[0]
-            said = str(first["ctx"]["error"]) if first["type"] == "value_error" else None
-            why = said or f"expected {self.expected}; got {value!r}"
+            own = str(first["ctx"]["error"]) if first["type"] == "value_error" else None
+            why = own or f"expected {self.expected}; got {value!r}"
             raise OptionError(f"{label or self.name}: {why}") from None
 
 
-def _interval(bounds: Mapping[str, Any], *, whole: bool) -> str:
-    low = next((sign for sign in ("gt", "ge") if sign in bounds), None)
-    high = next((sign for sign in ("lt", "le") if sign in bounds), None)
-    if low and high and whole and (low, high) == ("ge", "le"):
-        return f" from {bounds['ge']} to {bounds['le']}"
-    if low and high:
-        ends = "(" if low == "gt" else "[", ")" if high == "lt" else "]"
-        return f" in {ends[0]}{bounds[low]:g}, {bounds[high]:g}{ends[1]}"
-    words = {"gt": "above", "ge": "of at least", "lt": "below", "le": "of at most"}
-    return "".join(f" {words[sign]} {bounds[sign]:g}" for sign in (low, high) if sign)
-
-
 @lru_cache(maxsize=256)
+def _parameters(
+    constructor: Callable[..., Any], given: tuple[str, ...] = GIVEN
+) -> dict[str, Option]:
+    """Every argument that can be passed by name, but for those that the caller knows."""
+    try:
+        signature = inspect.signature(constructor, eval_str=True)
+    except NameError:  # annotations that exist for a type checker only
+        signature = inspect.signature(constructor)
+    found = {}
+    for p in signature.parameters.values():
+        written = type(p.default) if type(p.default) in NOUNS else Any
+        if p.annotation is not p.empty and not isinstance(p.annotation, str):
+            written = p.annotation
+        if p.name not in given and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY):
+            found[p.name] = Option("", p.name, written, p.default)
+    return found
+
+
 def options_of(
     constructor: Callable[..., Any], owner: str = "", given: tuple[str, ...] = GIVEN
 ) -> tuple[Option, ...]:
-    """The options that a constructor declares, in its order.
+    """List the options that a constructor declares, in its order.
 
     Parameters
     ----------
     constructor : callable
-        A class, or a function that makes something. What the caller of a constructor knows
-        (`n_byzantine`, `seed`) is no option, nor is an argument without a default.
+        A class, or a function that makes something. An option is an argument with a number, a
+        text or a truth value as its default.
     owner : str
         Name that the keys begin with.
     given : tuple of str
-        Arguments that are no options.
+        Arguments that are no options, since the caller knows them.
 
     Examples
     --------
+    >>> from typing import Annotated
     >>> from pydantic import Field
     >>> def clip(radius: Annotated[float, Field(gt=0, description="tau")] = 10.0): ...
     >>> [option] = options_of(clip, "centered-clipping")
     >>> option.key, option.default, option.expected
     ('centered-clipping.radius', 10.0, 'a number above 0')
     """
-    parameters = inspect.signature(constructor, eval_str=True).parameters.values()
-    return tuple(
-        Option(
-            owner,
-            p.name,
-            type(p.default) if p.annotation is p.empty else p.annotation,
-            p.default,
-        )
-        for p in parameters
-        if p.name not in given and type(p.default) in NOUNS
-    )
+    found = _parameters(constructor, given).values()
+    return tuple(replace(o, owner=owner) for o in found if type(o.default) in NOUNS)
 
 
 def checked(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Have each call of a function check the options among its arguments.
-
-    Raises
-    ------
-    OptionError
-        At the first option that has a value it cannot have.
-    """
+    """Have each call of a function check the options among its arguments (OptionError)."""
     signature = inspect.signature(function)
 
     @wraps(function)
@@ -218,10 +214,29 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def known(constructor: Callable[..., Any], owner: str, given: Mapping[str, Any]) -> None:
-    """Raise OptionError for an option that the constructor does not have, with those it has."""
-    names = [option.name for option in options_of(constructor)]
-    for name in given:
-        if name not in names:
+    """Raise OptionError for an option that the constructor does not take, with those it takes."""
+    has = _parameters(constructor)
+    kinds = {p.kind for p in inspect.signature(constructor).parameters.values()}
+    for name in given if inspect.Parameter.VAR_KEYWORD not in kinds else ():
+        if name not in has:
             raise OptionError(
-                f"{owner} has no option {name!r}; expected {', '.join(names) or 'none'}"
+                f"{owner} has no option {name!r}; expected {', '.join(has) or 'none'}"
             )
+
+
+def settled(
+    constructor: Callable[..., Any], owner: str, given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the options given to a constructor, each in its declared type.
+
+    Raises
+    ------
+    OptionError
+        For an unknown, a missing or an impossible one.
+    """
+    known(constructor, owner, given)
+    has = _parameters(constructor)
+    for option in has.values():
+        if option.default is inspect.Parameter.empty and option.name not in given:
+            raise OptionError(f"{option.name}: expected {option.expected}; got nothing")
+    return {name: has[name].check(value) if name in has else value for name, value in given.items()}

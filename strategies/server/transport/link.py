@@ -34,14 +34,16 @@ class Link:
         grid: Grid,
         timeout: float,
         config: Mapping[str, Any] | None = None,
+        digest: Mapping[str, str] | None = None,
     ) -> None:
         """timeout: seconds for the replies of a round; a request expires after as long.
 
-        config: what else the nodes are told with each request.
+        config: what else the nodes are told with each request. digest: of what the run computes
+        on, by part.
         """
         self._federation, self._training, self._grid = federation, training, grid
         self._timeout, self._config = timeout, config or {}
-        self._reception = Reception(federation.num_workers, federation.node_timeout)
+        self._reception = Reception(federation.num_workers, federation.node_timeout, digest)
         self._intake = Intake(federation.codec, len(training.parameters))
         self._downlink = Downlink(training)
         # Of the round under way.

@@ -1,7 +1,8 @@
 """The messages of a round: what goes into them and what may come out, both halves side by side.
 
 `query.hello` reply:
-    config "node": "partition-id", "num-partitions" (int).
+    config "node": "partition-id", "num-partitions" (int); a digest (text) for each part of what the
+        node computes on: "data", "labels", "shards", "model", "buffers".
 `train` request:
     arrays "model": "parameters", float32 [N], and "momentum", float32 [N], where SGD has one and
         the node is to keep the model; or "directions", uint8 [k, ceil(N/8)], the packed sign
@@ -22,7 +23,7 @@ used: `open_reply` is handed the workers for which that node may speak.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from io import BytesIO
 from typing import Any, TypeVar
@@ -94,22 +95,40 @@ def hello(node: int, ttl: float) -> Message:
     return Message(RecordDict(), node, HELLO, ttl=ttl)
 
 
-def hello_reply(request: Message, partition: int, num_partitions: int) -> Message:
-    node = ConfigRecord({"partition-id": partition, "num-partitions": num_partitions})
+def hello_reply(
+    request: Message,
+    partition: int,
+    num_partitions: int,
+    digest: Mapping[str, str] | None = None,
+) -> Message:
+    """Say which partition the node is, and what it computes on."""
+    claim = {"partition-id": partition, "num-partitions": num_partitions}
+    node = ConfigRecord({**(digest or {}), **claim})
     return Message(RecordDict({"node": node}), reply_to=request)
 
 
 def read_hello_reply(reply: Message) -> tuple[int, int]:
     """(partition-id, num-partitions) as claimed. Raises Malformed."""
-    if reply.has_error():
-        raise Malformed(DropReason.ERROR)
-    if not _holds_only(reply.content, ("node",)):
-        raise Malformed
-    record = _record(reply.content, "node", ConfigRecord)
+    record = _node_record(reply)
     partition, num_partitions = record.get("partition-id"), record.get("num-partitions")
     if type(partition) is not int or type(num_partitions) is not int:
         raise Malformed
     return partition, num_partitions
+
+
+def read_digest(reply: Message, parts: Iterable[str]) -> dict[str, str]:
+    """What a hello reply says of these parts; "" where it says nothing. Raises Malformed."""
+    record = _node_record(reply)
+    said = {part: record.get(part) for part in parts}
+    return {part: text if isinstance(text, str) else "" for part, text in said.items()}
+
+
+def _node_record(reply: Message) -> ConfigRecord:
+    if reply.has_error():
+        raise Malformed(DropReason.ERROR)
+    if not _holds_only(reply.content, ("node",)):
+        raise Malformed
+    return _record(reply.content, "node", ConfigRecord)
 
 
 def train(

@@ -11,7 +11,6 @@ from typer.testing import CliRunner
 
 from signfed.app import cli
 from signfed.app.client_app import app as client_app
-from signfed.app.config.keys import ConfigError
 from signfed.app.config.knowledge import check_hosts, check_reach
 from signfed.app.config.plugins import Plugin
 from signfed.app.config.run_config import parse
@@ -20,6 +19,7 @@ from signfed.app.engines.local import local_engine
 from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import execute
 from signfed.app.engines.workers import Remembered
+from signfed.app.errors import ConfigError
 from signfed.app.runs.folder import read_summary
 from signfed.app.server_app import run
 from signfed.attacks import ATTACKS
@@ -49,7 +49,7 @@ def test_an_attack_runs_where_what_it_needs_can_be_known(level, reach):
         check_reach(plugin, reach)
         return
     where = {"colluders": "a real device", "omniscient": "a Flower client"}[reach]
-    remedy = {"omniscient": "run it as a simulation", "server": "use --engine fleet"}[level]
+    remedy = {"omniscient": "run it as a simulation", "server": "use --engine local"}[level]
     with pytest.raises(ConfigError) as refused:
         check_reach(plugin, reach)
     assert str(refused.value) == (
@@ -60,7 +60,7 @@ def test_an_attack_runs_where_what_it_needs_can_be_known(level, reach):
 
 def test_an_attack_made_of_others_needs_what_they_need():
     def varying(attacks):
-        return parse({"attack": "time-varying", "time-varying-attacks": attacks}).attack
+        return parse({"attack": "time-varying", "time-varying.attacks": attacks}).attack
 
     check_reach(varying("none,sign-flip,colluding-majority"), "colluders")
     with pytest.raises(ConfigError, match="needs knowledge 'omniscient'"):
@@ -77,15 +77,15 @@ def test_an_attack_made_of_others_needs_what_they_need():
         ([(0, 1), (2, 3)], False),
     ],
 )
-def test_liars_who_collude_are_on_one_device(level, hosted, together):
-    plugin, liars = Plugin(OF_LEVEL[level]), {0, 2}
+def test_colluding_workers_are_on_one_device(level, hosted, together):
+    plugin, byzantine = Plugin(OF_LEVEL[level]), {0, 2}
     check_hosts(plugin, set(), hosted)
     check_hosts(plugin, {2}, hosted)
     if together or level == "own":
-        check_hosts(plugin, liars, hosted)
+        check_hosts(plugin, byzantine, hosted)
         return
     with pytest.raises(ConfigError, match=r"have to be on one device; workers \[0, 2\] are on sev"):
-        check_hosts(plugin, liars, hosted)
+        check_hosts(plugin, byzantine, hosted)
 
 
 class Devices(InProcessGrid, HttpGrid):
@@ -112,15 +112,15 @@ def test_what_cannot_be_known_is_refused_before_there_is_a_folder(grid, level, t
 
 
 @pytest.mark.parametrize("level", ["omniscient", "server"])
-def test_without_liars_nothing_has_to_be_known(level, tmp_path):
+def test_without_byzantine_workers_nothing_has_to_be_known(level, tmp_path):
     on_grid(Devices, tmp_path / "run", nodes=2, attack=OF_LEVEL[level], num_byzantine=0)
     assert read_summary(tmp_path / "run")["status"] == "finished"
 
 
-@pytest.mark.parametrize("nodes, liars", [(1, "1,2,5"), (2, "0,2,8"), (15, "4")])
-def test_colluders_on_one_device_lie_as_in_a_simulation(nodes, liars, tmp_path):
-    keys = {"attack": "colluding-majority", "byzantine_ids": liars}
-    keys["num_byzantine"] = len(liars.split(","))
+@pytest.mark.parametrize("nodes, byzantine", [(1, "1,2,5"), (2, "0,2,8"), (15, "4")])
+def test_colluders_on_one_device_attack_as_in_a_simulation(nodes, byzantine, tmp_path):
+    keys = {"attack": "colluding-majority", "byzantine_ids": byzantine}
+    keys["num_byzantine"] = len(byzantine.split(","))
     real = on_grid(Devices, tmp_path / "real", nodes=nodes, **keys)
     simulated = on_grid(InProcessGrid, tmp_path / "simulated", nodes=15, **keys)
     sha256 = [read_summary(path)["model_sha256"] for path in (real, simulated)]
@@ -145,7 +145,7 @@ def test_the_command_line_refuses_it_before_flower_is_started(monkeypatch, tmp_p
     monkeypatch.chdir(tmp_path)
     given = ["run", "-c", "attack='weight-aware' num-rounds=2", "--out", "run"]
     result = CliRunner().invoke(cli.app, given)
-    assert result.exit_code == 2 and "use --engine fleet" in result.output
+    assert result.exit_code == 2 and "use --engine local" in result.output
     assert list(tmp_path.iterdir()) == []
     result = CliRunner().invoke(cli.app, [*given, "--engine", "local"])
     assert result.exit_code == 0 and read_summary(tmp_path / "run")["status"] == "finished"
@@ -165,7 +165,7 @@ def test_who_looks_at_others_expects_clients_without_memory(level, memory):
     if level == "own":
         parse(given)
         return
-    with pytest.raises(ConfigError, match="worker-momentum 0 and an encoder other than top-k"):
+    with pytest.raises(ConfigError, match="worker-momentum=0 and an encoder other than top-k"):
         parse(given)
 
 
@@ -228,12 +228,12 @@ def sha256(name, path, **keys):
 def test_ones_own_attack_runs_everywhere_and_as_one_of_ours_would(own, tmp_path):
     """reversed_mean is ipm at length 1, but for its rounding: the signs that a rule gets are its.
 
-    15 workers, 6 of whom lie, on the sign channel.
+    15 workers, 6 of them Byzantine, on the sign channel.
     """
     found = {
         sha256(name, tmp_path / name, attack=own("reversed_mean")) for name in ("local", "1", "3")
     }
-    ours = sha256("local", tmp_path / "ours", attack="ipm", **{"ipm-epsilon": 1.0})
+    ours = sha256("local", tmp_path / "ours", attack="ipm", **{"ipm.epsilon": 1.0})
     honest = sha256("local", tmp_path / "none", attack="none")
     assert found == {ours} and ours != honest
 
@@ -259,7 +259,7 @@ def test_what_is_no_attack_is_refused(name, function, said, own, tmp_path):
 
 
 @pytest.fixture
-def liars_seen(monkeypatch):
+def attackers_seen(monkeypatch):
     """Who sent -7 everywhere, of each round's rows as the rule got them."""
     seen, real = [], Mean.aggregate
 
@@ -273,9 +273,9 @@ def liars_seen(monkeypatch):
 
 @pytest.mark.parametrize("name", ["local", "1", "4"])
 @pytest.mark.parametrize("given, ids", [("first", [0, 1, 2]), ("0,3,5", [0, 3, 5]), ("random", [])])
-def test_who_is_named_lies_and_nobody_else(name, given, ids, liars_seen, tmp_path):
-    keys = {"strategy": "mean", "attack": "directional", "directional_value": -7.0, "seed": 3}
+def test_who_is_named_attacks_and_nobody_else(name, given, ids, attackers_seen, tmp_path):
+    keys = {"strategy": "mean", "attack": "directional", "directional.value": -7.0, "seed": 3}
     engine(name, tmp_path / "run", **keys, byzantine_ids=given, num_byzantine=3)
     named = json.loads((tmp_path / "run" / "config.json").read_text())["byzantine_ids"]
-    assert liars_seen == [named, named] and len(named) == 3
+    assert attackers_seen == [named, named] and len(named) == 3
     assert named == ids or (given == "random" and named != [0, 1, 2])

@@ -1,127 +1,27 @@
-"""Keys that belong to one rule, encoder or attack, and rules that cannot serve a run."""
-
-import inspect
+"""Rules that cannot serve a run, and a user's own rules and attacks with options of their own."""
 
 import pytest
 
-from signfed.app.config.keys import KEYS, ConfigError
-from signfed.app.config.options import (
-    ATTACK_OPTIONS,
-    ENCODER_OPTIONS,
-    OPTIONS,
-    PARTITION_OPTIONS,
-    PRE_AGGREGATION_OPTIONS,
-    STRATEGY_OPTIONS,
-)
+from signfed.app.config.plugins import Plugin
 from signfed.app.config.run_config import build_strategy, parse
-from signfed.app.task import PARTITIONS
-from signfed.attacks import ATTACKS
-from signfed.clients import ENCODERS
-from signfed.strategies.registry import PRE_AGGREGATIONS, STRATEGIES
+from signfed.app.errors import ConfigError
+from signfed.strategies.mean import Mean
+from signfed.strategies.sign_mv import SignMV
 
-ANOTHER = {
-    "crossover": "eq17", "sign-mv-tie": "zero", "election-code": "bernoulli",
-    "signguard-components": "filter,clip", "signguard-coordinates": "window",
-    "lie-direction": "plus", "byzmean-inner": "ipm", "min-max-perturbation": "sign",
-    "min-sum-perturbation": "sign", "min-sum-bound": "min", "time-varying-attacks": "lie,ipm",
-    "mimic-target": 2, "time-varying-period": 7, "sleeper-rounds": 3,
-    "signguard-scaling": "max", "signguard-similarity": "authors", "sign-zero": "random",
-}  # fmt: skip
-
-
-def another(key, option):
-    """A value that the option can take, and not its default."""
-    if key in ANOTHER:
-        return ANOTHER[key]
-    return not option.default if isinstance(option.default, bool) else option.default * 2 + 3
-
-
-@pytest.mark.parametrize("key", OPTIONS)
-def test_an_option_belongs_to_its_owners_and_reaches_them(key):
-    option = OPTIONS[key]
-    changed = {key: type(option.default)(another(key, option))}
-    for what, table in (
-        ("strategy", STRATEGY_OPTIONS), ("pre-aggregation", PRE_AGGREGATION_OPTIONS),
-        ("encoder", ENCODER_OPTIONS), ("attack", ATTACK_OPTIONS),
-        ("partition", PARTITION_OPTIONS),
-    ):  # fmt: skip
-        if key not in table:
-            continue
-        for owner in option.owners:
-            if what in ("encoder", "attack", "partition") and isinstance(option.default, float):
-                changed = {key: option.default / 2}  # these are tried at once: a range to keep to
-            given = {what: owner}
-            assert parse(given | changed) != parse(given)
-        stranger = {
-            "strategy": "mean", "pre-aggregation": "nnm", "encoder": "float32",
-            "partition": "shared",
-        }.get(what)  # fmt: skip
-        with pytest.raises(ConfigError, match=f"{key}: belongs to {what}='{option.owners[0]}'"):
-            parse({what: stranger or "none"} | changed)
-
-
-TABLES = [
-    (PARTITION_OPTIONS, PARTITIONS),
-    (STRATEGY_OPTIONS, STRATEGIES),
-    (PRE_AGGREGATION_OPTIONS, PRE_AGGREGATIONS),
-    (ENCODER_OPTIONS, ENCODERS),
-    (ATTACK_OPTIONS, {name: attack.function for name, attack in ATTACKS.items()}),
-]
-
-
-@pytest.mark.parametrize("options, owners", TABLES)
-def test_an_option_is_an_argument_of_each_owner_with_the_same_default(options, owners):
-    assert set(options) <= set(KEYS) and set(options) <= set(OPTIONS)
-    for option in options.values():
-        for owner in option.owners:
-            argument = inspect.signature(owners[owner]).parameters[option.argument]
-            assert argument.default in (option.default, inspect.Parameter.empty)
-
-
-IMPOSSIBLE_RULES = [
-    ({"crossover": "alg2"}, "crossover: expected one of blocks, pooled, alg1, eq17; got 'alg2'"),
-    ({"initial-rounds": 0}, "initial-rounds: expected at least 1 round, got 0"),
-    ({"sign-fd-blocks": 0}, "sign-fd-blocks: expected at least 1, got 0"),
-    ({"sign-fd-forget": 0.0}, r"sign-fd-forget: expected a number in \(0, 1\], got 0.0"),
-    ({"strategy": "sign-mv", "sign-mv-tie": "minus"}, "sign-mv-tie: expected one of plus, zero"),
-    ({"strategy": "election", "election-code": "c"}, "election-code: expected one of determin"),
-    ({"strategy": "election", "election-noise": -1.0}, "election-noise: expected a finite"),
+CANNOT_SERVE = [
+    # options that the other numbers of the run leave no room for
     (
-        {"strategy": "election", "election-code": "bernoulli", "election-redundancy": 0.0},
-        r"election-redundancy: expected a number in \(0, 15\], got 0.0",
+        {"strategy": "election", "election.code": "bernoulli", "election.redundancy": 15.5},
+        r"redundancy: expected a number in \(0, 15\]",
     ),
-    (
-        {"strategy": "signguard", "signguard-components": "filter,klip"},
-        r"signguard-components: expected a list of filter, cluster, clip; got \['klip'\]",
-    ),
-    (
-        {"strategy": "signguard-sim", "signguard-coordinates": "all"},
-        "signguard-coordinates: expected one of random, window; got 'all'",
-    ),
-    ({"strategy": "signguard", "signguard-fraction": 0.0}, "signguard-fraction: expected a numb"),
-    ({"strategy": "signguard", "signguard-scaling": "min"}, "signguard-scaling: expected one of"),
-    (
-        {"strategy": "signguard-dist", "signguard-similarity": "mine"},
-        "signguard-similarity: expected one of paper, authors; got 'mine'",
-    ),
-    ({"strategy": "krum", "krum-neighbours": -1}, "krum-neighbours: expected a whole number of at"),
-    ({"strategy": "krum", "krum-neighbours": 15}, "krum with these options needs n >= 16"),
-    ({"strategy": "multi-krum", "multi-krum-selected": -1}, "multi-krum-selected: expected a whol"),
-    ({"strategy": "multi-krum", "multi-krum-selected": 16}, "needs n >= 16 updates, got 15"),
-    ({"strategy": "dnc", "dnc-coordinates": 0}, "dnc-coordinates: expected at least 1, got 0"),
-    ({"strategy": "dnc", "dnc-iterations": 0}, "dnc-iterations: expected at least 1, got 0"),
-    ({"strategy": "dnc", "dnc-filter": -1.0}, "dnc-filter: expected at least 0, got -1.0"),
-    ({"strategy": "dnc", "dnc-filter": 2.5}, r"floor\(c f\) = 15 of 15 updates"),
-    (
-        {"strategy": "centered-clipping", "centered-clipping-radius": 0.0},
-        "centered-clipping-radius: expected a number above 0, got 0.0",
-    ),
-    (
-        {"strategy": "centered-clipping", "centered-clipping-iterations": 0},
-        "centered-clipping-iterations: expected at least 1, got 0",
-    ),
-    ({"strategy": "mean", "pre-aggregation": "bucketing", "bucket-size": 0}, "bucket-size: expec"),
+    ({"strategy": "krum", "krum.neighbours": 15}, "krum with these options needs n >= 16"),
+    ({"strategy": "multi-krum", "multi-krum.selected": 16}, "needs n >= 16 updates, got 15"),
+    ({"strategy": "dnc", "dnc.filter-factor": 2.5}, r"floor\(c f\) = 15 of 15 updates"),
     ({"pre-aggregation": "bucketing"}, "SignFD keeps a record of each worker"),
+    (
+        {"num-rounds": 65_536, "sign-fd.estimator": "alg1"},
+        "at most 65535 rounds, got 65536; .* set sign-fd.estimator='blocks'",
+    ),
     # what rules need of (n, f)
     (
         {"strategy": "bulyan"},
@@ -132,28 +32,182 @@ IMPOSSIBLE_RULES = [
     ({"strategy": "dnc", "assumed-byzantine": 8}, "dnc needs n >= 2f\\+1: got n=15 updates, f=8"),
     ({"strategy": "mean", "pre-aggregation": "nnm", "num-byzantine": 8}, "nnm needs n >= 2f\\+1"),
     ({"strategy": "krum", "pre-aggregation": "bucketing"}, "krum needs n >= 2f\\+3: got n=8 upd"),
+    ({"num-byzantine": 8}, r"sign-fd needs n >= 2f\+1: got n=15 updates, f=8; expected f <= 7"),
+    ({"num-byzantine": 1, "num-workers": 2}, "sign-fd needs n >= 2f"),
+    ({"assumed-byzantine": 8}, "sign-fd needs n >= 2f"),
+    ({"fraction-train": 0.6}, "sign-fd needs n >= 2f.*got n=9 updates, f=6"),
+    ({"num-byzantine": 8, "pre-aggregation": "nnm"}, "nnm needs n >= 2f|sign-fd needs n >= 2f"),
 ]
 
 
-@pytest.mark.parametrize("given, text", IMPOSSIBLE_RULES, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize("given, text", CANNOT_SERVE, ids=lambda value: str(value)[:60])
 def test_a_rule_that_cannot_serve_the_run_is_refused_before_it_starts(given, text):
     with pytest.raises(ConfigError, match=text):
         build_strategy(parse(given))
 
 
-def test_every_option_of_a_rule_with_a_range_has_an_impossible_value():
-    tried = {key for given, _ in IMPOSSIBLE_RULES for key in given}
-    any_value_will_do = {"krum-strict", "geometric-median-reweight"}
-    assert set(STRATEGY_OPTIONS) | set(PRE_AGGREGATION_OPTIONS) <= tried | any_value_will_do
+def test_who_knows_better_says_what_the_rule_shall_assume():
+    build_strategy(parse({"num-byzantine": 8, "assumed-byzantine": 7}))
+    build_strategy(parse({"num-byzantine": 7}))
+    build_strategy(parse({"num-rounds": 65_536, "sign-fd.estimator": "pooled"}))
 
 
-def test_options_reach_the_rule_and_the_attack():
-    config = parse({"initial-rounds": 7, "crossover": "eq17"})
-    options = dict(config.strategy.options)
-    assert (options["initial_rounds"], options["crossover"]) == (7, "eq17")
-    rule = build_strategy(config)
-    assert (rule.initial_rounds, rule.crossover) == (7, "eq17")
-    assert parse({"strategy": "sign-mv"}).strategy.options == (("tie", "plus"),)
-    assert parse({"strategy": "mean"}).strategy.options == ()
-    noise = parse({"attack": "gaussian", "gaussian-std": 2.5}).attack
-    assert (noise.name, dict(noise.options)) == ("gaussian", {"std": 2.5})
+OWN = """
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from signfed import Mean, RobustStrategy, attack
+
+class Good(Mean): pass
+class Abstract(RobustStrategy): pass
+class Hungry(Mean):
+    def __init__(self, appetite): pass
+class Picky(Mean):
+    def check(self, num_workers, num_rounds):
+        raise ValueError(f"not {num_workers} workers for {num_rounds} rounds")
+class Foreign(Mean):
+    encoder = "morse"
+def function(): pass
+
+class Clipped(Mean):
+    def __init__(
+        self,
+        n_byzantine=0,
+        radius: Annotated[float, Field(gt=0)] = 10.0,
+        mode: Literal["soft", "hard"] = "hard",
+        inner_steps: int = 1,
+    ):
+        self.found = (n_byzantine, radius, mode, inner_steps)
+
+@attack(knowledge="own", stage="gradient")
+def scaled(view, *, scale: Annotated[float, Field(gt=0)] = 2.0, flip: bool = True):
+    return (-scale if flip else scale) * view.own
+
+@attack(knowledge="own", stage="gradient")
+def plain(view):
+    return -view.own
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    (tmp_path / "mine_of_my_own.py").write_text(OWN)
+    (tmp_path / "broken_rules.py").write_text("import no_such_package\n")
+    (tmp_path / "misspelt_rules.py").write_text("class Good(:\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+def rule(path, options=""):
+    return build_strategy(parse({"strategy": path, "strategy-options": options}))
+
+
+def attacked(path, options=""):
+    return parse({"attack": path, "attack-options": options}).attack
+
+
+def test_an_own_strategy_is_found(own):
+    assert isinstance(rule("mine_of_my_own:Good"), Mean)
+    assert isinstance(rule("signfed.strategies.sign_mv:SignMV"), SignMV)
+    assert rule("signfed.strategies.sign_mv:SignMV", "tie='zero'").tie == "zero"
+
+
+@pytest.mark.parametrize(
+    "path, text",
+    [
+        ("no_such_module:Good", "No module named 'no_such_module'; expected module:Class"),
+        ("broken_rules:Good", r"broken_rules\.py, line 1: No module named 'no_such_package'"),
+        ("misspelt_rules:Good", r"misspelt_rules\.py, line 1: SyntaxError"),
+        ("mine_of_my_own:Bad", "has no attribute 'Bad'; expected module:Class"),
+        ("mine_of_my_own:", "expected module:Class"),
+        ("mine_of_my_own:function", "expected a subclass of signfed.RobustStrategy"),
+        ("pathlib:Path", "expected a subclass of signfed.RobustStrategy"),
+        ("mine_of_my_own:Abstract", "abstract"),
+        ("mine_of_my_own:Picky", "not 15 workers for 300 rounds"),
+        ("mine_of_my_own:Foreign", "an encoder among sign, .*; got 'morse'"),
+    ],
+)
+def test_an_own_strategy_that_cannot_be_used_is_refused(own, path, text):
+    with pytest.raises(ConfigError, match=f"strategy='{path}': .*{text}"):
+        rule(path)
+
+
+def test_an_own_strategy_has_options_of_its_own(own):
+    assert rule("mine_of_my_own:Clipped").found == (6, 10.0, "hard", 1)
+    given = "radius=3 mode='soft' inner-steps=2"
+    assert rule("mine_of_my_own:Clipped", given).found == (6, 3.0, "soft", 2)
+    same = [parse({"strategy": "m:C", "strategy-options": t}) for t in ("a=1 b=2", "b=2 a=1")]
+    assert same[0].strategy == same[1].strategy
+
+
+@pytest.mark.parametrize(
+    "options, text",
+    [
+        ("radius=-1.0", r"radius: expected a number above 0; got -1\.0"),
+        ("radius='3'", "radius: expected a number above 0; got '3'"),
+        ("mode='loud'", "mode: expected one of soft, hard; got 'loud'"),
+        ("inner-steps=1.5", r"inner_steps: expected a whole number; got 1\.5"),
+        (
+            "radios=1",
+            "mine_of_my_own:Clipped has no option 'radios'; expected radius, mode, inner_steps",
+        ),
+        ("seed=1", "mine_of_my_own:Clipped has no option 'seed'"),
+        ("radius=1 radius=2", "expected radius once; got it twice"),
+        ("mode=soft", "expected key=value pairs, with quotation marks around text.* got mode=soft"),
+        ("radius 3", "expected key=value pairs, .* got radius 3"),
+    ],
+)
+def test_an_own_option_that_cannot_be_is_refused_in_the_same_words(own, options, text):
+    with pytest.raises(ConfigError, match=f"^strategy-options: {text}"):
+        rule("mine_of_my_own:Clipped", options)
+
+
+def test_an_option_that_an_own_strategy_demands(own):
+    with pytest.raises(ConfigError, match=r"strategy-options: appetite: expected .*; got nothing"):
+        rule("mine_of_my_own:Hungry")
+    rule("mine_of_my_own:Hungry", "appetite=[1, 2]")
+    given = {"strategy": "mine_of_my_own:Hungry", "strategy-options": "appetite=[1, 2]"}
+    assert hash(parse(given)) == hash(parse(given))  # nodes keep what belongs to a config by it
+
+
+def test_an_own_attack_has_options_of_its_own(own):
+    given = attacked("mine_of_my_own:scaled", "scale=3 flip=false")
+    assert given == Plugin("mine_of_my_own:scaled", (("flip", False), ("scale", 3.0)))
+
+
+@pytest.mark.parametrize(
+    "name, options, text",
+    [
+        ("scaled", "scale=0.0", r"scale: expected a number above 0; got 0\.0"),
+        ("scaled", "flip=1", "flip: expected true or false; got 1"),
+        ("scaled", "size=1", "mine_of_my_own:scaled has no option 'size'; expected scale, flip"),
+        ("plain", "size=1", "mine_of_my_own:plain has no option 'size'; expected none"),
+    ],
+)
+def test_an_own_attacks_option_that_cannot_be_is_refused_in_the_same_words(
+    own, name, options, text
+):
+    with pytest.raises(ConfigError, match=f"^attack-options: {text}"):
+        attacked(f"mine_of_my_own:{name}", options)
+
+
+@pytest.mark.parametrize(
+    "kind, name, keys",
+    [
+        ("strategy", "signguard", "signguard.components, signguard.coordinates"),
+        ("strategy", "mean", "none"),
+        ("attack", "ipm", "ipm.epsilon"),
+        ("attack", "byzmean", "byzmean.inner"),
+    ],
+)
+def test_a_built_in_has_keys_and_no_text_of_options(kind, name, keys):
+    said = f"{kind}-options: belongs to your own {kind}, .* is '{name}', whose options are {keys}"
+    with pytest.raises(ConfigError, match=said):
+        parse({kind: name, f"{kind}-options": "a=1", "num-byzantine": 3})
+
+
+@pytest.mark.parametrize("path", ["misspelt_rules:f", "broken_rules:f"])
+def test_an_own_attack_that_does_not_load_says_where(own, path):
+    with pytest.raises(ConfigError, match=rf"attack='{path}': .*_rules\.py, line 1: "):
+        attacked(path)

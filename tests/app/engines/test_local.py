@@ -42,7 +42,12 @@ CASES = (
         {"strategy": "mean", "encoder": "top-k", "worker-momentum": 0.9, "momentum": 0.9},
         {"task": "quadratic", "strategy": "sign-mv"},
         {"strategy": "sign-fd", "momentum": 0.9, "weight-decay": 0.01},
-        {"strategy": "sign-fd", "lr-schedule": "inverse-sqrt", "fraction-train": 0.4},
+        {
+            "strategy": "sign-fd",
+            "lr-schedule": "inverse-sqrt",
+            "fraction-train": 0.4,
+            "assumed-byzantine": 2,
+        },
         {"strategy": "mean", "attack": "lie", "fraction-train": 0.6},
     ]
 )

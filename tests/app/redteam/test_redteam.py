@@ -8,6 +8,7 @@ import math
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from typing import Annotated
 
 import pytest
 import torch
@@ -15,18 +16,31 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from signfed.app import cli
-from signfed.app.commands.redteam import command
+from signfed.app.commands import redteam as command
 from signfed.app.config.keys import KEYS
-from signfed.app.config.options import ATTACK_OPTIONS, OPTIONS
 from signfed.app.config.run_config import parse
 from signfed.app.engines.local import local_engine
 from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import execute
-from signfed.app.redteam import SPACE, Choice, Range, Trial, red_team, search, worst
-from signfed.app.redteam.space import ATTACKERS, first_trials, next_trials
-from signfed.app.report.redteam import print_red_team, write_red_team
+from signfed.app.redteam import Trial, red_team, search, worst
+from signfed.app.redteam.space import (
+    ATTACKERS,
+    between,
+    first_trials,
+    grid,
+    next_trials,
+    searched,
+)
+from signfed.app.redteam.tables import print_red_team, write_red_team
 from signfed.app.runs.folder import read_summary
 from signfed.attacks import ATTACKS
+from signfed.strategies.core.options import Choice, Option, Range
+from signfed.strategies.registry import STRATEGIES
+
+
+def option(search, kind=float):
+    """An option that a red team varies like that."""
+    return Option("owner", "name", Annotated[kind, search], kind())
 
 
 @pytest.mark.parametrize(
@@ -36,15 +50,17 @@ from signfed.attacks import ATTACKS
         (Range(0.0, 1.0), 5, [0, 0.25, 0.5, 0.75, 1]),
         (Range(0.0, 1.0), 4, [0, 0.3333, 0.6667, 1]),
         (Range(1e-3, 1e3, log=True), 4, [1e-3, 0.1, 10, 1e3]),
-        (Range(0, 300, whole=True), 4, [0, 100, 200, 300]),
+        (Range(0, 300), 4, [0, 100, 200, 300]),
         (Choice(("a", "b")), 7, ["a", "b"]),
     ],
 )
 def test_a_grid_by_hand(axis, count, expected):
-    found = list(axis.grid(count))
-    assert found == expected
-    if getattr(axis, "whole", False):
-        assert all(type(value) is int for value in found)  # the key is a whole number
+    assert list(grid(option(axis), count)) == expected
+
+
+def test_the_grid_of_a_whole_number_is_whole():
+    found = list(grid(option(Range(0, 100), int), 4))
+    assert found == [0, 33, 67, 100] and all(type(value) is int for value in found)
 
 
 @pytest.mark.parametrize(
@@ -56,26 +72,32 @@ def test_a_grid_by_hand(axis, count, expected):
         (Range(0.0, 1.0), 0.25, [0.0, 0.25, 0.5, 1.0], [0.125, 0.375]),
         (Range(0.0, 1.0), 0.5, [0.5], []),
         (Range(1e-3, 1e3, log=True), 0.1, [1e-3, 0.1, 10.0, 1e3], [0.01, 1]),
-        (Range(0, 300, whole=True), 100, [0, 100, 200, 300], [50, 150]),
-        (Range(0, 300, whole=True), 1, [0, 1, 2], []),  # nothing whole in between
         (Choice(("a", "b")), "a", ["a"], []),
     ],
 )
 def test_middles_by_hand(axis, value, tried, expected):
-    assert list(axis.between(value, tried)) == expected
+    assert list(between(option(axis), value, tried)) == expected
+
+
+@pytest.mark.parametrize(
+    "value, tried, expected",
+    [(100, [0, 100, 200, 300], [50, 150]), (1, [0, 1, 2], [])],  # nothing whole in between
+)
+def test_middles_of_whole_numbers_by_hand(value, tried, expected):
+    assert list(between(option(Range(0, 300), int), value, tried)) == expected
+
+
+SPACE = [attack for attack in ATTACKERS if searched(attack)]
 
 
 @pytest.mark.parametrize("attack", SPACE)
 def test_what_is_tried_belongs_to_the_attack_and_is_accepted(attack):
-    assert attack in ATTACKERS
-    for key in SPACE[attack]:
-        assert key in KEYS and ATTACK_OPTIONS[key].owners == (attack,)
     trials = first_trials(attack, 5)
-    assert len(trials) == math.prod(len(axis.grid(5)) for axis in SPACE[attack].values())
+    assert len(trials) == math.prod(len(grid(each, 5)) for each in searched(attack))
     for point in trials:
         options = dict(parse({"attack": attack, **point}).attack.options)
         for key, value in point.items():
-            assert options[ATTACK_OPTIONS[key].argument] == value
+            assert KEYS[key].owner == attack and options[KEYS[key].name] == value
 
 
 def test_every_attack_but_the_control_is_tried():
@@ -92,21 +114,21 @@ def test_the_trials_of_two_keys():
     """Ranges by choices at first; later one range at a time, the choice that was worst kept."""
     first = first_trials("lie", 4)
     assert first == [
-        {"lie-z": z, "lie-direction": d} for z in (0.05, 0.5, 5, 50) for d in ("minus", "plus")
+        {"lie.z": z, "lie.direction": d} for z in (0.05, 0.5, 5, 50) for d in ("minus", "plus")
     ]
     middles = [0.1581, 1.581]  # 0.05 sqrt(10) and 0.5 sqrt(10)
-    later = next_trials("lie", {"lie-z": 0.5, "lie-direction": "plus"}, first)
-    assert later == [{"lie-z": z, "lie-direction": "plus"} for z in middles]
+    later = next_trials("lie", {"lie.z": 0.5, "lie.direction": "plus"}, first)
+    assert later == [{"lie.z": z, "lie.direction": "plus"} for z in middles]
 
 
 TRIALS = [
     Trial("mean", "none", {}, 0.9),
-    Trial("mean", "lie", {"lie-z": 1.0}, 0.5),
-    Trial("mean", "lie", {"lie-z": 2.0}, 0.4),
-    Trial("mean", "ipm", {"ipm-epsilon": 1.0}, 0.3),
+    Trial("mean", "lie", {"lie.z": 1.0}, 0.5),
+    Trial("mean", "lie", {"lie.z": 2.0}, 0.4),
+    Trial("mean", "ipm", {"ipm.epsilon": 1.0}, 0.3),
     Trial("median", "none", {}, 0.1),
-    Trial("median", "lie", {"lie-z": 1.0}, 0.2),
-    Trial("median", "ipm", {"ipm-epsilon": 1.0}, 0.6),
+    Trial("median", "lie", {"lie.z": 1.0}, 0.2),
+    Trial("median", "ipm", {"ipm.epsilon": 1.0}, 0.6),
 ]
 
 
@@ -115,25 +137,25 @@ TRIALS = [
     [(("mean",), 3), (("mean", "lie"), 2), (("mean", "none"), 0), (("median",), 5)],
 )
 def test_the_worst_by_hand(asked, number):
-    """The control is nobody's attack, however bad."""
+    """The control is no attack, however bad."""
     assert worst(TRIALS, *asked) == TRIALS[number]
 
 
 def test_a_search_goes_on_around_the_worst_of_a_rule_and_an_attack():
     trials = [
-        Trial("mean", "sleeper", {"sleeper-rounds": 0}, 0.5),
-        Trial("mean", "sleeper", {"sleeper-rounds": 100}, 0.4),
-        Trial("mean", "stochastic-sign-flip", {"flip-probability": 0.5}, 0.1),
-        Trial("median", "sleeper", {"sleeper-rounds": 200}, 0.0),
+        Trial("mean", "sleeper", {"sleeper.rounds": 0}, 0.5),
+        Trial("mean", "sleeper", {"sleeper.rounds": 100}, 0.4),
+        Trial("mean", "stochastic-sign-flip", {"stochastic-sign-flip.probability": 0.5}, 0.1),
+        Trial("median", "sleeper", {"sleeper.rounds": 200}, 0.0),
         Trial("mean", "none", {}, 0.0),
     ]
-    assert search._around(trials, "mean", "sleeper") == [{"sleeper-rounds": 50}]
+    assert search._around(trials, "mean", "sleeper") == [{"sleeper.rounds": 50}]
     assert search._around(trials, "median", "sleeper") == []  # nothing else was tried
     assert search._around(trials, "mean", "none") == []
 
 
-# With 8 liars of 15 the vote is lost wherever all honest workers agree, if all liars always lie;
-# with batches of 64 the honest agree on most coordinates, so no lesser probability is as bad.
+# With 8 Byzantine workers of 15 the vote is lost wherever all honest ones agree, if the 8 always
+# flip; with batches of 64 these agree on most coordinates, so no lesser probability is as bad.
 LOST = {
     "num-byzantine": 8, "task": "quadratic", "num-rounds": 15, "lr": 0.05, "seed": 4,
 }  # fmt: skip
@@ -153,12 +175,12 @@ def found():
 def test_a_search_finds_the_worst_and_halves_in_on_it(found):
     trials, said = found
     chosen = worst(trials, "sign-mv", "stochastic-sign-flip")
-    assert chosen.parameters == {"flip-probability": 1.0}
-    tried = [trial.parameters.get("flip-probability") for trial in trials]
+    assert chosen.parameters == {"stochastic-sign-flip.probability": 1.0}
+    tried = [trial.parameters.get("stochastic-sign-flip.probability") for trial in trials]
     assert tried == [None, 0.0, 0.5, 1.0, 0.75]
     by_probability = [trials[i].accuracy for i in (1, 2, 4, 3)]
     assert by_probability == sorted(by_probability, reverse=True)
-    assert trials[1].accuracy == trials[0].accuracy  # probability 0: nobody lies
+    assert trials[1].accuracy == trials[0].accuracy  # probability 0: no attack
     progress = [(1, 4), (2, 4), (3, 4), (4, 4), (5, 5)]  # the last was not foreseen
     assert said == [(trial, *at) for trial, at in zip(trials, progress, strict=True)]
 
@@ -187,7 +209,7 @@ def here(monkeypatch):
 
 @pytest.mark.parametrize("task, lowest", [("quadratic", -1e300), ("digits", 0.0)])
 def test_a_run_that_could_not_end_is_as_bad_as_can_be(here, task, lowest):
-    """At such a rate the model leaves the numbers within two rounds, and then all are skipped."""
+    """At such a rate the model diverges within two rounds, and then all are skipped."""
     config = {"task": task, "strategy": "mean", "num-rounds": 10}
     assert search._accuracy(config) > lowest
     assert search._accuracy(config | {"lr": 1e30}) == lowest
@@ -213,9 +235,15 @@ REFUSED = [
     ("sign-mv", "lie", "evaluate-every=3", "evaluate-every: not for a red team"),
     ("sign-mv,bulyan", "lie", "", "strategy='bulyan': .*got n=15 updates, f=6"),
     ("sign-mv", "lie,label-flip", "task='quadratic'", "label-flip.* changes labels"),
-    ("sign-mv", "lie", "worker-momentum=0.9", "expects clients without memory"),
+    ("sign-mv", "lie", "worker-momentum=0.9", "and an encoder other than top-k"),
+    ("sign-mv", "lie", "attack-options='a=1'", "belongs to your own attack, which is not tried"),
     ("sign-mv", "lie", "num-round=3", "unknown key 'num-round'"),
-    ("sign-mv", "lie", "flip-probability=0.3", "belongs to stochastic-sign-flip, none of which is"),
+    (
+        "sign-mv",
+        "lie",
+        "stochastic-sign-flip.probability=0.3",
+        "belongs to stochastic-sign-flip, which is not tried",
+    ),
 ]
 
 
@@ -244,17 +272,9 @@ def test_the_commands_budget_must_be_one(redteam, no_run):
         assert redteam("sign-mv", "lie", "", option, value).exit_code == 2
 
 
-def test_all_stands_for_all(no_run, monkeypatch, tmp_path):
-    from signfed.app.commands import redteam as module
-    from signfed.strategies.registry import STRATEGIES
-
-    asked = []
-    monkeypatch.setattr(module, "red_team", lambda *given, **budget: asked.append(given))
-    monkeypatch.setattr(module, "print_red_team", lambda *given: None)
-    command({"lr": 0.1}, "all", "all", tmp_path / "x", Console(quiet=True))
-    command({}, " mean , own:Rule", "lie, own:attack", tmp_path / "x", Console(quiet=True))
-    assert asked[0][:3] == ({"lr": 0.1}, list(STRATEGIES), list(ATTACKERS))
-    assert asked[1][:3] == ({}, ["mean", "own:Rule"], ["lie", "own:attack"])
+def test_all_stands_for_all():
+    assert command.named("all", STRATEGIES, "--strategies") == list(STRATEGIES)
+    assert command.named(" mean , own:Rule", STRATEGIES, "--strategies") == ["mean", "own:Rule"]
 
 
 def test_the_command_shows_and_writes_what_was_found(redteam, here, tmp_path):
@@ -266,8 +286,8 @@ def test_the_command_shows_and_writes_what_was_found(redteam, here, tmp_path):
     written = json.loads((tmp_path / "found.json").read_text())
     assert written["config"] == {"num-rounds": 15, "lr": 0.3}
     tried = [
-        ("none", {}), ("reverse-scaling", {"reverse-scaling-factor": 0.1}),
-        ("reverse-scaling", {"reverse-scaling-factor": 1000.0}), ("sign-inversion", {}),
+        ("none", {}), ("reverse-scaling", {"reverse-scaling.factor": 0.1}),
+        ("reverse-scaling", {"reverse-scaling.factor": 1000.0}), ("sign-inversion", {}),
     ]  # fmt: skip
     expected = [(rule, *pair) for rule in ("mean", "sign-mv") for pair in tried]
     trials = [Trial(**trial) for trial in written["trials"]]
@@ -278,7 +298,7 @@ def test_the_command_shows_and_writes_what_was_found(redteam, here, tmp_path):
         assert f"{trial.accuracy:.3f}" in result.output
 
 
-def test_what_was_found_survives_an_interrupt(here, monkeypatch, tmp_path):
+def test_what_was_found_survives_an_interrupt(redteam, here, monkeypatch, tmp_path):
     real, done = search._accuracy, []
 
     def interrupted(config):
@@ -288,11 +308,8 @@ def test_what_was_found_survives_an_interrupt(here, monkeypatch, tmp_path):
         return real(config)
 
     monkeypatch.setattr(search, "_accuracy", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        command(
-            {"num-rounds": 2}, "mean", "lie,ipm", tmp_path / "x", Console(quiet=True),
-            grid=2, refinements=0, seeds=1,
-        )  # fmt: skip
+    budget = ("--grid", "2", "--refinements", "0", "--out", str(tmp_path / "x"))
+    assert redteam("mean", "lie,ipm", "num-rounds=2", *budget).exit_code == 130
     trials = json.loads((tmp_path / "x").read_text())["trials"]
     assert [trial["attack"] for trial in trials] == ["none", "lie"]
 
@@ -304,25 +321,33 @@ def test_a_file_holds_every_trial_and_the_tables_the_worst(tmp_path):
     console = Console(width=120, record=True, quiet=False, file=(tmp_path / "out").open("w"))
     print_red_team(console, TRIALS)
     lines = [" ".join(line.replace("│", " ").split()) for line in console.export_text().split("\n")]
-    assert "mean 0.900 ipm ipm-epsilon=1.0 0.300 0.600" in lines
-    assert "median 0.100 lie lie-z=1.0 0.200 -0.100" in lines
+    assert "mean 0.900 ipm ipm.epsilon=1.0 0.300 0.600" in lines
+    assert "median 0.100 lie lie.z=1.0 0.200 -0.100" in lines
     assert "lie 0.400 0.200" in lines and "ipm 0.300 0.600" in lines
 
 
 def test_options_go_to_those_they_belong_to():
     """Of one rule among several, of an attack, of a part of an attack; the control has none."""
-    base = {"sign-fd-forget": 0.9, "lie-z": 2.0, "byzmean-inner": "lie", "lr": 0.01}
-    search.check_options(base, ["sign-mv", "sign-fd"], ["byzmean"])
+    base = {
+        "attack-options": "a=1",
+        "sign-fd.forget": 0.9,
+        "lie.z": 2.0,
+        "byzmean.inner": "lie",
+        "lr": 0.01,
+    }
+    search.check_options(base, ["sign-mv", "sign-fd"], ["byzmean", "signfed.attacks.ipm:ipm"])
     for strategy, attack, kept in (
-        ("sign-fd", "none", {"sign-fd-forget"}), ("sign-mv", "lie", {"lie-z"}),
-        ("sign-mv", "byzmean", {"lie-z", "byzmean-inner"}), ("sign-mv", "sleeper", set()),
+        ("sign-fd", "none", {"sign-fd.forget"}), ("sign-mv", "lie", {"lie.z"}),
+        ("sign-mv", "byzmean", {"lie.z", "byzmean.inner"}), ("sign-mv", "sleeper", set()),
     ):  # fmt: skip
         config = search._config(base, strategy, attack, {}, 3)
-        assert set(config) & set(OPTIONS) == kept
+        assert {key for key in config if "." in key} == kept
         assert (config["lr"], config["seed"]) == (0.01, 3)
         parse(config)
-    other = search._config(base, "sign-mv", "byzmean", {"byzmean-inner": "ipm"}, 0)
-    assert set(other) & set(OPTIONS) == {"byzmean-inner"}  # its inner attack is another one now
+    other = search._config(base, "sign-mv", "byzmean", {"byzmean.inner": "ipm"}, 0)
+    assert {key for key in other if "." in key} == {
+        "byzmean.inner"
+    }  # its inner attack is another one now
 
 
 def test_an_interrupt_does_not_wait_for_what_was_planned(monkeypatch):

@@ -75,9 +75,9 @@ def test_the_command_shows_the_shards_of_the_run(partition, tmp_path):
     "arguments, text",
     [
         (("-c", "task='quadratic'"), "has no samples"),
-        (("-c", "partition='labels' partition-labels=11"), "partition-labels: expected 1 to 10"),
+        (("-c", "partition='labels' labels.held=11"), "held: expected 1 to 10"),
         (("-c", "task='mnist' data-dir='/nowhere'"), "expected MNIST in /nowhere/MNIST/raw"),
-        (("--out", "/nowhere/a.png"), "--out: expected a file in a folder that is there"),
+        (("--out", "/nowhere/a.png"), "--out: expected a file in a folder that exists"),
     ],
 )
 def test_what_cannot_be_is_exit_code_2(arguments, text):

@@ -45,6 +45,7 @@ def test_a_quorum_is_a_share_of_those_asked(tmp_path):
     """6 of 15 asked, 3 of them needed; a node with 7 of 15 workers is silent."""
     silent = {1: lambda q, r: [] if q.metadata.message_type == "train" else [r]}
     keys = {"nodes": 2, "fraction_train": 0.4, "round_timeout": 0.02, "num_rounds": 12}
+    keys["assumed_byzantine"] = 2  # sign-fd needs an honest majority among those asked
     done = federate(tmp_path / "run", tamper=silent, **keys)
     chosen = [Participation(15, 0.4, 0).workers(t) for t in range(1, 13)]
     even = [sum(w % 2 == 0 for w in ids) for ids in chosen]

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from signfed.app.redteam import Trial, worst
+from signfed.app.redteam.search import Trial, worst
 
 
 def print_red_team(console: Console, trials: Sequence[Trial]) -> None:
@@ -19,7 +19,7 @@ def print_red_team(console: Console, trials: Sequence[Trial]) -> None:
     strategies = list(dict.fromkeys(trial.strategy for trial in trials))
     attacks = [name for name in dict.fromkeys(trial.attack for trial in trials) if name != "none"]
     found = Table(title="worst attack found", title_justify="left")
-    for column in ("rule", "nobody lies", "attack", "parameters", "accuracy", "impact"):
+    for column in ("rule", "no attack", "attack", "parameters", "accuracy", "impact"):
         found.add_column(column, overflow="fold")
     for name in strategies:
         clean, trial = worst(trials, name, "none").accuracy, worst(trials, name)

@@ -8,24 +8,27 @@ import pytest
 from typer.testing import CliRunner
 
 from signfed.app import cli
-from signfed.app.config.keys import ConfigError, defaults
-from signfed.app.config.options import ATTACK_OPTIONS
+from signfed.app.commands.score import check_control, control_config, control_of
+from signfed.app.config.keys import KEYS as RUN_CONFIG
+from signfed.app.config.keys import KIND_OF, defaults
+from signfed.app.engines import run as module
 from signfed.app.engines.local import local_engine
 from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import execute
-from signfed.app.report import impact as module
-from signfed.app.report.impact import control_config, control_of, impact
+from signfed.app.errors import ConfigError
+from signfed.app.report.impact import impact
 from signfed.app.runs.folder import read_rounds, read_summary
 
 KEYS = {
-    "strategy": "sign-mv", "attack": "stochastic-sign-flip", "flip-probability": 0.9,
-    "byzantine-ids": "random", "num-rounds": 6, "evaluate-every": 2, "lr": 0.003,
+    "strategy": "sign-mv", "attack": "stochastic-sign-flip",
+    "stochastic-sign-flip.probability": 0.9, "byzantine-ids": "random",
+    "num-rounds": 6, "evaluate-every": 2, "lr": 0.003,
 }  # fmt: skip
 
 
 @pytest.fixture
 def attacked(tmp_path):
-    """The folder of a run under attack, in which liars are drawn at random."""
+    """The folder of a run under attack, whose Byzantine workers are drawn at random."""
     return execute(prepare(KEYS | {"out-dir": str(tmp_path / "run")}), local_engine)
 
 
@@ -52,10 +55,12 @@ def written(path, config=KEYS, **summary):
 
 def test_a_control_is_the_run_without_attack_options_and_folder():
     kept = {"lr": 0.5, "num-byzantine": 3, "assumed-byzantine": -1, "seed": 7}
-    of_the_attack = {"attack": "lie", "lie-z": 2.0, "byzantine-ids": "0,3,5", "out-dir": "x"}
+    of_the_attack = {"attack": "lie", "lie.z": 2.0, "byzantine-ids": "0,3,5", "out-dir": "x"}
     assert control_config(kept | of_the_attack) == kept | {"attack": "none"}
     whole = control_config(defaults())
-    assert set(whole) == set(defaults()) - set(ATTACK_OPTIONS) - {"byzantine-ids", "out-dir"}
+    own = {key for key, option in RUN_CONFIG.items() if KIND_OF.get(option.owner) == "attack"}
+    left_out = own | {"attack-options", "byzantine-ids", "out-dir"}
+    assert set(whole) == set(defaults()) - left_out and "lie.z" in own
 
 
 def test_a_control_is_run_once(attacked, runs):
@@ -71,6 +76,7 @@ def test_a_control_is_the_run_that_one_would_have_made_oneself(attacked, tmp_pat
     own = plain | {"attack": "none", "out-dir": str(tmp_path / "own")}
     own = execute(prepare(own), local_engine)
     control = control_of(attacked)
+    check_control(attacked, own)
     sha256 = [read_summary(path)["model_sha256"] for path in (own, control, attacked)]
     assert sha256[0] == sha256[1] != sha256[2]
     assert impact(attacked, own) == impact(attacked, control)
@@ -83,7 +89,7 @@ def test_impact_by_hand(tmp_path):
         byzantine_accepted=0.25, wrong_signs=0.125,
     )  # fmt: skip
     control = written(
-        tmp_path / "control", {**KEYS, "attack": "none", "flip-probability": 0.5},
+        tmp_path / "control", {**KEYS, "attack": "none", "stochastic-sign-flip.probability": 0.5},
         final_test_accuracy=0.875, best_test_accuracy=1.0,
     )  # fmt: skip
     assert impact(run, control) == {
@@ -109,7 +115,7 @@ def test_a_control_that_differs_in_more_is_refused(other, tmp_path):
         written(tmp_path / "b", {**KEYS, "attack": "none", **other}, **scores),
     )
     with pytest.raises(ConfigError, match=r"b: expected a run that differs .* in the attack alone"):
-        impact(run, control)
+        check_control(run, control)
 
 
 @pytest.mark.parametrize("which", ["run", "control"])
@@ -123,7 +129,7 @@ def test_a_run_that_did_not_finish_has_no_impact(which, status, tmp_path):
 
 def test_a_folder_that_holds_no_run_is_refused(tmp_path):
     run = written(tmp_path / "run")
-    for call in (lambda: control_of(tmp_path), lambda: impact(run, tmp_path)):
+    for call in (lambda: control_of(tmp_path), lambda: check_control(run, tmp_path)):
         with pytest.raises(ConfigError, match=r"expected a run folder, with config\.json in it"):
             call()
     assert [path.name for path in tmp_path.iterdir()] == ["run"]

@@ -1,0 +1,37 @@
+"""`signfed data`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from signfed.app.commands.common import RunConfigOption, out, refusing
+from signfed.app.errors import ConfigError
+
+
+def data(
+    config: RunConfigOption = None,
+    out_file: Annotated[Path, typer.Option("--out", help="PNG")] = Path("holdings.png"),
+) -> None:
+    """Show who holds which training samples: a table, and a picture."""
+    from signfed.app.config.pairs import given_keys
+    from signfed.app.config.run_config import parse
+    from signfed.app.report.holdings import draw_holdings, print_holdings
+    from signfed.app.task import Classification, find_task
+    from signfed.app.task.partitions import holdings
+
+    with refusing():
+        workload = parse(given_keys(config or [])).workload
+        problem = find_task(workload.task).problem(workload)
+        if not isinstance(problem, Classification):
+            raise ConfigError(f"task={workload.task!r} has no samples that a worker could hold")
+        if not out_file.absolute().parent.is_dir():
+            raise ConfigError(f"--out: expected a file in a folder that exists; got {out_file}")
+        held = holdings(problem.shards, problem.labels, problem.num_classes)
+        print_holdings(held, problem.batch_sizes(), out)
+        options = ", ".join(str(value) for _, value in workload.partition_options)
+        title = f"{workload.task}, {workload.partition}" + (f" ({options})" if options else "")
+        draw_holdings(held, title, out_file)
+    out.print(f"picture {out_file}", soft_wrap=True, highlight=False)

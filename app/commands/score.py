@@ -1,0 +1,62 @@
+"""`signfed score`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from signfed.app.commands.common import out, refusing
+from signfed.app.errors import ConfigError
+from signfed.app.report.impact import finished, print_impact, read_config
+
+
+def score(
+    path: Annotated[Path, typer.Argument(help="folder of a finished run")],
+    control: Annotated[
+        Path | None,
+        typer.Option(help="the same run without attack; default: run it, into PATH/control"),
+    ] = None,
+) -> None:
+    """Show what the attack cost: the accuracy beside the same run without it."""
+    with refusing():
+        control = control or control_of(path)
+        check_control(path, control)
+        print_impact(out, path, control)
+
+
+def control_config(config: dict[str, Any]) -> dict[str, Any]:
+    """The run config of the same run without attack."""
+    from signfed.app.config.keys import KEYS, KIND_OF
+
+    of_the_attack = {"attack", "attack-options", "byzantine-ids", "out-dir"} | {
+        key for key, option in KEYS.items() if KIND_OF.get(option.owner) == "attack"
+    }
+    return {k: v for k, v in config.items() if k not in of_the_attack} | {"attack": "none"}
+
+
+def control_of(path: Path) -> Path:
+    """The folder `path`/control: the same run without attack, run here where it is not there yet.
+
+    Raises
+    ------
+    ConfigError
+        When `path` holds no finished run, or its control did not finish.
+    """
+    from signfed.app.engines.local import local_engine
+    from signfed.app.engines.prepare import prepare
+    from signfed.app.engines.run import execute
+
+    config, folder = read_config(path), path / "control"
+    finished(path)
+    if not folder.exists():
+        execute(prepare(control_config(config) | {"out-dir": str(folder)}), local_engine)
+    finished(folder)
+    return folder
+
+
+def check_control(path: Path, control: Path) -> None:
+    """Raise ConfigError when two runs differ in more than the attack."""
+    if control_config(read_config(control)) != control_config(read_config(path)):
+        raise ConfigError(f"{control}: expected a run that differs from {path} in the attack alone")

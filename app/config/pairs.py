@@ -1,0 +1,77 @@
+"""`key=value` pairs as one types them: text in quotation marks, all else as in TOML."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from signfed.app.errors import ConfigError
+
+PAIR = re.compile(r"""(\S+?)=('[^']*'|"(?:[^"\\]|\\.)*"|\[[^]]*]|\S+)""")
+FORM = "expected key=value pairs, with quotation marks around text, such as lr=0.1 task='digits'"
+
+
+def given_keys(config: Sequence[str]) -> dict[str, Any]:
+    """Read what was given with `-c`: pairs, or one TOML file.
+
+    Raises
+    ------
+    ConfigError
+        For text that is no pair, and for a key that is given twice.
+    """
+    if any(text.endswith(".toml") for text in config):
+        if len(config) > 1:
+            raise ConfigError("-c: expected one TOML file alone, or key=value pairs; got both")
+        return _from_file(Path(config[0]).expanduser())
+    return read_pairs("-c", " ".join(config))
+
+
+def read_pairs(label: str, text: str) -> dict[str, Any]:
+    """Read pairs.
+
+    Parameters
+    ----------
+    label : str
+        What an error calls them.
+    text : str
+        Such as `lr=0.1 task='digits'`.
+
+    Raises
+    ------
+    ConfigError
+        For text that is no pair, and for a key that is given twice.
+
+    Examples
+    --------
+    >>> read_pairs("strategy-options", "radius=3 mode='soft'")
+    {'radius': 3, 'mode': 'soft'}
+    """
+    found: dict[str, Any] = {}
+    if left := PAIR.sub("", text).strip():
+        raise ConfigError(f"{label}: {FORM}; got {left}")
+    for key, value in PAIR.findall(text):
+        if key in found:
+            raise ConfigError(f"{label}: expected {key} once; got it twice, the second as {value}")
+        try:
+            found[key] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            raise ConfigError(f"{label}: {FORM}; got {key}={value}") from None
+    return found
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        return dict(_flat(tomllib.loads(path.read_text(encoding="utf-8"))))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"-c {path}: {error}") from None
+
+
+def _flat(tables: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in tables.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value

@@ -1,0 +1,37 @@
+"""The run config that a command line means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from signfed.app.config.keys import KEYS
+from signfed.app.errors import ConfigError
+from signfed.app.runs.resuming import earlier
+
+
+def asked_for(
+    given: Mapping[str, Any], out_dir: str | None = None, resume: str | None = None
+) -> dict[str, Any]:
+    """Join the keys of `-c` with `--out` and `--resume`; a resumed run brings its own keys.
+
+    No path in the result is relative: Flower's processes run elsewhere.
+
+    Raises
+    ------
+    ConfigError
+        For a path that is given twice, or a run to resume that cannot be read.
+    """
+    values = dict(given)
+    for name, option, path in (("out-dir", "--out", out_dir), ("resume", "--resume", resume)):
+        if path is not None:
+            if name in values:
+                raise ConfigError(f"{name}: expected either {option} or -c {name}; got both")
+            values[name] = path
+    for key in ("data-dir", "out-dir", "resume"):
+        if isinstance(path := values.get(key), str) and path:
+            values[key] = str(Path(path).expanduser().resolve())
+    if isinstance(path := values.get("resume"), str) and path:
+        values = earlier(Path(path)) | values
+    return {"data-dir": str(Path(str(KEYS["data-dir"].default)).resolve())} | values

@@ -9,9 +9,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from signfed.strategies.core.pre_aggregation import PreAggregation
+from signfed.strategies.core.rule import Rule
 from signfed.strategies.core.seeds import generator
 from signfed.strategies.core.updates import Updates
-from signfed.strategies.server.pre_aggregation import PreAggregation
 from signfed.strategies.server.strategy import RobustStrategy
 
 
@@ -78,14 +79,14 @@ def of_workers(found: dict[str, Any], buckets: Sequence[Sequence[int]]) -> dict[
     return found | told | ({"buckets": buckets} if told else {})
 
 
-class Bucketing(PreAggregation):
+class Bucketing(PreAggregation, RobustStrategy):
     """Average random buckets of s rows, before any rule.
 
     See `bucket_means` for the equation. Of the ceil(n/s) means at most f hold a Byzantine row.
 
     Parameters
     ----------
-    inner : RobustStrategy
+    inner : Rule
         The rule that gets the means; not one that keeps a record of each worker.
     size : int
         s, at least 1.
@@ -115,7 +116,7 @@ class Bucketing(PreAggregation):
 
     def __init__(
         self,
-        inner: RobustStrategy,
+        inner: Rule,
         size: Annotated[int, Field(ge=1, description="s, rows in a bucket")] = 2,
         seed: int = 0,
     ) -> None:

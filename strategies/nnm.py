@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from signfed.strategies.core.pre_aggregation import PreAggregation
 from signfed.strategies.core.preconditions import majority_honest
+from signfed.strategies.core.rule import Rule
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.ops.gram import squared_distances
-from signfed.strategies.server.pre_aggregation import PreAggregation
 from signfed.strategies.server.strategy import RobustStrategy
 
 
@@ -41,14 +42,14 @@ def nearest_neighbour_means(rows: Tensor, f: int) -> Tensor:
     return (each.to(rows) @ rows)[place]
 
 
-class NearestNeighbourMixing(PreAggregation):
+class NearestNeighbourMixing(PreAggregation, RobustStrategy):
     """Replace each row by the mean of its n - f nearest rows, before any rule.
 
     See `nearest_neighbour_means` for the equation.
 
     Parameters
     ----------
-    inner : RobustStrategy
+    inner : Rule
         The rule that gets the mixed rows.
     n_byzantine : int
         f, how many workers may be Byzantine.
@@ -68,7 +69,7 @@ class NearestNeighbourMixing(PreAggregation):
     Allouah et al. 2023, Algorithm 2.
     """
 
-    def __init__(self, inner: RobustStrategy, n_byzantine: int = 0) -> None:
+    def __init__(self, inner: Rule, n_byzantine: int = 0) -> None:
         super().__init__(inner)
         self.n_byzantine = n_byzantine
 

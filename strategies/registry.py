@@ -12,6 +12,7 @@ from torch import Tensor
 from signfed.strategies.bucketing import Bucketing
 from signfed.strategies.bulyan import Bulyan
 from signfed.strategies.centered_clipping import CenteredClipping
+from signfed.strategies.core.matrix import Row, as_rows
 from signfed.strategies.core.options import OptionError, known
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.dnc import DnC
@@ -54,8 +55,6 @@ PRE_AGGREGATIONS: dict[str, Callable[..., RobustStrategy]] = {
     "bucketing": Bucketing,
     "nnm": NearestNeighbourMixing,
 }
-
-Row = np.ndarray | Tensor | Sequence[float]
 
 
 def build(
@@ -171,61 +170,6 @@ def aggregate(
     updates = Updates.from_matrix(rows[finite.to(rows.device)], ids, signs=signs)
     direction = (fallback if rule.admissible(updates.n) else rule.aggregate)(updates)
     return direction if _is_torch(matrix) else direction.numpy()
-
-
-def as_rows(matrix: np.ndarray | Tensor | Sequence[Row]) -> Tensor:
-    """Turn an array, a tensor, or a list or tuple of rows into one tensor float32 [n, N].
-
-    Raises
-    ------
-    TypeError
-        For anything else.
-    ValueError
-        When it is not two-dimensional, its rows differ in length, or a value is no real number.
-
-    Examples
-    --------
-    >>> as_rows([torch.tensor([1.0, 2.0]), np.array([3.0, 4.0]), [5, 6]])
-    tensor([[1., 2.],
-            [3., 4.],
-            [5., 6.]])
-    """
-    if not isinstance(matrix, np.ndarray | Tensor | list | tuple):
-        raise TypeError(
-            "matrix: expected a NumPy array, a tensor, or a list or tuple of rows; "
-            f"got {type(matrix).__name__}"
-        )
-    if isinstance(matrix, list | tuple):
-        rows = [_as_floats(row) for row in matrix]
-        shapes = sorted({tuple(row.shape) for row in rows})
-        if len(shapes) > 1:
-            raise ValueError(f"matrix: expected rows of one length; got the shapes {shapes}")
-        values = torch.stack(rows) if rows else torch.empty(0)
-    else:
-        values = _as_floats(matrix)
-    if values.ndim != 2 or 0 in values.shape:
-        raise ValueError(
-            "matrix: expected n rows of N values each, n and N at least 1; "
-            f"got shape {tuple(values.shape)}"
-        )
-    return values
-
-
-def _as_floats(values: np.ndarray | Tensor | Row) -> Tensor:
-    if isinstance(values, Tensor):
-        real = not values.is_complex()
-    else:
-        try:
-            array = np.asarray(values)
-        except ValueError:
-            raise ValueError("matrix: expected numbers in rows of one length") from None
-        real = array.dtype.kind in "biuf"
-        if real:  # a tensor takes neither negative strides nor a foreign byte order
-            array = np.require(array, array.dtype.newbyteorder("="), ["C", "W"])
-        values = array
-    if not real:
-        raise ValueError(f"matrix: expected real numbers; got values of type {values.dtype}")
-    return torch.as_tensor(values).detach().to(torch.float32)
 
 
 def _is_torch(matrix: object) -> bool:

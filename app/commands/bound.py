@@ -115,7 +115,7 @@ READERS: dict[Any, tuple[Callable[[str], float], str]] = {
 
 
 def _all() -> Table:
-    table = Table("bound", "of what", "reference", caption="signfed bound NAME key=value ...")
+    table = Table("bound", "what it does", "reference", caption="signfed bound NAME key=value ...")
     table.columns[0].no_wrap = True
     for name, entry in BOUNDS.items():
         table.add_row(name, entry.summary, entry.reference)

@@ -189,7 +189,7 @@ def fd_bound_special(
     dmax: High = 0.0,
     form: Literal["valid", "printed"] = "valid",
 ) -> float:
-    """Bound the same in closed form: r = 1 costs nothing, r = 1/2 the votes of L workers.
+    """Compute `fd_bound_ssfa` in closed form: r = 1 costs nothing, r = 1/2 the votes of L workers.
 
     "printed" takes the mean exponent of all M workers for each of the M - L at r = 1/2.
 

@@ -7,22 +7,22 @@ from typing import Any
 
 from torch import Tensor
 
+from signfed.strategies.core.rule import Rule, State
 from signfed.strategies.core.updates import Updates
-from signfed.strategies.server.strategy import RobustStrategy
 
 
-class PreAggregation(RobustStrategy):
-    """A rule behind a mixing of its rows; all but `mix` is handed on to the inner rule.
+class PreAggregation(Rule):
+    """Mix the rows, and hand them to a rule; all but `mix` is handed on to the inner rule.
 
     On the sign channel the mixed rows are means of +1 and -1, of which a vote takes the signs.
 
     Parameters
     ----------
-    inner : RobustStrategy
+    inner : Rule
         The rule that gets the mixed rows.
     """
 
-    def __init__(self, inner: RobustStrategy) -> None:
+    def __init__(self, inner: Rule) -> None:
         self.inner = inner
         self.encoder = inner.encoder
         self.remembers_workers = inner.remembers_workers
@@ -56,15 +56,10 @@ class PreAggregation(RobustStrategy):
         """Return what the inner rule found out."""
         return self.inner.diagnostics()
 
-    def state_dict(self) -> dict[str, Tensor]:
+    def state_dict(self) -> State:
         """Return the state of the inner rule."""
         return self.inner.state_dict()
 
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+    def load_state_dict(self, state: State) -> None:
         """Go on from what `state_dict` returned."""
         self.inner.load_state_dict(state)
-
-    def summary(self) -> None:
-        """Log this and the inner rule with their options."""
-        super().summary()
-        self.inner.summary()

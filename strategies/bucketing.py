@@ -117,6 +117,7 @@ class Bucketing(PreAggregation, RobustStrategy):
     def __init__(
         self,
         inner: Rule,
+        /,  # by position, as it is no option
         size: Annotated[int, Field(ge=1, description="s, rows in a bucket")] = 2,
         seed: int = 0,
     ) -> None:

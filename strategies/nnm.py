@@ -69,7 +69,7 @@ class NearestNeighbourMixing(PreAggregation, RobustStrategy):
     Allouah et al. 2023, Algorithm 2.
     """
 
-    def __init__(self, inner: Rule, n_byzantine: int = 0) -> None:
+    def __init__(self, inner: Rule, /, n_byzantine: int = 0) -> None:
         super().__init__(inner)
         self.n_byzantine = n_byzantine
 

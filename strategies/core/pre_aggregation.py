@@ -22,7 +22,7 @@ class PreAggregation(Rule):
         The rule that gets the mixed rows.
     """
 
-    def __init__(self, inner: Rule) -> None:
+    def __init__(self, inner: Rule, /) -> None:
         self.inner = inner
         self.encoder = inner.encoder
         self.remembers_workers = inner.remembers_workers

@@ -1,16 +1,21 @@
-"""What a lying node sends: pure functions on arrays, each with the knowledge that it needs.
+"""What Byzantine workers send: pure functions on arrays, each with the knowledge that it needs.
 
->>> import numpy as np
->>> craft("sign-inversion", np.array([[1.0, -2.0]], dtype=np.float32), n_total=3, seed=0)
+Examples
+--------
+>>> craft("sign-inversion", [[1.0, -2.0]], n_total=3, seed=0)
 array([[-1.,  2.]], dtype=float32)
 """
 
-from signfed.attacks.core.view import Attack, Knowledge, KnowledgeError, View, attack, knows
-from signfed.attacks.registry import ATTACKS, build, craft, find
+from signfed.attacks.core.attack import Attack, attack
+from signfed.attacks.core.findings import Findings
+from signfed.attacks.core.view import Knowledge, KnowledgeError, View, knows
+from signfed.attacks.crafting import craft
+from signfed.attacks.registry import ATTACKS, build, find
 
 __all__ = [
     "ATTACKS",
     "Attack",
+    "Findings",
     "Knowledge",
     "KnowledgeError",
     "View",

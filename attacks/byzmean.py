@@ -5,8 +5,9 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from signfed.attacks.core.attack import attack, parts_of
 from signfed.attacks.core.rows import finite
-from signfed.attacks.core.view import View, attack
+from signfed.attacks.core.view import View
 from signfed.strategies.core.options import Choice
 
 
@@ -20,30 +21,59 @@ def byzmean(
         Choice(("lie", "min-max", "random", "sign-flip", "ipm")),
     ] = "lie",
 ) -> np.ndarray:
-    """Make the mean of all n rows the row g1 of another attack.
+    """Make the mean of all n rows equal to the row g1 of another attack.
 
-    The first m1 = floor(m/2) of the m attackers send g1, the other m2 = m - m1 send
-    g2 = ((n - m1) g1 - sum of the honest rows) / m2. With m = 1, g2 alone.
+    Of m Byzantine workers, the first m1 = floor(m/2) send g1, and the other m2 = m - m1 send
+    g2 = ((n - m1) g1 - sum of the honest rows) / m2. With m = 1, only g2 is sent.
 
-    inner: the attack whose first row is g1, at stage "gradient". Honest rows with NaN or inf are
-        left out, of n too: the mean is that of the rows that a server can count.
-    Raises ValueError unless there is exactly one.
-    Reference: Xu et al. 2022 (SignGuard), eq. 8.
+    Parameters
+    ----------
+    view : View
+        `honest`: float32 [h, N]. Rows that are not finite do not count, in n either: the mean is
+        that of the rows that a server can count.
+    inner : str
+        Name of the attack at stage "gradient" whose first row is g1; `build` and `craft` bind the
+        attack itself.
+
+    Returns
+    -------
+    ndarray, float32 [b, N]
+        m1 rows g1 and m2 rows g2.
+
+    Raises
+    ------
+    ValueError
+        Unless `inner` is exactly one attack at stage "gradient".
+
+    Examples
+    --------
+    >>> from signfed import craft
+    >>> own, honest = [[9.0, 9.0]] * 3, [[1.0, 2.0], [3.0, 4.0]]
+    >>> sent = craft("byzmean", own, honest, n_total=5, seed=0, inner="ipm", epsilon=1.0)
+    >>> sent
+    array([[-2., -3.],
+           [-6., -9.],
+           [-6., -9.]], dtype=float32)
+    >>> np.concatenate([sent, honest]).mean(axis=0)
+    array([-2., -3.])
+
+    References
+    ----------
+    Xu et al. 2022 (SignGuard), eq. 8.
+
+    Notes
+    -----
     Deviation from the paper: none; the authors' code has n - m - m1 for n - m1, and misses g1.
     """
-    if not isinstance(inner, tuple) or len(inner) != 1 or inner[0].stage != "gradient":
-        found = [part.stage for part in inner] if isinstance(inner, tuple) else inner
-        raise ValueError(
-            "inner: expected one attack at stage 'gradient', made by build('byzmean', inner=name), "
-            f"got {found!r}"
-        )
+    parts = parts_of("byzmean", inner)
+    if [part.stage for part in parts] != ["gradient"]:
+        found = ", ".join(f"{part.name} at {part.stage!r}" for part in parts)
+        raise ValueError(f"inner: expected one attack at stage 'gradient', got {found or 'none'}")
+    g1 = parts[0](view)[0]
+    honest = finite(view.honest)
     m = len(view.own)
     m1 = m // 2
+    g2 = ((len(honest) + m - m1) * g1.astype(np.float64) - honest.sum(0, np.float64)) / (m - m1)
     crafted = np.empty(view.own.shape, dtype=np.float32)
-    if m:
-        rows, first = finite(view.honest), inner[0](view)[0]
-        n = len(rows) + m
-        crafted[:m1] = first
-        total = rows.sum(axis=0, dtype=np.float64)
-        crafted[m1:] = ((n - m1) * first.astype(np.float64) - total) / (m - m1)
+    crafted[:m1], crafted[m1:] = g1, g2
     return crafted

@@ -5,7 +5,8 @@ from typing import Annotated
 import numpy as np
 from pydantic import AfterValidator, Field
 
-from signfed.attacks.core.view import View, attack
+from signfed.attacks.core.attack import attack
+from signfed.attacks.core.view import View
 from signfed.strategies.core.options import Choice
 
 
@@ -13,7 +14,7 @@ def _sendable(value: float) -> float:
     with np.errstate(over="ignore"):
         sent = np.float32(value)
     if not sent or not np.isfinite(sent):
-        raise ValueError(f"expected a finite number other than 0, got {value}")
+        raise ValueError(f"expected a finite float32 other than 0, got {value}")
     return value
 
 
@@ -28,11 +29,32 @@ def directional(
         Choice((-100.0, -1.0, -0.01, 0.01, 1.0, 100.0)),
     ] = -1.0,
 ) -> np.ndarray:
-    """Send the same value in every coordinate: all -1, whatever the gradient.
+    """Send the same value in every coordinate, whatever the gradient is.
 
-    value: finite and not 0, in float32.
-    Raises ValueError when it is not.
-    Reference: Sohn et al. 2020 (Election Coding), appendix: "directional" attacks.
+    Parameters
+    ----------
+    view : View
+        `own`: float32 [b, N], of which only the shape counts.
+    value : float
+        Finite and not 0 as float32.
+
+    Returns
+    -------
+    ndarray, float32 [b, N]
+        `value` everywhere.
+
+    Examples
+    --------
+    >>> from signfed import craft
+    >>> craft("directional", [[1.0, -2.0]], n_total=3, seed=0)
+    array([[-1., -1.]], dtype=float32)
+
+    References
+    ----------
+    Sohn et al. 2020 (Election Coding), appendix: "directional" attacks.
+
+    Notes
+    -----
     Deviation from the paper: none; the authors' code sends -1 in one script and +1 in another.
     """
     return np.full(view.own.shape, np.float32(value))

@@ -2,18 +2,36 @@
 
 import numpy as np
 
-from signfed.attacks.core.view import View, attack
+from signfed.attacks.core.attack import attack
+from signfed.attacks.core.view import View
 
 
 @attack(knowledge="own", stage="data")
 def label_flip(view: View) -> np.ndarray:
-    """Train on flipped labels: l becomes C - 1 - l, for C classes.
+    """Train on flipped labels: y becomes C - 1 - y, for C classes.
 
-    view.own: int64 [b, n], labels 0..C-1; so is what is returned.
-    Raises ValueError when they are no whole numbers.
-    Reference: Xu et al. 2022 (SignGuard), section V, "Label-Flipping".
+    Parameters
+    ----------
+    view : View
+        `own`: int64 [b, n], labels 0..C-1; `n_classes`: C.
+
+    Returns
+    -------
+    ndarray, int64 [b, n]
+        The flipped labels.
+
+    Examples
+    --------
+    >>> from signfed import craft
+    >>> craft("label-flip", [[0, 3, 9]], n_total=3, seed=0, n_classes=10)
+    array([[9, 6, 0]])
+
+    References
+    ----------
+    Xu et al. 2022 (SignGuard), section V, "Label-Flipping".
+
+    Notes
+    -----
     Deviation from the paper: none.
     """
-    if view.own.dtype.kind not in "iu":
-        raise ValueError(f"label-flip: expected labels, whole numbers, got {view.own.dtype}")
     return view.n_classes - 1 - view.own

@@ -5,15 +5,21 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from signfed.attacks.core.attack import attack
 from signfed.attacks.core.rows import all_send, centred, finite, mean
-from signfed.attacks.core.view import View, attack
+from signfed.attacks.core.view import View
 from signfed.strategies.core.options import Choice
 
 
 def most_extreme(rows: np.ndarray) -> int:
-    """Index of the finite row that lies farthest along the rows' top principal direction.
+    """Return the index of the finite row that lies farthest along the top principal direction.
 
-    The first of those within 1e-9 of it: of two rows both do.
+    Of rows within 1e-9 of the farthest, the first is taken: of two rows both are.
+
+    Examples
+    --------
+    >>> most_extreme(np.array([[0.0, 1.0], [0.0, -1.0], [10.0, 0.0], [2.0, 0.0]]))
+    2
     """
     mu = mean(rows)
     gram = sum((block @ block.T for _, block in centred(rows, mu)), np.zeros((len(rows),) * 2))
@@ -32,23 +38,49 @@ def mimic(
         Choice((0, -1)),
     ] = 0,
 ) -> np.ndarray:
-    """All send what one honest worker sends; its data then count m + 1 times.
+    """Send what one honest worker sends, so that its data count m + 1 times.
 
-    Harmful only where workers' data differ. Without honest rows, each sends its own.
+    It harms only where workers' data differ. Without honest rows, each sends its own.
 
-    target: index of the honest row, 0..h-1; -1: in each round the finite row with the largest
-        |projection| on the top principal direction of the rows less their mean.
-    Raises ValueError for another.
-    Reference: Karimireddy et al. 2022 (Byzantine-robust learning by bucketing), section 3.
+    Parameters
+    ----------
+    view : View
+        `honest`: float32 [h, N].
+    target : int, -1..h-1
+        Index of the honest row. -1 takes in each round the finite row with the largest |projection|
+        on the top principal direction of the rows less their mean.
+
+    Returns
+    -------
+    ndarray, float32 [b, N]
+        The same row for all.
+
+    Raises
+    ------
+    ValueError
+        For a target of h or more.
+
+    Examples
+    --------
+    >>> from signfed import craft
+    >>> honest = [[0.0, 1.0], [0.0, -1.0], [10.0, 0.0]]
+    >>> craft("mimic", [[9.0, 9.0]], honest, n_total=4, seed=0, target=-1)
+    array([[10.,  0.]], dtype=float32)
+
+    References
+    ----------
+    Karimireddy et al. 2022 (Byzantine-robust learning by bucketing), section 3.
+
+    Notes
+    -----
     Deviation from the paper: there the direction and its most extreme worker are estimated in a
     warm-up and then fixed; here 0 is fixed without a warm-up, and -1 looks at each round alone.
     """
-    h = len(view.honest)
-    if not h:
+    rows = view.honest if target >= 0 else finite(view.honest)
+    if not len(rows):
         return view.own.copy()
-    if not -1 <= target < h:
-        raise ValueError(f"target: expected -1 or an index among {h} honest rows, got {target}")
-    if target >= 0:
-        return all_send(view.honest[target], len(view.own))
-    rows = finite(view.honest)
-    return all_send(rows[most_extreme(rows)], len(view.own)) if len(rows) else view.own.copy()
+    if target >= len(rows):
+        raise ValueError(
+            f"target: expected -1 or an index among {len(rows)} honest rows, got {target}"
+        )
+    return all_send(rows[most_extreme(rows) if target < 0 else target], len(view.own))

@@ -1,19 +1,42 @@
-"""Omniscient adversaries (Byzantine fault tolerance of signSGD)."""
+"""The omniscient adversary of signSGD with majority vote."""
 
 import numpy as np
 
+from signfed.attacks.core.attack import attack
 from signfed.attacks.core.rows import all_send, finite, signs
-from signfed.attacks.core.view import View, attack
+from signfed.attacks.core.view import View
 
 
 @attack(knowledge="omniscient", stage="message", truth=True)
 def omniscient(view: View) -> np.ndarray:
-    """All send the opposite of the true gradient's signs: -sign(g), +1 for sign(0).
+    """Send the opposite of the true gradient's signs: -sign(g), with sign(0) = +1.
 
-    On a float channel scaled by the mean |entry| of the finite honest rows, so that the rows are
-    as large as honest ones; on a sign channel that is 1, as it is without honest rows.
+    The signs are scaled by the mean |entry| of the finite honest rows, so that on a float channel
+    they are as large as honest rows. On a sign channel that is 1, as it is without honest rows.
 
-    Reference: Mengoli et al. 2025 (BFT signSGD-MV), Theorem 3.5: the strongest attack on the vote.
+    Parameters
+    ----------
+    view : View
+        `truth`: float32 [N], g; `honest`: float32 [h, N].
+
+    Returns
+    -------
+    ndarray, float32 [b, N]
+        The same row for all.
+
+    Examples
+    --------
+    >>> from signfed import craft
+    >>> honest = [[1.0, -1.0, 1.0], [1.0, 1.0, -1.0]]
+    >>> craft("omniscient", [[1.0, 1.0, 1.0]], honest, n_total=3, seed=0, truth=[0.5, 0.0, -2.0])
+    array([[-1., -1.,  1.]], dtype=float32)
+
+    References
+    ----------
+    Mengoli et al. 2025 (BFT signSGD-MV), Theorem 3.5: the strongest attack on the vote.
+
+    Notes
+    -----
     Deviation from the paper: the scale, where messages are not signs.
     """
     sizes = [np.abs(row).mean(dtype=np.float64) for row in finite(view.honest)]

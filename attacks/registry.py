@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from signfed.attacks.byzmean import byzmean
-from signfed.attacks.core.rows import finite, mean
-from signfed.attacks.core.view import Attack, View, knows
+from signfed.attacks.colluding_majority import colluding_majority
+from signfed.attacks.core.attack import Attack
 from signfed.attacks.directional import directional
 from signfed.attacks.filter_aware import filter_aware
-from signfed.attacks.gaussian import gaussian, noise, random
+from signfed.attacks.gaussian import gaussian
 from signfed.attacks.ipm import ipm
 from signfed.attacks.label_flip import label_flip
 from signfed.attacks.lie import lie
 from signfed.attacks.mimic import mimic
-from signfed.attacks.min_max import min_max, min_sum
+from signfed.attacks.min_max import min_max
+from signfed.attacks.min_sum import min_sum
+from signfed.attacks.noise import noise
 from signfed.attacks.none import none
 from signfed.attacks.omniscient import omniscient
-from signfed.attacks.reverse import reverse_scaling, sign_flip
+from signfed.attacks.random import random
+from signfed.attacks.reverse_scaling import reverse_scaling
+from signfed.attacks.sign_flip import sign_flip
 from signfed.attacks.sign_inversion import sign_inversion
 from signfed.attacks.sleeper import sleeper
 from signfed.attacks.stochastic_sign_flip import stochastic_sign_flip
 from signfed.attacks.time_varying import time_varying
-from signfed.attacks.votes import colluding_majority, vote_aware
+from signfed.attacks.vote_aware import vote_aware
 from signfed.attacks.weight_aware import weight_aware
 
 ATTACKS: dict[str, Attack] = {
@@ -57,7 +59,13 @@ ATTACKS: dict[str, Attack] = {
 
 
 def find(name: str) -> Attack:
-    """The attack of that name, or the user's own as module:function. Raises ValueError."""
+    """Return the attack of that name, or the user's own as `module:function`.
+
+    Raises
+    ------
+    ValueError
+        When there is no such attack.
+    """
     if name in ATTACKS:
         return ATTACKS[name]
     module, colon, function = name.partition(":")
@@ -68,9 +76,9 @@ def find(name: str) -> Attack:
         )
     try:
         found = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError, SyntaxError) as error:
         raise ValueError(
-            f"{error}; expected module:function, the module's file in the folder of "
+            f"{error}; expected module:function, with the module's file in the folder of "
             "pyproject.toml or in the one where you start"
         ) from error
     if not isinstance(found, Attack):
@@ -79,11 +87,27 @@ def find(name: str) -> Attack:
 
 
 def build(name: str, **options: Any) -> Attack:
-    """The attack with its options bound, and those of the attacks that it is made of.
+    """Return the attack with its options, and those of the attacks that it is made of.
 
-    An option that names attacks ("lie", "lie,ipm") becomes a tuple of them. What is not the
-    attack's own option goes to the parts that have it, `**{"lie.z": 1.0}` to `lie` alone.
-    Raises ValueError for a name, TypeError for an option that there is not.
+    Parameters
+    ----------
+    name : str
+        As in the configuration, or `module:function`.
+    **options
+        An option that names attacks ("lie", "lie,ipm") is bound to those attacks. What is not an
+        option of this attack goes to its parts that have it; `**{"lie.z": 1.0}` to `lie` alone.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, or a value outside its range.
+    TypeError
+        For an option that neither the attack nor its parts have.
+
+    Examples
+    --------
+    >>> build("time-varying", attacks="none,lie", z=1.5).knowledge
+    'omniscient'
     """
     used: set[str] = set()
     built = _build(name, options, used)
@@ -94,7 +118,7 @@ def build(name: str, **options: Any) -> Attack:
 
 
 def _build(name: str, options: Mapping[str, Any], used: set[str]) -> Attack:
-    """used: gets the options that found an owner."""
+    """Build one attack; options that found an owner are added to `used`."""
     chosen = find(name)
     own, others = {}, {}
     for key, value in options.items():
@@ -108,59 +132,3 @@ def _build(name: str, options: Mapping[str, Any], used: set[str]) -> Attack:
         names = str(own.get(part, chosen.arguments[part])).split(",")
         own[part] = tuple(_build(each.strip(), others, used) for each in names)
     return chosen.bind(**own)
-
-
-def craft(
-    name: str,
-    own: np.ndarray,
-    honest: np.ndarray | None = None,
-    *,
-    n_total: int,
-    seed: int,
-    server_round: int = 1,
-    truth: np.ndarray | None = None,
-    findings: Mapping[str, Any] | None = None,
-    ids: Sequence[int] | None = None,
-    honest_ids: Sequence[int] | None = None,
-    n_classes: int | None = None,
-    **options: object,
-) -> np.ndarray:
-    """One call of a named attack on arrays: own [b, N] (and honest [h, N]) -> crafted [b, N].
-
-    own: float32 [b, N], what the b attackers would have sent honestly. Not changed. For an attack
-        on the data, int64 labels.
-    honest: float32 [h, N]; passed on only to an attack that declared to need it, as are truth
-        [N] (left out: the mean of the honest rows), findings and n_classes.
-    ids, honest_ids: the workers' numbers in findings; left out: 0..b-1, and the h that follow.
-    n_total: number of workers, attackers included.
-    seed: row i draws from a generator of (seed, i).
-    Raises ValueError for an unknown name, an option out of its range, or missing honest rows.
-    """
-    ids = tuple(range(len(own)) if ids is None else ids)
-    chosen, active = build(name, **options).at(server_round, seed, ids)
-    omniscient = knows(chosen.knowledge, "omniscient")
-    if omniscient and honest is None:
-        raise ValueError(f"attack {name!r} needs the honest rows: pass honest=[h, N]")
-    if chosen.truth and truth is None:
-        truth = mean(finite(honest)).astype(np.float32)
-    crafted, rows = own.copy(), [ids.index(each) for each in active]
-    if omniscient and honest_ids is None:
-        first = max(ids, default=-1) + 1
-        honest_ids = range(first, first + len(honest))
-    if omniscient and len(active) < len(ids):  # who sits this round out is honest
-        honest = np.concatenate([honest, np.delete(own, rows, axis=0)])
-        honest_ids = (*honest_ids, *(each for each in ids if each not in active))
-    view = View(
-        own[rows],
-        tuple(np.random.default_rng([seed, row]) for row in rows),
-        n_total,
-        server_round=server_round,
-        honest=honest if omniscient else None,
-        truth=truth if chosen.truth else None,
-        findings=(findings or {}) if chosen.knowledge == "server" else None,
-        ids=active if chosen.knowledge == "server" else None,
-        honest_ids=honest_ids if chosen.knowledge == "server" else None,
-        n_classes=n_classes if chosen.stage == "data" else None,
-    )
-    crafted[rows] = chosen(view)
-    return crafted

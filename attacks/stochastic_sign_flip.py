@@ -5,7 +5,8 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from signfed.attacks.core.view import View, attack
+from signfed.attacks.core.attack import attack
+from signfed.attacks.core.view import View
 
 
 @attack(knowledge="own", stage="message")
@@ -14,18 +15,39 @@ def stochastic_sign_flip(
     *,
     probability: Annotated[float, Field(ge=0, le=1, description="r, of each coordinate")] = 0.5,
 ) -> np.ndarray:
-    """Flip each coordinate of each attacker independently with probability r.
+    """Flip each coordinate of each Byzantine worker independently with probability r.
 
-    Turns a worker's cross-over probability p into p + r (1 - 2 p): r = 1 is sign inversion, the
-    worst for majority vote; r = 1/2 leaves pure noise, the worst for weighted votes.
+    A worker's cross-over probability p becomes p + r (1 - 2 p). r = 1 is sign inversion, the worst
+    for a majority vote; r = 1/2 leaves pure noise, the worst for a weighted vote.
 
-    probability: r in [0, 1].
-    Reference: Park & Lee 2024 (signSGD-FD), eq. 4 and 11.
+    Parameters
+    ----------
+    view : View
+        `own`: float32 [b, N].
+    probability : float in [0, 1]
+        r.
+
+    Returns
+    -------
+    ndarray, float32 [b, N]
+        `own` with some signs flipped.
+
+    Examples
+    --------
+    >>> from signfed import craft
+    >>> craft("stochastic-sign-flip", [[1.0, -1.0, 1.0]], n_total=3, seed=0, probability=0.5)
+    array([[ 1.,  1., -1.]], dtype=float32)
+
+    References
+    ----------
+    Park & Lee 2024 (signSGD-FD), eq. 4 and 11.
+
+    Notes
+    -----
     Deviation from the paper: none.
     """
-    n_coordinates = view.own.shape[1]
     crafted = view.own.copy()
     for row, generator in zip(crafted, view.generators, strict=True):
         # random() lies in [0, 1), so r = 0 never flips and r = 1 always does.
-        row[generator.random(n_coordinates) < probability] *= -1.0
+        row[generator.random(len(row)) < probability] *= -1.0
     return crafted

@@ -1,58 +1,88 @@
-"""Attackers who know the weights of signSGD-FD."""
+"""Byzantine workers who know the weights of signSGD-FD."""
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Sequence
 
 import numpy as np
-from pydantic import Field
 
-from signfed.attacks.core.rows import is_finite, lowest, signs
-from signfed.attacks.core.view import View, attack
-from signfed.strategies.core.options import Range
+from signfed.attacks.core.attack import attack
+from signfed.attacks.core.findings import Findings
+from signfed.attacks.core.rows import Share, is_finite, lowest, signs
+from signfed.attacks.core.view import View
 
 P_MIN, P_MAX = 0.01, 0.99
 
 
-def weights(findings: Mapping[str, Any], ids: Sequence[int]) -> np.ndarray:
-    """log((1 - p) / p) of each worker, p in [0.01, 0.99] as found by the rule: float64 [len(ids)].
+def weights(findings: Findings, ids: Sequence[int]) -> np.ndarray:
+    """Return w = ln((1 - p) / p) of each worker, p in [0.01, 0.99] as the rule estimates it.
 
-    1 when the rule found nothing yet; 0 for a worker that it has not met.
+    Parameters
+    ----------
+    findings : Findings
+        `crossover` holds p.
+    ids : sequence of int
+        The workers.
+
+    Returns
+    -------
+    ndarray, float64 [len(ids)]
+        1 for all when the rule has estimated nothing yet; 0 for a worker that it has not met.
+
+    Examples
+    --------
+    >>> weights(Findings(crossover={0: 0.1, 1: 0.9}), (0, 1, 2)).round(2)
+    array([ 2.2, -2.2,  0. ])
     """
-    crossover = {int(worker): p for worker, p in findings.get("crossover", {}).items()}
-    if not crossover:
+    if not findings.crossover:
         return np.ones(len(ids))
-    p = np.clip([crossover.get(worker, 0.5) for worker in ids], P_MIN, P_MAX)
+    p = np.clip([findings.crossover.get(worker, 0.5) for worker in ids], P_MIN, P_MAX)
     return np.log((1.0 - p) / p)
 
 
 @attack(knowledge="server", stage="message")
-def weight_aware(
-    view: View,
-    *,
-    share: Annotated[
-        float,
-        Field(ge=0, le=1, description="of the coordinates, those with the closest vote first"),
-        Range(0.05, 1.0),
-    ] = 1.0,
-) -> np.ndarray:
-    """Turn the weighted vote where the attackers' weights suffice, and agree with it elsewhere.
+def weight_aware(view: View, *, share: Share = 1.0) -> np.ndarray:
+    """Turn the weighted vote where the Byzantine weights suffice, and agree with it elsewhere.
 
-    V = sum of w_i y_i over the honest, those with NaN or inf left out, and A = sum of |w_a| over
-    the attackers. Where |V| < A their target is -sign(V), elsewhere sign(V); sign(0) = +1. Each
-    sends sign(w_a) times the target: a negative weight is read backwards.
+    V = sum of w_i y_i over the finite honest rows, and A = sum of |w_a| over the Byzantine workers.
+    Where |V| < A the target is -sign(V), elsewhere sign(V), with sign(0) = +1. Each Byzantine
+    worker sends sign(w_a) times the target, since a negative weight is read backwards.
 
-    w: by `weights`, of the cross-over probabilities of view.findings, one a worker.
-    share: at most floor(share N) coordinates are turned, the smallest |V| first.
-    Raises ValueError when it lies outside [0, 1].
-    Reference: none; aims at Park & Lee 2024 (signSGD-FD), eq. 15 and 16.
-    Deviation from the paper: does not apply. Weights per block or coordinate are not known to it.
+    Parameters
+    ----------
+    view : View
+        `honest`: float32 [h, N]; `findings`, `ids` and `honest_ids` for the weights.
+    share : float in [0, 1]
+        At most floor(share N) coordinates are turned, the smallest |V| first.
+
+    Returns
+    -------
+    ndarray, float32 [b, N]
+        +1/-1.
+
+    Examples
+    --------
+    Worker 0 is Byzantine; ln 9 - ln 4 is less than its own weight, ln 9 + ln 4 is more:
+
+    >>> from signfed import craft
+    >>> from signfed.attacks import Findings
+    >>> findings = Findings(crossover={0: 0.2, 1: 0.1, 2: 0.2})
+    >>> honest = [[1.0, 1.0], [-1.0, 1.0]]
+    >>> craft("weight-aware", [[1.0, 1.0]], honest, n_total=3, seed=0, findings=findings)
+    array([[-1.,  1.]], dtype=float32)
+
+    References
+    ----------
+    None; it aims at Park & Lee 2024 (signSGD-FD), eq. 15 and 16.
+
+    Notes
+    -----
+    Deviation from the paper: does not apply. It does not know weights of blocks or coordinates.
     """
-    by_attacker = weights(view.findings, view.ids)
+    by_byzantine = weights(view.findings, view.ids)
     by_honest = weights(view.findings, view.honest_ids)
     votes = np.zeros(view.own.shape[1])
     for weight, row, counts in zip(by_honest, view.honest, is_finite(view.honest), strict=True):
         if counts:
             votes += weight * row
     margins, majority = np.abs(votes), signs(votes)
-    turned = (margins < np.abs(by_attacker).sum()) & lowest(margins, share)
-    return signs(by_attacker)[:, None] * np.where(turned, -majority, majority)
+    turned = (margins < np.abs(by_byzantine).sum()) & lowest(margins, share)
+    return signs(by_byzantine)[:, None] * np.where(turned, -majority, majority)

@@ -16,8 +16,6 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from signfed.strategies.ops.kernels.compiled import mode
-
 
 def seconds(work: Callable[[], Any], *, repeat: int = 11, at_least: float = 0.0) -> float:
     """Median wall-clock seconds of a call, the first one not counted.
@@ -41,9 +39,7 @@ def machine() -> dict[str, str]:
     if cpuinfo.exists():
         lines = cpuinfo.read_text().splitlines()
         model = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), model)
-    gpu = "none"
-    if torch.cuda.is_available():
-        gpu = f"{torch.cuda.get_device_name()}, sign kernels {mode(torch.device('cuda'))}"
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
     packages = ("torch", "numpy", "flwr")
     return {
         "cpu": f"{model}, {os.cpu_count()} cores",

@@ -1,4 +1,4 @@
-"""The kernels beside their naive float versions and the time to read their bytes once.
+"""Loops on signs and rows beside naive float versions and the time to read their bytes once.
 
 python -m benchmarks.kernels [--rows 15 50] [--coordinates 582026] [--large] [--threads 1]
 
@@ -22,8 +22,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.common import report
-from signfed.strategies.ops import kernels
-from signfed.strategies.ops.kernels import distances_of, eager
+from signfed.strategies.ops.gram import centred_gram, distances_of, squared_distances
+from signfed.strategies.ops.order import order_statistics
+from signfed.strategies.ops.packed import PackedSigns
 
 Work = Callable[[], Any]
 MOST = 2**30  # bytes that a naive version touches, up to which it is tried
@@ -56,9 +57,16 @@ def read(array: np.ndarray) -> Work:
     return lambda: np.bitwise_xor.reduce(words, axis=0)
 
 
-def naive_signs(packed: np.ndarray, n_coordinates: int) -> Tensor:
+def naive_signs(signs: PackedSigns) -> Tensor:
+    packed, n_coordinates = signs.bits.numpy(), signs.n_coordinates
     ones = np.unpackbits(packed, axis=1, count=n_coordinates, bitorder="little")
     return torch.from_numpy(ones.astype(np.float32) * 2 - 1)
+
+
+def naive_pack(rows: Tensor) -> Tensor:
+    """One bit after the other."""
+    ones = torch.nn.functional.pad(rows >= 0, (0, -rows.shape[1] % 8)).to(torch.uint8)
+    return sum(ones[:, place::8] << place for place in range(8))
 
 
 def naive_vote(signs: Tensor, weights: Tensor | float = 1.0) -> Tensor:
@@ -81,46 +89,48 @@ def naive_distances(rows: Tensor) -> Tensor:
 def sign_cases(n: int, n_coordinates: int, float_too: bool) -> Iterator[tuple[str, dict]]:
     """(kernel, works): "ours", "naive" and "read"."""
     draws = np.random.default_rng(0)
-    packed = np.stack([kernels.pack(draws.standard_normal(n_coordinates)) for _ in range(n)])
-    decoded = kernels.majority_vote(packed)
+    rows = (torch.from_numpy(draws.standard_normal(n_coordinates)) for _ in range(n))
+    signs = PackedSigns(torch.stack([PackedSigns.pack(row).bits for row in rows]), n_coordinates)
+    decoded = signs.vote()
     edges = [n_coordinates * k // 16 for k in range(17)]
-    weights = draws.standard_normal((n, 16)).astype(np.float32)
-    wide = np.repeat(weights, np.diff(edges), axis=1) if float_too else None
-    truth = torch.from_numpy(kernels.signs(decoded, n_coordinates))
-    once = read(packed)
+    weights = torch.from_numpy(draws.standard_normal((n, 16)).astype(np.float32))
+    wide = weights.repeat_interleave(torch.tensor(edges).diff(), dim=1) if float_too else None
+    truth, once = decoded.dense(), read(signs.bits.numpy())
 
     def floats() -> Tensor:
-        return naive_signs(packed, n_coordinates)
+        return naive_signs(signs)
 
     def case(name: str, ours: Work, naive: Work, floor: Work = once) -> tuple[str, dict]:
         return name, {"ours": ours, "naive": naive if float_too else None, "read": floor}
 
     yield case(
         "majority vote",
-        lambda: kernels.majority_vote(packed),
+        signs.vote,
         lambda: floats().sum(0) >= 0,
     )
     yield case(
         "weighted vote",
-        lambda: kernels.weighted_vote(packed, weights[:, 0], n_coordinates),
-        lambda: naive_vote(floats(), torch.from_numpy(weights[:, :1])),
+        lambda: signs.weighted_vote(weights[:, 0]),
+        lambda: naive_vote(floats(), weights[:, :1]),
     )
     yield case(
         "weighted vote, 16 blocks",
-        lambda: kernels.weighted_vote(packed, weights, n_coordinates, edges),
-        lambda: naive_vote(floats(), torch.from_numpy(wide)),
+        lambda: signs.weighted_vote(weights, edges),
+        lambda: naive_vote(floats(), wide),
     )
     yield case(
         "disagreements, 16 blocks",
-        lambda: kernels.block_disagreements(packed, decoded, edges),
+        lambda: signs.disagreements(decoded, edges),
         lambda: (floats() != truth).sum(1),
     )
-    counts = [draws.integers(0, ROUNDS // 2, n_coordinates, dtype=np.uint16) for _ in range(n)]
-    tables = list(draws.standard_normal((n, 2**16)).astype(np.float32))  # the turns go on counting
-    wide_counts = torch.from_numpy(np.stack(counts).astype(np.float32)) if float_too else None
+    drawn = (draws.integers(0, ROUNDS // 2, n_coordinates, dtype=np.int16) for _ in range(n))
+    counts = [torch.from_numpy(count) for count in drawn]
+    tables = draws.standard_normal((n, 2**16)).astype(np.float32)  # the turns go on counting
+    tables = torch.from_numpy(tables)
+    wide_counts = torch.stack(counts).to(torch.float32) if float_too else None
     yield case(
         "sign-fd per coordinate",
-        lambda: kernels.vote_and_count(packed, counts, tables, n_coordinates),
+        lambda: signs.vote_and_count(counts, tables),
         lambda: naive_fd(floats(), wide_counts),
         lambda: (once(), [count.max() for count in counts]),
     )
@@ -128,29 +138,30 @@ def sign_cases(n: int, n_coordinates: int, float_too: bool) -> Iterator[tuple[st
 
 def float_cases(n: int, n_coordinates: int) -> Iterator[tuple[str, dict]]:
     rows = np.random.default_rng(0).standard_normal((n, n_coordinates), dtype=np.float32)
-    tensor, once, packed = torch.from_numpy(rows), read(rows), kernels.pack(rows)
+    tensor, once = torch.from_numpy(rows), read(rows)
+    signs = PackedSigns.pack(tensor)
     middle = ((n - 1) // 2, n // 2)
     kept = range(n // 4, n - n // 4)
     yield (
         "pack",
         {
-            "ours": lambda: kernels.pack(rows),
-            "naive": lambda: eager.pack(tensor),
+            "ours": lambda: PackedSigns.pack(tensor),
+            "naive": lambda: naive_pack(tensor),
             "read": once,
         },
     )
     yield (
         "unpack to float32",
         {
-            "ours": lambda: kernels.signs(packed, n_coordinates),
-            "naive": lambda: naive_signs(packed, n_coordinates),
-            "read": read(packed),
+            "ours": signs.dense,
+            "naive": lambda: naive_signs(signs),
+            "read": read(signs.bits.numpy()),
         },
     )
     yield (
         "median",
         {
-            "ours": lambda: kernels.order_statistics(rows, middle),
+            "ours": lambda: order_statistics(rows, middle),
             "naive": lambda: tensor.sort(dim=0).values[list(middle)],
             "read": once,
         },
@@ -158,7 +169,7 @@ def float_cases(n: int, n_coordinates: int) -> Iterator[tuple[str, dict]]:
     yield (
         "trimmed half",
         {
-            "ours": lambda: kernels.order_statistics(rows, kept),
+            "ours": lambda: order_statistics(rows, kept),
             "naive": lambda: tensor.sort(dim=0).values[list(kept)],
             "read": once,
         },
@@ -166,7 +177,7 @@ def float_cases(n: int, n_coordinates: int) -> Iterator[tuple[str, dict]]:
     yield (
         "pairwise distances",
         {
-            "ours": lambda: kernels.squared_distances(tensor),
+            "ours": lambda: squared_distances(tensor),
             "naive": None if n * n * n_coordinates > MOST else lambda: naive_distances(tensor),
             "read": once,
         },
@@ -185,8 +196,8 @@ def accuracy(n: int = 15, n_coordinates: int = 100_000) -> list[dict[str, Any]]:
         return distances_of(exact @ exact.T)
 
     variants: dict[str, Callable[[Tensor], Tensor]] = {
-        "float64, near rows anew (ours)": kernels.squared_distances,
-        "float64, centred once": lambda rows: distances_of(kernels.centred_gram(rows)),
+        "float64, near rows anew (ours)": squared_distances,
+        "float64, centred once": lambda rows: distances_of(centred_gram(rows)),
         "float64, not centred": uncentred,
         "float32, centred, chunks added in float64": lambda rows: in_float32(rows, rows.mean(0)),
         "float32, not centred": lambda rows: in_float32(rows, torch.zeros(1)),

@@ -1,32 +1,43 @@
-"""The liars of a run together: what each does in a round, and what they know of the others."""
+"""All Byzantine workers of a run: what each does in a round, and what they know of the others."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Sequence
 from threading import Lock
-from typing import Any
 
 import numpy as np
 
-from signfed.attacks import Attack, View, knows
-from signfed.clients.honest import Relabel
+from signfed.attacks import Attack, Findings, KnowledgeError, View
 from signfed.strategies.core.seeds import generator
-
-# worker id -> what it would honestly send, float32 [N], at the stage of the attack
-Honestly = Callable[[int], np.ndarray]
 
 
 class Adversary:
-    """Carries out one attack for all workers that lie.
+    """Carries out one attack for all Byzantine workers.
 
-    What an attack knows beyond a worker's own row is computed here from the pure gradients, once
-    a round, by the first liar that needs it; the others of the same process look their row up. So
-    the rows are the same bits whoever hosts them. Threads may share the object.
+    What an attack knows beyond a worker's own row is computed from the pure gradient functions,
+    once a round, by the first Byzantine worker that needs it; the others in the same process look
+    their row up. So the rows have the same bits whoever hosts the workers. Threads may share the
+    object.
 
-    ids: who lies. asked: round -> the workers that it asks, liars among them. seed: of the run;
-    attacker w draws from a generator of (seed, w, round). n_classes: of the labels. truth:
-    parameters -> the gradient over the whole training set, float32 [N].
-    findings: what the rule found out in the last round; set by an engine that knows.
+    Parameters
+    ----------
+    attack : Attack
+        With its options, as `build` returns it.
+    ids : tuple of int
+        The Byzantine workers.
+    asked : callable
+        server_round -> all workers that it asks.
+    seed : int
+        Seed of the run; worker w draws from a generator of (seed, w, server_round).
+    n_classes : int, optional
+        Number of classes of the labels.
+    truth : callable, optional
+        Parameters -> the gradient over the whole training set, float32 [N].
+
+    Attributes
+    ----------
+    findings : Findings
+        What the rule found out in the last round; set by an engine that knows.
     """
 
     def __init__(
@@ -34,84 +45,93 @@ class Adversary:
         attack: Attack,
         ids: tuple[int, ...],
         *,
-        asked: Callable[[int], Collection[int]],
+        asked: Callable[[int], Sequence[int]],
         seed: int,
         n_classes: int | None = None,
         truth: Callable[[np.ndarray], np.ndarray] | None = None,
     ) -> None:
         self.attack, self.ids = attack, ids
-        self.findings: Mapping[str, Any] = {}
+        self.findings = Findings()
         self._asked, self._seed, self._n_classes, self._truth = asked, seed, n_classes, truth
         self._lock = Lock()
-        self._computed: tuple[int, np.ndarray] | None = None  # round and parameters
+        self._computed: tuple[int, np.ndarray] | None = None  # round and parameters of the rows
         self._rows: dict[int, np.ndarray] = {}
-        self._done: tuple[int, Any] = (-1, None)  # round, and what is done in it
+        self._plan: tuple[int, Attack, tuple[int, ...]] = (-1, attack, ())
 
-    def does(self, worker: int, server_round: int) -> Attack | None:
-        """What this worker does in the round; None when it is honest in it."""
-        attack, active = self._at(server_round)
+    def attack_of(self, worker: int, server_round: int) -> Attack | None:
+        """Return what this worker does in the round; None when it is honest in it."""
+        attack, active = self._planned(server_round)
         return attack if worker in active else None
 
-    def relabel(self, attack: Attack, worker: int, server_round: int) -> Relabel:
-        """What an attack on the data makes of the labels of the worker's batch."""
-
-        def lie(labels: np.ndarray) -> np.ndarray:
-            view = self._view(labels[None], (worker,), server_round, n_classes=self._n_classes)
-            return attack(view)[0]
-
-        return lie
-
     def row(
-        self, worker: int, parameters: np.ndarray, server_round: int, honestly: Honestly
+        self,
+        worker: int,
+        own: np.ndarray,
+        parameters: np.ndarray,
+        server_round: int,
+        honestly: Callable[[int], np.ndarray],
     ) -> np.ndarray:
-        """What the worker sends at the attack's stage, in a round in which it lies."""
-        attack, active = self._at(server_round)
+        """Compute what the worker has after the attack's stage, in a round in which it attacks.
+
+        Parameters
+        ----------
+        worker : int
+            One of the workers that attack in the round.
+        own : ndarray, float32 [N], or labels
+            What it made honestly at the stage.
+        parameters : ndarray, float32 [N]
+            The model of the round.
+        server_round : int
+            Number of the round.
+        honestly : callable
+            Another worker -> what that one makes honestly at the stage.
+
+        Returns
+        -------
+        ndarray
+            In the shape and type of `own`.
+        """
+        attack, active = self._planned(server_round)
+
+        def view(workers: tuple[int, ...]) -> View:
+            return attack.view(
+                workers,
+                lambda each: own if each == worker else honestly(each),
+                lambda each: generator(self._seed, "attack", each, server_round),
+                asked=self._asked(server_round),
+                n_total=len(self._asked(server_round)),
+                server_round=server_round,
+                truth=lambda: self._true_gradient(parameters),
+                findings=self.findings,
+                n_classes=self._n_classes,
+            )
+
         if attack.knowledge == "own":
-            return attack(self._view(honestly(worker)[None], (worker,), server_round))[0]
+            return attack(view((worker,)))[0]
         with self._lock:
             if not self._is_computed(parameters, server_round):
-                crafted = attack(self._insight(attack, active, parameters, server_round, honestly))
-                self._rows = dict(zip(active, crafted, strict=True))
+                self._rows = dict(zip(active, attack(view(active)), strict=True))
                 self._computed = (server_round, parameters.copy())
             return self._rows[worker]
 
-    def _at(self, server_round: int) -> tuple[Attack, tuple[int, ...]]:
-        """What is done in the round, and which of the workers that it asks do it."""
-        of, done = self._done
-        if of != server_round:  # each liar asks several times a round
+    def _planned(self, server_round: int) -> tuple[Attack, tuple[int, ...]]:
+        """Return what is done in the round, and which of the workers that it asks do it."""
+        of, attack, active = self._plan
+        if of != server_round:  # every worker asks several times a round
             attack, active = self.attack.at(server_round, self._seed, self.ids)
             asked = set(self._asked(server_round))
-            done = attack, tuple(worker for worker in active if worker in asked)
-            self._done = server_round, done
-        return done
+            active = tuple(worker for worker in active if worker in asked)
+            self._plan = server_round, attack, active
+        return attack, active
 
     def _is_computed(self, parameters: np.ndarray, server_round: int) -> bool:
         if self._computed is None or self._computed[0] != server_round:
             return False
         return np.array_equal(self._computed[1], parameters)
 
-    def _insight(
-        self,
-        attack: Attack,
-        active: tuple[int, ...],
-        parameters: np.ndarray,
-        server_round: int,
-        honestly: Honestly,
-    ) -> View:
-        own = np.stack([honestly(worker) for worker in active])
-        known: dict[str, Any] = {}
-        if knows(attack.knowledge, "omniscient"):
-            others = [worker for worker in self._asked(server_round) if worker not in active]
-            rows = [honestly(worker) for worker in others]
-            known = {"honest": np.reshape(rows, (len(rows), own.shape[1])).astype(np.float32)}
-        if attack.truth:
-            known["truth"] = self._truth(parameters)
-        if attack.knowledge == "server":
-            known |= {"findings": self.findings, "ids": active, "honest_ids": tuple(others)}
-        return self._view(own, active, server_round, **known)
-
-    def _view(
-        self, own: np.ndarray, workers: tuple[int, ...], server_round: int, **known: Any
-    ) -> View:
-        draws = tuple(generator(self._seed, "attack", worker, server_round) for worker in workers)
-        return View(own, draws, len(self._asked(server_round)), server_round=server_round, **known)
+    def _true_gradient(self, parameters: np.ndarray) -> np.ndarray:
+        if self._truth is None:
+            raise KnowledgeError(
+                f"attack {self.attack.name!r} needs the true gradient: pass truth to Adversary"
+            )
+        return self._truth(parameters)

@@ -1,11 +1,14 @@
-"""A worker that lies."""
+"""A Byzantine worker."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
+from signfed.attacks import KnowledgeError
+from signfed.attacks.core.view import Stage
 from signfed.clients.adversary import Adversary
 from signfed.clients.encoders import Encoder
 from signfed.clients.honest import GradientFn, HonestClient, Memory, Relabel
@@ -14,10 +17,20 @@ from signfed.clients.honest import GradientFn, HonestClient, Memory, Relabel
 class ByzantineClient(HonestClient):
     """A worker that computes its honest update, and sends what the adversary makes of it.
 
-    adversary: the liars of the run, this worker among them. poisoned: the gradient on labels that
-    an attack on the data has changed.
-    Raises ValueError when what the attack wants to know cannot be known: with worker momentum or
-    error feedback, what another worker sends depends on rounds that only it remembers.
+    Parameters
+    ----------
+    worker, gradient, encoder, seed, momentum, memory
+        As for `HonestClient`.
+    adversary : Adversary
+        All Byzantine workers of the run, this one among them.
+    poisoned : callable
+        Relabel -> the gradient function on the changed labels, for attacks on the data.
+
+    Raises
+    ------
+    KnowledgeError
+        When the attack looks at other workers' updates and these have a memory (worker momentum,
+        error feedback): what they send depends on rounds that only they remember.
     """
 
     def __init__(
@@ -35,52 +48,39 @@ class ByzantineClient(HonestClient):
         super().__init__(worker, gradient, encoder, seed=seed, momentum=momentum, memory=memory)
         knowledge = adversary.attack.knowledge
         if knowledge != "own" and (momentum or encoder.feedback):
-            raise ValueError(
+            raise KnowledgeError(
                 f"an attack with knowledge {knowledge!r} expects clients without memory; got "
                 + ("worker momentum" if momentum else "error feedback")
             )
         self.adversary = adversary
         self.poisoned = poisoned
 
-    def local_gradient(self, parameters: np.ndarray, server_round: int) -> np.ndarray:
-        attack = self.adversary.does(self.worker, server_round)
-        if attack is None or attack.stage != "data":
-            return super().local_gradient(parameters, server_round)
-        relabel = self.adversary.relabel(attack, self.worker, server_round)
-        return self.poisoned(relabel)(parameters, self.worker, server_round)
+    def hand_on(self, stage: Stage, made: Any, parameters: np.ndarray, server_round: int) -> Any:
+        """Pass on what the adversary makes of it, at the stage where the attack strikes.
 
-    def update(self, parameters: np.ndarray, server_round: int) -> np.ndarray:
-        own = super().update(parameters, server_round)
-        attack = self.adversary.does(self.worker, server_round)
-        if attack is None or attack.stage != "gradient":
-            return own
+        An attack may send infinity. NaN has no sign and is sent on no channel: None.
+        """
+        attack = self.adversary.attack_of(self.worker, server_round)
+        if attack is None or attack.stage != stage:
+            return made
 
-        def honestly(worker: int) -> np.ndarray:
-            return (
-                own
-                if worker == self.worker
-                else self._peer(worker).update(parameters, server_round)
-            )
-
-        return self.adversary.row(self.worker, parameters, server_round, honestly)
-
-    def message(self, parameters: np.ndarray, server_round: int) -> np.ndarray | None:
-        row = super().message(parameters, server_round)
-        attack = self.adversary.does(self.worker, server_round)
-        if row is None or attack is None or attack.stage != "message":
-            return row
-        codec, n = self.encoder.codec, len(parameters)
+        def crafted(own: np.ndarray) -> np.ndarray:
+            return self.adversary.row(self.worker, own, parameters, server_round, honestly)
 
         def honestly(worker: int) -> np.ndarray:
-            sent = (
-                row
-                if worker == self.worker
-                else self._peer(worker).message(parameters, server_round)
-            )
-            # Of a peer that sends nothing, an attack on the message sees no number.
-            return np.full(n, np.nan, np.float32) if sent is None else codec.decode(sent, n)
+            peer = HonestClient(worker, self.gradient, self.encoder, seed=self.seed)
+            compute = peer.message if stage == "message" else peer.update
+            return self._seen(stage, compute(parameters, server_round), len(parameters))
 
-        return codec.encode(self.adversary.row(self.worker, parameters, server_round, honestly))
+        if stage == "data":
+            return self.poisoned(crafted)
+        row = crafted(self._seen(stage, made, len(parameters)))
+        if np.isnan(row).any():
+            return None
+        return self.encoder.codec.encode(row) if stage == "message" else row
 
-    def _peer(self, worker: int) -> HonestClient:
-        return HonestClient(worker, self.gradient, self.encoder, seed=self.seed)
+    def _seen(self, stage: Stage, made: np.ndarray | None, n_coordinates: int) -> np.ndarray:
+        """Return the values of a vector or a row, float32 [N]; NaN where nothing is sent."""
+        if made is None:
+            return np.full(n_coordinates, np.nan, dtype=np.float32)
+        return self.encoder.codec.decode(made, n_coordinates) if stage == "message" else made

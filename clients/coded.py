@@ -1,4 +1,4 @@
-"""Election Coding on a node: the vote of the partitions that it holds."""
+"""Election Coding on a node: the vote of the partitions that a worker holds."""
 
 from __future__ import annotations
 
@@ -9,22 +9,52 @@ from signfed.strategies.core.seeds import generator
 
 
 def local_vote(signs: np.ndarray) -> np.ndarray:
-    """sign of the column sums with sign(0) = +1: +1/-1 [k, N] -> float32 [N]."""
+    """Return the sign of the column sums, with sign(0) = +1.
+
+    Parameters
+    ----------
+    signs : ndarray, int8 [k, N]
+        +1/-1.
+
+    Returns
+    -------
+    ndarray, float32 [N]
+        +1/-1.
+
+    Examples
+    --------
+    >>> local_vote(np.array([[1, 1, -1], [-1, 1, -1]], np.int8))
+    array([ 1.,  1., -1.], dtype=float32)
+    """
     return np.where(signs.sum(axis=0, dtype=np.int32) >= 0, np.float32(1), np.float32(-1))
 
 
 class CodedGradients:
-    """The GradientFn of coded workers: worker i answers with the local vote c_i.
+    """The GradientFn of coded workers: worker i answers with its local vote c_i.
 
-    c_i = maj{sign(g_j) : G_ij = 1}, where g_j is the gradient of partition j, the same bits at
-    every holder: it is a pure function of (parameters, j, round), and so is its noise.
+    c_i = maj{sign(g_j) : G_ij = 1}, where g_j is the gradient of partition j. It has the same bits
+    at every holder, since it is a pure function of (parameters, j, server_round), and so has its
+    noise. One object serves one set of parameters: the sign of a partition is computed once,
+    however many of the node's workers hold it.
 
-    One object serves one set of parameters: a partition's sign is computed once, however many of
-    the node's workers hold it.
+    Parameters
+    ----------
+    gradient : GradientFn
+        Its worker is the partition.
+    allocation : ndarray, int [n, n]
+        G, of 0 and 1.
+    noise : float, >= 0
+        Standard deviation of what is added to a partition's gradient before its sign.
+    seed : int
+        Seed of the run.
 
-    allocation: G, int [n, n] of 0 and 1. noise: standard deviation added to each partition's
-    gradient before its sign (noisy computation); 0 for none.
-    Reference: Sohn et al. 2020, Algorithm 1, worker lines; local tie as in strategies.election.
+    References
+    ----------
+    Sohn et al. 2020 (Election Coding), Algorithm 1, lines of the workers.
+
+    Notes
+    -----
+    Deviation from the paper: a local tie is +1, as in `strategies.election`.
     """
 
     def __init__(
@@ -37,18 +67,17 @@ class CodedGradients:
         self._signs: dict[tuple[int, int], np.ndarray] = {}
 
     def __call__(self, parameters: np.ndarray, worker: int, server_round: int) -> np.ndarray:
+        """Compute the local vote of a worker: float32 [N]."""
         partitions = np.flatnonzero(self._allocation[worker])
         votes = [self.sign(parameters, int(j), server_round) for j in partitions]
-        shape = (len(votes), len(parameters))
-        return local_vote(np.reshape(votes, shape))
+        return local_vote(np.reshape(votes, (len(votes), len(parameters))))
 
     def sign(self, parameters: np.ndarray, partition: int, server_round: int) -> np.ndarray:
-        """Sign of a partition's gradient, computed in the first call: int8 +1/-1 [N]."""
-        if (partition, server_round) not in self._signs:
-            self._signs[partition, server_round] = self._computed(
-                parameters, partition, server_round
-            )
-        return self._signs[partition, server_round]
+        """Return the sign of a partition's gradient, int8 +1/-1 [N], computed in the first call."""
+        key = partition, server_round
+        if key not in self._signs:
+            self._signs[key] = self._computed(parameters, partition, server_round)
+        return self._signs[key]
 
     def _computed(self, parameters: np.ndarray, partition: int, server_round: int) -> np.ndarray:
         gradient = self._gradient(parameters, partition, server_round)

@@ -1,22 +1,31 @@
-"""A node's copy of the model: it takes the server's steps itself, and proves that it may."""
+"""A node's own copy of the model: the node takes the server's steps itself.
+
+A digest in each request shows whether node and server came out at the same model.
+"""
 
 from __future__ import annotations
+
+from typing import cast
 
 import torch
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message
 
-from signfed.strategies.core.updates import signs_of
+from signfed.strategies.core.codecs import SignCodec
 from signfed.strategies.server.optimizer import Descent, Step
 from signfed.strategies.server.transport import wire
 from signfed.strategies.server.transport.downlink import digest
 
-REPLICA, VERSION = "replica", "replica-version"  # in context.state: its arrays, the steps taken
+# Where the copy lies in context.state: its arrays, and the number of steps taken.
+REPLICA, VERSION = "replica", "replica-version"
 
 
 class CannotFollow(Exception):
     """The node lacks the model that the steps start from, or came out at another one.
 
-    held: the version that it has, -1 for none.
+    Attributes
+    ----------
+    held : int
+        Version of the node's copy; -1 when it has none that can be used.
     """
 
     def __init__(self, held: int) -> None:
@@ -25,32 +34,46 @@ class CannotFollow(Exception):
 
 
 def follow(request: Message, context: Context, step: Step) -> Descent:
-    """The model that a request is about: the one in it, or the node's own after the steps in it.
+    """Return the model of a request: the one in it, or the node's own after the steps in it.
 
-    step: the optimizer's hyper-parameters, as the server has them.
-    Raises CannotFollow when the digests differ, or there is nothing to go on from.
+    Parameters
+    ----------
+    request : Message
+        A training request.
+    context : Context
+        The node's state, which is not changed.
+    step : Step
+        The optimizer's hyper-parameters, as the server has them.
+
+    Raises
+    ------
+    CannotFollow
+        When there is no copy to go on from, or its digest differs from the server's.
     """
     model, config = wire.read_train(request)
-    version = int(config["version"])
+    version = cast(int, config["version"])
     if "directions" not in model:
         return _descent(model, version, step)
     if REPLICA not in context.state or VERSION not in context.state:
         raise CannotFollow(-1)
-    replica, held = context.state[REPLICA], int(context.state[VERSION]["steps"])
-    directions = torch.tensor(wire.own_array(model["directions"]))
-    if not 0 <= version - held <= len(directions):
+    replica = cast(ArrayRecord, context.state[REPLICA])
+    held = cast(int, context.state[VERSION]["steps"])
+    directions = wire.own_array(model["directions"])
+    missing = version - held
+    if not 0 <= missing <= len(directions):
         raise CannotFollow(held)
     descent = _descent(replica, held, step)
     parameters = descent.parameters
-    for packed in directions[len(directions) - (version - held) :]:
-        parameters = descent.take(signs_of(packed, len(parameters)))
+    for packed in directions[len(directions) - missing :]:
+        direction = SignCodec().decode(packed, len(parameters))
+        parameters = descent.take(torch.from_numpy(direction))
     if digest(parameters) != config["digest"]:
         raise CannotFollow(-1)
     return descent
 
 
 def keep(descent: Descent, request: Message, context: Context) -> None:
-    """Leave the model for the next round, if the server will send steps."""
+    """Keep the model for the next round if the server will send steps; else forget it."""
     _, config = wire.read_train(request)
     if not config["keep"]:
         for name in (REPLICA, VERSION):

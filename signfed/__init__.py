@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from signfed.attacks import View as View
     from signfed.attacks import attack as attack
     from signfed.attacks import craft as craft
+    from signfed.strategies.bucketing import Bucketing as Bucketing
     from signfed.strategies.bulyan import Bulyan as Bulyan
     from signfed.strategies.centered_clipping import CenteredClipping as CenteredClipping
     from signfed.strategies.core.updates import Updates as Updates
@@ -30,24 +31,23 @@ if TYPE_CHECKING:
     from signfed.strategies.election import ElectionCoding as ElectionCoding
     from signfed.strategies.geometric_median import GeometricMedian as GeometricMedian
     from signfed.strategies.krum import Krum as Krum
-    from signfed.strategies.krum import MultiKrum as MultiKrum
     from signfed.strategies.mean import Mean as Mean
     from signfed.strategies.median import CoordinateMedian as CoordinateMedian
-    from signfed.strategies.mixing import Bucketing as Bucketing
-    from signfed.strategies.mixing import NearestNeighbourMixing as NearestNeighbourMixing
+    from signfed.strategies.multi_krum import MultiKrum as MultiKrum
+    from signfed.strategies.nnm import NearestNeighbourMixing as NearestNeighbourMixing
     from signfed.strategies.registry import aggregate as aggregate
     from signfed.strategies.reputation_mv import ReputationMV as ReputationMV
     from signfed.strategies.server.strategy import RobustStrategy as RobustStrategy
     from signfed.strategies.sign_fd import SignFD as SignFD
     from signfed.strategies.sign_mv import SignMV as SignMV
     from signfed.strategies.signguard import SignGuard as SignGuard
-    from signfed.strategies.signguard import SignGuardDist as SignGuardDist
-    from signfed.strategies.signguard import SignGuardSim as SignGuardSim
+    from signfed.strategies.signguard_dist import SignGuardDist as SignGuardDist
+    from signfed.strategies.signguard_sim import SignGuardSim as SignGuardSim
     from signfed.strategies.trimmed_mean import TrimmedMean as TrimmedMean
 
 # Where each public name is defined; a test holds this equal to the imports above.
 _HOMES = {
-    "Bucketing": "strategies.mixing",
+    "Bucketing": "strategies.bucketing",
     "Bulyan": "strategies.bulyan",
     "CenteredClipping": "strategies.centered_clipping",
     "ConfigError": "app.errors",
@@ -58,14 +58,14 @@ _HOMES = {
     "GeometricMedian": "strategies.geometric_median",
     "Krum": "strategies.krum",
     "Mean": "strategies.mean",
-    "MultiKrum": "strategies.krum",
-    "NearestNeighbourMixing": "strategies.mixing",
+    "MultiKrum": "strategies.multi_krum",
+    "NearestNeighbourMixing": "strategies.nnm",
     "ReputationMV": "strategies.reputation_mv",
     "RobustStrategy": "strategies.server.strategy",
     "SignFD": "strategies.sign_fd",
     "SignGuard": "strategies.signguard",
-    "SignGuardDist": "strategies.signguard",
-    "SignGuardSim": "strategies.signguard",
+    "SignGuardDist": "strategies.signguard_dist",
+    "SignGuardSim": "strategies.signguard_sim",
     "SignMV": "strategies.sign_mv",
     "Spec": "app.task",
     "TrimmedMean": "strategies.trimmed_mean",

@@ -8,20 +8,38 @@ from torch import Tensor
 
 from signfed.strategies.core.preconditions import at_least
 from signfed.strategies.core.updates import Updates
-from signfed.strategies.krum import krum_scores, lowest
-from signfed.strategies.ops.kernels import squared_distances
-from signfed.strategies.ops.linalg import coordinate_median, ordered
+from signfed.strategies.krum import krum_scores
+from signfed.strategies.ops.gram import squared_distances
+from signfed.strategies.ops.linalg import coordinate_median, lowest, ordered
 from signfed.strategies.server.strategy import RobustStrategy
 
 
 def krum_selection(squared: Tensor, f: int, count: int) -> list[int]:
-    """Krum's choice, removed, `count` times over: indices in the order of choice.
+    """Choose a row by Krum and remove it, `count` times.
 
-    With m rows left the score sums max(1, m - f - 2) neighbours.
-    squared: squared distances, float64 [n, n]; count: 1..n.
+    With m rows left a score sums max(1, m - f - 2) neighbours.
+
+    Parameters
+    ----------
+    squared : Tensor, float64 [n, n]
+        Squared distances of all pairs.
+    f : int
+        How many rows may be Byzantine.
+    count : int, from 1 to n
+
+    Returns
+    -------
+    list of int
+        Indices of rows, in the order in which they were chosen.
+
+    Examples
+    --------
+    >>> import torch
+    >>> krum_selection(squared_distances(torch.tensor([[0.0], [1.0], [3.0], [100.0]])), 0, 3)
+    [1, 0, 2]
     """
     left = list(range(len(squared)))
-    chosen = []
+    chosen: list[int] = []
     while len(chosen) < count:
         among = squared[left][:, left]
         scores = krum_scores(among, max(1, len(left) - f - 2))
@@ -30,9 +48,24 @@ def krum_selection(squared: Tensor, f: int, count: int) -> list[int]:
 
 
 def mean_around_median(rows: Tensor, beta: int) -> Tensor:
-    """Per column, the mean of the beta values nearest to its median: float [n, N] -> [N].
+    """Average, in each column, the beta values that are nearest to its median.
 
     Of two equally near values the lower one counts as nearer.
+
+    Parameters
+    ----------
+    rows : Tensor, float32 [n, N]
+    beta : int, from 1 to n
+
+    Returns
+    -------
+    Tensor, float32 [N]
+
+    Examples
+    --------
+    >>> import torch
+    >>> mean_around_median(torch.tensor([[0.0], [4.0], [5.0], [7.0], [90.0]]), 3)
+    tensor([5.3333])
     """
     values = ordered(rows, range(len(rows)))
     distances = (values - coordinate_median(rows)).abs()
@@ -41,14 +74,32 @@ def mean_around_median(rows: Tensor, beta: int) -> Tensor:
 
 
 class Bulyan(RobustStrategy):
-    """Per coordinate, a mean around the median of the rows that repeated Krum selects.
+    """Average, in each coordinate, values around the median of the rows that Krum selects.
 
-    theta = n - 2f rows, of which the theta - 2f nearest values are averaged: float32 [N].
+    `krum_selection` of theta = n - 2f rows, then `mean_around_median` of beta = theta - 2f values.
 
-    n_byzantine: f. Precondition: n >= 4f+3.
-    Reference: El Mhamdi et al. 2018, section 4, Algorithm "Bulyan(Krum)".
-    Deviation from the paper: Krum's last rounds have fewer than f+3 rows left, where the paper's
-    number of neighbours is not positive; at least one is summed.
+    Parameters
+    ----------
+    n_byzantine : int
+        f, how many workers may be Byzantine.
+
+    Examples
+    --------
+    >>> from signfed import aggregate
+    >>> rows = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0], [100.0]]
+    >>> aggregate("bulyan", rows, n_byzantine=1)
+    array([2.], dtype=float32)
+
+    Notes
+    -----
+    Precondition: n >= 4f+3.
+
+    Deviation: in Krum's last rounds fewer than f+3 rows are left, where the paper's number of
+    neighbours is not positive; at least one is summed.
+
+    References
+    ----------
+    El Mhamdi et al. 2018, section 4, algorithm "Bulyan(Krum)".
     """
 
     encoder = "float32"
@@ -58,14 +109,16 @@ class Bulyan(RobustStrategy):
         self._accepted: list[int] = []
 
     def admissible(self, n: int) -> str | None:
-        return at_least("bulyan", n, self.n_byzantine, per_liar=4, more=3)
+        """Say why n updates are too few; None when they are enough."""
+        return at_least("bulyan", n, self.n_byzantine, per_byzantine=4, more=3)
 
     def aggregate(self, updates: Updates) -> Tensor:
+        """Return the mean around the median of the selected rows, float32 [N]."""
         rows, theta = updates.dense(), updates.n - 2 * self.n_byzantine
         chosen = sorted(krum_selection(squared_distances(rows), self.n_byzantine, theta))
         self._accepted = updates.ids[chosen].tolist()
         return mean_around_median(rows[chosen], theta - 2 * self.n_byzantine)
 
     def diagnostics(self) -> dict[str, Any]:
-        """trusted: ids that Krum selected."""
+        """Return `accepted`, the ids of the rows that Krum selected."""
         return {"accepted": self._accepted}

@@ -1,4 +1,4 @@
-"""Centered clipping: small steps from the last aggregate."""
+"""Centered clipping: small steps from the last round's answer."""
 
 from __future__ import annotations
 
@@ -16,25 +16,63 @@ LARGEST = torch.finfo(torch.float32).max
 
 
 def clipped_step(rows: Tensor, centre: Tensor, radius: float) -> Tensor:
-    """v + (1/n) sum_m (g_m - v) min(1, tau / ||g_m - v||): float [n, N] and [N] -> [N].
+    """Move the centre towards the rows, each of which pulls by at most `radius`/n.
 
-    radius: tau > 0; infinity gives the mean.
+    v + (1/n) sum_m (g_m - v) min(1, tau / ||g_m - v||)
+
+    Parameters
+    ----------
+    rows : Tensor, float32 [n, N]
+    centre : Tensor, float32 [N]
+        v.
+    radius : float, above 0
+        tau; infinity gives the mean.
+
+    Returns
+    -------
+    Tensor, float32 [N]
+
+    Examples
+    --------
+    >>> clipped_step(torch.tensor([[1.0], [9.0]]), torch.zeros(1), 3.0)
+    tensor([2.])
     """
-    offsets = (rows - centre).clamp_(-LARGEST, LARGEST)  # not infinite: 0 times it would be NaN
+    # Infinite offsets are made finite, since 0 times infinity would be NaN.
+    offsets = (rows - centre).clamp_(-LARGEST, LARGEST)
     factors = (radius / norms(offsets)).clamp(max=1.0).nan_to_num(nan=1.0)  # inf/inf: the mean
     return centre + combine(offsets, factors / len(rows))
 
 
 class CenteredClipping(RobustStrategy):
-    """Mean of the rows, each clipped to a ball around the last answer; a few times over.
+    """Average the rows, each clipped to a ball around the last round's answer.
 
-    v_l+1 = v_l + (1/n) sum_m clip(g_m - v_l, tau), from the last round's v: float32 [N].
-    radius: tau > 0; no row moves v by more than tau/n an iteration. iterations: L >= 1.
-    State: v, 0 before round 1.
-    Precondition: none; bounded for any number of liars, useful with a tau about as large as the
-    honest rows differ.
-    Reference: Karimireddy et al. 2021, Algorithm 2 (eq. CC).
-    Deviation from the paper: none; it sets no tau, 10 and 3 iterations are the authors' code.
+    v_0 = the last round's answer, v_{l+1} = `clipped_step`(v_l), and v_L is the answer. No row
+    moves v by more than tau/n in an iteration, so the answer is bounded for any number of Byzantine
+    workers. It is useful with a tau of about the distance between honest rows.
+
+    Parameters
+    ----------
+    radius : float
+        tau, above 0.
+    iterations : int
+        L, at least 1.
+
+    Examples
+    --------
+    >>> from signfed import aggregate
+    >>> rows = [[1.0], [2.0], [3.0], [900.0]]
+    >>> aggregate("centered-clipping", rows, radius=4.0, iterations=1)
+    array([2.5], dtype=float32)
+
+    Notes
+    -----
+    Precondition: none. State: v, which is 0 before round 1.
+
+    Deviation: none; the paper sets no tau, and 10 with 3 iterations is the authors' code's.
+
+    References
+    ----------
+    Karimireddy et al. 2021, Algorithm 2, equation (CC).
     """
 
     encoder = "float32"
@@ -51,6 +89,7 @@ class CenteredClipping(RobustStrategy):
         self._centre: Tensor | None = None
 
     def aggregate(self, updates: Updates) -> Tensor:
+        """Return v_L, float32 [N], and remember it."""
         rows = updates.dense()
         centre = torch.zeros_like(rows[0]) if self._centre is None else self._centre.to(rows)
         for _ in range(self.iterations):
@@ -59,8 +98,9 @@ class CenteredClipping(RobustStrategy):
         return centre
 
     def state_dict(self) -> dict[str, Tensor]:
-        """center: v, float32 [N]; empty before round 1."""
+        """Return `center`: v, float32 [N]; nothing before round 1."""
         return {} if self._centre is None else {"center": self._centre.clone()}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Go on from what `state_dict` returned."""
         self._centre = state["center"].clone() if "center" in state else None

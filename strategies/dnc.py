@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any
 
-import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -13,16 +12,30 @@ from torch import Tensor
 from signfed.strategies.core.preconditions import majority_honest
 from signfed.strategies.core.seeds import generator
 from signfed.strategies.core.updates import Updates
-from signfed.strategies.krum import lowest
-from signfed.strategies.ops.linalg import average, central_gram
+from signfed.strategies.ops.linalg import average, central_gram, drawn_columns, lowest
 from signfed.strategies.server.strategy import RobustStrategy
 
 
 def spectral_scores(rows: Tensor) -> Tensor:
-    """<x_i - mu, v>^2 with mu the mean and v the top right singular vector of the centred rows.
+    """Square each row's part along the direction in which the rows vary most.
 
-    float [n, b] -> float64 [n]. From the n x n inner products: if X = U S V^T is the centred
-    matrix, the score of row i is (S_1 U_i1)^2.
+    s_i = <x_i - mu, v>^2, mu the mean and v the top right singular vector of the centred rows
+
+    It takes n^2 inner products only: with the centred rows U S V^T, s_i is (S_1 U_i1)^2.
+
+    Parameters
+    ----------
+    rows : Tensor, float32 [n, b]
+
+    Returns
+    -------
+    Tensor, float64 [n]
+
+    Examples
+    --------
+    >>> rows = torch.tensor([[-3.0, 1.0], [0.0, -1.0], [3.0, 0.0]])
+    >>> spectral_scores(rows).round(decimals=1).tolist()
+    [9.8, 0.0, 8.7]
     """
     product = central_gram(rows)
     product = product - product.mean(dim=0) - product.mean(dim=1)[:, None] + product.mean()
@@ -31,17 +44,40 @@ def spectral_scores(rows: Tensor) -> Tensor:
 
 
 class DnC(RobustStrategy):
-    """Mean of the rows that no iteration finds to be outliers: float32 [N].
+    """Average the rows that no iteration finds to be outliers.
 
-    An iteration draws b coordinates, scores the rows by `spectral_scores`, keeps the n - floor(c f)
-    lowest (equal scores: lowest id first). The answer averages the intersection over iterations;
-    when that is empty, the last iteration's rows.
+    An iteration draws b coordinates, computes the `spectral_scores` of the rows there, and keeps
+    the n - floor(c f) lowest; of equal scores those of the lowest worker ids. The rows that all
+    iterations keep are averaged; when there is none, those that the last one kept.
 
-    n_byzantine: f. seed: of the coordinates. coordinates: b, at least 1, capped at N. iterations:
-    at least 1. filter_factor: c >= 0.
+    Parameters
+    ----------
+    n_byzantine : int
+        f, how many workers may be Byzantine.
+    seed : int
+        Of the drawn coordinates, which are others in each round and iteration.
+    coordinates : int
+        b, at least 1; more than N means all.
+    iterations : int
+        At least 1.
+    filter_factor : float
+        c, at least 0.
+
+    Examples
+    --------
+    >>> from signfed import aggregate
+    >>> aggregate("dnc", [[1.0, 2.0], [2.0, 2.0], [3.0, 2.0], [90.0, -9.0]], n_byzantine=1)
+    array([2., 2.], dtype=float32)
+
+    Notes
+    -----
     Precondition: n > 2f and n - floor(c f) >= 1.
-    Reference: Shejwalkar & Houmansadr 2021, Algorithm 2.
-    Deviation from the paper: none known; its values of b and c could not be verified.
+
+    Deviation: none known; the paper's values of b and c could not be verified.
+
+    References
+    ----------
+    Shejwalkar & Houmansadr 2021, Algorithm 2.
     """
 
     encoder = "float32"
@@ -69,32 +105,31 @@ class DnC(RobustStrategy):
         self._accepted: list[int] = []
 
     def admissible(self, n: int) -> str | None:
-        removed = self._removed()
-        if removed >= n:
-            return f"dnc removes floor(c f) = {removed} of {n} updates; expected less than all"
+        """Say why n updates are too few; None when they are enough."""
+        if self._removed >= n:
+            return (
+                f"dnc removes floor(c f) = {self._removed} of {n} updates; expected fewer than "
+                "all of them: lower filter_factor (c) or n_byzantine (f)"
+            )
         return majority_honest("dnc", n, self.n_byzantine)
 
     def aggregate(self, updates: Updates) -> Tensor:
-        rows = updates.dense()
-        good: set[int] | None = None
+        """Return the mean of the rows that were kept, float32 [N]."""
+        rows, kept = updates.dense(), []
         for iteration in range(self.iterations):
-            scores = spectral_scores(rows[:, self._drawn(updates, iteration).to(rows.device)])
-            kept = set(lowest(scores, updates.n - self._removed()).tolist())
-            good = kept if good is None else good & kept
-        chosen = torch.tensor(sorted(good or kept))
+            draws = generator(self.seed, "dnc", updates.server_round, iteration)
+            b = min(self.coordinates, updates.n_coordinates)
+            drawn = drawn_columns(draws, updates.n_coordinates, b)
+            scores = spectral_scores(rows[:, drawn.to(rows.device)])
+            kept.append(set(lowest(scores, updates.n - self._removed).tolist()))
+        chosen = torch.tensor(sorted(set.intersection(*kept) or kept[-1]))
         self._accepted = updates.ids[chosen].tolist()
         return average(rows, chosen.to(rows.device))
 
     def diagnostics(self) -> dict[str, Any]:
-        """trusted: ids of the averaged rows."""
+        """Return `accepted`, the ids of the averaged rows."""
         return {"accepted": self._accepted}
 
+    @property
     def _removed(self) -> int:
         return math.floor(self.filter_factor * self.n_byzantine)
-
-    def _drawn(self, updates: Updates, iteration: int) -> Tensor:
-        draws = generator(self.seed, "dnc", updates.server_round, iteration)
-        n = updates.n_coordinates
-        b = min(self.coordinates, n)
-        drawn = draws.choice(n, b, replace=False, shuffle=False)
-        return torch.from_numpy(np.sort(drawn))  # in order: a shorter way through the memory

@@ -1,7 +1,8 @@
 """Election Coding: workers vote on several partitions, then the server votes on the workers.
 
 Symbols: n workers and n partitions, G [n, n] the allocation (G_ij = 1: worker i computes on
-partition j), b liars that the code stands, r = sum(G) / n the redundancy (gradients per worker).
+partition j), b Byzantine workers that the code stands, r = sum(G) / n the redundancy (gradients per
+worker).
 """
 
 from __future__ import annotations
@@ -14,32 +15,58 @@ from torch import Tensor
 
 from signfed.strategies.core.seeds import generator
 from signfed.strategies.core.updates import Updates
-from signfed.strategies.ops.vote import majority_vote
+from signfed.strategies.ops import bits
 from signfed.strategies.server.strategy import RobustStrategy
 
 MAX_DRAWS = 10_000  # of a Bernoulli matrix without an empty row
 
 
 def deterministic_matrix(n: int, b: int) -> np.ndarray:
-    """The deterministic code: int8 [n, n]; exact for every message and every b of n liars.
+    """Allocate by the deterministic code, exact for every message and any b Byzantine workers.
 
-    With s = (n-1)/2 - b and L = floor((n+1) / (2(b+1))), rows 1..s hold one partition each, rows
-    s+1..s+L hold 2b+1 consecutive ones, overlapping by b, the others hold all.
-    r = (n+2b+1)/2 - (L - 1/2)(n-2b-1)/n.
+    With s = (n-1)/2 - b and L = floor((n+1) / (2(b+1))): rows 1..s hold one partition each, rows
+    s+1..s+L hold 2b+1 consecutive ones that overlap by b, the others hold all.
+    r = (n+2b+1)/2 - (L - 1/2)(n-2b-1)/n. "Exact" means: the vote of the server is the majority of
+    the signs of the n partitions.
 
-    n: odd. b: 0..(n-1)/2. Raises ValueError otherwise.
-    "Exact" is with respect to the majority of the n partition signs.
-    Reference: Sohn et al. 2020, supplement (D.7), (D.12), (D.22); Theorem 3.
-    Deviation from the paper: none.
+    Parameters
+    ----------
+    n : int
+        Odd.
+    b : int
+        From 0 to (n-1)/2.
 
+    Returns
+    -------
+    ndarray of int8, shape [n, n]
+
+    Raises
+    ------
+    ValueError
+        For other n or b.
+
+    Notes
+    -----
+    Deviation: none.
+
+    References
+    ----------
+    Sohn et al. 2020, supplement (D.7), (D.12), (D.22); Theorem 3.
+
+    Examples
+    --------
     >>> deterministic_matrix(5, 1).tolist()[:2]
     [[1, 0, 0, 0, 0], [0, 1, 1, 1, 0]]
     """
     if n % 2 == 0:
-        raise ValueError(f"the deterministic code needs an odd number of workers, got {n}")
+        raise ValueError(
+            f"the deterministic code needs an odd number of workers, got {n}; run {n - 1} or "
+            f"{n + 1}, or set election.code='bernoulli'"
+        )
     if not 0 <= b <= (n - 1) // 2:
         raise ValueError(
-            f"the deterministic code for n={n} needs 0 <= b <= {(n - 1) // 2}, got {b}"
+            f"the deterministic code for n={n} needs 0 <= b <= {(n - 1) // 2}, got {b}; lower "
+            f"num-byzantine or assumed-byzantine"
         )
     single = (n - 1) // 2 - b
     windows = (n + 1) // (2 * (b + 1))
@@ -55,13 +82,40 @@ def deterministic_matrix(n: int, b: int) -> np.ndarray:
 def bernoulli_matrix(
     n: int, redundancy: float, draws: np.random.Generator, resample: bool = True
 ) -> np.ndarray:
-    """G_ij ~ Bernoulli(redundancy / n), independent: int8 [n, n].
+    """Allocate by the Bernoulli code: G_ij ~ Bernoulli(redundancy / n), independent.
 
-    resample: draw the whole matrix again until no row is empty, which raises the mean redundancy
-    above the one asked for; otherwise an empty row stays, and its worker votes +1 everywhere.
-    redundancy: in (0, n].
-    Reference: Sohn et al. 2020, Definition of the Bernoulli code; authors' code for `resample`.
-    Deviation from the paper: an empty row votes +1 (sign(0) = +1), where the code sends 0.
+    Parameters
+    ----------
+    n : int
+    redundancy : float
+        Expected r, in (0, n].
+    draws : Generator
+    resample : bool
+        Whether to draw the whole matrix again until no row is empty, which raises the mean
+        redundancy above the one asked for. Otherwise an empty row stays, and its worker votes +1
+        everywhere.
+
+    Returns
+    -------
+    ndarray of int8, shape [n, n]
+
+    Raises
+    ------
+    ValueError
+        For a redundancy out of range, or so low that each of 10,000 draws had an empty row.
+
+    Notes
+    -----
+    Deviation: an empty row votes +1 (sign(0) = +1), where the authors' code sends 0.
+
+    References
+    ----------
+    Sohn et al. 2020, definition of the Bernoulli code; the authors' code for `resample`.
+
+    Examples
+    --------
+    >>> bernoulli_matrix(3, 3.0, np.random.default_rng(0)).tolist()
+    [[1, 1, 1], [1, 1, 1], [1, 1, 1]]
     """
     if not 0 < redundancy <= n:
         raise ValueError(f"redundancy: expected a number in (0, {n}], got {redundancy}")
@@ -78,17 +132,47 @@ def bernoulli_matrix(
 class ElectionCoding(RobustStrategy):
     """Majority vote of coded workers, each of which sends the vote of its own partitions.
 
+    v = sign(sum_i c_i),    c_i = sign(sum_j G_ij sign(g_j))
+
     One bit per coordinate goes up, as for a plain vote; a worker computes r gradients.
-    n_byzantine: b that the deterministic code is built for; the real number may differ.
-    code: "deterministic" or "bernoulli". redundancy: r of the Bernoulli code. resample: see
-    `bernoulli_matrix`. noise: standard deviation that each holder adds to a partition's gradient.
-    batch: rho, the share of the run's batch size that a partition's gradient takes; whoever
-    computes the gradients goes by it. seed: of the Bernoulli matrix, drawn once a run.
-    Precondition: deterministic: n odd and b <= (n-1)/2. A missing worker counts as a liar: the
-    vote is exact while liars + missing <= b (`spare` in the diagnostics is b - missing).
-    Reference: Sohn et al. 2020, Algorithm 1.
-    Deviation from the paper: all n workers vote (one of the authors' scripts leaves one out); a
-    local tie is +1 (the authors abstain).
+
+    Precondition: deterministic code: n odd and b <= (n-1)/2. A missing worker counts like a
+    Byzantine one: the vote is exact while both together are at most b.
+
+    Parameters
+    ----------
+    n_byzantine : int
+        b, for which the deterministic code is built. The real number may differ.
+    seed : int
+        Of the Bernoulli matrix, which is drawn once a run.
+    code : {"deterministic", "bernoulli"}
+    redundancy : float
+        r of the Bernoulli code, above 0.
+    resample : bool
+        See `bernoulli_matrix`.
+    noise : float
+        Standard deviation of what each holder adds to the gradient of a partition, at least 0.
+    batch : float
+        rho in (0, 1], the share of the run's batch size that the gradient of a partition takes.
+        Whoever computes the gradients goes by it.
+
+    Notes
+    -----
+    The server's half is a plain majority vote; `signfed.clients.coded` is the workers' half.
+
+    Deviation: all n workers vote (one of the authors' scripts leaves one out). A local tie is +1
+    (the authors abstain).
+
+    References
+    ----------
+    Sohn et al. 2020, "Election Coding for Distributed Learning", Algorithm 1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> votes = torch.tensor([[1.0, -1.0], [1.0, -1.0], [-1.0, 1.0]])
+    >>> ElectionCoding(n_byzantine=1).aggregate(Updates.from_matrix(votes, signs=True))
+    tensor([ 1., -1.])
     """
 
     encoder = "sign"
@@ -133,29 +217,32 @@ class ElectionCoding(RobustStrategy):
         self._findings: dict[str, Any] = {}
 
     def check(self, num_workers: int, num_rounds: int) -> None:
+        """Raise ValueError for workers that the code cannot serve."""
         super().check(num_workers, num_rounds)
         self.matrix(num_workers)
 
     def matrix(self, n: int) -> np.ndarray:
-        """G, int8 [n, n]; a function of the hyper-parameters and the seed."""
+        """Return G, int8 [n, n]: a function of the options and the seed."""
         if self.code == "deterministic":
             return deterministic_matrix(n, self.n_byzantine)
         draws = generator(self.seed, "election", n)
         return bernoulli_matrix(n, self.redundancy, draws, self.resample)
 
     def instructions(self, num_workers: int) -> dict[str, Any]:
+        """Return `allocation`, the bits of G row by row, and `noise`."""
         if num_workers != self._num_workers:  # drawn once a run
             matrix = self.matrix(num_workers)
             self._num_workers = num_workers
             self._findings = {"redundancy": float(matrix.sum()) / num_workers}
-            self._bits = np.packbits(matrix, bitorder="little").tobytes()
+            self._bits = bits.pack(matrix.ravel()).tobytes()
         return {"allocation": self._bits, "noise": self.noise}
 
     def aggregate(self, updates: Updates) -> Tensor:
         if self.code == "deterministic" and self._num_workers:
             missing = self._num_workers - updates.n
             self._findings = self._findings | {"spare": self.n_byzantine - missing}
-        return majority_vote(updates)
+        return updates.signs().vote().dense()
 
     def diagnostics(self) -> dict[str, Any]:
+        """Return `redundancy`: r; `spare`: how many more workers the exact vote stands to lose."""
         return self._findings

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from signfed.strategies.bucketing import Bucketing
 from signfed.strategies.bulyan import Bulyan
 from signfed.strategies.centered_clipping import CenteredClipping
+from signfed.strategies.core.options import OptionError, known
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.dnc import DnC
 from signfed.strategies.election import ElectionCoding
 from signfed.strategies.geometric_median import GeometricMedian
-from signfed.strategies.krum import Krum, MultiKrum
+from signfed.strategies.krum import Krum
 from signfed.strategies.mean import Mean
 from signfed.strategies.median import CoordinateMedian
-from signfed.strategies.mixing import Bucketing, NearestNeighbourMixing
+from signfed.strategies.multi_krum import MultiKrum
+from signfed.strategies.nnm import NearestNeighbourMixing
 from signfed.strategies.reputation_mv import ReputationMV
 from signfed.strategies.server.strategy import RobustStrategy
 from signfed.strategies.server.training import fallback
 from signfed.strategies.sign_fd import SignFD
 from signfed.strategies.sign_mv import SignMV
-from signfed.strategies.signguard import SignGuard, SignGuardDist, SignGuardSim
+from signfed.strategies.signguard import SignGuard
+from signfed.strategies.signguard_dist import SignGuardDist
+from signfed.strategies.signguard_sim import SignGuardSim
 from signfed.strategies.trimmed_mean import TrimmedMean
 
 STRATEGIES: dict[str, type[RobustStrategy]] = {
@@ -50,14 +55,32 @@ PRE_AGGREGATIONS: dict[str, Callable[..., RobustStrategy]] = {
     "nnm": NearestNeighbourMixing,
 }
 
+Row = np.ndarray | Tensor | Sequence[float]
+
 
 def build(
-    kind: Callable[..., RobustStrategy], *inner: RobustStrategy, n_byzantine: int, seed: int,
+    kind: Callable[..., RobustStrategy],
+    *inner: RobustStrategy,
+    n_byzantine: int,
+    seed: int,
     **options: object,
-) -> RobustStrategy:  # fmt: skip
-    """A rule with its options; n_byzantine and seed reach those whose constructor asks for them.
+) -> RobustStrategy:
+    """Make a rule; `n_byzantine` and `seed` reach those whose constructor asks for them.
 
-    inner: the rule behind a pre-aggregation.
+    Parameters
+    ----------
+    kind : callable
+        A class of `STRATEGIES` or `PRE_AGGREGATIONS`, or a user's own.
+    *inner : RobustStrategy
+        The rule behind a pre-aggregation.
+    n_byzantine, seed : int
+    **options
+        Of the constructor.
+
+    Raises
+    ------
+    OptionError
+        For an option that is out of its range.
     """
     asked = inspect.signature(kind).parameters
     common = {"n_byzantine": n_byzantine, "seed": seed}
@@ -67,42 +90,79 @@ def build(
 
 def aggregate(
     name: str,
-    matrix: np.ndarray | Tensor,
+    matrix: np.ndarray | Tensor | Sequence[Row],
     *,
     n_byzantine: int = 0,
     seed: int = 0,
     pre_aggregation: str = "none",
-    bucket_size: int = 2,
+    pre_aggregation_options: Mapping[str, object] | None = None,
     **options: object,
 ) -> np.ndarray | Tensor:
-    """One call of a named rule on a matrix, float [n, N] -> float32 [N].
+    """Call a rule by its name on the rows of a matrix.
 
-    A sign rule takes the matrix's signs. The matrix is not changed; a NumPy array gives a NumPy
-    array, a tensor gives a tensor on its device. A rule with memory sees its first round.
-    As in a federation, rows with a value that is not finite are dropped, and what the rule does not
-    admit for the rows that are left is answered by the fallback, a median or plain vote.
-    pre_aggregation: "none", "bucketing" (with bucket_size) or "nnm".
-    Raises ValueError for an unknown rule, an option out of its range, n and n_byzantine that the
-    rule does not admit, or no finite row; TypeError for an option that it does not have.
+    As in a federation, rows with a value that is not finite are dropped, and when the rule does not
+    admit the number of rows that are left, their coordinate-wise median, or plain vote, answers in
+    its place. A rule with memory sees its first round. A rule on signs takes the signs of the rows.
 
+    Parameters
+    ----------
+    name : str
+        A key of `STRATEGIES`.
+    matrix : ndarray or Tensor, numeric [n, N], or list or tuple of n rows
+        One row per worker: an array, a tensor or a sequence of N numbers. It is not changed.
+    n_byzantine : int
+        f, how many rows may be Byzantine.
+    seed : int
+        Of what the rule draws.
+    pre_aggregation : {"none", "bucketing", "nnm"}
+        What mixes the rows before the rule gets them.
+    pre_aggregation_options : mapping, optional
+        Its options, {"size": 3}.
+    **options
+        Options of the rule, by the names of its constructor.
+
+    Returns
+    -------
+    ndarray or Tensor, float32 [N]
+        A tensor on the same device where a tensor or a list of tensors was given, else an array.
+
+    Raises
+    ------
+    OptionError
+        For an option that the rule or the pre-aggregation does not have, or out of its range; a
+        ValueError.
+    TypeError
+        When the matrix is none of these types.
+    ValueError
+        For an unknown name, rows that form no matrix, an n and f that the rule does not admit, or a
+        matrix without a finite row.
+
+    Examples
+    --------
     >>> aggregate("sign-mv", np.array([[1.0, -2], [3, -4], [-5, 6]]))
     array([ 1., -1.], dtype=float32)
+    >>> aggregate("krum", [[0.0], [1.0], [9.0]], neighbours=1)
+    array([0.], dtype=float32)
     """
     if name not in STRATEGIES:
         raise ValueError(f"unknown rule {name!r}; expected one of {', '.join(STRATEGIES)}")
+    known(STRATEGIES[name], name, options)
     rule = build(STRATEGIES[name], n_byzantine=n_byzantine, seed=seed, **options)
-    if pre_aggregation != "none":
-        if pre_aggregation not in PRE_AGGREGATIONS:
-            expected = ", ".join(["none", *PRE_AGGREGATIONS])
-            raise ValueError(
-                f"pre_aggregation: expected one of {expected}; got {pre_aggregation!r}"
-            )
-        size = {"bucket_size": bucket_size} if pre_aggregation == "bucketing" else {}
+    mixing = dict(pre_aggregation_options or {})
+    if pre_aggregation in PRE_AGGREGATIONS:
         mixer = PRE_AGGREGATIONS[pre_aggregation]
-        rule = build(mixer, rule, n_byzantine=n_byzantine, seed=seed, **size)
-    if problem := rule.admissible(len(matrix)):
+        known(mixer, pre_aggregation, mixing)
+        rule = build(mixer, rule, n_byzantine=n_byzantine, seed=seed, **mixing)
+    elif pre_aggregation != "none":
+        expected = ", ".join(["none", *PRE_AGGREGATIONS])
+        raise ValueError(f"pre_aggregation: expected one of {expected}; got {pre_aggregation!r}")
+    elif mixing:
+        raise OptionError(
+            f"pre_aggregation_options: expected none without a pre-aggregation; got {mixing}"
+        )
+    rows = as_rows(matrix)
+    if problem := rule.admissible(len(rows)):
         raise ValueError(problem)
-    rows = torch.as_tensor(matrix).to(torch.float32)
     finite = torch.isfinite(rows).all(dim=1).cpu()
     if not finite.any():
         raise ValueError("expected at least one row of finite values; got none")
@@ -110,4 +170,65 @@ def aggregate(
     signs = rule.encoder == "sign"
     updates = Updates.from_matrix(rows[finite.to(rows.device)], ids, signs=signs)
     direction = (fallback if rule.admissible(updates.n) else rule.aggregate)(updates)
-    return direction if isinstance(matrix, Tensor) else direction.numpy()
+    return direction if _is_torch(matrix) else direction.numpy()
+
+
+def as_rows(matrix: np.ndarray | Tensor | Sequence[Row]) -> Tensor:
+    """Turn an array, a tensor, or a list or tuple of rows into one tensor float32 [n, N].
+
+    Raises
+    ------
+    TypeError
+        For anything else.
+    ValueError
+        When it is not two-dimensional, its rows differ in length, or a value is no real number.
+
+    Examples
+    --------
+    >>> as_rows([torch.tensor([1.0, 2.0]), np.array([3.0, 4.0]), [5, 6]])
+    tensor([[1., 2.],
+            [3., 4.],
+            [5., 6.]])
+    """
+    if not isinstance(matrix, np.ndarray | Tensor | list | tuple):
+        raise TypeError(
+            "matrix: expected a NumPy array, a tensor, or a list or tuple of rows; "
+            f"got {type(matrix).__name__}"
+        )
+    if isinstance(matrix, list | tuple):
+        rows = [_as_floats(row) for row in matrix]
+        shapes = sorted({tuple(row.shape) for row in rows})
+        if len(shapes) > 1:
+            raise ValueError(f"matrix: expected rows of one length; got the shapes {shapes}")
+        values = torch.stack(rows) if rows else torch.empty(0)
+    else:
+        values = _as_floats(matrix)
+    if values.ndim != 2 or 0 in values.shape:
+        raise ValueError(
+            "matrix: expected n rows of N values each, n and N at least 1; "
+            f"got shape {tuple(values.shape)}"
+        )
+    return values
+
+
+def _as_floats(values: np.ndarray | Tensor | Row) -> Tensor:
+    if isinstance(values, Tensor):
+        real = not values.is_complex()
+    else:
+        try:
+            array = np.asarray(values)
+        except ValueError:
+            raise ValueError("matrix: expected numbers in rows of one length") from None
+        real = array.dtype.kind in "biuf"
+        if real:  # a tensor takes neither negative strides nor a foreign byte order
+            array = np.require(array, array.dtype.newbyteorder("="), ["C", "W"])
+        values = array
+    if not real:
+        raise ValueError(f"matrix: expected real numbers; got values of type {values.dtype}")
+    return torch.as_tensor(values).detach().to(torch.float32)
+
+
+def _is_torch(matrix: object) -> bool:
+    """Whether the caller thinks in tensors."""
+    first = matrix[0] if isinstance(matrix, list | tuple) else matrix
+    return isinstance(first, Tensor)

@@ -1,60 +1,111 @@
-"""signSGD with federated defense (signSGD-FD): a vote weighted by estimated reliability.
+"""signSGD with federated defense (signSGD-FD): a majority vote weighted by reliability.
 
-Symbols: Y_m the signs of worker m, U the decoded signs, p_m its cross-over probability
-P[Y_m != U], w_m = ln((1 - p_m) / p_m) its log-likelihood ratio (LLR), T_in the length of the
-pooled phase.
+    U = sign(sum_m w_m Y_m),    w_m = ln((1 - p_m) / p_m),    p_m = P[Y_m != U]
+
+Symbols: Y_m the signs of worker m, U the decoded signs, w_m the log-likelihood ratio (LLR) of the
+worker, p_m its cross-over probability, which `strategies.core.crossover` estimates in four ways.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from signfed.strategies.core.reliability import Record, accepted, block_edges, block_llrs
-from signfed.strategies.core.updates import Updates, signs_of
-from signfed.strategies.ops.vote import (
-    block_disagreements,
-    count_disagreements,
-    dense_weighted_vote,
-    vote_and_count,
-    weighted_vote,
+from signfed.strategies.core.crossover import BY_COORDINATE, ESTIMATORS, Estimator, pooled
+from signfed.strategies.core.reliability import (
+    Record,
+    accepted,
+    block_edges,
+    records_from_tensors,
+    records_to_tensors,
 )
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.ops.packed import PackedSigns
 from signfed.strategies.server.strategy import RobustStrategy
 
-Estimator = Literal["blocks", "pooled", "alg1", "eq17"]
 MAX_ROUNDS = 2**16 - 1  # a disagreement count is 16 bits wide
 
 
+def log_likelihood_ratio(p: Tensor, eps: float = 1e-5, max_llr: float = 10.0) -> Tensor:
+    """Weigh a worker by its cross-over probability: w = ln((1 - p) / p), kept finite.
+
+    w = clip(ln((1 - p + eps) / (p + eps)), -max_llr, max_llr). A worker that is wrong more often
+    than right has p > 1/2 and w < 0: its signs are read inverted. p = 1/2 gives 0, no say.
+
+    Parameters
+    ----------
+    p : Tensor of float, any shape, in [0, 1]
+    eps, max_llr : float
+        Above 0.
+
+    References
+    ----------
+    Park & Lee 2024, eq. 16; eps and the clip as in the authors' code.
+
+    Examples
+    --------
+    >>> log_likelihood_ratio(torch.tensor([0.0, 0.1, 0.5, 0.9]))
+    tensor([10.0000,  2.1971,  0.0000, -2.1971])
+    """
+    return torch.log((1 - p + eps) / (p + eps)).clamp(-max_llr, max_llr)
+
+
 class SignFD(RobustStrategy):
-    """Weighted majority vote; the weights are learned from how often each worker was outvoted.
+    """Majority vote weighted by how reliable each worker has been: U = sign(sum_m w_m Y_m).
 
-    Round 1 is a majority vote. Then w_m comes from the disagreements so far, pooled over
-        estimator="pooled": all coordinates,
-        estimator="blocks" (ours, the default): all coordinates, but for contiguous blocks in which
-            the worker is clearly on the other side of 1/2 than elsewhere: there it has no say,
-        estimator="alg1": all coordinates in rounds 2..T_in+1, none afterwards: every coordinate
-            has its own weight, from its counts since round 1 (the paper's Algorithm 1),
-        estimator="eq17": likewise, from its counts since T_in, to which the pooled estimate is
-            added as T_in pseudo-rounds (the paper's eq. 17).
-    Pooling pays: a coordinate's own count is noisy, and where the vote is close the noise decides.
-    Blocks see what one pool loses, a worker that lies in some layers only.
-    A worker that was never counted votes with weight 0, unless nobody was counted yet, and is
-    counted from then on; a missing worker's record does not move.
+    Round 1 is a plain majority vote. After each round the server counts how often each worker
+    disagreed with U; from these counts come p_m and w_m = ln((1 - p_m) / p_m).
 
-    initial_rounds: T_in >= 1, of alg1 and eq17. blocks: how many, at least 1.
-    forget: in (0, 1]; the weight of a round that is k rounds old is forget^k.
-    eps, max_llr: keep the LLR finite.
-    State per worker: a few numbers; for alg1 and eq17 2 bytes per coordinate, 4 with forgetting.
-    At most 65,535 rounds with 2 bytes.
-    Precondition: fewer liars than honest workers (L < M/2), and as accurate as them at most: when
-    most of the first votes are wrong, the vote locks on to the mirrored signs.
-    Reference: Park & Lee 2024, Algorithm 1, eq. 14-17; forget: the authors' code.
-    Deviation from the paper: the default estimate; clips the LLR (the paper is silent; the
-    authors' code uses the same constants); a tie is +1; a missing worker is counted over its own
-    rounds, not over t.
+    Precondition: fewer Byzantine than honest workers, and no more accurate than they. Where most of
+    the first votes are wrong, the vote locks on to the mirrored signs.
+
+    Parameters
+    ----------
+    estimator : {"blocks", "pooled", "alg1", "eq17"}
+        How p_m is estimated: see `strategies.core.crossover`. "pooled": one number per worker.
+        "blocks": the same, but no say in blocks of coordinates where the worker is clearly on the
+        other side of 1/2. "alg1" and "eq17": pooled in rounds 2..T_in+1, then per coordinate.
+    initial_rounds : int
+        T_in of alg1 and eq17, at least 1.
+    blocks : int
+        How many blocks, at least 1.
+    forget : float
+        In (0, 1]; a round that is k rounds old counts forget^k.
+    eps, max_llr : float
+        Above 0; keep the LLR finite.
+
+    Raises
+    ------
+    ValueError
+        By `check`, for alg1 and eq17 without forgetting and more than 65,535 rounds: a count has
+        16 bits.
+
+    Notes
+    -----
+    State: a `Record` per worker id, a few numbers; for alg1 and eq17 also 2 bytes per coordinate, 4
+    with forgetting. A worker that was never counted has weight 0 unless this holds for all that are
+    present; then the round is a plain majority vote. The record of a missing worker does not move.
+
+    Deviation: the default estimator is ours. The LLR is clipped (the paper is silent; the authors'
+    code uses the same constants). A tie is +1. A worker is counted over its own rounds, not over
+    all.
+
+    References
+    ----------
+    Park & Lee 2024, "SignSGD with Federated Defense", Algorithm 1, eq. 14-17; forget: the authors'
+    code.
+
+    Examples
+    --------
+    >>> rule = SignFD()
+    >>> votes = torch.tensor([[1.0, -1.0], [1.0, -1.0], [-1.0, 1.0]])
+    >>> rule.aggregate(Updates.from_matrix(votes, signs=True))
+    tensor([ 1., -1.])
+    >>> rule.diagnostics()
+    {'crossover': {0: 0.0, 1: 0.0, 2: 1.0}, 'accepted': [0, 1]}
     """
 
     encoder = "sign"
@@ -88,109 +139,68 @@ class SignFD(RobustStrategy):
         self._n_coordinates = 0
 
     def check(self, num_workers: int, num_rounds: int) -> None:
+        """Raise ValueError for more rounds than a count of 16 bits holds."""
         super().check(num_workers, num_rounds)
-        if self.estimator in ("alg1", "eq17") and self.forget == 1 and num_rounds > MAX_ROUNDS:
+        if self.estimator in BY_COORDINATE and self.forget == 1 and num_rounds > MAX_ROUNDS:
             raise ValueError(
                 f"sign-fd counts in 16 bits: expected at most {MAX_ROUNDS} rounds, got "
                 f"{num_rounds}; lower num-rounds or set sign-fd.estimator='blocks'"
             )
 
     def aggregate(self, updates: Updates) -> Tensor:
-        n = self._n_coordinates = updates.n_coordinates
+        signs, t = updates.signs(), updates.server_round
+        self._n_coordinates = updates.n_coordinates
         records = [self.records.setdefault(worker, Record()) for worker in updates.ids.tolist()]
-        packed, by_coordinate = updates.signs(), self._counts_coordinates(updates.server_round)
-        edges = block_edges(n, self.blocks if self.estimator == "blocks" else 1)
-        counts = []
-        if by_coordinate:
-            whole = self.forget == 1
-            counts = [r.counts_for(n, packed.device, whole=whole) for r in records]
+        edges = block_edges(self._n_coordinates, self.blocks if self.estimator == "blocks" else 1)
+        counts: list[Tensor] = []
+        if self.estimator == "alg1" or (self.estimator == "eq17" and t > self.initial_rounds):
+            counts = [record.counts_or_zeros(signs, whole=self.forget == 1) for record in records]
+
         if not any(record.rounds for record in records):
-            decoded = weighted_vote(packed, torch.ones(len(records)), n)
-        elif not self._weighs_coordinates(updates.server_round):
-            weights = self._block_weights(records, edges)
-            decoded = weighted_vote(packed, weights, n, edges)
-        elif self.forget == 1:
-            decoded = vote_and_count(packed, counts, list(map(self._table, records)), n)
-            by_coordinate = False  # done
+            decoded = signs.vote()
+        elif self.estimator in BY_COORDINATE and t > self.initial_rounds + 1:
+            decoded, counts = self._decode_by_coordinate(signs, records, counts)
         else:
-            decoded = dense_weighted_vote(packed, list(map(self._weights, records)), n)
-        if by_coordinate and self.forget == 1:
-            count_disagreements(packed, decoded, counts, n)
-        elif by_coordinate:
-            for row, count in zip(packed, counts, strict=True):
-                count.mul_(self.forget).add_(signs_of(row ^ decoded, n) > 0)
-        wrong = torch.from_numpy(block_disagreements(packed, decoded, edges)).to(torch.float64)
-        for record, found in zip(records, wrong, strict=True):
-            pooled = updates.server_round <= self.initial_rounds
-            record.count(int(found.sum()), pooled=pooled, forget=self.forget)
-            if self.estimator == "blocks":
-                record.count_blocks(found, self.forget)
-        return signs_of(decoded, n)
+            estimate = pooled if self.estimator in BY_COORDINATE else ESTIMATORS[self.estimator]
+            by_block = torch.stack([record.blocks_or_zeros(len(edges) - 1) for record in records])
+            weights = self._weights(estimate(records, by_block, edges))
+            decoded = signs.weighted_vote(weights, edges)
+
+        if counts:
+            signs.count_disagreements(decoded, counts, self.forget)
+        disagreed = signs.disagreements(decoded, edges).cpu().to(torch.float64)
+        for record, found in zip(records, disagreed, strict=True):
+            record.count(found, self.forget, pooled=t <= self.initial_rounds)
+        return decoded.dense()
 
     def diagnostics(self) -> dict[str, Any]:
-        """crossover: worker id -> p_m, over all coordinates and rounds so far; trusted: ids."""
+        """Return `crossover`: worker id -> p_m over all coordinates; `accepted`: worker ids."""
         n = self._n_coordinates
-        crossover = {w: r.crossover(n) for w, r in sorted(self.records.items())}
+        crossover = {worker: r.crossover(n) for worker, r in sorted(self.records.items())}
         return {"crossover": crossover, "accepted": accepted(crossover)}
 
     def state_dict(self) -> dict[str, Tensor]:
-        """records: float64 [k, 4], a row per worker (id, then the scalars of Record); counts."""
-        scalars = [
-            [worker, r.rounds, r.disagreements, r.pooled_disagreements]
-            for worker, r in sorted(self.records.items())
-        ]
-        state = {
-            "n_coordinates": torch.tensor(self._n_coordinates),
-            "records": torch.tensor(scalars, dtype=torch.float64).reshape(-1, 4),
-        }
-        for worker, record in self.records.items():
-            for name, tensor in (("counts", record.counts), ("blocks", record.blocks)):
-                if tensor is not None:
-                    state[f"{name}.{worker}"] = tensor.clone()
-        return state
+        """Return `n_coordinates` and the records as `records_to_tensors` makes them."""
+        n_coordinates = torch.tensor(self._n_coordinates)
+        return {"n_coordinates": n_coordinates} | records_to_tensors(self.records)
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Go on from what `state_dict` returned."""
         self._n_coordinates = int(state["n_coordinates"])
-        self.records = {}
-        for worker, *scalars in state["records"].tolist():
-            tensors = [state.get(f"{name}.{int(worker)}") for name in ("counts", "blocks")]
-            copies = [None if tensor is None else tensor.clone() for tensor in tensors]
-            self.records[int(worker)] = Record(*scalars, *copies)
+        self.records = records_from_tensors(state)
 
-    def _counts_coordinates(self, server_round: int) -> bool:
-        """alg1 counts coordinates from round 1 on, eq17 after T_in."""
-        if self.estimator == "eq17":
-            return server_round > self.initial_rounds
-        return self.estimator == "alg1"
+    def _decode_by_coordinate(
+        self, signs: PackedSigns, records: list[Record], counts: list[Tensor]
+    ) -> tuple[PackedSigns, list[Tensor]]:
+        """Decode with a weight per worker and coordinate; return U and the counts still to move."""
+        estimate, edges = ESTIMATORS[self.estimator], (0, signs.n_coordinates)
+        if self.forget < 1:
+            p = (estimate([r], c[None], edges)[0] for r, c in zip(records, counts, strict=True))
+            return signs.weighted_vote_by_coordinate(map(self._weights, p)), counts
+        # A whole count has few values: each one's weight is computed once, and then looked up.
+        values = torch.arange(max(int(record.rounds) for record in records) + 1)
+        p_of_values = estimate(records, values.to(torch.float64)[None], edges)
+        return signs.vote_and_count(counts, self._weights(p_of_values)), []
 
-    def _weighs_coordinates(self, server_round: int) -> bool:
-        return self.estimator in ("alg1", "eq17") and server_round > self.initial_rounds + 1
-
-    def _block_weights(self, records: list[Record], edges: list[int]) -> Tensor:
-        """w_m, float32 [n, blocks]: one block but for estimator="blocks"; 0 for a newcomer."""
-        weights = torch.zeros(len(records), len(edges) - 1)
-        known = [i for i, record in enumerate(records) if record.rounds]
-        met = [records[i] for i in known]
-        if self.estimator == "blocks":
-            weights[known] = block_llrs(met, edges, self.eps, self.max_llr)
-        else:
-            for i in known:
-                weights[i] = records[i].pooled_llr(edges[-1], self.eps, self.max_llr)
-        return weights
-
-    def _table(self, record: Record) -> Tensor:
-        """w_mn by whole count."""
-        if record.rounds == 0:
-            return torch.zeros(1)
-        return record.coordinate_table(self._prior(record), self.eps, self.max_llr)
-
-    def _weights(self, record: Record) -> Tensor:
-        """w_mn by coordinate, from forgotten counts."""
-        if record.rounds == 0:
-            return torch.zeros(1)
-        return record.coordinate_llr(self._prior(record), self.eps, self.max_llr)
-
-    def _prior(self, record: Record) -> float:
-        if self.estimator == "alg1":
-            return 0.0
-        return record.pooled_disagreements / self._n_coordinates
+    def _weights(self, p: Tensor) -> Tensor:
+        return log_likelihood_ratio(p, self.eps, self.max_llr).to(torch.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import torch
@@ -10,21 +11,90 @@ from torch import Tensor
 
 from signfed.strategies.core.seeds import generator
 from signfed.strategies.core.updates import Updates
-from signfed.strategies.ops.vote import majority_vote, ties
+from signfed.strategies.ops.packed import PackedSigns
 from signfed.strategies.server.strategy import RobustStrategy
 
 Tie = Literal["plus", "zero", "random", "prev"]
 
 
+def majority_vote(signs: PackedSigns, on_tie: Tensor | float | None = None) -> Tensor:
+    """Take the sign of the sum of all workers' signs.
+
+    v_n = sign(sum_m Y_mn), and on_tie_n where the sum is 0.
+
+    Parameters
+    ----------
+    signs : PackedSigns, n rows
+        Y.
+    on_tie : float, or Tensor of float32, shape [N], optional
+        +1 by default.
+
+    Returns
+    -------
+    Tensor of float32, shape [N]
+
+    Examples
+    --------
+    >>> signs = PackedSigns.pack(torch.tensor([[1.0, -2.0, 5.0], [1.0, -1.0, -5.0]]))
+    >>> majority_vote(signs), majority_vote(signs, on_tie=0.0)
+    (tensor([ 1., -1.,  1.]), tensor([ 1., -1.,  0.]))
+    """
+    n = len(signs.bits)
+    # Where k of n rows say +1 the sum is k - (n - k) = 2 k - n: >= 0 where k >= n/2.
+    vote = signs.at_least((n + 1) // 2).dense()
+    if on_tie is None or n % 2:
+        return vote
+    return torch.where(signs.exactly(n // 2).dense() > 0, torch.as_tensor(on_tie).to(vote), vote)
+
+
+def coins(updates: Updates, seed: int) -> Tensor:
+    """Draw +1 or -1, a fair coin of (seed, server_round, coordinate): float32 [N]."""
+    draws = generator(seed, "tie", updates.server_round)
+    return torch.from_numpy(draws.integers(2, size=updates.n_coordinates)) * 2.0 - 1.0
+
+
+# The answer to a tie, of (updates, seed, the last direction); None is +1.
+ON_TIE: dict[Tie, Callable[[Updates, int, Tensor | None], Tensor | float | None]] = {
+    "plus": lambda updates, seed, last: None,
+    "zero": lambda updates, seed, last: 0.0,
+    "random": lambda updates, seed, last: coins(updates, seed),
+    "prev": lambda updates, seed, last: last,
+}
+
+
 class SignMV(RobustStrategy):
     """Majority vote on the workers' gradient signs, one bit per coordinate each way.
 
-    tie: what an even number of votes gives where it is split in halves: "plus" +1; "zero" 0, the
-    coordinate stays (three symbols: no longer one bit down); "random" a fair coin of (seed, round,
-    coordinate); "prev" what the last round gave there, +1 in the first.
-    Precondition: none; it loses its meaning once half of the workers lie.
-    Reference: Bernstein et al. 2018/2019; Mengoli et al. 2025, Algorithm 1, server lines.
-    Deviation from the paper: the papers leave ties open; "plus" is the reference packer's choice.
+    v = sign(sum_m Y_m)
+
+    Precondition: none. The vote is right where most workers are honest and right.
+
+    Parameters
+    ----------
+    seed : int
+        Of the coins of tie="random".
+    tie : {"plus", "zero", "random", "prev"}
+        The answer where an even number of votes is split in halves. "plus": +1. "zero": 0, so the
+        coordinate keeps its value; three symbols no longer fit one bit on the downlink. "random": a
+        fair coin of (seed, server_round, coordinate). "prev": the answer of the last round, +1 in
+        the first.
+
+    Notes
+    -----
+    State: for tie="prev" the last direction, float32 [N].
+
+    Deviation: none. The papers leave ties open; "plus" is the choice of the reference packer.
+
+    References
+    ----------
+    Bernstein et al. 2018, "signSGD", and 2019, "signSGD with Majority Vote"; Mengoli et al. 2025,
+    Algorithm 1, server lines.
+
+    Examples
+    --------
+    >>> rule = SignMV(tie="zero")
+    >>> rule.aggregate(Updates.from_matrix(torch.tensor([[1.0, -2.0], [3.0, 4.0]]), signs=True))
+    tensor([1., 0.])
     """
 
     encoder = "sign"
@@ -41,27 +111,17 @@ class SignMV(RobustStrategy):
         self._last: Tensor | None = None
 
     def aggregate(self, updates: Updates) -> Tensor:
-        vote = majority_vote(updates)
-        if self.tie != "plus" and updates.n % 2 == 0:
-            vote = torch.where(ties(updates), self._tied(updates).to(vote), vote)
+        # An odd number of votes has no ties.
+        on_tie = None if updates.n % 2 else ON_TIE[self.tie](updates, self.seed, self._last)
+        vote = majority_vote(updates.signs(), on_tie)
         if self.tie == "prev":
             self._last = vote
         return vote
 
     def state_dict(self) -> dict[str, Tensor]:
-        """last: the last direction, float32 [N]; only for tie="prev"."""
+        """Return `last`: the last direction, float32 [N]; only for tie="prev"."""
         return {} if self._last is None else {"last": self._last.clone()}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Go on from what `state_dict` returned."""
         self._last = state["last"].clone() if "last" in state else None
-
-    def _tied(self, updates: Updates) -> Tensor:
-        """The answer to a tie, for all coordinates: float32 [N] or a scalar."""
-        if self.tie == "random":
-            coins = generator(self.seed, "tie", updates.server_round).integers(
-                2, size=updates.n_coordinates
-            )
-            return torch.from_numpy(coins).to(torch.float32) * 2.0 - 1.0
-        if self.tie == "zero":
-            return torch.tensor(0.0)
-        return torch.tensor(1.0) if self._last is None else self._last

@@ -11,11 +11,13 @@ from torch import Tensor
 
 from signfed.strategies.core.seeds import generator
 from signfed.strategies.core.updates import Updates
-from signfed.strategies.ops import clustering, linalg
+from signfed.strategies.ops import linalg
+from signfed.strategies.ops.clustering import largest_cluster
 from signfed.strategies.server.strategy import RobustStrategy
 
 COMPONENTS = ("filter", "cluster", "clip")
 LOWEST, HIGHEST = 0.1, 3.0  # L and R: norms that pass, in medians
+FEWEST = 4  # rows that are clustered
 
 
 def _listed(components: str) -> str:
@@ -24,22 +26,119 @@ def _listed(components: str) -> str:
     return components
 
 
+Components = Annotated[str, AfterValidator(_listed), Field(description="which of its parts are on")]
+Coordinates = Annotated[
+    Literal["random", "window"],
+    Field(description="how coordinates are drawn; window as in the authors' code"),
+]
+Fraction = Annotated[
+    float, Field(gt=0, le=1, description="share of the coordinates that are drawn")
+]
+Scaling = Annotated[
+    Literal["raw", "max"],
+    Field(description="of the shares of signs; max as in the authors' code"),
+]
+
+
+def passes_filter(norms: np.ndarray, median: float) -> np.ndarray:
+    """Accept rows of usual length: 0.1 <= ||g_m|| / M <= 3.
+
+    Parameters
+    ----------
+    norms : ndarray, float64 [n]
+    median : float, at least 0
+        M.
+
+    Returns
+    -------
+    ndarray, bool [n]
+    """
+    return (norms >= LOWEST * median) & (norms <= HIGHEST * median)
+
+
+def sign_shares(rows: Tensor) -> np.ndarray:
+    """Count the shares of positive, zero and negative values of each row.
+
+    Parameters
+    ----------
+    rows : Tensor, float32 [n, k]
+
+    Returns
+    -------
+    ndarray, float64 [n, 3]
+
+    Examples
+    --------
+    >>> sign_shares(torch.tensor([[1.0, 2.0, 0.0, -1.0]]))
+    array([[0.5 , 0.25, 0.25]])
+    """
+    positive, negative = (rows > 0).sum(dim=1), (rows < 0).sum(dim=1)
+    counts = torch.stack([positive, rows.shape[1] - positive - negative, negative], dim=1)
+    return counts.cpu().numpy() / rows.shape[1]
+
+
+def clipped_shares(norms: np.ndarray, median: float, accepted: np.ndarray) -> np.ndarray:
+    """Weigh the accepted rows: min(1, M / ||g_m||) / |S'|, and 0 for the others.
+
+    Parameters
+    ----------
+    norms : ndarray, float64 [n]
+    median : float, above 0
+        M; infinity does not clip.
+    accepted : ndarray, bool [n]
+        S', not empty.
+
+    Returns
+    -------
+    ndarray, float64 [n]
+    """
+    with np.errstate(divide="ignore"):
+        factors = np.minimum(1.0, median / norms)
+    return np.where(accepted, factors, 0.0) / accepted.sum()
+
+
 class SignGuard(RobustStrategy):
-    """Mean, clipped, of the rows that pass a norm filter and fall into the largest sign cluster.
+    """Average, clipped, the rows of usual length that fall into the largest cluster of signs.
 
-    (1/|S'|) sum over S' = S1 and S2 of g_m min(1, M/||g_m||), M the median norm: float32 [N].
-    S1: rows with 0.1 <= ||g_m|| / M <= 3. S2: the largest MeanShift cluster of the features, shares
-    of positive, zero and negative values on randomly chosen coordinates, the same for all rows.
+    (1/|S'|) sum of g_m min(1, M / ||g_m||) over S' = S1 and S2, with M the median norm
 
-    seed: of the coordinates, drawn anew each round. components: which of filter (else S1 = all),
-    cluster (else S2 = all) and clip (else no factor) are on. coordinates: "random", or "window",
-    one contiguous piece (the authors' code). fraction: of the coordinates, in (0, 1].
-    scaling: "raw" shares, or "max", divided by their largest (the authors' code; drowns sign flips
-    where zeros are rare). similarity: the paper's or the authors' form, of the two variants below.
-    Edge cases: fewer than 4 rows are not clustered; S' empty: S2; M = 0: the zero vector.
-    Precondition: none on f; of honest rows alone it keeps about two thirds.
-    Reference: Xu et al. 2022, Algorithm 2.
-    Deviation from the paper: MeanShift's settings, on which it is silent, are the authors' code's.
+    S1 holds the rows that `passes_filter` accepts. S2 is the `largest_cluster` of the rows by their
+    `sign_shares` on randomly drawn coordinates, which are the same for all rows.
+
+    Parameters
+    ----------
+    seed : int
+        Of the coordinates, which are drawn anew in each round.
+    components : str
+        Which of filter (else S1 holds all), cluster (else S2 holds all) and clip (else the factor
+        is 1) are on.
+    coordinates : {"random", "window"}
+        "window" draws one contiguous piece, as the authors' code does.
+    fraction : float, in (0, 1]
+        Share of the coordinates that are drawn; at least one is.
+    scaling : {"raw", "max"}
+        "max" divides the shares by their largest, as the authors' code does. It drowns sign flips
+        where zeros are rare.
+
+    Examples
+    --------
+    >>> from signfed import aggregate
+    >>> rows = [[3.0, 4.0], [3.0, 4.0], [4.0, 3.0], [-3.0, -4.0], [300.0, 400.0]]
+    >>> aggregate("signguard", rows, fraction=1.0).round(3)
+    array([3.333, 3.667], dtype=float32)
+
+    Notes
+    -----
+    Precondition: none on f. Of honest rows alone it accepts about two thirds.
+
+    Edge cases: fewer than 4 rows are not clustered. When S' is empty, S2 takes its place. When
+    M = 0, the answer is the zero vector.
+
+    Deviation: none; where the paper is silent on mean shift, the settings are the authors' code's.
+
+    References
+    ----------
+    Xu et al. 2022, Algorithm 2.
     """
 
     encoder = "float32"
@@ -47,74 +146,54 @@ class SignGuard(RobustStrategy):
     def __init__(
         self,
         seed: int = 0,
-        components: Annotated[
-            str, AfterValidator(_listed), Field(description="which of its parts are on")
-        ] = "filter,cluster,clip",
-        coordinates: Annotated[
-            Literal["random", "window"],
-            Field(description="how coordinates are drawn; window as in the authors' code"),
-        ] = "random",
-        fraction: Annotated[
-            float, Field(gt=0, le=1, description="share of the coordinates that are drawn")
-        ] = 0.1,
-        scaling: Annotated[
-            Literal["raw", "max"],
-            Field(description="of the shares of signs; max as in the authors' code"),
-        ] = "raw",
-        similarity: Annotated[
-            Literal["paper", "authors"],
-            Field(description="form of the fourth feature, which only -sim and -dist have"),
-        ] = "paper",
+        components: Components = "filter,cluster,clip",
+        coordinates: Coordinates = "random",
+        fraction: Fraction = 0.1,
+        scaling: Scaling = "raw",
     ) -> None:
         self.seed = seed
         self.components = [part.strip() for part in components.split(",")]
         self.coordinates = coordinates
         self.fraction = fraction
         self.scaling = scaling
-        self.similarity = similarity
         self._findings: dict[str, Any] = {}
 
     def aggregate(self, updates: Updates) -> Tensor:
-        rows = updates.dense()
+        """Return the clipped mean of the accepted rows, float32 [N]."""
+        rows, ids = updates.dense(), updates.ids.tolist()
         norms = linalg.norms(rows).cpu().numpy()
-        typical = np.median(norms)
-        accepted = self._accepted(updates, norms, typical)
-        ids = updates.ids.tolist()
+        median = float(np.median(norms))
+        accepted = self._accepted(updates, norms, median) if median else norms == 0
         self._findings = {
             "norms": dict(zip(ids, norms.tolist(), strict=True)),
             "accepted": [worker for worker, good in zip(ids, accepted, strict=True) if good],
         }
-        if typical == 0:
+        if median == 0:
             return torch.zeros_like(rows[0])
-        with np.errstate(divide="ignore"):
-            factors = np.minimum(1.0, typical / norms) if "clip" in self.components else 1.0
-        weights = np.where(accepted, factors, 0.0) / accepted.sum()
+        weights = clipped_shares(norms, median if "clip" in self.components else np.inf, accepted)
         return linalg.combine(rows, torch.from_numpy(weights).to(rows.device))
 
     def diagnostics(self) -> dict[str, Any]:
-        """trusted: ids of S'; norms: worker id -> ||g_m||."""
+        """Return `accepted`, the ids of S', and `norms`, worker id -> ||g_m||."""
         return self._findings
 
     def similarities(self, rows: Tensor) -> list[np.ndarray]:
-        """Features of a variant besides the sign statistics: float64 [n] each."""
+        """Return the features of a variant besides the shares of signs, float64 [n] each."""
         return []
 
-    def _accepted(self, updates: Updates, norms: np.ndarray, typical: float) -> np.ndarray:
+    def _accepted(self, updates: Updates, norms: np.ndarray, median: float) -> np.ndarray:
         """S', bool [n], never empty."""
-        passed = np.ones(updates.n, bool)
-        if typical == 0:
-            return norms == 0
+        passed = clustered = np.ones(updates.n, bool)
         if "filter" in self.components:
-            passed = (norms >= LOWEST * typical) & (norms <= HIGHEST * typical)
-        if "cluster" not in self.components or updates.n < 4:
-            return passed if passed.any() else np.ones(updates.n, bool)
-        clustered = clustering.largest_cluster(self._features(updates))
+            passed = passes_filter(norms, median)
+        if "cluster" in self.components and updates.n >= FEWEST:
+            clustered = largest_cluster(self._features(updates))
         both = passed & clustered
         return both if both.any() else clustered
 
     def _features(self, updates: Updates) -> np.ndarray:
         rows = updates.dense()
-        shares = clustering.sign_shares(rows[:, self._drawn(updates).to(rows.device)])
+        shares = sign_shares(rows[:, self._drawn(updates).to(rows.device)])
         if self.scaling == "max":
             shares = shares / (shares.max(axis=0) + 1e-8)
         return np.column_stack([shares, *self.similarities(rows)])
@@ -126,50 +205,4 @@ class SignGuard(RobustStrategy):
         if self.coordinates == "window":
             start = int(draws.integers(max(1, n - k)))
             return torch.arange(start, start + k)
-        drawn = draws.choice(n, k, replace=False, shuffle=False)
-        return torch.from_numpy(np.sort(drawn))  # in order: a shorter way through the memory
-
-
-class _WithReference(SignGuard):
-    """A variant that compares with the last aggregate; in the first round rows with each other."""
-
-    _last: Tensor | None = None
-
-    def aggregate(self, updates: Updates) -> Tensor:
-        self._last = super().aggregate(updates)
-        return self._last
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """last: the last aggregate, float32 [N]; empty before round 1."""
-        return {} if self._last is None else {"last": self._last.clone()}
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        self._last = state["last"].clone() if "last" in state else None
-
-
-class SignGuardSim(_WithReference):
-    """SignGuard with cosine similarity to the last aggregate as a fourth feature.
-
-    Without one, in round 1: the median of the cosines with the other rows. All else: SignGuard.
-    similarity="authors": `clustering.authors_cosine`.
-    Reference: Xu et al. 2022, section IV-B. Deviation from the paper: none (it allows both forms);
-    the authors compare pairwise for three epochs.
-    """
-
-    def similarities(self, rows: Tensor) -> list[np.ndarray]:
-        form = clustering.authors_cosine if self.similarity == "authors" else clustering.to_correct
-        return [form(clustering.cosines(rows, self._last))]
-
-
-class SignGuardDist(_WithReference):
-    """SignGuard with Euclidean distance to the last aggregate as a fourth feature.
-
-    Without one, in round 1: the median of the distances to the other rows. All else: SignGuard.
-    similarity="authors": `clustering.authors_distance`.
-    Reference: Xu et al. 2022, section IV-B. Deviation from the paper: none (it allows both forms).
-    """
-
-    def similarities(self, rows: Tensor) -> list[np.ndarray]:
-        authors = self.similarity == "authors"
-        form = clustering.authors_distance if authors else clustering.to_correct
-        return [form(clustering.distances(rows, self._last))]
+        return linalg.drawn_columns(draws, n, k)

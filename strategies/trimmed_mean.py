@@ -11,19 +11,52 @@ from signfed.strategies.server.strategy import RobustStrategy
 
 
 def trimmed_mean(rows: Tensor, k: int) -> Tensor:
-    """Mean of each column without its k lowest and k highest values: float [n, N] -> [N].
+    """Average each column without its k lowest and its k highest values.
 
-    k: 0..(n-1)/2; 0 is the mean.
+    (1/(n-2k)) sum_{j=k+1}^{n-k} x_(j) with x_(1) <= ... <= x_(n)
+
+    Parameters
+    ----------
+    rows : Tensor, float32 [n, N]
+    k : int, from 0 to (n-1)/2
+        0 gives the mean.
+
+    Returns
+    -------
+    Tensor, float32 [N]
+
+    Examples
+    --------
+    >>> import torch
+    >>> trimmed_mean(torch.tensor([[1.0], [2.0], [4.0], [900.0]]), 1)
+    tensor([3.])
     """
     return ordered(rows, range(k, len(rows) - k)).mean(dim=0)
 
 
 class TrimmedMean(RobustStrategy):
-    """Per coordinate, the mean of the n - 2f middle values: float32 [N].
+    """Average, in each coordinate, the n - 2f middle values.
 
-    n_byzantine: f. Precondition: n > 2f.
-    Reference: Yin et al. 2018, Definition 2, with beta = f/n.
-    Deviation from the paper: none.
+    See `trimmed_mean` for the equation, with k = f.
+
+    Parameters
+    ----------
+    n_byzantine : int
+        f, how many workers may be Byzantine.
+
+    Examples
+    --------
+    >>> from signfed import aggregate
+    >>> aggregate("trimmed-mean", [[1.0], [2.0], [4.0], [900.0]], n_byzantine=1)
+    array([3.], dtype=float32)
+
+    Notes
+    -----
+    Precondition: n > 2f. Deviation: none.
+
+    References
+    ----------
+    Yin et al. 2018, Definition 2, with beta = f/n.
     """
 
     encoder = "float32"
@@ -32,7 +65,9 @@ class TrimmedMean(RobustStrategy):
         self.n_byzantine = n_byzantine
 
     def admissible(self, n: int) -> str | None:
+        """Say why n updates are too few; None when they are enough."""
         return majority_honest("trimmed-mean", n, self.n_byzantine)
 
     def aggregate(self, updates: Updates) -> Tensor:
+        """Return the trimmed mean, float32 [N]."""
         return trimmed_mean(updates.dense(), self.n_byzantine)

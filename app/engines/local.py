@@ -20,11 +20,13 @@ from signfed.app.engines import workers
 from signfed.app.engines.memory import keep_freed_memory
 from signfed.app.engines.run import Run
 from signfed.app.runs.resuming import lost_memories
+from signfed.attacks import Findings
 from signfed.clients import GradientFn, HonestClient, Relabel
 from signfed.strategies.core.codecs import SignCodec
 from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.core.rule import State
-from signfed.strategies.core.updates import Updates, is_finite, is_signs, pack_signs
+from signfed.strategies.core.updates import Updates, is_finite, is_signs
+from signfed.strategies.ops.packed import PackedSigns
 from signfed.strategies.server.loop import run_rounds
 from signfed.strategies.server.record import RoundRecord
 from signfed.strategies.server.training import Training
@@ -78,7 +80,7 @@ class LocalWorkers:
     def collect(self, server_round: int) -> tuple[Updates | None, RoundRecord]:
         """Compute what the workers of the round send; bytes are those of rows and models alone."""
         started = perf_counter()
-        self._adversary.findings = self._record.findings
+        self._adversary.findings = Findings.from_record(self._record.findings)
         asked, n = self._asked(server_round), len(self._training.parameters)
         instructions = self._rule.instructions(self._config.workload.num_workers)
         direction = self._training.direction
@@ -168,7 +170,7 @@ class LocalWorkers:
             finite = torch.isfinite(matrix).all(dim=1).tolist()
             broken = [worker for worker, fine in zip(asked, finite, strict=True) if not fine]
             dropped = dict.fromkeys(broken, DropReason.NON_FINITE)
-        rows = pack_signs(matrix) if on_signs else matrix
+        rows = PackedSigns.pack(matrix).bits if on_signs else matrix
         for i, row in crafted.items():
             dropped.pop(asked[i], None)  # it sends something else than its gradient
             fault = DropReason.NON_FINITE if row is None else self._codec.fault(row, n)

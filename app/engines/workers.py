@@ -1,4 +1,4 @@
-"""The workers of a run as clients, honest or not, whoever hosts them."""
+"""The workers of a run as clients, honest or Byzantine, whoever hosts them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from signfed.clients import (
 
 
 def adversary(config: RunConfig, problem: Problem) -> Adversary:
-    """The liars of the run; one object serves a process."""
+    """Return the Byzantine workers of the run together; one object serves a process."""
     return Adversary(
         built(config.attack),
         config.byzantine_ids,
@@ -42,31 +42,34 @@ def client(
     poisoned: Callable[[Relabel], GradientFn],
     encoder: Encoder,
     memory: Memory,
-    liars: Adversary,
+    adversary: Adversary,
 ) -> HonestClient:
-    """The worker with this id, with what it remembers."""
-    kept = {"seed": config.workload.seed, "momentum": config.worker_momentum, "memory": memory}
-    if worker not in liars.ids:
-        return HonestClient(worker, gradient, encoder, **kept)
-    return ByzantineClient(worker, gradient, encoder, liars, poisoned, **kept)
+    """Return the worker with this id, with what it remembers."""
+    seed, momentum = config.workload.seed, config.worker_momentum
+    if worker in adversary.ids:
+        return ByzantineClient(
+            worker, gradient, encoder, adversary, poisoned,
+            seed=seed, momentum=momentum, memory=memory,
+        )  # fmt: skip
+    return HonestClient(worker, gradient, encoder, seed=seed, momentum=momentum, memory=memory)
 
 
 def poisoned(
     problem: Problem, instructions: Mapping[str, Any], config: RunConfig
 ) -> Callable[[Relabel], GradientFn]:
-    """Labels changed -> the gradients of workers that compute on these."""
+    """Return the function from changed labels to the gradients of workers that compute on them."""
 
-    def lied_to(relabel: Relabel) -> GradientFn:
+    def on_labels(relabel: Relabel) -> GradientFn:
         gradient = partial(problem.gradient, relabel=relabel)
         return coded(gradient, instructions, config) if "allocation" in instructions else gradient
 
-    return lied_to
+    return on_labels
 
 
 class Remembered:
-    """A gradient, computed once per worker for the same parameters in the same round.
+    """A gradient function that computes a worker's gradient once for a model and a round.
 
-    For liars that look at other workers' rows, some of which their node has computed already.
+    For Byzantine workers that look at other workers' rows, some of which their node has computed.
     """
 
     def __init__(self, gradient: GradientFn) -> None:
@@ -89,7 +92,7 @@ class Remembered:
 def coded(
     gradient: GradientFn, instructions: Mapping[str, Any], config: RunConfig
 ) -> CodedGradients:
-    """Election Coding's gradients of one round, from what the rule tells its clients."""
+    """Return Election Coding's gradients of one round, from what the rule tells its clients."""
     n = config.workload.num_workers
     packed = np.frombuffer(instructions["allocation"], np.uint8)
     allocation = np.unpackbits(packed, count=n * n, bitorder="little").reshape(n, n)

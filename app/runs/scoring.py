@@ -1,4 +1,4 @@
-"""How well the rule saw through the liars: only a report may know who they are."""
+"""How well the rule detects Byzantine workers: only a report may know who they are."""
 
 from __future__ import annotations
 
@@ -8,64 +8,95 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from signfed.strategies.core.updates import Updates, pack_signs, signs_of
-from signfed.strategies.ops.vote import differing_bits, packed_majority
+from signfed.attacks import Findings
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.ops.packed import PackedSigns
 
 
 class Scorer:
-    """Scores one round after another of a run in which `byzantine_ids` lie."""
+    """Scores one round after another of a run.
+
+    Parameters
+    ----------
+    byzantine_ids : tuple of int
+        The Byzantine workers.
+    num_workers : int
+        Number of workers, M.
+    """
 
     def __init__(self, byzantine_ids: tuple[int, ...], num_workers: int) -> None:
-        self._liars = set(byzantine_ids)
-        self._honest = set(range(num_workers)) - self._liars
+        self._byzantine = set(byzantine_ids)
+        self._honest = set(range(num_workers)) - self._byzantine
 
     def __call__(
         self, updates: Updates, direction: Tensor, findings: Mapping[str, Any]
     ) -> dict[str, float]:
-        """wrong_signs always, the others where the rule says whom it accepts."""
-        scores = trust(findings, self._liars, self._honest)
-        honest = torch.tensor([worker not in self._liars for worker in updates.ids.tolist()])
+        """Return wrong_signs, and the error rates where the rule says whom it accepts."""
+        scores = error_rates(Findings.from_record(findings), self._byzantine, self._honest)
+        honest = torch.tensor([worker in self._honest for worker in updates.ids.tolist()])
         if honest.any():
             scores["wrong_signs"] = wrong_signs(updates, honest, direction)
         return scores
 
 
-def trust(record: Mapping[str, Any], liars: set[int], honest: set[int]) -> dict[str, float]:
-    """Shares of liars that the rule trusts, and of honest workers that it does not.
+def error_rates(findings: Findings, byzantine: set[int], honest: set[int]) -> dict[str, float]:
+    """Return the false negative and the false positive rate of the rule's detection.
 
-    Whom it trusts: the record's "trusted"; with "weights" (worker id -> share) instead, those with
-    at least half of an equal share.
+    Parameters
+    ----------
+    findings : Findings
+        `accepted`; without it `weights`, where a worker counts as accepted from half of an equal
+        share on.
+    byzantine, honest : set of int
+        The workers.
+
+    Returns
+    -------
+    dict
+        byzantine_accepted and honest_rejected, in 0..1; empty where the rule says nothing.
+
+    Examples
+    --------
+    >>> error_rates(Findings(accepted=frozenset({1, 2, 3})), {0, 1}, {2, 3, 4, 5})
+    {'byzantine_accepted': 0.5, 'honest_rejected': 0.5}
     """
-    if "accepted" in record:
-        accepted = set(record["accepted"])
-    elif weights := record.get("weights"):
-        accepted = {int(w) for w, share in weights.items() if share >= 0.5 / len(weights)}
-    else:
-        return {}
+    accepted = findings.accepted
+    if accepted is None:
+        if not findings.weights:
+            return {}
+        least = 0.5 / len(findings.weights)
+        accepted = frozenset(w for w, share in findings.weights.items() if share >= least)
     scores = {}
-    if liars:
-        scores["byzantine_accepted"] = len(liars & accepted) / len(liars)
+    if byzantine:
+        scores["byzantine_accepted"] = len(byzantine & accepted) / len(byzantine)
     if honest:
         scores["honest_rejected"] = len(honest - accepted) / len(honest)
     return scores
 
 
 def wrong_signs(updates: Updates, honest: Tensor, direction: Tensor) -> float:
-    """Share of coordinates in which the direction's sign is not the honest workers' own.
+    """Return the share of coordinates where the direction's sign is not the honest workers' own.
 
-    Theirs: the majority of their signs with sign(0) = +1, or on a float channel the sign of their
+    Theirs is the majority of their signs with sign(0) = +1, or on a float channel the sign of their
     mean where that is not 0. A direction of exactly 0 is not their sign.
 
-    honest: bool [n], which rows are. direction: float32 [N].
+    Parameters
+    ----------
+    updates : Updates
+        The rows of the round.
+    honest : Tensor, bool [n]
+        Which of the rows are honest.
+    direction : Tensor, float32 [N]
+        The rule's.
     """
     n, nowhere_zero = updates.n_coordinates, int(torch.count_nonzero(direction)) == len(direction)
     chosen = honest.to(updates.rows.device)
     direction = direction.to(chosen.device)
     if updates.on_sign_channel:
-        theirs = packed_majority(updates.rows[chosen])
+        vote = PackedSigns(updates.rows[chosen], n).vote()
         if nowhere_zero:  # a bit says it all
-            return differing_bits(theirs, pack_signs(direction)) / n
-        theirs, zeros = signs_of(theirs, n), 0
+            return int(vote.disagreements(PackedSigns.pack(direction))) / n
+        theirs, zeros = vote.dense(), 0
     else:
         theirs = chosen.to(updates.rows) @ updates.rows
         zeros = n - int(torch.count_nonzero(theirs))

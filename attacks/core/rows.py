@@ -1,39 +1,82 @@
-"""What colluders compute from rows, float32 [n, N]: in float64, without a copy of all the rows."""
+"""What attacks compute from rows, float32 [n, N]: in float64, without a copy of all the rows."""
 
 from collections.abc import Iterator
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
+
+from signfed.strategies.core.options import Range
 
 WIDTH = 1 << 14  # columns at a time: 40 rows of 11 million float64 would take 3.5 GB
 
+Share = Annotated[
+    float,
+    Field(ge=0, le=1, description="share of the coordinates that is attacked"),
+    Range(0.05, 1.0),
+]
+
+
+def numbers(values: object, *, whole: bool = False) -> np.ndarray | None:
+    """Return values as an array; None unless they are real numbers, or whole ones."""
+    try:
+        array = np.asarray(values)
+    except ValueError:  # rows of different lengths
+        return None
+    return array if array.dtype.kind in ("iu" if whole else "iuf") else None
+
+
+def described(values: object) -> str:
+    """Return in words what came where an array was expected."""
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        return f"a {type(values).__name__} with rows of different lengths"
+    kind = type(values).__name__
+    return (
+        kind if array.dtype == object else f"{kind} of shape {array.shape} and type {array.dtype}"
+    )
+
 
 def is_finite(rows: np.ndarray) -> np.ndarray:
-    """Which rows hold neither NaN nor inf: bool [n]."""
+    """Return which rows hold neither NaN nor infinity, bool [n]."""
     return np.array([np.isfinite(row).all() for row in rows], dtype=bool)
 
 
 def finite(rows: np.ndarray) -> np.ndarray:
-    """The rows that hold neither NaN nor inf: no server would count the others."""
+    """Return the rows that hold neither NaN nor infinity: no server counts the others.
+
+    Examples
+    --------
+    >>> finite(np.array([[1.0, 2.0], [np.nan, 0.0]]))
+    array([[1., 2.]])
+    """
     kept = is_finite(rows)
     return rows if kept.all() else rows[kept]
 
 
 def mean(rows: np.ndarray) -> np.ndarray:
-    """Mean of finite rows: float64 [N]; 0 where there are none."""
+    """Return the mean of finite rows, float64 [N]; 0 where there are none."""
     return rows.sum(axis=0, dtype=np.float64) / max(1, len(rows))
 
 
 def centred(rows: np.ndarray, centre: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """rows - centre in float64, a block of columns at a time, each with its columns."""
+    """Yield rows - centre in float64, a block of columns at a time, each with its columns."""
     for start in range(0, rows.shape[1], WIDTH):
         columns = slice(start, start + WIDTH)
         yield columns, rows[:, columns] - centre[columns]
 
 
 def deviation(rows: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    """Standard deviation of finite rows around their mean: float64 [N]; 0 for fewer than two rows.
+    """Return the standard deviation of finite rows around their mean, float64 [N].
 
-    Divides by n - 1, as torch.std does.
+    It divides by n - 1, as torch.std does, and is 0 for fewer than two rows.
+
+    Examples
+    --------
+    >>> rows = np.array([[1.0, 5.0], [3.0, 5.0], [5.0, 5.0]])
+    >>> deviation(rows, mean(rows))
+    array([2., 0.])
     """
     squares = np.zeros(rows.shape[1])
     for columns, block in centred(rows, centre):
@@ -42,14 +85,19 @@ def deviation(rows: np.ndarray, centre: np.ndarray) -> np.ndarray:
 
 
 def signs(values: np.ndarray) -> np.ndarray:
-    """+1 or -1, of 0 too: +1. float32, of the same shape."""
+    """Return +1 or -1 for each value, float32 of the same shape; sign(0) = +1."""
     return np.where(values >= 0, np.float32(1.0), np.float32(-1.0))
 
 
 def lowest(values: np.ndarray, share: float) -> np.ndarray:
-    """Which coordinates are the floor(share * N) with the lowest values: bool [N].
+    """Return which coordinates are the floor(share N) with the lowest values, bool [N].
 
-    Of equal ones, the first. share: in [0, 1].
+    Among equal values the first coordinates are taken.
+
+    Examples
+    --------
+    >>> lowest(np.array([3.0, 1.0, 2.0, 1.0]), 0.5)
+    array([False,  True, False,  True])
     """
     chosen = np.zeros(len(values), dtype=bool)
     count = int(share * len(values) + 1e-9)  # 0.29 * 100 is 28.999...
@@ -57,6 +105,6 @@ def lowest(values: np.ndarray, share: float) -> np.ndarray:
     return chosen
 
 
-def all_send(vector: np.ndarray, n_attackers: int) -> np.ndarray:
-    """The same row for every attacker: float32 [b, N]."""
-    return np.tile(vector.astype(np.float32), (n_attackers, 1))
+def all_send(vector: np.ndarray, n_byzantine: int) -> np.ndarray:
+    """Return the same row for every Byzantine worker, float32 [b, N]."""
+    return np.tile(vector.astype(np.float32), (n_byzantine, 1))

@@ -12,25 +12,30 @@ from typing import Protocol
 import numpy as np
 
 from signfed.strategies.core.drop_reason import DropReason
+from signfed.strategies.ops import bits
 
 
 class Codec(Protocol):
-    """One wire form. `dtype` and `length` fix a row's exact size in bytes for N coordinates."""
+    """One wire form of an update.
+
+    `dtype` and `length` fix a row's exact size in bytes for N coordinates.
+    `decode` may expect a row of this dtype and length without a `fault`.
+    """
 
     name: str
     dtype: np.dtype
 
     def length(self, n_coordinates: int) -> int:
-        """Number of elements of `dtype` in a row for N coordinates."""
+        """Return the number of elements of `dtype` in a row for N coordinates."""
 
     def encode(self, vector: np.ndarray) -> np.ndarray:
-        """float32 [N] -> `dtype` [length(N)]."""
+        """Turn float32 [N] into a row: `dtype` [length(N)]."""
 
     def decode(self, row: np.ndarray, n_coordinates: int) -> np.ndarray:
-        """`dtype` [length(N)] -> float32 [N], the values that a rule will work on."""
+        """Turn a row into float32 [N], the values that a rule will work on."""
 
     def fault(self, row: np.ndarray, n_coordinates: int) -> DropReason | None:
-        """Why a row of the right dtype and length cannot be used; None when it can."""
+        """Tell why a row of the right dtype and length must be dropped; None if it is usable."""
 
 
 class SignCodec:
@@ -39,11 +44,18 @@ class SignCodec:
     The whole flattened vector is packed once. Bit k of byte j, counted from the least significant,
     is coordinate 8 j + k; the unused high bits of the last byte are 0. ceil(N/8) bytes.
 
+    Notes
+    -----
+    Deviation: none. sign(0) = +1 is what the reference packer does.
+
+    References
+    ----------
+    Bernstein et al. 2018 (signSGD with majority vote).
+
+    Examples
+    --------
     >>> SignCodec().encode(np.array([1.0, -1.0, 0.0], dtype=np.float32))
     array([5], dtype=uint8)
-
-    Reference: Bernstein et al. 2018 (signSGD with majority vote).
-    Deviation from the paper: none; sign(0) = +1 is what the reference packer does.
     """
 
     name = "sign"
@@ -53,11 +65,10 @@ class SignCodec:
         return -(-n_coordinates // 8)
 
     def encode(self, vector: np.ndarray) -> np.ndarray:
-        return np.packbits(vector >= 0, bitorder="little")
+        return bits.pack(vector >= 0)
 
     def decode(self, row: np.ndarray, n_coordinates: int) -> np.ndarray:
-        bits = np.unpackbits(row, count=n_coordinates, bitorder="little")
-        return bits.astype(np.float32) * 2.0 - 1.0
+        return bits.signs(row, n_coordinates)
 
     def fault(self, row: np.ndarray, n_coordinates: int) -> DropReason | None:
         used = n_coordinates % 8
@@ -89,12 +100,28 @@ class TopKCodec:
 
     ceil(N/8) bytes of bitmap in the layout of SignCodec (1 = sent), then K little-endian float32 in
     ascending order of coordinate. Of equal magnitudes the lower coordinate is sent. A bitmap costs
-    1 bit per coordinate; indices would cost ceil(log2 N) per sent one, more from fractions of
-    about 1/20 on.
+    1 bit per coordinate; indices would cost ceil(log2 N) bits per sent coordinate, which is more
+    from fractions of about 1/20 on.
 
-    fraction: in (0, 1].
-    Reference: Stich et al. 2018; Park & Lee 2024, appendix A (K/N = 0.1).
-    Deviation from the paper: over the whole vector (the authors' code selects per layer).
+    Parameters
+    ----------
+    fraction : float
+        In (0, 1].
+
+    Notes
+    -----
+    Deviation: K is over the whole vector; the authors' code selects per layer.
+
+    References
+    ----------
+    Stich et al. 2018; Park & Lee 2024, appendix A (K/N = 0.1).
+
+    Examples
+    --------
+    >>> codec = TopKCodec(0.5)
+    >>> row = codec.encode(np.array([1.0, -3.0, 2.0, 0.0], dtype=np.float32))
+    >>> len(row), codec.decode(row, 4).tolist()
+    (9, [0.0, -3.0, 2.0, 0.0])
     """
 
     name = "top-k"
@@ -106,7 +133,7 @@ class TopKCodec:
         self.fraction = fraction
 
     def count(self, n_coordinates: int) -> int:
-        """K."""
+        """Return K for N coordinates."""
         return max(1, math.ceil(round(self.fraction * n_coordinates, 9)))
 
     def length(self, n_coordinates: int) -> int:
@@ -120,7 +147,7 @@ class TopKCodec:
         sent = magnitude > least
         sent[np.flatnonzero(magnitude == least)[: count - int(sent.sum())]] = True
         values = np.ascontiguousarray(vector[sent], dtype="<f4")
-        return np.concatenate([np.packbits(sent, bitorder="little"), values.view(np.uint8)])
+        return np.concatenate([bits.pack(sent), values.view(np.uint8)])
 
     def decode(self, row: np.ndarray, n_coordinates: int) -> np.ndarray:
         sent, values = self._split(row, n_coordinates)
@@ -139,7 +166,7 @@ class TopKCodec:
 
     def _split(self, row: np.ndarray, n_coordinates: int) -> tuple[np.ndarray, np.ndarray]:
         size = -(-n_coordinates // 8)
-        sent = np.unpackbits(row[:size], count=n_coordinates, bitorder="little").astype(bool)
+        sent = bits.unpack(row[:size], n_coordinates).astype(bool)
         return sent, np.frombuffer(row[size:].tobytes(), "<f4")
 
 

@@ -10,55 +10,56 @@ import torch
 from torch import Tensor
 
 from signfed.strategies.core.codecs import Codec, Float32Codec, SignCodec
-from signfed.strategies.ops import kernels
-from signfed.strategies.ops.kernels import compiled
-
-
-def pack_signs(matrix: Tensor) -> Tensor:
-    """Signs of float [..., N] as bits (1 = value >= 0): uint8 [..., ceil(N/8)], same device."""
-    if matrix.device.type == "cpu":
-        return torch.from_numpy(kernels.pack(matrix.numpy()))
-    return compiled.pack(matrix)
-
-
-def signs_of(packed: Tensor, n_coordinates: int) -> Tensor:
-    """uint8 [..., ceil(N/8)] -> its first N bits as float32 +1/-1 [..., N], same device."""
-    if packed.device.type == "cpu":
-        return torch.from_numpy(kernels.signs(packed.numpy(), n_coordinates))
-    return compiled.signs(packed, n_coordinates)
+from signfed.strategies.ops.packed import PackedSigns
 
 
 def is_signs(values: Tensor) -> bool:
-    """Whether every value is +1 or -1."""
+    """Tell whether every value is +1 or -1."""
     if (array := _as_numpy(values)) is not None:
         return bool((np.abs(array) == 1).all())
     return bool((values.abs() == 1).all())
 
 
 def is_finite(values: Tensor) -> bool:
-    """Whether no value is infinite or NaN."""
+    """Tell whether no value is infinite or NaN."""
     if (array := _as_numpy(values)) is not None:
         return bool(np.isfinite(array).all())
     return bool(torch.isfinite(values).all())
 
 
 def _as_numpy(values: Tensor) -> np.ndarray | None:
-    """Where NumPy can look at them, sooner than PyTorch where they are few: a round asks often."""
+    """View the values as a NumPy array; None where NumPy cannot."""
+    # NumPy answers sooner than PyTorch where values are few, and a round asks often.
     usual = values.device.type == "cpu" and values.dtype == torch.float32
     return values.detach().numpy() if usual else None
 
 
 @dataclass(frozen=True, eq=False)
 class Updates:
-    """What a rule aggregates: one row per worker whose update was received and is valid.
+    """The updates that a rule aggregates: one row per worker whose update is valid.
 
-    ids: int64 [n], worker ids, ascending: a rule never sees the order of arrival.
-    round: 1-based number of the round.
-    n_coordinates: N.
-    rows: uint8 [n, ceil(N/8)] on the sign channel, float32 [n, N] on any other.
-    on_sign_channel: whether the rows are packed signs.
+    Build it with `from_rows`, `from_wire` or `from_matrix`.
 
-    Build it with `from_rows` or `from_matrix`; both sort.
+    Parameters
+    ----------
+    ids : Tensor of int64, shape [n]
+        Worker ids, ascending, so that a rule never sees the order of arrival.
+    server_round : int
+        Number of the round, from 1.
+    n_coordinates : int
+        N.
+    rows : Tensor
+        uint8 [n, ceil(N/8)] on the sign channel, float32 [n, N] on any other.
+    on_sign_channel : bool
+        Whether the rows are packed signs.
+
+    Examples
+    --------
+    >>> updates = Updates.from_matrix(torch.tensor([[1.0, -2.0], [3.0, 4.0]]), torch.tensor([9, 4]))
+    >>> updates.ids.tolist(), updates.dense().tolist()
+    ([4, 9], [[3.0, 4.0], [1.0, -2.0]])
+    >>> updates.signs().dense().tolist()
+    [[1.0, 1.0], [1.0, -1.0]]
     """
 
     ids: Tensor
@@ -71,11 +72,10 @@ class Updates:
     def from_rows(
         cls, rows: Mapping[int, np.ndarray], codec: Codec, n_coordinates: int, server_round: int
     ) -> Updates:
-        """Rows as they came over the wire, keyed by worker id; n >= 1."""
+        """Take the encoded rows of at least one worker, keyed by worker id, in any order."""
         ids = sorted(rows)
-        return cls.from_wire(
-            np.stack([rows[i] for i in ids]), ids, codec, n_coordinates, server_round
-        )
+        stacked = np.stack([rows[i] for i in ids])
+        return cls.from_wire(stacked, ids, codec, n_coordinates, server_round)
 
     @classmethod
     def from_wire(
@@ -86,7 +86,7 @@ class Updates:
         n_coordinates: int,
         server_round: int,
     ) -> Updates:
-        """Encoded rows [n, L], n >= 1, of these workers, ascending. Taken over, not copied."""
+        """Take encoded rows [n, L], n >= 1, of workers with ascending ids, without a copy."""
         if not isinstance(codec, SignCodec | Float32Codec):
             rows = np.stack([codec.decode(row, n_coordinates) for row in rows])
         elif rows.dtype.kind == "f":
@@ -103,38 +103,53 @@ class Updates:
         server_round: int = 1,
         signs: bool = False,
     ) -> Updates:
-        """Rows of a float [n, N] matrix (ids 0..n-1 unless given); `signs` packs them.
+        """Take the rows of a matrix.
 
-        A float32 matrix whose ids ascend is taken over, not copied.
+        Parameters
+        ----------
+        matrix : Tensor of float, shape [n, N]
+            Not copied if it is float32 and the ids ascend.
+        ids : Tensor of int64, shape [n], optional
+            Worker ids in any order; 0..n-1 by default.
+        server_round : int
+            Number of the round, from 1.
+        signs : bool
+            Whether to keep the signs alone, packed.
         """
         ids = torch.arange(len(matrix)) if ids is None else torch.as_tensor(ids)
         rows = matrix.to(torch.float32)
         if (ids.diff() <= 0).any():
             order = torch.argsort(ids)
             ids, rows = ids[order], rows[order.to(matrix.device)]
-        packed = pack_signs(rows) if signs else rows
-        return cls(ids, server_round, matrix.shape[1], packed, signs)
+        kept = PackedSigns.pack(rows).bits if signs else rows
+        return cls(ids, server_round, matrix.shape[1], kept, signs)
 
     @property
     def n(self) -> int:
         """Number of rows."""
         return len(self.ids)
 
-    def packed(self) -> Tensor:
-        """uint8 [n, ceil(N/8)], the layout of SignCodec. Sign channel only.
+    def signs(self) -> PackedSigns:
+        """Return the signs of all rows, on any channel; votes are methods of theirs."""
+        if self.on_sign_channel:
+            return PackedSigns(self.rows, self.n_coordinates)
+        return PackedSigns.pack(self.rows)
 
-        Raises ValueError on another channel, where packing would silently drop magnitudes.
+    def packed(self) -> Tensor:
+        """Return the packed rows as they were sent, uint8 [n, ceil(N/8)].
+
+        Raises
+        ------
+        ValueError
+            On a float channel, where packing would silently drop magnitudes. Use `signs` there.
         """
         if not self.on_sign_channel:
-            raise ValueError("packed() needs the sign channel: this round's rows are float32")
+            raise ValueError(
+                "packed() needs the sign channel, but the rows of this round are float32; use "
+                "signs() for their signs or dense() for their values"
+            )
         return self.rows
-
-    def signs(self) -> Tensor:
-        """Signs of all rows on any channel, packed: uint8 [n, ceil(N/8)]."""
-        return self.rows if self.on_sign_channel else pack_signs(self.rows)
 
     def dense(self) -> Tensor:
-        """float32 [n, N]; +1/-1 on the sign channel. Do not change it in place."""
-        if self.on_sign_channel:
-            return signs_of(self.rows, self.n_coordinates)
-        return self.rows
+        """Return float32 [n, N], +1/-1 on the sign channel. Do not change it in place."""
+        return self.signs().dense() if self.on_sign_channel else self.rows

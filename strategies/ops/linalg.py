@@ -1,25 +1,47 @@
-"""The shared maths of the rules on rows, float32 [n, N]; inputs are never changed."""
+"""The maths that float rules share, on rows float32 [n, N]; no function changes its input."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from signfed.strategies.ops import kernels
-from signfed.strategies.ops.kernels import centred_gram, distances_of
+from signfed.strategies.ops.gram import centred_gram, distances_of
+from signfed.strategies.ops.order import order_statistics
 
 FAR = 1e6  # a row this much farther out than the central one spoils the common centre
 
 
 def combine(rows: Tensor, weights: Tensor) -> Tensor:
-    """sum_i weights_i rows_i: finite float [n, N] and [n] -> [N], in the rows' dtype."""
+    """Add up weighted rows: sum_i w_i x_i.
+
+    Parameters
+    ----------
+    rows : Tensor, float [n, N], finite
+    weights : Tensor, float [n]
+
+    Returns
+    -------
+    Tensor [N], in the dtype of the rows
+    """
     return weights.to(rows) @ rows
 
 
 def average(rows: Tensor, chosen: Tensor) -> Tensor:
-    """Mean of the chosen rows: finite float [n, N], indices int64 [k], k >= 1 -> [N]."""
+    """Average the chosen rows.
+
+    Parameters
+    ----------
+    rows : Tensor, float [n, N], finite
+    chosen : Tensor, int64 [k]
+        Indices, at least one. A single row is returned bit by bit.
+
+    Returns
+    -------
+    Tensor [N], in the dtype of the rows
+    """
     if len(chosen) == 1:
         return rows[chosen[0]].clone()
     picked = torch.zeros(len(rows), dtype=rows.dtype, device=rows.device)
@@ -27,11 +49,44 @@ def average(rows: Tensor, chosen: Tensor) -> Tensor:
     return picked @ rows / len(chosen)  # without a copy of the rows
 
 
-def norms(rows: Tensor) -> Tensor:
-    """Euclidean norms of finite rows, float32 [n, N] -> float64 [n].
+def lowest(scores: Tensor, k: int) -> Tensor:
+    """Find the k lowest scores; of equal ones the first.
 
-    Squares add up in float32 (50 times faster than in float64), to about 1e-6; a row whose squares
-    leave its range is done again in float64.
+    Scores that agree in 30 binary digits count as equal, since those of copies of one row differ by
+    the order of their sums.
+
+    Parameters
+    ----------
+    scores : Tensor, float64 [n]
+    k : int, from 1 to n
+
+    Returns
+    -------
+    Tensor, int64 [k]
+
+    Examples
+    --------
+    >>> lowest(torch.tensor([3.0, 1.0, 1.0 - 1e-12, 0.5], dtype=torch.float64), 2)
+    tensor([3, 1])
+    """
+    digits, exponent = torch.frexp(scores)
+    rounded = torch.ldexp((digits * 2**30).round() / 2**30, exponent)
+    return rounded.argsort(stable=True)[:k]
+
+
+def norms(rows: Tensor) -> Tensor:
+    """Compute the Euclidean norm of each row.
+
+    Squares add up in float32, which is 50 times faster than float64, to a relative error of about
+    1e-6. A row whose squares leave the range of float32 is computed again in float64.
+
+    Parameters
+    ----------
+    rows : Tensor, float32 [n, N], finite
+
+    Returns
+    -------
+    Tensor, float64 [n]
     """
     found = torch.linalg.vector_norm(rows, dim=1).to(torch.float64)
     for i in (~((found > 1e-15) & (found < 1e18))).nonzero().flatten().tolist():
@@ -40,13 +95,21 @@ def norms(rows: Tensor) -> Tensor:
 
 
 def central_gram(rows: Tensor) -> Tensor:
-    """Inner products around a centre near the bulk of the rows: float [n, N] -> float64 [n, n].
+    """Compute the inner products of the rows around a centre near most of them.
 
     Distances between rows that are nearly alike are differences of large squares unless the
-    centre is near them, so one row at 1e30 must not move it.
+    centre lies near them, so one row at 1e30 must not move it.
+
+    Parameters
+    ----------
+    rows : Tensor, float32 [n, N], finite
+
+    Returns
+    -------
+    Tensor, float64 [n, n]
     """
     product = centred_gram(rows)
-    typical = distances_of(product).median(dim=1).values  # to the middle one of the others
+    typical = distances_of(product).median(dim=1).values
     centre = int(typical.argmin())
     if typical.max() <= FAR * typical[centre] or len(rows) < 3:
         return product
@@ -54,14 +117,50 @@ def central_gram(rows: Tensor) -> Tensor:
 
 
 def ordered(rows: Tensor, ranks: Sequence[int]) -> Tensor:
-    """The values of these ranks in each column, 0 the lowest: float32 [n, N] -> [len(ranks), N]."""
+    """Find the values of these ranks in each column; rank 0 is the lowest value.
+
+    Parameters
+    ----------
+    rows : Tensor, float32 [n, N]
+    ranks : sequence of int, from 0 to n-1
+
+    Returns
+    -------
+    Tensor, float32 [len(ranks), N]
+    """
     if rows.device.type == "cpu":
-        return torch.from_numpy(kernels.order_statistics(rows.numpy(), ranks))
+        return torch.from_numpy(order_statistics(rows.numpy(), ranks))
     return rows.sort(dim=0).values[list(ranks)]
 
 
 def coordinate_median(rows: Tensor) -> Tensor:
-    """Median of each column, float32 [n, N] -> [N]; the mean of the middle two for even n."""
+    """Find the median of each column, for even n the mean of the middle two values.
+
+    Parameters
+    ----------
+    rows : Tensor, float32 [n, N]
+
+    Returns
+    -------
+    Tensor, float32 [N]
+
+    Examples
+    --------
+    >>> coordinate_median(torch.tensor([[1.0], [2.0], [4.0], [900.0]]))
+    tensor([3.])
+    """
     n = len(rows)
     low, high = ordered(rows, ((n - 1) // 2, n // 2))
-    return 0.5 * low + 0.5 * high  # halves first: no overflow
+    return 0.5 * low + 0.5 * high  # halves first, so that no sum overflows
+
+
+def drawn_columns(draws: np.random.Generator, n_columns: int, k: int) -> Tensor:
+    """Draw k of the columns without replacement.
+
+    Returns
+    -------
+    Tensor, int64 [k]
+        In ascending order, which reads the memory of the rows faster.
+    """
+    drawn = draws.choice(n_columns, k, replace=False, shuffle=False)
+    return torch.from_numpy(np.sort(drawn))

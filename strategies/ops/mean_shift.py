@@ -10,9 +10,24 @@ EDGE = 1 + 1e-9  # a point just one bandwidth away is within it, however that wa
 
 
 def estimate_bandwidth(points: np.ndarray) -> float:
-    """Mean distance of a point to its n/2-th nearest, itself the first: float64 [n, k] -> >= 0.
+    """Average the distance of a point to its n/2-th nearest, itself the first.
 
-    Reference: scikit-learn's estimate_bandwidth(quantile=0.5, n_samples=n).
+    Parameters
+    ----------
+    points : ndarray, float64 [n, k]
+
+    Returns
+    -------
+    float, at least 0
+
+    Examples
+    --------
+    >>> estimate_bandwidth(np.array([[0.0], [1.0], [3.0], [7.0]]))
+    2.0
+
+    References
+    ----------
+    scikit-learn's `estimate_bandwidth(quantile=0.5, n_samples=n)`.
     """
     rank = max(1, len(points) // 2) - 1
     nearest = np.partition(_squared(points, points), rank, axis=1)[:, rank]
@@ -20,15 +35,36 @@ def estimate_bandwidth(points: np.ndarray) -> float:
 
 
 def mean_shift(points: np.ndarray, bandwidth: float) -> np.ndarray:
-    """Cluster of each point, -1 for orphans, which no centre has within a bandwidth: int64 [n].
+    """Find the cluster of each point by mean shift with a flat kernel.
 
     From each occupied cell of a grid one bandwidth wide (from each point, where all are alone in
     theirs) a centre moves to the mean of the points within a bandwidth, until it moves by less than
     a thousandth of that, or 300 times. A centre within a bandwidth of one with more points is left
-    out; a point belongs to the nearest that remains. points: float64 [n, k]; bandwidth: above 0.
-    Reference: Comaniciu & Meer 2002; scikit-learn's MeanShift(bin_seeding=True, cluster_all=False).
-    Deviation from scikit-learn: none but in rounding: distances here are of differences. It moves
-    one centre after the other, slow for tens of points; here all move at once.
+    out; a point belongs to the nearest that remains.
+
+    Parameters
+    ----------
+    points : ndarray, float64 [n, k]
+    bandwidth : float, above 0
+
+    Returns
+    -------
+    ndarray, int64 [n]
+        Number of the cluster; -1 for orphans, which no centre has within a bandwidth.
+
+    Examples
+    --------
+    >>> mean_shift(np.array([[0.0], [0.1], [0.2], [5.0]]), 1.0)
+    array([0, 0, 0, 1])
+
+    Notes
+    -----
+    Deviation from scikit-learn: rounding only, as distances here are of differences. scikit-learn
+    moves one centre after the other, which is slow for tens of points; here all move at once.
+
+    References
+    ----------
+    Comaniciu & Meer 2002; scikit-learn's `MeanShift(bin_seeding=True, cluster_all=False)`.
     """
     reach = (EDGE * bandwidth) ** 2
     centres, counts = _climbed(_seeds(points, bandwidth), points, bandwidth)

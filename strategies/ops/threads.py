@@ -10,8 +10,10 @@ import torch
 
 @contextmanager
 def one_thread(only_if: bool = True) -> Iterator[None]:
-    """One intra-op thread, where `only_if`: a second may change the bits of a result, and two that
-    share little work wait for each other by spinning, long where other work takes the cores.
+    """Give PyTorch one intra-op thread within a `with` block, if `only_if`.
+
+    A second thread may change the bits of a result. And two threads that share little work wait for
+    each other by spinning, which takes long where other processes need the cores.
     """
     threads = torch.get_num_threads()
     if only_if and threads > 1:

@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from signfed.attacks import ATTACKS, craft, knows
+from signfed.attacks import ATTACKS, build, craft, knows
 
 OWN = np.array([[1.0, -2.0, 0.0, -0.5], [-3.0, 4.0, 5.0, -6.0]], np.float32)
 LABELS = np.array([[0, 1, 2, 3], [3, 3, 0, 1]])
-LEVELS = ("own", "colluders", "omniscient", "server")
 
 
 def randn(*shape, seed=0):
@@ -20,6 +19,10 @@ def matrix(*rows):
 def crafted(name, own=OWN, honest=None, **options):
     n_total = len(own) + (3 if honest is None else len(honest))
     return craft(name, own, honest, **{"n_total": n_total, "seed": 0} | options)
+
+
+def coins(*shape, seed=0):
+    return np.where(randn(*shape, seed=seed) < 0, -1.0, 1.0).astype(np.float32)
 
 
 def sent_by_all(name, honest, n_attackers=2, **options):
@@ -37,6 +40,6 @@ def call(name, honest=None, own=OWN, **options):
         return crafted(name, LABELS[: len(own)], n_classes=4, **options)
     if name == "time-varying":
         options = {"attacks": "random,lie,sleeper"} | options  # labels are no rows
-    if knows(ATTACKS[name].knowledge, "omniscient") and honest is None:
+    if knows(build(name).knowledge, "omniscient") and honest is None:
         honest = randn(3, own.shape[1], seed=9)
     return crafted(name, own, honest, **options)

@@ -1,8 +1,21 @@
+"""What every attack does: the laws that all of them keep, and their teeth."""
+
+import doctest
+
 import numpy as np
 import pytest
 import torch
 
-from signfed.attacks import ATTACKS, KnowledgeError, View, attack, build, craft, knows
+from signfed.attacks import (
+    ATTACKS,
+    Findings,
+    KnowledgeError,
+    View,
+    attack,
+    build,
+    craft,
+    knows,
+)
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.mean import Mean
 from signfed.strategies.sign_mv import SignMV
@@ -14,8 +27,8 @@ from tests.attacks.inputs import LABELS, OWN, call, crafted, randn
     [
         ("none", {}, OWN),
         ("sign-inversion", {}, [[-1, 2, 0, 0.5], [3, -4, -5, 6]]),
-        ("stochastic-sign-flip", {"flip_probability": 0.0}, OWN),
-        ("stochastic-sign-flip", {"flip_probability": 1.0}, [[-1, 2, 0, 0.5], [3, -4, -5, 6]]),
+        ("stochastic-sign-flip", {"probability": 0.0}, OWN),
+        ("stochastic-sign-flip", {"probability": 1.0}, [[-1, 2, 0, 0.5], [3, -4, -5, 6]]),
     ],
 )
 def test_what_is_sent_by_hand(name, options, expected):
@@ -35,7 +48,7 @@ def test_inverting_twice_changes_nothing():
 def test_signs_are_flipped_at_the_rate_r(r):
     """100,000 coins: 5 standard deviations are 0.008 at r = 1/2. Magnitudes stay."""
     own = randn(2, 50_000)
-    sent = crafted("stochastic-sign-flip", own, flip_probability=r)
+    sent = crafted("stochastic-sign-flip", own, probability=r)
     tolerance = 5 * (r * (1 - r) / own.size) ** 0.5
     assert np.mean(sent != own) == pytest.approx(r, abs=tolerance)
     assert np.array_equal(np.abs(sent), np.abs(own))
@@ -45,7 +58,7 @@ def test_a_flipped_worker_errs_with_p_plus_r_times_1_minus_2p():
     """Eq. 11: p = 0.2 and r = 0.3 make 0.38; 200,000 coins, 5 standard deviations."""
     random = np.random.default_rng(1)
     own = np.where(random.random((2, 100_000)) < 0.2, -1.0, 1.0).astype(np.float32)
-    sent = crafted("stochastic-sign-flip", own, flip_probability=0.3)
+    sent = crafted("stochastic-sign-flip", own, probability=0.3)
     assert np.mean(sent < 0) == pytest.approx(0.38, abs=5 * (0.38 * 0.62 / 200_000) ** 0.5)
 
 
@@ -71,7 +84,7 @@ def test_gaussian_noise_knows_nothing_of_the_gradient():
 
 # From here on: what must hold for every attack in the table, and for those still to come.
 
-OMNISCIENT = [name for name, a in ATTACKS.items() if knows(a.knowledge, "omniscient")]
+OMNISCIENT = [name for name in ATTACKS if knows(build(name).knowledge, "omniscient")]
 PLAIN = [name for name in ATTACKS if name != "time-varying"]  # which has no function of its own
 
 
@@ -101,7 +114,7 @@ def needed(name):
     if chosen.truth:
         known["truth"] = randn(4)
     if chosen.knowledge == "server":
-        known |= {"findings": {}, "ids": (0, 1), "honest_ids": (2, 3, 4)}
+        known |= {"findings": Findings(), "ids": (0, 1), "honest_ids": (2, 3, 4)}
     if chosen.stage == "data":
         known["n_classes"] = 4
     return known
@@ -174,11 +187,11 @@ def test_another_seed_sends_something_else(name):
     assert len({row.tobytes() for row in rows}) == 3
 
 
-@pytest.mark.parametrize("name", [n for n, a in ATTACKS.items() if a.knowledge == "own"])
+@pytest.mark.parametrize("name", [n for n in ATTACKS if build(n).knowledge == "own"])
 def test_who_knows_only_its_own_row_ignores_the_colluders(name):
     own = LABELS if ATTACKS[name].stage == "data" else OWN
     changed = own.copy()
-    changed[0] = 99
+    changed[0] = 1
     sent, other = (crafted(name, rows, n_classes=4) for rows in (own, changed))
     assert sent[1].tobytes() == other[1].tobytes()
 
@@ -206,9 +219,9 @@ def test_honest_rows_reach_only_who_declared_to_need_them(knowledge, monkeypatch
             with pytest.raises(KnowledgeError, match=rf"view\.{field} is for attacks that"):
                 getattr(view, field)
     if knows(knowledge, "omniscient"):
-        assert view.honest is honest
+        assert np.array_equal(view.honest, honest)
     if knowledge == "server":
-        assert (view.findings, view.ids, tuple(view.honest_ids)) == ({}, (0, 1), (2, 3, 4))
+        assert (view.findings, view.ids, view.honest_ids) == (Findings(), (0, 1), (2, 3, 4))
     assert view.n_total == 5 and len(view.generators) == 2
 
 
@@ -226,13 +239,13 @@ def test_missing_honest_rows_are_an_error(monkeypatch):
     "name, options, text",
     [
         ("sign-inversoin", {}, "unknown attack 'sign-inversoin'; expected one of none, sign-inv"),
-        ("stochastic-sign-flip", {"flip_probability": 1.01}, "between 0 and 1, got 1.01"),
-        ("stochastic-sign-flip", {"flip_probability": -0.01}, "between 0 and 1, got -0.01"),
-        ("stochastic-sign-flip", {"flip_probability": float("nan")}, "between 0 and 1, got nan"),
-        ("gaussian", {"std": 0.0}, "above 0, got 0.0"),
-        ("gaussian", {"std": -1.0}, "above 0, got -1.0"),
-        ("gaussian", {"std": float("nan")}, "above 0, got nan"),
-        ("gaussian", {"std": float("inf")}, "above 0, got inf"),
+        ("stochastic-sign-flip", {"probability": 1.01}, r"in \[0, 1\]; got 1.01"),
+        ("stochastic-sign-flip", {"probability": -0.01}, r"in \[0, 1\]; got -0.01"),
+        ("stochastic-sign-flip", {"probability": float("nan")}, r"in \[0, 1\]; got nan"),
+        ("gaussian", {"std": 0.0}, "above 0; got 0.0"),
+        ("gaussian", {"std": -1.0}, "above 0; got -1.0"),
+        ("gaussian", {"std": float("nan")}, "above 0; got nan"),
+        ("gaussian", {"std": float("inf")}, "above 0; got inf"),
     ],
 )
 def test_impossible_arguments_are_refused(name, options, text):
@@ -250,22 +263,109 @@ def test_an_option_of_another_attack_is_refused():
         crafted("sign-inversion", std=1.0)
 
 
-@pytest.mark.parametrize("declared", [{"knowledge": "all"}, {"stage": "bits"}])
-def test_an_attack_must_declare_what_exists(declared):
-    with pytest.raises(ValueError, match="must be one of"):
+@pytest.mark.parametrize(
+    "declared, text",
+    [
+        ({"knowledge": "all"}, "knowledge must be one of"),
+        ({"stage": "bits"}, "stage must be one of"),
+        ({"truth": True}, "truth=True needs knowledge 'omniscient' or 'server', got 'own'"),
+        ({"stage": "data", "knowledge": "colluders"}, "'data' needs knowledge 'own', got 'coll"),
+    ],
+)
+def test_an_attack_must_declare_what_exists_and_goes_together(declared, text):
+    with pytest.raises(ValueError, match=text):
         attack(**{"knowledge": "own", "stage": "message"} | declared)
+
+
+@pytest.mark.parametrize(
+    "returned, found",
+    [
+        (None, "got NoneType"),
+        (1.0, r"got float of shape \(\) and type float64"),
+        (np.ones(4), r"got ndarray of shape \(4,\)"),
+        (np.ones((2, 3)), r"got ndarray of shape \(2, 3\)"),
+        (np.ones((1, 4)), r"got ndarray of shape \(1, 4\)"),
+        (np.ones((2, 4), complex), "type complex128"),
+        (np.ones((2, 4), bool), "type bool"),
+        ([[1, 2, 3, 4], [1]], "got a list with rows of different lengths"),
+        ("rows", "got str"),
+    ],
+)
+def test_what_an_attack_returns_is_checked(returned, found):
+    @attack(knowledge="own", stage="gradient")
+    def mine(view):
+        return returned
+
+    expected = r"attack '.*:mine': expected an array of real numbers of shape \(2, 4\), .* " + found
+    with pytest.raises(ValueError, match=expected):
+        mine(View(OWN, (), 5))
+
+
+@pytest.mark.parametrize(
+    "rows", [OWN.astype(float), OWN.tolist(), np.full((2, 4), np.nan), 2 * OWN]
+)
+def test_any_matrix_of_real_numbers_is_sent_as_float32(rows):
+    sent = attack(knowledge="own", stage="gradient")(lambda view: rows)(View(OWN, (), 5))
+    assert sent.dtype == np.float32 and np.array_equal(sent, rows, equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    "labels, text",
+    [
+        (LABELS + 1, "'mine:relabel': expected labels from 0 to 3, got labels from 1 to 4"),
+        (LABELS - 1, "got labels from -1 to 2"),
+        (LABELS / 2, "expected an array of whole numbers .* got ndarray .* float64"),
+    ],
+)
+def test_labels_are_whole_numbers_below_the_number_of_classes(labels, text):
+    def relabel(view):
+        return labels
+
+    relabel.__module__ = "mine"
+    with pytest.raises(ValueError, match=text):
+        attack(knowledge="own", stage="data")(relabel)(View(LABELS, (), 5, n_classes=4))
+
+
+def test_lists_of_rows_are_arrays():
+    as_lists = craft("lie", OWN.tolist(), randn(3, 4).tolist(), n_total=5, seed=0)
+    assert as_lists.tobytes() == craft("lie", OWN, randn(3, 4), n_total=5, seed=0).tobytes()
+
+
+@pytest.mark.parametrize(
+    "own, honest, options, text",
+    [
+        ([1.0, 2.0], [[1.0, 2.0]], {}, r"own: .* got list of shape \(2,\)"),
+        ([[1.0, 2.0], [1.0]], [[1.0, 2.0]], {}, "own: .* rows of different lengths"),
+        ([["a", "b"]], [[1.0, 2.0]], {}, "own: .* type <U1"),
+        ([[1.0, 2.0]], [[1.0, 2.0, 3.0]], {}, r"honest: .* 2 each as in own; got .* \(1, 3\)"),
+        ([[1.0, 2.0]], [[1.0, 2.0]], {"ids": (1, 2)}, "expected 1 and 1 different worker ids"),
+        ([[1.0, 2.0]], [[1.0, 2.0]], {"ids": (1,), "honest_ids": (1,)}, r"got \(1,\) and \(1,\)"),
+    ],
+)
+def test_rows_that_do_not_fit_are_refused(own, honest, options, text):
+    with pytest.raises(ValueError, match=text):
+        craft("lie", own, honest, n_total=3, seed=0, **options)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_the_example_of_every_attack_is_true(name):
+    function = ATTACKS[name].function
+    globs = dict(function.__globals__)
+    (example,) = doctest.DocTestFinder().find(function, name, globs=globs)
+    done = doctest.DocTestRunner().run(example)
+    assert done.attempted and not done.failed
 
 
 # Teeth: an attack that hurts nobody would flatter every defence.
 
 
-def direction(rule, honest, lied, signs):
-    rows = torch.from_numpy(np.concatenate([lied, honest]))
+def direction(rule, honest, sent, signs):
+    rows = torch.from_numpy(np.concatenate([sent, honest]))
     return rule.aggregate(Updates.from_matrix(rows, signs=signs)).numpy()
 
 
 @pytest.mark.parametrize(
-    "name, options, liars",
+    "name, options, m",
     [
         ("gaussian", {"std": 100.0}, 1),
         ("random", {"std": 100.0}, 1),
@@ -280,10 +380,10 @@ def direction(rule, honest, lied, signs):
         ("time-varying", {"attacks": "sign-flip,ipm", "epsilon": 1.0}, 6),
     ],
 )
-def test_the_mean_breaks(name, options, liars):
+def test_the_mean_breaks(name, options, m):
     """Gradients around 1: the mean points away from them in about half of the coordinates."""
     gradients = 1.0 + 0.1 * randn(11, 2000)
-    own, honest = gradients[:liars], gradients[liars:]
+    own, honest = gradients[:m], gradients[m:]
     assert (direction(Mean(), honest, own, signs=False) > 0).all()
     broken = direction(Mean(), honest, crafted(name, own, honest, **options), signs=False)
     assert np.mean(broken < 0) > 0.45
@@ -304,7 +404,7 @@ VOTERS = [
     "name, moved", [("stochastic-sign-flip", 0.5), *((name, 1.0) for name in VOTERS)]
 )
 def test_a_majority_vote_turns_where_its_margin_is_small(name, moved):
-    """5 workers, 1 lies: 3 to 2 becomes 2 to 3 when its bit is flipped; 5 to 0 stays."""
+    """5 workers, 1 is Byzantine: 3 to 2 becomes 2 to 3 when its bit is flipped; 5 to 0 stays."""
     close, clear = 1000, 500
     honest = np.ones((4, close + clear), np.float32)
     honest[:2, :close] = -1.0

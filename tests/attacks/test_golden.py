@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from signfed.attacks import ATTACKS
+from signfed.attacks import ATTACKS, Findings
 from tests.attacks.inputs import crafted, matrix
 
 OWN = matrix([1, -2, 0, -4], [3, -2, -1, 1])
@@ -42,7 +42,9 @@ EXPECTED = {
     "directional": [-1, -1, -1, -1],
     "sleeper": OWN,  # it is the first round
 }
-OPTIONS = {"weight-aware": {"findings": {"crossover": {0: 0.3, 1: 0.3, 2: 0.4, 3: 0.4, 4: 0.4}}}}
+OPTIONS = {
+    "weight-aware": {"findings": Findings(crossover={0: 0.3, 1: 0.3, 2: 0.4, 3: 0.4, 4: 0.4})}
+}
 ALIKE = {("none", "sleeper"), ("sign-inversion", "sign-flip")}  # another round, another stage
 
 

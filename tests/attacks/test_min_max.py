@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from signfed.attacks.min_max import largest
+from signfed.attacks.core.distances import largest_gamma
 from tests.attacks import slow
 from tests.attacks.inputs import matrix, randn, sent_by_all
 
@@ -82,22 +82,24 @@ def test_nothing_to_hide_among_is_the_mean(name):
 def test_gamma_of_constraints_by_hand():
     """gamma^2 <= 4; 1 + 6 gamma + gamma^2 <= 8 up to 1; -6 gamma + gamma^2 <= 7 up to 7."""
     zero = np.zeros(1)
-    assert largest(zero, zero, 1.0, 4.0) == 2.0
-    assert largest(np.ones(1), np.full(1, 3.0), 1.0, 8.0) == pytest.approx(1.0, rel=1e-15)
-    assert largest(zero, np.full(1, -3.0), 1.0, 7.0) == pytest.approx(7.0, rel=1e-15)
-    both = largest(np.array([1.0, 0.0]), np.array([3.0, -3.0]), 1.0, 8.0)
+    assert largest_gamma(zero, zero, 1.0, 4.0) == 2.0
+    assert largest_gamma(np.ones(1), np.full(1, 3.0), 1.0, 8.0) == pytest.approx(1.0, rel=1e-15)
+    assert largest_gamma(zero, np.full(1, -3.0), 1.0, 7.0) == pytest.approx(7.0, rel=1e-15)
+    both = largest_gamma(np.array([1.0, 0.0]), np.array([3.0, -3.0]), 1.0, 8.0)
     assert both == pytest.approx(1.0, rel=1e-15)
-    assert largest(zero, zero, 0.0, 4.0) == 0.0
+    assert largest_gamma(zero, zero, 0.0, 4.0) == 0.0
     # The difference of nearly equal numbers would lose all of it: gamma = 1e-12 / 2e6.
-    assert largest(zero, np.full(1, 1e6), 1.0, 1e-12) == pytest.approx(5e-19, rel=1e-12, abs=0)
+    assert largest_gamma(zero, np.full(1, 1e6), 1.0, 1e-12) == pytest.approx(
+        5e-19, rel=1e-12, abs=0
+    )
 
 
 @pytest.mark.parametrize(
     "name, options, text",
     [
-        ("min-max", {"perturbation": "var"}, "perturbation: .* std, unit, sign, got 'var'"),
-        ("min-sum", {"perturbation": "var"}, "perturbation: .* std, unit, sign, got 'var'"),
-        ("min-sum", {"bound": "mean"}, "bound: expected one of max, min, got 'mean'"),
+        ("min-max", {"perturbation": "var"}, "perturbation: .* std, unit, sign; got 'var'"),
+        ("min-sum", {"perturbation": "var"}, "perturbation: .* std, unit, sign; got 'var'"),
+        ("min-sum", {"bound": "mean"}, "bound: expected one of max, min; got 'mean'"),
     ],
 )
 def test_impossible_options_are_refused(name, options, text):

@@ -24,11 +24,11 @@ NOISE = np.stack(
         ("reverse-scaling", {"factor": 100}, [[-100, 200, 0, 50], [300, -400, -500, 600]]),
         ("directional", {}, [[-1, -1, -1, -1], [-1, -1, -1, -1]]),
         ("directional", {"value": 2.5}, [[2.5, 2.5, 2.5, 2.5], [2.5, 2.5, 2.5, 2.5]]),
-        ("sleeper", {"round": 100}, OWN),
-        ("sleeper", {"round": 101}, -OWN),
-        ("sleeper", {"rounds": 3, "round": 3}, OWN),
-        ("sleeper", {"rounds": 3, "round": 4}, -OWN),
-        ("sleeper", {"rounds": 0, "round": 1}, -OWN),
+        ("sleeper", {"server_round": 100}, OWN),
+        ("sleeper", {"server_round": 101}, -OWN),
+        ("sleeper", {"rounds": 3, "server_round": 3}, OWN),
+        ("sleeper", {"rounds": 3, "server_round": 4}, -OWN),
+        ("sleeper", {"rounds": 0, "server_round": 1}, -OWN),
     ],
 )
 def test_what_is_sent_by_hand(name, options, expected):
@@ -54,8 +54,10 @@ def test_labels_are_counted_from_the_other_end(n_classes, expected):
 
 
 def test_gradients_are_no_labels():
-    with pytest.raises(ValueError, match="whole numbers, got float32"):
+    with pytest.raises(ValueError, match=r"own: expected .* whole numbers; got ndarray .* float32"):
         crafted("label-flip", OWN, n_classes=4)
+    with pytest.raises(ValueError, match="'label-flip' changes labels: pass n_classes"):
+        crafted("label-flip", LABELS)
 
 
 def test_a_reversed_gradient_and_a_flipped_message_differ_in_where_they_strike():
@@ -73,15 +75,15 @@ def test_a_sleeper_wakes_by_the_round_of_the_view():
 @pytest.mark.parametrize(
     "name, options, text",
     [
-        ("random", {"std": 0.0}, "std: expected a finite number above 0, got 0.0"),
-        ("noise", {"std": float("inf")}, "std: expected a finite number above 0, got inf"),
-        ("reverse-scaling", {"factor": 0.0}, "factor: expected a finite number above 0, got 0.0"),
+        ("random", {"std": 0.0}, "std: expected a number above 0; got 0.0"),
+        ("noise", {"std": float("inf")}, "std: expected a number above 0; got inf"),
+        ("reverse-scaling", {"factor": 0.0}, "factor: expected a number above 0; got 0.0"),
         ("reverse-scaling", {"factor": -3.0}, "factor: .* got -3.0"),
-        ("directional", {"value": 0.0}, "value: expected a finite number other than 0, got 0.0"),
+        ("directional", {"value": 0.0}, "value: expected a finite float32 other than 0, got 0.0"),
         ("directional", {"value": float("nan")}, "value: .* got nan"),
         ("directional", {"value": 1e39}, "value: .* got 1e"),  # inf in float32
         ("directional", {"value": 1e-60}, "value: .* got 1e-60"),  # 0 in float32
-        ("sleeper", {"rounds": -1}, "rounds: expected a whole number of at least 0, got -1"),
+        ("sleeper", {"rounds": -1}, "rounds: expected a whole number of at least 0; got -1"),
     ],
 )
 def test_impossible_options_are_refused(name, options, text):

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from signfed.attacks import Findings
 from tests.attacks import slow
 from tests.attacks.inputs import crafted, randn
 
@@ -101,7 +102,7 @@ def test_weight_aware(honest, share, m, seed):
     signs = np.where(honest < 0, -1.0, 1.0).astype(np.float32)
     p = np.random.default_rng(seed).random(m + len(signs)).tolist()
     expected = slow.weight_aware(signs.tolist(), p[m:], p[:m], share)
-    findings = {"crossover": dict(enumerate(p))}
+    findings = Findings(crossover=dict(enumerate(p)))
     same("weight-aware", signs, expected, n_attackers=m, findings=findings, share=share)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from signfed.attacks import ATTACKS, View, attack, build
-from signfed.attacks.time_varying import TimeVarying
+from signfed.attacks.core.attack import Schedule
 from tests.attacks.inputs import OWN, crafted, matrix, randn
 
 NINE = [
@@ -91,9 +91,8 @@ def test_nobody_to_attack():
 )
 def test_it_knows_what_the_one_that_knows_most_knows(attacks, knowledge, truth):
     chosen = build("time-varying", attacks=attacks)
-    assert isinstance(chosen, TimeVarying)
+    assert isinstance(chosen, Schedule)
     assert (chosen.knowledge, chosen.truth) == (knowledge, truth)
-    assert isinstance(chosen.bind(period=2), TimeVarying)
 
 
 def test_options_reach_the_parts():
@@ -107,7 +106,7 @@ def test_a_part_is_resolved_in_turn():
     inner = build("time-varying", attacks="none,sign-flip")
     outer = ATTACKS["time-varying"].bind(attacks=(inner,), period=50)
     chosen = [outer.at(server_round, 0, IDS)[0] for server_round in range(1, 51)]
-    assert not any(isinstance(each, TimeVarying) for each in chosen)
+    assert not any(isinstance(each, Schedule) for each in chosen)
     assert {FUNCTIONS[each.function] for each in chosen} == {"none", "sign-flip"}
 
 
@@ -134,10 +133,10 @@ def test_who_sits_a_round_out_is_honest_and_counts_as_honest(monkeypatch):
             server_round=server_round,
             **numbers,
         )
-        ids, lying, honest_ids, counted = seen[-1]
+        ids, attacking, honest_ids, counted = seen[-1]
         active.add(ids)
         assert sorted((*ids, *honest_ids)) == sorted(worker)
-        assert np.array_equal(lying, [worker[i] for i in ids])
+        assert np.array_equal(attacking, [worker[i] for i in ids])
         assert np.array_equal(counted, [worker[i] for i in honest_ids])
         expected = [np.zeros(4) if i in ids else worker[i] for i in IDS]
         assert np.array_equal(sent, expected)
@@ -146,23 +145,23 @@ def test_who_sits_a_round_out_is_honest_and_counts_as_honest(monkeypatch):
 
 def test_it_is_called_through_at():
     view = View(OWN, (), 5, honest=OWN)
-    with pytest.raises(ValueError, match=r"call what at\(round, seed, ids\) returns"):
+    with pytest.raises(ValueError, match=r"call what at\(server_round, seed, ids\) returns"):
         build("time-varying")(view)
-    with pytest.raises(ValueError, match=r"built by build\(\)"):
+    with pytest.raises(ValueError, match=r"as build\('time-varying'\) binds them"):
         ATTACKS["time-varying"].at(1, 0, IDS)
 
 
 @pytest.mark.parametrize(
     "options, text",
     [
-        ({"period": 0}, "period: expected a whole number of at least 1, got 0"),
+        ({"period": 0}, "period: expected a whole number of at least 1 outside a run, got 0"),
         ({"attacks": "none,lei"}, "unknown attack 'lei'"),
         ({"attacks": ""}, "unknown attack ''"),
     ],
 )
 def test_impossible_options_are_refused(options, text):
     with pytest.raises(ValueError, match=text):
-        build("time-varying", **options)
+        crafted("time-varying", OWN, OWN, **options)
 
 
 def test_an_attacker_draws_the_same_whoever_else_is_active():

@@ -1,4 +1,4 @@
-"""What liars know of the others, and that it does not matter who computes it."""
+"""What Byzantine workers know of the others, and that it does not matter who computes it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from signfed.attacks import KnowledgeError, attack, build, craft
+from signfed.attacks import Findings, KnowledgeError, attack, build, craft
 from signfed.clients import ENCODERS, Adversary, ByzantineClient, HonestClient
-from tests.clients.liars import lying
+from tests.clients.byzantine import byzantine
 
 N, WORKERS, IDS = 40, 7, (1, 4, 5)
 HONEST = (0, 2, 3, 6)
@@ -33,7 +33,7 @@ def spy(knowledge, stage, **declared):
 
 
 def team(chosen, encoder="float32", gradient=gradient, **kept):
-    """All liars, with one adversary, as in one process."""
+    """All Byzantine workers, with one adversary, as in one process."""
     adversary = Adversary(
         chosen, IDS, asked=lambda t: range(WORKERS), seed=3, n_classes=10, truth=lambda x: 2 * x
     )
@@ -72,9 +72,9 @@ def test_the_true_gradient_is_for_those_who_declare_it():
 def test_the_server_level_knows_what_the_rule_found_and_whose_the_rows_are():
     look, seen = spy("server", "message")
     clients = team(look, "sign")
-    clients[0].adversary.findings = {"accepted": [0, 2]}
+    clients[0].adversary.findings = found = Findings(accepted=frozenset({0, 2}))
     clients[0].message(X, 4)
-    assert seen[0].findings == {"accepted": [0, 2]}
+    assert seen[0].findings is found
     assert (seen[0].ids, seen[0].honest_ids) == (IDS, HONEST)
 
 
@@ -111,7 +111,7 @@ def test_all_is_computed_once_a_round_by_the_first_who_asks():
     with ThreadPoolExecutor(3) as pool:
         for server_round in (1, 2):
             list(pool.map(lambda client: client.message(X, server_round), clients))  # noqa: B023
-    # Each liar its own, and one of them everybody else's.
+    # Each Byzantine worker its own, and one of them those of all others.
     assert len(asked) == 2 * (len(IDS) + WORKERS - 1)
     again = clients[0].message(X + 1, 2)
     assert not np.array_equal(again, clients[0].message(X, 2))  # other parameters, other rows
@@ -127,6 +127,26 @@ def test_who_sits_out_is_honest_and_seen_as_such():
     assert np.array_equal(second.message(X, 2), gradient(X, 4, 2)) and not seen
     assert np.array_equal(first.message(X, 2), -gradient(X, 1, 2))
     assert np.array_equal(seen[0].honest, np.stack([gradient(X, w, 2) for w in (0, 2, 3, 4, 5, 6)]))
+
+
+def test_an_attack_gets_copies():
+    """What a user's attack does to its view in place reaches nobody else's gradient."""
+    rows = {w: gradient(X, w, 1) for w in range(WORKERS)}
+
+    @attack(knowledge="omniscient", stage="gradient")
+    def careless(view):
+        view.own *= 0
+        view.honest *= 0
+        return view.own
+
+    team(careless, gradient=lambda parameters, worker, server_round: rows[worker])[0].message(X, 1)
+    assert all(np.array_equal(row, gradient(X, w, 1)) for w, row in rows.items())
+
+
+def test_the_true_gradient_has_to_be_told():
+    look, _ = spy("omniscient", "gradient", truth=True)
+    with pytest.raises(KnowledgeError, match="needs the true gradient: pass truth to Adversary"):
+        byzantine(0, gradient, ENCODERS["float32"](), look, n_total=3).message(X, 1)
 
 
 def test_labels_are_changed_before_the_gradient_and_by_the_attack():
@@ -147,7 +167,7 @@ def test_labels_are_changed_before_the_gradient_and_by_the_attack():
 )
 def test_what_only_others_remember_cannot_be_known(encoder, momentum, text):
     look, _ = spy("colluders", "gradient")
-    with pytest.raises(ValueError, match=f"expects clients without memory; got {text}"):
-        lying(0, gradient, ENCODERS[encoder](), look, momentum=momentum)
+    with pytest.raises(KnowledgeError, match=f"expects clients without memory; got {text}"):
+        byzantine(0, gradient, ENCODERS[encoder](), look, momentum=momentum)
     look, _ = spy("own", "gradient")
-    lying(0, gradient, ENCODERS[encoder](), look, momentum=momentum)
+    byzantine(0, gradient, ENCODERS[encoder](), look, momentum=momentum)

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from flwr.client import NumPyClient
 
-from signfed.attacks import ATTACKS, attack
+from signfed.attacks import ATTACKS, attack, build
 from signfed.clients import ByzantineClient, Encoder, HonestClient
 from signfed.strategies.core.codecs import CODECS
 from signfed.strategies.core.seeds import generator
-from tests.clients.liars import lying
+from tests.clients.byzantine import byzantine
 
 SIGN, FLOAT32 = CODECS["sign"], CODECS["float32"]
 PARAMETERS = np.array([0.0, 1.0, -1.0, 2.0, -2.0, 3.0, -3.0, 0.5, -0.5, 0.0], np.float32)
@@ -23,9 +23,9 @@ def send(client, server_round=2):
     return row
 
 
-def liar(name_or_attack, codec, *, worker=3, seed=0, **options):
+def attacker(name_or_attack, codec, *, worker=3, seed=0, **options):
     chosen = ATTACKS[name_or_attack] if isinstance(name_or_attack, str) else name_or_attack
-    return lying(worker, gradient, Encoder(codec), chosen.bind(**options), seed=seed)
+    return byzantine(worker, gradient, Encoder(codec), chosen.bind(**options), seed=seed)
 
 
 @pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
@@ -44,22 +44,22 @@ def test_clients_are_flowers_numpy_clients():
 @pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
 def test_a_byzantine_client_without_an_attack_is_honest(codec):
     assert (
-        send(liar("none", codec)).tobytes()
+        send(attacker("none", codec)).tobytes()
         == send(HonestClient(3, gradient, Encoder(codec))).tobytes()
     )
 
 
 def test_sign_inversion_flips_every_bit_also_of_zeros():
     """Negating the gradient instead would leave the bits of 0.0, 1 for both signs of zero."""
-    honest, lied = (SIGN.decode(send(c), 10) for c in (
-        HonestClient(3, gradient, Encoder(SIGN)), liar("sign-inversion", SIGN),
+    honest, inverted = (SIGN.decode(send(c), 10) for c in (
+        HonestClient(3, gradient, Encoder(SIGN)), attacker("sign-inversion", SIGN),
     ))  # fmt: skip
-    assert np.array_equal(lied, -honest)
-    assert SIGN.fault(send(liar("sign-inversion", SIGN)), 10) is None
+    assert np.array_equal(inverted, -honest)
+    assert SIGN.fault(send(attacker("sign-inversion", SIGN)), 10) is None
 
 
 def test_sign_inversion_of_floats_negates_them():
-    assert np.array_equal(send(liar("sign-inversion", FLOAT32)), -gradient(PARAMETERS, 3, 2))
+    assert np.array_equal(send(attacker("sign-inversion", FLOAT32)), -gradient(PARAMETERS, 3, 2))
 
 
 def test_a_gradient_attack_strikes_before_compression_a_message_attack_after():
@@ -74,7 +74,7 @@ def test_a_gradient_attack_strikes_before_compression_a_message_attack_after():
         return function
 
     for stage in ("gradient", "message"):
-        send(liar(spy(stage), SIGN, factor=-1.0))
+        send(attacker(spy(stage), SIGN, factor=-1.0))
     own = gradient(PARAMETERS, 3, 2)
     assert np.array_equal(seen["gradient"].own, own[None])
     assert np.array_equal(seen["message"].own, SIGN.decode(SIGN.encode(own), 10)[None])
@@ -82,9 +82,9 @@ def test_a_gradient_attack_strikes_before_compression_a_message_attack_after():
 
 
 def test_gaussian_noise_is_compressed_like_a_gradient():
-    noise = send(liar("gaussian", FLOAT32, std=2.0))
-    assert send(liar("gaussian", SIGN, std=2.0)).tobytes() == SIGN.encode(noise).tobytes()
-    assert np.array_equal(noise, 2.0 * send(liar("gaussian", FLOAT32, std=1.0)))
+    noise = send(attacker("gaussian", FLOAT32, std=2.0))
+    assert send(attacker("gaussian", SIGN, std=2.0)).tobytes() == SIGN.encode(noise).tobytes()
+    assert np.array_equal(noise, 2.0 * send(attacker("gaussian", FLOAT32, std=1.0)))
 
 
 @pytest.mark.parametrize("name", ["gaussian", "stochastic-sign-flip"])
@@ -92,7 +92,7 @@ def test_what_is_sent_depends_on_seed_worker_and_round_alone(name):
     def bits(seed, worker, server_round):
         # One gradient for all: the difference must come from the attack's own draws.
         ones = lambda *_: np.ones(64, np.float32)  # noqa: E731
-        client = lying(worker, ones, Encoder(SIGN), ATTACKS[name], seed=seed)
+        client = byzantine(worker, ones, Encoder(SIGN), ATTACKS[name], seed=seed)
         return send(client, server_round).tobytes()
 
     assert bits(0, 1, 2) == bits(0, 1, 2)
@@ -101,22 +101,67 @@ def test_what_is_sent_depends_on_seed_worker_and_round_alone(name):
 
 
 def test_rounds_in_any_order_and_twice():
-    forwards, backwards = liar("gaussian", FLOAT32), liar("gaussian", FLOAT32)
+    forwards, backwards = attacker("gaussian", FLOAT32), attacker("gaussian", FLOAT32)
     rows = {server_round: send(forwards, server_round).tobytes() for server_round in (1, 2, 3)}
     for server_round in (3, 1, 2, 2):
         assert send(backwards, server_round).tobytes() == rows[server_round]
 
 
 def test_an_impossible_option_fails_when_it_is_used():
-    with pytest.raises(ValueError, match="between 0 and 1"):
-        send(liar("stochastic-sign-flip", SIGN, flip_probability=2.0))
+    with pytest.raises(ValueError, match=r"probability: expected a number in \[0, 1\]; got 2.0"):
+        send(attacker("stochastic-sign-flip", SIGN, probability=2.0))
+
+
+NAN = np.array([1.0, np.nan, 3.0], np.float32)
+
+
+@pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
+@pytest.mark.parametrize(
+    "name, sends",
+    [
+        ("none", False), ("sign-flip", False), ("noise", False), ("sign-inversion", False),
+        ("gaussian", True), ("directional", True), ("colluding-majority", True),
+    ],
+)  # fmt: skip
+def test_a_byzantine_worker_whose_gradient_is_not_finite_sends_what_its_attack_makes(
+    name, sends, codec
+):
+    """If it is a number: NaN made of NaN is no more sent than by an honest worker."""
+    if name == "colluding-majority" and codec.name == "top-k":
+        codec = SIGN
+    row = byzantine(3, lambda *_: NAN, Encoder(codec), ATTACKS[name]).message(NAN, 2)
+    assert (row is not None) == sends
+    assert row is None or codec.fault(row, 3) is None
+
+
+def test_infinity_has_a_sign():
+    infinite = attack(knowledge="own", stage="gradient")(lambda view: view.own * np.inf)
+    row = byzantine(3, lambda *_: np.float32([1, -2]), Encoder(SIGN), infinite).message(NAN[:2], 2)
+    assert SIGN.decode(row, 2).tolist() == [1, -1]
+
+
+def test_a_row_that_is_not_finite_is_seen_as_nan_by_the_omniscient():
+    seen = []
+    for stage in ("gradient", "message"):
+
+        @attack(knowledge="omniscient", stage=stage)
+        def look(view):
+            seen.append(view.honest)
+            return view.own
+
+        def broken(parameters, worker, server_round):
+            return NAN if worker == 1 else np.ones(3, np.float32)
+
+        byzantine(0, broken, Encoder(SIGN), look, n_total=3).message(NAN, 1)
+    for honest in seen:
+        assert np.isnan(honest[0]).all() and honest[1].tolist() == [1, 1, 1]
 
 
 def test_the_parameters_are_left_alone():
     before = PARAMETERS.tobytes()
-    for name, each in ATTACKS.items():
-        if each.knowledge == "own":
-            send(liar(name, FLOAT32))
+    for name in ATTACKS:
+        if build(name).knowledge == "own":
+            send(attacker(name, FLOAT32))
     assert PARAMETERS.tobytes() == before
 
 

@@ -1,3 +1,7 @@
+"""Each encoder by its definition, and what a worker remembers."""
+
+import doctest
+import inspect
 from statistics import NormalDist
 
 import numpy as np
@@ -5,8 +9,7 @@ import pytest
 
 from signfed.attacks import ATTACKS
 from signfed.clients import ENCODERS, HonestClient
-from signfed.clients.encoders import add_noise, stochastic_sign
-from tests.clients.liars import lying
+from tests.clients.byzantine import byzantine
 
 DRAWS = 20_000
 GRADIENT = np.array([0.5, -0.25, 0.0, -0.0, 2.0, -3.0, 1e-3, -1e-3, 0.125, -1.0], np.float32)
@@ -14,6 +17,11 @@ GRADIENT = np.array([0.5, -0.25, 0.0, -0.0, 2.0, -3.0, 1e-3, -1e-3, 0.125, -1.0]
 
 def random(seed=0):
     return np.random.default_rng(seed)
+
+
+def prepared(name, vector, **options):
+    """What the codec gets."""
+    return ENCODERS[name](**options).prepare(vector, random())
 
 
 def client(encoder, *gradients, worker=0, seed=0, **keywords):
@@ -50,7 +58,7 @@ def test_encoders_leave_their_input_and_return_a_valid_row(name):
     + [("noisy-sign", {"std": value}) for value in (-1e-3, np.nan, np.inf)]
     + [("top-k", {"fraction": value}) for value in (0.0, -0.1, 1.5, np.nan)],
 )
-def test_options_that_cannot_be(name, options):
+def test_impossible_options_are_refused(name, options):
     (key,) = options
     with pytest.raises(ValueError, match=f"{key}: expected a .*number"):
         ENCODERS[name](**options)
@@ -61,7 +69,7 @@ def test_options_that_cannot_be(name, options):
 def test_stochastic_signs_average_to_the_clipped_gradient(scale, ratio):
     """E[output] = clip(g) / b, within 5 binomial standard errors; certain from |g| = b on."""
     vector = np.full(DRAWS, ratio * scale, np.float32)
-    signs = stochastic_sign(vector, random(), scale=scale)
+    signs = prepared("sto-sign", vector, scale=scale)
     assert signs.dtype == np.float32 and set(signs) <= {1.0, -1.0}
     mean = np.clip(ratio, -1, 1)
     sigma = ((1 - mean**2) / DRAWS) ** 0.5
@@ -70,20 +78,20 @@ def test_stochastic_signs_average_to_the_clipped_gradient(scale, ratio):
 
 
 def test_coordinates_are_drawn_one_by_one():
-    signs = stochastic_sign(np.zeros(DRAWS, np.float32), random(), scale=1.0)
+    signs = prepared("sto-sign", np.zeros(DRAWS, np.float32), scale=1.0)
     pairs = np.mean(signs[1:] * signs[:-1])
     assert abs(pairs) < 5 / DRAWS**0.5
 
 
 def test_a_tiny_scale_recovers_the_sign():
     vector = random().standard_normal(1000).astype(np.float32)
-    assert np.array_equal(stochastic_sign(vector, random(), scale=1e-30), np.sign(vector))
+    assert np.array_equal(prepared("sto-sign", vector, scale=1e-30), np.sign(vector))
 
 
 @pytest.mark.parametrize("scale", [1e-30, 0.012, 100.0])
 def test_a_zero_is_a_fair_coin_whatever_the_scale(scale):
     for zero in (0.0, -0.0):
-        signs = stochastic_sign(np.full(DRAWS, zero, np.float32), random(), scale=scale)
+        signs = prepared("sto-sign", np.full(DRAWS, zero, np.float32), scale=scale)
         assert abs(signs.mean()) < 5 / DRAWS**0.5
 
 
@@ -91,7 +99,7 @@ def test_a_zero_is_a_fair_coin_whatever_the_scale(scale):
 @pytest.mark.parametrize("value", [1.0, -0.25])
 def test_noise_turns_signs_round_as_often_as_it_should(std, value):
     """Phi(-|g| / std), within 5 binomial standard errors."""
-    noisy = add_noise(np.full(DRAWS, value, np.float32), random(), std=std)
+    noisy = prepared("noisy-sign", np.full(DRAWS, value, np.float32), std=std)
     assert noisy.dtype == np.float32
     rate = NormalDist().cdf(-abs(value) / std)
     sigma = (rate * (1 - rate) / DRAWS) ** 0.5
@@ -115,7 +123,7 @@ def test_an_exact_zero_is_plus_one_or_a_fair_coin():
 
 
 def test_without_noise_it_is_the_sign():
-    assert add_noise(GRADIENT, random(), std=0.0).tolist() == GRADIENT.tolist()
+    assert prepared("noisy-sign", GRADIENT, std=0.0).tolist() == GRADIENT.tolist()
     quiet, _ = ENCODERS["noisy-sign"](std=0.0).encode(GRADIENT, None, random)
     plain, _ = ENCODERS["sign"]().encode(GRADIENT, None, random)
     assert quiet.tobytes() == plain.tobytes()
@@ -244,26 +252,26 @@ def test_a_worker_goes_on_from_the_memory_of_another_object():
         memory = part.memory
 
 
-def test_a_liar_keeps_an_honest_memory_and_lies_about_what_it_would_send():
+def test_a_byzantine_worker_keeps_an_honest_memory_and_inverts_what_it_would_send():
     """Sign inversion strikes on the decoded row, so nothing leaks through the error memory."""
     gradients = [(4.0, 3.0, 1.0, 0.0), (0.0, 0.0, 1.5, -2.0)]
     encoder, inversion = ENCODERS["top-k"](fraction=0.25), ATTACKS["sign-inversion"]
     honest = client(encoder, *gradients, momentum=0.5)
-    liar = lying(0, honest.gradient, encoder, inversion, momentum=0.5)
+    inverted = byzantine(0, honest.gradient, encoder, inversion, momentum=0.5)
     for server_round in (1, 2):
-        assert send(liar, 4, server_round).tolist() == (-send(honest, 4, server_round)).tolist()
+        assert send(inverted, 4, server_round).tolist() == (-send(honest, 4, server_round)).tolist()
     for name in ("momentum", "error"):
-        assert liar.memory[name].tobytes() == honest.memory[name].tobytes()
+        assert inverted.memory[name].tobytes() == honest.memory[name].tobytes()
 
 
 @pytest.mark.parametrize(
     "name, options", [("sto-sign", {"scale": 4.0}), ("noisy-sign", {"std": 4.0})]
 )
-def test_what_a_liar_sends_is_not_drawn_a_second_time(name, options):
+def test_what_a_byzantine_worker_sends_is_not_drawn_a_second_time(name, options):
     honest = client(ENCODERS[name](**options), np.ones(200))
     inversion = ATTACKS["sign-inversion"]
-    liar = lying(0, honest.gradient, honest.encoder, inversion)
-    assert send(liar, 200).tolist() == (-send(honest, 200)).tolist()
+    inverted = byzantine(0, honest.gradient, honest.encoder, inversion)
+    assert send(inverted, 200).tolist() == (-send(honest, 200)).tolist()
 
 
 @pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])
@@ -275,17 +283,34 @@ def test_a_gradient_that_is_not_finite_costs_its_round_and_nothing_else(broken):
     assert encoder.codec.fault(row, 4) == "non-finite"
     assert kept is memory and memory.tolist() == [1, 2, 0, 0]
 
-    client = HonestClient(0, lambda *_: good, ENCODERS["float32"](), momentum=0.5)
-    client.update(good, 1)
-    before = client.memory["momentum"]
-    client.gradient = lambda *_: bad
-    assert not np.isfinite(client.update(good, 2)).all()
-    assert client.memory["momentum"] is before
+    kept = client(encoder, good, bad, momentum=0.5)
+    send(kept, 4, 1)
+    before = dict(kept.memory)
+    assert kept.message(np.zeros(4, np.float32), 2) is None
+    assert kept.memory.keys() == before.keys() == {"momentum", "error"}
+    assert all(kept.memory[name] is before[name] for name in before)
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])
+def test_nothing_is_sent_for_a_gradient_that_is_not_finite(name, broken):
+    """On a sign channel NaN would be a vote for -1."""
+    honest = client(ENCODERS[name](), [1.0, broken, 3.0])
+    assert honest.fit([np.zeros(3, np.float32)], {"round": 1}) == ([], 1, {})
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_every_encoder_has_an_example_that_is_true(name):
+    function = inspect.unwrap(ENCODERS[name])
+    globs = dict(function.__globals__)
+    (example,) = doctest.DocTestFinder().find(function, name, globs=globs)
+    done = doctest.DocTestRunner().run(example)
+    assert done.attempted and not done.failed
 
 
 @pytest.mark.parametrize("scale, p_plus", [(1e-50, 1.0), (1e38, 0.5), (1e300, 0.5)])
 def test_extreme_scales_are_a_sign_or_a_coin(scale, p_plus):
-    sent = stochastic_sign(np.ones(10_000, np.float32), np.random.default_rng(0), scale=scale)
+    sent = prepared("sto-sign", np.ones(10_000, np.float32), scale=scale)
     assert (sent > 0).mean() == pytest.approx(p_plus, abs=0.02)
 
 

@@ -1,4 +1,4 @@
-"""Rows for the tests of the float rules: honest ones around a direction, and liars."""
+"""Rows for the tests of the float rules: honest ones around a direction, and Byzantine ones."""
 
 import numpy as np
 

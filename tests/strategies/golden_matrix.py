@@ -146,17 +146,17 @@ GOLDEN_MATRIX = [
     # Seed 0 orders the rows 7 0 4 | 1 2 6 | 3 5.
     (
         "bucketing mean",
-        {"bucket_size": 3},
+        {"size": 3},
         (X[[7, 0, 4]].sum(0) / 3 + X[[1, 2, 6]].sum(0) / 3 + X[[3, 5]].sum(0) / 2) / 3,
         {},
     ),
     # 7 0 | 4 1 | 2 6 | 3 5: (9, -8, 7.5, 4), (0.5, -3, 3, 3), (1.5, -3, 2.5, 1), (7, 3, 2, 5)
-    ("bucketing median", {"bucket_size": 2}, (4.25, -3.0, 2.75, 3.5), {}),
+    ("bucketing median", {"size": 2}, (4.25, -3.0, 2.75, 3.5), {}),
     # The same buckets: squared distances 118.5 115.25 156.25, 5.25 83.25, 82.5; f = 0, so the sums
     # of the two smallest are 233.75 88.5 87.75 165.75. Least is the bucket of rows 2 and 6.
     (
         "bucketing krum",
-        {"bucket_size": 2},
+        {"size": 2},
         (1.5, -3.0, 2.5, 1.0),
         {
             "scores": [233.75, 88.5, 87.75, 165.75],

@@ -4,7 +4,9 @@ import numpy as np
 import torch
 
 from signfed.strategies.core.updates import Updates
-from signfed.strategies.signguard import SignGuard, SignGuardDist, SignGuardSim
+from signfed.strategies.signguard import SignGuard
+from signfed.strategies.signguard_dist import SignGuardDist
+from signfed.strategies.signguard_sim import SignGuardSim
 from tests.strategies.slow.signguard import SlowSignGuard, cosine, distance
 
 RULES = {SignGuard: None, SignGuardSim: cosine, SignGuardDist: distance}
@@ -15,7 +17,7 @@ def slow_of(rule_class, **options):
 
 
 def call(rule, rows, t=1, ids=None):
-    """(direction as NumPy, trusted ids) of one call on float rows [n, N]."""
+    """(direction as NumPy, accepted ids) of one call on float rows [n, N]."""
     matrix = torch.from_numpy(np.asarray(rows, np.float32))
     ids = None if ids is None else torch.tensor(ids)
     direction = rule.aggregate(Updates.from_matrix(matrix, ids, server_round=t)).numpy()

@@ -1,4 +1,4 @@
-"""What a minority of liars may do to an answer, whatever float32 values they send.
+"""What a Byzantine minority may do to an answer, whatever float32 values they send.
 
 S is the honest rows' spread, sqrt(sum_i ||x_i - m||^2) around their mean m: no coordinate of an
 honest row is farther than S from m's, and no honest row.
@@ -15,7 +15,7 @@ def _signs(random, shape):
     return random.choice([-1.0, 1.0], shape)
 
 
-# name -> (honest rows [h, d], number of liars b, generator) -> rows [b, d]
+# name -> (honest rows [h, d], number of Byzantine rows b, generator) -> rows [b, d]
 FAR = {
     "all 1e30": lambda x, b, r: np.full((b, x.shape[1]), 1e30),
     "all -1e30": lambda x, b, r: np.full((b, x.shape[1]), -1e30),
@@ -42,31 +42,32 @@ MIXED = {
 }
 
 
-def hostile_rounds(lies, n_liars, seed, n_rounds=2):
-    """(rounds of N workers, for each the honest rows [h, d]); the same n_liars lie in all rounds.
+def hostile_rounds(attack, n_byzantine, seed, n_rounds=2):
+    """(rounds of N workers, for each the honest rows [h, d]).
 
-    The honest rows lie around a common direction of random signs, the same in all rounds.
+    The same n_byzantine workers attack in all rounds. The honest rows lie around a common direction
+    of random signs, the same in all rounds.
     """
     random = np.random.default_rng(seed)
-    liars = random.permutation(N)[:n_liars]
-    honest = np.setdiff1d(np.arange(N), liars)
+    byzantine = random.permutation(N)[:n_byzantine]
+    honest = np.setdiff1d(np.arange(N), byzantine)
     truth = _signs(random, 13) * random.uniform(0.5, 1.5, 13)
     rounds, kept = [], []
     for _ in range(n_rounds):
         rows = np.empty((N, 13))
         rows[honest] = truth + 0.4 * random.standard_normal((len(honest), 13))
-        rows[liars] = lies(rows[honest], n_liars, random)
+        rows[byzantine] = attack(rows[honest], n_byzantine, random)
         rounds.append(dict(enumerate(rows.astype(np.float32))))
         kept.append(rows[honest])
     return rounds, kept
 
 
-def near_the_honest_rows(multiple, *, liars=2, lies=(FAR, NEAR, MIXED)):
-    """The law ||answer - m|| <= multiple S, against `liars` of N rows as in `lies`."""
+def near_the_honest_rows(multiple, *, n_byzantine=2, attacks=(FAR, NEAR, MIXED)):
+    """The law ||answer - m|| <= multiple S, against `n_byzantine` of N rows as in `attacks`."""
 
     def stays_near_the_honest_rows(make):
-        for number, lie in enumerate(lie for family in lies for lie in family.values()):
-            rounds, honest = hostile_rounds(lie, liars, seed=number)
+        for number, attack in enumerate(attack for family in attacks for attack in family.values()):
+            rounds, honest = hostile_rounds(attack, n_byzantine, seed=number)
             for (direction, _), x in zip(play(make(), rounds), honest, strict=True):
                 spread = np.sqrt(((x - x.mean(0)) ** 2).sum())
                 assert np.linalg.norm(direction - x.mean(0)) <= multiple * spread
@@ -77,8 +78,8 @@ def near_the_honest_rows(multiple, *, liars=2, lies=(FAR, NEAR, MIXED)):
 def keeps_what_all_honest_workers_agree_on(make):
     """Signs: where all honest workers say the same, their number decides."""
     families = (FAR, NEAR, MIXED)
-    for number, lie in enumerate(lie for family in families for lie in family.values()):
-        rounds, honest = hostile_rounds(lie, 5, seed=number)
+    for number, attack in enumerate(attack for family in families for attack in family.values()):
+        rounds, honest = hostile_rounds(attack, 5, seed=number)
         for (direction, _), x in zip(play(make(), rounds), honest, strict=True):
             agreed = np.abs(np.where(x >= 0, 1, -1).sum(0)) == len(x)
             assert agreed.sum() > 5
@@ -86,9 +87,11 @@ def keeps_what_all_honest_workers_agree_on(make):
 
 
 def is_never_longer_than_the_median_row(make):
-    """Also against lies that pass every filter."""
-    for number, lie in enumerate(lie for family in (FAR, NEAR, MIXED) for lie in family.values()):
-        rounds, _ = hostile_rounds(lie, 4, seed=number)
+    """Also against attacks that pass every filter."""
+    for number, attack in enumerate(
+        attack for family in (FAR, NEAR, MIXED) for attack in family.values()
+    ):
+        rounds, _ = hostile_rounds(attack, 4, seed=number)
         for (direction, _), rows in zip(play(make(), rounds), rounds, strict=True):
             norms = np.linalg.norm(np.stack(list(rows.values())).astype(np.float64), axis=1)
             length = np.linalg.norm(direction.astype(np.float64))

@@ -1,6 +1,7 @@
 """Laws that rules must obey: each is a function of `make`, which returns a fresh rule, and asserts.
 
-Which rule obeys which is in `rules`. What liars may do to the answer is in `hostile_rows`.
+Which rule obeys which is in `rules`. What Byzantine workers may do to the answer is in
+`hostile_rows`.
 """
 
 from io import BytesIO
@@ -11,7 +12,7 @@ import torch
 from signfed.strategies.core.codecs import CODECS
 from tests.strategies.runs import play, random_rounds, reordered, same_bits, updates_of
 
-N = 11  # workers, of which two may be liars for every rule
+N = 11  # workers, of which two may be Byzantine for every rule
 
 
 def answers_with_a_finite_vector(make):

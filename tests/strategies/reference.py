@@ -16,19 +16,19 @@ def llr(p):
 
 
 class SlowSignFD:
-    def __init__(self, initial_rounds, crossover):
+    def __init__(self, initial_rounds, estimator):
         self.initial_rounds = initial_rounds
-        self.crossover = crossover
+        self.estimator = estimator
         self.history = {}  # m -> [(i, [Y_mn != U_n for n])]: every round i in which m was there
 
     def p(self, m, n, t):
         """Probability that worker m errs in coordinate n, as used in round t."""
         past = self.history[m]
         c = len(past)
-        if self.crossover in ("pooled", "blocks") or t <= self.initial_rounds + 1:
+        if self.estimator in ("pooled", "blocks") or t <= self.initial_rounds + 1:
             # A vector of a few coordinates is a single block.
             return sum(sum(wrong) for _, wrong in past) / (len(past[0][1]) * c)  # eq. 14
-        if self.crossover == "alg1":
+        if self.estimator == "alg1":
             return sum(wrong[n] for _, wrong in past) / c  # Algorithm 1
         pooled = [wrong for i, wrong in past if i <= self.initial_rounds]
         later = [wrong for i, wrong in past if i > self.initial_rounds]

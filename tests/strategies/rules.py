@@ -45,7 +45,7 @@ SIGN_GUARD = (
     # A row within [0.1, 3] median norms can pass, so it is not the spread that bounds it, but the
     # median norm. A row farther out is gone: what is left are honest rows, some shortened to M, by
     # not more than the largest difference of two honest norms, 2 S.
-    near_the_honest_rows(3.0, lies=(FAR,)),
+    near_the_honest_rows(3.0, attacks=(FAR,)),
 )
 # All coordinates: with few, shares coincide, and of clusters of one size the lowest id decides.
 WHOLE = ({"fraction": 1.0},)
@@ -66,20 +66,20 @@ RULES = {
     "sign-mv": Rule(VOTE),
     "sign-fd": Rule(
         VOTE,
-        tuple({"initial_rounds": 2, "crossover": c} for c in ("blocks", "alg1", "eq17", "pooled")),
+        tuple({"initial_rounds": 2, "estimator": c} for c in ("blocks", "alg1", "eq17", "pooled")),
     ),
     # The server's half alone: what the code is worth is in test_election.
     "election": Rule(VOTE, ({}, {"code": "bernoulli"})),
     "reputation-mv": Rule(VOTE),
     # Between honest values in every coordinate.
-    "median": Rule((*COORDINATES, ANYONE, near_the_honest_rows(1.0, liars=5))),
+    "median": Rule((*COORDINATES, ANYONE, near_the_honest_rows(1.0, n_byzantine=5))),
     "trimmed-mean": Rule((*COORDINATES, ANYONE, near_the_honest_rows(1.0)), ({"n_byzantine": 2},)),
     # (1 - a) / sqrt(1 - 2a) times the farthest honest row, a = f / n (Minsker 2015, lemma 2.1).
     "geometric-median": Rule(
-        (*DISTANCES, ANYONE, near_the_honest_rows(6 / 11 / sqrt(1 / 11), liars=5)),
+        (*DISTANCES, ANYONE, near_the_honest_rows(6 / 11 / sqrt(1 / 11), n_byzantine=5)),
     ),
     # The best honest score is not above their mean, which is at most 2 S^2, and the score of a
-    # liar that beats it holds its distance to an honest row.
+    # Byzantine row that beats it holds its distance to an honest row.
     "krum": Rule((*DISTANCES, ANYONE, near_the_honest_rows(1 + sqrt(2))), ({"n_byzantine": 2},)),
     # Likewise, but the selected ones have only to beat the worst honest score, (n - f + 1) S^2.
     "multi-krum": Rule(
@@ -91,13 +91,13 @@ RULES = {
     "bulyan": Rule(
         (*COORDINATES, near_the_honest_rows(3.0)), ({"n_byzantine": 2}, {"n_byzantine": 1})
     ),
-    # It looks along one direction, so lies of several magnitudes hide each other (not MIXED); of
-    # lies that are less than outliers some stay.
+    # It looks along one direction, so attacks of several magnitudes hide each other (not MIXED); of
+    # attacks that are less than outliers some stay.
     "dnc": Rule(
-        (*DISTANCES, ANYONE, near_the_honest_rows(1.0, lies=(FAR, NEAR))), ({"n_byzantine": 2},)
+        (*DISTANCES, ANYONE, near_the_honest_rows(1.0, attacks=(FAR, NEAR))), ({"n_byzantine": 2},)
     ),
     # Its ball has a radius of its own, and the first is around 0: it neither scales nor moves with
-    # its input. f liars hold it f radius / (n - f) = 2.2 away from m at most, about S / 2.
+    # its input. f Byzantine workers hold it f radius / (n - f) = 2.2 away from m at most: S / 2.
     "centered-clipping": Rule(
         (*FLOAT, ANYONE, law.turns_with_its_input, near_the_honest_rows(1.0))
     ),
@@ -109,7 +109,7 @@ RULES = {
 
 # Behind a pre-aggregation. Buckets are drawn by the order of ids: no law of numbering.
 MIXED_RULES = {
-    # 2 of 6 buckets hold liars, the others are within the honest range.
+    # 2 of 6 buckets hold Byzantine rows, the others are within the honest range.
     "bucketing median": Rule((*COORDINATES, near_the_honest_rows(1.0))),
     "bucketing krum": Rule(DISTANCES, ({"n_byzantine": 1},)),
     "bucketing centered-clipping": Rule(FLOAT),
@@ -128,7 +128,7 @@ def factory(name: str, options: dict) -> Callable:
     *mixing, inner = name.split()
     told = {"n_byzantine": options.get("n_byzantine", 0), "seed": options.get("seed", 0)}
     own = {key: value for key, value in options.items() if key not in told}
-    size = {"bucket_size": own.pop("bucket_size")} if "bucket_size" in own else {}
+    size = {"size": own.pop("size")} if "size" in own else {}
 
     def make():
         rule = build(STRATEGIES[inner], **told, **own)

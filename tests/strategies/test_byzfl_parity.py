@@ -150,7 +150,7 @@ def test_the_same_buckets(name, size, monkeypatch):
     monkeypatch.setattr(np.random, "permutation", lambda vectors: vectors[order])
     matrix = rows(11, 2, seed=size)
     options, other = ALIKE[name](11, 2)
-    mixing = {"pre_aggregation": "bucketing", "bucket_size": size, "seed": 7}
+    mixing = {"pre_aggregation": "bucketing", "pre_aggregation_options": {"size": size}, "seed": 7}
     agree(aggregate(name, matrix, **mixing, **options), other(mixers.Bucketing(size)(matrix)))
 
 

@@ -62,10 +62,10 @@ def test_without_a_radius_it_is_the_mean_from_any_centre():
     st.tuples(finite, finite, finite),
     st.sampled_from([0.01, 1.0]),
 )
-def test_a_row_moves_the_centre_by_its_share_at_most(others, lie, radius):
+def test_a_row_moves_the_centre_by_its_share_at_most(others, hostile, radius):
     """By tau/n, whatever it and the others are, in comparison with a row at the centre."""
     centre = np.array([1.0, -2.0, 0.5], np.float32)
-    rows = np.array([*others, lie], np.float32)
+    rows = np.array([*others, hostile], np.float32)
     absent = np.array([*others, centre], np.float32)
     moved = step(rows, centre, radius).astype(float) - step(absent, centre, radius)
     assert np.linalg.norm(moved) <= radius / len(rows) * (1 + 1e-4) + 1e-6
@@ -85,7 +85,7 @@ def test_a_far_row_counts_as_a_direction():
 
 
 def test_many_rounds_end_near_the_honest_rows():
-    """Each is shorter than the way there; liars pull the other way with all they have."""
+    """Each is shorter than the way there; Byzantine rows pull the other way with all they have."""
     rule = CenteredClipping(radius=1.0, iterations=1)
     rows = rows_of(3, 10) + 30
     rows[7:] = -3e38

@@ -50,26 +50,26 @@ def test_the_answer_is_the_definitions(sizes, seed, coordinates, iterations, fac
 
 
 @pytest.mark.parametrize("honest", [rows_of, near_duplicates])
-def test_far_liars_are_gone(honest):
+def test_far_byzantine_rows_are_removed(honest):
     for scale in (1e2, 1e15, 3e38):
         for seed in range(2):
             rows = honest(seed, 11)
             rows[8:] = far_out(np.zeros_like(rows), 3, scale, seed)[8:]
-            rows[8:] = np.abs(rows[8:])  # liars of one direction: no two of them cancel
+            rows[8:] = np.abs(rows[8:])  # of one direction: no two of them cancel
             assert accepted(DnC(n_byzantine=3), rows) == list(range(8))
     rows = tiny_copies(near_duplicates(1, 11), 3)
     assert accepted(DnC(n_byzantine=3), rows) == list(range(8))
 
 
 def test_only_the_drawn_coordinates_are_looked_at():
-    """A liar that is honest there is not found; the other one is."""
+    """A Byzantine row that is honest there is not found; the other one is."""
     rows = rows_of(1, 9, n_coordinates=40)
     for t in range(1, 6):
         drawn = generator(5, "dnc", t, 0).choice(40, 10, replace=False, shuffle=False)
-        lied = rows.copy()
-        lied[3, np.delete(np.arange(40), drawn)] = 1e3
-        lied[6, drawn[0]] = 1e3
-        found = accepted(DnC(n_byzantine=1, seed=5, coordinates=10), lied, server_round=t)
+        hostile = rows.copy()
+        hostile[3, np.delete(np.arange(40), drawn)] = 1e3
+        hostile[6, drawn[0]] = 1e3
+        found = accepted(DnC(n_byzantine=1, seed=5, coordinates=10), hostile, server_round=t)
         assert found == [0, 1, 2, 3, 4, 5, 7, 8]
 
 
@@ -78,8 +78,8 @@ def test_each_iteration_throws_out_its_own():
     rows = 0.01 * rows_of(2, 9, n_coordinates=6)
     looked_at = [int(generator(0, "dnc", 3, i).choice(6, 1, shuffle=False)[0]) for i in range(3)]
     assert len(set(looked_at)) == 3
-    for liar, coordinate in zip((2, 4, 7), looked_at, strict=True):
-        rows[liar, coordinate] = 100.0
+    for byzantine, coordinate in zip((2, 4, 7), looked_at, strict=True):
+        rows[byzantine, coordinate] = 100.0
     rule = DnC(n_byzantine=1, coordinates=1, iterations=3)
     assert accepted(rule, rows, list(range(10, 19)), server_round=3) == [10, 11, 13, 15, 16, 18]
     answer = rule.aggregate(Updates.from_matrix(torch.from_numpy(rows), server_round=3)).numpy()
@@ -107,5 +107,5 @@ def test_equal_scores_keep_the_lowest_ids():
 
 @pytest.mark.parametrize("option", ["coordinates", "iterations"])
 def test_options_out_of_range(option):
-    with pytest.raises(ValueError, match=f"{option}: expected at least 1, got 0"):
+    with pytest.raises(ValueError, match=f"{option}: expected a whole number of at least 1; got 0"):
         DnC(**{option: 0})

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from signfed.clients import CodedGradients
-from signfed.strategies.bounds import det_redundancy
+from signfed.strategies.bounds.election import det_redundancy
 from signfed.strategies.election import bernoulli_matrix, deterministic_matrix
 from signfed.strategies.registry import STRATEGIES, aggregate
 from tests.strategies.runs import updates_of
@@ -35,12 +35,12 @@ def decode(rule, rows):
     return rule.aggregate(updates_of(rule, rows, 1)).numpy()
 
 
-def answers(n, b, liars, lie, missing=()):
-    """The server's vote on all messages when these workers lie and those send nothing."""
+def answers(n, b, byzantine, attack, missing=()):
+    """The server's vote on all messages when these workers attack and those send nothing."""
     signs = messages(n)
     rows = dict(enumerate(local_votes(deterministic_matrix(n, b), signs)))
-    for worker in liars:
-        rows[worker] = lie(rows[worker], np.sign(signs.sum(0)))
+    for worker in byzantine:
+        rows[worker] = attack(rows[worker], np.sign(signs.sum(0)))
     return decode(election(n, b), {w: row for w, row in rows.items() if w not in missing})
 
 
@@ -49,7 +49,7 @@ def flip(vote, truth):
 
 
 def against_the_truth(vote, truth):
-    """The worst that a liar can do to a majority: it never helps by mistake, as a flip may."""
+    """The worst that one worker can do to a majority: it never helps by mistake, as a flip may."""
     return -truth
 
 
@@ -57,38 +57,38 @@ def truth(n):
     return np.sign(messages(n).sum(0))
 
 
-@pytest.mark.parametrize("lie", [flip, against_the_truth])
+@pytest.mark.parametrize("attack", [flip, against_the_truth])
 @pytest.mark.parametrize("n, b", CODES)
-def test_no_b_liars_change_any_message(n, b, lie):
-    for liars in combinations(range(n), b):
-        assert np.array_equal(answers(n, b, liars, lie), truth(n)), liars
+def test_no_b_byzantine_workers_change_any_message(n, b, attack):
+    for byzantine in combinations(range(n), b):
+        assert np.array_equal(answers(n, b, byzantine, attack), truth(n)), byzantine
 
 
-@pytest.mark.parametrize("lie", [flip, against_the_truth])
+@pytest.mark.parametrize("attack", [flip, against_the_truth])
 @pytest.mark.parametrize("n, b", CODES)
-def test_some_b_plus_1_liars_change_some_message(n, b, lie):
+def test_some_b_plus_1_byzantine_workers_change_some_message(n, b, attack):
     broken = [
-        liars
-        for liars in combinations(range(n), b + 1)
-        if not np.array_equal(answers(n, b, liars, lie), truth(n))
+        byzantine
+        for byzantine in combinations(range(n), b + 1)
+        if not np.array_equal(answers(n, b, byzantine, attack), truth(n))
     ]
     assert broken
 
 
 @pytest.mark.parametrize("n, b", [(5, 1), (5, 2), (7, 2), (7, 3)])
-def test_a_missing_worker_does_no_more_harm_than_a_liar(n, b):
+def test_a_missing_worker_does_no_more_harm_than_a_byzantine_one(n, b):
     for gone in range(b + 1):
         for silent in combinations(range(n), b):
-            liars, missing = silent[gone:], silent[:gone]
-            answered = answers(n, b, liars, against_the_truth, missing)
-            assert np.array_equal(answered, truth(n)), (liars, missing)
+            byzantine, missing = silent[gone:], silent[:gone]
+            answered = answers(n, b, byzantine, against_the_truth, missing)
+            assert np.array_equal(answered, truth(n)), (byzantine, missing)
 
 
-def test_a_code_for_fewer_liars_than_there_are_fails_and_one_for_more_holds():
+def test_a_code_for_fewer_than_there_are_fails_and_one_for_more_holds():
     exact = {
         assumed: all(
-            np.array_equal(answers(7, assumed, liars, flip), truth(7))
-            for liars in combinations(range(7), 2)
+            np.array_equal(answers(7, assumed, byzantine, flip), truth(7))
+            for byzantine in combinations(range(7), 2)
         )
         for assumed in range(4)
     }
@@ -161,7 +161,7 @@ def test_an_even_number_of_workers_is_refused(n):
 
 
 @pytest.mark.parametrize("n, b", [(5, 3), (5, -1), (1, 1), (9, 5)])
-def test_a_code_for_too_many_liars_is_refused(n, b):
+def test_a_code_for_too_many_byzantine_workers_is_refused(n, b):
     for refused in (
         lambda: deterministic_matrix(n, b),
         lambda: STRATEGIES["election"](n_byzantine=b).check(n, 10),
@@ -250,12 +250,12 @@ def test_the_bernoulli_code_reports_what_it_drew_and_promises_nothing():
     "options, text",
     [
         ({"code": "hamming"}, "code: expected one of deterministic, bernoulli; got 'hamming'"),
-        ({"noise": -0.1}, "noise: expected a finite number of at least 0, got -0.1"),
-        ({"noise": np.nan}, "noise: expected a finite number"),
-        ({"noise": np.inf}, "noise: expected a finite number"),
+        ({"noise": -0.1}, "noise: expected a number of at least 0; got -0.1"),
+        ({"noise": np.nan}, "noise: expected a number of at least 0"),
+        ({"noise": np.inf}, "noise: expected a number of at least 0"),
     ],
 )
-def test_options_that_cannot_be(options, text):
+def test_options_out_of_range(options, text):
     with pytest.raises(ValueError, match=text):
         STRATEGIES["election"](**options)
 
@@ -293,11 +293,11 @@ def test_a_sparse_code_still_beats_the_plain_vote_under_attack():
     for seed in range(300):
         truth = draws.choice([-1.0, 1.0], 100).astype(np.float32)
         signs = noisy_partitions(truth, 100, draws)
-        liars = draws.choice(15, 6, replace=False)
+        byzantine = draws.choice(15, 6, replace=False)
         rule = election(15, 6, code="bernoulli", redundancy=3.0, seed=seed, resample=False)
         for name, matrix in (("plain", np.eye(15, dtype=np.int8)), ("coded", rule.matrix(15))):
             votes = local_votes(matrix, signs)
-            votes[liars] *= -1
+            votes[byzantine] *= -1
             errors[name].append((decode(rule, dict(enumerate(votes))) != truth).mean())
     assert np.mean(errors["plain"]) == pytest.approx(0.364, abs=0.012)  # 4 standard errors
     assert np.mean(errors["coded"]) < 0.364 - 0.05

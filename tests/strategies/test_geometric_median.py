@@ -7,7 +7,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from signfed.strategies.core.updates import Updates
-from signfed.strategies.geometric_median import GeometricMedian, leave
+from signfed.strategies.geometric_median import GeometricMedian
+from signfed.strategies.ops.weiszfeld import leave
 from signfed.strategies.registry import aggregate
 from tests.strategies.float_rows import far_out, near_duplicates, rows_of
 from tests.strategies.slow import float_rules as slow
@@ -91,7 +92,7 @@ def test_the_answer_is_the_rows_by_their_weights():
 
 @pytest.mark.parametrize("scale", [1e4, 1e6, 1e15, 1e30])
 @pytest.mark.parametrize("honest", [rows_of, near_duplicates])
-def test_far_liars_are_directions_only(honest, scale):
+def test_far_byzantine_rows_are_directions_only(honest, scale):
     """However far out they are, within the default iterations; honest rows stay apart."""
     for seed in range(3):
         rows = honest(seed, 11)

@@ -15,8 +15,8 @@ from tests.strategies.golden import (
 from tests.strategies.runs import play
 
 
-def sign_fd(crossover):
-    return {"initial_rounds": INITIAL_ROUNDS, "crossover": crossover}
+def sign_fd(estimator):
+    return {"initial_rounds": INITIAL_ROUNDS, "estimator": estimator}
 
 
 # (rule, options, answer in round 4); the weights follow from the counts in golden.
@@ -47,9 +47,9 @@ def test_answer_in_round_4(name, options, answer):
     assert tuple(direction.tolist()) == answer
 
 
-@pytest.mark.parametrize("crossover", ["alg1", "eq17", "pooled"])
-def test_sign_fd_on_the_way_there(crossover):
-    played = play(STRATEGIES["sign-fd"](**sign_fd(crossover)), ROUNDS[:3])
+@pytest.mark.parametrize("estimator", ["alg1", "eq17", "pooled"])
+def test_sign_fd_on_the_way_there(estimator):
+    played = play(STRATEGIES["sign-fd"](**sign_fd(estimator)), ROUNDS[:3])
     assert [d.tolist() for d, _ in played] == VOTES_UNTIL_ROUND_3
     assert played[-1][1]["crossover"] == pytest.approx(CROSSOVER_AFTER_ROUND_3)
 

@@ -25,7 +25,14 @@ def test_answer(name, options, answer, findings):
     np.testing.assert_allclose(direction, answer, rtol=0, atol=1e-5)
     assert findings == {key: by_row(value) for key, value in found.items()}
     *mixing, rule = name.split()
-    plain = aggregate(rule, X, pre_aggregation="".join(mixing) or "none", **options)
+    sizes = {key: value for key, value in options.items() if key == "size"}
+    plain = aggregate(
+        rule,
+        X,
+        pre_aggregation="".join(mixing) or "none",
+        pre_aggregation_options=sizes,
+        **{key: value for key, value in options.items() if key not in sizes},
+    )
     np.testing.assert_allclose(plain, answer, rtol=0, atol=1e-5)
 
 

@@ -62,12 +62,12 @@ def test_too_few_rows_left_are_answered_by_the_median(name, mixing, n, f):
 
 
 @pytest.mark.parametrize("name, mixing, n, f", JUST_ENOUGH)
-def test_too_many_liars_are_refused_before_a_value_is_looked_at(name, mixing, n, f):
+def test_too_many_byzantine_rows_are_refused_before_a_value_is_looked_at(name, mixing, n, f):
     rows = matrix(seed=2, n=n)
     rows[:] = np.nan
-    for too_few, liars in ((n - 1, f), (n, f + 1)):
-        with pytest.raises(ValueError, match=f"needs n >= .*f={liars}"):
-            aggregate(name, rows[:too_few], n_byzantine=liars, pre_aggregation=mixing)
+    for n_rows, n_byzantine in ((n - 1, f), (n, f + 1)):
+        with pytest.raises(ValueError, match=f"needs n >= .*f={n_byzantine}"):
+            aggregate(name, rows[:n_rows], n_byzantine=n_byzantine, pre_aggregation=mixing)
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
@@ -96,7 +96,7 @@ def test_the_mean_of_large_rows_is_no_larger(mixing):
     np.testing.assert_allclose(aggregate("median", rows, pre_aggregation=mixing), rows[0])
 
 
-def lying(turn):
+def hostile_reply(turn):
     """Bits: all inverted. Floats: in turns as large as can be, and not finite."""
     rows = turn.rows
     if rows.dtype == np.uint8:
@@ -107,11 +107,11 @@ def lying(turn):
 
 @pytest.mark.parametrize("name, mixing", RULES)
 def test_whole_rounds(tmp_path, name, mixing):
-    """The model gets better all the same; 2 of 11 nodes lie to the server, not to themselves."""
+    """The model gets better all the same; 2 of 11 nodes send other rows than they compute."""
     codec = ENCODERS[STRATEGIES[name].encoder]().codec
-    lie = hostile(signfed(codec, 1000), lambda n: lying)
+    attack = hostile(signfed(codec, 1000), lambda n: hostile_reply)
     done = federate(
-        tmp_path / "run", nodes=11, num_workers=11, tamper={2: lie, 8: lie}, strategy=name,
+        tmp_path / "run", nodes=11, num_workers=11, tamper={2: attack, 8: attack}, strategy=name,
         pre_aggregation=mixing, task="quadratic", attack="none", num_byzantine=0,
         assumed_byzantine=F.get(name, 2), lr=0.1, num_rounds=6, evaluate_every=1,
     )  # fmt: skip

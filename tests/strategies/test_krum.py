@@ -1,4 +1,4 @@
-"""Krum, Multi-Krum and Bulyan: who is chosen, whatever the liars' and the rows' magnitudes."""
+"""Krum, Multi-Krum and Bulyan: who is chosen, at any magnitude of Byzantine and honest rows."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from signfed.strategies.bulyan import Bulyan, mean_around_median
 from signfed.strategies.core.updates import Updates
-from signfed.strategies.krum import Krum, MultiKrum
+from signfed.strategies.krum import Krum
+from signfed.strategies.multi_krum import MultiKrum
 from signfed.strategies.registry import aggregate
 from tests.strategies.float_rows import far_out, near_duplicates, rows_of, tiny_copies
 from tests.strategies.runs import same_bits
@@ -58,7 +59,7 @@ def test_scores_are_sums_of_squared_distances_by_worker():
         assert rule.diagnostics()["scores"] == pytest.approx(scores)
 
 
-LIARS = {
+HOSTILE = {
     "1e3": lambda rows, f: far_out(rows, f, 1e3),
     "1e15": lambda rows, f: far_out(rows, f, 1e15),
     "1e30": lambda rows, f: far_out(rows, f, 1e30),
@@ -71,12 +72,12 @@ LIARS = {
 }
 
 
-@pytest.mark.parametrize("liars", LIARS.values(), ids=LIARS)
+@pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
 @pytest.mark.parametrize("honest", [rows_of, near_duplicates])
-def test_liars_do_not_blur_the_honest_rows(honest, liars):
+def test_byzantine_rows_do_not_blur_the_honest_ones(honest, hostile):
     """Rows, not ids: which of two copies is chosen is a matter of the last bit of a distance."""
     for seed in range(2):
-        rows = liars(honest(seed, 11), 2)
+        rows = hostile(honest(seed, 11), 2)
         order = order_of(rows, 2)
         for rule, chosen in (
             (Krum(n_byzantine=2), order[:1]),
@@ -86,7 +87,7 @@ def test_liars_do_not_blur_the_honest_rows(honest, liars):
             assert same_bits(rows[accepted(rule, rows)], rows[chosen])
 
 
-def test_liars_farther_out_do_not_change_the_choice():
+def test_byzantine_rows_farther_out_do_not_change_the_choice():
     """Their distance does not count as long as no honest row has them among its neighbours."""
     for honest in (rows_of, near_duplicates):
         for seed in range(5):

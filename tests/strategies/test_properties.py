@@ -59,7 +59,7 @@ DRAW = {
     "signguard": {},
     "bucketing median": {},
     # Behind a pre-aggregation it is still the same round; buckets of one row only reorder.
-    "bucketing dnc": {"n_byzantine": 2, "coordinates": 2, "bucket_size": 1},
+    "bucketing dnc": {"n_byzantine": 2, "coordinates": 2, "size": 1},
     "nnm signguard": {"n_byzantine": 2},
 }
 
@@ -126,10 +126,10 @@ SABOTAGE = {
     properties.scales_with_its_input: flt(lambda self, u: u.dense().tanh().mean(0)),
     properties.moves_with_its_input: flt(lambda self, u: vote(u) * u.dense().abs().mean(0)),
     properties.turns_with_its_input: flt(lambda self, u: u.dense().median(0).values),
-    # Each family of lies by itself is more than a mean can bear.
-    near_the_honest_rows(9.0, lies=(FAR,)): flt(lambda self, u: u.dense().mean(0)),
-    near_the_honest_rows(1.0, lies=(NEAR,)): flt(lambda self, u: u.dense().mean(0)),
-    near_the_honest_rows(9.0, lies=(MIXED,)): flt(lambda self, u: u.dense().mean(0)),
+    # Each family of attacks by itself is more than a mean can bear.
+    near_the_honest_rows(9.0, attacks=(FAR,)): flt(lambda self, u: u.dense().mean(0)),
+    near_the_honest_rows(1.0, attacks=(NEAR,)): flt(lambda self, u: u.dense().mean(0)),
+    near_the_honest_rows(9.0, attacks=(MIXED,)): flt(lambda self, u: u.dense().mean(0)),
     is_never_longer_than_the_median_row: flt(lambda self, u: u.dense().mean(0)),
 }  # fmt: skip
 

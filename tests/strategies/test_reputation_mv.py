@@ -70,7 +70,7 @@ def test_an_inverted_worker_ends_with_weight_0_and_no_influence():
     assert same_bits(*answers)
 
 
-def test_a_liar_is_silenced_and_not_read_backwards():
+def test_an_outvoted_worker_is_silenced_and_not_read_inverted():
     """After round 1: a = 1, 1, 0. In round 2 the first two cancel out, so that it is +1: a weight
     of -1 for the third would answer -1 where it says +1."""
     first = votes(w0="++--", w1="++--", w2="--++")

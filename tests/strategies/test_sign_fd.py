@@ -8,10 +8,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signfed.strategies.core.reliability import Record, accepted, log_likelihood_ratio
-from signfed.strategies.core.updates import Updates, signs_of
-from signfed.strategies.ops.vote import dense_weighted_vote
-from signfed.strategies.sign_fd import CROSSOVERS, SignFD
+from signfed.strategies.core.crossover import BY_COORDINATE, ESTIMATORS, alg1
+from signfed.strategies.core.reliability import Record, accepted
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.ops.packed import PackedSigns
+from signfed.strategies.sign_fd import SignFD, log_likelihood_ratio
 from signfed.strategies.sign_mv import SignMV
 from tests.strategies.reference import SlowSignFD, llr
 from tests.strategies.runs import play, random_rounds, same_bits
@@ -23,27 +24,17 @@ def votes(*rows):
     return {w: np.array(row, np.float32) for w, row in enumerate(rows) if row is not None}
 
 
-def weighted_vote(updates, weights):
-    """The vote with a weight per row, or per row and coordinate: float32 +1/-1 [N]."""
-    n = updates.n_coordinates
-    return signs_of(dense_weighted_vote(updates.signs(), weights, n), n)
-
-
-def weights(*values):
-    return [torch.tensor(value, dtype=torch.float32) for value in values]
-
-
 @settings(deadline=None, max_examples=150, derandomize=True)
 @given(
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(1, 6),
     n_coordinates=st.integers(1, 10),
     initial_rounds=st.integers(1, 6),
-    crossover=st.sampled_from(CROSSOVERS),
+    estimator=st.sampled_from(list(ESTIMATORS)),
     absence=st.sampled_from([0.0, 0.3]),
 )
-def test_parity_with_the_paper(seed, n, n_coordinates, initial_rounds, crossover, absence):
-    fast, slow = SignFD(initial_rounds, crossover), SlowSignFD(initial_rounds, crossover)
+def test_parity_with_the_paper(seed, n, n_coordinates, initial_rounds, estimator, absence):
+    fast, slow = SignFD(estimator, initial_rounds), SlowSignFD(initial_rounds, estimator)
     for t, rows in enumerate(random_rounds(seed, n, n_coordinates, 9, absence), 1):
         ((decoded, found),) = play(fast, [rows], first=t)
         signs = {m: [1 if g >= 0 else -1 for g in row] for m, row in rows.items()}
@@ -54,16 +45,16 @@ def test_parity_with_the_paper(seed, n, n_coordinates, initial_rounds, crossover
         assert found["crossover"] == pytest.approx(slow.crossovers(), abs=1e-12)
 
 
-@pytest.mark.parametrize("crossover", ["alg1", "eq17"])
-def test_weights_are_pooled_until_one_round_after_the_initial_ones(crossover):
+@pytest.mark.parametrize("estimator", ["alg1", "eq17"])
+def test_weights_are_pooled_until_one_round_after_the_initial_ones(estimator):
     rounds = random_rounds(seed=3, n=5, n_coordinates=40, n_rounds=9)
 
-    def decoded(initial_rounds, crossover):
-        return [d.tolist() for d, _ in play(SignFD(initial_rounds, crossover), rounds)]
+    def decoded(initial_rounds, estimator):
+        return [d.tolist() for d, _ in play(SignFD(estimator, initial_rounds), rounds)]
 
     pooled = decoded(2, "pooled")
     for initial_rounds in (1, 2, 4):
-        found = decoded(initial_rounds, crossover)
+        found = decoded(initial_rounds, estimator)
         assert found[: initial_rounds + 1] == pooled[: initial_rounds + 1]
         assert found != pooled
 
@@ -80,7 +71,7 @@ def test_round_1_is_a_majority_vote():
 def test_equal_weights_are_a_majority_vote(weight):
     matrix = torch.tensor(np.random.default_rng(0).standard_normal((6, 50)), dtype=torch.float32)
     updates = Updates.from_matrix(matrix, signs=True)
-    decoded = weighted_vote(updates, weights(*[weight] * 6))
+    decoded = updates.signs().weighted_vote(torch.full((6,), weight)).dense()
     assert torch.equal(decoded, SignMV().aggregate(updates))
 
 
@@ -96,7 +87,8 @@ def test_true_weights_decode_the_most_likely_signs(seed):
 
     most_likely = max(product([1.0, -1.0], repeat=4), key=likelihood)
     updates = Updates.from_matrix(torch.tensor(matrix), signs=True)
-    decoded = weighted_vote(updates, weights(*np.log((1 - p) / p)))
+    true_llr = torch.tensor(np.log((1 - p) / p), dtype=torch.float32)
+    decoded = updates.signs().weighted_vote(true_llr).dense()
     assert tuple(decoded.tolist()) == most_likely
 
 
@@ -105,15 +97,15 @@ def test_an_inverted_worker_is_read_inverted():
     random = np.random.default_rng(1)
     p = torch.tensor(random.uniform(0.05, 0.45, 7))
     matrix = torch.tensor(random.standard_normal((7, 40)))
-    liars = torch.tensor([1.0, -1, 1, -1, -1, 1, -1])  # 4 of 7
+    turned = torch.tensor([1.0, -1, 1, -1, -1, 1, -1])  # 4 of 7
     true_llr = log_likelihood_ratio(p).float()
-    lying_llr = log_likelihood_ratio(torch.where(liars < 0, 1 - p, p)).float()
-    torch.testing.assert_close(lying_llr, true_llr * liars)
+    their_llr = log_likelihood_ratio(torch.where(turned < 0, 1 - p, p)).float()
+    torch.testing.assert_close(their_llr, true_llr * turned)
     honest = Updates.from_matrix(matrix, signs=True)
-    lied = Updates.from_matrix(matrix * liars[:, None], signs=True)
-    decoded = weighted_vote(honest, list(true_llr))
-    assert torch.equal(weighted_vote(lied, list(lying_llr)), decoded)
-    assert not torch.equal(SignMV().aggregate(lied), decoded)
+    inverted = Updates.from_matrix(matrix * turned[:, None], signs=True)
+    decoded = honest.signs().weighted_vote(true_llr).dense()
+    assert torch.equal(inverted.signs().weighted_vote(their_llr).dense(), decoded)
+    assert not torch.equal(SignMV().aggregate(inverted), decoded)
 
 
 def test_a_coin_flipper_counts_as_absent():
@@ -123,8 +115,11 @@ def test_a_coin_flipper_counts_as_absent():
     matrix = torch.from_numpy(np.stack(list(rows.values())))
     with_it = Updates.from_matrix(matrix, signs=True)
     without = Updates.from_matrix(matrix[1:], signs=True)
-    others = weights(0.2, 0.3, 0.5, 0.7, 1.1, 1.3)
-    assert torch.equal(weighted_vote(with_it, [coin, *others]), weighted_vote(without, others))
+    others = torch.tensor([0.2, 0.3, 0.5, 0.7, 1.1, 1.3])
+    assert torch.equal(
+        with_it.signs().weighted_vote(torch.cat([coin[None], others])).dense(),
+        without.signs().weighted_vote(others).dense(),
+    )
 
 
 def test_llr_is_odd_bounded_and_finite():
@@ -138,9 +133,9 @@ def test_llr_is_odd_bounded_and_finite():
     assert w[300] == pytest.approx(llr(0.3))
 
 
-@pytest.mark.parametrize("crossover", CROSSOVERS)
-def test_a_missing_workers_record_does_not_move(crossover):
-    rule = SignFD(2, crossover)
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_a_missing_workers_record_does_not_move(estimator):
+    rule = SignFD(estimator, 2)
     rounds = random_rounds(seed=4)
     play(rule, rounds[:4])
     before = deepcopy(rule.state_dict())
@@ -149,10 +144,9 @@ def test_a_missing_workers_record_does_not_move(crossover):
     _, (_, found) = play(rule, absent, first=5)
     after = rule.state_dict()
     assert list(after["records"][2]) == scalars
-    if crossover != "pooled":
-        kept = "blocks" if crossover == "blocks" else "counts"
-        assert torch.equal(after[f"{kept}.2"], before[f"{kept}.2"])
-        assert not torch.equal(after[f"{kept}.3"], before[f"{kept}.3"])
+    kept = "counts" if estimator in BY_COORDINATE else "blocks"
+    assert torch.equal(after[f"{kept}.2"], before[f"{kept}.2"])
+    assert not torch.equal(after[f"{kept}.3"], before[f"{kept}.3"])
     assert found["crossover"][2] == pytest.approx(int(scalars[2]) / (4 * 13))
 
 
@@ -160,20 +154,20 @@ def test_what_is_remembered_follows_the_workers_id():
     rounds = random_rounds(seed=5, absence=0.3)
     renumber = [6, 2, 0, 5, 1, 4, 3]
     renumbered = [{renumber[w]: row for w, row in rows.items()} for rows in rounds]
-    *_, (_, found) = play(SignFD(2), rounds)
-    *_, (_, found_again) = play(SignFD(2), renumbered)
+    *_, (_, found) = play(SignFD(initial_rounds=2), rounds)
+    *_, (_, found_again) = play(SignFD(initial_rounds=2), renumbered)
     assert found_again["crossover"] == {renumber[w]: p for w, p in found["crossover"].items()}
     assert found_again["accepted"] == sorted(renumber[w] for w in found["accepted"])
 
 
-@pytest.mark.parametrize("crossover", CROSSOVERS)
+@pytest.mark.parametrize("estimator", ESTIMATORS)
 @pytest.mark.parametrize("joins", [2, 3, 4])
-def test_a_worker_that_was_never_counted_has_no_say_yet_and_is_counted(crossover, joins):
+def test_a_worker_that_was_never_counted_has_no_say_yet_and_is_counted(estimator, joins):
     """Worker 0 agrees with the vote in 2 of 4 coordinates, and weighs 0; worker 1 decides alone.
 
     max_llr = 0.5: a newcomer with a weight of 1 would outvote it.
     """
-    rule = SignFD(1, crossover, max_llr=0.5)
+    rule = SignFD(estimator, 1, max_llr=0.5)
     known, newcomer = votes((1, -1, 1, -1))[0], votes((1, 1, -1, -1))[0]
     play(rule, [{1: known}] * (joins - 1))
     (first, found), (second, _) = play(rule, [{0: newcomer, 1: known}] * 2, first=joins)
@@ -190,15 +184,19 @@ def test_nobody_known_is_a_majority_vote_again():
 
 
 def test_counts_are_read_as_16_bits_without_sign():
-    counts = np.array([0, 32767, 32768, 40000, 60000], np.uint16)
-    record = Record(rounds=60000, counts=torch.from_numpy(counts.view(np.int16)))
-    looked_up = record.coordinate_table(0.0, 1e-5, 10.0)[torch.from_numpy(counts.astype(int))]
-    assert looked_up.dtype == torch.float32
-    assert looked_up.tolist() == pytest.approx([llr(k / 60000) for k in counts.tolist()])
+    """Of 60,000 rounds: outvoted in more than half of them is read inverted."""
+    counts = np.array([0, 20_000, 32_767, 32_768, 40_000, 60_000], np.uint16)
+    values = torch.arange(60_001, dtype=torch.float64)
+    weights = log_likelihood_ratio(alg1([Record(rounds=60_000)], values[None], [0, 6])).float()
+    assert weights[0, [20_000, 40_000]].tolist() == pytest.approx([llr(1 / 3), llr(2 / 3)])
+    moved = torch.from_numpy(counts.view(np.int16).copy())
+    decoded = PackedSigns.pack(torch.ones(1, 6)).vote_and_count([moved], weights)
+    assert decoded.dense().tolist() == [1, 1, -1, -1, -1, -1]
+    assert (moved.numpy().view(np.uint16) - counts).tolist() == [0, 0, 1, 1, 1, 1]
 
 
 def test_a_count_goes_on_past_32767():
-    rule = SignFD(1, "alg1")
+    rule = SignFD("alg1", 1)
     nearly_full, empty = torch.tensor([[32767], [0]], dtype=torch.int16)
     rule.records = {
         0: Record(rounds=40000, disagreements=32767, counts=nearly_full),
@@ -208,11 +206,11 @@ def test_a_count_goes_on_past_32767():
     assert rule.records[0].counts.numpy().view(np.uint16).tolist() == [32770]
 
 
-@pytest.mark.parametrize("crossover", CROSSOVERS)
-def test_more_rounds_than_a_count_holds_are_refused(crossover):
-    rule = SignFD(crossover=crossover)
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_more_rounds_than_a_count_holds_are_refused(estimator):
+    rule = SignFD(estimator=estimator)
     rule.check(15, 65_535)
-    if crossover in ("pooled", "blocks"):
+    if estimator not in BY_COORDINATE:
         return rule.check(15, 65_536)
     with pytest.raises(ValueError, match="at most 65535 rounds, got 65536"):
         rule.check(15, 65_536)
@@ -221,9 +219,9 @@ def test_more_rounds_than_a_count_holds_are_refused(crossover):
 @pytest.mark.parametrize(
     "options, text",
     [
-        ({"initial_rounds": 0}, "initial_rounds: expected at least 1"),
-        ({"crossover": "eq18"}, "one of blocks, pooled, alg1, eq17"),
-        ({"blocks": 0}, "blocks: expected at least 1"),
+        ({"initial_rounds": 0}, "initial_rounds: expected a whole number of at least 1"),
+        ({"estimator": "eq18"}, "one of blocks, pooled, alg1, eq17"),
+        ({"blocks": 0}, "blocks: expected a whole number of at least 1"),
         ({"forget": 0.0}, r"forget: expected a number in \(0, 1\]"),
         ({"forget": 1.1}, r"forget: expected a number in \(0, 1\]"),
         ({"eps": 0.0}, "eps: expected a number above 0"),
@@ -245,13 +243,13 @@ def channel(p, seed, n_rounds=60, n_coordinates=2000):
         yield truth, votes(*np.where(flips, -truth, truth))
 
 
-@pytest.mark.parametrize("crossover", CROSSOVERS)
-@pytest.mark.parametrize("liars", [[], [1, 3, 6, 8, 11, 13]], ids=["honest", "6 inverted"])
-def test_crossover_probabilities_are_learned(crossover, liars):
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("inverted", [[], [1, 3, 6, 8, 11, 13]], ids=["honest", "6 inverted"])
+def test_crossover_probabilities_are_learned(estimator, inverted):
     """From 60 rounds of 2,000 coordinates; what is left is mostly U's own errors."""
     p = np.linspace(0.1, 0.4, 15)
-    p[liars] = 1 - p[liars]
-    rule, wrong = SignFD(20, crossover), []
+    p[inverted] = 1 - p[inverted]
+    rule, wrong = SignFD(estimator, 20), []
     for t, (truth, rows) in enumerate(channel(p, seed=0), 1):
         ((decoded, found),) = play(rule, [rows], first=t)
         wrong.append(np.mean(decoded != truth))
@@ -266,7 +264,7 @@ def test_few_workers_look_better_than_they_are():
     That is when at most one of the other 4 is on its side, be it right (0.7) or wrong (0.3):
     0.7 (0.3^4 + 4 0.7 0.3^3) + 0.3 (0.7^4 + 4 0.3 0.7^3) = 0.0586 + 0.1955 = 0.2541
     """
-    rule = SignFD(crossover="pooled")
+    rule = SignFD(estimator="pooled")
     for t, (_, rows) in enumerate(channel(np.full(5, 0.3), seed=1, n_rounds=20), 1):
         ((_, found),) = play(rule, [rows], first=t)
     assert list(found["crossover"].values()) == pytest.approx([0.2541] * 5, abs=0.01)
@@ -280,7 +278,7 @@ HONEST = [0.21, 0.24, 0.19, 0.22, 0.2, 0.23, 0.18, 0.25, 0.2]
     [
         pytest.param([0.8, 0.78, 0.81, *HONEST], range(3, 12), id="inverted"),
         pytest.param([0.5, 0.51, *HONEST], range(2, 11), id="coin flippers"),
-        pytest.param(HONEST, range(9), id="nobody lies"),
+        pytest.param(HONEST, range(9), id="all honest"),
         pytest.param([0.1] * 5, range(5), id="all alike"),
         pytest.param([0.3], range(1), id="alone"),
         # median 0.13, distances 0.03 0.01 0.01 0.17, their median 0.02: 0.13 + 6 x 1.4826 x 0.02
@@ -294,7 +292,7 @@ HONEST = [0.21, 0.24, 0.19, 0.22, 0.2, 0.23, 0.18, 0.25, 0.2]
         pytest.param([0.1, 0.2, 0.3, 0.4, 0.51], range(4), id="more often than not"),
     ],
 )
-def test_trusted(crossover, expected):
+def test_accepted(crossover, expected):
     assert accepted(dict(enumerate(crossover))) == list(expected)
 
 

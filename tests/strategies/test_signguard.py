@@ -10,9 +10,12 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
+from signfed.strategies.core.options import OptionError
 from signfed.strategies.core.seeds import generator
 from signfed.strategies.registry import aggregate
-from signfed.strategies.signguard import SignGuard, SignGuardDist, SignGuardSim
+from signfed.strategies.signguard import SignGuard
+from signfed.strategies.signguard_dist import SignGuardDist
+from signfed.strategies.signguard_sim import SignGuardSim
 from tests.strategies.gradients import (
     RULES,
     call,
@@ -36,8 +39,8 @@ def assert_parity(rule_class, seed, n, n_coordinates, options):
     fast, slow = rule_class(seed % 7, **options), slow_of(rule_class, seed=seed % 7, **options)
     for t, (ids, rows) in enumerate(mixed_rounds(seed, n, n_coordinates, 2), 1):
         direction, accepted = call(fast, rows, t, ids)
-        expected, expected_trusted = called_slowly(slow, rows, t, ids)
-        if expected_trusted is not None and accepted != expected_trusted:  # None: M = 0
+        expected, expected_accepted = called_slowly(slow, rows, t, ids)
+        if expected_accepted is not None and accepted != expected_accepted:  # None: M = 0
             assert slow.on_a_knife_edge()
             break
         np.testing.assert_allclose(direction, expected, rtol=1e-5, atol=1e-6 * np.abs(rows).max())
@@ -50,20 +53,27 @@ OPTIONS = {
     "coordinates": ["random", "window"],
     "fraction": [0.1, 0.37, 1.0],
     "scaling": ["raw", "max"],
-    "similarity": ["paper", "authors"],
 }
+SIMILARITY = {"similarity": ["paper", "authors"]}
+
+
+def drawn_options(rule_class):
+    """A rule and one value for each of its options."""
+    declared = OPTIONS if rule_class is SignGuard else OPTIONS | SIMILARITY
+    options = st.fixed_dictionaries({k: st.sampled_from(v) for k, v in declared.items()})
+    return st.tuples(st.just(rule_class), options)
 
 
 # Not shrunk: a failing example is as good as the next one, and each takes its time.
 @settings(deadline=None, max_examples=25, derandomize=True, phases=[Phase.generate])
 @given(
-    rule_class=st.sampled_from(list(RULES)),
+    rule=st.sampled_from(list(RULES)).flatmap(drawn_options),
     seed=st.integers(0, 2**32 - 1),
     n=st.one_of(st.integers(3, 12), st.sampled_from([20, 60])),
     n_coordinates=st.integers(150, 260),
-    options=st.fixed_dictionaries({k: st.sampled_from(v) for k, v in OPTIONS.items()}),
 )
-def test_parity_with_algorithm_2(rule_class, seed, n, n_coordinates, options):
+def test_parity_with_algorithm_2(rule, seed, n, n_coordinates):
+    rule_class, options = rule
     assert_parity(rule_class, seed, n, n_coordinates, options)
 
 
@@ -72,6 +82,17 @@ def test_parity_with_algorithm_2(rule_class, seed, n, n_coordinates, options):
 def test_parity_option_by_option(rule_class, option, value):
     for seed in range(3, 6):
         assert_parity(rule_class, seed, 10, 178, {option: value})
+
+
+@pytest.mark.parametrize("rule_class", [SignGuardSim, SignGuardDist])
+def test_parity_with_the_authors_similarity(rule_class):
+    for seed in range(3, 6):
+        assert_parity(rule_class, seed, 10, 178, {"similarity": "authors"})
+
+
+def test_only_the_variants_have_a_similarity():
+    with pytest.raises(OptionError, match="signguard has no option 'similarity'"):
+        aggregate("signguard", np.ones((5, 3)), similarity="paper")
 
 
 @pytest.mark.parametrize("rule_class", [SignGuardSim, SignGuardDist])
@@ -109,8 +130,8 @@ def test_honest_rows_alone_keep_at_least_two_in_five(rule_class, n):
         assert len(accepted) >= 0.4 * n
 
 
-def shares_trusted(rule, n_rounds, bias, noise, n=30, n_byzantine=6):
-    """Shares of the malicious and of the honest rows that are trusted, over several rounds."""
+def shares_accepted(rule, n_rounds, bias, noise, n=30, n_byzantine=6):
+    """Shares of the malicious and of the honest rows that are accepted, over several rounds."""
     malicious = honest = 0
     for t in range(1, n_rounds + 1):
         _, accepted = call(rule, federation(t, n, 3000, n_byzantine, bias, noise), t)
@@ -121,15 +142,15 @@ def shares_trusted(rule, n_rounds, bias, noise, n=30, n_byzantine=6):
 
 @every_rule
 def test_skewed_signs_betray_a_sign_flip(rule_class):
-    malicious, honest = shares_trusted(rule_class(), n_rounds=4, bias=0.8, noise=1.0)
+    malicious, honest = shares_accepted(rule_class(), n_rounds=4, bias=0.8, noise=1.0)
     assert malicious == 0 and honest > 0.8
 
 
 def test_balanced_signs_hide_a_sign_flip_from_the_statistics_but_not_from_a_similarity():
-    malicious, honest = shares_trusted(SignGuard(), n_rounds=16, bias=0.0, noise=3.0)
+    malicious, honest = shares_accepted(SignGuard(), n_rounds=16, bias=0.0, noise=3.0)
     assert abs(malicious - honest) < 0.15 and malicious > 0.5  # it cannot tell them apart
     for variant in (SignGuardSim(), SignGuardDist()):
-        malicious, honest = shares_trusted(variant, n_rounds=1, bias=0.0, noise=1.0)
+        malicious, honest = shares_accepted(variant, n_rounds=1, bias=0.0, noise=1.0)
         assert malicious == 0 and honest > 0.8
 
 
@@ -169,16 +190,16 @@ def test_equal_gradients_are_returned(rule_class, n):
 
 @every_rule
 @pytest.mark.parametrize("n", [9, 60])  # above 50 the authors' code looks at 50 rows
-def test_permuted_rows_are_trusted_as_before(rule_class, n):
+def test_permuted_rows_are_accepted_as_before(rule_class, n):
     random = np.random.default_rng(3)
     for seed in range(3):
         rows, order = federation(seed, n, 800, n // 5), random.permutation(n)
         before, after = rule_class(seed), rule_class(seed)
         for t in (1, 2):
             direction, accepted = call(before, rows, t)
-            permuted, trusted_then = call(after, rows[order], t)
+            permuted, accepted_then = call(after, rows[order], t)
             np.testing.assert_allclose(direction, permuted, rtol=1e-4, atol=1e-6)
-            assert accepted == sorted(int(order[i]) for i in trusted_then)
+            assert accepted == sorted(int(order[i]) for i in accepted_then)
             assert 0 < len(accepted) < n
 
 

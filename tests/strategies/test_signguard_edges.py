@@ -9,7 +9,9 @@ import torch
 
 from signfed.strategies.ops import clustering
 from signfed.strategies.registry import aggregate
-from signfed.strategies.signguard import SignGuard, SignGuardSim
+from signfed.strategies.signguard import SignGuard
+from signfed.strategies.signguard_dist import SignGuardDist
+from signfed.strategies.signguard_sim import SignGuardSim
 from tests.strategies.gradients import RULES, call, federation
 
 every_rule = pytest.mark.parametrize("rule_class", RULES)
@@ -70,7 +72,7 @@ def test_a_gradients_equal_up_to_rounding_are_returned(rule_class, noise, n):
 
 
 @every_rule
-def test_a_constant_features_trust_everyone(rule_class):
+def test_a_constant_features_accept_everyone(rule_class):
     """Rows of equal shares on either side, with nothing to compare with but a zero vector."""
     rows = rows_of(*[(13, 2)] * 6)
     rule = rule_class(fraction=1.0)
@@ -218,7 +220,6 @@ def test_max_scaling_stretches_rare_zeros():
         ({"components": "filter;clip"}, "components: expected"),
         ({"coordinates": "first"}, "coordinates: expected"),
         ({"scaling": "unit"}, "scaling: expected"),
-        ({"similarity": "cosine"}, "similarity: expected"),
         ({"fraction": 0.0}, "fraction: expected"),
         ({"fraction": -0.1}, "fraction: expected"),
         ({"fraction": 1.1}, "fraction: expected"),
@@ -228,6 +229,12 @@ def test_max_scaling_stretches_rare_zeros():
 def test_impossible_options_are_refused(rule_class, options, text):
     with pytest.raises(ValueError, match=f"^{text}"):
         rule_class(**options)
+
+
+@pytest.mark.parametrize("rule_class", [SignGuardSim, SignGuardDist])
+def test_an_unknown_similarity_is_refused(rule_class):
+    with pytest.raises(ValueError, match=r"^similarity: expected one of paper, authors"):
+        rule_class(similarity="cosine")
 
 
 def test_a_row_that_is_not_finite_is_dropped():

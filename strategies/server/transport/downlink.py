@@ -18,7 +18,8 @@ import torch
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message
 from torch import Tensor
 
-from signfed.strategies.core.updates import is_signs, pack_signs
+from signfed.strategies.core.updates import is_signs
+from signfed.strategies.ops.packed import PackedSigns
 from signfed.strategies.server.training import Training
 from signfed.strategies.server.transport import wire
 
@@ -60,7 +61,7 @@ class Downlink:
         if direction is None or not is_signs(direction):
             self._steps.clear()
             return
-        packed = pack_signs(direction).cpu()
+        packed = PackedSigns.pack(direction).bits.cpu()
         self._steps.append(packed)
         while len(self._steps) * len(packed) >= self._model_bytes():
             self._steps.popleft()

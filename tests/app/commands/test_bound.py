@@ -1,6 +1,5 @@
 """`signfed bound`: what it prints, and what it says about a wrong call."""
 
-import inspect
 import io
 from math import isfinite
 
@@ -8,9 +7,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from signfed.app.commands.bound import MAX_NUMBERS, READERS, bound, parse
+from signfed.app.commands.bound import MAX_NUMBERS, bound, parse
 from signfed.app.config.keys import ConfigError
-from signfed.strategies.bounds import BOUNDS, det_redundancy, fd_bound
+from signfed.strategies.bounds import BOUNDS
+from signfed.strategies.bounds.election import det_redundancy
+from signfed.strategies.bounds.federated_defense import fd_bound
 
 
 def printed(name, *arguments):
@@ -42,10 +43,10 @@ def test_the_value_is_the_functions():
     assert " = 0.8, 0.7\n" in printed("ssfa", "p=0.2,0.3", "r=1")
 
 
-@pytest.mark.parametrize("name, form", [(n, f) for n, b in BOUNDS.items() for f, _ in b.invalid])
+@pytest.mark.parametrize("name, form", [(n, f) for n, b in BOUNDS.items() for f in b.invalid])
 def test_a_form_that_is_no_bound_says_so(name, form):
     example = BOUNDS[name].example.split()
-    warning = f"not a bound: {dict(BOUNDS[name].invalid)[form]}"
+    warning = f"not a bound: {BOUNDS[name].invalid[form]}"
     assert warning in printed(name, *example, f"form={form}").splitlines()
     assert "not a bound" not in printed(name, *example)
 
@@ -59,12 +60,6 @@ def test_arguments_become_what_the_function_declares():
     values = parse("q_local", ["n_i=3", "S=2"])
     assert values == {"n_i": 3, "S": 2} and [type(v) for v in values.values()] == [int, float]
     assert parse("ssfa", ["p=0.3", "r=1"]) == {"p": 0.3, "r": 1}
-
-
-def test_every_declared_type_can_be_read():
-    for entry in BOUNDS.values():
-        for key, parameter in inspect.signature(entry.function, eval_str=True).parameters.items():
-            assert key == "form" or parameter.annotation in READERS
 
 
 WRONG = [
@@ -104,7 +99,7 @@ def test_the_largest_list_is_taken():
 
 
 def test_intervals_are_not_read_as_markup():
-    assert "dmin in [0, 1); dmax >= 0" in printed("fd_bound", "p=0.2")
+    assert "; dmin in [0, 1): " in printed("fd_bound", "p=0.2")
 
 
 def test_it_prints_to_the_screen_by_default(capsys):

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from signfed.app.runs.folder import SCORES
-from signfed.app.runs.scoring import Scorer, trust, wrong_signs
+from signfed.app.runs.scoring import Scorer, error_rates, wrong_signs
+from signfed.attacks import Findings
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.registry import STRATEGIES
 from tests.federation import federate, locally
@@ -32,14 +33,15 @@ LIARS, HONEST = {0, 1}, {2, 3, 4, 5}
         ({"weights": {0: 1.0, 1: 0.0}}, LIARS, HONEST, (0.5, 1)),
     ],
 )
-def test_trust_by_hand(record, liars, honest, expected):
+def test_error_rates_by_hand(record, liars, honest, expected):
     named = zip(("byzantine_accepted", "honest_rejected"), expected, strict=True)
-    assert trust(record, liars, honest) == {name: v for name, v in named if v is not None}
+    found = error_rates(Findings.from_record(record), liars, honest)
+    assert found == {name: v for name, v in named if v is not None}
 
 
 @pytest.mark.parametrize("record", [{}, {"weights": {}}, {"scores": {0: 1.0}, "fallback": "few"}])
 def test_a_rule_that_says_nothing_has_no_score_for_it(record):
-    assert trust(record, LIARS, HONEST) == {}
+    assert error_rates(Findings.from_record(record), LIARS, HONEST) == {}
 
 
 def by_hand(honest, direction, *, signs):

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from signfed.strategies.bounds import (
+from signfed.strategies.bounds.byzantine_fault_tolerance import (
     alpha_max,
-    majority_vote_error,
     p_wrong_max,
     sign_noise_max,
     vote_failure_bound,
     vote_failure_cantelli,
     vote_rate_bound,
 )
+from signfed.strategies.bounds.exact import majority_vote_error
 from tests.strategies.bounds.cases import NOISES, ROUNDING, many, noises
 
 
@@ -57,7 +57,7 @@ def test_form_a_does_not_follow_from_lemma_3_6():
 
 @many
 @given(st.integers(51, 100), st.integers(1, 60), st.integers(0, 59))
-def test_alpha_max_in_numbers_of_liars(percent, n, b):
+def test_alpha_max_in_numbers_of_workers(percent, n, b):
     assume(b < n)
     p = Fraction(percent, 100)
     assert (Fraction(b, n) < 1 - 1 / (2 * p)) == (b < (2 * p - 1) * (n - b))
@@ -103,7 +103,7 @@ def test_vote_failure_by_hand():
     assert vote_failure_bound(3, 0.0, 0.51, 0.01) == 1
 
 
-def test_without_liars_4b_is_bernsteins():
+def test_without_byzantine_workers_4b_is_bernsteins():
     assert vote_failure_bound(49, 0.0, 0.7, 0.5, form="4B") == pytest.approx(1 / (0.5 * 7))
     assert vote_rate_bound(16, 49, 0.0, 0.7, 3, 4, 9, 0, form="4B") == pytest.approx(
         2 / 4 * (3 / 7 + 6)

@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from signfed.strategies.bounds import (
+from signfed.strategies.bounds.election import (
     alpha_ok,
     det_redundancy,
     election_rate_bound,
-    majority_vote_error,
     p_star,
     q_local,
     q_star,
 )
+from signfed.strategies.bounds.exact import majority_vote_error
 from tests.strategies.bounds.cases import NOISES, ROUNDING, many, mean_gradient_norm, noises
 
 
@@ -142,14 +142,14 @@ def test_det_redundancy_counts_the_ones_of_the_code(n):
 
 
 @pytest.mark.parametrize("n, b", [(n, b) for n in (3, 5, 7, 9) for b in range((n - 1) // 2 + 1)])
-def test_the_code_that_is_counted_tolerates_exactly_b_liars(n, b):
+def test_the_code_that_is_counted_tolerates_exactly_b_byzantine_nodes(n, b):
     G = deterministic_code(n, b)
     messages = np.array(list(product((-1, 1), repeat=n)))
     right = (np.sign(messages @ G.T) == np.sign(messages.sum(axis=1))[:, None]).sum(axis=1)
-    assert right.min() - b > n / 2  # liars among those who are right: the worst choice
+    assert right.min() - b > n / 2  # Byzantine nodes among those who are right: the worst choice
     assert right.min() - (b + 1) < n / 2
 
 
-def test_the_code_for_five_nodes_and_one_liar():
+def test_the_code_for_five_nodes_of_which_one_is_byzantine():
     expected = [[1, 0, 0, 0, 0], [0, 1, 1, 1, 0], *[[1] * 5] * 3]
     assert deterministic_code(5, 1).tolist() == expected

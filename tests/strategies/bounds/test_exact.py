@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from signfed.strategies.bounds import majority_vote_error, weighted_vote_error
+from signfed.strategies.bounds.exact import majority_vote_error, weighted_vote_error
 from tests.strategies.bounds.cases import lists, many, unit
 
 

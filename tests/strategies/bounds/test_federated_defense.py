@@ -8,20 +8,17 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
-from signfed.strategies.bounds import (
+from signfed.strategies.bounds.exact import majority_vote_error, weighted_vote_error
+from signfed.strategies.bounds.federated_defense import (
     error_exponent,
     fd_bound,
     fd_bound_special,
     fd_bound_ssfa,
     kearns_saul,
-    majority_vote_error,
-    mv_bound,
-    mv_bound_ssfa,
-    mv_epsilon,
     rate_bound,
     ssfa,
-    weighted_vote_error,
 )
+from signfed.strategies.bounds.majority_vote import mv_bound, mv_bound_ssfa, mv_epsilon
 from tests.strategies.bounds.cases import (
     ROUNDING,
     after_flips,

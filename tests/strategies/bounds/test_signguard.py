@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signfed.strategies.bounds import (
+from signfed.strategies.bounds.signguard import (
     eta_max,
     honest_mean_bound,
     honest_spread,

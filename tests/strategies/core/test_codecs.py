@@ -1,10 +1,7 @@
 import numpy as np
 import pytest
-import torch
 
 from signfed.strategies.core.codecs import CODECS, Float32Codec, SignCodec
-from signfed.strategies.core.updates import pack_signs, signs_of
-from tests.strategies.places import PLACES, elsewhere
 
 SIGN, FLOAT32 = SignCodec(), Float32Codec()
 
@@ -72,25 +69,3 @@ def test_coding_leaves_its_input_and_accepts_read_only_rows(codec):
     decoded += 1.0  # a copy, not a view on the message
     assert vector.tobytes() == gradient(13).tobytes()
     assert row.tobytes() == codec.encode(vector).tobytes()
-
-
-@pytest.mark.parametrize("place", PLACES)
-def test_tensors_and_arrays_are_packed_alike(place):
-    for n_coordinates in range(1, 18):
-        vectors = np.stack([gradient(n_coordinates, seed) for seed in range(3)])
-        rows = np.stack([SIGN.encode(vector) for vector in vectors])
-        packed = pack_signs(place(torch.from_numpy(vectors)))
-        assert packed.cpu().numpy().tobytes() == rows.tobytes()
-        signs = signs_of(place(torch.from_numpy(rows)), n_coordinates)
-        assert signs.dtype == torch.float32 and signs.shape == (3, n_coordinates)
-        decoded = [SIGN.decode(row, n_coordinates) for row in rows]
-        assert np.array_equal(signs.cpu().numpy(), decoded)
-
-
-def test_another_device_means_another_branch(monkeypatch):
-    """Else the test above would try the CPU's branch twice."""
-    monkeypatch.setattr("signfed.strategies.core.updates.kernels", None)
-    with pytest.raises(AttributeError):
-        signs_of(torch.tensor([5], dtype=torch.uint8), 3)
-    signs = signs_of(elsewhere(torch.tensor([5], dtype=torch.uint8)), 3)
-    assert signs.tolist() == [1, -1, 1]

@@ -5,9 +5,10 @@ import re
 import numpy as np
 import pytest
 
+from signfed.strategies.bucketing import Bucketing
 from signfed.strategies.core.preconditions import at_least
 from signfed.strategies.krum import Krum
-from signfed.strategies.mixing import Bucketing, NearestNeighbourMixing
+from signfed.strategies.nnm import NearestNeighbourMixing
 from signfed.strategies.registry import STRATEGIES, aggregate, build
 from signfed.strategies.trimmed_mean import TrimmedMean
 from tests.strategies.float_rows import rows_of
@@ -18,22 +19,22 @@ NEEDS = {"trimmed-mean": (2, 1), "dnc": (2, 1), "krum": (2, 3), "multi-krum": (2
 MIXED = [  # rule, what stands before it, its options, least n for f = 0, 1, 2
     ("median", "nnm", {}, (1, 3, 5)),
     ("bulyan", "nnm", {}, (3, 7, 11)),
-    ("trimmed-mean", "bucketing", {"bucket_size": 2}, (1, 5, 9)),
-    ("krum", "bucketing", {"bucket_size": 3}, (7, 13, 19)),
-    ("median", "bucketing", {"bucket_size": 3}, (1, 1, 1)),
+    ("trimmed-mean", "bucketing", {"size": 2}, (1, 5, 9)),
+    ("krum", "bucketing", {"size": 3}, (7, 13, 19)),
+    ("median", "bucketing", {"size": 3}, (1, 1, 1)),
 ]
 
 
 @pytest.mark.parametrize("name", NEEDS)
 def test_the_edge_of_the_range(name):
-    per_liar, more = NEEDS[name]
+    per_byzantine, more = NEEDS[name]
     for f in range(5):
-        least = per_liar * f + more
+        least = per_byzantine * f + more
         rule = build(STRATEGIES[name], n_byzantine=f, seed=0)
         rule.check(least, 10)
         assert np.isfinite(aggregate(name, rows_of(f, least), n_byzantine=f)).all()
         for n in range(1, least):
-            told = rf"{name} needs n >= {per_liar}f\+{more}: got n={n} updates, f={f}"
+            told = rf"{name} needs n >= {per_byzantine}f\+{more}: got n={n} updates, f={f}"
             if n < max(2, f + 1):  # other reasons come first
                 told = f"{name} .*{n}"
             with pytest.raises(ValueError, match=told):
@@ -48,7 +49,7 @@ def test_the_edge_of_the_range_behind_a_mixing(name, mixing, options, least):
     for f, n in enumerate(least):
         inner = build(STRATEGIES[name], n_byzantine=f, seed=0)
         rule = build(kinds[mixing], inner, n_byzantine=f, seed=0, **options)
-        told = {"n_byzantine": f, "pre_aggregation": mixing} | options
+        told = {"n_byzantine": f, "pre_aggregation": mixing, "pre_aggregation_options": options}
         rule.check(n, 10)
         assert np.isfinite(aggregate(name, rows_of(f, n), **told)).all()
         if n > 1:
@@ -58,12 +59,12 @@ def test_the_edge_of_the_range_behind_a_mixing(name, mixing, options, least):
                 aggregate(name, rows_of(f, n - 1), **told)
 
 
-@pytest.mark.parametrize("per_liar, more", sorted(set(NEEDS.values())))
-def test_the_advice_is_exact(per_liar, more):
+@pytest.mark.parametrize("per_byzantine, more", sorted(set(NEEDS.values())))
+def test_the_advice_is_exact(per_byzantine, more):
     """Either of its two ways out serves, and neither could have asked for less."""
 
     def refused(n, f):
-        return at_least("rule", n, f, per_liar=per_liar, more=more)
+        return at_least("rule", n, f, per_byzantine=per_byzantine, more=more)
 
     for n in range(1, 30):
         for f in range(10):
@@ -85,7 +86,7 @@ def test_dnc_keeps_a_row():
     with pytest.raises(ValueError, match=r"removes floor\(c f\) = 7 of 7 updates"):
         aggregate("dnc", rows, n_byzantine=3, filter_factor=2.4)
     for factor in (-0.1, float("inf"), float("nan")):
-        with pytest.raises(ValueError, match="filter_factor: expected at least 0"):
+        with pytest.raises(ValueError, match="filter_factor: expected a number of at least 0"):
             aggregate("dnc", rows, filter_factor=factor)
 
 
@@ -105,6 +106,6 @@ def test_what_is_left_after_broken_rows_may_be_too_little():
 
 
 @pytest.mark.parametrize("kind", [TrimmedMean, Krum])
-def test_fewer_than_no_liars(kind):
+def test_a_negative_number_of_byzantine_workers(kind):
     with pytest.raises(ValueError, match="n_byzantine"):
         kind(n_byzantine=-1).check(9, 10)

@@ -30,7 +30,7 @@ def test_rows_are_sorted_by_worker(build, channel):
     expected = np.sign(SORTED) if channel == "sign" else SORTED
     assert updates.dense().dtype == torch.float32
     assert np.array_equal(updates.dense(), expected)
-    bits = np.unpackbits(updates.signs().numpy(), axis=1, count=3, bitorder="little")
+    bits = np.unpackbits(updates.signs().bits.numpy(), axis=1, count=3, bitorder="little")
     assert bits.tolist() == (SORTED >= 0).astype(int).tolist()
 
 

@@ -1,6 +1,6 @@
 """Random replies through everything that reads one: nothing escapes, and nothing is believed.
 
-20,000 replies in batches of 2,000; SIGNFED_FUZZ_CASES=1000000 asks for more. A batch is a seed.
+4,000 replies in batches of 1,000; SIGNFED_FUZZ_CASES=1000000 asks for more. A batch is a seed.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from signfed.strategies.server.transport.roster import ClaimRefused, Roster
 from tests.strategies.server.hostile.lies import LIES, VALUES, draft
 from tests.strategies.server.hostile.server import BOUND, ROUND, Server
 
-CASES = int(os.environ.get("SIGNFED_FUZZ_CASES", "20000"))
-BATCH, TOGETHER = 2000, 10  # replies of a batch, and of one example
+CASES = int(os.environ.get("SIGNFED_FUZZ_CASES", "4000"))
+BATCH, TOGETHER = 1000, 10  # replies of a batch, and of one example
 SIZES = (1, 8, 13, 1001)
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::SyntaxWarning")
 quickly = settings(

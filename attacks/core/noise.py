@@ -1,0 +1,23 @@
+"""Gaussian noise, drawn by each Byzantine worker from its own generator."""
+
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from signfed.attacks.core.view import View
+from signfed.strategies.core.options import Range
+
+Std = Annotated[
+    float,
+    Field(gt=0, allow_inf_nan=False, description="standard deviation"),
+    Range(1e-3, 1e3, log=True),
+]
+
+
+def normal_rows(view: View, std: float) -> np.ndarray:
+    """Draw N(0, std^2 I) for each Byzantine worker: float32 [b, N]."""
+    rows = np.empty_like(view.own, dtype=np.float32)
+    for row, generator in zip(rows, view.generators, strict=True):
+        generator.standard_normal(dtype=np.float32, out=row)
+    return np.float32(std) * rows

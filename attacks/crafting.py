@@ -1,0 +1,132 @@
+"""One call of an attack on arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from signfed.attacks.core.findings import Findings
+from signfed.attacks.core.rows import described, finite, mean, numbers
+from signfed.attacks.core.view import knows
+from signfed.attacks.registry import build
+
+
+def craft(
+    name: str,
+    own: ArrayLike,
+    honest: ArrayLike | None = None,
+    *,
+    n_total: int,
+    seed: int,
+    server_round: int = 1,
+    truth: ArrayLike | None = None,
+    findings: Findings | None = None,
+    ids: Sequence[int] | None = None,
+    honest_ids: Sequence[int] | None = None,
+    n_classes: int | None = None,
+    **options: object,
+) -> np.ndarray:
+    """Compute what b Byzantine workers send in one round.
+
+    Parameters
+    ----------
+    name : str
+        Name of the attack, or `module:function` for your own.
+    own : array_like, float [b, N]
+        What each of them would have sent honestly. For an attack on the data: labels, integers
+        [b, n]. It is not changed.
+    honest : array_like, float [h, N], optional
+        The honest workers' rows. The attack gets them, as all that follows, only if it declared
+        that it needs them.
+    n_total : int
+        Number of workers, Byzantine workers included.
+    seed : int
+        Row i draws from a generator of (seed, i).
+    server_round : int
+        Number of the round, 1, 2, ...
+    truth : array_like, float [N], optional
+        The gradient over the whole training set; by default the mean of the honest rows.
+    findings : Findings, optional
+        What the server's rule found out in the last round; by default nothing.
+    ids, honest_ids : sequence of int, optional
+        Worker ids of the rows; by default 0..b-1, and the h that follow.
+    n_classes : int, optional
+        Number of classes of the labels.
+    **options
+        Options of the attack and of the attacks that it is made of, as for `build`.
+
+    Returns
+    -------
+    ndarray, float32 [b, N]
+        What they send; for an attack on the data, labels.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, a value outside its range, arrays of a wrong shape, missing honest
+        rows, or an attack that returns anything but [b, N].
+    TypeError
+        For an option that does not exist.
+
+    Examples
+    --------
+    >>> craft("lie", [[0.0, 0.0]], [[1.0, 2.0], [3.0, 2.0]], n_total=3, seed=0, z=0.0)
+    array([[2., 2.]], dtype=float32)
+    """
+    attack = build(name, **options)
+    rows = _matrix("own", own, whole=attack.stage == "data")
+    ids = tuple(range(len(rows)) if ids is None else ids)
+    attack, active = attack.at(server_round, seed, ids)
+    if attack.stage == "data" and n_classes is None:
+        raise ValueError(f"attack {name!r} changes labels: pass n_classes, the number of classes")
+    peers = np.empty((0, rows.shape[1]), np.float32)
+    if knows(attack.knowledge, "omniscient"):
+        if honest is None:
+            raise ValueError(f"attack {name!r} needs the honest rows: pass honest=[h, N]")
+        peers = _matrix("honest", honest, width=rows.shape[1])
+    if honest_ids is None:
+        honest_ids = range(max(ids, default=-1) + 1, max(ids, default=-1) + 1 + len(peers))
+    workers = (*honest_ids, *ids)
+    if len(set(workers)) != len(peers) + len(rows):
+        raise ValueError(
+            f"ids, honest_ids: expected {len(rows)} and {len(peers)} different worker ids, one for "
+            f"each row; got {ids} and {tuple(honest_ids)}"
+        )
+    by_worker = dict(zip(workers, (*peers, *rows), strict=True))
+
+    def true_gradient() -> np.ndarray:
+        return np.asarray(mean(finite(peers)) if truth is None else truth, dtype=np.float32)
+
+    crafted = rows.copy()
+    if active:
+        view = attack.view(
+            active,
+            by_worker.__getitem__,
+            lambda worker: np.random.default_rng([seed, ids.index(worker)]),
+            asked=workers,
+            n_total=n_total,
+            server_round=server_round,
+            truth=true_gradient,
+            findings=findings or Findings(),
+            n_classes=n_classes,
+        )
+        crafted[[ids.index(worker) for worker in active]] = attack(view)
+    return crafted
+
+
+def _matrix(
+    name: str, values: ArrayLike, *, width: int | None = None, whole: bool = False
+) -> np.ndarray:
+    """Return rows as a matrix, float32 or integers. Raises ValueError for anything else."""
+    rows = numbers(values, whole=whole)
+    if rows is not None and width is not None and not rows.size:
+        return np.empty((0, width), np.float32)  # no honest worker: []
+    if rows is None or rows.ndim != 2 or width not in (None, rows.shape[1]):
+        each = "" if width is None else f", {width} each as in own"
+        raise ValueError(
+            f"{name}: expected an array or a list of rows of {'whole' if whole else 'real'} numbers"
+            f"{each}; got {described(values)}"
+        )
+    return rows if whole else rows.astype(np.float32, copy=False)

@@ -1,0 +1,63 @@
+"""Packed signs as plain tensor operations, for any device: the bits of the NumPy loops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def pack(ones: Tensor) -> Tensor:
+    """Pack bool [..., N] to uint8 [..., ceil(N/8)]."""
+    n_coordinates = ones.shape[-1]
+    padded = torch.nn.functional.pad(ones, (0, -n_coordinates % 8))
+    return _bytes(padded.unflatten(-1, (padded.shape[-1] // 8, 8)))
+
+
+def signs(packed: Tensor, n_coordinates: int) -> Tensor:
+    """Unpack uint8 [..., ceil(N/8)] to +1 and -1, float32 [..., N]."""
+    shifts = torch.arange(8, dtype=torch.uint8, device=packed.device)
+    ones = (packed.unsqueeze(-1) >> shifts & 1).flatten(-2)[..., :n_coordinates]
+    return ones.to(torch.float32) * 2.0 - 1.0
+
+
+def at_least(packed: Tensor, votes: int) -> Tensor:
+    """Return where at least so many rows say +1: uint8 [n, W] -> uint8 [W]."""
+    return _bytes(_ones_by_place(packed) >= votes)
+
+
+def exactly(packed: Tensor, votes: int) -> Tensor:
+    """Return where exactly so many rows say +1: uint8 [n, W] -> uint8 [W]."""
+    return _bytes(_ones_by_place(packed) == votes)
+
+
+def disagreements(packed: Tensor, other: Tensor, edges: Sequence[int]) -> Tensor:
+    """Count differing bits: uint8 [n, W] and [W] -> int64 [n, blocks]."""
+    cuts = torch.tensor(edges, dtype=torch.int64, device=packed.device)
+    differ = torch.nn.functional.pad(packed ^ other, (0, 1))  # a byte more, for the last edge
+    ones = _popcount(differ)
+    before = ones.cumsum(1, dtype=torch.int32) - ones  # in the bytes to the left of each
+    at, masks = cuts // 8, (1 << cuts % 8) - 1
+    cut = _popcount(differ[:, at] & masks.to(torch.uint8))  # to the left of the edge in its byte
+    return (before[:, at] + cut).to(torch.int64).diff(dim=1)
+
+
+def _ones_by_place(packed: Tensor) -> Tensor:
+    """Count the rows that say +1: int32 [W, 8], for each of the eight bits of a byte."""
+    # Bit by bit: all bits of all rows at once would take eight times the memory of the rows.
+    votes = [(packed >> bit & 1).sum(dim=0, dtype=torch.int32) for bit in range(8)]
+    return torch.stack(votes, dim=-1)
+
+
+def _bytes(ones: Tensor) -> Tensor:
+    """Make one byte of eight bits, the lowest first: bool [..., 8] -> uint8 [...]."""
+    shifts = torch.arange(8, dtype=torch.uint8, device=ones.device)
+    return (ones.to(torch.uint8) << shifts).sum(dim=-1, dtype=torch.uint8)
+
+
+def _popcount(values: Tensor) -> Tensor:
+    """Count the ones in each byte: uint8 -> uint8."""
+    pairs = values - (values >> 1 & 0x55)
+    fours = (pairs & 0x33) + (pairs >> 2 & 0x33)
+    return fours + (fours >> 4) & 0x0F

@@ -1,0 +1,168 @@
+"""Packed signs: rows of +1 and -1 at one bit each, and every vote on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from signfed.strategies.ops import _counted, _majority, _popcount, _tensors, _weighted, bits
+
+
+@dataclass(frozen=True, eq=False)
+class PackedSigns:
+    """Signs Y_m of n rows, or of one vector, at one bit per coordinate.
+
+    A row costs ceil(N/8) bytes in the layout of `SignCodec`: little-endian bits, 1 = +1, zero
+    padding. A vote is one vector. On a CPU the operations are NumPy loops on the packed bytes, on
+    any other device tensor operations that give the same bits.
+
+    Parameters
+    ----------
+    bits : Tensor of uint8, shape [n, ceil(N/8)] or [ceil(N/8)]
+    n_coordinates : int
+        N.
+
+    Examples
+    --------
+    >>> signs = PackedSigns.pack(torch.tensor([[1.0, -2.0, 0.0], [3.0, 4.0, -5.0]]))
+    >>> signs.bits.tolist()
+    [[5], [3]]
+    >>> signs.vote().dense()
+    tensor([1., 1., 1.])
+    >>> signs.weighted_vote(torch.tensor([0.5, 2.0])).dense()
+    tensor([ 1.,  1., -1.])
+    >>> signs.disagreements(signs.vote())
+    tensor([1, 1])
+    """
+
+    bits: Tensor
+    n_coordinates: int
+
+    @classmethod
+    def pack(cls, values: Tensor) -> PackedSigns:
+        """Pack the signs of float [n, N] or [N], on its device: 1 where the value is >= 0."""
+        if values.device.type == "cpu":
+            packed = torch.from_numpy(bits.pack(values.numpy() >= 0))
+        else:
+            packed = _tensors.pack(values >= 0)
+        return cls(packed, values.shape[-1])
+
+    def dense(self) -> Tensor:
+        """Return the signs as float32 +1/-1, [n, N] or [N]."""
+        if self._on_cpu:
+            return torch.from_numpy(bits.signs(self.bits.numpy(), self.n_coordinates))
+        return _tensors.signs(self.bits, self.n_coordinates)
+
+    def vote(self) -> PackedSigns:
+        """Return the majority of the rows, sign(sum_m Y_m) with sign(0) = +1."""
+        return self.at_least((len(self.bits) + 1) // 2)
+
+    def at_least(self, votes: int) -> PackedSigns:
+        """Return +1 where at least `votes` rows say +1, 1 <= votes <= n."""
+        if self._on_cpu:
+            return self._vector(torch.from_numpy(_majority.at_least(self.bits.numpy(), votes)))
+        return self._vector(_tensors.at_least(self.bits, votes))
+
+    def exactly(self, votes: int) -> PackedSigns:
+        """Return +1 where exactly `votes` rows say +1, 1 <= votes <= n."""
+        if self._on_cpu:
+            return self._vector(torch.from_numpy(_majority.exactly(self.bits.numpy(), votes)))
+        return self._vector(_tensors.exactly(self.bits, votes))
+
+    def weighted_vote(self, weights: Tensor, edges: Sequence[int] | None = None) -> PackedSigns:
+        """Return sign(sum_m w_m Y_m) with sign(0) = +1, summed in float32 in the order of the rows.
+
+        Parameters
+        ----------
+        weights : Tensor of float32, shape [n] or [n, blocks]
+        edges : sequence of int, optional
+            Where the blocks begin and end: block k is edges[k] <= coordinate < edges[k + 1], from 0
+            to N. One block by default. An edge may lie inside a byte.
+        """
+        n, edges = self.n_coordinates, (0, self.n_coordinates) if edges is None else edges
+        weights = weights.reshape(len(self.bits), -1)
+        if self._on_cpu:
+            voted = _weighted.weighted_vote(self.bits.numpy(), weights.numpy(), edges, n)
+            return self._vector(torch.from_numpy(voted))
+        lengths = torch.tensor(edges, device=self.bits.device).diff()
+        return self.weighted_vote_by_coordinate(
+            row.repeat_interleave(lengths, output_size=n) for row in weights.to(self.bits.device)
+        )
+
+    def weighted_vote_by_coordinate(self, weights: Iterable[Tensor]) -> PackedSigns:
+        """Return the same with a weight per row and coordinate: float32 [N], one row at a time."""
+        score = torch.zeros(self.n_coordinates, device=self.bits.device)
+        for row, weight in zip(self.bits, weights, strict=True):
+            score += self._vector(row).dense() * weight
+        return PackedSigns.pack(score)
+
+    def vote_and_count(self, counts: Sequence[Tensor], tables: Tensor) -> PackedSigns:
+        """Return U = sign(sum_m w_m Y_m) with weights looked up by count; then count Y_m != U.
+
+        w_mn = tables[m][counts[m][n]]; afterwards counts[m][n] is one more where Y_mn != U_n.
+
+        Parameters
+        ----------
+        counts : per row a Tensor of int16, shape [N], CHANGED IN PLACE
+            The 16 bits of a count from 0 to 65,535.
+        tables : Tensor of float32, shape [n, T]
+            T is larger than any count.
+        """
+        if self._on_cpu:
+            found = _counted.vote_and_count(
+                self.bits.numpy(), _unsigned(counts), list(tables.numpy()), self.n_coordinates
+            )
+            return self._vector(torch.from_numpy(found))
+        decoded = self.weighted_vote_by_coordinate(
+            table.index_select(0, count.to(torch.int32) & 0xFFFF)
+            for table, count in zip(tables.to(self.bits.device), counts, strict=True)
+        )
+        self.count_disagreements(decoded, counts)
+        return decoded
+
+    def count_disagreements(
+        self, other: PackedSigns, counts: Sequence[Tensor], forget: float = 1.0
+    ) -> None:
+        """Make counts[m] = forget counts[m] + (Y_m != the vector), IN PLACE.
+
+        counts: per row int16 [N] as in `vote_and_count`, or float32 [N] where forget < 1.
+        """
+        if self._on_cpu and counts[0].dtype == torch.int16:
+            _counted.count_disagreements(
+                self.bits.numpy(), other.bits.numpy(), _unsigned(counts), self.n_coordinates
+            )
+        else:
+            for row, count in zip(self.bits, counts, strict=True):
+                if forget < 1:
+                    count *= forget
+                count += self._vector(row ^ other.bits).dense() > 0
+
+    def disagreements(self, other: PackedSigns, edges: Sequence[int] | None = None) -> Tensor:
+        """Count the coordinates in which each row differs from the vector.
+
+        Returns int64 [n], or [n, blocks] with the edges of blocks as in `weighted_vote`.
+        """
+        blocks = (0, self.n_coordinates) if edges is None else edges
+        rows = torch.atleast_2d(self.bits)
+        if self._on_cpu:
+            found = _popcount.disagreements(rows.numpy(), other.bits.numpy(), blocks)
+            counts = torch.from_numpy(found)
+        else:
+            counts = _tensors.disagreements(rows, other.bits, blocks)
+        return counts if edges is not None else counts.reshape(self.bits.shape[:-1])
+
+    @property
+    def _on_cpu(self) -> bool:
+        return self.bits.device.type == "cpu"
+
+    def _vector(self, packed: Tensor) -> PackedSigns:
+        return PackedSigns(packed, self.n_coordinates)
+
+
+def _unsigned(counts: Sequence[Tensor]) -> list[np.ndarray]:
+    """View the 16 bits of counts as what they are."""
+    return [count.numpy().view(np.uint16) for count in counts]

@@ -1,0 +1,149 @@
+"""Every command and every program printed in README.md and docs/ is run.
+
+A block is handed to the shell as printed. `signfed` there is a stand-in that writes down its
+arguments, so variables, quotes and continued lines are the shell's; then each command is run in
+this process, for two rounds on the local engine. Other programs are known by name, with the test
+that starts them in earnest.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from signfed.app.cli import app
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCKS = {
+    f"{page.name}-{i}": (language, text)
+    for page in PAGES
+    for i, (language, text) in enumerate(FENCE.findall(page.read_text(encoding="utf-8")))
+}
+SHELL = {name: text for name, (language, text) in BLOCKS.items() if language == "sh"}
+PROGRAMS = {name: text for name, (language, text) in BLOCKS.items() if language == "python"}
+
+# What else may be printed, and where it is run.
+ELSEWHERE = {
+    "python3": ".ci/run, from README.md",
+    "pip": ".ci/run",
+    "pytest": ".ci/run",
+    "ruff": ".ci/run",
+    "mypy": ".ci/run",
+    "pre-commit": "by hand; its hooks are .ci/run's commands",
+    "git": "by hand",
+    "python": "tests/test_benchmarks.py",
+    "flwr": "tests/app/engines/test_deployment.py, test_ray.py",
+    "flower-superlink": "tests/app/engines/test_deployment.py",
+    "flower-supernode": "tests/app/engines/test_deployment.py",
+}
+STAND_IN = "#!{python}\nimport json, sys\nopen({log!r}, 'a').write(json.dumps(sys.argv) + '\\n')\n"
+
+
+def commands(text, folder):
+    """The programs that a block starts, each with its arguments, as the shell hands them over."""
+    log, bin_ = folder / "commands.jsonl", folder / "bin"
+    bin_.mkdir()
+    for name in ("signfed", *ELSEWHERE):
+        stand_in = bin_ / name
+        stand_in.write_text(STAND_IN.format(python=sys.executable, log=str(log)))
+        stand_in.chmod(0o755)
+    for done_by_the_shell in ("&& . .venv/bin/activate", "kill $(jobs -p)"):
+        text = text.replace(done_by_the_shell, "")
+    text = text.replace(" &\n", "\n")
+    done = subprocess.run(
+        ["bash", "-euc", text], cwd=folder, capture_output=True, text=True, check=False,
+        env={"PATH": f"{bin_}:/usr/bin:/bin", "HOME": str(folder)}, timeout=50,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+    return [(Path(argv[0]).name, argv[1:]) for argv in map(json.loads, lines)]
+
+
+def short(arguments, rounds):
+    """The command with so many rounds, on the local engine."""
+    if arguments[0] not in ("run", "redteam"):
+        return arguments
+    at = arguments.index("-c") + 1 if "-c" in arguments else None
+    config = arguments[at] if at else ""
+    config = re.sub(r"\b(num-rounds|evaluate-every)=\d+", "", config) + f" num-rounds={rounds}"
+    given = [a for i, a in enumerate(arguments) if at is None or i not in (at - 1, at)]
+    given = re.sub(r"--engine (local|flower) ?", "", shlex.join(given))
+    given = re.sub(r"--(supernodes|cpus-per-client|gpus-per-client) \S+ ?", "", given)
+    more = ["--engine", "local"] if arguments[0] == "run" else ["--grid", "2", "--refinements", "0"]
+    return [*shlex.split(given), *more, "-c", config]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        if not name.startswith(("signfed", "torch", "numpy")):
+            sys.modules.pop(name)
+
+
+def write_programs(block, folder):
+    """What a reader of that page has typed into files by then: a block that starts with a name."""
+    page = block.rpartition("-")[0]
+    for name, text in PROGRAMS.items():
+        if name.startswith(page) and (named := re.match(r"# (\w+\.py)\n", text)):
+            (folder / named[1]).write_text(text, encoding="utf-8")
+
+
+def finished_run(folder):
+    config = "num-rounds=1 checkpoint-every=1 num-workers=3 num-byzantine=1 attack='noise'"
+    arguments = ["run", "--engine", "local", "--out", "signfed-runs/RUN", "-c", config]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+
+
+def as_is_there(arguments):
+    """With the last checkpoint of RUN in place of the one that is printed."""
+    places = sorted(Path("signfed-runs/RUN/checkpoints").glob("round-*"))
+    last = places[-1].name if places else ""
+    return [re.sub(r"round-\d{6}", last, argument) for argument in arguments]
+
+
+def test_there_are_blocks():
+    assert len(SHELL) >= 10 and len(PROGRAMS) >= 3
+
+
+@pytest.mark.parametrize("name", SHELL)
+def test_printed_commands_run(name, folder):
+    write_programs(name, folder)
+    found = commands(SHELL[name], folder)
+    assert found
+    for i, (program, arguments) in enumerate(found):
+        if program != "signfed":
+            continue
+        if "signfed-runs/RUN" in " ".join(arguments) and not (folder / "signfed-runs").exists():
+            finished_run(folder)
+        given = as_is_there(short(arguments or ["run"], 2 + i))
+        done = CliRunner().invoke(app, given)
+        explained = "data-dir: expected" in done.output or "for example: " in done.output
+        assert done.exit_code == 0 or (done.exit_code == 2 and explained), (given, done.output)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_printed_programs_run(name, folder):
+    matrix = np.arange(24, dtype=np.float32).reshape(8, 3)
+    exec(compile(PROGRAMS[name], name, "exec"), {"__name__": "printed", "matrix": matrix})
+
+
+def test_a_command_that_is_wrong_would_be_found(folder):
+    [(program, arguments)] = commands("signfed run \\\n -c \"stratgy='mean'\"\n", folder)
+    assert program == "signfed"
+    done = CliRunner().invoke(app, short(arguments, 2))
+    assert done.exit_code == 2 and "unknown key" in done.output

@@ -1,0 +1,91 @@
+"""Recorded runs end with the same model, to the last bit, in both engines.
+
+A configuration names its rule, attack, encoder, partition; golden_models.json holds what the run's
+model was when it was recorded. A change that moves one of them is a change of results: it needs a
+reason in CHANGELOG.md, and the file is written anew by `python -m tests.test_golden_models`.
+
+Float sums differ between processors and versions of PyTorch. So the file also holds the digest of
+one gradient; where this machine computes another one, only the runs on the quadratic, which need
+NumPy alone, are compared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from signfed.app.client_app import app as client_app
+from signfed.app.config.run_config import parse
+from signfed.app.engines.local import local_engine
+from signfed.app.engines.prepare import prepare
+from signfed.app.engines.run import execute
+from signfed.app.runs.folder import read_summary
+from signfed.app.server_app import run
+from signfed.app.task import find_task
+from signfed.strategies.ops.threads import one_thread
+from tests.grid import InProcessGrid
+
+FILE = Path(__file__).with_name("golden_models.json")
+GOLDEN = json.loads(FILE.read_text(encoding="utf-8"))
+
+
+def gradient_sha256():
+    """Of worker 0's first gradient on digits: what a machine makes of sums of floats."""
+    problem = find_task("digits").problem(parse({"device": "cpu"}).workload)
+    gradient = problem.gradient(problem.initial().numpy(), 0, 1)
+    return hashlib.sha256(np.ascontiguousarray(gradient, "<f4").tobytes()).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def same_floats():
+    return gradient_sha256() == GOLDEN["gradient_sha256"]
+
+
+def model_of(config, folder):
+    """The run's model, alike in both engines."""
+    given = {"device": "cpu"} | config
+    local, flower = (given | {"out-dir": str(folder / name)} for name in ("local", "flower"))
+    execute(prepare(local), local_engine)
+    run(InProcessGrid(client_app, 2, flower), flower)
+    here, there = (read_summary(folder / name)["model_sha256"] for name in ("local", "flower"))
+    assert here == there
+    return here
+
+
+@pytest.mark.parametrize("name", GOLDEN["runs"])
+def test_the_model_is_the_recorded_one(name, same_floats, tmp_path):
+    recorded = GOLDEN["runs"][name]
+    if not same_floats and recorded["config"].get("task") != "quadratic":
+        pytest.skip("this machine rounds sums of floats otherwise than the recording one")
+    assert model_of(recorded["config"], tmp_path) == recorded["model_sha256"]
+
+
+def test_the_recorded_models_differ_from_one_another():
+    """Rules swapped, an attack without effect or an option that is ignored would be seen."""
+    models = [each["model_sha256"] for each in GOLDEN["runs"].values()]
+    assert len(set(models)) == len(models) >= 20
+
+
+def write():
+    with one_thread(), tempfile.TemporaryDirectory() as folder:
+        for name, recorded in GOLDEN["runs"].items():
+            recorded["model_sha256"] = model_of(
+                recorded["config"], Path(folder) / name.replace(" ", "-")
+            )
+    lines = [
+        f"  {json.dumps(name)}: {json.dumps(recorded)}" for name, recorded in GOLDEN["runs"].items()
+    ]
+    FILE.write_text(
+        f'{{\n "gradient_sha256": "{gradient_sha256()}",\n "runs": {{\n'
+        + ",\n".join(lines) + "\n }\n}\n",
+        encoding="utf-8",
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    write()

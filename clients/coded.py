@@ -69,8 +69,9 @@ class CodedGradients:
     def __call__(self, parameters: np.ndarray, worker: int, server_round: int) -> np.ndarray:
         """Compute the local vote of a worker, float32 [N]: NaN where a partition has no sign."""
         partitions = np.flatnonzero(self._allocation[worker])
-        votes = [self.sign(parameters, int(j), server_round) for j in partitions]
-        if any(vote is None for vote in votes):
+        found = [self.sign(parameters, int(j), server_round) for j in partitions]
+        votes = [vote for vote in found if vote is not None]
+        if len(votes) < len(found):
             return np.full(len(parameters), np.nan, np.float32)
         return local_vote(np.reshape(votes, (len(votes), len(parameters))))
 

@@ -47,8 +47,9 @@ def always_replies(handler: Handler) -> Handler:
 def hello(message: Message, context: Context) -> Message:
     """Tell the server which partition this node is, once it can compute a gradient."""
     partition, num_partitions = _partition(context)
-    _warm(_config_of(context).workload)
-    return wire.hello_reply(message, partition, num_partitions)
+    workload = _config_of(context).workload
+    _warm(workload)
+    return wire.hello_reply(message, partition, num_partitions, _problem(workload).digest())
 
 
 @app.train()

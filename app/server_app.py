@@ -50,6 +50,7 @@ def run(grid: Grid, run_config: Mapping[str, Value]) -> Path:
             evaluate=run.evaluate,
             on_round=run.on_round,
             resume=run.resume,
+            digest=run.problem.digest(),
         )
         return result.arrays["parameters"].numpy()
 

@@ -55,7 +55,7 @@ GLOBAL_TORCH_RNG = {
     "rand", "randn", "randint", "randperm", "rand_like", "randn_like", "randint_like", "normal",
     "bernoulli", "multinomial", "poisson", "manual_seed", "seed", "set_rng_state",
 }  # fmt: skip
-MAY_SEED_TORCH = "app/task/models/__init__.py"  # initialises networks, inside fork_rng
+MAY_SEED = "app/task/seeded.py"  # users' code and initial networks, and puts all back
 
 
 def imported(tree):
@@ -143,7 +143,7 @@ def global_randomness(tree):
 
 def test_no_module_draws_from_a_global_generator():
     found = {name: sorted(set(global_randomness(tree))) for name, tree in TREES.items()}
-    assert found.pop(MAY_SEED_TORCH) == ["torch.manual_seed"]
+    assert "torch.manual_seed" in found.pop(MAY_SEED)
     assert {name: names for name, names in found.items() if names} == {}
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from signfed.app.task.classification import Classification
 from signfed.app.task.datasets import (
     DIGITS_TRAIN,
     CropFlipRotate,
@@ -17,11 +18,14 @@ from signfed.app.task.datasets import (
     load_digits,
     load_mnist,
 )
-from signfed.app.task.gradients import Gradients, evaluate
+from signfed.app.task.evaluation import evaluate
+from signfed.app.task.gradients import Gradients
 from signfed.app.task.models import MODELS, Spec, build, flatten
 from signfed.app.task.own import own_data
 from signfed.app.task.partitions import PARTITIONS, stratified
-from signfed.app.task.problem import Classification, Problem, Quadratic, Workload
+from signfed.app.task.problem import Problem
+from signfed.app.task.quadratic import Quadratic
+from signfed.app.task.workload import Workload
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Task:
         """What a run with this workload minimises. Raises DataMissing and ConfigError."""
         if self.load is None:
             return Quadratic(workload)
-        data = self.load(Path(workload.data_dir).expanduser(), workload.download)
+        data = self.load(Path(workload.data_dir).expanduser().absolute(), workload.download)
         return Classification(workload, data, self.num_classes)
 
 

@@ -31,7 +31,7 @@ class BatchedGradients:
     def __init__(self, gradients: Gradients) -> None:
         self._gradients = gradients
         model = copy.deepcopy(gradients.model)
-        named = dict(model.named_parameters())
+        named = {n: p for n, p in model.named_parameters() if p.requires_grad}
         names, shapes = list(named), [parameter.shape for parameter in named.values()]
         sizes = [parameter.numel() for parameter in named.values()]
         measure = _nothing_ignored if gradients.loss is cross_entropy else gradients.loss
@@ -60,10 +60,11 @@ class BatchedGradients:
         with one_thread(), of.precision(), torch.no_grad():
             ids = np.stack([of.batch(w, server_round) for w in workers])
             changes = [of.changes(w, server_round) for w in workers]
-            x, y = of.samples(ids, None if changes[0] is None else np.stack(changes))
-            drawn = zip(*(of.masks(w, server_round) for w in workers), strict=True)
-            masks = [torch.from_numpy(np.stack(mask)).to(y.device) for mask in drawn]
-            flat = torch.as_tensor(parameters, device=y.device)
+            drawn = [change for change in changes if change is not None]
+            x, y = of.samples(ids, np.stack(drawn) if drawn else None)
+            by_dropout = zip(*(of.masks(w, server_round) for w in workers), strict=True)
+            masks = [torch.from_numpy(np.stack(mask)).to(y.device) for mask in by_dropout]
+            flat = torch.as_tensor(parameters, device=y.device).clone()  # a model may write into it
             if len(x) not in self._recorded:
                 self._recorded[len(x)] = recorded(self._derive, flat, x, y, masks)
             return self._recorded[len(x)](flat, x, y, masks)

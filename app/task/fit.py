@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,45 +13,201 @@ from torch import Tensor, nn
 
 from signfed.app.errors import ConfigError
 from signfed.app.task.datasets import Dataset
-from signfed.app.task.models import Spec, flatten
+from signfed.app.task.evaluation import Loss, measured
+from signfed.app.task.gradients import Gradients
+from signfed.app.task.models import Spec, assign, flatten, trainable
+from signfed.app.task.reasons import reason
+from signfed.app.task.seeded import watched
+from signfed.strategies.core.seeds import generator
+from signfed.strategies.ops.threads import one_thread
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the run config calls the data set, the model and the loss."""
+
+    task: str
+    model: str
+    loss: str
+
+    @property
+    def own(self) -> bool:
+        """Whether one of them is the user's."""
+        return any(":" in name for name in (self.task, self.model, self.loss))
+
+    def of(self, *kinds: str) -> str:
+        """The keys as they are written: "model='mine:net'"."""
+        return ", ".join(f"{kind}={getattr(self, kind)!r}" for kind in kinds)
+
+
+def network_input(names: Names, data: Dataset, stored: Tensor) -> Tensor:
+    """Make network input of the first two samples, [2, ...]. Raises ConfigError."""
+    label, samples = f"{names.of('task')}: to_input", stored[:2].clone()
+    try:
+        with watched() as drawn:
+            x: Any = data.to_input(samples)
+    except Exception as error:
+        raise ConfigError(f"{label}: {reason(error)}") from error
+    if not isinstance(x, Tensor) or x.shape[:1] != samples.shape[:1]:
+        raise ConfigError(f"{label}: expected a tensor [{len(samples)}, ...]; got {_kind(x)}")
+    _refuse_draws(label, drawn)
+    return x
 
 
 def check_fit(
-    names: dict[str, str],
+    names: Names,
     spec: Spec,
-    build: Callable[[], nn.Module],
+    model_of: Callable[[], nn.Module],
     data: Dataset,
-    loss: Callable[[Tensor, Tensor], Tensor],
-    gradient: Callable[[np.ndarray, int, int], np.ndarray],
+    loss: Loss,
+    gradients_of: Callable[[], Gradients],
 ) -> None:
-    """Raise ConfigError when one of what names {"task", "model", "loss"} does not fit the others.
+    """Try what a run does on two samples: evaluation, training, loss, and a gradient twice.
 
-    Tries two samples, and a gradient twice: it has to be the same.
+    Parameters
+    ----------
+    names : Names
+        For the messages.
+    spec : Spec
+        What the model was made for.
+    model_of, gradients_of : callable
+        Make the model and its gradients, and may fail.
+    data : Dataset
+    loss : callable
+
+    Raises
+    ------
+    ConfigError
+        With the name of what does not fit, what was expected and what was found.
     """
-    model, task = f"model={names['model']!r}", f"task={names['task']!r}"
-    x, y = data.to_input(data.train_x[:2]), data.train_y[:2]
+    x, seen = (network_input(names, data, stored) for stored in (data.train_x, data.test_x))
+    refused = f"{names.of('model')}: cannot take {names.of('task')}, {spec.described()}"
+    model = _tried(refused, model_of)
+    _check_parameters(names, model)
+    with one_thread():
+        scores = _check_passes(names, refused, spec, model, x, seen)
+        _check_loss(names, loss, scores, data.train_y[: len(x)].clone())
+    _check_gradient(names, flatten(model).numpy(), _tried(refused, gradients_of))
+
+
+def _tried(label: str, function: Callable[[], Any]) -> Any:
     try:
-        built = build()
-        scores = built(x)
+        return function()
     except ConfigError:
         raise
     except Exception as error:
-        raise ConfigError(f"{model}: cannot take {task}, {spec.described()}: {error}") from error
-    if not isinstance(scores, Tensor) or scores.shape != (len(y), spec.num_classes):
+        raise ConfigError(f"{label}: {reason(error)}") from error
+
+
+def _check_parameters(names: Names, model: nn.Module) -> None:
+    if not trainable(model):
+        raise ConfigError(f"{names.of('model')}: expected a trainable parameter; got none")
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad and parameter.dtype != torch.float32:
+            raise ConfigError(
+                f"{names.of('model')}: expected float32 parameters; {name} is {parameter.dtype}"
+            )
+
+
+def _check_passes(
+    names: Names, refused: str, spec: Spec, model: nn.Module, x: Tensor, seen: Tensor
+) -> Tensor:
+    """The scores of a training pass, between two evaluations that have to be the same."""
+    label = names.of("model")
+    tried = _tried(refused, lambda: copy.deepcopy(model))
+    before = {name: buffer.clone() for name, buffer in tried.named_buffers()}
+    start = flatten(model)
+    # At other parameters: a power iteration of spectral norm that has converged changes nothing.
+    moved = start + 0.01 * torch.from_numpy(
+        generator(0, "fit").standard_normal(len(start), dtype=np.float32)
+    )
+    with watched() as drawn:
+        first = _tried(refused, lambda: _passed(tried.eval(), start, seen))
+        scores = _tried(refused, lambda: _passed(tried.train(), moved, x))
+    for result, batch in ((first, seen), (scores, x)):
+        expected = [len(batch), spec.num_classes]
+        if not isinstance(result, Tensor) or list(result.shape) != expected:
+            raise ConfigError(
+                f"{label}: expected scores {expected} for {len(batch)} samples of "
+                f"{names.of('task')}; got {_kind(result)}"
+            )
+    _refuse_draws(label, drawn)
+    for name, buffer in tried.named_buffers():
+        if name not in before or not _same(before[name], buffer):
+            owner = type(tried.get_submodule(name.rpartition(".")[0])).__name__
+            raise ConfigError(
+                f"{label}: a training pass changes the buffer {name} of {owner}, which no other "
+                "worker would see, nor the evaluation; expected a model without memory (PyTorch's "
+                "batch and instance norm lose their running statistics; spectral norm, moving "
+                "averages and norms written by hand have no such form)"
+            )
+    if not _same(first, _tried(refused, lambda: _passed(tried.eval(), start, seen))):
         raise ConfigError(
-            f"{model}: expected scores [{len(y)}, {spec.num_classes}] for {len(y)} samples of "
-            f"{task}; got {list(getattr(scores, 'shape', []))}"
+            f"{label}: gives other scores after a training pass with the same parameters; expected "
+            "a model without memory: what it keeps in an attribute, no other worker would see"
         )
+    if not scores.requires_grad:
+        raise ConfigError(f"{label}: expected scores that depend on a trainable parameter")
+    return scores
+
+
+def _passed(model: nn.Module, parameters: Tensor, x: Tensor) -> Any:
+    assign(model, parameters.clone())
+    return model(x.clone())
+
+
+def _check_loss(names: Names, loss: Loss, scores: Tensor, labels: Tensor) -> None:
+    label = names.of("loss")
+    value = _tried(label, lambda: measured(loss, scores, labels, 0))
+    if not torch.isfinite(value):
+        raise ConfigError(f"{label}: expected a finite number at the start; got {value.item()}")
+    if not value.requires_grad:
+        raise ConfigError(
+            f"{label}: expected a loss that follows from the scores by torch operations; got one "
+            "without a gradient"
+        )
+
+
+def _check_gradient(names: Names, parameters: np.ndarray, gradients: Gradients) -> None:
+    """Of the worker with the smallest batch, twice."""
+    smallest = min(gradients.batch_sizes)
+    worker = gradients.batch_sizes.index(smallest)
+    every = names.of("task", "model", "loss")
     try:
-        value = loss(scores, y)
-        if value.shape != () or not torch.isfinite(value):
-            raise ValueError(f"expected one finite number, the batch's mean; got {value}")
-        parameters = flatten(built).numpy()
-        found = [gradient(parameters, 0, 1) for _ in range(2)]
+        first, again = (gradients(parameters, worker, 1) for _ in range(2))
+    except ConfigError:
+        raise
     except Exception as error:
-        raise ConfigError(f"{model}, loss={names['loss']!r}: no gradient: {error}") from error
-    if not np.array_equal(*found):
+        if smallest == 1:
+            raise ConfigError(
+                f"batch-size: worker {worker} has one sample a round, which {names.of('model')} "
+                f"cannot take: {reason(error)}; expected at least 2 for each worker"
+            ) from error
+        raise ConfigError(f"{every}: no gradient for worker {worker}: {reason(error)}") from error
+    if not np.isfinite(first).all():
         raise ConfigError(
-            f"{model}, {task}, loss={names['loss']!r}: expected the same gradient from the same "
-            "seed, worker and round; got two: draw from no global generator (nn.Dropout will do)"
+            f"{every}: the gradient of worker {worker} is not finite; expected samples without NaN "
+            "or infinity, and a loss and a model that are finite on them"
         )
+    if not np.array_equal(first, again):
+        raise ConfigError(
+            f"{every}: expected the same gradient from the same seed, worker and round; got two: "
+            "keep nothing between calls, and draw from no generator of your own"
+        )
+
+
+def _refuse_draws(label: str, drawn: list[str]) -> None:
+    if drawn:
+        raise ConfigError(
+            f"{label}: draws from the global generator of {' and '.join(drawn)}, which threads "
+            "share; use nn.Dropout, a module for each place, and not functional dropout or the "
+            "dropout=... of a recurrent or attention layer"
+        )
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    return torch.equal(torch.nan_to_num(a.detach()), torch.nan_to_num(b.detach()))
+
+
+def _kind(value: Any) -> str:
+    return str(list(value.shape)) if isinstance(value, Tensor) else type(value).__name__

@@ -14,22 +14,19 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from signfed.app.task.datasets import Dataset
+from signfed.app.task.evaluation import Loss, measured, pieces
+from signfed.app.task.models.parameters import assign, trainable
 from signfed.app.task.models.pure import draw_masks, dropouts, mask_shapes, put
 from signfed.app.task.partitions import Shards
 from signfed.strategies.core.seeds import generator
 from signfed.strategies.ops.threads import one_thread
-
-TEST_BATCH = 1000
-
-Loss = Callable[[Tensor, Tensor], Tensor]  # (scores [B, C], labels [B]) -> their mean loss
-
 
 Precision = Literal["float32", "tf32", "bfloat16"]
 
 
 @contextmanager
 def precision(name: str, device: torch.device) -> Iterator[None]:
-    """How products of matrices are rounded: as float32, or on tensor cores as tf32 or bfloat16.
+    """Round products of matrices as float32, or on tensor cores as tf32 or bfloat16.
 
     tf32 exists on a GPU only. What comes out is float32 in any case.
     """
@@ -49,11 +46,27 @@ def precision(name: str, device: torch.device) -> Iterator[None]:
 class Gradients:
     """Mini-batch gradients of the mean loss, pure in (parameters, worker, round).
 
-    shards: int64 sample ids, by worker; batch_sizes: of each worker, or of all; a worker that holds
-    fewer takes all that it has. A batch is drawn without replacement, anew each round; so are what
-    augments it and the masks of the model's dropouts, from the same seed, worker and round.
-    On a CPU the bits do not depend on who computes them, in what order, or on how many cores.
-    Threads may call it side by side: each has its own copy of the model.
+    A batch is drawn without replacement, anew each round; so are what augments it and the masks of
+    the model's dropouts, from the same seed, worker and round. On a CPU the bits do not depend on
+    who computes them, in what order, or on how many cores. Threads may call it side by side: each
+    has its own copy of the model.
+
+    Parameters
+    ----------
+    model : nn.Module
+        In training mode; moved to the device. Its trainable parameters are the N coordinates.
+    data : Dataset
+        Of which a call gets copies: a user's functions may write into what they are given.
+    shards : sequence of ndarray
+        int64 sample ids, by worker.
+    batch_size : int or sequence of int
+        Of all, or of each worker; a worker that holds fewer takes all that it has.
+    seed : int
+    device : torch.device
+    precision : str
+        "float32", "tf32" or "bfloat16".
+    loss : callable
+        (scores [B, C], labels [B]) -> the batch's mean.
     """
 
     def __init__(
@@ -90,14 +103,28 @@ class Gradients:
         server_round: int,
         relabel: Callable[[np.ndarray], np.ndarray] | None = None,
     ) -> np.ndarray:
-        """float32 [N] at `parameters` float32 [N]; worker 0-based, round 1-based.
+        """Compute the worker's gradient in the round.
 
-        relabel: makes other labels, int64 [batch_size], of the batch's.
+        Parameters
+        ----------
+        parameters : ndarray
+            float32 [N].
+        worker : int
+            From 0.
+        server_round : int
+            From 1.
+        relabel : callable, optional
+            Makes other labels of the batch's, int64 [B] -> int64 [B].
+
+        Returns
+        -------
+        ndarray
+            float32 [N].
         """
         with one_thread(), self.precision():
             flat = torch.tensor(parameters, device=self._device)
             model = self._own_model()
-            nn.utils.vector_to_parameters(flat, model.parameters())
+            assign(model, flat)
             x, y = self.samples(
                 self.batch(worker, server_round), self.changes(worker, server_round)
             )
@@ -105,30 +132,31 @@ class Gradients:
                 y = torch.from_numpy(relabel(y.cpu().numpy())).to(y)
             if self._rates:
                 put(model, [self._to_device(mask) for mask in self.masks(worker, server_round)])
-            loss = self.loss(model(x), y)
-            gradients = torch.autograd.grad(loss, list(model.parameters()))
-            return nn.utils.parameters_to_vector(gradients).float().cpu().numpy()
+            gradient = self._slope(model, x, y, worker, server_round)
+            return gradient.float().cpu().numpy()
 
     def everywhere(self, parameters: np.ndarray) -> np.ndarray:
         """The gradient of the mean loss over the whole training set: float32 [N].
 
-        Of the samples as they are, with nothing dropped.
+        Of the samples as they are, with nothing augmented and nothing dropped.
         """
         with one_thread(), self.precision():
             model = self._own_model()
-            nn.utils.vector_to_parameters(
-                torch.tensor(parameters, device=self._device), model.parameters()
-            )
+            assign(model, torch.tensor(parameters, device=self._device))
             put(model.eval(), None)
             total = torch.zeros(len(parameters), dtype=torch.float64, device=self._device)
-            for start in range(0, len(self._y), TEST_BATCH):
-                x, y = self.samples(np.arange(start, min(start + TEST_BATCH, len(self._y))))
-                loss = self.loss(model(x), y) * len(y)
-                total += nn.utils.parameters_to_vector(
-                    torch.autograd.grad(loss, list(model.parameters()))
-                )
+            for piece in pieces(len(self._y)):
+                x, y = self.samples(np.arange(piece.start, piece.stop))
+                total += self._slope(model, x, y, piece.start) * len(y)
             model.train()
             return (total / len(self._y)).float().cpu().numpy()
+
+    def _slope(self, model: nn.Module, x: Tensor, y: Tensor, *keys: int) -> Tensor:
+        """The gradient of the batch's mean loss, [N]; zero for a parameter without a use."""
+        loss = measured(self.loss, model(x), y, self._seed, *keys)
+        wanted = trainable(model)
+        slopes = torch.autograd.grad(loss, wanted, allow_unused=True, materialize_grads=True)
+        return nn.utils.parameters_to_vector(slopes)
 
     def precision(self) -> AbstractContextManager[None]:
         """The precision in which these gradients are computed."""
@@ -160,7 +188,7 @@ class Gradients:
         """Network input and labels of these samples; ids int64 of any shape, changes [*ids, k]."""
         ids = torch.from_numpy(chosen).to(self._y.device).flatten()
         x, y = self._x.index_select(0, ids), self._y.index_select(0, ids)
-        if changes is not None:
+        if changes is not None and self._augment is not None:
             x = self._augment(x, self._to_device(changes).flatten(0, -2))
         return self._to_input(x).unflatten(0, chosen.shape), y.view(chosen.shape)
 
@@ -169,27 +197,10 @@ class Gradients:
 
     def _masked(self) -> list[tuple[int, ...]]:
         with one_thread(), self.precision():
-            return mask_shapes(self.model, self.samples(self._shards[0][:1])[0])
+            two = np.resize(self._shards[0], 2)  # batch norm takes no batch of one
+            return mask_shapes(self.model, self.samples(two)[0])
 
     def _own_model(self) -> nn.Module:
         if not hasattr(self._of_thread, "model"):
             self._of_thread.model = copy.deepcopy(self.model)
         return self._of_thread.model
-
-
-@torch.no_grad()
-def evaluate(
-    model: nn.Module, parameters: Tensor, data: Dataset, loss: Loss = cross_entropy
-) -> tuple[float, float]:
-    """(accuracy in 0..1, mean loss) of float32 [N] parameters on the test set, nothing dropped.
-
-    Model and test set lie on one device.
-    """
-    nn.utils.vector_to_parameters(parameters.to(data.test_x.device), model.eval().parameters())
-    correct, total = 0, 0.0
-    batches = zip(data.test_x.split(TEST_BATCH), data.test_y.split(TEST_BATCH), strict=True)
-    for x, y in batches:
-        scores = model(data.to_input(x))
-        correct += int((scores.argmax(1) == y).sum())
-        total += float(loss(scores, y)) * len(y)
-    return correct / len(data.test_y), total / len(data.test_y)

@@ -1,26 +1,49 @@
-"""What a user wrote: a model, a data set or a loss, named module:function."""
+"""What a user wrote: a data set, a model or a loss, named module:function."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from signfed.app.errors import ConfigError
-from signfed.app.task.datasets.dataset import Dataset
+from signfed.app.task.datasets.dataset import DataMissing, Dataset
+from signfed.app.task.reasons import place, reason
+from signfed.app.task.seeded import seeded
+
+LIKELY_CLASSES = 1000  # so many numbers may go unused; beyond, ten for each class that occurs
+TENSORS = ("train_x", "train_y", "test_x", "test_y")
 
 
 def found(kind: str, path: str) -> Callable[..., Any]:
-    """The function. kind: the run-config key that names it. Raises ConfigError."""
+    """Import the user's function, under seeded generators.
+
+    Parameters
+    ----------
+    kind : str
+        The run-config key that names it: "task", "model" or "loss".
+    path : str
+        `module:function`.
+
+    Raises
+    ------
+    ConfigError
+        When there is no such function, or its module fails; with file and line.
+    """
     module_name, _, name = path.partition(":")
     try:
-        function = getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError, TypeError, ValueError, SyntaxError) as error:
+        with seeded(0):
+            function = getattr(importlib.import_module(module_name), name)
+    except Exception as error:
+        missing = isinstance(error, ModuleNotFoundError | AttributeError | ValueError)
+        why = str(error) if missing and not place(error) else reason(error)
         raise ConfigError(
-            f"{kind}={path!r}: {error}; expected module:function, the module's file in the folder "
+            f"{kind}={path!r}: {why}; expected module:function, the module's file in the folder "
             "of pyproject.toml or in the one where you start"
         ) from error
     if not callable(function):
@@ -29,22 +52,100 @@ def found(kind: str, path: str) -> Callable[..., Any]:
 
 
 def own_data(path: str, data_dir: Path, download: bool) -> Dataset:
-    """What the user's function(data_dir, download) gives, known to be a usable data set.
+    """Call the user's loader under seeded generators, and check what it returns.
 
-    Raises ConfigError, and DataMissing where the function does.
+    Parameters
+    ----------
+    path : str
+        `module:function`; the function takes (data_dir, download).
+    data_dir : Path
+    download : bool
+
+    Raises
+    ------
+    ConfigError
+        When the loader fails, or does not return a usable data set.
+    DataMissing
+        When the loader raises it.
     """
-    data = found("task", path)(data_dir, download)
+    load = found("task", path)
+    try:
+        with seeded(0):
+            data = load(data_dir, download)
+    except (ConfigError, DataMissing):
+        raise
+    except Exception as error:
+        raise ConfigError(f"task={path!r}: {reason(error)}") from error
+    if wrong := _wrong(data):
+        raise ConfigError(f"task={path!r}: {wrong}")
+    held = {name: getattr(data, name).detach().cpu() for name in TENSORS}
+    return replace(data, **held)
+
+
+def _wrong(data: Any) -> str:
+    """What is wrong with a user's data set, with what was expected; empty if nothing."""
     if not isinstance(data, Dataset):
-        raise ConfigError(f"task={path!r}: expected an app.task.Dataset; got {type(data).__name__}")
+        return f"expected a signfed.Dataset; got {type(data).__name__}"
+    for name in TENSORS:
+        value = getattr(data, name)
+        if not isinstance(value, Tensor):
+            kind = type(value).__name__
+            return f"{name}: expected a torch.Tensor (torch.as_tensor makes one); got {kind}"
+    if data.train_x.ndim == 0 or data.train_x.shape[1:] != data.test_x.shape[1:]:
+        shapes = f"{list(data.train_x.shape)} and {list(data.test_x.shape)}"
+        return f"expected training and test samples [n, ...] of one shape; got {shapes}"
     for part, x, y in (
         ("training", data.train_x, data.train_y),
         ("test", data.test_x, data.test_y),
     ):
+        if y.ndim != 1 or y.dtype != torch.int64:
+            return f"expected {part} labels int64 [n]; got {y.dtype} {list(y.shape)}"
         if not len(x) == len(y) > 0:
-            raise ConfigError(
-                f"task={path!r}: expected a label for each of at least one {part} sample; got "
-                f"{len(x)} samples and {len(y)} labels"
+            return (
+                f"expected a label for each of at least one {part} sample; got {len(x)} samples "
+                f"and {len(y)} labels"
             )
-        if y.dtype != torch.int64 or y.ndim != 1 or y.min() < 0:
-            raise ConfigError(f"task={path!r}: expected {part} labels int64 [n] of at least 0")
-    return data
+        if y.min() < 0:
+            return f"expected {part} labels of at least 0; got {int(y.min())}"
+    return _gaps(torch.cat([data.train_y.cpu(), data.test_y.cpu()]))
+
+
+def _gaps(labels: Tensor) -> str:
+    """What is wrong with labels that number few classes far apart: a network has an output each."""
+    largest, classes = int(labels.max()), len(labels.unique())
+    limit = max(LIKELY_CLASSES, 10 * classes)
+    if largest < limit:
+        return ""
+    return (
+        f"expected classes numbered 0, 1, 2, ..., below {limit:,} for {classes} different labels; "
+        f"got {largest:,}; torch.unique(labels, return_inverse=True) numbers them anew"
+    )
+
+
+class OwnLoss:
+    """A user's loss whose result is checked where it returns.
+
+    Parameters
+    ----------
+    path : str
+        `module:function`; the function takes scores float32 [B, C] and labels int64 [B].
+
+    Raises
+    ------
+    ConfigError
+        When there is no such function, or it does not return a tensor with one number.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._function = found("loss", path)
+
+    def __call__(self, scores: Tensor, labels: Tensor) -> Tensor:
+        """Return the batch's mean loss, a tensor of shape []."""
+        value = self._function(scores, labels)
+        if isinstance(value, Tensor) and value.shape == ():
+            return value
+        got = f"shape {list(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+        raise ConfigError(
+            f"loss={self._path!r}: expected a tensor with one number, the batch's mean; got {got}"
+        )

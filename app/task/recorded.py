@@ -57,8 +57,9 @@ def _same(node: Node) -> Node | None:
     if node.target is aten.mul.Scalar and node.args[1] == 1 and _dtype(of) == _dtype(node):
         return of
     undone = node.target is of.target and node.args[1:] == of.args[1:]
-    if undone and node.target in (aten.t.default, aten.transpose.int):
-        return of.args[0]
+    source = of.args[0] if of.args else None
+    if undone and node.target in (aten.t.default, aten.transpose.int) and isinstance(source, Node):
+        return source
     return None
 
 

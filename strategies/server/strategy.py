@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from logging import getLogger
 
 import torch
@@ -47,8 +47,9 @@ class RobustStrategy(Rule, Strategy):
         evaluate: Evaluate | None = None,
         on_round: OnRound | None = None,
         resume: tuple[int, State] | None = None,
+        digest: Mapping[str, str] | None = None,
     ) -> Result:
-        """Run the federation: Flower's `start` with six more arguments.
+        """Run the federation: Flower's `start` with seven more arguments.
 
         Parameters
         ----------
@@ -77,6 +78,8 @@ class RobustStrategy(Rule, Strategy):
             Gets the record of each round, and a function that returns the server's state after it.
         resume : tuple of int and dict, optional
             A round and such a state; the run goes on with the next round.
+        digest : Mapping, optional
+            Digest of each part of what the run computes on; a node that differs takes no part.
 
         Returns
         -------
@@ -96,7 +99,7 @@ class RobustStrategy(Rule, Strategy):
         parameters = torch.from_numpy(initial_arrays["parameters"].numpy())
         done, state = resume or (0, {})
         self._training = training = Training(self, federation, parameters, observe, state)
-        self._link = link = Link(federation, training, grid, timeout, train_config)
+        self._link = link = Link(federation, training, grid, timeout, train_config, digest)
         link.gather(state, on_nodes)
         result = Result()
 

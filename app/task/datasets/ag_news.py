@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 import torch
 
-from signfed.app.task.datasets.dataset import DataMissing, Dataset
-from signfed.app.task.datasets.images import missing
+from signfed.app.task.datasets.dataset import Dataset
+from signfed.app.task.datasets.files import whole
+from signfed.app.task.datasets.images import readable
 from signfed.app.task.datasets.text import VOCABULARY, as_tokens, encoded, most_frequent, tokenised
 
 SOURCE = "https://raw.githubusercontent.com/mhjabreel/CharCnn_Keras/master/data/ag_news_csv/"
@@ -24,25 +25,27 @@ TOKENISER = 1  # counts up when tokenised() finds other tokens: older vocabulari
 
 
 def load_ag_news(data_dir: Path, download: bool) -> Dataset:
-    """Headlines and first lines of news in 4 classes, from `data_dir`/ag_news/train.csv, test.csv.
+    """Load headlines and first lines of news in 4 classes.
 
-    Each row: class 1 to 4, title, description. The vocabulary is that of the training texts, kept
-    beside them. A download happens only when asked for.
-    Raises DataMissing with what was expected where, and where it comes from.
+    Each row of a file: class 1 to 4, title, description. The vocabulary is that of the training
+    texts, kept beside them where the folder can be written to.
+
+    Parameters
+    ----------
+    data_dir : Path
+        The files are `data_dir`/ag_news/train.csv and test.csv.
+    download : bool
+        Whether a file that is not there may be downloaded.
+
+    Raises
+    ------
+    DataMissing
+        With what was expected where, and where it comes from.
     """
-    from torchvision.datasets.utils import check_integrity, download_url
-
     folder = data_dir / "ag_news"
-    unusable = [file for file, md5 in FILES.items() if not check_integrity(folder / file, md5)]
-    if unusable and not download:
-        raise missing("AG-News", folder, unusable, SOURCE)
-    try:
-        for file in unusable:
-            (folder / file).unlink(missing_ok=True)
-            download_url(SOURCE + file, folder, file, FILES[file])
+    whole("AG-News", folder, FILES, [SOURCE], download)
+    with readable("AG-News", folder):
         (train, train_y), (test, test_y) = (_texts(folder / file) for file in FILES)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise DataMissing(f"data-dir: cannot get AG-News into {folder}: {error}") from error
     vocabulary = _vocabulary(folder, train)
     x, test_x = encoded(train, vocabulary), encoded(test, vocabulary)
     return Dataset(x, train_y, test_x, test_y, as_tokens, vocabulary=2 + len(vocabulary))
@@ -65,7 +68,10 @@ def _vocabulary(folder: Path, train: Sequence[Sequence[str]]) -> list[str]:
     tokens = most_frequent(train)
     content = {"built_from": built_from, "count": len(tokens), "tokens": tokens}
     with suppress(OSError):  # a folder that cannot be written to: built anew each time
-        scratch = file.with_suffix(f".{os.getpid()}")  # several nodes may start at once
-        scratch.write_text(json.dumps(content), encoding="utf-8")
-        scratch.replace(file)
+        scratch = file.with_suffix(f".{uuid4().hex}")  # several nodes may start at once
+        try:
+            scratch.write_text(json.dumps(content), encoding="utf-8")
+            scratch.replace(file)
+        finally:
+            scratch.unlink(missing_ok=True)
     return tokens

@@ -16,8 +16,10 @@ class DataMissing(ValueError):
 
 
 class Augment(Protocol):
-    """Random changes of a batch, the drawing apart from the doing: a batch is drawn by one worker's
-    generator, and changed with those of others in one call on the device.
+    """Random changes of a batch, the drawing apart from the doing.
+
+    A worker's generator draws what happens to its batch; the batch is changed together with those
+    of other workers, in one call on the device.
     """
 
     def draw(self, rng: np.random.Generator, batch: int) -> np.ndarray:
@@ -33,10 +35,27 @@ def as_float(x: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Samples as stored, [n, ...] of any dtype, and labels int64 [n], 0 to num_classes - 1.
+    """Training and test samples in memory, with the way from stored values to network input.
 
-    to_input: a batch as stored -> network input, float32 (tokens: int64). augment: random changes
-    of training samples before that. vocabulary: number of different tokens, 0 where there are none.
+    Parameters
+    ----------
+    train_x, test_x : Tensor
+        Samples as stored, [n, ...] of any dtype.
+    train_y, test_y : Tensor
+        Labels, int64 [n], 0 to num_classes - 1.
+    to_input : callable, optional
+        A batch as stored -> network input, float32 (tokens: int64). It gets copies.
+    augment : Augment, optional
+        Random changes of training samples before that.
+    vocabulary : int
+        Number of different tokens; 0 where samples are no tokens.
+
+    Examples
+    --------
+    >>> x, y = torch.arange(6).view(6, 1), torch.arange(6) % 2
+    >>> data = Dataset(x[:4], y[:4], x[4:], y[4:], to_input=lambda x: x / 6)
+    >>> len(data.train_y), len(data.test_y)
+    (4, 2)
     """
 
     train_x: Tensor

@@ -1,11 +1,15 @@
-"""Images that torchvision reads, from where torchvision keeps them."""
+"""Images in the published files, read where they lie: nothing is unpacked or written."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import gzip
+import pickle
+import tarfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -13,6 +17,8 @@ from torch import Tensor
 
 from signfed.app.task.datasets.augment import CropFlipRotate
 from signfed.app.task.datasets.dataset import DataMissing, Dataset
+from signfed.app.task.datasets.files import fault, missing, whole
+from signfed.app.task.reasons import reason
 
 # Red, green, blue, of the training images, 0 to 1.
 CIFAR10_MEAN, CIFAR10_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
@@ -27,55 +33,133 @@ def scaled(x: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
 
 
 def load_mnist(name: str, mean: float, std: float, data_dir: Path, download: bool) -> Dataset:
-    """MNIST or FashionMNIST below `data_dir`/<name>/raw, scaled to mean 0 and std 1.
+    """Load MNIST or FashionMNIST from the four published .gz files, or what was unpacked of them.
 
-    The four original .gz files are unpacked where they lie if that was not done yet; a download
-    happens only when asked for.
-    Raises DataMissing with what was expected where, and where it comes from.
+    Parameters
+    ----------
+    name : str
+        "MNIST" or "FashionMNIST".
+    mean, std : float
+        Of the pixels, 0 to 1; to_input scales by them.
+    data_dir : Path
+        The files lie below `data_dir`/<name>/raw. Nothing is written there but a download.
+    download : bool
+        Whether a file that is not there may be downloaded.
+
+    Raises
+    ------
+    DataMissing
+        With what was expected where, and where it comes from.
     """
     from torchvision import datasets
-    from torchvision.datasets.utils import check_integrity
 
-    kind = getattr(datasets, name)
-    raw = data_dir / name / "raw"
-    intact = {archive: check_integrity(raw / archive, md5) for archive, md5 in kind.resources}
-    unpacked = all((raw / archive).with_suffix("").exists() for archive in intact)
-    if not (unpacked or all(intact.values()) or download):
-        unusable = [archive for archive, whole in intact.items() if not whole]
-        raise missing(name, raw, unusable, kind.mirrors[0])
-    # With unpacked files or intact archives, download=True asks nobody for anything.
-    train, test = read(name, raw, partial(kind, data_dir, download=True))
+    kind, raw = getattr(datasets, name), data_dir / name / "raw"
+    lacking = {
+        archive: md5
+        for archive, md5 in kind.resources
+        if not (raw / archive).with_suffix("").is_file()
+    }
+    whole(name, raw, lacking, kind.mirrors, download)
+    with readable(name, raw):
+        train_x, train_y, test_x, test_y = (_idx(raw / file, md5) for file, md5 in kind.resources)
+        as_many(train_x, train_y)
+        as_many(test_x, test_y)
 
     def to_input(x: Tensor) -> Tensor:
         return ((x.to(torch.float32) / 255.0 - mean) / std).unsqueeze(1)
 
-    return Dataset(train.data, train.targets, test.data, test.targets, to_input)
+    return Dataset(train_x, train_y.long(), test_x, test_y.long(), to_input)
+
+
+def _idx(archive: Path, md5: str) -> Tensor:
+    """The bytes in an archive, or in what was unpacked of it where the archive is not whole.
+
+    IDX format: 0, 0, 8 for bytes, number of dimensions, big-endian sizes, the bytes.
+    """
+    unpacked, dimensions = archive.with_suffix(""), 3 if "idx3" in archive.name else 1
+    packed = fault(archive, md5) is None
+    content = gzip.decompress(archive.read_bytes()) if packed else unpacked.read_bytes()
+    start = 4 + 4 * dimensions
+    if len(content) < start or tuple(content[:4]) != (0, 0, 8, dimensions):
+        raise ValueError(f"{unpacked.name}: expected an IDX file of {dimensions} dimensions")
+    shape = np.frombuffer(content, ">u4", dimensions, offset=4).astype(np.int64)
+    if len(content) - start != shape.prod():
+        raise ValueError(
+            f"{unpacked.name}: expected {shape.prod()} bytes; got {len(content) - start}"
+        )
+    return torch.from_numpy(np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy())
 
 
 def load_cifar(name: str, data_dir: Path, download: bool) -> Dataset:
-    """CIFAR10 or CIFAR100 below `data_dir`, as torchvision unpacks it, or its intact archive there.
+    """Load CIFAR10 or CIFAR100 from the published archive, or from the batches that were in it.
 
     Training images are cropped and flipped at random, those of CIFAR-100 rotated too.
-    Raises DataMissing with what was expected where, and where it comes from.
+
+    Parameters
+    ----------
+    name : str
+        "CIFAR10" or "CIFAR100".
+    data_dir : Path
+        Holds the archive, or the folder that it unpacks to. Nothing is written there but a
+        download.
+    download : bool
+        Whether the archive may be downloaded.
+
+    Raises
+    ------
+    DataMissing
+        With what was expected where, and where it comes from.
     """
     from torchvision import datasets
-    from torchvision.datasets.utils import check_integrity
 
     kind = getattr(datasets, name)
-    folder = data_dir / kind.base_folder
-    meta = (kind.meta["filename"], kind.meta["md5"])
-    files = [*kind.train_list, *kind.test_list, meta]
-    unusable = [file for file, md5 in files if not check_integrity(folder / file, md5)]
-    archive = check_integrity(data_dir / kind.filename, kind.tgz_md5)
-    if unusable and not (archive or download):
-        raise missing(name, folder, unusable, kind.url, f" (or {kind.filename} in {data_dir})")
-    # With intact files or archive, download=True asks nobody for anything.
-    train, test = read(name, folder, partial(kind, data_dir, download=True))
-    arrays = [torch.from_numpy(np.ascontiguousarray(part.data.transpose(0, 3, 1, 2)))
-              for part in (train, test)]  # fmt: skip
-    labels = [torch.tensor(part.targets) for part in (train, test)]
+    folder, archive = data_dir / kind.base_folder, data_dir / kind.filename
+    parts = [*kind.train_list, *kind.test_list]
+    faults = [text for file, md5 in parts if (text := fault(folder / file, md5))]
+    if faults and fault(archive, kind.tgz_md5):
+        if not download:
+            hint = f" (or {kind.filename} in {data_dir.absolute()})"
+            raise missing(name, folder, faults, kind.url, hint)
+        source = kind.url.removesuffix(kind.filename)
+        whole(name, data_dir, {kind.filename: kind.tgz_md5}, [source], download)
+    files = [file for file, _ in parts]
+    with readable(name, archive if faults else folder):
+        if faults:
+            batches = _packed(archive, kind.base_folder, files)
+        else:
+            batches = {file: _unpickled((folder / file).open("rb")) for file in files}
+        train_x, train_y = _joined([batches[file] for file, _ in kind.train_list])
+        test_x, test_y = _joined([batches[file] for file, _ in kind.test_list])
     dress = cifar10 if name == "CIFAR10" else cifar100
-    return dress(arrays[0], labels[0], arrays[1], labels[1])
+    return dress(train_x, train_y, test_x, test_y)
+
+
+def _packed(archive: Path, folder: str, files: Sequence[str]) -> dict[str, Any]:
+    """The batches in an archive, in one pass."""
+    inside = {f"{folder}/{file}": file for file in files}
+    with tarfile.open(archive, "r|gz") as tar:
+        return {
+            inside[member.name]: _unpickled(tar.extractfile(member))
+            for member in tar
+            if member.name in inside
+        }
+
+
+def _unpickled(stream: IO[bytes] | None) -> Any:
+    """A batch, of which the checksum is the published one."""
+    if stream is None:
+        raise ValueError("expected a file in the archive; got a folder")
+    with stream:
+        return pickle.load(stream, encoding="latin1")
+
+
+def _joined(batches: Sequence[dict[str, Any]]) -> tuple[Tensor, Tensor]:
+    images = np.concatenate([batch["data"] for batch in batches]).reshape(-1, 3, 32, 32)
+    key = "labels" if "labels" in batches[0] else "fine_labels"
+    labels = torch.tensor([label for batch in batches for label in batch[key]])
+    found = torch.from_numpy(images)
+    as_many(found, labels)
+    return found, labels
 
 
 def cifar10(train_x: Tensor, train_y: Tensor, test_x: Tensor, test_y: Tensor) -> Dataset:
@@ -90,21 +174,18 @@ def cifar100(train_x: Tensor, train_y: Tensor, test_x: Tensor, test_y: Tensor) -
     return Dataset(train_x, train_y, test_x, test_y, to_input, CropFlipRotate(degrees=15.0))
 
 
-def read(name: str, folder: Path, kind: Callable[..., Any]) -> tuple[Any, Any]:
-    """(train, test) as torchvision has them; what it cannot read is DataMissing."""
+@contextmanager
+def readable(name: str, place: Path) -> Iterator[None]:
+    """Turn what goes wrong in reading files into DataMissing, with the reason."""
     try:
-        return kind(train=True), kind(train=False)
-    except (OSError, RuntimeError, ValueError, AssertionError, EOFError) as error:
+        yield
+    except Exception as error:
         raise DataMissing(
-            f"data-dir: cannot read {name} in {folder}, remove it: {error}"
+            f"data-dir: cannot read {name} in {place.absolute()}, remove it: {reason(error)}"
         ) from error
 
 
-def missing(
-    name: str, folder: Path, files: Sequence[str], source: str, otherwise: str = ""
-) -> DataMissing:
-    """The one form of what is said about files that are not there or not whole."""
-    return DataMissing(
-        f"data-dir: expected {name} in {folder}{otherwise}; missing or damaged there: "
-        f"{', '.join(files)}; point data-dir elsewhere or set download=true (from {source})"
-    )
+def as_many(images: Tensor, labels: Tensor) -> None:
+    """Raise ValueError unless there is a label for each image."""
+    if len(images) != len(labels):
+        raise ValueError(f"expected a label for each of {len(images)} images; got {len(labels)}")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
+from signfed.app.errors import ConfigError
 from signfed.app.task.models.cnn import bft_cnn, fd_cnn, mlp, signguard_cnn
+from signfed.app.task.models.lazy import materialised
+from signfed.app.task.models.parameters import assign, flatten, trainable
 from signfed.app.task.models.pure import purified
 from signfed.app.task.models.resnet import resnet_18, resnet_50, resnet_56
 from signfed.app.task.models.spec import Spec
 from signfed.app.task.models.text_rnn import text_rnn
 from signfed.app.task.own import found
+from signfed.app.task.seeded import seeded
 
 Factory = Callable[[Spec], nn.Module]
 
@@ -29,16 +32,35 @@ MODELS: dict[str, Factory] = {
 
 
 def build(name: str, spec: Spec, seed: int) -> nn.Module:
-    """A freshly initialised model, a function of its arguments; the global RNG is left as it was.
+    """Make a freshly initialised model, a function of its arguments, on the CPU, in training mode.
 
-    name: of MODELS, or module:function. Raises ConfigError when there is no such function.
+    Parameters
+    ----------
+    name : str
+        Of MODELS, or module:function.
+    spec : Spec
+        What the model has to fit.
+    seed : int
+        Of the global generators while the model is made; they are put back afterwards.
+
+    Returns
+    -------
+    nn.Module
+        With dropout and norms in their pure forms, its lazy parameters initialised.
+
+    Raises
+    ------
+    ConfigError
+        When there is no such function, or it does not return a module.
     """
     factory = MODELS[name] if name in MODELS else found("model", name)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return purified(factory(spec))
+    with seeded(seed):
+        model = factory(spec)
+        if not isinstance(model, nn.Module):
+            raise ConfigError(
+                f"model={name!r}: expected a torch.nn.Module; got {type(model).__name__}"
+            )
+        return purified(materialised(model.cpu(), spec)).train()
 
 
-def flatten(model: nn.Module) -> Tensor:
-    """Parameters as one vector, float32 [N], in `model.parameters()` order."""
-    return nn.utils.parameters_to_vector(model.parameters()).detach()
+__all__ = ["MODELS", "Factory", "Spec", "assign", "build", "flatten", "trainable"]

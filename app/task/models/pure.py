@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
+from torch.nn.modules.instancenorm import _InstanceNorm
 
 WHOLE_CHANNELS = (nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
+# A subclass with a forward pass of its own is the user's, not PyTorch's.
+DROPOUTS = tuple(kind.forward for kind in (nn.Dropout, *WHOLE_CHANNELS))
+NORMS = (_BatchNorm.forward, _InstanceNorm.forward)
 
 
 class Dropout(nn.Module):
     """x * mask, where a mask was handed in; the identity where none was.
 
-    p: share of zeros. channels: whether a channel is kept or dropped as a whole.
+    Parameters
+    ----------
+    p : float
+        Share of zeros.
+    channels : bool
+        Whether a channel is kept or dropped as a whole.
     """
 
     def __init__(self, p: float, channels: bool = False) -> None:
@@ -32,20 +42,44 @@ class Dropout(nn.Module):
         return (x.shape[1], *(1 for _ in x.shape[2:])) if self.channels else tuple(x.shape[1:])
 
 
-def purified(model: nn.Module) -> nn.Module:
-    """The network with Dropout above in place of PyTorch's, and without running statistics.
+class Fixed(nn.Module):
+    """A module that stays in evaluation mode: a frozen norm keeps the statistics that it has."""
 
-    Changes the network that it is given. Parameters and their order stay.
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module.eval()
+
+    def train(self, mode: bool = True) -> Fixed:
+        return super().train(False)
+
+    def forward(self, x: Tensor) -> Any:
+        return self.module(x)
+
+
+def purified(model: nn.Module) -> nn.Module:
+    """Exchange PyTorch's Dropout for the one above, and take running statistics away.
+
+    A norm whose parameters are all frozen belongs to a body that is not trained: it keeps its
+    statistics and never changes them. Any other normalises a batch by itself. Changes the network
+    that it is given. Parameters and their order stay.
     """
     for name, module in list(model.named_children()):
-        if isinstance(module, (nn.Dropout, *WHOLE_CHANNELS)):
-            setattr(model, name, Dropout(module.p, isinstance(module, WHOLE_CHANNELS)))
+        if type(module).forward in DROPOUTS:
+            channels = isinstance(module, WHOLE_CHANNELS)
+            setattr(model, name, Dropout(float(module.p), channels))  # type: ignore[arg-type]
+        elif type(module).forward in NORMS and _is_frozen(module):
+            setattr(model, name, Fixed(module))
         else:
             purified(module)
-    if isinstance(model, _BatchNorm):
+    if isinstance(model, _NormBase) and type(model).forward in NORMS:
         model.track_running_stats = False
         model.running_mean = model.running_var = model.num_batches_tracked = None
     return model
+
+
+def _is_frozen(norm: nn.Module) -> bool:
+    own, statistics = list(norm.parameters()), list(norm.buffers())
+    return bool(own and statistics) and not any(p.requires_grad for p in own)
 
 
 def dropouts(model: nn.Module) -> list[Dropout]:
@@ -56,15 +90,25 @@ def dropouts(model: nn.Module) -> list[Dropout]:
 def put(model: nn.Module, masks: Sequence[Tensor] | None) -> None:
     """Hand masks to the network's dropouts; None takes them away."""
     found = dropouts(model)
-    for module, mask in zip(found, masks or [None] * len(found), strict=True):
+    handed: Sequence[Tensor | None] = masks or [None] * len(found)
+    for module, mask in zip(found, handed, strict=True):
         module.mask = mask
 
 
 @torch.no_grad()
-def mask_shapes(model: nn.Module, sample: Tensor) -> list[tuple[int, ...]]:
-    """Of each dropout's mask for one sample; sample: a batch of one, as it enters the network.
+def mask_shapes(model: nn.Module, samples: Tensor) -> list[tuple[int, ...]]:
+    """Shape of each dropout's mask for one sample.
 
-    Raises ValueError when one is used twice: it has one mask.
+    Parameters
+    ----------
+    model : nn.Module
+    samples : Tensor
+        A batch as it enters the network; of two at least, for batch norm.
+
+    Raises
+    ------
+    ValueError
+        When a dropout is used twice: it has one mask.
     """
     shapes: dict[Dropout, tuple[int, ...]] = {}
 
@@ -76,7 +120,7 @@ def mask_shapes(model: nn.Module, sample: Tensor) -> list[tuple[int, ...]]:
     found = dropouts(model)
     hooks = [module.register_forward_pre_hook(note) for module in found]
     try:
-        model(sample)
+        model(samples)
     finally:
         for hook in hooks:
             hook.remove()
@@ -86,9 +130,15 @@ def mask_shapes(model: nn.Module, sample: Tensor) -> list[tuple[int, ...]]:
 def draw_masks(
     rates: Sequence[float], shapes: Sequence[tuple[int, ...]], batch: int, rng: np.random.Generator
 ) -> list[np.ndarray]:
-    """One mask a dropout, float32 [batch, *shape]: 0 with probability p, else 1 / (1 - p).
+    """Draw one mask a dropout, float32 [batch, *shape]: 0 with probability p, else 1 / (1 - p).
 
     A function of the generator alone, drawn on the CPU: the same masks on any device.
+
+    Examples
+    --------
+    >>> [mask] = draw_masks([0.5], [(3,)], 2, np.random.default_rng(0))
+    >>> mask.shape, sorted(set(mask.flatten().tolist()))
+    ((2, 3), [0.0, 2.0])
     """
     masks = []
     for p, shape in zip(rates, shapes, strict=True):

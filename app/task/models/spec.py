@@ -19,7 +19,7 @@ class Spec:
         """(channels, height, width). Raises ValueError where a sample is no image."""
         if self.vocabulary or len(self.input_shape) != 3:
             raise ValueError(f"expected images [channels, height, width]; got {self.described()}")
-        return self.input_shape  # type: ignore[return-value]
+        return self.input_shape
 
     def described(self) -> str:
         kind = f"tokens below {self.vocabulary}" if self.vocabulary else "numbers"

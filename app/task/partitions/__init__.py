@@ -12,7 +12,7 @@ from signfed.app.task.partitions.shared import shared
 from signfed.app.task.partitions.sorted import sorted_runs
 from signfed.app.task.partitions.stratified import stratified
 
-Shards = Sequence[np.ndarray]  # int64 sample ids, by worker
+Shards = Sequence[np.ndarray] | np.ndarray  # int64 sample ids, by worker
 
 PARTITIONS: dict[str, Callable[..., Shards]] = {
     "stratified": stratified,

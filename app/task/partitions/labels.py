@@ -51,6 +51,7 @@ def labels_per_worker(
                 f"held: class {label} has {len(samples)} samples for {len(workers)} workers; "
                 "expected fewer workers or fewer classes each"
             )
-        for worker, part in zip(workers, np.array_split(samples, len(workers)), strict=True):
+        parts = np.array_split(samples, len(workers))
+        for worker, part in zip(workers.tolist(), parts, strict=True):
             shards[worker].append(part)
     return [np.concatenate(parts) for parts in shards]

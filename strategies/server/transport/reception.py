@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from logging import getLogger
 
 from flwr.app import Message
@@ -12,21 +12,31 @@ from flwr.serverapp import Grid
 from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.server.federation import FederationError
 from signfed.strategies.server.transport import wire
+from signfed.strategies.server.transport.digests import compare
 from signfed.strategies.server.transport.exchange import Pending, arrived, push
+from signfed.strategies.server.transport.measure import excuse
 from signfed.strategies.server.transport.roster import ClaimRefused, Roster, WorkersTaken
 
 log = getLogger("signfed")
 
 CLIENT_FAILED = 2  # Flower's code for an exception in a ClientApp
+MAX_REFUSALS = 1000  # characters of them in the error that ends a run
 FIRST_LOOK, LONGEST_LOOK = 0.005, 0.25  # seconds between two looks for new nodes
 
 
 class Reception:
     """The nodes of one run: each is asked once which partition it is, whenever it connects."""
 
-    def __init__(self, num_workers: int, patience: float) -> None:
-        """patience: seconds to wait for all nodes before round 1, and for a node's answer."""
+    def __init__(
+        self, num_workers: int, patience: float, digest: Mapping[str, str] | None = None
+    ) -> None:
+        """patience: seconds to wait for all nodes before round 1, and for a node's answer.
+
+        digest: of what the run computes on, by part; a node that differs takes no part.
+        """
         self.roster = Roster(num_workers)
+        self._digest = dict(digest or {})
+        self._refusals: dict[int, str] = {}
         self._patience = patience
         self._connected: set[int] = set()
         self._asked: set[int] = set()
@@ -42,10 +52,11 @@ class Reception:
         missing = self.roster.absent(self._connected)
         waited = f"waited {self._patience:.0f} s for the nodes: workers {missing} have none"
         if self.roster.num_workers - len(missing) < quorum:
+            refused = "".join(f"; node {n} was refused: {r}" for n, r in self._refusals.items())
             raise FederationError(
-                f"{waited} ({len(self._connected)} nodes connected), and quorum needs {quorum}. "
-                "Start the missing SuperNodes with --node-config 'partition-id=P "
-                "num-partitions=N', or lower num-workers"
+                f"{waited} ({len(self._connected)} nodes connected), and quorum needs {quorum}"
+                f"{refused[:MAX_REFUSALS]}. Start the missing SuperNodes with --node-config "
+                "'partition-id=P num-partitions=N', or lower num-workers"
             )
         if missing:
             log.warning("%s; going on, they can join later", waited)
@@ -94,12 +105,17 @@ class Reception:
             log.warning("node %d takes no part: %s", node, DropReason.WRONG_SENDER)
             return
         try:
-            self._bind(node, wire.read_hello_reply(reply))
+            claim = wire.read_hello_reply(reply)
+            if refusal := compare(node, self._digest, wire.read_digest(reply, self._digest)):
+                self._refusals[node] = refusal
+                log.warning("node %d takes no part: %s", node, refusal)
+                return
+            self._bind(node, claim)
         except wire.Malformed as refusal:
             if reply.has_error() and reply.error.code != CLIENT_FAILED:
                 self._asked.discard(node)  # the question was lost on the way
                 return
-            log.warning("node %d takes no part: %s", node, wire.excuse(reply) or refusal)
+            log.warning("node %d takes no part: %s", node, excuse(reply) or refusal)
 
     def _bind(self, node: int, claim: tuple[int, int]) -> None:
         first_time = node not in self._waiting

@@ -1,7 +1,8 @@
 """The messages of a round: what goes into them and what may come out, both halves side by side.
 
 `query.hello` reply:
-    config "node": "partition-id", "num-partitions" (int).
+    config "node": "partition-id", "num-partitions" (int); a digest (text) for each part of what the
+        node computes on: "data", "labels", "shards", "model", "buffers".
 `train` request:
     arrays "model": "parameters", float32 [N], and "momentum", float32 [N], where SGD has one and
         the node is to keep the model; or "directions", uint8 [k, ceil(N/8)], the packed sign
@@ -23,12 +24,11 @@ used: `open_reply` is handed the workers for which that node may speak.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any, TypeVar
+from collections.abc import Collection, Iterable, Mapping
+from typing import TypeVar
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
-from flwr.common.serde import recorddict_to_proto
 
 from signfed.strategies.core.codecs import Codec
 from signfed.strategies.core.drop_reason import DropReason
@@ -39,7 +39,6 @@ Record = TypeVar("Record", ArrayRecord, ConfigRecord)
 
 HELLO = "query.hello"
 TRAIN = "train"
-MAX_EXCUSE = 500  # characters of a client's error text that are logged
 
 
 def is_from(reply: Message, node: int) -> bool:
@@ -50,58 +49,45 @@ def is_from(reply: Message, node: int) -> bool:
     return reply.has_error() or reply.metadata.src_node_id == node
 
 
-def size(message: Message, limit: float = float("inf")) -> int:
-    """Bytes of a message's content, serialized as protobuf; 0 for an error or what cannot be.
-
-    limit: what weighs more is only added up, since serializing copies it, which is what the sender
-    of a giant reply hopes for.
-    """
-    try:
-        weight = _weight(message.content)
-        return weight if weight > limit else recorddict_to_proto(message.content).ByteSize()
-    except Exception:  # a foreign reply may hold anything
-        return 0
-
-
-def _weight(value: Any) -> int:
-    """About the bytes of a record, or of what is in one, by its lengths; copies nothing."""
-    if isinstance(value, Array):
-        return len(value.data) + len(value.dtype) + len(value.stype) + 8 * len(value.shape)
-    if isinstance(value, Mapping):
-        return sum(len(name) + _weight(held) for name, held in value.items())
-    if isinstance(value, list):  # Flower's lists are of one type
-        texts = isinstance(next(iter(value), None), str | bytes)
-        return 8 * len(value) + (sum(map(len, value)) if texts else 0)
-    return len(value) if isinstance(value, str | bytes) else 8
-
-
-def excuse(reply: Message) -> str:
-    """What an error reply says, fit for a log: one line, printable, not endless."""
-    said = (reply.error.reason or "")[:MAX_EXCUSE] if reply.has_error() else ""
-    return "".join(c if c.isprintable() else " " for c in said)
-
-
 def hello(node: int, ttl: float) -> Message:
     """Ask a node which partition it is."""
     return Message(RecordDict(), node, HELLO, ttl=ttl)
 
 
-def hello_reply(request: Message, partition: int, num_partitions: int) -> Message:
-    node = ConfigRecord({"partition-id": partition, "num-partitions": num_partitions})
+def hello_reply(
+    request: Message,
+    partition: int,
+    num_partitions: int,
+    digest: Mapping[str, str] | None = None,
+) -> Message:
+    """Say which partition the node is, and what it computes on."""
+    claim = {"partition-id": partition, "num-partitions": num_partitions}
+    node = ConfigRecord({**(digest or {}), **claim})
     return Message(RecordDict({"node": node}), reply_to=request)
 
 
 def read_hello_reply(reply: Message) -> tuple[int, int]:
     """(partition-id, num-partitions) as claimed. Raises Malformed."""
-    if reply.has_error():
-        raise Malformed(DropReason.ERROR)
-    if not _holds_only(reply.content, ("node",)):
-        raise Malformed
-    record = _record(reply.content, "node", ConfigRecord)
+    record = _node_record(reply)
     partition, num_partitions = record.get("partition-id"), record.get("num-partitions")
     if type(partition) is not int or type(num_partitions) is not int:
         raise Malformed
     return partition, num_partitions
+
+
+def read_digest(reply: Message, parts: Iterable[str]) -> dict[str, str]:
+    """What a hello reply says of these parts; "" where it says nothing. Raises Malformed."""
+    record = _node_record(reply)
+    said = {part: record.get(part) for part in parts}
+    return {part: text if isinstance(text, str) else "" for part, text in said.items()}
+
+
+def _node_record(reply: Message) -> ConfigRecord:
+    if reply.has_error():
+        raise Malformed(DropReason.ERROR)
+    if not _holds_only(reply.content, ("node",)):
+        raise Malformed
+    return _record(reply.content, "node", ConfigRecord)
 
 
 def train(

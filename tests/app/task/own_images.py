@@ -53,12 +53,6 @@ def random_network(spec):
     return Noisy()
 
 
-def useless_parameter(spec):
-    model = nn.Sequential(nn.Flatten(), nn.Linear(192, spec.num_classes))
-    model.register_parameter("useless", nn.Parameter(torch.zeros(3)))
-    return model
-
-
 def failing(spec):
     raise RuntimeError("out of luck")
 

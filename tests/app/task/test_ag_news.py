@@ -128,6 +128,22 @@ def test_a_file_that_cannot_be_used_is_named_and_nothing_is_downloaded(folder, n
         load(folder)
 
 
+def test_a_folder_in_place_of_a_file_is_named_and_nobody_is_asked(folder, urls_asked):
+    (folder / "test.csv").unlink()
+    (folder / "test.csv").mkdir()
+    with pytest.raises(DataMissing, match=r"damaged there: test.csv \(a folder\); point"):
+        load(folder)
+    assert not urls_asked
+
+
+def test_rows_that_are_no_texts_are_data_missing_with_a_reason(folder, monkeypatch):
+    (folder / "test.csv").write_text('"sports","no number"\n')
+    sums = ag_news.FILES | {"test.csv": md5((folder / "test.csv").read_bytes()).hexdigest()}
+    monkeypatch.setattr(ag_news, "FILES", sums)
+    with pytest.raises(DataMissing, match=r"cannot read AG-News .*it: ValueError: invalid"):
+        load(folder)
+
+
 def test_a_download_happens_when_asked_for_and_its_failure_is_data_missing(folder, urls_asked):
     (folder / "test.csv").unlink()
     with pytest.raises(DataMissing, match="no route to host"):

@@ -68,12 +68,52 @@ def test_images_are_read_as_stored(written):
     assert data.test_x.shape == (4, 3, 32, 32) and len(data.test_y) == 4
 
 
-def test_the_intact_archive_is_unpacked_where_batches_lack(written):
+def test_the_intact_archive_is_read_where_batches_lack_and_nothing_is_written(written):
     name, folder, archive = written
+    images, labels = expected(written)
     (folder.parent / KINDS[name].filename).write_bytes(archive)
-    for file in list(folder.iterdir())[:2]:
+    for file in sorted(folder.iterdir()):
         file.unlink()
-    assert np.array_equal(load(written).train_x, expected(written)[0])
+        before = sorted(folder.parent.rglob("*"))
+        data = load(written)
+        assert np.array_equal(data.train_x, images) and np.array_equal(data.train_y, labels)
+        assert sorted(folder.parent.rglob("*")) == before
+
+
+def test_batches_with_another_number_of_labels_are_data_missing(written, monkeypatch):
+    name, folder, _ = written
+    kind = KINDS[name]
+    file = kind.test_list[0][0]
+    content = pickle.loads((folder / file).read_bytes())
+    short = {key: value if key == "data" else value[:3] for key, value in content.items()}
+    (folder / file).write_bytes(pickle.dumps(short))
+    md5_of = md5((folder / file).read_bytes()).hexdigest()
+    monkeypatch.setattr(kind, "test_list", [[file, md5_of]])
+    with pytest.raises(DataMissing, match=r"cannot read .*a label for each of 4 images; got 3"):
+        load(written)
+
+
+def test_an_archive_without_a_batch_is_data_missing_with_a_reason(written, monkeypatch):
+    name, folder, _ = written
+    kind = KINDS[name]
+    empty = io.BytesIO()
+    with tarfile.open(fileobj=empty, mode="w:gz"):
+        pass
+    (folder.parent / kind.filename).write_bytes(empty.getvalue())
+    monkeypatch.setattr(kind, "tgz_md5", md5(empty.getvalue()).hexdigest())
+    (folder / kind.train_list[0][0]).unlink()
+    with pytest.raises(DataMissing, match=f"remove it: KeyError: '{kind.train_list[0][0]}'"):
+        load(written)
+
+
+def test_a_folder_in_place_of_a_batch_is_named_and_nobody_is_asked(written, urls_asked):
+    name, folder, _ = written
+    file = folder / KINDS[name].train_list[0][0]
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(DataMissing, match=rf"damaged there: {file.name} \(a folder\); point"):
+        load(written)
+    assert not urls_asked
 
 
 def test_pixels_are_scaled_by_channel_and_changed_in_training(written):
@@ -89,7 +129,7 @@ def test_pixels_are_scaled_by_channel_and_changed_in_training(written):
 @pytest.mark.parametrize("damage", ["missing", "cut short", "one bit"])
 def test_a_file_that_cannot_be_used_is_named_and_nothing_is_downloaded(written, damage):
     name, folder, archive = written
-    for file in sorted(folder.iterdir()):
+    for file in sorted(set(folder.iterdir()) - {folder / KINDS[name].meta["filename"]}):
         content = bytearray(file.read_bytes())
         changed = content[:-5] if damage == "cut short" else content[:-1] + bytes([content[-1] ^ 1])
         file.unlink()

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from sklearn import datasets as sklearn_datasets
 from torchvision import datasets as torchvision_datasets
 
+from signfed.app.config.run_config import parse
+from signfed.app.errors import ConfigError
 from signfed.app.task import TASKS, DataMissing, stratified
 from signfed.app.task.datasets import load_digits
 
@@ -107,8 +109,7 @@ def load(archive, download=False):
 
 def test_images_are_read_from_the_original_archives(archive):
     expected = dict(arrays())
-    for _ in range(2):  # unpacking, then from what was unpacked
-        data = load(archive)
+    for data in (load(archive), load(archive)):
         assert np.array_equal(data.train_x, expected["train-images-idx3-ubyte"])
         assert np.array_equal(data.test_x, expected["t10k-images-idx3-ubyte"])
         assert np.array_equal(data.train_y, expected["train-labels-idx1-ubyte"])
@@ -139,20 +140,130 @@ def test_a_file_that_cannot_be_used_is_named_and_nothing_is_downloaded(archive, 
     assert str(archive[1]) in str(caught.value)
 
 
-def test_half_unpacked_files_without_their_archives_are_data_missing(archive):
-    """torchvision would ask the network for the archive that is not needed any more."""
-    load(archive)
+def unpack(archive):
+    for name in ARCHIVES:
+        content = gzip.decompress((archive[1] / name).read_bytes())
+        (archive[1] / name).with_suffix("").write_bytes(content)
+
+
+def test_nothing_is_written_so_a_folder_may_be_read_only(archive, monkeypatch):
+    before = sorted(archive[1].parent.parent.rglob("*"))
+
+    def read_only(*arguments, **options):
+        raise PermissionError("Read-only file system")
+
+    for name in ("write_bytes", "write_text", "mkdir", "unlink", "touch"):
+        monkeypatch.setattr(Path, name, read_only)
+    for download in (False, True):  # with intact archives nobody is asked for anything
+        assert len(load(archive, download).train_y) == 12
+    assert sorted(archive[1].parent.parent.rglob("*")) == before
+
+
+def test_unpacked_files_serve_where_archives_are_not_whole(archive):
+    expected = load(archive)
+    unpack(archive)
+    for name in ARCHIVES[:2]:
+        (archive[1] / name).unlink()
+    (archive[1] / ARCHIVES[2]).write_bytes(b"cut")
+    found = load(archive)
+    assert torch.equal(found.train_x, expected.train_x)
+    assert torch.equal(found.test_x, expected.test_x)
+
+
+def test_an_archive_that_is_whole_comes_before_what_was_unpacked(archive):
+    expected = load(archive)
+    unpack(archive)
+    for name in ARCHIVES:
+        (archive[1] / name).with_suffix("").write_bytes(b"")
+    assert torch.equal(load(archive).train_x, expected.train_x)
+
+
+def test_half_unpacked_files_without_their_archives_are_data_missing(archive, urls_asked):
+    unpack(archive)
     (archive[1] / ARCHIVES[0]).unlink()
+    (archive[1] / ARCHIVES[1]).unlink()
     (archive[1] / ARCHIVES[1]).with_suffix("").unlink()
-    with pytest.raises(DataMissing, match=rf"damaged there: {ARCHIVES[0]};"):
+    with pytest.raises(DataMissing, match=rf"damaged there: {ARCHIVES[1]};"):
+        load(archive)
+    assert not urls_asked
+
+
+@pytest.mark.parametrize("place", ["archive", "unpacked", "both", "raw"])
+def test_a_folder_in_place_of_a_file_is_named_and_nobody_is_asked(archive, place, urls_asked):
+    file = archive[1] / ARCHIVES[1]
+    if place == "raw":
+        shutil.rmtree(archive[1])
+        archive[1].write_text("a file")
+    else:
+        file.unlink()
+    if place in ("archive", "both"):
+        file.mkdir()
+    if place in ("unpacked", "both"):
+        file.with_suffix("").mkdir()
+    with pytest.raises(DataMissing, match=f"missing or damaged there: .*{file.name}") as caught:
+        load(archive)
+    assert ("(a folder)" in str(caught.value)) == (place in ("archive", "both"))
+    assert not urls_asked
+
+
+def test_a_file_that_may_not_be_read_says_so(archive, monkeypatch):
+    real = Path.open
+
+    def refuse(path, *arguments, **options):
+        if path.name == ARCHIVES[3]:
+            raise PermissionError(13, "Permission denied")
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(DataMissing, match=rf"there: {ARCHIVES[3]} \(Permission denied\);"):
         load(archive)
 
 
-def test_an_unpacked_file_that_was_cut_is_data_missing(archive):
+DAMAGES = {
+    "empty": (0, lambda content: b"", "expected an IDX file of 3 dimensions"),
+    "cut": (0, lambda content: content[:-7], r"expected \d+ bytes; got \d+"),
+    "longer": (1, lambda content: content + b"0", "expected 12 bytes; got 13"),
+    "swapped": (0, lambda content: idx(np.arange(12, dtype=np.uint8)), "of 3 dimensions"),
+    "images too few": (
+        0, lambda content: idx(np.zeros((11, 28, 28), np.uint8)), "each of 11 images; got 12",
+    ),
+    "labels too few": (
+        3, lambda content: idx(np.arange(4, dtype=np.uint8)), "each of 5 images; got 4",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("at, damaged, text", DAMAGES.values(), ids=DAMAGES)
+def test_an_unpacked_file_that_is_damaged_is_data_missing_with_a_reason(archive, at, damaged, text):
+    unpack(archive)
+    for name in ARCHIVES:
+        (archive[1] / name).unlink()
     load(archive)
-    (archive[1] / ARCHIVES[0]).with_suffix("").write_bytes(b"")
-    with pytest.raises(DataMissing, match="cannot read"):
+    file = (archive[1] / ARCHIVES[at]).with_suffix("")
+    file.write_bytes(damaged(file.read_bytes()))
+    with pytest.raises(
+        DataMissing, match=f"cannot read .*remove it: ValueError: .*{text}"
+    ) as caught:
         load(archive)
+    assert str(archive[1]) in str(caught.value)
+
+
+def test_labels_that_no_model_has_an_output_for_are_refused(archive):
+    unpack(archive)
+    for name in ARCHIVES:
+        (archive[1] / name).unlink()
+    (archive[1] / ARCHIVES[3]).with_suffix("").write_bytes(idx(np.full(5, 77, np.uint8)))
+    name = {"MNIST": "mnist", "FashionMNIST": "fashion-mnist"}[archive[1].parts[-2]]
+    given = {"task": name, "data-dir": str(archive[1].parent.parent), "device": "cpu",
+             "num-workers": 2, "num-byzantine": 0, "batch-size": 2}  # fmt: skip
+    with pytest.raises(ConfigError, match="expected labels below 10; got 77"):
+        TASKS[name].problem(parse(given).workload)
+
+
+def test_a_relative_folder_is_named_in_full(tmp_path, monkeypatch, urls_asked):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataMissing, match=f"expected MNIST in {tmp_path}/here/MNIST/raw"):
+        TASKS["mnist"].load(Path("here"), False)
 
 
 def test_an_empty_folder_is_data_missing(archive):

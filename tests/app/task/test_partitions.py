@@ -8,16 +8,24 @@ from hypothesis import strategies as st
 from signfed.app.config.run_config import parse
 from signfed.app.errors import ConfigError
 from signfed.app.task import PARTITIONS, TASKS
-from signfed.app.task.partitions import dirichlet, holdings, labels_per_worker, shared, signguard
+from signfed.app.task.partitions import dirichlet, holdings, labels_per_worker, shared, sorted_runs
 from tests.federation import federate
 
-OPTIONS = {
-    "stratified": st.just({}),
-    "shared": st.just({}),
-    "signguard": st.fixed_dictionaries({"fraction": st.floats(0, 1)}),
-    "dirichlet": st.fixed_dictionaries({"alpha": st.floats(1e-3, 1e3)}),
-    "labels": st.fixed_dictionaries({"labels_held": st.integers(1, 5)}),
+OPTIONS = {  # by labels and number of workers
+    "stratified": lambda labels, workers: st.just({}),
+    "shared": lambda labels, workers: st.just({}),
+    "sorted": lambda labels, workers: st.fixed_dictionaries({"even_share": st.floats(0, 1)}),
+    "dirichlet": lambda labels, workers: st.fixed_dictionaries({"alpha": st.floats(1e-3, 1e3)}),
+    "labels": lambda labels, workers: st.fixed_dictionaries({"held": held_(labels, workers)}),
 }
+
+
+def held_(labels, workers):
+    """Enough for every class to have a holder."""
+    classes = len(np.unique(labels))
+    return st.integers(-(-classes // workers), classes)
+
+
 many = settings(deadline=None, max_examples=80, derandomize=True)
 labels_ = st.lists(st.integers(0, 4), min_size=1, max_size=150).map(np.array)
 workers_, seeds = st.integers(1, 12), st.integers(0, 2**40)
@@ -37,7 +45,7 @@ def made(name, labels, workers, seed, options):
 def test_shards_are_ids_a_function_of_their_arguments_and_disjoint(
     name, data, labels, workers, seed
 ):
-    options = data.draw(OPTIONS[name])
+    options = data.draw(OPTIONS[name](labels, workers))
     before = labels.copy()
     shards = made(name, labels, workers, seed, options)
     again = made(name, labels, workers, seed, options)
@@ -86,7 +94,7 @@ def test_sorted_runs_hold_few_classes_and_sizes_are_even(
     per_class, classes, workers, seed, fraction
 ):
     labels = np.arange(per_class * classes) % classes
-    shards = signguard(labels, workers, seed, fraction=fraction)
+    shards = sorted_runs(labels, workers, seed, even_share=fraction)
     sizes = list(map(len, shards))
     assert max(sizes) - min(sizes) <= 3
     even = np.array_split(np.arange(round(fraction * len(labels))), workers)
@@ -103,7 +111,7 @@ def test_with_runs_that_fit_into_classes_a_worker_has_at_most_two_beside_its_eve
     """MNIST's shape: 10 classes, 50 workers, 100 runs of which each lies within one class."""
     labels = np.repeat(np.arange(10), 600)
     for seed in range(5):
-        held = holdings(signguard(labels, 50, seed, fraction=0.0), labels, 10)
+        held = holdings(sorted_runs(labels, 50, seed, even_share=0.0), labels, 10)
         assert ((held > 0).sum(axis=1) <= 2).all() and (held.sum(axis=1) == 120).all()
         assert (held.sum(axis=0) == 600).all()
 
@@ -111,7 +119,7 @@ def test_with_runs_that_fit_into_classes_a_worker_has_at_most_two_beside_its_eve
 @pytest.mark.parametrize("fraction", [0.3, 0.5, 0.8])
 def test_the_even_share_is_spread_over_all_classes(fraction):
     labels = np.repeat(np.arange(10), 6000)
-    held = holdings(signguard(labels, 50, 1, fraction=fraction), labels, 10)
+    held = holdings(sorted_runs(labels, 50, 1, even_share=fraction), labels, 10)
     common = np.sort(held, axis=1)[:, :6]  # classes beyond the two runs, which may straddle
     expected = fraction * 60_000 / 50 / 10
     assert common.mean() == pytest.approx(expected, rel=0.1)
@@ -120,11 +128,11 @@ def test_the_even_share_is_spread_over_all_classes(fraction):
 
 def test_all_of_it_even_is_iid_and_a_bad_fraction_is_refused():
     labels = np.repeat(np.arange(10), 600)
-    held = holdings(signguard(labels, 10, 0, fraction=1.0), labels, 10)
+    held = holdings(sorted_runs(labels, 10, 0, even_share=1.0), labels, 10)
     assert held.min() > 30 and held.max() < 90
     for fraction in (-0.1, 1.1, np.nan):
-        with pytest.raises(ValueError, match=r"fraction: expected a number in \[0, 1\]"):
-            signguard(labels, 10, 0, fraction=fraction)
+        with pytest.raises(ValueError, match=r"even_share: expected a number in \[0, 1\]"):
+            sorted_runs(labels, 10, 0, even_share=fraction)
 
 
 # Dirichlet
@@ -187,7 +195,7 @@ def test_an_alpha_that_underflows_is_still_a_distribution():
 def test_each_worker_holds_that_many_classes_and_an_even_share(classes, each, workers, held, seed):
     assume(held <= classes and workers * held >= classes)
     labels = np.arange(classes * each) % classes
-    found = holdings(labels_per_worker(labels, workers, seed, labels_held=held), labels, classes)
+    found = holdings(labels_per_worker(labels, workers, seed, held=held), labels, classes)
     assert ((found > 0).sum(axis=1) == held).all()
     holders = (found > 0).sum(axis=0)
     assert holders.max() - holders.min() <= 1
@@ -200,14 +208,14 @@ def test_each_worker_holds_that_many_classes_and_an_even_share(classes, each, wo
     "labels, workers, held, text",
     [
         (np.arange(30) % 3, 5, 4, "expected 1 to 3, the number of classes; got 4"),
-        (np.arange(30) % 3, 5, 0, "expected 1 to 3"),
+        (np.arange(30) % 3, 5, 0, "expected a whole number of at least 1"),
         (np.arange(30) % 10, 3, 2, "3 workers with 2 each cannot hold 10 classes; .* least 4"),
         (np.arange(6) % 3, 9, 3, "class 0 has 2 samples for 9 workers"),
     ],
 )
 def test_labels_that_cannot_be_dealt_are_refused(labels, workers, held, text):
-    with pytest.raises(ValueError, match=f"labels_held: .*{text}"):
-        labels_per_worker(labels, workers, 0, labels_held=held)
+    with pytest.raises(ValueError, match=f"held: .*{text}"):
+        labels_per_worker(labels, workers, 0, held=held)
 
 
 # In a run
@@ -221,13 +229,13 @@ def workload(**given):
     "given, text",
     [
         (
-            {"partition": "dirichlet", "partition_alpha": 1e-5},
-            "partition='dirichlet': partition-alpha: with",
+            {"partition": "dirichlet", "dirichlet.alpha": 1e-5},
+            "partition='dirichlet': alpha: with",
         ),
-        ({"partition": "labels", "partition_labels": 11}, "partition-labels: expected 1 to 10"),
+        ({"partition": "labels", "labels.held": 11}, "held: expected 1 to 10"),
         ({"partition": "labels", "batch_size": 400}, "batch-size: the largest shard of digits"),
         (
-            {"partition": "signguard", "num_workers": 1000, "batch_size": 1},
+            {"partition": "sorted", "num_workers": 1000, "batch_size": 1},
             "127 of 1000 workers hold no sample of digits; expected fewer workers",
         ),
     ],
@@ -238,7 +246,9 @@ def test_a_partition_that_the_data_do_not_allow_is_refused_before_the_start(give
 
 
 def test_a_worker_that_holds_less_than_a_batch_takes_all_that_it_has():
-    problem = TASKS["digits"].problem(workload(partition="dirichlet", partition_alpha=0.1))
+    problem = TASKS["digits"].problem(
+        workload(**{"partition": "dirichlet", "dirichlet.alpha": 0.1})
+    )
     held = [len(shard) for shard in problem.shards]
     assert min(held) < 64 < max(held)
     assert list(problem.batch_sizes()) == [min(64, n) for n in held]
@@ -248,7 +258,7 @@ def test_a_worker_that_holds_less_than_a_batch_takes_all_that_it_has():
 def test_batches_of_different_sizes():
     problem = TASKS["digits"].problem(workload(batch_sizes="3x10,95,96x4"))
     assert problem.batch_sizes() == (3,) * 10 + (95,) * 5  # 95 is all that a worker holds
-    half = workload(batch_sizes="3x10,95,96x4", strategy="election", election_batch=0.5)
+    half = workload(batch_sizes="3x10,95,96x4", strategy="election", **{"election.batch": 0.5})
     assert half.batch_sizes == (2,) * 10 + (48,) * 5
     x = problem.initial().numpy()
     other = TASKS["digits"].problem(workload(batch_sizes="4x15"))

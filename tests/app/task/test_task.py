@@ -163,7 +163,7 @@ def test_accuracy_and_loss_by_hand(test_batch, monkeypatch):
 
     x = 2, y = 1: right, ln(3/2). x = 4, y = 0: wrong, ln 5. x = 1/2, y = 0: right, ln(3/2).
     """
-    monkeypatch.setattr("signfed.app.task.gradients.TEST_BATCH", test_batch)
+    monkeypatch.setattr("signfed.app.task.evaluation.TEST_BATCH", test_batch)
     x, y = torch.tensor([[2.0], [4.0], [0.5]]), torch.tensor([1, 0, 0])
     data = Dataset(x[:0], y[:0], x, y, to_input=torch.log)
     parameters = torch.tensor([0.0, 1.0, 0.0, 0.0])  # weight of both classes, bias of both

@@ -1,0 +1,143 @@
+"""A network on a partition of a data set."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from signfed.app.errors import ConfigError
+from signfed.app.task.batched import LARGE, BatchedGradients
+from signfed.app.task.datasets import Dataset
+from signfed.app.task.digest import fingerprint, made_here
+from signfed.app.task.evaluation import Loss, evaluate
+from signfed.app.task.fit import Names, check_fit, network_input
+from signfed.app.task.gradients import Gradients
+from signfed.app.task.models import Spec, build, flatten
+from signfed.app.task.own import OwnLoss
+from signfed.app.task.problem import Asked
+from signfed.app.task.seeded import watched
+from signfed.app.task.workload import Workload, device_of
+from signfed.clients import Relabel
+
+
+class Classification:
+    """Mean loss of a network on a partition of a data set.
+
+    Parameters
+    ----------
+    workload : Workload
+    data : Dataset
+    num_classes : int, optional
+        One above the largest label by default.
+
+    Raises
+    ------
+    ConfigError
+        When data, model, loss and partition do not fit one another.
+    """
+
+    def __init__(self, workload: Workload, data: Dataset, num_classes: int | None = None) -> None:
+        self._workload, self._data = workload, data
+        self.device = device_of(workload.device)
+        self.labels = data.train_y.numpy()
+        largest = int(max(data.train_y.max(), data.test_y.max()))
+        self.num_classes = num_classes or largest + 1
+        if largest >= self.num_classes:
+            raise ConfigError(
+                f"task={workload.task!r}: expected labels below {self.num_classes}; got {largest}"
+            )
+        self.shards = workload.shards(self.labels)
+        names = Names(workload.task, workload.model, workload.loss)
+        shape = network_input(names, data, data.train_x).shape[1:]
+        self._spec = Spec(tuple(shape), self.num_classes, data.vocabulary)
+        self._loss: Loss = OwnLoss(workload.loss) if ":" in workload.loss else cross_entropy
+        if names.own:  # the others are known to fit
+            check_fit(
+                names,
+                self._spec,
+                lambda: self._model,
+                data,
+                self._loss,
+                lambda: self._gradients,
+            )
+
+    def initial(self) -> Tensor:
+        return flatten(self._model).cpu()
+
+    def gradient(
+        self, parameters: np.ndarray, worker: int, server_round: int, relabel: Relabel | None = None
+    ) -> np.ndarray:
+        return self._gradients(parameters, worker, server_round, relabel)
+
+    def truth(self, parameters: np.ndarray) -> np.ndarray:
+        return self._gradients.everywhere(parameters)
+
+    def batched(self, asked: Asked) -> BatchedGradients | None:
+        initial = self.initial().numpy()
+        on_cpu = self.device.type == "cpu"
+        if len(set(self.batch_sizes())) > 1 or (on_cpu and len(initial) >= LARGE):
+            return None
+        batched = BatchedGradients(self._gradients)
+        with watched() as drawn:
+            works = batched.works(initial, asked(1), 1)
+        if not works or drawn:  # what a loss draws would be recorded once and for all
+            return None
+        agrees = not on_cpu or all(batched.agrees(initial, asked(t), t) for t in (1, 2))
+        return batched if agrees else None
+
+    def evaluate(self, parameters: Tensor) -> dict[str, float]:
+        accuracy, loss = evaluate(self._evaluated, parameters, self._tested, self._loss)
+        return {"test_accuracy": accuracy, "test_loss": loss}
+
+    def batch_sizes(self) -> tuple[int, ...]:
+        """Samples a round, by worker."""
+        return self._gradients.batch_sizes
+
+    def digest(self) -> dict[str, str]:
+        return dict(self._digest)
+
+    @cached_property
+    def _digest(self) -> dict[str, str]:
+        data, model = self._data, self._model
+        shards = (("", torch.from_numpy(shard)) for shard in self.shards)
+        return {
+            "data": fingerprint([("train", data.train_x), ("test", data.test_x)]),
+            "labels": fingerprint([("train", data.train_y), ("test", data.test_y)]),
+            "shards": fingerprint(shards),
+            "model": made_here(fingerprint(model.named_parameters())),
+            "buffers": made_here(fingerprint(model.named_buffers())),
+        }
+
+    @cached_property  # once: a user's function may give another model at each call
+    def _model(self) -> nn.Module:
+        return build(self._workload.model, self._spec, self._workload.seed)
+
+    @cached_property
+    def _evaluated(self) -> nn.Module:
+        return copy.deepcopy(self._model).to(self.device)
+
+    @cached_property
+    def _tested(self) -> Dataset:
+        """The test set lies where the model is."""
+        x, y = (part.to(self.device) for part in (self._data.test_x, self._data.test_y))
+        return replace(self._data, test_x=x, test_y=y)
+
+    @cached_property  # a server never needs it
+    def _gradients(self) -> Gradients:
+        workload = self._workload
+        return Gradients(
+            self._model,
+            self._data,
+            self.shards,
+            batch_size=workload.batch_sizes or workload.batch_size,
+            seed=workload.seed,
+            device=self.device,
+            precision=workload.precision,
+            loss=self._loss,
+        )

@@ -1,0 +1,76 @@
+"""What a model is worth on the test set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from signfed.app.task.datasets import Dataset
+from signfed.app.task.models.parameters import assign
+from signfed.app.task.seeded import seeded
+from signfed.strategies.core.seeds import generator
+
+TEST_BATCH = 1000
+
+Loss = Callable[[Tensor, Tensor], Tensor]  # (scores [B, C], labels [B]) -> their mean loss
+
+
+def pieces(n: int) -> list[slice]:
+    """Cut n samples into batches of 1,000; a rest of fewer than 100 joins the one before it.
+
+    Batch norm takes its statistics from the batch: of one sample it has none.
+
+    Examples
+    --------
+    >>> [piece.stop - piece.start for piece in pieces(2_600)]
+    [1000, 1000, 600]
+    >>> [piece.stop - piece.start for piece in pieces(2_001)]
+    [1000, 1001]
+    """
+    starts = list(range(0, n, TEST_BATCH))
+    if len(starts) > 1 and n - starts[-1] < max(2, TEST_BATCH // 10):
+        starts.pop()
+    return [slice(*ends) for ends in zip(starts, [*starts[1:], n], strict=True)]
+
+
+def measured(loss: Loss, scores: Tensor, labels: Tensor, seed: int, *keys: int) -> Tensor:
+    """The loss; what a user's own one draws is a function of (seed, *keys)."""
+    if loss is cross_entropy:
+        return loss(scores, labels)
+    with seeded(int(generator(seed, "loss", *keys).integers(1 << 32))):
+        return loss(scores, labels)
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module, parameters: Tensor, data: Dataset, loss: Loss = cross_entropy
+) -> tuple[float, float]:
+    """Evaluate a model on the test set, nothing dropped.
+
+    Parameters
+    ----------
+    model : nn.Module
+        On the device of the test set; takes the parameters.
+    parameters : Tensor
+        float32 [N], of the trainable parameters.
+    data : Dataset
+    loss : callable
+        (scores [B, C], labels [B]) -> the batch's mean.
+
+    Returns
+    -------
+    (float, float)
+        Accuracy in [0, 1] and mean loss.
+    """
+    # Copies throughout: a user's model, loss or to_input may write into what it is given.
+    assign(model.eval(), parameters.to(data.test_x.device, copy=True))
+    correct, total = 0, 0.0
+    for piece in pieces(len(data.test_y)):
+        y = data.test_y[piece].clone()
+        scores = model(data.to_input(data.test_x[piece].clone()))
+        correct += int((scores.argmax(1) == y).sum())
+        total += float(measured(loss, scores, y, 0, piece.start)) * len(y)
+    return correct / len(data.test_y), total / len(data.test_y)

@@ -16,6 +16,7 @@ from signfed.strategies.server.federation import FederationError
 from signfed.strategies.server.transport import wire
 from signfed.strategies.server.transport.digests import compare
 from signfed.strategies.server.transport.exchange import Pending, arrived, push
+from signfed.strategies.server.transport.measure import excuse
 from signfed.strategies.server.transport.roster import ClaimRefused, Roster, WorkersTaken
 
 log = getLogger("signfed")
@@ -138,7 +139,7 @@ class Reception:
             if code not in REFUSALS and self._deaths[node] < MAX_DEATHS:
                 self._asked.discard(node)  # the question was lost on the way
                 return
-            self._declined[node] = wire.excuse(reply) or str(refusal)
+            self._declined[node] = excuse(reply) or str(refusal)
             log.warning("node %d takes no part: %s", node, self._declined[node])
 
     def _bind(self, node: int, claim: tuple[int, int]) -> None:

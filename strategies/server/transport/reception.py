@@ -11,7 +11,7 @@ from flwr.serverapp import Grid
 
 from signfed.strategies.server.federation import FederationError
 from signfed.strategies.server.transport import wire
-from signfed.strategies.server.transport.digests import compare
+from signfed.strategies.server.transport.digests import compare, told
 from signfed.strategies.server.transport.exchange import Pending, arrived, push
 from signfed.strategies.server.transport.roster import ClaimRefused, Roster, WorkersTaken
 
@@ -101,7 +101,7 @@ class Reception:
     def _hear(self, node: int, reply: Message) -> None:
         try:
             claim = wire.read_hello_reply(reply)
-            if refusal := compare(node, self._digest, wire.read_digest(reply, self._digest)):
+            if refusal := compare(node, self._digest, told(reply, self._digest)):
                 self._refusals[node] = refusal
                 log.warning("node %d takes no part: %s", node, refusal)
                 return

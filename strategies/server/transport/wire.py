@@ -23,9 +23,10 @@ used: `open_reply` is handed the workers for which that node may speak.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from io import BytesIO
+from types import MappingProxyType
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
@@ -36,6 +37,7 @@ from signfed.strategies.core.codecs import Codec
 HELLO = "query.hello"
 TRAIN = "train"
 MAX_HEADER = 1024  # bytes; numpy writes 128 before an array of ours
+NO_DIGEST: Mapping[str, str] = MappingProxyType({})
 MAX_EXCUSE = 500  # characters of a client's error text that are logged
 
 
@@ -80,15 +82,10 @@ def hello(node: int, ttl: float) -> Message:
 
 
 def hello_reply(
-    request: Message,
-    partition: int,
-    num_partitions: int,
-    digest: Mapping[str, str] | None = None,
+    request: Message, partition: int, num_partitions: int, digest: Mapping[str, str] = NO_DIGEST
 ) -> Message:
-    """Say which partition the node is, and what it computes on."""
     claim = {"partition-id": partition, "num-partitions": num_partitions}
-    node = ConfigRecord({**(digest or {}), **claim})
-    return Message(RecordDict({"node": node}), reply_to=request)
+    return Message(RecordDict({"node": ConfigRecord({**digest, **claim})}), reply_to=request)
 
 
 def read_hello_reply(reply: Message) -> tuple[int, int]:
@@ -98,13 +95,6 @@ def read_hello_reply(reply: Message) -> tuple[int, int]:
     if type(partition) is not int or type(num_partitions) is not int:
         raise Malformed("malformed")
     return partition, num_partitions
-
-
-def read_digest(reply: Message, parts: Iterable[str]) -> dict[str, str]:
-    """What a hello reply says of these parts; "" where it says nothing. Raises Malformed."""
-    record = _records(reply, {"node": ConfigRecord})["node"]
-    said = {part: record.get(part) for part in parts}
-    return {part: text if isinstance(text, str) else "" for part, text in said.items()}
 
 
 def train(

@@ -24,7 +24,8 @@ used: `open_reply` is handed the workers for which that node may speak.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import TypeVar
 
 import numpy as np
@@ -39,6 +40,7 @@ Record = TypeVar("Record", ArrayRecord, ConfigRecord)
 
 HELLO = "query.hello"
 TRAIN = "train"
+NO_DIGEST: Mapping[str, str] = MappingProxyType({})
 
 
 def is_from(reply: Message, node: int) -> bool:
@@ -55,39 +57,23 @@ def hello(node: int, ttl: float) -> Message:
 
 
 def hello_reply(
-    request: Message,
-    partition: int,
-    num_partitions: int,
-    digest: Mapping[str, str] | None = None,
+    request: Message, partition: int, num_partitions: int, digest: Mapping[str, str] = NO_DIGEST
 ) -> Message:
-    """Say which partition the node is, and what it computes on."""
     claim = {"partition-id": partition, "num-partitions": num_partitions}
-    node = ConfigRecord({**(digest or {}), **claim})
-    return Message(RecordDict({"node": node}), reply_to=request)
+    return Message(RecordDict({"node": ConfigRecord({**digest, **claim})}), reply_to=request)
 
 
 def read_hello_reply(reply: Message) -> tuple[int, int]:
     """(partition-id, num-partitions) as claimed. Raises Malformed."""
-    record = _node_record(reply)
-    partition, num_partitions = record.get("partition-id"), record.get("num-partitions")
-    if type(partition) is not int or type(num_partitions) is not int:
-        raise Malformed
-    return partition, num_partitions
-
-
-def read_digest(reply: Message, parts: Iterable[str]) -> dict[str, str]:
-    """What a hello reply says of these parts; "" where it says nothing. Raises Malformed."""
-    record = _node_record(reply)
-    said = {part: record.get(part) for part in parts}
-    return {part: text if isinstance(text, str) else "" for part, text in said.items()}
-
-
-def _node_record(reply: Message) -> ConfigRecord:
     if reply.has_error():
         raise Malformed(DropReason.ERROR)
     if not _holds_only(reply.content, ("node",)):
         raise Malformed
-    return _record(reply.content, "node", ConfigRecord)
+    record = _record(reply.content, "node", ConfigRecord)
+    partition, num_partitions = record.get("partition-id"), record.get("num-partitions")
+    if type(partition) is not int or type(num_partitions) is not int:
+        raise Malformed
+    return partition, num_partitions
 
 
 def train(

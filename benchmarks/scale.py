@@ -1,8 +1,6 @@
 """How the cost of a round grows with workers, parameters and rounds, in the local engine.
 
-The task is the quadratic: the gradient of ||x||^2 / 2 costs next to nothing, so what is measured is
-everything else.
-
+The gradient of ||x||^2 / 2 costs next to nothing, so what is measured is everything else.
 python -m benchmarks.scale [--rules sign-mv sign-fd median multi-krum] [--out FILE]
 """
 

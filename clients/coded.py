@@ -64,25 +64,34 @@ class CodedGradients:
         self._allocation = allocation
         self._noise = noise
         self._seed = seed
-        self._signs: dict[tuple[int, int], np.ndarray] = {}
+        self._signs: dict[tuple[int, int], np.ndarray | None] = {}
 
     def __call__(self, parameters: np.ndarray, worker: int, server_round: int) -> np.ndarray:
-        """Compute the local vote of a worker: float32 [N]."""
+        """Compute the local vote of a worker, float32 [N]: NaN where a partition has no sign."""
         partitions = np.flatnonzero(self._allocation[worker])
-        votes = [self.sign(parameters, int(j), server_round) for j in partitions]
+        found = [self.sign(parameters, int(j), server_round) for j in partitions]
+        votes = [vote for vote in found if vote is not None]
+        if len(votes) < len(found):
+            return np.full(len(parameters), np.nan, np.float32)
         return local_vote(np.reshape(votes, (len(votes), len(parameters))))
 
-    def sign(self, parameters: np.ndarray, partition: int, server_round: int) -> np.ndarray:
-        """Return the sign of a partition's gradient, int8 +1/-1 [N], computed in the first call."""
+    def sign(self, parameters: np.ndarray, partition: int, server_round: int) -> np.ndarray | None:
+        """Return the sign of a partition's gradient, computed in the first call.
+
+        int8 +1/-1 [N], or None where the gradient is not finite.
+        """
         key = partition, server_round
         if key not in self._signs:
             self._signs[key] = self._computed(parameters, partition, server_round)
         return self._signs[key]
 
-    def _computed(self, parameters: np.ndarray, partition: int, server_round: int) -> np.ndarray:
+    def _computed(
+        self, parameters: np.ndarray, partition: int, server_round: int
+    ) -> np.ndarray | None:
         gradient = self._gradient(parameters, partition, server_round)
         if self._noise:
             draws = generator(self._seed, "noise", partition, server_round)
             noise = draws.standard_normal(len(gradient), dtype=np.float32)
             gradient = gradient + np.float32(self._noise) * noise
-        return np.where(gradient >= 0, np.int8(1), np.int8(-1))
+        finite = np.isfinite(gradient).all()
+        return np.where(gradient >= 0, np.int8(1), np.int8(-1)) if finite else None

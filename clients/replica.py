@@ -11,9 +11,8 @@ import torch
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message
 
 from signfed.strategies.core.codecs import SignCodec
-from signfed.strategies.server.optimizer import Descent, Step
+from signfed.strategies.server.optimizer import Descent, Step, digest
 from signfed.strategies.server.transport import wire
-from signfed.strategies.server.transport.downlink import digest
 
 # Where the copy lies in context.state: its arrays, and the number of steps taken.
 REPLICA, VERSION = "replica", "replica-version"

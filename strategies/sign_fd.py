@@ -84,8 +84,8 @@ class SignFD(RobustStrategy):
     Raises
     ------
     ValueError
-        By `check`, for L >= M/2; and for alg1 and eq17 without forgetting and more than 65,535 rounds: a count has
-        16 bits.
+        By `check`, for L >= M/2; and for alg1 and eq17 without forgetting and more than 65,535
+        rounds: a count has 16 bits.
 
     Notes
     -----

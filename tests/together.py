@@ -15,7 +15,7 @@ def workers_of(problem):
 
 
 class Together:
-    """In place of Classification.gradient: all workers' at once, the same bits; see test_fleet."""
+    """In place of Classification.gradient: all workers' at once, the same bits; see test_local."""
 
     def __init__(self):
         self._real = Classification.gradient

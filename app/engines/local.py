@@ -173,9 +173,10 @@ class LocalWorkers:
         rows = PackedSigns.pack(matrix).bits if on_signs else matrix
         for i, row in crafted.items():
             dropped.pop(asked[i], None)  # it sends something else than its gradient
-            fault = DropReason.NON_FINITE if row is None else self._codec.fault(row, n)
-            if row is None or fault:
-                dropped[asked[i]] = fault or DropReason.NON_FINITE
+            if row is None:
+                dropped[asked[i]] = DropReason.NON_FINITE
+            elif fault := self._codec.fault(row, n):
+                dropped[asked[i]] = fault
             else:
                 rows[i] = torch.from_numpy(row if on_signs else self._codec.decode(row, n))
         ids = torch.tensor(asked)

@@ -11,7 +11,7 @@ from typing import Any
 from signfed.app.runs import checkpoint
 from signfed.app.runs.checkpoint import Checkpoint
 from signfed.app.runs.folder import INTERRUPTED, RunFolder
-from signfed.strategies.server.training import State
+from signfed.strategies.core.rule import State
 
 SHARE = 0.02  # of the time, at most, goes into copies of the state
 PATIENCE = 2.0  # seconds for a round's files to be written before an interruption is

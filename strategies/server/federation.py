@@ -21,11 +21,32 @@ class DivergedError(FederationError):
 
 @dataclass(frozen=True)
 class Participation:
-    """Which of the workers 0..num_workers-1 a round asks: ceil(fraction * num_workers) of them.
+    """Which of the workers a round asks: ceil(fraction num_workers) of them, at random.
 
-    fraction: in (0, 1]; 1 asks all. Drawn without replacement, a function of (seed, round), so
-    that server, nodes and liars agree on it without a message.
-    Reference: McMahan et al. 2017, Algorithm 1 (S_t, the random set of clients).
+    They are drawn without replacement as a function of (seed, round), so that server, nodes and
+    Byzantine workers agree on it without a message.
+
+    Parameters
+    ----------
+    num_workers : int
+        M; the ids are 0..M-1.
+    fraction : float
+        In (0, 1]; 1 asks all.
+    seed : int
+        Of the run.
+
+    References
+    ----------
+    McMahan et al. 2017, Algorithm 1 (S_t, the random set of clients).
+
+    Notes
+    -----
+    Deviation: none.
+
+    Examples
+    --------
+    >>> Participation(5, fraction=0.4).workers(server_round=1)
+    (0, 3)
     """
 
     num_workers: int
@@ -34,7 +55,7 @@ class Participation:
 
     @property
     def count(self) -> int:
-        """Workers a round, at least 1."""
+        """Workers that a round asks, at least 1."""
         return max(1, math.ceil(round(self.fraction * self.num_workers, 9)))  # 0.07 * 100 is 7
 
     def workers(self, server_round: int) -> tuple[int, ...]:
@@ -42,7 +63,7 @@ class Participation:
         return _drawn(self.num_workers, self.count, self.seed, server_round)
 
 
-@lru_cache(maxsize=4)  # every worker and every liar asks
+@lru_cache(maxsize=4)  # every worker asks, and every Byzantine one
 def _drawn(num_workers: int, count: int, seed: int, server_round: int) -> tuple[int, ...]:
     if count == num_workers:
         return tuple(range(num_workers))
@@ -52,11 +73,22 @@ def _drawn(num_workers: int, count: int, seed: int, server_round: int) -> tuple[
 
 @dataclass(frozen=True)
 class Federation:
-    """What a run needs besides the rule.
+    """What a run needs besides its rule.
 
-    codec: how rows are read; encoder: the name that clients are told.
-    quorum: valid updates without which a round is skipped, 1..participation.count.
-    node_timeout: seconds to wait for all workers' nodes before round 1.
+    Parameters
+    ----------
+    participation : Participation
+        Which workers there are, and which of them a round asks.
+    codec : Codec
+        How rows are read.
+    encoder : str
+        The name of the encoder that clients are told.
+    step : Step
+        The optimizer's hyper-parameters, on the server and on the nodes.
+    quorum : int
+        Valid updates without which a round is skipped, 1..participation.count.
+    node_timeout : float
+        Seconds to wait for all workers' nodes before round 1.
     """
 
     participation: Participation

@@ -2,26 +2,62 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 from torch import Tensor
 from torch.optim.sgd import sgd
 
 Schedule = Literal["constant", "inverse-sqrt", "steps"]
 
 
+def digest(parameters: Tensor) -> str:
+    """Return the SHA-256 by which copies of a model are compared.
+
+    Parameters
+    ----------
+    parameters : Tensor
+        float32 [N]; hashed as little-endian bytes.
+
+    Examples
+    --------
+    >>> import torch
+    >>> digest(torch.zeros(2)) == digest(-torch.zeros(2))  # bits, not values
+    False
+    """
+    values = np.ascontiguousarray(parameters.cpu().numpy(), dtype="<f4")
+    return hashlib.sha256(values.data).hexdigest()
+
+
 @dataclass(frozen=True)
 class Step:
-    """Hyper-parameters of torch.optim.SGD on the flat parameter vector x, direction v as gradient.
+    """The hyper-parameters of SGD on the flat parameter vector x, with direction v as gradient.
 
-    buf <- momentum buf + (v + weight_decay x); x <- x - lr_t buf. Momentum 0: x <- x - lr_t (...).
+    buf <- momentum buf + (v + weight_decay x); x <- x - lr_t buf, as torch.optim.SGD does it.
 
-    lr > 0; momentum in [0, 1); weight_decay >= 0.
-    schedule: "constant" lr_t = lr; "inverse-sqrt" lr_t = lr / sqrt(t); "steps" lr_t = lr gamma^k
-    with k the number of milestones below t. t counts the steps taken, from 1.
+    Parameters
+    ----------
+    lr : float
+        Learning rate, > 0.
+    momentum : float
+        In [0, 1).
+    weight_decay : float
+        >= 0.
+    schedule : "constant", "inverse-sqrt" or "steps"
+        lr_t = lr, lr / sqrt(t), or lr gamma^k with k the number of milestones below t.
+    milestones : tuple of int
+        Ascending; of "steps".
+    gamma : float
+        Of "steps".
+
+    Examples
+    --------
+    >>> Step(0.5, schedule="steps", milestones=(2,)).lr_at(3)
+    0.05
     """
 
     lr: float
@@ -32,7 +68,7 @@ class Step:
     gamma: float = 0.1
 
     def lr_at(self, t: int) -> float:
-        """lr_t of step t = 1, 2, ..."""
+        """Return lr_t of step t = 1, 2, ...; t counts the steps that were taken."""
         if self.schedule == "inverse-sqrt":
             return self.lr / math.sqrt(t)
         if self.schedule == "steps":
@@ -41,16 +77,22 @@ class Step:
 
 
 class Descent:
-    """The model under way: parameters float32 [N], optimizer state, number of steps taken."""
+    """The model under way: parameters, optimizer state, number of steps taken.
+
+    Parameters
+    ----------
+    step : Step
+    parameters : Tensor
+        Where to start or to go on, float32 [N]; copied.
+    momentum : Tensor, optional
+        SGD's buffer, float32 [N]; copied. None before the first step and without momentum.
+    taken : int
+        Steps taken so far.
+    """
 
     def __init__(
         self, step: Step, parameters: Tensor, momentum: Tensor | None = None, taken: int = 0
     ) -> None:
-        """Where to start or to go on; tensors are copied.
-
-        parameters, momentum: float32 [N]; the latter is SGD's buffer, None before the first step
-        and without momentum. taken: steps taken so far.
-        """
         self._step = step
         self.taken = taken
         self._flat = parameters.clone()
@@ -67,10 +109,10 @@ class Descent:
         return self._buffers[0]
 
     def take(self, direction: Tensor) -> Tensor:
-        """One step along `direction`, [N]; returns the new parameters, float32 [N], a copy."""
+        """Take one step along `direction`, [N]; return the new parameters, float32 [N], a copy."""
         self.taken += 1
-        # The function under torch.optim.SGD: to make one of that class imports torch's compiler,
-        # time and memory that a device may not have.
+        # The function under torch.optim.SGD. An object of that class imports torch's compiler,
+        # which costs time and memory that a device may not have.
         sgd(
             [self._flat], [direction.to(self._flat)], self._buffers,
             weight_decay=self._step.weight_decay, momentum=self._step.momentum,

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.core.rule import Rule, State, direction_of, state_of
 from signfed.strategies.core.updates import Updates, is_finite
 from signfed.strategies.ops.linalg import coordinate_median
@@ -161,7 +162,7 @@ class Training:
         log.warning("round %d skipped: %s", record.round, reason)
         nothing_at_all = record.round == 1 and not record.received
         if nothing_at_all or self._failed_rounds == MAX_FAILED_ROUNDS:
-            overflowed = "not finite" in reason or "non-finite" in record["dropped"]
+            overflowed = "not finite" in reason or DropReason.NON_FINITE in record.dropped
             raise (DivergedError if overflowed else FederationError)(
                 f"no usable round: {self._failed_rounds} skipped in a row, the last because of "
                 f"{reason}; dropped: {record.losses}"

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from logging import getLogger
+
+from flwr.app import Message
 
 log = getLogger("signfed")
 
+LONGEST = 200  # characters of a digest, with the kind of machine
 CAUSES = (
     "usual causes: other files below data-dir, another version of the code or of a library, and "
     "what depends on the process: the order of a set (PYTHONHASHSEED), the clock, the number of "
     "calls before, a generator that seeds itself"
 )
+
+
+def told(reply: Message, parts: Iterable[str]) -> dict[str, str]:
+    """What a well-formed hello reply says of these parts; "" where it is nothing fit for a log."""
+    said = {part: reply.content["node"].get(part) for part in parts}
+    return {
+        part: text if isinstance(text, str) and len(text) < LONGEST and text.isprintable() else ""
+        for part, text in said.items()
+    }
 
 
 def compare(node: int, here: Mapping[str, str], there: Mapping[str, str]) -> str:

@@ -7,29 +7,22 @@ than the model.
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from collections.abc import Iterable, Mapping
 from logging import getLogger
 from typing import Any
 
-import numpy as np
 import torch
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message
 from torch import Tensor
 
 from signfed.strategies.core.updates import is_signs
 from signfed.strategies.ops.packed import PackedSigns
+from signfed.strategies.server.optimizer import digest
 from signfed.strategies.server.training import Training
 from signfed.strategies.server.transport import wire
 
 log = getLogger("signfed")
-
-
-def digest(parameters: Tensor) -> str:
-    """SHA-256 of float32 [N] as little-endian bytes: what replicas of the model are compared by."""
-    values = np.ascontiguousarray(parameters.cpu().numpy(), dtype="<f4")
-    return hashlib.sha256(values.data).hexdigest()
 
 
 class Downlink:

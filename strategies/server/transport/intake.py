@@ -12,6 +12,7 @@ from flwr.app import Message
 from signfed.strategies.core.codecs import Codec
 from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.server.transport import wire
+from signfed.strategies.server.transport.measure import excuse, size
 
 log = getLogger("signfed")
 
@@ -58,9 +59,9 @@ class Intake:
             rows, faults = self._check(reply, node, asked[node], server_round)
             received.rows |= rows
             received.dropped |= faults
-            received.uplink_bytes += wire.size(reply, limit=self._plausible(asked[node]))
+            received.uplink_bytes += size(reply, limit=self._plausible(asked[node]))
             for reason in sorted(set(faults.values()) - {DropReason.NON_FINITE}):  # see loop.py
-                self._log_once(node, reason, wire.excuse(reply))
+                self._log_once(node, reason, excuse(reply))
         for node in sorted(silent):
             received.dropped |= dict.fromkeys(asked[node], DropReason.NO_REPLY)
             self._log_once(node, DropReason.NO_REPLY, "")

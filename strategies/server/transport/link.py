@@ -19,6 +19,7 @@ from signfed.strategies.server.transport import wire
 from signfed.strategies.server.transport.downlink import Downlink
 from signfed.strategies.server.transport.exchange import Pending, arrived, push, replies
 from signfed.strategies.server.transport.intake import Intake
+from signfed.strategies.server.transport.measure import size
 from signfed.strategies.server.transport.reception import Reception
 
 NodesFn = Callable[[list[tuple[int, ...]]], None]  # gets the workers of each node
@@ -89,7 +90,7 @@ class Link:
         messages = self._downlink.requests(self._asked, server_round, self._told, self._timeout)
         self._requests = list(messages)
         different = {id(m.content): m for m in messages}  # nodes share their content
-        sizes = {content: wire.size(message) for content, message in different.items()}
+        sizes = {content: size(message) for content, message in different.items()}
         self._record = RoundRecord(
             server_round,
             nodes=len(messages),
@@ -126,7 +127,7 @@ class Link:
 
     def _heal(self, node: int, held: int, server_round: int) -> Message:
         remedy = self._downlink.heal(node, held, server_round, self._told, self._timeout)
-        self._record.downlink_bytes += wire.size(remedy)
+        self._record.downlink_bytes += size(remedy)
         self._requests.append(remedy)
         return remedy
 

@@ -14,8 +14,9 @@ from flwr.superlink.grid import HttpGrid
 from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.server.federation import FederationError
 from signfed.strategies.server.transport import wire
-from signfed.strategies.server.transport.digests import compare
+from signfed.strategies.server.transport.digests import compare, told
 from signfed.strategies.server.transport.exchange import Pending, arrived, push
+from signfed.strategies.server.transport.measure import excuse
 from signfed.strategies.server.transport.roster import ClaimRefused, Roster, WorkersTaken
 
 log = getLogger("signfed")
@@ -127,7 +128,7 @@ class Reception:
             return
         try:
             claim = wire.read_hello_reply(reply)
-            if refusal := compare(node, self._digest, wire.read_digest(reply, self._digest)):
+            if refusal := compare(node, self._digest, told(reply, self._digest)):
                 self._refusals[node] = refusal
                 log.warning("node %d takes no part: %s", node, refusal)
                 return
@@ -138,7 +139,7 @@ class Reception:
             if code not in REFUSALS and self._deaths[node] < MAX_DEATHS:
                 self._asked.discard(node)  # the question was lost on the way
                 return
-            self._declined[node] = wire.excuse(reply) or str(refusal)
+            self._declined[node] = excuse(reply) or str(refusal)
             log.warning("node %d takes no part: %s", node, self._declined[node])
 
     def _bind(self, node: int, claim: tuple[int, int]) -> None:

@@ -11,7 +11,8 @@
         the node should keep the model; "digest" (text), what the model is after the directions;
         "encoder" (name); the rule's instructions; the user's keys.
 `train` reply:
-    arrays "updates": "rows", [h, L], one row of the codec per hosted worker.
+    arrays "updates": "rows", [h, L], one row of the codec per worker that has one; not there when
+        none has.
     config "workers": "ids", list of h ints; "round" (int); and, where there are such workers,
         "non-finite", the ids of those that send no row since their gradient is not finite.
   or, from a node that cannot follow:
@@ -23,32 +24,23 @@ used: `open_reply` is handed the workers for which that node may speak.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from functools import lru_cache
-from io import BytesIO
-from typing import Any, TypeVar
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
+from typing import TypeVar
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
-from flwr.common.serde import recorddict_to_proto
 
 from signfed.strategies.core.codecs import Codec
 from signfed.strategies.core.drop_reason import DropReason
+from signfed.strategies.server.transport.payload import Malformed as Malformed
+from signfed.strategies.server.transport.payload import read_array
 
 Record = TypeVar("Record", ArrayRecord, ConfigRecord)
 
 HELLO = "query.hello"
 TRAIN = "train"
-MAX_HEADER = 1024  # bytes; numpy writes 128 before an array of ours
-MAX_EXCUSE = 500  # characters of a client's error text that are logged
-
-
-class Malformed(Exception):
-    """A reply cannot be used; `reason` is what its workers are counted under."""
-
-    def __init__(self, reason: DropReason = DropReason.MALFORMED) -> None:
-        super().__init__(reason)
-        self.reason = reason
+NO_DIGEST: Mapping[str, str] = MappingProxyType({})
 
 
 def is_from(reply: Message, node: int) -> bool:
@@ -59,76 +51,29 @@ def is_from(reply: Message, node: int) -> bool:
     return reply.has_error() or reply.metadata.src_node_id == node
 
 
-def size(message: Message, limit: float = float("inf")) -> int:
-    """Bytes of a message's content, serialized as protobuf; 0 for an error or what cannot be.
-
-    limit: what weighs more is only added up, since serializing copies it, which is what the sender
-    of a giant reply hopes for.
-    """
-    try:
-        weight = _weight(message.content)
-        return weight if weight > limit else recorddict_to_proto(message.content).ByteSize()
-    except Exception:  # a foreign reply may hold anything
-        return 0
-
-
-def _weight(value: Any) -> int:
-    """About the bytes of a record, or of what is in one, by its lengths; copies nothing."""
-    if isinstance(value, Array):
-        return len(value.data) + len(value.dtype) + len(value.stype) + 8 * len(value.shape)
-    if isinstance(value, Mapping):
-        return sum(len(name) + _weight(held) for name, held in value.items())
-    if isinstance(value, list):  # Flower's lists are of one type
-        texts = isinstance(next(iter(value), None), str | bytes)
-        return 8 * len(value) + (sum(map(len, value)) if texts else 0)
-    return len(value) if isinstance(value, str | bytes) else 8
-
-
-def excuse(reply: Message) -> str:
-    """What an error reply says, fit for a log: one line, printable, not endless."""
-    said = (reply.error.reason or "")[:MAX_EXCUSE] if reply.has_error() else ""
-    return "".join(c if c.isprintable() else " " for c in said)
-
-
 def hello(node: int, ttl: float) -> Message:
     """Ask a node which partition it is."""
     return Message(RecordDict(), node, HELLO, ttl=ttl)
 
 
 def hello_reply(
-    request: Message,
-    partition: int,
-    num_partitions: int,
-    digest: Mapping[str, str] | None = None,
+    request: Message, partition: int, num_partitions: int, digest: Mapping[str, str] = NO_DIGEST
 ) -> Message:
-    """Say which partition the node is, and what it computes on."""
     claim = {"partition-id": partition, "num-partitions": num_partitions}
-    node = ConfigRecord({**(digest or {}), **claim})
-    return Message(RecordDict({"node": node}), reply_to=request)
+    return Message(RecordDict({"node": ConfigRecord({**digest, **claim})}), reply_to=request)
 
 
 def read_hello_reply(reply: Message) -> tuple[int, int]:
     """(partition-id, num-partitions) as claimed. Raises Malformed."""
-    record = _node_record(reply)
-    partition, num_partitions = record.get("partition-id"), record.get("num-partitions")
-    if type(partition) is not int or type(num_partitions) is not int:
-        raise Malformed
-    return partition, num_partitions
-
-
-def read_digest(reply: Message, parts: Iterable[str]) -> dict[str, str]:
-    """What a hello reply says of these parts; "" where it says nothing. Raises Malformed."""
-    record = _node_record(reply)
-    said = {part: record.get(part) for part in parts}
-    return {part: text if isinstance(text, str) else "" for part, text in said.items()}
-
-
-def _node_record(reply: Message) -> ConfigRecord:
     if reply.has_error():
         raise Malformed(DropReason.ERROR)
     if not _holds_only(reply.content, ("node",)):
         raise Malformed
-    return _record(reply.content, "node", ConfigRecord)
+    record = _record(reply.content, "node", ConfigRecord)
+    partition, num_partitions = record.get("partition-id"), record.get("num-partitions")
+    if type(partition) is not int or type(num_partitions) is not int:
+        raise Malformed
+    return partition, num_partitions
 
 
 def train(
@@ -141,7 +86,7 @@ def train(
 
 
 def read_train(request: Message) -> tuple[ArrayRecord, ConfigRecord]:
-    """("model", "config") of a request; a client trusts its server."""
+    """("model", "config") of a request; a client takes its server at its word."""
     return request.content.array_records["model"], request.content.config_records["config"]
 
 
@@ -260,48 +205,6 @@ def _holds_only(record: Mapping, names: Collection[str]) -> bool:
     return len(record) == len(names) and all(name in record for name in names)
 
 
-def read_array(array: Array, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
-    """The payload of a Flower Array as a read-only view, if it is exactly `dtype` and `shape`.
-
-    Trusts neither the Array's own fields nor np.load, which allocates what a header declares. No
-    byte of the payload is copied.
-    Raises Malformed (also for WRONG_DTYPE, WRONG_SHAPE).
-    """
-    usual = _header(dtype, shape)
-    is_usual = array.data[: len(usual)] == usual
-    start = len(usual) if is_usual else _parsed(array, dtype, shape)
-    if len(array.data) - start != int(np.prod(shape)) * dtype.itemsize:
-        raise Malformed(DropReason.WRONG_SHAPE)
-    return np.frombuffer(array.data, dtype, offset=start).reshape(shape)
-
-
-@lru_cache(maxsize=16)
-def _header(dtype: np.dtype, shape: tuple[int, ...]) -> bytes:
-    """What NumPy writes before such an array: to compare it is sooner done than to parse one."""
-    stream = BytesIO()
-    declared = {"descr": dtype.str, "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(stream, declared)
-    return stream.getvalue()
-
-
-def _parsed(array: Array, dtype: np.dtype, shape: tuple[int, ...]) -> int:
-    """Where the payload starts, after a header that says the same otherwise. Raises Malformed."""
-    stream = BytesIO(array.data[:MAX_HEADER])
-    try:
-        version = np.lib.format.read_magic(stream)
-        if version != (1, 0):
-            raise Malformed
-        declared = np.lib.format.read_array_header_1_0(stream, max_header_size=MAX_HEADER)
-    except ValueError:
-        raise Malformed from None
-    found_shape, fortran_order, found_dtype = declared
-    if found_dtype != dtype:
-        raise Malformed(DropReason.WRONG_DTYPE)
-    if found_shape != shape or fortran_order:
-        raise Malformed(DropReason.WRONG_SHAPE)
-    return stream.tell()
-
-
 def own_array(array: Array) -> np.ndarray:
-    """An Array from a sender that is trusted, its own fields too: a read-only view."""
+    """An Array from the server, taken at its own word for dtype and shape: a read-only view."""
     return read_array(array, np.dtype(array.dtype), tuple(array.shape))

@@ -22,6 +22,7 @@ from signfed.app.task.batched import BatchedGradients
 from signfed.app.task.datasets.digits import load_digits
 from signfed.attacks import ATTACKS
 from signfed.clients import ENCODERS
+from signfed.strategies.election import ElectionCoding
 from signfed.strategies.registry import PRE_AGGREGATIONS, STRATEGIES
 from signfed.strategies.server.federation import FederationError
 from signfed.strategies.server.training import Training
@@ -210,6 +211,24 @@ def test_a_gradient_that_is_not_finite_has_no_vote(monkeypatch, caplog, tmp_path
             record["dropped"] for record in floats.rounds
         ]
     assert here.summary["final_test_accuracy"] > 0.7
+
+
+def test_a_coded_worker_with_a_broken_partition_has_no_vote(monkeypatch, tmp_path):
+    """NaN in one partition is no sign that the others could be added to."""
+    monkeypatch.setitem(TASKS, "digits", replace(TASKS["digits"], load=broken_digits))
+    keys = {"strategy": "election", "num_byzantine": 1, "attack": "none"}
+    keys |= {"batch_size": 2, "quorum": 0.06, "num_rounds": 3}
+    here = locally(tmp_path / "local", **keys)
+    problem = TASKS["digits"].problem(parse({"batch-size": 2, "device": "cpu"}).workload)
+    holds, x = ElectionCoding(n_byzantine=1).matrix(15), problem.initial().numpy()
+    for record in here.rounds:
+        gradients = [problem.gradient(x, j, record["round"]) for j in range(15)]
+        broken = [not np.isfinite(gradient).all() for gradient in gradients]
+        expected = np.flatnonzero(holds @ broken).tolist()
+        assert 0 < len(expected) < 15 and record["dropped"] == {"non-finite": expected}
+    there = federate(tmp_path / "flower", nodes=2, **keys)
+    assert [r["dropped"] for r in there.rounds] == [r["dropped"] for r in here.rounds]
+    assert here.sha256 == there.sha256
 
 
 def test_data_are_loaded_and_the_config_parsed_once(monkeypatch, tmp_path):

@@ -26,7 +26,7 @@ SMALL = {
 OF_ATTACK = {"sleeper": {"sleeper.rounds": 5}}
 pytestmark = pytest.mark.timeout(240)
 
-SAY_WHOM_THEY_TRUST = {
+SAY_WHOM_THEY_ACCEPT = {
     "sign-fd", "reputation-mv", "signguard", "signguard-sim", "signguard-dist", "krum",
     "multi-krum", "bulyan", "dnc", "geometric-median",
 }  # fmt: skip
@@ -59,11 +59,11 @@ def test_every_attack_on(rule, models, tmp_path):
         assert (summary["status"], len(rounds)) == ("finished", ROUNDS), name
         assert not any("skipped" in r or r["dropped"] for r in rounds), name
         assert np.isfinite(models[-1]).all() and np.isfinite(summary["final_test_loss"]), name
-        says = rule in SAY_WHOM_THEY_TRUST
-        trust = {"byzantine_accepted", "honest_rejected"} if says else set()
-        promised = set() if name == "none" else {"wrong_signs"} | trust
+        says = rule in SAY_WHOM_THEY_ACCEPT
+        rates = {"byzantine_accepted", "honest_rejected"} if says else set()
+        promised = set() if name == "none" else {"wrong_signs"} | rates
         for record in rounds:
-            scores = {key: record[key] for key in trust | {"wrong_signs"} if key in record}
+            scores = {key: record[key] for key in rates | {"wrong_signs"} if key in record}
             assert set(scores) == promised and all(0 <= s <= 1 for s in scores.values()), name
-    if rule == "mean":  # which every liar moves
+    if rule == "mean":  # which every Byzantine worker moves
         assert not any(np.array_equal(model, models[0]) for model in models[1:])

@@ -14,45 +14,50 @@ from signfed.strategies.core.updates import Updates
 from signfed.strategies.registry import STRATEGIES
 from tests.federation import federate, locally
 
-LIARS, HONEST = {0, 1}, {2, 3, 4, 5}
+BYZANTINE, HONEST = {0, 1}, {2, 3, 4, 5}
 
 
 @pytest.mark.parametrize(
-    "record, liars, honest, expected",
+    "record, byzantine, honest, expected",
     [
-        ({"accepted": [1, 2, 3, 4]}, LIARS, HONEST, (1 / 2, 1 / 4)),
-        ({"accepted": [2, 3, 4, 5]}, LIARS, HONEST, (0, 0)),
-        ({"accepted": [0, 1]}, LIARS, HONEST, (1, 1)),
-        ({"accepted": []}, LIARS, HONEST, (0, 1)),
-        ({"accepted": [2]}, LIARS, set(), (0, None)),
+        ({"accepted": [1, 2, 3, 4]}, BYZANTINE, HONEST, (1 / 2, 1 / 4)),
+        ({"accepted": [2, 3, 4, 5]}, BYZANTINE, HONEST, (0, 0)),
+        ({"accepted": [0, 1]}, BYZANTINE, HONEST, (1, 1)),
+        ({"accepted": []}, BYZANTINE, HONEST, (0, 1)),
+        ({"accepted": [2]}, BYZANTINE, set(), (0, None)),
         ({"accepted": [2]}, set(), HONEST, (None, 3 / 4)),
         # Of 4 rows an equal share is 1/4, half of it 1/8; worker 5 sent nothing.
-        ({"weights": {"0": 1 / 8, "2": 0.12, "3": 0.375, "4": 0.38}}, LIARS, HONEST, (0.5, 0.5)),
+        (
+            {"weights": {"0": 1 / 8, "2": 0.12, "3": 0.375, "4": 0.38}},
+            BYZANTINE,
+            HONEST,
+            (0.5, 0.5),
+        ),
         # What the rule says itself comes before what its weights say; keys as in a rule's own hand.
-        ({"accepted": [2], "weights": {0: 1.0}}, LIARS, HONEST, (0, 3 / 4)),
-        ({"weights": {0: 1.0, 1: 0.0}}, LIARS, HONEST, (0.5, 1)),
+        ({"accepted": [2], "weights": {0: 1.0}}, BYZANTINE, HONEST, (0, 3 / 4)),
+        ({"weights": {0: 1.0, 1: 0.0}}, BYZANTINE, HONEST, (0.5, 1)),
     ],
 )
-def test_error_rates_by_hand(record, liars, honest, expected):
+def test_error_rates_by_hand(record, byzantine, honest, expected):
     named = zip(("byzantine_accepted", "honest_rejected"), expected, strict=True)
-    found = error_rates(Findings.from_record(record), liars, honest)
+    found = error_rates(Findings.from_record(record), byzantine, honest)
     assert found == {name: v for name, v in named if v is not None}
 
 
 @pytest.mark.parametrize("record", [{}, {"weights": {}}, {"scores": {0: 1.0}, "fallback": "few"}])
 def test_a_rule_that_says_nothing_has_no_score_for_it(record):
-    assert error_rates(Findings.from_record(record), LIARS, HONEST) == {}
+    assert error_rates(Findings.from_record(record), BYZANTINE, HONEST) == {}
 
 
 def by_hand(honest, direction, *, signs):
-    """wrong_bits with two liars among the rows, who say the opposite of the first honest one."""
+    """wrong_signs with two Byzantine rows, which say the opposite of the first honest one."""
     lies = [[-100.0 * value for value in honest[0]]]
     rows = torch.tensor([lies[0], *honest, lies[0]])
     chosen = torch.tensor([False] + [True] * len(honest) + [False])
     return wrong_signs(Updates.from_matrix(rows, signs=signs), chosen, torch.tensor(direction))
 
 
-def test_wrong_bits_of_an_odd_number_of_signs():
+def test_wrong_signs_of_an_odd_number_of_signs():
     """Nine coordinates, so that a byte is not full: + + + - - - - + +."""
     honest = [
         [2.0, 1.0, -1.0, -1.0, -1.0, 1.0, -3.0, 0.0, 1.0],
@@ -67,13 +72,13 @@ def test_wrong_bits_of_an_odd_number_of_signs():
     assert by_hand(honest, found, signs=True) == pytest.approx(3 / 9)
 
 
-def test_wrong_bits_of_an_even_number_of_signs_ties_are_plus():
+def test_wrong_signs_of_an_even_number_of_signs_ties_are_plus():
     honest = [[1.0, 1.0, -1.0, -1.0], [1.0, -1.0, 1.0, -1.0]]
     assert by_hand(honest, [1.0, 1.0, 1.0, -1.0], signs=True) == 0
     assert by_hand(honest, [1.0, -1.0, 1.0, -1.0], signs=True) == 1 / 4
 
 
-def test_wrong_bits_of_values_are_those_of_their_mean():
+def test_wrong_signs_of_values_are_those_of_their_mean():
     """Sums 1, -1, 0 and 4: the third has no sign to miss, and counts as a coordinate."""
     honest = [[3.0, 1.0, -2.0, 2.0], [-2.0, -2.0, 2.0, 2.0]]
     assert by_hand(honest, [1.0, -1.0, 5.0, 1.0], signs=False) == 0
@@ -109,13 +114,13 @@ def scores(record):
 @pytest.mark.parametrize("engine", [federate, locally])
 def test_the_record_of_a_run_holds_each_rounds_scores_and_its_summary_their_means(engine, tmp_path):
     done = engine(tmp_path, byzantine_ids="random", **{"sign-fd.estimator": "blocks"})
-    liars = set(range(15)) - set(done.rounds[-1]["accepted"])
-    assert len(liars) == 6 and scores(done.rounds[-1])["byzantine_accepted"] == 0
+    byzantine = set(range(15)) - set(done.rounds[-1]["accepted"])
+    assert len(byzantine) == 6 and scores(done.rounds[-1])["byzantine_accepted"] == 0
     for record in done.rounds:
         accepted = set(record["accepted"])
         assert set(scores(record)) == set(SCORES)
-        assert record["byzantine_accepted"] == len(liars & accepted) / 6
-        assert record["honest_rejected"] == len(set(range(15)) - liars - accepted) / 9
+        assert record["byzantine_accepted"] == len(byzantine & accepted) / 6
+        assert record["honest_rejected"] == len(set(range(15)) - byzantine - accepted) / 9
     for name in SCORES:
         mean = sum(record[name] for record in done.rounds) / len(done.rounds)
         assert done.summary[name] == pytest.approx(mean)
@@ -153,13 +158,13 @@ def test_a_rule_gets_rows_and_their_ids_and_no_more():
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_who_lies_changes_nothing_but_the_scores(strategy, tmp_path):
-    """Liars who flip no bit: whoever they are, a rule that knows their number alone does the same,
-    and finds the same out, as where nobody is called a liar."""
+    """Byzantine workers that flip no bit: whoever they are, a rule that knows only their number
+    does the same, and finds the same out, as where nobody is called Byzantine."""
     keys = {"strategy": strategy, "num_workers": 11, "num_byzantine": 2, "num_rounds": 3}
     idle = {"attack": "stochastic-sign-flip", "stochastic-sign-flip.probability": 0.0}
     quiet = locally(tmp_path / "quiet", **keys, attack="none")
-    for liars in ("first", "4,9"):
-        found = locally(tmp_path / liars, **keys, **idle, byzantine_ids=liars)
+    for byzantine in ("first", "4,9"):
+        found = locally(tmp_path / byzantine, **keys, **idle, byzantine_ids=byzantine)
         assert found.sha256 == quiet.sha256
         assert all("wrong_signs" in record for record in found.rounds)
         for here, there in zip(found.rounds, quiet.rounds, strict=True):

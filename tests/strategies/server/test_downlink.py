@@ -13,8 +13,8 @@ from signfed.app.client_app import app as client_app
 from signfed.app.runs.folder import model_sha256, read_rounds
 from signfed.app.server_app import run
 from signfed.app.task import TASKS, Dataset
+from signfed.strategies.server.optimizer import digest
 from signfed.strategies.server.transport import wire
-from signfed.strategies.server.transport.downlink import digest
 from tests.federation import config_for, federate, named, outcome
 from tests.grid import InProcessGrid
 

@@ -17,6 +17,7 @@ from signfed.strategies.core.codecs import CODECS
 from signfed.strategies.server import strategy as flower_strategy
 from signfed.strategies.server.federation import FederationError
 from signfed.strategies.server.transport import wire
+from signfed.strategies.server.transport.measure import size
 from tests.federation import BASE, SHORT, config_for, federate, outcome
 from tests.grid import InProcessGrid
 
@@ -89,7 +90,7 @@ def test_bytes_are_those_of_the_serialized_messages(tmp_path):
     sizes: list[int] = []
 
     def weigh(request, reply):
-        sizes.append(wire.size(reply))
+        sizes.append(size(reply))
         return [reply]
 
     done = federate(tmp_path / "run", nodes=15, tamper=dict.fromkeys(range(15), weigh))
@@ -105,7 +106,7 @@ def test_the_fd_cnns_update_fits_its_bits_and_one_kibibyte():
     n = 582_026
     (request,) = wire.train([100], ArrayRecord(), 1, ConfigRecord(), ttl=1)
     row = CODECS["sign"].encode(np.ones(n, np.float32))
-    assert wire.size(wire.train_reply(request, {14: row}, 3000)) <= 72_754 + 1024
+    assert size(wire.train_reply(request, {14: row}, 3000)) <= 72_754 + 1024
 
 
 def test_workers_without_a_node_stop_the_run_before_it_starts(tmp_path):

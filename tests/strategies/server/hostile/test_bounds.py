@@ -11,7 +11,7 @@ import pytest
 from flwr.app import Array, ArrayRecord, ConfigRecord, Error, Message, MetricRecord, RecordDict
 
 from signfed.strategies.core.codecs import CODECS, Float32Codec
-from signfed.strategies.server.transport import wire
+from signfed.strategies.server.transport.measure import size
 from tests.strategies.server.hostile.payloads import header
 from tests.strategies.server.hostile.server import BOUND, Server
 
@@ -103,7 +103,7 @@ def test_the_bound_would_be_broken_by_a_copy():
     try:
         kept = RecordDict({"more": ConfigRecord({"more": data})})
         message = Message(kept, dst_node_id=1, message_type="train")
-        wire.size(message)
+        size(message)
         assert tracemalloc.get_traced_memory()[1] > MEGABYTES > BOUND
     finally:
         tracemalloc.stop()
@@ -112,4 +112,4 @@ def test_the_bound_would_be_broken_by_a_copy():
 def test_honest_replies_are_measured_to_the_byte():
     server = Server(Float32Codec(), N)
     received, _ = server.open(server.honest, neighbour=False)
-    assert received.uplink_bytes == wire.size(server.honest) > 2 * 4 * N
+    assert received.uplink_bytes == size(server.honest) > 2 * 4 * N

@@ -72,7 +72,9 @@ def claim(record):
             return [reply]
         if isinstance(record, Error):
             return [Message(record, reply_to=request)]
-        return [Message(RecordDict(record), metadata=reply.metadata)]
+        said = {k: v for k, v in reply.content["node"].items() if isinstance(v, str)}  # its digest
+        told = {name: ConfigRecord({**said, **held}) for name, held in record.items()}
+        return [Message(RecordDict(told), metadata=reply.metadata)]
 
     return tamper
 
@@ -92,6 +94,11 @@ HELLOS = {
     "a list": fields(partition_id=[1], num_partitions=15),
     "a field missing": fields(num_partitions=15),
     "no record": {},
+    "other data": fields(partition_id=0, num_partitions=15, data="0"),
+    "a digest that is no text": fields(partition_id=0, num_partitions=15, labels=[1.0]),
+    "a model made on a terminal": fields(
+        partition_id=0, num_partitions=15, model="0@\x1b[2J" + "x" * 10_000
+    ),
     "another record": {"more": ConfigRecord(), **fields(partition_id=0, num_partitions=15)},
     "an error": Error(2, "boom"),
     "an error that writes to the terminal": Error(2, "\x1b[2J" * 1000),

@@ -63,8 +63,3 @@ class PreAggregation(RobustStrategy):
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Go on from what `state_dict` returned."""
         self.inner.load_state_dict(state)
-
-    def summary(self) -> None:
-        """Log this and the inner rule with their options."""
-        super().summary()
-        self.inner.summary()

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from signfed.strategies.bucketing import Bucketing
 from signfed.strategies.core.rule import Rule, direction_of, state_of
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.krum import Krum
-from signfed.strategies.mixing import Bucketing
 
 UPDATES = Updates.from_matrix(torch.tensor([[1.0, -2, 3], [4, 5, -6]]))
 

@@ -81,7 +81,9 @@ class Rule(ABC):
     def describe(self) -> str:
         """Name the rule and its options; those of a rule behind a pre-aggregation too."""
         own = {k: v for k, v in vars(self).items() if not k.startswith("_")}
-        options = {k: v for k, v in own.items() if isinstance(v, int | float | str)}
+        options = {
+            k: v for k, v in own.items() if isinstance(v, int | float | str) and k not in vars(Rule)
+        }
         behind = [rule.describe() for rule in own.values() if isinstance(rule, Rule)]
         return " before ".join([f"{type(self).__name__} {options}", *behind])
 

@@ -33,9 +33,16 @@ from signfed.app.task.workload import Workload
 class Task:
     """A data set, or something else to minimise, with the models that fit it.
 
-    models: names, the default first. num_train: training samples, known before loading; None
-    where there are no samples to share out, or it is not known; num_classes likewise.
-    load: (data_dir, download) -> Dataset; None where there are no samples.
+    Attributes
+    ----------
+    description : str
+        For `signfed list`.
+    models : tuple of str
+        Names, the default first.
+    num_train, num_classes : int, optional
+        Training samples and classes, where they are known before loading.
+    load : callable, optional
+        (data_dir, download) -> Dataset; None where there are no samples.
     """
 
     description: str
@@ -45,7 +52,15 @@ class Task:
     load: Callable[[Path, bool], Dataset] | None = None
 
     def problem(self, workload: Workload) -> Problem:
-        """What a run with this workload minimises. Raises DataMissing and ConfigError."""
+        """Make what a run with this workload minimises.
+
+        Raises
+        ------
+        DataMissing
+            When the data are not below data_dir.
+        ConfigError
+            When data, model, loss and partition do not fit one another.
+        """
         if self.load is None:
             return Quadratic(workload)
         with installed(f"task={workload.task!r}"):
@@ -107,7 +122,7 @@ TASKS: dict[str, Task] = {
 
 
 def find_task(name: str) -> Task:
-    """The task of that name, or the user's own data set, module:function. Raises ConfigError."""
+    """Find the task of that name, or the user's own data set, module:function."""
     if name in TASKS:
         return TASKS[name]
     return Task(f"your own: {name}", models=(), load=partial(own_data, name))

@@ -20,12 +20,17 @@ LARGE = 100_000  # parameters from which a CPU loses by it: the work outweighs t
 
 
 class BatchedGradients:
-    """What `gradients` gives for each of several workers, as one matrix.
+    """The gradients of several workers as one matrix.
 
-    torch.func.vmap over the workers: one call of each operation in place of one per worker. Pays
+    torch.func.vmap over the workers: one call of each operation in place of one per worker. It pays
     where operations are small, or on a GPU. The operations are recorded once and then run as they
-    are, without what it takes to derive them. Same arithmetic; `agrees` tells whether also the same
-    bits.
+    are, without what it takes to derive them. The arithmetic is the same; `agrees` tells whether
+    the bits are.
+
+    Parameters
+    ----------
+    gradients : Gradients
+        Which gives them one by one.
     """
 
     def __init__(self, gradients: Gradients) -> None:
@@ -55,7 +60,22 @@ class BatchedGradients:
     def __call__(
         self, parameters: np.ndarray | Tensor, workers: Sequence[int], server_round: int
     ) -> Tensor:
-        """float32 [len(workers), N] at `parameters` float32 [N], on the data's device."""
+        """Compute the gradients of these workers in the round.
+
+        Parameters
+        ----------
+        parameters : ndarray or Tensor
+            float32 [N].
+        workers : sequence of int
+            With batches of one size.
+        server_round : int
+            From 1.
+
+        Returns
+        -------
+        Tensor
+            float32 [len(workers), N], on the data's device.
+        """
         of = self._gradients
         with one_thread(), of.precision(), torch.no_grad():
             ids = np.stack([of.batch(w, server_round) for w in workers])

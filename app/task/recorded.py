@@ -14,11 +14,24 @@ VIEWS = (aten.view.default, aten._unsafe_view.default, aten.expand.default)
 
 
 def recorded(function: Callable[..., Any], *given: Any) -> Callable[..., Any]:
-    """The function as the operations that a call with `given` made, for other tensors alike.
+    """Record the operations that a call makes, to run them on other tensors of the same shapes.
 
     Sizes and branches are those of that call. Operations that change nothing, and those that were
     made twice, are left out: small networks spend more on calling operations than in them. Every
     value is that of the function, to the last bit.
+
+    Parameters
+    ----------
+    function : callable
+        Of tensors and lists of them.
+    *given : Tensor or list of Tensor
+        What it is recorded with.
+
+    Examples
+    --------
+    >>> double = recorded(lambda x: x + x, torch.zeros(2))
+    >>> double(torch.ones(2))
+    tensor([2., 2.])
     """
     module = make_fx(function)(*given)
     calls = [node for node in module.graph.nodes if node.op == "call_function"]

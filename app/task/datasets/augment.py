@@ -11,27 +11,46 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class CropFlipRotate:
-    """A crop of the image with `padding` black pixels around it, a flip left to right with
-    probability 1/2, then a rotation by up to `degrees` either way about the centre, nearest pixel.
+    """Crop at random, flip left to right with probability 1/2, then rotate to the nearest pixel.
 
     A pixel of the result is a pixel of the image or black: exact for any dtype, the same on any
     device, for one image or many in a call.
-    Reference: Park & Lee 2024, appendix A (cropping, flipping, rotation); sizes from their code:
-    padding 4, and 15 degrees for CIFAR-100.
+
+    Parameters
+    ----------
+    padding : int
+        Black pixels around the image before it is cropped to its size.
+    degrees : float
+        Largest rotation about the centre, either way.
+
+    Examples
+    --------
+    >>> augment = CropFlipRotate(padding=1)
+    >>> drawn = torch.from_numpy(augment.draw(np.random.default_rng(0), 2))
+    >>> augment(torch.ones(2, 3, 4, 4), drawn).shape
+    torch.Size([2, 3, 4, 4])
+
+    References
+    ----------
+    Park & Lee 2024, appendix A.
+
+    Notes
+    -----
+    Deviation: none; the sizes are those of their code, padding 4, and 15 degrees for CIFAR-100.
     """
 
     padding: int = 4
     degrees: float = 0.0
 
     def draw(self, rng: np.random.Generator, batch: int) -> np.ndarray:
-        """float64 [batch, 5]: offsets down and right, flip -1 or 1, cosine, sine."""
+        """Draw float64 [batch, 5]: offsets down and right, flip -1 or 1, cosine, sine."""
         offsets = rng.integers(-self.padding, self.padding, (batch, 2), endpoint=True)
         flip = 1 - 2 * rng.integers(0, 2, (batch, 1))
         angle = np.radians(rng.uniform(-self.degrees, self.degrees, (batch, 1)))
         return np.hstack([offsets, flip, np.cos(angle), np.sin(angle)])
 
     def __call__(self, x: Tensor, drawn: Tensor) -> Tensor:
-        """Images as stored, [n, C, H, W], with their draws [n, 5]; another image each."""
+        """Change images as stored, [n, C, H, W], by their draws [n, 5]."""
         height, width = x.shape[-2:]
         down, right, flip, cos, sin = (column.view(-1, 1, 1) for column in drawn.unbind(1))
         i = torch.arange(height, device=x.device, dtype=torch.float64).view(1, -1, 1)

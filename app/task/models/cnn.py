@@ -10,7 +10,7 @@ from signfed.app.task.models.spec import Spec
 
 
 def mlp(spec: Spec) -> nn.Module:
-    """One hidden layer of 128, ReLU: 9,610 parameters for the 8x8 digits."""
+    """Make one hidden layer of 128 with ReLU: 9,610 parameters for the 8x8 digits."""
     inputs = math.prod(spec.input_shape)
     return nn.Sequential(
         nn.Flatten(), nn.Linear(inputs, 128), nn.ReLU(), nn.Linear(128, spec.num_classes)
@@ -18,10 +18,17 @@ def mlp(spec: Spec) -> nn.Module:
 
 
 def fd_cnn(spec: Spec) -> nn.Module:
-    """The signSGD-FD paper's CNN: 582,026 parameters for 28x28 grey images.
+    """Make the signSGD-FD paper's CNN: 582,026 parameters for 28x28 grey images.
 
     conv 32 k5, pool 2, conv 64 k5, pool 2, fc 512, fc classes; ReLU between.
-    Reference: Park & Lee 2024, appendix A (5e5 parameters, two 5x5 convolutions, two fc layers).
+
+    References
+    ----------
+    Park & Lee 2024, appendix A (5e5 parameters, two 5x5 convolutions, two fc layers).
+
+    Notes
+    -----
+    Deviation: none.
     """
     channels, height, width = spec.image()
     left = 64 * (((height - 4) // 2 - 4) // 2) * (((width - 4) // 2 - 4) // 2)
@@ -33,10 +40,16 @@ def fd_cnn(spec: Spec) -> nn.Module:
 
 
 def bft_cnn(spec: Spec) -> nn.Module:
-    """The Byzantine-fault-tolerance paper's CNN: 1,199,882 parameters for 28x28 grey images.
+    """Make the Byzantine-fault-tolerance paper's CNN: 1,199,882 parameters for 28x28 grey images.
 
     conv 32 k3, conv 64 k3, pool 2, dropout .25, fc 128, dropout .5, fc classes; ReLU between.
-    Reference: Mengoli et al. 2025, section on MNIST.
+
+    References
+    ----------
+    Mengoli et al. 2025, section on MNIST.
+
+    Notes
+    -----
     Deviation: none in value; its log-softmax is part of the cross-entropy.
     """
     channels, height, width = spec.image()
@@ -50,11 +63,17 @@ def bft_cnn(spec: Spec) -> nn.Module:
 
 
 def signguard_cnn(spec: Spec) -> nn.Module:
-    """The SignGuard authors' CNN: 51,710 parameters for 28x28 grey images.
+    """Make the SignGuard authors' CNN: 51,710 parameters for 28x28 grey images.
 
     conv 8 k5, conv 16 k3 padded, conv 32 k3 padded, each with ReLU and pool 2; fc 120 and fc 84,
     each with ReLU and dropout .5; fc classes.
-    Reference: Xu et al. 2022, section V, and their code.
+
+    References
+    ----------
+    Xu et al. 2022, section V, and their code.
+
+    Notes
+    -----
     Deviation: three fully connected layers as in the code; the paper says two.
     """
     channels, height, width = spec.image()

@@ -65,26 +65,49 @@ def _bottleneck(inputs: int, width: int, stride: int) -> tuple[Block, int]:
 
 
 def resnet_56(spec: Spec) -> nn.Module:
-    """ResNet-56 with option A: 853,018 parameters for 10 classes, 858,868 for 100.
+    """Make ResNet-56 with option A: 853,018 parameters for 10 classes, 858,868 for 100.
 
     Stem k3 with 16 channels; 3 stages of 9 basic blocks with 16, 32, 64; mean over the pixels, fc.
-    Reference: He et al. 2016, section 4.2; Park & Lee 2024, appendix A.
+
+    References
+    ----------
+    He et al. 2016, section 4.2; Park & Lee 2024, appendix A.
+
+    Notes
+    -----
+    Deviation: batch norm keeps no running statistics.
     """
     return _residual(spec, 16, ((16, 9), (32, 9), (64, 9)), partial(_basic, pads=True))
 
 
 def resnet_18(spec: Spec) -> nn.Module:
-    """ResNet-18 with a stem k3 and no first pool: 11,173,962 parameters for 10 classes of RGB.
+    """Make ResNet-18 with a stem k3 and no first pool: 11,173,962 parameters for 10 RGB classes.
 
-    4 stages of 2 basic blocks with 64, 128, 256, 512. Reference: He et al. 2016; Xu et al. 2022.
+    4 stages of 2 basic blocks with 64, 128, 256, 512.
+
+    References
+    ----------
+    He et al. 2016; Xu et al. 2022.
+
+    Notes
+    -----
+    Deviation: batch norm keeps no running statistics.
     """
     return _residual(spec, 64, ((64, 2), (128, 2), (256, 2), (512, 2)), partial(_basic, pads=False))
 
 
 def resnet_50(spec: Spec) -> nn.Module:
-    """ResNet-50 with a stem k3 and no first pool: 23,520,842 parameters for 10 classes of RGB.
+    """Make ResNet-50 with a stem k3 and no first pool: 23,520,842 parameters for 10 RGB classes.
 
-    4 stages of 3, 4, 6, 3 bottlenecks. Reference: He et al. 2016; Sohn et al. 2020.
+    4 stages of 3, 4, 6, 3 bottlenecks.
+
+    References
+    ----------
+    He et al. 2016; Sohn et al. 2020.
+
+    Notes
+    -----
+    Deviation: batch norm keeps no running statistics.
     """
     return _residual(spec, 64, ((64, 3), (128, 4), (256, 6), (512, 3)), _bottleneck)
 

@@ -14,7 +14,7 @@ PADDING = 0  # the token that fills up a text
 class TextRNN(nn.Module):
     """Tokens int64 [B, T], filled up with 0 on the right -> scores [B, classes].
 
-    embedding 300, bidirectional LSTM of 2 layers with 128 each way, dropout .5, fc of the last
+    Embedding 300, bidirectional LSTM of 2 layers with 128 each way, dropout .5, fc of the last
     states of both directions. What fills a text up is not read, so its length changes nothing.
     """
 
@@ -35,9 +35,15 @@ class TextRNN(nn.Module):
 
 
 def text_rnn(spec: Spec) -> nn.Module:
-    """Two-layer bidirectional LSTM on tokens: 3,836,612 parameters for 10,000 tokens, 4 classes.
+    """Make a two-layer bidirectional LSTM: 3,836,612 parameters for 10,000 tokens, 4 classes.
 
-    Reference: Xu et al. 2022, section V; sizes are ours: the paper states none.
+    References
+    ----------
+    Xu et al. 2022, section V.
+
+    Notes
+    -----
+    Deviation: the sizes are ours; the paper states none.
     """
     if not spec.vocabulary:
         raise ValueError(f"expected tokens; got {spec.described()}")

@@ -24,7 +24,27 @@ PARTITIONS: dict[str, Callable[..., Shards]] = {
 
 
 def holdings(shards: Shards, labels: np.ndarray, num_classes: int) -> np.ndarray:
-    """How many samples of each class each worker holds: int64 [num_workers, num_classes]."""
+    """Count the samples of each class that each worker holds.
+
+    Parameters
+    ----------
+    shards : sequence of ndarray
+        int64 sample ids, by worker.
+    labels : ndarray
+        int64 [n].
+    num_classes : int
+
+    Returns
+    -------
+    ndarray
+        int64 [num_workers, num_classes].
+
+    Examples
+    --------
+    >>> holdings([np.array([0, 1]), np.array([2])], np.array([1, 1, 0]), 2)
+    array([[0, 2],
+           [1, 0]])
+    """
     return np.stack([np.bincount(labels[shard], minlength=num_classes) for shard in shards])
 
 

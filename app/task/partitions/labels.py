@@ -19,14 +19,46 @@ def labels_per_worker(
     *,
     held: Annotated[int, Field(ge=1, description="classes that each worker holds")] = 2,
 ) -> list[np.ndarray]:
-    """Each worker holds samples of exactly `held` classes, an even share of each.
+    """Give each worker samples of exactly `held` classes, an even share of each.
 
-    labels: int [n] with C different values. One worker after the other takes the classes that the
-    fewest hold so far, at random among equals: each is held by floor or ceil of M held / C
-    workers. Shards are disjoint and complete.
-    Raises ValueError where a class would have no holder, or fewer samples than holders.
-    Reference: the label-skew split of McMahan et al. 2017, section 3, with k classes in place of 2;
-    Park & Lee's code has it as num_label_per_worker.
+    One worker after the other takes the classes that the fewest hold so far, at random among
+    equals: of C classes each is held by floor or ceil of M held / C workers. Shards are disjoint
+    and complete.
+
+    Parameters
+    ----------
+    labels : ndarray
+        int64 [n].
+    num_workers : int
+        M, at least 1.
+    seed : int
+    held : int
+        Classes that each worker holds, 1 to C.
+
+    Returns
+    -------
+    list of ndarray
+        int64 sample ids, by worker.
+
+    Raises
+    ------
+    ValueError
+        When a class would have no holder, or fewer samples than holders.
+
+    Examples
+    --------
+    >>> labels = np.repeat([0, 1, 2, 3], 2)
+    >>> shards = labels_per_worker(labels, 2, 0, held=2)
+    >>> [sorted(set(labels[shard].tolist())) for shard in shards]
+    [[0, 2], [1, 3]]
+
+    References
+    ----------
+    The label-skew split of McMahan et al. 2017, section 3.
+
+    Notes
+    -----
+    Deviation: k classes in place of 2, as num_label_per_worker in Park & Lee's code.
     """
     classes = np.unique(labels)
     if held > len(classes):

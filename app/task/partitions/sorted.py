@@ -21,13 +21,45 @@ def sorted_runs(
         float, Field(ge=0, le=1, description="s, the share that is dealt out evenly")
     ] = 0.5,
 ) -> list[np.ndarray]:
-    """A random s-fraction is dealt out evenly; the rest is sorted by label and cut into 2M runs, of
-    which each worker gets two at random.
+    """Deal out a random share s evenly; sort the rest by label and cut it into 2M runs.
 
-    labels: int [n]. even_share: s in [0, 1]; 1 is IID, 0 leaves each worker two runs. Shards are
-    disjoint, complete, and differ by at most 3 samples in size. Raises ValueError.
-    Reference: Xu et al. 2022, section VI-B. Deviation: the s-fraction is drawn at random as the
-    paper says; their code takes the first samples of the file and drops remainders.
+    Each worker gets two runs at random. Shards are disjoint, complete, and differ by at most three
+    samples in size.
+
+    Parameters
+    ----------
+    labels : ndarray
+        int64 [n].
+    num_workers : int
+        M, at least 1.
+    seed : int
+    even_share : float
+        s in [0, 1]: 1 is IID, 0 leaves each worker two runs.
+
+    Returns
+    -------
+    list of ndarray
+        int64 sample ids, by worker.
+
+    Raises
+    ------
+    OptionError
+        When s is not in [0, 1].
+
+    Examples
+    --------
+    >>> labels = np.repeat([0, 1, 2, 3], 2)
+    >>> [sorted(labels[shard].tolist()) for shard in sorted_runs(labels, 2, 0, even_share=0.0)]
+    [[2, 2, 3, 3], [0, 0, 1, 1]]
+
+    References
+    ----------
+    Xu et al. 2022, section VI-B.
+
+    Notes
+    -----
+    Deviation: the share is drawn at random as the paper says; their code takes the first samples
+    of the file and drops remainders.
     """
     draws = generator(seed, "partition")
     order = draws.permutation(len(labels))

@@ -21,7 +21,6 @@ from signfed.strategies.server.transport.roster import ClaimRefused, Roster, Wor
 
 log = getLogger("signfed")
 
-MAX_REFUSALS = 1000  # characters of them in the error that ends a run
 # Of flwr.common.constant.ErrorCode; for all others the question was lost on the way.
 REFUSALS = (1, 2, 6, 7)  # the ClientApp cannot be loaded, or it failed
 DEATHS = (0, 8)  # its process ended
@@ -41,7 +40,6 @@ class Reception:
         """
         self.roster = Roster(num_workers)
         self._digest = dict(digest or {})
-        self._refusals: dict[int, str] = {}
         self._patience = patience
         self._connected: set[int] = set()
         self._asked: set[int] = set()
@@ -63,19 +61,20 @@ class Reception:
             lambda: not self.roster.absent(self._connected) or (simulated and self._all_declined()),
         )
         missing = self.roster.absent(self._connected)
-        declined = {node: why for node, why in self._declined.items() if node in self._connected}
-        if declined and self.roster.num_workers - len(missing) < quorum:
+        enough = self.roster.num_workers - len(missing) >= quorum
+        declined = [item for item in self._declined.items() if item[0] in self._connected]
+        if declined and not enough:
+            node, why = declined[0]
             raise FederationError(
                 f"{len(declined)} of {len(self._connected)} nodes take no part, so workers "
-                f"{missing} have none; the first says: {next(iter(declined.values()))}"
+                f"{missing} have none; node {node}: {why}"
             )
         waited = f"waited {self._patience:.0f} s for the nodes: workers {missing} have none"
-        if self.roster.num_workers - len(missing) < quorum:
-            refused = "".join(f"; node {n} was refused: {r}" for n, r in self._refusals.items())
+        if not enough:
             raise FederationError(
-                f"{waited} ({len(self._connected)} nodes connected), and quorum needs {quorum}"
-                f"{refused[:MAX_REFUSALS]}. Start the missing SuperNodes with --node-config "
-                "'partition-id=P num-partitions=N', or lower num-workers"
+                f"{waited} ({len(self._connected)} nodes connected), and quorum needs {quorum}. "
+                "Start the missing SuperNodes with --node-config 'partition-id=P "
+                "num-partitions=N', or lower num-workers"
             )
         if missing:
             log.warning("%s; going on, they can join later", waited)
@@ -129,18 +128,20 @@ class Reception:
         try:
             claim = wire.read_hello_reply(reply)
             if refusal := compare(node, self._digest, told(reply, self._digest)):
-                self._refusals[node] = refusal
-                log.warning("node %d takes no part: %s", node, refusal)
-                return
-            self._bind(node, claim)
+                self._decline(node, refusal)
+            else:
+                self._bind(node, claim)
         except wire.Malformed as refusal:
             code = reply.error.code if reply.has_error() else REFUSALS[0]
             self._deaths[node] += code in DEATHS
             if code not in REFUSALS and self._deaths[node] < MAX_DEATHS:
                 self._asked.discard(node)  # the question was lost on the way
                 return
-            self._declined[node] = excuse(reply) or str(refusal)
-            log.warning("node %d takes no part: %s", node, self._declined[node])
+            self._decline(node, excuse(reply) or str(refusal))
+
+    def _decline(self, node: int, why: str) -> None:
+        self._declined[node] = why
+        log.warning("node %d takes no part: %s", node, why)
 
     def _bind(self, node: int, claim: tuple[int, int]) -> None:
         first_time = node not in self._waiting

@@ -64,7 +64,7 @@ def test_a_node_that_differs_is_refused_by_name_with_what_differs(part, mine, tm
         )  # fmt: skip
     said = f"its {part} differ from the server's (usual causes: "
     assert f"node 100 takes no part: {said}" in caplog.text
-    assert f"node 100 was refused: {said}" in str(ended.value)
+    assert f"node 100: {said}" in str(ended.value)
 
 
 def test_other_shards_are_seen(mine):

@@ -1,4 +1,7 @@
-"""The command line: each command is a file of `commands`, registered here."""
+"""The command line: each command is a file of `commands`, registered here.
+
+`bound` is called through a function of this file, since its own loads NumPy and all bounds.
+"""
 
 from __future__ import annotations
 

@@ -1,11 +1,9 @@
 """A run config becomes dataclasses, or an error that says what was expected."""
 
-from dataclasses import replace
-
 import pytest
 
 from signfed.app.config.keys import defaults, keys_of
-from signfed.app.config.run_config import RunConfig, build_strategy, check_machine, parse
+from signfed.app.config.run_config import build_strategy, check_machine, parse
 from signfed.app.config.simulation import Simulation
 from signfed.app.errors import ConfigError
 from signfed.clients import ENCODERS
@@ -224,16 +222,6 @@ def test_more_cpus_than_there_are(cpus, refused, monkeypatch):
         return simulation.check(parse({}))
     with pytest.raises(ConfigError, match=f"--cpus-per-client: expected 1 to 4, .*; got {cpus}"):
         simulation.check(parse({}))
-
-
-def test_a_run_folder_must_be_new_or_empty(tmp_path):
-    config = parse({})
-    assert isinstance(config, RunConfig)
-    check_machine(replace(config, out_dir=str(tmp_path)))
-    check_machine(replace(config, out_dir=str(tmp_path / "new")))
-    (tmp_path / "rounds.jsonl").touch()
-    with pytest.raises(ConfigError, match="out-dir: expected a new or empty folder"):
-        check_machine(replace(config, out_dir=str(tmp_path)))
 
 
 @pytest.mark.parametrize("strategy", ["sign-mv", "sign-fd", "election"])

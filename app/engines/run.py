@@ -108,8 +108,7 @@ def execute(
     strategy.summary()
 
     def write(record: dict[str, Any], state: Callable[[], State]) -> None:
-        folder.write_round(record)
-        saver.after_round(record["round"], state)
+        saver.after_round(record, state)
         if "test_loss" in record:
             log.info(
                 "round %d/%d: %s, %d updates received, dropped: %s",

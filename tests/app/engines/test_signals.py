@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import random
 import signal
+import subprocess
+import sys
 import time
 
+import psutil
 import pytest
 
 from signfed.app.engines.signals import Interruptible
 from signfed.app.runs.folder import read_rounds, read_summary
-from tests.app.engines.commands import await_rounds, last_line, start
+from tests.app.engines.commands import await_end, await_rounds, environment, last_line, start
 from tests.federation import in_process
 
 CONFIG = "num-byzantine=3 batch-size=8 checkpoint-every={every} num-rounds={rounds}"
@@ -76,3 +79,29 @@ def test_what_nohup_ignores_stays_ignored_and_handlers_are_put_back():
         assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == others
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+POOL = """
+import os, sys, time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from signfed.app.engines.signals import end_with_parent
+
+if __name__ == "__main__":
+    pool = ProcessPoolExecutor(1, get_context("spawn"), end_with_parent)
+    print(pool.submit(os.getpid).result(), flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGKILL"])
+def test_a_pools_workers_end_with_their_parent(tmp_path, name):
+    script = tmp_path / "pool.py"
+    script.write_text(POOL)
+    process = subprocess.Popen(
+        [sys.executable, script], env=environment(), stdout=subprocess.PIPE, text=True
+    )
+    worker = psutil.Process(int(process.stdout.readline()))
+    process.send_signal(getattr(signal, name))
+    process.wait()
+    assert await_end([worker], 10.0) == []

@@ -123,8 +123,7 @@ def execute(
 
     def write(record: RoundRecord, state: Callable[[], State]) -> None:
         line = record.to_json()
-        folder.write_round(line)
-        saver.after_round(record.round, state)
+        saver.after_round(line, state)
         if record.test_loss is not None:
             log.info(
                 "round %d/%d: %s, %d updates received, dropped: %s",

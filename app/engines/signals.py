@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -59,3 +60,16 @@ class Interruptible:
         if not self._raised:  # a second one must not break off what the first one set going
             self._raised = True
             raise KeyboardInterrupt
+
+
+def end_with_parent() -> None:
+    """In a worker process of a pool: end when the process that started it is gone, however."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -16,6 +16,7 @@ from signfed.app.config.plugins import made_of
 from signfed.app.config.run_config import build_strategy, parse
 from signfed.app.engines.local import cores, local_engine
 from signfed.app.engines.run import Run
+from signfed.app.engines.signals import end_with_parent
 from signfed.app.errors import ConfigError
 from signfed.app.redteam.space import first_trials, next_trials
 from signfed.app.task import find_task
@@ -84,7 +85,7 @@ def red_team(
             build_strategy(parse(_config(base, strategy, attack, point, 0)))
     trials: list[Trial] = []
     done, planned = 0, sum(map(len, plan.values()))
-    pool = ProcessPoolExecutor(processes or cores(), get_context("spawn"))
+    pool = ProcessPoolExecutor(processes or cores(), get_context("spawn"), end_with_parent)
     try:
         for sweep in range(refinements + 1):
             waiting = [

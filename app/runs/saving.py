@@ -34,15 +34,17 @@ class Saver:
         self._next_copy = 0.0
         self._busy = threading.RLock()  # Flower interrupts the server from another thread
 
-    def after_round(self, server_round: int, state: Callable[[], State]) -> None:
-        """Write the round's checkpoint if it is due, and keep a copy of the state if that is cheap.
+    def after_round(self, record: Mapping[str, Any], state: Callable[[], State]) -> None:
+        """Write the round's record and, if it is due, its checkpoint; or keep a copy of the state.
 
         Raises
         ------
         OSError
             When the disk takes no more; the text names the last good checkpoint.
         """
+        server_round = record["round"]
         with self._busy:
+            self._folder.write_round(record)
             if self._is_due(server_round):
                 self._folder.flush()
                 self._write(self._at(server_round, state()))
@@ -52,11 +54,10 @@ class Saver:
 
     def keep(self, server_round: int, state: Callable[[], State]) -> None:
         """Copy the state that the run has now, after this round."""
-        began = time.monotonic()
+        began = time.thread_time()  # what it costs, not what a busy machine makes of it
         copy = {name: tensor.clone() for name, tensor in state().items()}
         self._kept = self._at(server_round, copy)
-        now = time.monotonic()
-        self._next_copy = now + (now - began) / SHARE
+        self._next_copy = time.monotonic() + (time.thread_time() - began) / SHARE
 
     def interrupt(self) -> None:
         """Save the state that was kept and close the folder; a disk that is full is no reason."""

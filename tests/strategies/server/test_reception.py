@@ -1,0 +1,73 @@
+"""Nodes that take no part: whom a run waits for, and what it says when it cannot begin."""
+
+from __future__ import annotations
+
+import pytest
+from flwr.app import Error, Message
+from flwr.superlink.grid import HttpGrid
+
+from signfed.app.client_app import app as client_app
+from signfed.app.server_app import run
+from signfed.strategies.server.federation import FederationError
+from signfed.strategies.server.transport import reception
+from tests.federation import config_for, federate
+from tests.grid import InProcessGrid
+
+LONG = 600.0  # seconds: longer than a test may last
+
+
+def declines(code, reason):
+    """A node that answers every hello with an error."""
+
+    def tamper(request, reply):
+        hello = request.metadata.message_type != "train"
+        return [Message(Error(code, reason), reply_to=request)] if hello else [reply]
+
+    return tamper
+
+
+@pytest.mark.parametrize("code", [*reception.REFUSALS, *reception.DEATHS])
+def test_when_all_simulated_nodes_decline_nobody_waits(tmp_path, code):
+    """A process that ended may have been unlucky: it is asked again, three times in all."""
+    nodes = {0: declines(code, "OSError: no disk"), 1: declines(code, "OSError: another")}
+    with pytest.raises(FederationError, match="2 of 2 nodes take no part") as error:
+        federate(tmp_path / "run", nodes=2, tamper=nodes, node_timeout=LONG)
+    assert str(error.value).endswith("the first says: OSError: another")  # it answers first
+
+
+def test_one_that_declines_is_named_only_when_the_others_are_too_few(tmp_path):
+    declined = {1: declines(2, "OSError: no disk")}
+    keys = {"nodes": 2, "tamper": declined, "node_timeout": 0.05}
+    done = federate(tmp_path / "run", **keys, quorum=0.3)
+    assert [r["received"] for r in done.rounds] == [8] * 6
+    with pytest.raises(FederationError, match=r"1 of 2 nodes take no part.*: OSError: no disk"):
+        federate(tmp_path / "few", **keys, quorum=0.9)
+
+
+def test_a_process_that_ends_once_is_asked_again(tmp_path):
+    asked = []
+
+    def once(request, reply):
+        asked.append(request)
+        return [Message(Error(0, "killed"), reply_to=request)] if len(asked) == 1 else [reply]
+
+    done = federate(tmp_path / "run", nodes=2, tamper={0: once}, node_timeout=LONG)
+    assert [r["received"] for r in done.rounds] == [15] * 6
+
+
+def test_devices_that_declined_may_be_joined_by_others(tmp_path):
+    """On real nodes a first one that declines does not end the wait for the second."""
+
+    class Devices(InProcessGrid, HttpGrid):
+        looks = 0
+
+        def get_node_ids(self):
+            self.looks += 1
+            return super().get_node_ids()[: 1 if self.looks < 5 else 2]
+
+    config = config_for(tmp_path / "run", {"node-timeout": LONG, "quorum": 0.3})
+    config["attack"] = "none"
+    grid = Devices(client_app, 2, config, {0: declines(2, "OSError: no disk")})
+    config["node-timeout"] = 0.5
+    run(grid, config)
+    assert grid.looks >= 5

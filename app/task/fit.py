@@ -16,8 +16,8 @@ from signfed.app.task.datasets import Dataset
 from signfed.app.task.evaluation import Loss, measured
 from signfed.app.task.gradients import Gradients
 from signfed.app.task.models import Spec, assign, flatten, trainable
-from signfed.app.task.reasons import reason
 from signfed.app.task.seeded import watched
+from signfed.strategies.core.own import reason
 from signfed.strategies.core.seeds import generator
 from signfed.strategies.ops.threads import one_thread
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +12,8 @@ from torch import Tensor
 
 from signfed.app.errors import ConfigError
 from signfed.app.task.datasets.dataset import DataMissing, Dataset
-from signfed.app.task.reasons import place, reason
 from signfed.app.task.seeded import seeded
+from signfed.strategies.core.own import load, reason
 
 LIKELY_CLASSES = 1000  # so many numbers may go unused; beyond, ten for each class that occurs
 TENSORS = ("train_x", "train_y", "test_x", "test_y")
@@ -35,17 +34,11 @@ def found(kind: str, path: str) -> Callable[..., Any]:
     ConfigError
         When there is no such function, or its module fails; with file and line.
     """
-    module_name, _, name = path.partition(":")
     try:
         with seeded(0):
-            function = getattr(importlib.import_module(module_name), name)
-    except Exception as error:
-        missing = isinstance(error, ModuleNotFoundError | AttributeError | ValueError)
-        why = str(error) if missing and not place(error) else reason(error)
-        raise ConfigError(
-            f"{kind}={path!r}: {why}; expected module:function, the module's file in the folder "
-            "of pyproject.toml or in the one where you start"
-        ) from error
+            function = load(path, "function")
+    except ValueError as error:
+        raise ConfigError(f"{kind}={path!r}: {error}") from error
     if not callable(function):
         raise ConfigError(f"{kind}={path!r}: expected a function, got {type(function).__name__}")
     return function

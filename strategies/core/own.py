@@ -1,10 +1,12 @@
-"""What a user wrote, named `module:Name`."""
+"""What a user wrote, named `module:Name`: loaded, and where it fails."""
 
 from __future__ import annotations
 
 import importlib
 import traceback
 from typing import Any
+
+OURS = ("signfed", "torch", "numpy", "importlib")  # not where to look for a user's mistake
 
 
 def load(path: str, form: str) -> Any:
@@ -31,19 +33,31 @@ def load(path: str, form: str) -> Any:
     try:
         return getattr(importlib.import_module(module), name)
     except (Exception, SystemExit) as error:  # whatever a user's module does when it is imported
+        why = reason(error) if place(error) else str(error)
         raise ValueError(
-            f"{_place(error)}{error}; expected module:{form}, the module's file in the folder "
-            "of pyproject.toml or in the one where you start"
+            f"{why}; expected module:{form}, the module's file in the folder of pyproject.toml or "
+            "in the one where you start"
         ) from error
 
 
-def _place(error: BaseException) -> str:
-    """File, line and kind of an error in the user's module; empty where the module is not found."""
-    if isinstance(error, SyntaxError):
-        return f"{error.filename}, line {error.lineno}: {type(error).__name__}: "
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename != __file__ and "importlib" not in frame.filename
-    ]
-    return f"{frames[-1].filename}, line {frames[-1].lineno}: " if frames else ""
+def reason(error: BaseException) -> str:
+    """Say what an exception is, and where in the user's code it comes from.
+
+    >>> reason(EOFError())
+    'EOFError'
+    """
+    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    said = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return said + (f" ({where})" if (where := place(error)) else "")
+
+
+def place(error: BaseException) -> str:
+    """File and line in the user's code; empty where the error is not from there."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}, line {error.lineno}"
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        file, module = frame.f_code.co_filename, str(frame.f_globals.get("__name__"))
+        library = "site-packages" in file or file.startswith("<")
+        if not library and module.partition(".")[0] not in OURS:
+            return f"{file}, line {line}"
+    return ""

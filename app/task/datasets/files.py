@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from signfed.app.task.datasets.dataset import DataMissing
-from signfed.app.task.reasons import reason
+from signfed.strategies.core.own import reason
 
 
 def fault(file: Path, md5: str) -> str | None:

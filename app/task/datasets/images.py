@@ -18,7 +18,7 @@ from torch import Tensor
 from signfed.app.task.datasets.augment import CropFlipRotate
 from signfed.app.task.datasets.dataset import DataMissing, Dataset
 from signfed.app.task.datasets.files import fault, missing, whole
-from signfed.app.task.reasons import reason
+from signfed.strategies.core.own import reason
 
 # Red, green, blue, of the training images, 0 to 1.
 CIFAR10_MEAN, CIFAR10_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)

@@ -102,7 +102,7 @@ def test_a_batch_of_random_replies(batch, record_property):
             check(server, replies[i : i + 1 + at_once], at_once, seen)
 
     play()
-    record_property("seen", dict(seen))
+    record_property("seen", {str(reason): count for reason, count in seen.items()})
     # Otherwise the fuzz would be a way to say nothing.
     assert {"accepted", "malformed", "wrong-shape", "error"} <= set(seen)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -35,8 +36,14 @@ def test_a_file_that_hides_what_is_needed_is_named(tmp_path, file):
     assert str(tmp_path) not in sys.path
 
 
-def test_our_own_checkout_hides_nothing():
+def test_our_own_checkout_and_a_copy_of_it_hide_nothing(tmp_path):
     check_names(ROOT)
+    (tmp_path / "signfed").mkdir()
+    shutil.copy(ROOT / "signfed" / "__init__.py", tmp_path / "signfed")
+    check_names(tmp_path)
+    (tmp_path / "signfed" / "__init__.py").write_text("another")
+    with pytest.raises(ConfigError, match="hides the package 'signfed'"):
+        check_names(tmp_path)
 
 
 def test_every_direct_dependency_is_known():

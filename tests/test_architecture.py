@@ -29,7 +29,7 @@ ROOMS = {
     "strategies.server": (CORE, OPS),
     "strategies": (CORE, OPS, "strategies.server"),
     "attacks.core": ("strategies.core.options",),
-    "attacks": ("attacks.core", "strategies.core.options"),
+    "attacks": ("attacks.core", "strategies.core.options", "strategies.core.own"),
     "clients": (
         "attacks", CORE, OPS, "strategies.server.optimizer", "strategies.server.transport.wire",
     ),
@@ -187,20 +187,32 @@ def test_blocking_blocks():
     assert done.returncode and "blocked: flwr" in done.stderr
 
 
+FLOWERLESS = [
+    f"signfed.{module_of(name)}"
+    for name in FILES
+    if name.startswith(("strategies/core/", "strategies/ops/", "strategies/bounds/", "attacks/"))
+]
+
+
 @pytest.mark.parametrize(
     "modules, code",
     [
         pytest.param(
+            ("flwr", "ray"), f"import {', '.join(FLOWERLESS)}", id="core, ops, attacks: no Flower"
+        ),
+        pytest.param(
             ("flwr", "ray", "torch"),
-            "import numpy as np, attacks, app.run_folder\n"
-            "signfed.attacks.craft('gaussian', np.ones((2, 3), np.float32), n_total=5, seed=0)",
-            id="attacks without Flower",
+            "import numpy as np, signfed.app.runs.claim\n"
+            "from signfed import attacks\n"
+            "attacks.craft('gaussian', np.ones((2, 3), np.float32), n_total=5, seed=0)",
+            id="attacks: no torch",
         ),
         pytest.param(
             ("ray",),
-            "import strategies, clients, app.task, app.config, app.client_app, app.server_app\n"
-            "signfed.app.config.run_config.build_strategy(app.config.parse({}))",
-            id="everything without Ray",
+            "import signfed.app.client_app, signfed.app.server_app\n"
+            "from signfed.app.config.run_config import build_strategy, parse\n"
+            "build_strategy(parse({}))",
+            id="everything: no Ray",
         ),
     ],
 )

@@ -24,5 +24,7 @@ def test_it_turns_a_mean_above_the_ratio_of_honest_to_byzantine(epsilon, turned)
 
 @pytest.mark.parametrize("epsilon", [0.0, float("inf")])
 def test_impossible_options_are_refused(epsilon):
-    with pytest.raises(ValueError, match=f"epsilon: expected a number above 0; got {epsilon}"):
+    with pytest.raises(
+        ValueError, match=f"epsilon: expected a finite number above 0; got {epsilon}"
+    ):
         sent_by_all("ipm", HONEST, epsilon=epsilon)

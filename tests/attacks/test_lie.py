@@ -66,7 +66,7 @@ def test_z_max_without_a_quantile_is_clipped_with_a_warning(n, m, z, text):
 @pytest.mark.parametrize(
     "options, text",
     [
-        ({"z": -0.1}, "z: expected a number of at least 0; got -0.1"),
+        ({"z": -0.1}, "z: expected a finite number of at least 0; got -0.1"),
         ({"z": float("inf")}, "z: .* got inf"),
         ({"z": float("nan")}, "z: .* got nan"),
         ({"direction": "up"}, "direction: expected one of minus, plus; got 'up'"),

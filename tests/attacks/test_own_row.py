@@ -75,9 +75,9 @@ def test_a_sleeper_wakes_by_the_round_of_the_view():
 @pytest.mark.parametrize(
     "name, options, text",
     [
-        ("random", {"std": 0.0}, "std: expected a number above 0; got 0.0"),
-        ("noise", {"std": float("inf")}, "std: expected a number above 0; got inf"),
-        ("reverse-scaling", {"factor": 0.0}, "factor: expected a number above 0; got 0.0"),
+        ("random", {"std": 0.0}, "std: expected a finite number above 0; got 0.0"),
+        ("noise", {"std": float("inf")}, "std: expected a finite number above 0; got inf"),
+        ("reverse-scaling", {"factor": 0.0}, "factor: expected a finite number above 0; got 0.0"),
         ("reverse-scaling", {"factor": -3.0}, "factor: .* got -3.0"),
         ("directional", {"value": 0.0}, "value: expected a finite float32 other than 0, got 0.0"),
         ("directional", {"value": float("nan")}, "value: .* got nan"),

@@ -251,9 +251,9 @@ def test_the_bernoulli_code_reports_what_it_drew_and_promises_nothing():
     "options, text",
     [
         ({"code": "hamming"}, "code: expected one of deterministic, bernoulli; got 'hamming'"),
-        ({"noise": -0.1}, "noise: expected a number of at least 0; got -0.1"),
-        ({"noise": np.nan}, "noise: expected a number of at least 0"),
-        ({"noise": np.inf}, "noise: expected a number of at least 0"),
+        ({"noise": -0.1}, "noise: expected a finite number of at least 0; got -0.1"),
+        ({"noise": np.nan}, "noise: expected a finite number of at least 0"),
+        ({"noise": np.inf}, "noise: expected a finite number of at least 0"),
     ],
 )
 def test_options_out_of_range(options, text):

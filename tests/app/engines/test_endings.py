@@ -30,7 +30,7 @@ def test_a_file_in_the_way_of_the_folder_is_exit_code_2(signfed, tmp_path, engin
     for out in ("here", "here/run"):
         result = signfed("run", "--engine", engine, "--out", out)
         assert result.exit_code == 2
-        assert f"out-dir: cannot create the run folder {out}" in last_line(result.output)
+        assert f"out-dir: cannot create the run folder {tmp_path / out}" in last_line(result.output)
 
 
 def test_a_file_in_the_way_of_all_runs_is_exit_code_2(signfed, tmp_path):
@@ -90,10 +90,10 @@ def test_when_flower_does_not_start_its_reason_is_the_last_line(signfed, monkeyp
 
 
 def test_what_is_interrupted_before_the_run_is_exit_code_130(signfed, monkeypatch, tmp_path):
-    def interrupted(*arguments):
+    def interrupted(*arguments, **more):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("signfed.app.config.prepare.prepared", interrupted)
+    monkeypatch.setattr("signfed.app.engines.prepare.prepare", interrupted)
     result = signfed(*LOCAL)
     assert result.exit_code == 130 and list(tmp_path.iterdir()) == []
 

@@ -23,7 +23,7 @@ from tests.app.engines.commands import (
     last_line,
     start,
 )
-from tests.federation import federate, in_process
+from tests.federation import federate, locally
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(GUARD + 120)]
 
@@ -130,7 +130,7 @@ def test_a_signal_ends_everything_and_the_run_goes_on_from_there(tmp_path, name)
     assert again.returncode == 0, output
     whole = {"num_byzantine": 3, "batch_size": 8, "num_rounds": total}
     whole |= {"sign_fd.estimator": "blocks", "sign_fd.initial_rounds": 50}
-    assert read_summary(path)["model_sha256"] == in_process(tmp_path / "whole", **whole).sha256
+    assert read_summary(path)["model_sha256"] == locally(tmp_path / "whole", **whole).sha256
 
 
 STORM = """
@@ -192,7 +192,7 @@ def test_nodes_that_die_come_back_miss_rounds_and_come_late_cost_at_most_a_point
     storm, stormy = read_summary(tmp_path / "storm"), read_rounds(tmp_path / "storm")
     keys = {"strategy": "sign-mv", "num_byzantine": 3, "lr": 0.003}
     keys |= {"num_rounds": 200, "evaluate_every": 200}
-    quiet = in_process(tmp_path / "quiet", **keys).summary  # the bits of a quiet federation
+    quiet = locally(tmp_path / "quiet", **keys).summary  # the bits of a quiet federation
     assert storm["status"] == "finished" and "skipped" not in str(stormy)
     missed = [r["dropped"] for r in stormy]
     assert all(d.get("error", 0) >= 3 for d in missed[::2])  # node 2

@@ -14,7 +14,7 @@ import pytest
 from signfed.app.engines.signals import Interruptible
 from signfed.app.runs.folder import read_rounds, read_summary
 from tests.app.engines.commands import await_end, await_rounds, environment, last_line, start
-from tests.federation import in_process
+from tests.federation import locally
 
 CONFIG = "num-byzantine=3 batch-size=8 checkpoint-every={every} num-rounds={rounds}"
 
@@ -44,7 +44,7 @@ def test_a_signal_ends_a_local_run_which_goes_on_from_there(tmp_path, name):
     assert again.returncode == 0, output
     whole = {"num_byzantine": 3, "batch_size": 8, "num_rounds": total}
     whole |= {"sign_fd.estimator": "blocks", "sign_fd.initial_rounds": 50}
-    assert read_summary(path)["model_sha256"] == in_process(tmp_path / "whole", **whole).sha256
+    assert read_summary(path)["model_sha256"] == locally(tmp_path / "whole", **whole).sha256
 
 
 def test_outside_of_rounds_a_signal_is_heard_at_once():

@@ -93,7 +93,10 @@ def test_the_run_reports_the_redundancy_of_its_code(tmp_path):
             {"election.code": "bernoulli", "election.redundancy": 15.5},
             r"redundancy: expected a number in \(0, 15\], got 15.5",
         ),
-        ({"election.noise": -1.0}, "election.noise: expected a number of at least 0; got -1.0"),
+        (
+            {"election.noise": -1.0},
+            "election.noise: expected a finite number of at least 0; got -1.0",
+        ),
     ],
 )
 def test_an_impossible_code_is_refused_before_anything_is_sent(tmp_path, keys, text):

@@ -201,7 +201,7 @@ def test_a_trial_is_the_mean_of_runs_that_one_could_make_oneself(found, tmp_path
 @pytest.fixture
 def here(monkeypatch):
     """Runs in this process: a new one takes seconds to start. It is left as it was found."""
-    monkeypatch.setattr(search, "ProcessPoolExecutor", lambda n, context: ThreadPoolExecutor(1))
+    monkeypatch.setattr(search, "ProcessPoolExecutor", lambda *given, **more: ThreadPoolExecutor(1))
     before = torch.get_num_threads(), logging.getLogger("signfed").level
     yield
     assert (torch.get_num_threads(), logging.getLogger("signfed").level) == before
@@ -353,7 +353,7 @@ def test_options_go_to_those_they_belong_to():
 def test_an_interrupt_does_not_wait_for_what_was_planned(monkeypatch):
     """The first trial shown raises; of hundreds planned in one thread few may have been run."""
     ran = []
-    monkeypatch.setattr(search, "ProcessPoolExecutor", lambda n, context: ThreadPoolExecutor(1))
+    monkeypatch.setattr(search, "ProcessPoolExecutor", lambda *given, **more: ThreadPoolExecutor(1))
     monkeypatch.setattr(search, "_accuracy", lambda config: ran.append(config) or 0.5)
 
     def interrupt(*_):

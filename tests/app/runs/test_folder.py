@@ -29,9 +29,9 @@ def record(server_round, *, up=0, received=1, dropped=None, down=0, nodes=1, **m
     }  # fmt: skip
 
 
-FIRST = record(1, up=1000, received=3, dropped={"error": 1}, down=800, nodes=2)
+FIRST = record(1, up=1000, received=3, dropped={"error": [3]}, down=800, nodes=2)
 SECOND = record(2, up=60, received=4, down=50, nodes=2)
-THIRD = record(3, up=40, received=2, dropped={"error": 1, "no-reply": 1}, down=30, nodes=2)
+THIRD = record(3, up=40, received=2, dropped={"error": [3], "no-reply": [1]}, down=30, nodes=2)
 
 
 @pytest.mark.parametrize(

@@ -175,7 +175,7 @@ def test_workers_without_a_sample_are_drawn_again_or_refused():
     with pytest.raises(ValueError, match="alpha: with 1e-05 each of 100 draws left one of 4"):
         dirichlet(labels, 4, 0, alpha=1e-5)
     for alpha in (0.0, -1.0, np.inf, np.nan):
-        with pytest.raises(ValueError, match="alpha: expected a number above 0"):
+        with pytest.raises(ValueError, match="alpha: expected a finite number above 0"):
             dirichlet(labels, 4, 0, alpha=alpha)
 
 

@@ -32,7 +32,7 @@ def test_when_all_simulated_nodes_decline_nobody_waits(tmp_path, code):
     nodes = {0: declines(code, "OSError: no disk"), 1: declines(code, "OSError: another")}
     with pytest.raises(FederationError, match="2 of 2 nodes take no part") as error:
         federate(tmp_path / "run", nodes=2, tamper=nodes, node_timeout=LONG)
-    assert str(error.value).endswith("the first says: OSError: another")  # it answers first
+    assert str(error.value).endswith("node 101: OSError: another")  # it answers first
 
 
 def test_one_that_declines_is_named_only_when_the_others_are_too_few(tmp_path):

@@ -12,12 +12,12 @@ import psutil
 
 from signfed.app.runs.folder import read_rounds
 from tests.conftest import THREADS
-from tests.federation import SHORT
+from tests.federation import BASE, SHORT
 
 ROOT = Path(__file__).parents[3]
 # As the console script does: the starting folder is not on the path of imports.
 COMMAND = [sys.executable, "-P", "-c", "from signfed.app.cli import app; app()"]
-SHORT_CONFIG = " ".join(f"{key}={value!r}" for key, value in SHORT.items())
+SHORT_CONFIG = " ".join(f"{key}={value!r}" for key, value in (BASE | SHORT).items())
 GUARD = 240.0  # seconds, against hanging only
 
 

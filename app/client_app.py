@@ -64,13 +64,13 @@ def train(message: Message, context: Context) -> Message:
         descent = replica.follow(message, context, config.step)
     except replica.CannotFollow as lack:
         return wire.lacking_reply(message, lack.held)
-    _, told = wire.read_train(message)
-    server_round, parameters = wire.read_round(told), descent.parameters.numpy()
+    _, request = wire.read_train(message)
+    server_round, parameters = wire.read_round(request), descent.parameters.numpy()
     problem, adversary, gradient = _problem(config.workload), _adversary(config), _gradient(config)
-    if "allocation" in told:
-        gradient = workers.coded(gradient, told, config)
-    poisoned = workers.poisoned(problem, told, config)
-    encoder = config.build_encoder(str(told["encoder"]))
+    if "allocation" in request:
+        gradient = workers.coded(gradient, request, config)
+    poisoned = workers.poisoned(problem, request, config)
+    encoder = config.build_encoder(str(request["encoder"]))
     partition, num_partitions = _partition(context)
     rows, memories, non_finite = {}, {}, []
     for worker in config.participation.workers(server_round):

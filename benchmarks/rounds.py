@@ -144,9 +144,9 @@ def byzfl_rows(task: str, repeat: int) -> Iterator[dict[str, Any]]:
         "model_name": "signfed_network", "device": "cpu", "optimizer_name": "SGD",
         "learning_rate": 0.01, "weight_decay": 0.0, "milestones": [], "learning_rate_decay": 1.0,
     }  # fmt: skip
-    told = {"loss_name": "CrossEntropyLoss", "LabelFlipping": False, "momentum": 0.0}
-    told |= {"nb_labels": 10, "store_per_client_metrics": False, "training_dataloader": loader}
-    clients = [Client(common | told) for _ in range(WORKERS)]
+    more = {"loss_name": "CrossEntropyLoss", "LabelFlipping": False, "momentum": 0.0}
+    more |= {"nb_labels": 10, "store_per_client_metrics": False, "training_dataloader": loader}
+    clients = [Client(common | more) for _ in range(WORKERS)]
     server = Server(common | {
         "validation_loader": loader, "test_loader": loader, "optimizer_params": {},
         "aggregator_info": {"name": "MultiKrum", "parameters": {"f": 3}}, "pre_agg_list": [],

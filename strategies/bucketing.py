@@ -66,17 +66,17 @@ def of_workers(found: dict[str, Any], buckets: Sequence[Sequence[int]]) -> dict[
     >>> of_workers({"accepted": [1]}, [[7, 4], [9, 2]])
     {'accepted': [2, 9], 'buckets': [[7, 4], [9, 2]]}
     """
-    told: dict[str, Any] = {}
+    by_worker: dict[str, Any] = {}
     if "accepted" in found:
-        told["accepted"] = sorted(worker for b in found["accepted"] for worker in buckets[b])
+        by_worker["accepted"] = sorted(worker for b in found["accepted"] for worker in buckets[b])
     if "weights" in found:
         shares = {
             worker: found["weights"].get(b, 0.0) / len(bucket)
             for b, bucket in enumerate(buckets)
             for worker in bucket
         }
-        told["weights"] = dict(sorted(shares.items()))
-    return found | told | ({"buckets": buckets} if told else {})
+        by_worker["weights"] = dict(sorted(shares.items()))
+    return found | by_worker | ({"buckets": buckets} if by_worker else {})
 
 
 class Bucketing(PreAggregation, RobustStrategy):

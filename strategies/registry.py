@@ -83,8 +83,8 @@ def build(
     """
     asked = inspect.signature(kind).parameters
     common = {"n_byzantine": n_byzantine, "seed": seed}
-    told = {name: value for name, value in common.items() if name in asked}
-    return kind(*inner, **told, **options)
+    common_asked = {name: value for name, value in common.items() if name in asked}
+    return kind(*inner, **common_asked, **options)
 
 
 def aggregate(

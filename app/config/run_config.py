@@ -34,7 +34,7 @@ class RunConfig:
     byzantine_ids : tuple of int
         The Byzantine workers, ascending; empty without an attack.
     assumed_byzantine : int
-        f, as the rule is told.
+        f, as the rule assumes it.
     quorum : int
         Valid updates that a round needs.
     """

@@ -78,7 +78,7 @@ class LocalFlower:
     def submit(
         self, run_config: Mapping[str, object], federation: str, app: Path | None = None
     ) -> str:
-        """Start a Flower app, signfed's own unless told, as a run; returns the run's id."""
+        """Start a Flower app, signfed's own by default, as a run; returns the run's id."""
         app = app or app_folder(self._home / "app")
         config = self._home / "run-config.toml"  # on a command line not every text can be quoted
         config.write_text(tomli_w.dumps(dict(run_config)), encoding="utf-8")

@@ -85,12 +85,12 @@ class Argument:
             *others, last = get_args(self.kind)
             return f"{self.name} {', '.join(others)} or {last}"
         if np.isfinite(self.high):
-            told = f" in {interval(self.low, self.high, self.ends)}"
+            limits = f" in {interval(self.low, self.high, self.ends)}"
         elif np.isfinite(self.low):
-            told = f" {'>=' if self.ends[0] == '[' else '>'} {self.low:g}"
+            limits = f" {'>=' if self.ends[0] == '[' else '>'} {self.low:g}"
         else:
-            told = " finite"
-        return f"{self.name}{told}" + (f", {PER_WORKER}" if self.per_worker else "")
+            limits = " finite"
+        return f"{self.name}{limits}" + (f", {PER_WORKER}" if self.per_worker else "")
 
     def __str__(self) -> str:
         """Range and meaning."""

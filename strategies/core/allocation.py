@@ -1,4 +1,4 @@
-"""Election Coding: which worker computes on which partitions, and how workers are told.
+"""Election Coding: which worker computes on which partitions, and how workers learn it.
 
 Symbols: n workers and n partitions, G [n, n] the allocation (G_ij = 1: worker i computes on
 partition j), b Byzantine workers that the code stands, r = sum(G) / n the redundancy.

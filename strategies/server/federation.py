@@ -82,7 +82,7 @@ class Federation:
     codec : Codec
         How rows are read.
     encoder : str
-        The name of the encoder that clients are told.
+        The name of the encoder that clients use.
     step : Step
         The optimizer's hyper-parameters, on the server and on the nodes.
     quorum : int

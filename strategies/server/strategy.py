@@ -60,7 +60,7 @@ class RobustStrategy(Rule, Strategy):
         timeout : float
             Seconds for the replies of a round.
         train_config : ConfigRecord, optional
-            What else the nodes are told with each request.
+            What else each request to a node holds.
         evaluate_config : ConfigRecord, optional
             Not used. Evaluation is central, since a client's word about its own accuracy is worth
             nothing here.

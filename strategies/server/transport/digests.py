@@ -17,7 +17,7 @@ CAUSES = (
 )
 
 
-def told(reply: Message, parts: Iterable[str]) -> dict[str, str]:
+def digest_in(reply: Message, parts: Iterable[str]) -> dict[str, str]:
     """What a well-formed hello reply says of these parts; "" where it is nothing fit for a log."""
     said = {part: reply.content["node"].get(part) for part in parts}
     return {

@@ -39,7 +39,7 @@ class Link:
     ) -> None:
         """timeout: seconds for the replies of a round; a request expires after as long.
 
-        config: what else the nodes are told with each request. digest: of what the run computes
+        config: what else each request to a node holds. digest: of what the run computes
         on, by part.
         """
         self._federation, self._training, self._grid = federation, training, grid
@@ -49,7 +49,7 @@ class Link:
         self._downlink = Downlink(training)
         # Of the round under way.
         self._record = RoundRecord(0)
-        self._told: dict[str, Any] = {}
+        self._instructions: dict[str, Any] = {}
         self._asked: dict[int, tuple[int, ...]] = {}  # node -> its workers
         self._requests: list[Message] = []
         self._overdue: Pending = {}  # requests of the last round without a reply
@@ -82,12 +82,14 @@ class Link:
     def requests(self, server_round: int, config: Mapping[str, Any]) -> list[Message]:
         """To each connected node that hosts workers of the round what it lacks of the model."""
         federation = self._federation
-        self._told = {**config, **self._training.rule.instructions(federation.num_workers)}
-        self._told["encoder"] = federation.encoder
+        self._instructions = {**config, **self._training.rule.instructions(federation.num_workers)}
+        self._instructions["encoder"] = federation.encoder
         self._downlink.stepped()
         chosen = federation.participation.workers(server_round)
         self._asked = self._reception.hosts(chosen)
-        messages = self._downlink.requests(self._asked, server_round, self._told, self._timeout)
+        messages = self._downlink.requests(
+            self._asked, server_round, self._instructions, self._timeout
+        )
         self._requests = list(messages)
         different = {id(m.content): m for m in messages}  # nodes share their content
         sizes = {content: size(message) for content, message in different.items()}
@@ -126,7 +128,7 @@ class Link:
         return incoming
 
     def _heal(self, node: int, held: int, server_round: int) -> Message:
-        remedy = self._downlink.heal(node, held, server_round, self._told, self._timeout)
+        remedy = self._downlink.heal(node, held, server_round, self._instructions, self._timeout)
         self._record.downlink_bytes += size(remedy)
         self._requests.append(remedy)
         return remedy

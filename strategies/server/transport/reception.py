@@ -14,7 +14,7 @@ from flwr.superlink.grid import HttpGrid
 from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.server.federation import FederationError
 from signfed.strategies.server.transport import wire
-from signfed.strategies.server.transport.digests import compare, told
+from signfed.strategies.server.transport.digests import compare, digest_in
 from signfed.strategies.server.transport.exchange import Pending, arrived, push
 from signfed.strategies.server.transport.measure import excuse
 from signfed.strategies.server.transport.roster import ClaimRefused, Roster, WorkersTaken
@@ -127,7 +127,7 @@ class Reception:
             return
         try:
             claim = wire.read_hello_reply(reply)
-            if refusal := compare(node, self._digest, told(reply, self._digest)):
+            if refusal := compare(node, self._digest, digest_in(reply, self._digest)):
                 self._decline(node, refusal)
             else:
                 self._bind(node, claim)

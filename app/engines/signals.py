@@ -24,6 +24,7 @@ class Interruptible:
         self._numbers = [getattr(signal, name) for name in ENDING if hasattr(signal, name)]
         self._before: dict[int, object] = {}
         self._asked = self._raised = self._in_rounds = False
+        self._timer: threading.Timer | None = None
 
     def __enter__(self) -> Interruptible:
         if threading.current_thread() is threading.main_thread():
@@ -38,6 +39,8 @@ class Interruptible:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if self._timer:  # whoever comes next must not get the signal
+            self._timer.cancel()
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
 
@@ -50,9 +53,9 @@ class Interruptible:
     def _hear(self, number: int, frame: FrameType | None) -> None:
         if self._in_rounds and not self._asked:
             self._asked = True
-            timer = threading.Timer(ROUND_TIME, os.kill, (os.getpid(), number))
-            timer.daemon = True
-            timer.start()
+            self._timer = threading.Timer(ROUND_TIME, os.kill, (os.getpid(), number))
+            self._timer.daemon = True
+            self._timer.start()
         else:
             self._raise()
 

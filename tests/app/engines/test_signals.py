@@ -61,6 +61,25 @@ def test_between_rounds_a_signal_waits_for_the_end_of_the_round():
         signal.raise_signal(signal.SIGTERM)  # what the first one set going is not broken off
 
 
+def test_a_round_that_does_not_end_is_broken_off_and_nothing_is_sent_afterwards(monkeypatch):
+    monkeypatch.setattr("signfed.app.engines.signals.ROUND_TIME", 0.05)
+    got = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: got.append(number))
+    try:
+        with pytest.raises(KeyboardInterrupt), Interruptible() as signals:
+            signals.between_rounds()
+            signal.raise_signal(signal.SIGTERM)
+            time.sleep(20)  # a round; the second signal ends it
+        with pytest.raises(KeyboardInterrupt), Interruptible() as signals:
+            signals.between_rounds()
+            signal.raise_signal(signal.SIGTERM)
+            signals.between_rounds()
+        time.sleep(0.2)  # longer than the timer: what it sends would arrive
+        assert got == []
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def test_a_second_signal_breaks_the_round_off():
     with Interruptible() as signals:
         signals.between_rounds()

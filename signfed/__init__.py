@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from signfed.app.errors import ConfigError as ConfigError
     from signfed.app.task import Dataset as Dataset
     from signfed.app.task import Spec as Spec
+    from signfed.attacks import Findings as Findings
     from signfed.attacks import View as View
     from signfed.attacks import attack as attack
     from signfed.attacks import craft as craft
@@ -55,6 +56,7 @@ _HOMES = {
     "Dataset": "app.task",
     "DnC": "strategies.dnc",
     "ElectionCoding": "strategies.election",
+    "Findings": "attacks",
     "GeometricMedian": "strategies.geometric_median",
     "Krum": "strategies.krum",
     "Mean": "strategies.mean",

@@ -6,15 +6,13 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from signfed.strategies.bucketing import Bucketing
 from signfed.strategies.bulyan import Bulyan
 from signfed.strategies.centered_clipping import CenteredClipping
-from signfed.strategies.core.matrix import Row, as_rows
+from signfed.strategies.core.matrix import Row
 from signfed.strategies.core.options import OptionError, known
-from signfed.strategies.core.updates import Updates
 from signfed.strategies.dnc import DnC
 from signfed.strategies.election import ElectionCoding
 from signfed.strategies.geometric_median import GeometricMedian
@@ -25,7 +23,6 @@ from signfed.strategies.multi_krum import MultiKrum
 from signfed.strategies.nnm import NearestNeighbourMixing
 from signfed.strategies.reputation_mv import ReputationMV
 from signfed.strategies.server.strategy import RobustStrategy
-from signfed.strategies.server.training import fallback
 from signfed.strategies.sign_fd import SignFD
 from signfed.strategies.sign_mv import SignMV
 from signfed.strategies.signguard import SignGuard
@@ -102,6 +99,7 @@ def aggregate(
     As in a federation, rows with a value that is not finite are dropped, and when the rule does not
     admit the number of rows that are left, their coordinate-wise median, or plain vote, answers in
     its place. A rule with memory sees its first round. A rule on signs takes the signs of the rows.
+    To call one rule object several times, see `Rule.__call__`.
 
     Parameters
     ----------
@@ -159,20 +157,4 @@ def aggregate(
         raise OptionError(
             f"pre_aggregation_options: expected none without a pre-aggregation; got {mixing}"
         )
-    rows = as_rows(matrix)
-    if problem := rule.admissible(len(rows)):
-        raise ValueError(problem)
-    finite = torch.isfinite(rows).all(dim=1).cpu()
-    if not finite.any():
-        raise ValueError("expected at least one row of finite values; got none")
-    ids = torch.arange(len(rows))[finite]
-    signs = rule.encoder == "sign"
-    updates = Updates.from_matrix(rows[finite.to(rows.device)], ids, signs=signs)
-    direction = (fallback if rule.admissible(updates.n) else rule.aggregate)(updates)
-    return direction if _is_torch(matrix) else direction.numpy()
-
-
-def _is_torch(matrix: object) -> bool:
-    """Whether the caller thinks in tensors."""
-    first = matrix[0] if isinstance(matrix, list | tuple) else matrix
-    return isinstance(first, Tensor)
+    return rule(matrix)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from signfed.strategies.core.matrix import Row, as_rows
 from signfed.strategies.core.options import checked
 from signfed.strategies.core.updates import Updates
+from signfed.strategies.ops.linalg import coordinate_median
 
 # Tensors by name: what has to be saved for a run to go on.
 State = dict[str, Tensor]
@@ -54,6 +57,51 @@ class Rule(ABC):
             float32 [N]. A NumPy array of N real numbers is taken too.
         """
 
+    def __call__(
+        self, matrix: np.ndarray | Tensor | Sequence[Row], *, server_round: int = 1
+    ) -> np.ndarray | Tensor:
+        """Aggregate the rows of a matrix, as a federation would in one round.
+
+        Rows with a value that is not finite are dropped. Where the rule does not admit the number
+        of rows that are left, `fallback` answers in its place. A rule on signs takes the signs of
+        the rows; a rule with memory remembers from call to call.
+
+        Parameters
+        ----------
+        matrix : ndarray or Tensor, numeric [n, N], or list or tuple of n rows
+            One row per worker. It is not changed.
+        server_round : int
+            For rules that draw: a function of seed and round.
+
+        Returns
+        -------
+        ndarray or Tensor, float32 [N]
+            A tensor on the same device where a tensor or a list of tensors was given, else an
+            array.
+
+        Raises
+        ------
+        TypeError
+            When the matrix is none of these types.
+        ValueError
+            For rows that form no matrix, an n that the rule does not admit, or a matrix without a
+            finite row.
+        """
+        rows = as_rows(matrix)
+        if problem := self.admissible(len(rows)):
+            raise ValueError(problem)
+        finite = torch.isfinite(rows).all(dim=1).cpu()
+        if not finite.any():
+            raise ValueError("expected at least one row of finite values; got none")
+        updates = Updates.from_matrix(
+            rows[finite.to(rows.device)], torch.arange(len(rows))[finite],
+            server_round=server_round, signs=self.encoder == "sign",
+        )  # fmt: skip
+        serves = self.admissible(updates.n) is None
+        direction = direction_of(self, updates) if serves else fallback(updates)
+        first = matrix[0] if isinstance(matrix, list | tuple) else matrix
+        return direction if isinstance(first, Tensor) else direction.cpu().numpy()
+
     def admissible(self, n: int) -> str | None:
         """Say why the rule cannot serve n updates, with the admissible range; None when it can."""
         return None
@@ -91,6 +139,19 @@ class Rule(ABC):
         """Name the class, as in "Bucketing(Krum)" with a rule behind a pre-aggregation."""
         behind = [rule.title() for rule in vars(self).values() if isinstance(rule, Rule)]
         return f"{type(self).__name__}({', '.join(behind)})" if behind else type(self).__name__
+
+
+def fallback(updates: Updates) -> Tensor:
+    """Answer a round that has fewer valid updates than the rule admits.
+
+    Returns
+    -------
+    Tensor
+        float32 [N]: the coordinate-wise median; on the sign channel, the majority vote with
+        sign(0) = +1.
+    """
+    median = coordinate_median(updates.dense())
+    return torch.where(median >= 0, 1.0, -1.0) if updates.on_sign_channel else median
 
 
 def direction_of(rule: Rule, updates: Updates) -> Tensor:

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 from signfed.strategies.core.drop_reason import DropReason
-from signfed.strategies.core.rule import Rule, State, direction_of, state_of
+from signfed.strategies.core.rule import Rule, State, direction_of, fallback, state_of
 from signfed.strategies.core.updates import Updates, is_finite
-from signfed.strategies.ops.linalg import coordinate_median
 from signfed.strategies.ops.threads import one_thread
 from signfed.strategies.server.federation import DivergedError, Federation, FederationError
 from signfed.strategies.server.optimizer import Descent
@@ -25,19 +24,6 @@ LITTLE = 1 << 21  # values of all updates, below which one thread is as fast as 
 
 # (updates, direction, the rule's findings) -> scores of the record, by name
 Observe = Callable[[Updates, Tensor, Mapping[str, Any]], Mapping[str, float]]
-
-
-def fallback(updates: Updates) -> Tensor:
-    """Answer a round that has fewer valid updates than the rule admits.
-
-    Returns
-    -------
-    Tensor
-        float32 [N]: the coordinate-wise median; on the sign channel, the majority vote with
-        sign(0) = +1.
-    """
-    median = coordinate_median(updates.dense())
-    return torch.where(median >= 0, 1.0, -1.0) if updates.on_sign_channel else median
 
 
 class Training:

@@ -3,8 +3,8 @@
 import numpy as np
 
 from signfed.clients import ENCODERS
+from signfed.strategies.core.rule import fallback
 from signfed.strategies.core.updates import Updates
-from signfed.strategies.server.training import fallback
 
 
 def updates_of(rule, rows, server_round, codec=None):

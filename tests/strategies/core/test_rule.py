@@ -8,6 +8,8 @@ from signfed.strategies.bucketing import Bucketing
 from signfed.strategies.core.rule import Rule, direction_of, state_of
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.krum import Krum
+from signfed.strategies.mean import Mean
+from signfed.strategies.sign_fd import SignFD
 
 UPDATES = Updates.from_matrix(torch.tensor([[1.0, -2, 3], [4, 5, -6]]))
 
@@ -96,3 +98,16 @@ def test_a_rule_is_described_with_the_options_of_the_one_behind_it():
     before, behind = rule.describe().split(" before ")
     assert before.startswith("Bucketing ") and "'size': 3" in before and "'seed': 5" in before
     assert behind.startswith("Krum ") and "'n_byzantine': 2" in behind
+
+
+def test_a_rule_object_is_called_on_a_matrix_and_remembers():
+    """Worker 2 was outvoted everywhere in the first call: in the second it is read inverted."""
+    rule = SignFD()
+    signs = np.array([[1.0, -1.0], [1.0, -1.0], [-1.0, 1.0]])
+    assert rule(signs).tolist() == [1.0, -1.0]
+    assert rule(signs[[0, 2, 2]]).tolist() == [1.0, -1.0]  # a plain vote gives [-1, 1]
+    assert SignFD()(signs[[0, 2, 2]]).tolist() == [-1.0, 1.0]
+    tensor = Mean()([torch.ones(3), torch.full((3,), 3.0), torch.full((3,), torch.nan)])
+    assert isinstance(tensor, torch.Tensor) and tensor.tolist() == [2.0] * 3
+    with pytest.raises(ValueError, match="krum needs n >= 2f"):
+        Krum(n_byzantine=2)(np.ones((5, 3)))

@@ -21,7 +21,12 @@ from signfed.strategies.registry import STRATEGIES, build
 
 LARGEST = 3 * 2**30  # bytes of float32 rows that are tried; a sort takes three times as much
 MANY = 1 << 26  # values of which a call takes seconds: one is timed, and no naive version
-LIARS = {15: 3, 50: 10, 64: 12, 200: 40}  # admissible for every rule but where it says otherwise
+BYZANTINE = {
+    15: 3,
+    50: 10,
+    64: 12,
+    200: 40,
+}  # admissible for every rule but where it says otherwise
 
 
 def rows_of(n: int, n_coordinates: int) -> torch.Tensor:
@@ -131,7 +136,7 @@ def main() -> None:
             fits = 4 * n * size <= LARGEST
             rows = rows_of(n, size) if fits else None
             for name in given.rules:
-                found = row(name, n, size, rows, LIARS.get(n, n // 5), peers, given.budget)
+                found = row(name, n, size, rows, BYZANTINE.get(n, n // 5), peers, given.budget)
                 if found:
                     table.append(found)
                 elif not fits:

@@ -46,15 +46,16 @@ def test_the_loss_is_half_the_squared_norm():
 
 
 def test_a_federation_descends_and_more_liars_slow_it_down(tmp_path):
-    def last_loss(liars):
+    def last_loss(byzantine):
         done = federate(
-            tmp_path / str(liars), task="quadratic", strategy="sign-mv", lr_schedule="inverse-sqrt",
-            lr=0.1, num_rounds=100, evaluate_every=100, batch_size=4, num_byzantine=liars,
+            tmp_path / str(byzantine), task="quadratic", strategy="sign-mv",
+            lr_schedule="inverse-sqrt",
+            lr=0.1, num_rounds=100, evaluate_every=100, batch_size=4, num_byzantine=byzantine,
         )  # fmt: skip
         assert "final_test_accuracy" not in done.summary
         return done.summary["final_test_loss"]
 
     start = quadratic().evaluate(quadratic().initial())["test_loss"]
-    losses = [last_loss(liars) for liars in (0, 4, 7)]
+    losses = [last_loss(byzantine) for byzantine in (0, 4, 7)]
     assert losses[0] < losses[1] < losses[2] < start
     assert losses[0] < 0.05 * start

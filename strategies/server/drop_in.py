@@ -94,7 +94,6 @@ class DropIn:
             self.training, grid, self.dialect, self.attendance, timeout=timeout, replicas=replicas
         )
         self.attendance.gather(grid, state)
-        self._announced: set[int] = set()
         self._failing: set[int] = set()  # nodes whose failure to evaluate was logged
         self._evaluators: list[int] = []
 
@@ -108,7 +107,7 @@ class DropIn:
         workers = self.attendance.numbers
         bad = {workers[node] for node in workers if said != "announced" and node in said}
         if said == "announced":
-            bad = self._announced
+            bad = self.dialect.announced
         return bad, set(workers.values()) - bad
 
     def state_dict(self) -> State:
@@ -127,7 +126,6 @@ class DropIn:
         """Check the replies, aggregate, take the step; None for a round that is skipped."""
         updates, record = self.link.open(server_round, replies)
         claims = self.dialect.claims
-        self._announced |= {w for w, claim in claims.items() if claim.get(plain.ANNOUNCED)}
         usable = self.training.advance(updates, record)
         if not usable:
             return None, None
@@ -181,8 +179,7 @@ class DropIn:
             except Exception as error:  # nothing that a node sends may end the run
                 log.warning("metrics: %s: %s", type(error).__name__, error)
                 return MetricRecord()
-        found = medians([{**claim} for claim in claims], without=count)
-        return as_record({n: value for n, value in found.items() if n != plain.ANNOUNCED})
+        return as_record(medians([{**claim} for claim in claims], without=count))
 
 
 def _channel(rule: Rule, options: NodeOptions) -> tuple[bool, float]:

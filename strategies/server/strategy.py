@@ -61,7 +61,6 @@ class RobustStrategy(Rule, Strategy):
         if "__init__" in vars(cls):
             cls.__init__ = takes_nodes(cls.__init__)  # type: ignore[method-assign]
 
-    @takes_nodes
     def __init__(self) -> None:
         """A rule without options of its own."""
 
@@ -232,6 +231,10 @@ class RobustStrategy(Rule, Strategy):
     def summary(self) -> None:
         """Log the rule and its options."""
         log.info("%s", self.describe())
+
+
+# Not by __init_subclass__, which is not called for the class itself.
+RobustStrategy.__init__ = takes_nodes(RobustStrategy.__init__)  # type: ignore[method-assign]
 
 
 def _arrays(training: Training) -> ArrayRecord:

@@ -120,7 +120,8 @@ class Link:
         """Requests with what each node lacks; who cannot follow is healed by the same function."""
         self._downlink.stepped()
         self._compose = compose
-        return self._downlink.requests(nodes, compose)
+        self._requests = self._downlink.requests(nodes, compose)
+        return list(self._requests)
 
     def exchange(self, requests: Iterable[Message]) -> list[Message]:
         """Send and gather the replies; who cannot follow gets what it lacks, once a round."""

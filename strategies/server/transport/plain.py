@@ -2,10 +2,10 @@
 
 Request (train, evaluate): arrays and config under the user's keys; config holds "server-round".
 On a channel of signs there is a third record, which only our mods read and which they take out:
-    config "signfed": "encoder" ("sign"); "lr" (float), the server's learning rate; "round" (int);
-        "version" (int), the steps taken so far; "keep" (bool), whether a node should keep the
-        model; "beside" (names), the float arrays that travel as they are; "digest" (text), where
-        the arrays are steps.
+    config "signfed": "encoder" ("sign"); "coordinates", N; "lr" (float), the server's learning
+        rate; "round" (int); "version" (int), the steps taken so far; "keep" (bool), whether a node
+        should keep the model; "beside" (names), the float arrays that travel as they are; "digest"
+        (text), where the arrays are steps.
   To a node that keeps the model, the arrays are "signfed.directions", uint8 [k, ceil(N/8)], the
   packed sign vectors of the last k steps, oldest first, and the arrays beside the vector.
 
@@ -14,15 +14,17 @@ of examples. Of a node with a mod: in place of the vector's arrays "signfed.sign
 [ceil(N/8)], the packed signs of x - y; and, where it keeps the model,
     config "signfed": "version" (int), the one that it holds.
   Where the update is not finite, no arrays, and "signfed": "non-finite" (True). From a node that
-  cannot follow, "signfed": "held" (int) alone, -1 for no version.
+  cannot follow, "signfed": "held" (int) alone, -1 for no version. A Byzantine mod adds "byzantine"
+  (True), for reports alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 
 import numpy as np
-from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 
 from signfed.strategies.core.codecs import SignCodec
 from signfed.strategies.core.drop_reason import DropReason
@@ -32,7 +34,6 @@ from signfed.strategies.server.transport.payload import Malformed, read_array
 
 OURS = "signfed"  # the record that our mods and our server add
 DIRECTIONS, SIGNS = "signfed.directions", "signfed.signs"
-ANNOUNCED = "signfed-byzantine"  # the metric by which a Byzantine mod tells reports what it is
 MAX_RECORDS = 16
 
 
@@ -64,25 +65,31 @@ def holds(reply: Message, version: int) -> bool:
     return not reply.has_error() and header(reply.content).get("version") == version
 
 
-def signed(
-    reply: Message, layout: Layout, row: np.ndarray | None, version: int | None = None
-) -> RecordDict:
-    """A client's reply with the packed signs in place of its arrays; None: it has no signs.
+def announces(reply: Message) -> bool:
+    """Whether the sender says that it is Byzantine: for reports of a simulation."""
+    return header(reply.content).get("byzantine") is True
 
-    version: what the node holds, where it keeps the model.
+
+def answered(reply: Message, arrays: ArrayRecord | None, **said: int | bool) -> Message:
+    """A client's reply with other arrays, under the same name; None for none.
+
+    said: what our end says besides.
     """
     content = RecordDict(dict(reply.content))
-    [(name, arrays)] = content.array_records.items()
-    said: dict[str, int | bool] = {} if version is None else {"version": version}
+    [name] = content.array_records
     del content[name]
-    if row is None:
-        said["non-finite"] = True
-    else:
-        beside = {form.name: arrays[form.name] for form in layout.beside}
-        content[name] = ArrayRecord({SIGNS: Array(row), **beside})
+    if arrays is not None:
+        content[name] = arrays
     if said:
-        content[OURS] = ConfigRecord({**said})
-    return content
+        content[OURS] = ConfigRecord({**header(content), **said})
+    return with_content(reply, content)
+
+
+def with_content(message: Message, content: RecordDict) -> Message:
+    """The same message with another content; the one that was given stays as it is."""
+    other = copy(message)
+    other.content = content
+    return other
 
 
 def read_metrics(reply: Message, count: str) -> MetricRecord:

@@ -40,6 +40,8 @@ class PlainArrays:
     ----------
     claims : dict of int to MetricRecord
         What the workers of this round with a valid row say of themselves.
+    announced : set of int
+        Workers that said, in any round, that they are Byzantine; for reports alone.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class PlainArrays:
         self.signs, self._lr = signs, lr
         self.beside = dict(beside)
         self.claims: dict[int, MetricRecord] = {}
+        self.announced: set[int] = set()
         self._brought: dict[int, dict[str, np.ndarray]] = {}  # the arrays beside, by worker
         self._cast: tuple[int, ArrayRecord] | None = None  # the model as it is sent, by version
         self._before: dict[str, np.ndarray] = {}
@@ -113,6 +116,8 @@ class PlainArrays:
         """Check the reply of a node, which is one worker."""
         (worker,) = workers
         try:
+            if not reply.has_error() and plain.announces(reply):
+                self.announced.add(worker)
             claim = plain.read_metrics(reply, self._options.weighted_by_key)
             arrays = plain.read_arrays(reply)
             update = self._rows[self._place[worker]]
@@ -154,11 +159,11 @@ class PlainArrays:
         for form in self._layout.beside:
             stacked = np.stack([brought[form.name] for brought in self._brought.values()])
             middle = (len(stacked) - 1) // 2
-            self.beside[form.name] = np.sort(stacked, axis=0)[middle]
+            self.beside[form.name] = np.asarray(np.sort(stacked, axis=0)[middle])
 
     def state_dict(self) -> State:
         """The arrays beside the vector, as "beside.NAME"."""
-        return {f"beside.{n}": torch.from_numpy(v.copy()) for n, v in self.beside.items()}
+        return {f"beside.{n}": torch.from_numpy(np.array(v)) for n, v in self.beside.items()}
 
     def load_state_dict(self, state: State) -> None:
         """Go on from what `state_dict` returned."""
@@ -166,6 +171,7 @@ class PlainArrays:
 
     def _header(self, lack: Lack, server_round: int) -> dict[str, Any]:
         names = [form.name for form in self._layout.beside if form.is_float]
-        header: dict[str, Any] = {"encoder": "sign", "lr": self._lr, "round": server_round}
+        header: dict[str, Any] = {"encoder": "sign", "coordinates": self._layout.n_coordinates}
+        header |= {"lr": self._lr, "round": server_round}
         header |= {"version": lack.version, "keep": lack.keep, "beside": names}
         return header | ({} if lack.steps is None else {"digest": lack.digest})

@@ -18,12 +18,17 @@ if not (Path(__file__).parent / "strategies").is_dir():
 if TYPE_CHECKING:
     from signfed.app.engines.launch import run as run
     from signfed.app.errors import ConfigError as ConfigError
+    from signfed.app.runs.recorder import RunRecorder as RunRecorder
     from signfed.app.task import Dataset as Dataset
     from signfed.app.task import Spec as Spec
     from signfed.attacks import Findings as Findings
     from signfed.attacks import View as View
     from signfed.attacks import attack as attack
     from signfed.attacks import craft as craft
+    from signfed.clients.mods.byzantine import byzantine as byzantine
+    from signfed.clients.mods.one_bit import OneBit as OneBit
+    from signfed.clients.mods.one_bit import one_bit as one_bit
+    from signfed.clients.mods.one_bit import one_bit_both as one_bit_both
     from signfed.strategies.bucketing import Bucketing as Bucketing
     from signfed.strategies.bulyan import Bulyan as Bulyan
     from signfed.strategies.centered_clipping import CenteredClipping as CenteredClipping
@@ -38,6 +43,7 @@ if TYPE_CHECKING:
     from signfed.strategies.nnm import NearestNeighbourMixing as NearestNeighbourMixing
     from signfed.strategies.registry import aggregate as aggregate
     from signfed.strategies.reputation_mv import ReputationMV as ReputationMV
+    from signfed.strategies.server.nodes import NodeOptions as NodeOptions
     from signfed.strategies.server.strategy import RobustStrategy as RobustStrategy
     from signfed.strategies.sign_fd import SignFD as SignFD
     from signfed.strategies.sign_mv import SignMV as SignMV
@@ -62,8 +68,11 @@ _HOMES = {
     "Mean": "strategies.mean",
     "MultiKrum": "strategies.multi_krum",
     "NearestNeighbourMixing": "strategies.nnm",
+    "NodeOptions": "strategies.server.nodes",
+    "OneBit": "clients.mods.one_bit",
     "ReputationMV": "strategies.reputation_mv",
     "RobustStrategy": "strategies.server.strategy",
+    "RunRecorder": "app.runs.recorder",
     "SignFD": "strategies.sign_fd",
     "SignGuard": "strategies.signguard",
     "SignGuardDist": "strategies.signguard_dist",
@@ -75,7 +84,10 @@ _HOMES = {
     "View": "attacks",
     "aggregate": "strategies.registry",
     "attack": "attacks",
+    "byzantine": "clients.mods.byzantine",
     "craft": "attacks",
+    "one_bit": "clients.mods.one_bit",
+    "one_bit_both": "clients.mods.one_bit",
     "run": "app.engines.launch",
 }
 __all__ = sorted(_HOMES)

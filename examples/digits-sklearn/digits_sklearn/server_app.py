@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flwr.app import ArrayRecord, Context, MetricRecord
 from flwr.serverapp import Grid, ServerApp
-from flwr.serverapp.strategy import FedAvg
+from signfed import CoordinateMedian
 
 from digits_sklearn import task
 
@@ -15,7 +15,7 @@ app = ServerApp()
 def main(grid: Grid, context: Context) -> None:
     """Train, evaluating on the server after each round, and print the last accuracy."""
     num_rounds = int(context.run_config["num-server-rounds"])
-    strategy = FedAvg()
+    strategy = CoordinateMedian()
     result = strategy.start(
         grid=grid,
         initial_arrays=ArrayRecord(task.initial_arrays()),

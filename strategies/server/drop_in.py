@@ -184,10 +184,10 @@ class DropIn:
 
 def _channel(rule: Rule, options: NodeOptions) -> tuple[bool, float]:
     """Whether the rule sees signs, and the server's learning rate. Raises ValueError."""
-    if says := rule.instructions(options.min_available_nodes):
+    if _instructs(rule, options.min_available_nodes):
         raise ValueError(
-            f"{rule.title()} needs clients that follow its instructions ({', '.join(says)}), "
-            "which another's ClientApp does not; expected another rule, or signfed's own app"
+            f"{rule.title()} needs clients that follow its instructions, which another's ClientApp "
+            "does not; expected another rule, or signfed's own app"
         )
     encoder = rule.encoder if options.encoder == "auto" else options.encoder
     signs = encoder == "sign"
@@ -197,6 +197,14 @@ def _channel(rule: Rule, options: NodeOptions) -> tuple[bool, float]:
             "floats"
         )
     return signs, options.server_learning_rate or (STEP_OF_SIGNS if signs else 1.0)
+
+
+def _instructs(rule: Rule, num_workers: int) -> bool:
+    """Whether the rule has something to tell its clients, if only for another number of them."""
+    try:
+        return bool(rule.instructions(num_workers))
+    except ValueError:
+        return True
 
 
 def _layout(arrays: ArrayRecord, statistics: str, signs: bool) -> Layout:

@@ -83,7 +83,7 @@ class Downlink:
             return
         self._seen = self._training.taken
         direction = self._training.direction
-        if direction is None or not is_signs(direction):
+        if not self._replicas or direction is None or not is_signs(direction):
             self._steps.clear()
             return
         packed = PackedSigns.pack(direction).bits.cpu()

@@ -13,6 +13,13 @@ from signfed.strategies.server.transport.payload import Malformed, read_array
 BFLOAT16 = "bfloat16"  # NumPy has no such type; its files call it V2
 
 
+def is_finite(values: np.ndarray) -> bool:
+    """Whether no value is infinite or NaN; in one pass, without memory, where that is so."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        # A sum that is finite has finite terms; one that is not may have overflowed.
+        return bool(np.isfinite(values.sum()) or np.isfinite(values).all())
+
+
 @dataclass(frozen=True)
 class Form:
     """Name, shape and dtype of one array, as its Flower Array spells the dtype."""

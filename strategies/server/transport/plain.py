@@ -29,7 +29,7 @@ from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDic
 from signfed.strategies.core.codecs import SignCodec
 from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.server.claims import MAX_METRICS, is_count
-from signfed.strategies.server.transport.layout import Layout
+from signfed.strategies.server.transport.layout import Layout, is_finite
 from signfed.strategies.server.transport.payload import Malformed, read_array
 
 OURS = "signfed"  # the record that our mods and our server add
@@ -138,7 +138,7 @@ def read_row(
         return row
     _exactly(arrays, layout.names)
     layout.update(before, arrays, update)
-    if not np.isfinite(update).all():
+    if not is_finite(update):
         raise Malformed(DropReason.NON_FINITE)
     return codec.encode(update) if signs else update
 
@@ -146,7 +146,7 @@ def read_row(
 def read_beside(arrays: ArrayRecord, layout: Layout) -> dict[str, np.ndarray]:
     """The values of the arrays beside the vector. Raises Malformed."""
     found = layout.values(arrays, beside=True)
-    if not all(np.isfinite(values).all() for values in found.values()):
+    if not all(is_finite(values) for values in found.values()):
         raise Malformed(DropReason.NON_FINITE)
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from logging import getLogger
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,11 @@ from signfed.strategies.server.transport.layout import Layout
 from signfed.strategies.server.transport.payload import Malformed
 
 log = getLogger("signfed")
+
+# References to an array that nobody but its owner holds. The memory of a round's rows is as large
+# as everything else together, and fresh memory costs as much as the sums in it; but a rule may have
+# kept the rows, or a view of them.
+ALONE = 2
 
 
 class PlainArrays:
@@ -106,8 +112,9 @@ class PlainArrays:
         self._before = self._layout.values(self.arrays())
         # One row for all where they are signs: it is packed before the next one comes.
         self._place = {w: 0 if self.signs else i for i, w in enumerate(sorted(workers))}
-        n = 1 if self.signs else len(workers)
-        self._rows = np.empty((n, self._layout.n_coordinates), np.float32)
+        shape = (1 if self.signs else len(workers), self._layout.n_coordinates)
+        if self._rows.shape != shape or getrefcount(self._rows) > ALONE:
+            self._rows = np.empty(shape, np.float32)
         self.claims, self._brought = {}, {}
 
     def open_reply(

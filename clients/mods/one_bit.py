@@ -9,7 +9,6 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MessageType, RecordDict
 from flwr.clientapp.typing import ClientAppCallable
 
-from signfed.clients.mods import kept_model
 from signfed.strategies.core.codecs import SignCodec
 from signfed.strategies.server.transport import plain
 from signfed.strategies.server.transport.layout import Layout
@@ -85,6 +84,8 @@ class OneBit:
             return call_next(message, context)
         [(name, model)] = message.content.array_records.items()
         if self.both:
+            from signfed.clients.mods import kept_model  # loads torch, which other mods do without
+
             try:
                 model = kept_model.followed(model, said, context)
             except kept_model.CannotFollow as lack:
@@ -126,5 +127,17 @@ class OneBit:
         return plain.answered(reply, ArrayRecord({plain.SIGNS: signs, **beside}))
 
 
-one_bit = OneBit()
-one_bit_both = OneBit(both=True)
+def one_bit(message: Message, context: Context, call_next: ClientAppCallable) -> Message:
+    """Send the client's update as packed signs: `ClientApp(mods=[signfed.one_bit])`.
+
+    See `OneBit`.
+    """
+    return OneBit()(message, context, call_next)
+
+
+def one_bit_both(message: Message, context: Context, call_next: ClientAppCallable) -> Message:
+    """Send packed signs, and keep the model so that it comes down as packed signs, too.
+
+    `ClientApp(mods=[signfed.one_bit_both])`; see `OneBit(both=True)`.
+    """
+    return OneBit(both=True)(message, context, call_next)

@@ -77,6 +77,10 @@ class DropIn:
         vector = torch.from_numpy(layout.flat(initial_arrays))
         if not torch.isfinite(vector).all():
             raise ValueError("initial_arrays: expected finite values within float32")
+        if state and not _is_of(state, layout):
+            raise ValueError(
+                "resume: expected the model of that run; got initial_arrays of another"
+            )
         # num_workers is nobody's concern here: nodes come and go.
         federation = Federation(
             Participation(1), CODECS["sign" if signs else "float32"], "",
@@ -197,6 +201,13 @@ def _channel(rule: Rule, options: NodeOptions) -> tuple[bool, float]:
             "floats"
         )
     return signs, options.server_learning_rate or (STEP_OF_SIGNS if signs else 1.0)
+
+
+def _is_of(state: State, layout: Layout) -> bool:
+    """Whether a state of `DropIn.state_dict` is one of this model."""
+    beside = {f"beside.{form.name}": form.shape for form in layout.beside}
+    held = {name: tuple(t.shape) for name, t in state.items() if name.startswith("beside.")}
+    return held == beside and len(state["parameters"]) == layout.n_coordinates
 
 
 def _instructs(rule: Rule, num_workers: int) -> bool:

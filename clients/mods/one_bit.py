@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from logging import getLogger
 from typing import cast
 
 import numpy as np
@@ -11,7 +12,10 @@ from flwr.clientapp.typing import ClientAppCallable
 
 from signfed.strategies.core.codecs import SignCodec
 from signfed.strategies.server.transport import plain
-from signfed.strategies.server.transport.layout import Layout
+from signfed.strategies.server.transport.layout import Layout, still_text
+
+log = getLogger("signfed")
+_said: set[str] = set()  # what this process has logged
 
 MEMORY = "signfed-error"  # in context.state: what the signs sent so far have lost
 
@@ -118,6 +122,9 @@ class OneBit:
         layout.update(layout.values(model), made, update)
         if not np.isfinite(update).all():
             return plain.answered(reply, None, **{"non-finite": True})
+        if (still := layout.unchanged(update)) and (text := still_text(still)) not in _said:
+            _said.add(text)
+            log.warning("%s", text)
         if self.feedback:
             if MEMORY in context.state:
                 update += cast(ArrayRecord, context.state[MEMORY])["error"].numpy()

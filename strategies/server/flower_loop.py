@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from logging import getLogger
+from logging import INFO, NOTSET, getLogger
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Protocol
@@ -62,6 +62,7 @@ def run(
 
     begin: makes the run from an earlier state and what sees each usable round.
     """
+    _show_log()
     recorder: Recorder | None = None
     if run_dir or resume:  # strategies know no run folder: the door of the package does
         recorder = import_module("signfed").RunRecorder(run_dir, resume)
@@ -103,6 +104,15 @@ def run(
     if recorder:
         recorder.end(drop_in.training.parameters, None)
     return result
+
+
+def _show_log() -> None:
+    """Write our log where Flower writes its own, in an app that has not said where logs go."""
+    if not log.hasHandlers():
+        for handler in getLogger("flwr").handlers:
+            log.addHandler(handler)
+        if log.level == NOTSET:
+            log.setLevel(INFO)
 
 
 class _Rounds:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import wraps
@@ -45,15 +46,17 @@ class NodeOptions:
         eta in x <- x - eta v. 0 stands for 1 on float rows, and 0.001 on signs.
     encoder : {"auto", "float32", "sign"}
         What the rule sees: what it asks for, the updates' values, or their signs alone.
-    statistics : str
-        Endings of names, divided by commas: float arrays that have no sign to send. On a channel of
-        signs they travel as they are, and their new value is the median over the nodes.
+    as_values : str
+        Patterns of names, divided by commas: float arrays that travel as they are where all others
+        travel as signs, and whose new value is the median over the nodes. For statistics, which a
+        step of signs would ruin, and for arrays that are frozen, which it would move.
     trust_num_examples : bool
         Whether an update is scaled by the node's claim of its number of examples.
     examples_cap : float, >= 1
         The largest claim that counts, in medians of the round's claims.
-    min_valid_updates : int
-        With fewer, a round is skipped and the model kept.
+    quorum : float, in [0, 1]
+        Share of the nodes asked without whose valid updates a round is skipped and the model kept;
+        one is needed in any case.
     sampling_seed : int
         The nodes of a round are a function of it, the round, and the nodes that are connected.
     node_timeout : float
@@ -84,10 +87,10 @@ class NodeOptions:
     evaluate_metrics_aggr_fn: AggregateMetrics | None = None
     server_learning_rate: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     encoder: Literal["auto", "float32", "sign"] = "auto"
-    statistics: str = "running_mean,running_var"
+    as_values: str = "*running_mean,*running_var"
     trust_num_examples: bool = False
     examples_cap: Annotated[float, Field(ge=1)] = 3.0
-    min_valid_updates: Annotated[int, Field(ge=1)] = 1
+    quorum: Annotated[float, Field(ge=0, le=1)] = 0.5
     sampling_seed: Annotated[int, Field(ge=0)] = 0
     node_timeout: Annotated[float, Field(ge=0)] = 300.0
 
@@ -101,6 +104,14 @@ class NodeOptions:
         fraction = self.fraction_train if train else self.fraction_evaluate
         least = self.min_train_nodes if train else self.min_evaluate_nodes
         return max(int(connected * fraction), least) if fraction else 0
+
+    def needed(self, asked: int) -> int:
+        """Return how many valid updates a round of so many nodes needs.
+
+        >>> NodeOptions().needed(9), NodeOptions(quorum=0.0).needed(9)
+        (5, 1)
+        """
+        return max(1, math.ceil(round(self.quorum * asked, 9)))
 
 
 NAMES = frozenset(field.name for field in fields(NodeOptions))

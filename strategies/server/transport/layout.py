@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,15 @@ def is_finite(values: np.ndarray) -> bool:
     with np.errstate(over="ignore", invalid="ignore"):
         # A sum that is finite has finite terms; one that is not may have overflowed.
         return bool(np.isfinite(values.sum()) or np.isfinite(values).all())
+
+
+def still_text(names: Iterable[str]) -> str:
+    """What to say of arrays that no node changes, where they are to travel as signs."""
+    return (
+        f"no update of {', '.join(map(repr, sorted(names)))}: a sign has no 0, so each value moves "
+        "by the learning rate in each round; leave these arrays out of initial_arrays, or name "
+        "them in as_values"
+    )
 
 
 @dataclass(frozen=True)
@@ -137,6 +146,15 @@ class Layout:
             with np.errstate(all="ignore"):  # what is not finite is found afterwards
                 np.subtract(before[form.name], values, out=piece, dtype=wide, casting="same_kind")
             start += form.size
+
+    def unchanged(self, update: np.ndarray) -> set[str]:
+        """Names of the vector's arrays in which an update, float32 [N], is 0 throughout."""
+        found, start = set(), 0
+        for form in self.vector:
+            if form.size and not update[start : start + form.size].any():
+                found.add(form.name)
+            start += form.size
+        return found
 
     def arrays(self, vector: np.ndarray, beside: Mapping[str, np.ndarray]) -> ArrayRecord:
         """The model of a vector, float32 [N], and the values of the arrays beside it."""

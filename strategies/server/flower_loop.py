@@ -62,6 +62,8 @@ def run(
 
     begin: makes the run from an earlier state and what sees each usable round.
     """
+    if isinstance(byzantine, str) and byzantine != "announced":
+        raise ValueError(f"byzantine: expected node ids or 'announced'; got {byzantine!r}")
     _show_log()
     recorder: Recorder | None = None
     if run_dir or resume:  # strategies know no run folder: the door of the package does

@@ -17,6 +17,7 @@ from signfed.strategies.core.options import options_of
 # (contents of the valid replies, name of the weight) -> their metrics, as Flower has it
 AggregateMetrics = Callable[[list[RecordDict], str], MetricRecord]
 Share = Annotated[float, Field(ge=0, le=1, description="share of the connected nodes")]
+Some = Annotated[float, Field(gt=0, le=1, description="share of the connected nodes")]
 Count = Annotated[int, Field(ge=1, description="a number of nodes")]
 
 
@@ -29,9 +30,10 @@ class NodeOptions:
 
     Parameters
     ----------
-    fraction_train, fraction_evaluate : float, in [0, 1]
-        Share of the connected nodes that a round asks to train, and to evaluate. An evaluation of 0
-        is skipped.
+    fraction_train : float, in (0, 1]
+        Share of the connected nodes that a round asks to train.
+    fraction_evaluate : float, in [0, 1]
+        Share that it asks to evaluate; 0 for no evaluation on nodes.
     min_train_nodes, min_evaluate_nodes : int
         How many of them are asked at least.
     min_available_nodes : int
@@ -75,7 +77,7 @@ class NodeOptions:
     2
     """
 
-    fraction_train: Share = 1.0
+    fraction_train: Some = 1.0
     fraction_evaluate: Share = 1.0
     min_train_nodes: Count = 2
     min_evaluate_nodes: Count = 2

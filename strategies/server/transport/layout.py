@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from flwr.app import Array, ArrayRecord
@@ -37,11 +38,11 @@ class Form:
     shape: tuple[int, ...]
     dtype: str
 
-    @property
+    @cached_property
     def size(self) -> int:
         return int(np.prod(self.shape, dtype=np.int64))
 
-    @property
+    @cached_property
     def stored(self) -> np.dtype:
         """As the bytes lie in the .npy payload."""
         return np.dtype("V2") if self.dtype == BFLOAT16 else np.dtype(self.dtype)

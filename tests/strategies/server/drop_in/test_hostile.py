@@ -6,14 +6,19 @@ import numpy as np
 import pytest
 from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord
 
+import signfed
 from signfed import CoordinateMedian, Mean, SignMV
+from signfed.strategies.core.codecs import SignCodec
 from tests.strategies.server.drop_in.app import client, grid, same
+from tests.strategies.server.hostile import arrays, values
 from tests.strategies.server.hostile.catalogue import HONEST, VALID, usual
 from tests.strategies.server.hostile.messages import REFUSED_BY_FLOWER
-from tests.strategies.server.hostile.turn import Turn, flower, hostile, silence
+from tests.strategies.server.hostile.turn import Dialect, Turn, flower, hostile, silence
 
 N = 36
 INITIAL = ArrayRecord({"parameters": Array(np.linspace(-1, 1, N, dtype=np.float32))})
+FLOATS = flower(N)
+SIGNS = Dialect("arrays", "signfed.signs", "metrics", SignCodec(), N)
 RULES = {"median": CoordinateMedian, "sign-mv": SignMV}
 
 # What Flower's replies can hold and ours cannot, or what nobody reads in them.
@@ -51,16 +56,16 @@ def faults():
         yield name, send, end
 
 
-def wander(arrays, partition, server_round):
+def wander(model, partition, server_round):
     """As many weights go up as down, so that five nodes more make another vote."""
     draws = np.random.default_rng([partition, server_round])
-    return {n: x + draws.standard_normal(x.shape, np.float32) for n, x in arrays.items()}
+    return {n: x + draws.standard_normal(x.shape, np.float32) for n, x in model.items()}
 
 
-def play(rule, fault):
+def play(rule, fault, dialect=FLOATS, mods=None):
     """Five of ten nodes are hostile in round 2; not the first, in whose name some of them speak."""
-    tamper = {p: hostile(flower(N), lambda t: fault if t > 1 else None) for p in range(1, 6)}
-    nodes = grid(10, client(wander), tamper)
+    tamper = {p: hostile(dialect, lambda t: fault if t > 1 else None) for p in range(1, 6)}
+    nodes = grid(10, client(wander, mods), tamper)
     return rule(fraction_evaluate=0.0).start(nodes, INITIAL, 2, timeout=0.01).arrays
 
 
@@ -78,6 +83,21 @@ def test_no_malformed_reply_ends_a_run_or_moves_its_model(rule, known):
     for name, send, end in chosen if rule == "median" else chosen[::4]:  # the same checks
         found = play(RULES[rule], send)
         assert np.isfinite(found["parameters"].numpy()).all(), name
+        if end == HONEST:
+            assert same(found, ten), name
+        elif end != VALID:
+            assert same(found, five), name
+
+
+def test_no_malformed_reply_of_packed_signs_does_either():
+    def packed(fault):
+        return play(SignMV, fault, SIGNS, [signfed.one_bit])
+
+    five, ten = packed(silence), packed(None)
+    assert same(ten, play(SignMV, None)) and not same(five, ten)
+    some = dict(list(arrays.COMMON.items())[::2])
+    for name, (send, end) in (some | values.SIGN).items():
+        found = packed(send)
         if end == HONEST:
             assert same(found, ten), name
         elif end != VALID:

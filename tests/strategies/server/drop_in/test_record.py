@@ -105,6 +105,8 @@ def test_a_run_that_fails_says_so_in_its_summary(tmp_path):
 def test_what_belongs_to_our_own_app_is_not_mixed_with_it(tmp_path):
     with pytest.raises(ValueError, match="expected a run folder; got a state"):
         Mean().start(grid(2), floats(), 1, resume=(1, {}))
+    with pytest.raises(ValueError, match="expected node ids or 'announced'; got 'all'"):
+        Mean().start(grid(2), floats(), 1, byzantine="all")
     federation = Federation.__new__(Federation)
     with pytest.raises(ValueError, match="run_dir, byzantine, resume=folder: expected no"):
         Mean().start(grid(2), floats(), 1, run_dir=tmp_path, federation=federation)

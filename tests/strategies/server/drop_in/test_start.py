@@ -113,7 +113,7 @@ def test_options_of_nodes_stand_beside_the_rules_own():
     assert Mean().nodes == NodeOptions() == Mean(min_train_nodes=2).nodes
     assert Bucketing(Krum(), size=3, fraction_train=0.5).nodes.fraction_train == 0.5
     assert "fraction_train" not in strategy.describe()
-    with pytest.raises(OptionError, match=r"fraction_train: expected a number in \[0, 1\]; got 2"):
+    with pytest.raises(OptionError, match=r"fraction_train: expected a number in \(0, 1\]; got 2"):
         Mean(fraction_train=2.0)
     with pytest.raises(TypeError, match="fraction_trian"):
         Mean(fraction_trian=0.5)

@@ -179,7 +179,8 @@ def _ask_server(
     drop_in: DropIn, server_round: int, evaluate_fn: EvaluateFn | None, result: Result
 ) -> dict[str, float]:
     """What evaluate_fn finds; its accuracy and loss are those of the run."""
-    if evaluate_fn is None or not (metrics := evaluate_fn(server_round, drop_in.arrays)):
+    metrics = evaluate_fn(server_round, drop_in.arrays) if evaluate_fn else None
+    if metrics is None:
         return {}
     result.evaluate_metrics_serverapp[server_round] = metrics
     log.info("round %d: evaluated: %s", server_round, dict(metrics))

@@ -119,6 +119,21 @@ def test_options_of_nodes_stand_beside_the_rules_own():
         Mean(fraction_trian=0.5)
 
 
+def test_rows_that_a_rule_keeps_are_not_written_over():
+    class Keeping(Mean):
+        def __init__(self):
+            self.kept = []
+
+        def aggregate(self, updates):
+            self.kept.append((updates.dense(), updates.dense().clone()))
+            return super().aggregate(updates)
+
+    strategy = Keeping(fraction_evaluate=0.0)
+    strategy.start(grid(3), floats(), 3)
+    assert all(bool((rows == then).all()) for rows, then in strategy.kept)
+    assert strategy.nodes.fraction_evaluate == 0.0
+
+
 def asked(strategy, nodes=10, rounds=4):
     """Partitions that trained, by round."""
     seen = {}

@@ -26,6 +26,8 @@ from signfed.strategies.server.record import RoundRecord
 from signfed.strategies.server.training import Observe
 
 EVERY = 50  # rounds between two checkpoints, as in signfed's own app
+# What the rounds that are done do not depend on.
+FREE = frozenset({"num_rounds", "node_timeout", "fraction_evaluate", "min_evaluate_nodes"})
 
 
 class RunRecorder:
@@ -82,7 +84,9 @@ class RunRecorder:
     def begin(self, config: Mapping[str, Any], n_parameters: int, num_rounds: int) -> None:
         """Make the folder, or go on in it; see `__init__` for what is raised."""
         done, found = self.resume[0], self._found
-        if found and (other := [k for k in config if config[k] != found.config.get(k)]):
+        config = {**config, "num_rounds": num_rounds}
+        differs = [k for k in config if found and config[k] != found.config.get(k)]
+        if found and (other := [key for key in differs if key not in FREE]):
             pairs = ", ".join(f"{k}={found.config.get(k)!r}, not {config[k]!r}" for k in other)
             raise ConfigError(f"resume: {self._path} is of another run: {pairs}")
         if found and done >= num_rounds:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from logging import getLogger
 from typing import cast
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MessageType, RecordDict
 from flwr.clientapp.typing import ClientAppCallable
 
-from signfed.clients.mods import kept_model
 from signfed.strategies.core.codecs import SignCodec
 from signfed.strategies.server.transport import plain
-from signfed.strategies.server.transport.layout import Layout
+from signfed.strategies.server.transport.layout import Layout, still_text
+
+log = getLogger("signfed")
+_said: set[str] = set()  # what this process has logged
 
 MEMORY = "signfed-error"  # in context.state: what the signs sent so far have lost
 
@@ -85,6 +88,8 @@ class OneBit:
             return call_next(message, context)
         [(name, model)] = message.content.array_records.items()
         if self.both:
+            from signfed.clients.mods import kept_model  # loads torch, which other mods do without
+
             try:
                 model = kept_model.followed(model, said, context)
             except kept_model.CannotFollow as lack:
@@ -117,6 +122,9 @@ class OneBit:
         layout.update(layout.values(model), made, update)
         if not np.isfinite(update).all():
             return plain.answered(reply, None, **{"non-finite": True})
+        if (still := layout.unchanged(update)) and (text := still_text(still)) not in _said:
+            _said.add(text)
+            log.warning("%s", text)
         if self.feedback:
             if MEMORY in context.state:
                 update += cast(ArrayRecord, context.state[MEMORY])["error"].numpy()
@@ -126,5 +134,17 @@ class OneBit:
         return plain.answered(reply, ArrayRecord({plain.SIGNS: signs, **beside}))
 
 
-one_bit = OneBit()
-one_bit_both = OneBit(both=True)
+def one_bit(message: Message, context: Context, call_next: ClientAppCallable) -> Message:
+    """Send the client's update as packed signs: `ClientApp(mods=[signfed.one_bit])`.
+
+    See `OneBit`.
+    """
+    return OneBit()(message, context, call_next)
+
+
+def one_bit_both(message: Message, context: Context, call_next: ClientAppCallable) -> Message:
+    """Send packed signs, and keep the model so that it comes down as packed signs, too.
+
+    `ClientApp(mods=[signfed.one_bit_both])`; see `OneBit(both=True)`.
+    """
+    return OneBit(both=True)(message, context, call_next)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from fnmatch import fnmatchcase
 from functools import partial
 from logging import getLogger
 from typing import Literal
@@ -73,15 +74,18 @@ class DropIn:
     ) -> None:
         self.rule, self.options, self._timeout = rule, options, timeout
         signs, lr = _channel(rule, options)
-        layout, state = _layout(initial_arrays, self.options.statistics, signs), state or {}
+        layout, state = _layout(initial_arrays, self.options.as_values, signs), state or {}
         vector = torch.from_numpy(layout.flat(initial_arrays))
         if not torch.isfinite(vector).all():
             raise ValueError("initial_arrays: expected finite values within float32")
-        # num_workers is nobody's concern here: nodes come and go.
+        if state and not _is_of(state, layout):
+            raise ValueError(
+                "resume: expected the model of that run; got initial_arrays of another"
+            )
+        # Workers and quorum differ from round to round: nodes come and go.
         federation = Federation(
-            Participation(1), CODECS["sign" if signs else "float32"], "",
-            Step(lr), self.options.min_valid_updates,
-        )  # fmt: skip
+            Participation(1), CODECS["sign" if signs else "float32"], "", Step(lr)
+        )
         self.training = Training(rule, federation, vector, observe, state)
         self.dialect = PlainArrays(
             self.training, layout, layout.values(initial_arrays, beside=True), self.options,
@@ -126,6 +130,7 @@ class DropIn:
         """Check the replies, aggregate, take the step; None for a round that is skipped."""
         updates, record = self.link.open(server_round, replies)
         claims = self.dialect.claims
+        self.training.quorum = self.options.needed(len(self.link.asked))
         usable = self.training.advance(updates, record)
         if not usable:
             return None, None
@@ -199,6 +204,13 @@ def _channel(rule: Rule, options: NodeOptions) -> tuple[bool, float]:
     return signs, options.server_learning_rate or (STEP_OF_SIGNS if signs else 1.0)
 
 
+def _is_of(state: State, layout: Layout) -> bool:
+    """Whether a state of `DropIn.state_dict` is one of this model."""
+    beside = {f"beside.{form.name}": form.shape for form in layout.beside}
+    held = {name: tuple(t.shape) for name, t in state.items() if name.startswith("beside.")}
+    return held == beside and len(state["parameters"]) == layout.n_coordinates
+
+
 def _instructs(rule: Rule, num_workers: int) -> bool:
     """Whether the rule has something to tell its clients, if only for another number of them."""
     try:
@@ -207,6 +219,8 @@ def _instructs(rule: Rule, num_workers: int) -> bool:
         return True
 
 
-def _layout(arrays: ArrayRecord, statistics: str, signs: bool) -> Layout:
-    endings = tuple(filter(None, (ending.strip() for ending in statistics.split(","))))
-    return Layout(arrays, [name for name in arrays if signs and name.endswith(endings)])
+def _layout(arrays: ArrayRecord, as_values: str, signs: bool) -> Layout:
+    patterns = [pattern.strip() for pattern in as_values.split(",")]
+    return Layout(
+        arrays, [n for n in arrays if signs and any(fnmatchcase(n, each) for each in patterns)]
+    )

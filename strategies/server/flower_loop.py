@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from logging import getLogger
+from logging import INFO, NOTSET, getLogger
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Protocol
@@ -62,6 +62,9 @@ def run(
 
     begin: makes the run from an earlier state and what sees each usable round.
     """
+    if isinstance(byzantine, str) and byzantine != "announced":
+        raise ValueError(f"byzantine: expected node ids or 'announced'; got {byzantine!r}")
+    _show_log()
     recorder: Recorder | None = None
     if run_dir or resume:  # strategies know no run folder: the door of the package does
         recorder = import_module("signfed").RunRecorder(run_dir, resume)
@@ -103,6 +106,15 @@ def run(
     if recorder:
         recorder.end(drop_in.training.parameters, None)
     return result
+
+
+def _show_log() -> None:
+    """Write our log where Flower writes its own, in an app that has not said where logs go."""
+    if not log.hasHandlers():
+        for handler in getLogger("flwr").handlers:
+            log.addHandler(handler)
+        if log.level == NOTSET:
+            log.setLevel(INFO)
 
 
 class _Rounds:
@@ -167,7 +179,8 @@ def _ask_server(
     drop_in: DropIn, server_round: int, evaluate_fn: EvaluateFn | None, result: Result
 ) -> dict[str, float]:
     """What evaluate_fn finds; its accuracy and loss are those of the run."""
-    if evaluate_fn is None or not (metrics := evaluate_fn(server_round, drop_in.arrays)):
+    metrics = evaluate_fn(server_round, drop_in.arrays) if evaluate_fn else None
+    if metrics is None:
         return {}
     result.evaluate_metrics_serverapp[server_round] = metrics
     log.info("round %d: evaluated: %s", server_round, dict(metrics))

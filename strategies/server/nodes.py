@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import wraps
@@ -16,6 +17,7 @@ from signfed.strategies.core.options import options_of
 # (contents of the valid replies, name of the weight) -> their metrics, as Flower has it
 AggregateMetrics = Callable[[list[RecordDict], str], MetricRecord]
 Share = Annotated[float, Field(ge=0, le=1, description="share of the connected nodes")]
+Some = Annotated[float, Field(gt=0, le=1, description="share of the connected nodes")]
 Count = Annotated[int, Field(ge=1, description="a number of nodes")]
 
 
@@ -28,9 +30,10 @@ class NodeOptions:
 
     Parameters
     ----------
-    fraction_train, fraction_evaluate : float, in [0, 1]
-        Share of the connected nodes that a round asks to train, and to evaluate. An evaluation of 0
-        is skipped.
+    fraction_train : float, in (0, 1]
+        Share of the connected nodes that a round asks to train.
+    fraction_evaluate : float, in [0, 1]
+        Share that it asks to evaluate; 0 for no evaluation on nodes.
     min_train_nodes, min_evaluate_nodes : int
         How many of them are asked at least.
     min_available_nodes : int
@@ -45,15 +48,17 @@ class NodeOptions:
         eta in x <- x - eta v. 0 stands for 1 on float rows, and 0.001 on signs.
     encoder : {"auto", "float32", "sign"}
         What the rule sees: what it asks for, the updates' values, or their signs alone.
-    statistics : str
-        Endings of names, divided by commas: float arrays that have no sign to send. On a channel of
-        signs they travel as they are, and their new value is the median over the nodes.
+    as_values : str
+        Patterns of names, divided by commas: float arrays that travel as they are where all others
+        travel as signs, and whose new value is the median over the nodes. For statistics, which a
+        step of signs would ruin, and for arrays that are frozen, which it would move.
     trust_num_examples : bool
         Whether an update is scaled by the node's claim of its number of examples.
     examples_cap : float, >= 1
         The largest claim that counts, in medians of the round's claims.
-    min_valid_updates : int
-        With fewer, a round is skipped and the model kept.
+    quorum : float, in [0, 1]
+        Share of the nodes asked without whose valid updates a round is skipped and the model kept;
+        one is needed in any case.
     sampling_seed : int
         The nodes of a round are a function of it, the round, and the nodes that are connected.
     node_timeout : float
@@ -72,7 +77,7 @@ class NodeOptions:
     2
     """
 
-    fraction_train: Share = 1.0
+    fraction_train: Some = 1.0
     fraction_evaluate: Share = 1.0
     min_train_nodes: Count = 2
     min_evaluate_nodes: Count = 2
@@ -84,10 +89,10 @@ class NodeOptions:
     evaluate_metrics_aggr_fn: AggregateMetrics | None = None
     server_learning_rate: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     encoder: Literal["auto", "float32", "sign"] = "auto"
-    statistics: str = "running_mean,running_var"
+    as_values: str = "*running_mean,*running_var"
     trust_num_examples: bool = False
     examples_cap: Annotated[float, Field(ge=1)] = 3.0
-    min_valid_updates: Annotated[int, Field(ge=1)] = 1
+    quorum: Annotated[float, Field(ge=0, le=1)] = 0.5
     sampling_seed: Annotated[int, Field(ge=0)] = 0
     node_timeout: Annotated[float, Field(ge=0)] = 300.0
 
@@ -101,6 +106,14 @@ class NodeOptions:
         fraction = self.fraction_train if train else self.fraction_evaluate
         least = self.min_train_nodes if train else self.min_evaluate_nodes
         return max(int(connected * fraction), least) if fraction else 0
+
+    def needed(self, asked: int) -> int:
+        """Return how many valid updates a round of so many nodes needs.
+
+        >>> NodeOptions().needed(9), NodeOptions(quorum=0.0).needed(9)
+        (5, 1)
+        """
+        return max(1, math.ceil(round(self.quorum * asked, 9)))
 
 
 NAMES = frozenset(field.name for field in fields(NodeOptions))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from flwr.app import Array, ArrayRecord
@@ -20,6 +21,15 @@ def is_finite(values: np.ndarray) -> bool:
         return bool(np.isfinite(values.sum()) or np.isfinite(values).all())
 
 
+def still_text(names: Iterable[str]) -> str:
+    """What to say of arrays that no node changes, where they are to travel as signs."""
+    return (
+        f"no update of {', '.join(map(repr, sorted(names)))}: a sign has no 0, so each value moves "
+        "by the learning rate in each round; leave these arrays out of initial_arrays, or name "
+        "them in as_values"
+    )
+
+
 @dataclass(frozen=True)
 class Form:
     """Name, shape and dtype of one array, as its Flower Array spells the dtype."""
@@ -28,11 +38,11 @@ class Form:
     shape: tuple[int, ...]
     dtype: str
 
-    @property
+    @cached_property
     def size(self) -> int:
         return int(np.prod(self.shape, dtype=np.int64))
 
-    @property
+    @cached_property
     def stored(self) -> np.dtype:
         """As the bytes lie in the .npy payload."""
         return np.dtype("V2") if self.dtype == BFLOAT16 else np.dtype(self.dtype)
@@ -137,6 +147,15 @@ class Layout:
             with np.errstate(all="ignore"):  # what is not finite is found afterwards
                 np.subtract(before[form.name], values, out=piece, dtype=wide, casting="same_kind")
             start += form.size
+
+    def unchanged(self, update: np.ndarray) -> set[str]:
+        """Names of the vector's arrays in which an update, float32 [N], is 0 throughout."""
+        found, start = set(), 0
+        for form in self.vector:
+            if form.size and not update[start : start + form.size].any():
+                found.add(form.name)
+            start += form.size
+        return found
 
     def arrays(self, vector: np.ndarray, beside: Mapping[str, np.ndarray]) -> ArrayRecord:
         """The model of a vector, float32 [N], and the values of the arrays beside it."""

@@ -28,7 +28,7 @@ from signfed.strategies.server.nodes import NodeOptions
 from signfed.strategies.server.training import Training
 from signfed.strategies.server.transport import plain
 from signfed.strategies.server.transport.downlink import Lack
-from signfed.strategies.server.transport.layout import Layout
+from signfed.strategies.server.transport.layout import Layout, still_text
 from signfed.strategies.server.transport.payload import Malformed
 
 log = getLogger("signfed")
@@ -74,6 +74,7 @@ class PlainArrays:
         self._before: dict[str, np.ndarray] = {}
         self._rows = np.empty((0, layout.n_coordinates), np.float32)
         self._explained: set[str] = set()  # what was logged of replies that were refused
+        self._still: set[str] | None = None  # arrays that no reply of the round has changed
         self._place: dict[int, int] = {}  # worker -> its row
         self.bytes_per_worker = sum(form.size * form.stored.itemsize for form in layout.forms)
 
@@ -115,7 +116,7 @@ class PlainArrays:
         shape = (1 if self.signs else len(workers), self._layout.n_coordinates)
         if self._rows.shape != shape or getrefcount(self._rows) > ALONE:
             self._rows = np.empty(shape, np.float32)
-        self.claims, self._brought = {}, {}
+        self.claims, self._brought, self._still = {}, {}, None
 
     def open_reply(
         self, reply: Message, workers: tuple[int, ...], server_round: int
@@ -130,6 +131,9 @@ class PlainArrays:
             update = self._rows[self._place[worker]]
             row = plain.read_row(arrays, self._layout, self._before, update, self.signs)
             self._brought[worker] = plain.read_beside(arrays, self._layout)
+            if self.signs and plain.SIGNS not in arrays:
+                still = self._layout.unchanged(update)
+                self._still = still if self._still is None else self._still & still
         except Malformed as refusal:
             if refusal.detail and refusal.detail not in self._explained:
                 self._explained.add(refusal.detail)
@@ -152,6 +156,9 @@ class PlainArrays:
         """The valid rows of a round, at least one; scaled by trusted numbers of examples."""
         ids, n = sorted(rows), self._layout.n_coordinates
         if self.signs:
+            if self._still and (text := still_text(self._still)) not in self._explained:
+                self._explained.add(text)
+                log.warning("%s", text)
             return Updates.from_rows(rows, SignCodec(), n, server_round)
         matrix = self._rows  # where the rows lie already
         if len(ids) < len(matrix):

@@ -9,6 +9,7 @@ import pytest
 from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord
 from flwr.serverapp.strategy import FedAvg
 
+import signfed
 from signfed import (
     Bucketing,
     CoordinateMedian,
@@ -68,6 +69,21 @@ def test_a_rule_on_signs_moves_every_weight_by_the_learning_rate():
         np.testing.assert_array_equal(done[name], np.median([y[name] for y in made], axis=0))
 
 
+@pytest.mark.parametrize("mods", [[], [signfed.one_bit]], ids=["floats", "signs"])
+def test_a_frozen_array_under_signs_is_warned_of_and_stays_when_it_is_named(mods, caplog):
+    def train(arrays, partition, server_round):
+        return moved(arrays, partition, server_round) | {"b": arrays["b"]}
+
+    app = client(train, mods)
+    moving = SignMV(server_learning_rate=0.5).start(grid(3, app), floats(), 1).arrays
+    assert (values(moving)["b"] == values(floats())["b"] - 0.5).all()
+    assert "no update of 'b': a sign has no 0" in caplog.text
+    named = SignMV(as_values="b, *.running_var").start(grid(3, app), floats(), 2).arrays
+    assert (values(named)["b"] == values(floats())["b"]).all()
+    floating = Mean().start(grid(3, app), floats(), 2).arrays
+    np.testing.assert_array_equal(values(floating)["b"], values(floats())["b"])
+
+
 def test_without_a_learning_rate_floats_take_the_whole_step_and_signs_a_small_one():
     initial = floats()
     done = SignMV().start(grid(3), initial, 1)
@@ -97,10 +113,25 @@ def test_options_of_nodes_stand_beside_the_rules_own():
     assert Mean().nodes == NodeOptions() == Mean(min_train_nodes=2).nodes
     assert Bucketing(Krum(), size=3, fraction_train=0.5).nodes.fraction_train == 0.5
     assert "fraction_train" not in strategy.describe()
-    with pytest.raises(OptionError, match=r"fraction_train: expected a number in \[0, 1\]; got 2"):
+    with pytest.raises(OptionError, match=r"fraction_train: expected a number in \(0, 1\]; got 2"):
         Mean(fraction_train=2.0)
     with pytest.raises(TypeError, match="fraction_trian"):
         Mean(fraction_trian=0.5)
+
+
+def test_rows_that_a_rule_keeps_are_not_written_over():
+    class Keeping(Mean):
+        def __init__(self):
+            self.kept = []
+
+        def aggregate(self, updates):
+            self.kept.append((updates.dense(), updates.dense().clone()))
+            return super().aggregate(updates)
+
+    strategy = Keeping(fraction_evaluate=0.0)
+    strategy.start(grid(3), floats(), 3)
+    assert all(bool((rows == then).all()) for rows, then in strategy.kept)
+    assert strategy.nodes.fraction_evaluate == 0.0
 
 
 def asked(strategy, nodes=10, rounds=4):
@@ -244,6 +275,21 @@ def test_whoever_calls_flowers_methods_gets_the_same_model():
         found = strategy.aggregate_evaluate(server_round, nodes.send_and_receive(messages))
         assert dict(found) == dict(whole.evaluate_metrics_clientapp[server_round])
     assert same(arrays, whole.arrays)
+
+
+def test_a_round_without_half_of_its_nodes_keeps_the_model(tmp_path):
+    def silent(request, reply):
+        return [] if request.content["config"]["server-round"] == 2 else [reply]
+
+    for quorum, skipped in ((0.5, True), (0.2, False)):
+        path = tmp_path / str(quorum)
+        nodes = grid(5, client(), dict.fromkeys(range(3), silent))
+        strategy = CoordinateMedian(fraction_evaluate=0.0, quorum=quorum)
+        done = strategy.start(nodes, floats(), 2, timeout=0.02, run_dir=path)
+        last = json.loads((path / "rounds.jsonl").read_text().splitlines()[1])
+        assert (last.get("skipped") == "2 valid updates, quorum 3") is skipped
+        one = CoordinateMedian().start(grid(5), floats(), 1)
+        assert same(done.arrays, one.arrays) is skipped
 
 
 def test_a_rule_with_too_few_valid_updates_falls_back_and_the_record_says_so(tmp_path):

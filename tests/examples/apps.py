@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import random
 import shutil
 import sys
 import tomllib
@@ -54,6 +55,7 @@ def play(app: Path, nodes: int, **config: object) -> Result:
         client, server = (_loaded(components[name]) for name in ("clientapp", "serverapp"))
         for kind in _with_start(Strategy):
             patch.setattr(kind, "start", _kept(kind.__dict__["start"], results))
+        random.seed(0)  # Flower draws the order of the nodes from it
         torch.manual_seed(0)
         server(InProcessGrid(client, nodes, run_config), Context(1, 1, {}, RecordDict(), run_config))
     for name in [name for name in sys.modules if name.split(".")[0] == package_of(app.name)]:

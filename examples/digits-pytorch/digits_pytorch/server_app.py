@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from flwr.app import ArrayRecord, ConfigRecord, Context, MetricRecord
 from flwr.serverapp import Grid, ServerApp
-from signfed import SignGuard
+from signfed import SignGuardSim
 
 from digits_pytorch import task
 
@@ -17,7 +17,7 @@ def main(grid: Grid, context: Context) -> None:
     """Train, evaluating on the server after each round, and print the last accuracy."""
     config = context.run_config
     torch.manual_seed(0)
-    strategy = SignGuard(fraction_evaluate=0.5)
+    strategy = SignGuardSim(fraction_evaluate=0.5)
     result = strategy.start(
         grid=grid,
         initial_arrays=ArrayRecord(task.Net().state_dict()),

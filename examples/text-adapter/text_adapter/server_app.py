@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flwr.app import ArrayRecord, Context, MetricRecord
 from flwr.serverapp import Grid, ServerApp
-from signfed import TrimmedMean
+from signfed import GeometricMedian
 
 from text_adapter import task
 from text_adapter.model import adapter_of
@@ -16,7 +16,7 @@ app = ServerApp()
 def main(grid: Grid, context: Context) -> None:
     """Train, evaluating on the server after each round, and print the last loss."""
     num_rounds = int(context.run_config["num-server-rounds"])
-    strategy = TrimmedMean(n_byzantine=1, fraction_evaluate=0.0)
+    strategy = GeometricMedian(fraction_evaluate=0.0)
     result = strategy.start(
         grid=grid,
         initial_arrays=ArrayRecord(adapter_of(task.base_model())),

@@ -57,7 +57,9 @@ def play(app: Path, nodes: int, **config: object) -> Result:
             patch.setattr(kind, "start", _kept(kind.__dict__["start"], results))
         random.seed(0)  # Flower draws the order of the nodes from it
         torch.manual_seed(0)
-        server(InProcessGrid(client, nodes, run_config), Context(1, 1, {}, RecordDict(), run_config))
+        server(
+            InProcessGrid(client, nodes, run_config), Context(1, 1, {}, RecordDict(), run_config)
+        )
     for name in [name for name in sys.modules if name.split(".")[0] == package_of(app.name)]:
         del sys.modules[name]
     return results[-1]

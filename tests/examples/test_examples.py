@@ -15,9 +15,10 @@ from tests.examples.apps import EXAMPLES, Edit, edited, package_of, play, scores
 NAMES = sorted(folder.parent.name for folder in EXAMPLES.glob("*/pyproject.toml"))
 IMPORT = ("client_app.py", "from flwr.clientapp import ClientApp\n",
           "import signfed\nfrom flwr.clientapp import ClientApp\n")  # fmt: skip
-# Nodes and rounds that take a second or two, and what a trained model reaches by then.
-SIZES = {"digits-pytorch": (5, 3), "digits-sklearn": (5, 2), "text-adapter": (3, 2)}
-BELOW = {"digits-pytorch": 0.8, "digits-sklearn": 0.7, "text-adapter": 2.75}  # loss
+# Nodes and rounds that take a second or two, and by how much the loss falls until then.
+SIZES = {"digits-pytorch": (4, 3), "digits-sklearn": (5, 2), "text-adapter": (2, 2)}
+FALLS = {"digits-pytorch": 1.5, "digits-sklearn": 1.6, "text-adapter": 0.1}
+SHORT: dict[str, list[Edit]] = {"text-adapter": [("task.py", "steps=100", "steps=30")]}
 
 
 def lines_of(example: str, section: str) -> list[Edit]:
@@ -36,8 +37,18 @@ def lines_of(example: str, section: str) -> list[Edit]:
     return edits
 
 
+def played(example, folder, edits=(), nodes=0, rounds=0):
+    size = SIZES[example]
+    app = edited(example, folder, [*SHORT.get(example, []), *edits])
+    return play(app, nodes or size[0], num_server_rounds=rounds or size[1])
+
+
 def last(result):
     return scores(result)[max(scores(result))]
+
+
+def fall(result):
+    return scores(result)[0]["loss"] - last(result)["loss"]
 
 
 @pytest.fixture(autouse=True)
@@ -55,12 +66,10 @@ def test_the_readme_lists_every_example():
 def test_an_app_trains_with_the_two_lines_and_without_them(example, tmp_path):
     lines = lines_of(example, "The two lines")
     assert [file for file, *_ in lines] == ["server_app.py"] * 2
-    nodes, rounds = SIZES[example]
-    ours = play(edited(example, tmp_path / "ours"), nodes, num_server_rounds=rounds)
+    ours = played(example, tmp_path / "ours")
     back = [(file, new, old) for file, old, new in lines]
-    theirs = play(edited(example, tmp_path / "theirs", back), nodes, num_server_rounds=rounds)
-    for result in (ours, theirs):
-        assert last(result)["loss"] < BELOW[example] < scores(result)[0]["loss"]
+    theirs = played(example, tmp_path / "theirs", back)
+    assert fall(ours) > FALLS[example] and fall(theirs) > FALLS[example]
     assert list(ours.arrays) == list(theirs.arrays)
     for name, array in ours.arrays.items():
         assert array.shape == theirs.arrays[name].shape
@@ -75,8 +84,8 @@ def test_an_attack_bites_fed_avg_and_not_the_rule(tmp_path):
     [(file, old, new)] = lines_of(example, "Attack it")
     attack = [IMPORT, (file, old, new.replace("range(3)", "range(2)"))]
     back = [(file, new, old) for file, old, new in lines_of(example, "The two lines")]
-    harmed = play(edited(example, tmp_path / "a", attack + back), 7, num_server_rounds=2)
-    held = play(edited(example, tmp_path / "b", attack), 7, num_server_rounds=2)
+    harmed = played(example, tmp_path / "a", attack + back, nodes=7)
+    held = played(example, tmp_path / "b", attack, nodes=7)
     assert last(harmed)["loss"] > 2 and last(held)["loss"] < 0.7
 
 
@@ -84,17 +93,16 @@ def test_an_attack_on_batch_norm_ends_fed_avg_with_nan(tmp_path):
     example = "digits-pytorch"
     attack = [IMPORT, *lines_of(example, "Attack it")]
     back = [(file, new, old) for file, old, new in lines_of(example, "The two lines")]
-    harmed = play(edited(example, tmp_path / "a", attack + back), 10, num_server_rounds=3)
+    harmed = played(example, tmp_path / "a", attack + back, nodes=10, rounds=3)
     assert not isfinite(last(harmed)["loss"])
-    held = play(edited(example, tmp_path / "b", attack), 10, num_server_rounds=3)
+    held = played(example, tmp_path / "b", attack, nodes=10, rounds=3)
     assert last(held)["loss"] < 0.8
 
 
 def test_one_bit_for_the_adapter(tmp_path):
     example = "text-adapter"
-    app = edited(example, tmp_path, [IMPORT, *lines_of(example, "One bit per parameter")])
-    result = play(app, 3, num_server_rounds=2)
-    assert last(result)["loss"] < 2.75 < scores(result)[0]["loss"]
+    lines = lines_of(example, "One bit per parameter")
+    assert fall(played(example, tmp_path, [IMPORT, *lines])) > FALLS[example] / 2
 
 
 @pytest.mark.ray

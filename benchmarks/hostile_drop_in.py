@@ -151,7 +151,7 @@ def reasons(rounds: int) -> dict[str, str]:
             path = Path(folder) / "run"
             with np.errstate(all="ignore"):
                 play("median", "float32", rounds, send.send, str(path))
-            dropped = read_rounds(path)[-1]["dropped"]
+            dropped = read_rounds(path)[1]["dropped"]  # the first round of it
         found[fault] = ", ".join(dropped) or "received"
     return found
 

@@ -147,14 +147,19 @@ def _false_signs(
 
 
 def _false_model(model: ArrayRecord, made: ArrayRecord, falsified: Falsify) -> ArrayRecord:
-    """The model that the node claims to have made: x - u', in the arrays' own dtypes."""
-    layout = Layout(model)
-    if set(made) != layout.names:
+    """The model that the node claims to have made: x - u', in the arrays' own dtypes.
+
+    Those of the reply: Flower's FedAvg turns integers into floats, and the client turns them back.
+    """
+    layout, given = Layout(made), Layout(model)
+    if layout.names != given.names:
         raise ValueError("byzantine: expected a reply with the arrays of the request")
+    before = given.values(model)
     update = np.empty(layout.n_coordinates, np.float32)
-    layout.update(layout.values(model), made, update)
+    layout.update(before, made, update)
+    held = np.concatenate([before[form.name].ravel() for form in layout.vector], dtype=np.float32)
     with np.errstate(over="ignore"):
-        false = layout.flat(model) - falsified(update)
+        false = held - falsified(update)
     return layout.arrays(false, layout.values(made, beside=True))
 
 

@@ -90,7 +90,9 @@ class Nodes:
         if count >= len(self._connected):
             return self._connected if count else []
         draws = generator(self._options.sampling_seed, f"{purpose}-nodes", server_round)
-        return sorted(draws.choice(self._connected, count, replace=False).tolist())
+        # Places, not ids: NumPy makes floats of ids on both sides of 2^63.
+        chosen = sorted(draws.choice(len(self._connected), count, replace=False).tolist())
+        return [self._connected[place] for place in chosen]
 
     def _wait(self, grid: Grid, needed: int, timeout: float) -> bool:
         """Whether as many nodes are connected as are needed, before the time is over."""

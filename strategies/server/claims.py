@@ -66,7 +66,8 @@ def weights(claimed: Sequence[float], cap: float) -> np.ndarray:
     [0.75, 0.75, 1.5]
     """
     numbers = np.asarray(claimed, np.float64)
-    kept = np.minimum(numbers, cap * np.median(numbers))
+    with np.errstate(over="ignore"):
+        kept = np.minimum(numbers, cap * np.median(numbers))
     kept = kept / kept.max()  # a sum of huge claims must not overflow
     return (kept / kept.mean()).astype(np.float32)
 

@@ -189,6 +189,11 @@ class DropIn:
 
 def _channel(rule: Rule, options: NodeOptions) -> tuple[bool, float]:
     """Whether the rule sees signs, and the server's learning rate. Raises ValueError."""
+    if any(getattr(inner, "nodes", NodeOptions()) != NodeOptions() for inner in rule.behind()):
+        raise ValueError(
+            f"{rule.title()}: expected the options of nodes on the outermost rule, the one "
+            "that is started; got some on the rule behind it"
+        )
     if _instructs(rule, options.min_available_nodes):
         raise ValueError(
             f"{rule.title()} needs clients that follow its instructions, which another's ClientApp "

@@ -75,6 +75,11 @@ def replayed(descent: Descent, directions: np.ndarray, version: int, expected: s
     expected : str
         Digest of that version.
 
+    Returns
+    -------
+    Descent
+        The same one, at that version.
+
     Raises
     ------
     CannotFollow

@@ -93,7 +93,22 @@ class Byzantine:
     n_total: int
 
     def __call__(self, message: Message, context: Context, call_next: ClientAppCallable) -> Message:
-        """Have the client train honestly, and falsify its reply."""
+        """Have the client train honestly, and falsify its reply.
+
+        Parameters
+        ----------
+        message : Message
+            From the server.
+        context : Context
+            The node's.
+        call_next : callable
+            The client's function, or the next mod.
+
+        Returns
+        -------
+        Message
+            The reply.
+        """
         reply = call_next(message, context)
         partition = context.node_config.get("partition-id")
         trains = message.metadata.message_type.split(".")[0] == MessageType.TRAIN

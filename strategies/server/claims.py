@@ -73,12 +73,12 @@ def weights(claimed: Sequence[float], cap: float) -> np.ndarray:
 
 
 def is_count(value: object) -> bool:
-    """Whether a claim can be a number of examples: finite, above 0."""
+    """Tell whether a claim can be a number of examples: finite, above 0."""
     return isinstance(value, int | float) and math.isfinite(value) and value > 0
 
 
 def as_record(found: Mapping[str, float | Iterable[float]]) -> MetricRecord:
-    """As Flower hands metrics on."""
+    """Make Flower's record of metrics."""
     return MetricRecord({n: v if isinstance(v, float) else [*v] for n, v in found.items()})
 
 

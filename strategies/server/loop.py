@@ -43,7 +43,20 @@ class Model(Protocol):
         """float32 [N]."""
 
     def advance(self, updates: Updates | None, record: RoundRecord) -> bool:
-        """Make one round's updates into new parameters; False when the round was skipped."""
+        """Make one round's updates into new parameters.
+
+        Parameters
+        ----------
+        updates : Updates or None
+            None when none was valid.
+        record : RoundRecord
+            Of the round.
+
+        Returns
+        -------
+        bool
+            False when the round was skipped.
+        """
 
     def state_dict(self) -> State:
         """Return what the model needs to go on."""

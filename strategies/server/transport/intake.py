@@ -11,7 +11,7 @@ from flwr.app import Message
 
 from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.server.transport import wire
-from signfed.strategies.server.transport.measure import excuse, size
+from signfed.strategies.server.transport.measure import LARGE, excuse, size
 
 log = getLogger("signfed")
 
@@ -99,8 +99,8 @@ class Intake:
         return self._open_reply(reply, workers, server_round)
 
     def _plausible(self, workers: tuple[int, ...]) -> int:
-        """Twice the bytes of an honest reply for these workers, and something for the records."""
-        return 2 * self._bytes_per_worker * len(workers) + 65_536
+        """Twice the bytes of an honest reply, and something for the records; not for a large one."""
+        return min(LARGE, 2 * self._bytes_per_worker * len(workers) + 65_536)
 
     def _log_once(self, node: int, reason: DropReason, detail: str) -> None:
         if (node, reason) not in self._logged:

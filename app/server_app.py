@@ -47,7 +47,7 @@ def run(grid: Grid, run_config: Mapping[str, Value]) -> Path:
             ArrayRecord({"parameters": Array(run.problem.initial().numpy())}),
             run.config.num_rounds,
             run.config.round_timeout,
-            federation=run.config.federation(run.strategy),
+            federation=run.config.federation(run.strategy, run.problem),
             on_nodes=partial(check_hosts, run.config.attack, byzantine) if on_devices else None,
             observe=run.observe,
             evaluate=run.evaluate,

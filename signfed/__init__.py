@@ -30,16 +30,21 @@ if TYPE_CHECKING:
     from signfed.strategies.core.updates import Updates as Updates
     from signfed.strategies.dnc import DnC as DnC
     from signfed.strategies.election import ElectionCoding as ElectionCoding
+    from signfed.strategies.fedseca import FedSECA as FedSECA
+    from signfed.strategies.fltrust import FLTrust as FLTrust
     from signfed.strategies.geometric_median import GeometricMedian as GeometricMedian
     from signfed.strategies.krum import Krum as Krum
+    from signfed.strategies.lasa import LASA as LASA
     from signfed.strategies.mean import Mean as Mean
     from signfed.strategies.median import CoordinateMedian as CoordinateMedian
     from signfed.strategies.multi_krum import MultiKrum as MultiKrum
     from signfed.strategies.nnm import NearestNeighbourMixing as NearestNeighbourMixing
+    from signfed.strategies.probit_plus import ProbitPlus as ProbitPlus
     from signfed.strategies.registry import aggregate as aggregate
     from signfed.strategies.reputation_mv import ReputationMV as ReputationMV
     from signfed.strategies.server.strategy import RobustStrategy as RobustStrategy
     from signfed.strategies.sign_fd import SignFD as SignFD
+    from signfed.strategies.sign_fv import SignFV as SignFV
     from signfed.strategies.sign_mv import SignMV as SignMV
     from signfed.strategies.signguard import SignGuard as SignGuard
     from signfed.strategies.signguard_dist import SignGuardDist as SignGuardDist
@@ -56,15 +61,20 @@ _HOMES = {
     "Dataset": "app.task",
     "DnC": "strategies.dnc",
     "ElectionCoding": "strategies.election",
+    "FLTrust": "strategies.fltrust",
+    "FedSECA": "strategies.fedseca",
     "Findings": "attacks",
     "GeometricMedian": "strategies.geometric_median",
     "Krum": "strategies.krum",
+    "LASA": "strategies.lasa",
     "Mean": "strategies.mean",
     "MultiKrum": "strategies.multi_krum",
     "NearestNeighbourMixing": "strategies.nnm",
+    "ProbitPlus": "strategies.probit_plus",
     "ReputationMV": "strategies.reputation_mv",
     "RobustStrategy": "strategies.server.strategy",
     "SignFD": "strategies.sign_fd",
+    "SignFV": "strategies.sign_fv",
     "SignGuard": "strategies.signguard",
     "SignGuardDist": "strategies.signguard_dist",
     "SignGuardSim": "strategies.signguard_sim",

@@ -15,15 +15,20 @@ from signfed.strategies.core.matrix import Row
 from signfed.strategies.core.options import OptionError, known
 from signfed.strategies.dnc import DnC
 from signfed.strategies.election import ElectionCoding
+from signfed.strategies.fedseca import FedSECA
+from signfed.strategies.fltrust import FLTrust
 from signfed.strategies.geometric_median import GeometricMedian
 from signfed.strategies.krum import Krum
+from signfed.strategies.lasa import LASA
 from signfed.strategies.mean import Mean
 from signfed.strategies.median import CoordinateMedian
 from signfed.strategies.multi_krum import MultiKrum
 from signfed.strategies.nnm import NearestNeighbourMixing
+from signfed.strategies.probit_plus import ProbitPlus
 from signfed.strategies.reputation_mv import ReputationMV
 from signfed.strategies.server.strategy import RobustStrategy
 from signfed.strategies.sign_fd import SignFD
+from signfed.strategies.sign_fv import SignFV
 from signfed.strategies.sign_mv import SignMV
 from signfed.strategies.signguard import SignGuard
 from signfed.strategies.signguard_dist import SignGuardDist
@@ -36,6 +41,9 @@ STRATEGIES: dict[str, type[RobustStrategy]] = {
     "sign-fd": SignFD,
     "election": ElectionCoding,
     "reputation-mv": ReputationMV,
+    "sign-fv": SignFV,
+    "fedseca": FedSECA,
+    "probit-plus": ProbitPlus,
     "signguard": SignGuard,
     "signguard-sim": SignGuardSim,
     "signguard-dist": SignGuardDist,
@@ -47,6 +55,8 @@ STRATEGIES: dict[str, type[RobustStrategy]] = {
     "bulyan": Bulyan,
     "dnc": DnC,
     "centered-clipping": CenteredClipping,
+    "fltrust": FLTrust,
+    "lasa": LASA,
 }
 PRE_AGGREGATIONS: dict[str, Callable[..., RobustStrategy]] = {
     "bucketing": Bucketing,
@@ -92,6 +102,8 @@ def aggregate(
     seed: int = 0,
     pre_aggregation: str = "none",
     pre_aggregation_options: Mapping[str, object] | None = None,
+    reference: Row | None = None,
+    edges: Sequence[int] = (),
     **options: object,
 ) -> np.ndarray | Tensor:
     """Call a rule by its name on the rows of a matrix.
@@ -115,6 +127,11 @@ def aggregate(
         What mixes the rows before the rule gets them.
     pre_aggregation_options : mapping, optional
         Its options, {"size": 3}.
+    reference : ndarray, Tensor or sequence of N numbers, optional
+        The server's own gradient, for a rule that needs one (fltrust, sign-fv).
+    edges : sequence of int, optional
+        Where the model's parameter tensors begin and end, from 0 to N, for a rule that looks at
+        layers (lasa); one layer by default.
     **options
         Options of the rule, by the names of its constructor.
 
@@ -131,8 +148,8 @@ def aggregate(
     TypeError
         When the matrix is none of these types.
     ValueError
-        For an unknown name, rows that form no matrix, an n and f that the rule does not admit, or a
-        matrix without a finite row.
+        For an unknown name, rows that form no matrix, an n and f that the rule does not admit, a
+        matrix without a finite row, or a reference that is missing or does not fit.
 
     Examples
     --------
@@ -157,4 +174,4 @@ def aggregate(
         raise OptionError(
             f"pre_aggregation_options: expected none without a pre-aggregation; got {mixing}"
         )
-    return rule(matrix)
+    return rule(matrix, reference=reference, edges=edges)

@@ -12,7 +12,7 @@ from signfed.app.config.plugins import Plugin, encoder_plugins, new_strategy, pl
 from signfed.app.config.shared import Shared
 from signfed.app.config.workload import workload_of
 from signfed.app.errors import ConfigError
-from signfed.app.task import Workload, find_task
+from signfed.app.task import Problem, Workload, find_task
 from signfed.clients import ENCODERS, Encoder
 from signfed.strategies.core.options import Value
 from signfed.strategies.core.seeds import generator
@@ -59,8 +59,8 @@ class RunConfig:
     out_dir: str
     resume: str
 
-    def federation(self, strategy: RobustStrategy) -> Federation:
-        """What `RobustStrategy.start` needs."""
+    def federation(self, strategy: RobustStrategy, problem: Problem | None = None) -> Federation:
+        """What `RobustStrategy.start` needs, with what the server knows of the problem."""
         name = strategy.encoder if self.encoder == "auto" else self.encoder
         return Federation(
             participation=self.participation,
@@ -69,6 +69,8 @@ class RunConfig:
             step=self.step,
             quorum=self.quorum,
             node_timeout=self.node_timeout,
+            reference=problem.reference if problem and strategy.needs_reference else None,
+            edges=problem.edges if problem else (),
         )
 
     def build_encoder(self, name: str) -> Encoder:
@@ -153,6 +155,11 @@ def build_strategy(config: RunConfig) -> RobustStrategy:
         raise ConfigError(
             f"encoder: strategy={config.strategy.name!r} votes on every coordinate, top-k sends "
             "some; expected sign, sto-sign, noisy-sign or float32"
+        )
+    if strategy.needs_reference and not config.workload.server_samples:
+        raise ConfigError(
+            f"server-samples: strategy={config.strategy.name!r} needs the server's own gradient; "
+            "expected at least 1 sample, 100 for example; got 0"
         )
     return strategy
 

@@ -58,6 +58,9 @@ class Shared:
     data_dir: Annotated[str, says("folder with the data sets (not for digits)")] = "data"
     download: Annotated[bool, says("whether missing data may be downloaded")] = False
     partition: Annotated[Partition, says("who holds which training samples")] = "stratified"
+    server_samples: Annotated[
+        CountOrZero, says("training samples that the server keeps for itself, no worker's; 0: none")
+    ] = 0
     num_workers: Annotated[Count, says("workers in the federation, M")] = 15
     num_byzantine: Annotated[CountOrZero, says("how many of them are Byzantine")] = 6
     byzantine_ids: Annotated[

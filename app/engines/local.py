@@ -228,7 +228,7 @@ def local_engine(run: Run) -> np.ndarray:
     """Run all rounds in this process: an `Engine`."""
     keep_freed_memory()
     device = run.problem.device
-    federation = run.config.federation(run.strategy)
+    federation = run.config.federation(run.strategy, run.problem)
     done, state = run.resume or (0, {})
     if state and lost_memories(run.config, state):
         log.warning("resume: what workers remember (momentum, errors) is not in it")

@@ -61,6 +61,7 @@ def check_fit(
     data: Dataset,
     loss: Loss,
     gradients_of: Callable[[], Gradients],
+    server_shard: np.ndarray,
 ) -> None:
     """Try what a run does on two samples: evaluation, training, loss, and a gradient twice.
 
@@ -74,6 +75,8 @@ def check_fit(
         Make the model and its gradients, and may fail.
     data : Dataset
     loss : callable
+    server_shard : ndarray
+        int64 ids of the samples that the server keeps; none perhaps.
 
     Raises
     ------
@@ -87,7 +90,11 @@ def check_fit(
     with one_thread():
         scores = _check_passes(names, refused, spec, model, x, seen)
         _check_loss(names, loss, scores, data.train_y[: len(x)].clone())
-    _check_gradient(names, flatten(model).numpy(), _tried(refused, gradients_of))
+    parameters, gradients = flatten(model).numpy(), _tried(refused, gradients_of)
+    _check_gradient(names, parameters, gradients)
+    if len(server_shard):
+        label = f"server-samples={len(server_shard)}: no gradient of the server's own"
+        _tried(label, lambda: gradients.over(parameters, server_shard))
 
 
 def _tried(label: str, function: Callable[[], Any]) -> Any:

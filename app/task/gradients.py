@@ -140,16 +140,20 @@ class Gradients:
 
         Of the samples as they are, with nothing augmented and nothing dropped.
         """
+        return self.over(parameters, np.arange(len(self._y)))
+
+    def over(self, parameters: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        """The same over these samples; ids int64 [k], k at least 1."""
         with one_thread(), self.precision():
             model = self._own_model()
             assign(model, torch.tensor(parameters, device=self._device))
             put(model.eval(), None)
             total = torch.zeros(len(parameters), dtype=torch.float64, device=self._device)
-            for piece in pieces(len(self._y)):
-                x, y = self.samples(np.arange(piece.start, piece.stop))
+            for piece in pieces(len(chosen)):
+                x, y = self.samples(chosen[piece])
                 total += self._slope(model, x, y, piece.start) * len(y)
             model.train()
-            return (total / len(self._y)).float().cpu().numpy()
+            return (total / len(chosen)).float().cpu().numpy()
 
     def _slope(self, model: nn.Module, x: Tensor, y: Tensor, *keys: int) -> Tensor:
         """The gradient of the batch's mean loss, [N]; zero for a parameter without a use."""

@@ -26,6 +26,10 @@ class Problem(Protocol):
     def num_classes(self) -> int | None:
         """Number of classes; None where there are none."""
 
+    @property
+    def edges(self) -> tuple[int, ...]:
+        """Where the parameter tensors begin and end among the coordinates, from 0 to N."""
+
     def initial(self) -> Tensor:
         """The parameters of round 1, float32 [N]."""
 
@@ -53,6 +57,9 @@ class Problem(Protocol):
 
     def truth(self, parameters: np.ndarray) -> np.ndarray:
         """The gradient of what is minimised, without a batch's noise: float32 [N]."""
+
+    def reference(self, parameters: np.ndarray, server_round: int) -> np.ndarray:
+        """The gradient on the samples that the server keeps for itself: float32 [N]."""
 
     def batched(self, asked: Asked) -> BatchedGradients | None:
         """Many workers' gradients at once with the same bits, where that is the faster way."""

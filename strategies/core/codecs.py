@@ -44,6 +44,11 @@ class SignCodec:
     The whole flattened vector is packed once. Bit k of byte j, counted from the least significant,
     is coordinate 8 j + k; the unused high bits of the last byte are 0. ceil(N/8) bytes.
 
+    Parameters
+    ----------
+    magnitude : float
+        What a bit is read as, above 0: 1 as +magnitude, 0 as -magnitude. It does not travel.
+
     Notes
     -----
     Deviation: none. sign(0) = +1 is what the reference packer does.
@@ -61,6 +66,9 @@ class SignCodec:
     name = "sign"
     dtype = np.dtype(np.uint8)
 
+    def __init__(self, magnitude: float = 1.0) -> None:
+        self.magnitude = magnitude
+
     def length(self, n_coordinates: int) -> int:
         return -(-n_coordinates // 8)
 
@@ -68,7 +76,8 @@ class SignCodec:
         return bits.pack(vector >= 0)
 
     def decode(self, row: np.ndarray, n_coordinates: int) -> np.ndarray:
-        return bits.signs(row, n_coordinates)
+        signs = bits.signs(row, n_coordinates)
+        return signs if self.magnitude == 1 else signs * np.float32(self.magnitude)
 
     def fault(self, row: np.ndarray, n_coordinates: int) -> DropReason | None:
         used = n_coordinates % 8

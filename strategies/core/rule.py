@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from signfed.strategies.core.matrix import Row, as_rows
+from signfed.strategies.core.matrix import Row, as_edges, as_reference, as_rows
 from signfed.strategies.core.options import checked
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.ops.linalg import coordinate_median
@@ -32,10 +33,13 @@ class Rule(ABC):
         Name of the encoder that the rule asks its clients for.
     remembers_workers : bool
         Whether it matters to the rule which worker a row is of.
+    needs_reference : bool
+        Whether the rule needs the server's own gradient of the round, `Updates.reference`.
     """
 
     encoder: str = "sign"
     remembers_workers: bool = False
+    needs_reference: bool = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -58,7 +62,12 @@ class Rule(ABC):
         """
 
     def __call__(
-        self, matrix: np.ndarray | Tensor | Sequence[Row], *, server_round: int = 1
+        self,
+        matrix: np.ndarray | Tensor | Sequence[Row],
+        *,
+        server_round: int = 1,
+        reference: Row | None = None,
+        edges: Sequence[int] = (),
     ) -> np.ndarray | Tensor:
         """Aggregate the rows of a matrix, as a federation would in one round.
 
@@ -72,6 +81,10 @@ class Rule(ABC):
             One row per worker. It is not changed.
         server_round : int
             For rules that draw: a function of seed and round.
+        reference : ndarray, Tensor or sequence of N numbers, optional
+            The server's own gradient, for a rule that says `needs_reference`.
+        edges : sequence of int, optional
+            Where the model's parameter tensors begin and end, from 0 to N; one layer by default.
 
         Returns
         -------
@@ -84,10 +97,16 @@ class Rule(ABC):
         TypeError
             When the matrix is none of these types.
         ValueError
-            For rows that form no matrix, an n that the rule does not admit, or a matrix without a
-            finite row.
+            For rows that form no matrix, an n that the rule does not admit, a matrix without a
+            finite row, or a reference that is missing or does not fit.
         """
         rows = as_rows(matrix)
+        own = None if reference is None else as_reference(reference, rows)
+        if self.needs_reference and own is None:
+            raise ValueError(
+                f"{self.title()} needs the server's own gradient; expected reference=, "
+                f"{rows.shape[1]} numbers; got none"
+            )
         if problem := self.admissible(len(rows)):
             raise ValueError(problem)
         finite = torch.isfinite(rows).all(dim=1).cpu()
@@ -97,6 +116,7 @@ class Rule(ABC):
             rows[finite.to(rows.device)], torch.arange(len(rows))[finite],
             server_round=server_round, signs=self.encoder == "sign",
         )  # fmt: skip
+        updates = replace(updates, reference=own, edges=as_edges(edges, rows.shape[1]))
         serves = self.admissible(updates.n) is None
         direction = direction_of(self, updates) if serves else fallback(updates)
         first = matrix[0] if isinstance(matrix, list | tuple) else matrix
@@ -148,10 +168,10 @@ def fallback(updates: Updates) -> Tensor:
     -------
     Tensor
         float32 [N]: the coordinate-wise median; on the sign channel, the majority vote with
-        sign(0) = +1.
+        sign(0) = +1, in the magnitude of the rows.
     """
-    median = coordinate_median(updates.dense())
-    return torch.where(median >= 0, 1.0, -1.0) if updates.on_sign_channel else median
+    median, size = coordinate_median(updates.dense()), updates.magnitude
+    return torch.where(median >= 0, size, -size) if updates.on_sign_channel else median
 
 
 def direction_of(rule: Rule, updates: Updates) -> Tensor:

@@ -52,6 +52,14 @@ class Updates:
         uint8 [n, ceil(N/8)] on the sign channel, float32 [n, N] on any other.
     on_sign_channel : bool
         Whether the rows are packed signs.
+    magnitude : float
+        What a bit stands for on the sign channel: +magnitude or -magnitude.
+    reference : Tensor of float32, shape [N], optional
+        The server's own gradient on its own samples, at the model of the round. Only a rule that
+        says `needs_reference` gets it.
+    edges : tuple of int
+        Where the model's parameter tensors begin and end among the coordinates, from 0 to N; empty
+        where that is not known.
 
     Examples
     --------
@@ -67,6 +75,9 @@ class Updates:
     n_coordinates: int
     rows: Tensor
     on_sign_channel: bool
+    magnitude: float = 1.0
+    reference: Tensor | None = None
+    edges: tuple[int, ...] = ()
 
     @classmethod
     def from_rows(
@@ -92,7 +103,9 @@ class Updates:
         elif rows.dtype.kind == "f":
             rows = rows.astype(np.float32, copy=False)  # the machine's own byte order
         signs = isinstance(codec, SignCodec)
-        return cls(torch.tensor(ids), server_round, n_coordinates, torch.from_numpy(rows), signs)
+        values = torch.from_numpy(rows)
+        magnitude = codec.magnitude if isinstance(codec, SignCodec) else 1.0
+        return cls(torch.tensor(ids), server_round, n_coordinates, values, signs, magnitude)
 
     @classmethod
     def from_matrix(
@@ -129,6 +142,11 @@ class Updates:
         """Number of rows."""
         return len(self.ids)
 
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """`edges`; one layer, (0, N), where they are not known."""
+        return self.edges or (0, self.n_coordinates)
+
     def signs(self) -> PackedSigns:
         """Return the signs of all rows, on any channel; votes are methods of theirs."""
         if self.on_sign_channel:
@@ -151,5 +169,8 @@ class Updates:
         return self.rows
 
     def dense(self) -> Tensor:
-        """Return float32 [n, N], +1/-1 on the sign channel. Do not change it in place."""
-        return self.signs().dense() if self.on_sign_channel else self.rows
+        """Return float32 [n, N], +/-magnitude on the sign channel. Do not change it in place."""
+        if not self.on_sign_channel:
+            return self.rows
+        signs = self.signs().dense()
+        return signs if self.magnitude == 1 else signs.mul_(self.magnitude)

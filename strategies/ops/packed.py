@@ -155,6 +155,17 @@ class PackedSigns:
             counts = _tensors.disagreements(rows, other.bits, blocks)
         return counts if edges is not None else counts.reshape(self.bits.shape[:-1])
 
+    def pairwise_disagreements(self) -> Tensor:
+        """Count the coordinates in which each two rows differ: int64 [n, n]."""
+        return torch.stack([self.disagreements(self._vector(row)) for row in self.bits])
+
+    def mean(self) -> Tensor:
+        """Return the mean sign of the rows, float32 [N] in [-1, 1]; exact sums, one division."""
+        total = torch.zeros(self.n_coordinates, device=self.bits.device)
+        for row in self.bits:
+            total += self._vector(row).dense()
+        return total / len(self.bits)
+
     @property
     def _on_cpu(self) -> bool:
         return self.bits.device.type == "cpu"

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+
+import numpy as np
 
 from signfed.strategies.core.codecs import Codec
 from signfed.strategies.core.seeds import generator
 from signfed.strategies.server.optimizer import Step
+
+# (parameters float32 [N], server_round) -> the server's own gradient, float32 [N]; pure.
+Reference = Callable[[np.ndarray, int], np.ndarray]
 
 
 class FederationError(RuntimeError):
@@ -89,6 +95,11 @@ class Federation:
         Valid updates without which a round is skipped, 1..participation.count.
     node_timeout : float
         Seconds to wait for all workers' nodes before round 1.
+    reference : callable, optional
+        The server's own gradient on its own samples, for a rule that needs one.
+    edges : tuple of int
+        Where the model's parameter tensors begin and end, from 0 to N; empty where that is not
+        known.
     """
 
     participation: Participation
@@ -97,6 +108,8 @@ class Federation:
     step: Step
     quorum: int = 1
     node_timeout: float = 300.0
+    reference: Reference | None = None
+    edges: tuple[int, ...] = ()
 
     @property
     def num_workers(self) -> int:

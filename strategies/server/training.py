@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from logging import getLogger
 from typing import Any
 
@@ -33,7 +34,7 @@ class Training:
     ----------
     rule : Rule
     federation : Federation
-        Its optimizer step and its quorum are used here.
+        Its optimizer step, its quorum, and what it knows of the model are used here.
     parameters : Tensor
         Where to start, float32 [N]; copied.
     observe : callable, optional
@@ -51,7 +52,8 @@ class Training:
     Raises
     ------
     ValueError
-        When the rule's `state_dict` returns no state.
+        When the rule's `state_dict` returns no state, or the rule needs the server's own gradient
+        and the federation has none.
     """
 
     def __init__(
@@ -66,7 +68,13 @@ class Training:
         self.parameters = parameters
         self.direction: Tensor | None = None
         self._observe = observe
-        self._quorum = federation.quorum
+        self._quorum, self._edges = federation.quorum, federation.edges
+        if rule.needs_reference and federation.reference is None:
+            raise ValueError(
+                f"{rule.title()} needs the server's own gradient of each round; expected "
+                "Federation(reference=...); got none"
+            )
+        self._reference = federation.reference if rule.needs_reference else None
         self._failed_rounds = 0
         momentum, taken = None, 0
         if state:
@@ -131,6 +139,13 @@ class Training:
         if record.fallback:
             direction = fallback(updates)
         else:
+            updates = replace(updates, edges=self._edges)
+            if self._reference:
+                x = self.parameters.cpu().numpy()
+                own = torch.from_numpy(self._reference(x, record.round))
+                if not is_finite(own):
+                    return self._skip("the server's own gradient is not finite", record)
+                updates = replace(updates, reference=own.to(updates.rows.device))
             direction = direction_of(self.rule, updates)
             record.add_findings(self.rule.title(), self.rule.diagnostics())
         if not is_finite(direction):

@@ -8,6 +8,7 @@ import numpy as np
 
 from signfed.app.task.partitions.dirichlet import dirichlet
 from signfed.app.task.partitions.labels import labels_per_worker
+from signfed.app.task.partitions.server import server_shard
 from signfed.app.task.partitions.shared import shared
 from signfed.app.task.partitions.sorted import sorted_runs
 from signfed.app.task.partitions.stratified import stratified
@@ -54,6 +55,7 @@ __all__ = [
     "dirichlet",
     "holdings",
     "labels_per_worker",
+    "server_shard",
     "shared",
     "sorted_runs",
     "stratified",

@@ -85,6 +85,7 @@ class FedSECA(RobustStrategy):
     """
 
     encoder = "sign"
+    judges = True
 
     def __init__(self, n_byzantine: int = 0) -> None:
         self.n_byzantine = n_byzantine

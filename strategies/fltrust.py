@@ -97,6 +97,7 @@ class FLTrust(RobustStrategy):
     """
 
     encoder = "float32"
+    judges = True
     needs_reference = True
 
     def __init__(self) -> None:

@@ -56,6 +56,7 @@ class ReputationMV(RobustStrategy):
     """
 
     encoder = "sto-sign"
+    judges = True
     remembers_workers = True
 
     def __init__(self) -> None:

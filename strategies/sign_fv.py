@@ -82,6 +82,7 @@ class SignFV(RobustStrategy):
     """
 
     encoder = "sign"
+    judges = True
     remembers_workers = True
     needs_reference = True
 

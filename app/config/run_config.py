@@ -16,6 +16,7 @@ from signfed.app.task import Problem, Workload, find_task
 from signfed.clients import ENCODERS, Encoder
 from signfed.strategies.core.options import Value
 from signfed.strategies.core.seeds import generator
+from signfed.strategies.server.assumption import WhenBroken
 from signfed.strategies.server.federation import Federation, Participation
 from signfed.strategies.server.optimizer import Step
 from signfed.strategies.server.strategy import RobustStrategy
@@ -35,6 +36,8 @@ class RunConfig:
         The Byzantine workers, ascending; empty without an attack.
     assumed_byzantine : int
         f, as the rule assumes it.
+    when_broken : {"warn", "stop"}
+        What happens when the rule's verdict contradicts f.
     quorum : int
         Valid updates that a round needs.
     """
@@ -48,6 +51,7 @@ class RunConfig:
     attack: Plugin
     byzantine_ids: tuple[int, ...]
     assumed_byzantine: int
+    when_broken: WhenBroken
     step: Step
     participation: Participation
     num_rounds: int
@@ -71,6 +75,8 @@ class RunConfig:
             node_timeout=self.node_timeout,
             reference=problem.reference if problem and strategy.needs_reference else None,
             edges=problem.edges if problem else (),
+            assumed_byzantine=self.assumed_byzantine,
+            when_broken=self.when_broken,
         )
 
     def build_encoder(self, name: str) -> Encoder:
@@ -114,6 +120,7 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
         assumed_byzantine=(
             keys.num_byzantine if keys.assumed_byzantine < 0 else keys.assumed_byzantine
         ),
+        when_broken=keys.when_broken,
         step=Step(
             keys.lr,
             keys.momentum,

@@ -12,6 +12,7 @@ from signfed.app.task.gradients import Precision
 from signfed.attacks import ATTACKS
 from signfed.clients import ENCODERS
 from signfed.strategies.registry import PRE_AGGREGATIONS, STRATEGIES
+from signfed.strategies.server.assumption import WhenBroken
 from signfed.strategies.server.optimizer import Schedule
 
 
@@ -69,6 +70,10 @@ class Shared:
     assumed_byzantine: Annotated[
         int, Field(ge=-1, description="f that the rule assumes; -1: num-byzantine")
     ] = -1
+    when_broken: Annotated[
+        WhenBroken,
+        says("what to do when the rule rejects more workers than assumed, or accepts no majority"),
+    ] = "warn"
     strategy: Annotated[Strategy, says("the aggregation rule")] = "sign-fd"
     strategy_options: Annotated[
         str, says("options of your own rule, such as 'radius=3.0 mode=\"soft\"'")

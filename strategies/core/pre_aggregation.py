@@ -26,6 +26,7 @@ class PreAggregation(Rule):
     def __init__(self, inner: Rule, /) -> None:
         self.inner = inner
         self.encoder = inner.encoder
+        self.judges = inner.judges
         self.remembers_workers = inner.remembers_workers
         self.needs_reference = inner.needs_reference
 

@@ -31,6 +31,9 @@ class Rule(ABC):
     ----------
     encoder : str
         Name of the encoder that the rule asks its clients for.
+    judges : bool
+        Whether `accepted` in its findings is a verdict on each worker. Where a rule takes a fixed
+        number of rows, as krum does, it is none.
     remembers_workers : bool
         Whether it matters to the rule which worker a row is of.
     needs_reference : bool
@@ -38,6 +41,7 @@ class Rule(ABC):
     """
 
     encoder: str = "sign"
+    judges: bool = False
     remembers_workers: bool = False
     needs_reference: bool = False
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from signfed.strategies.core.codecs import Codec
 from signfed.strategies.core.seeds import generator
+from signfed.strategies.server.assumption import WhenBroken
 from signfed.strategies.server.optimizer import Step
 
 # (parameters float32 [N], server_round) -> the server's own gradient, float32 [N]; pure.
@@ -97,6 +98,10 @@ class Federation:
         Seconds to wait for all workers' nodes before round 1.
     reference : callable, optional
         The server's own gradient on its own samples, for a rule that needs one.
+    assumed_byzantine : int, optional
+        The most workers that are assumed to be Byzantine; checked where a rule judges workers.
+    when_broken : {"warn", "stop"}
+        What happens when a rule's verdict contradicts this assumption.
     edges : tuple of int
         Where the model's parameter tensors begin and end, from 0 to N; empty where that is not
         known.
@@ -110,6 +115,8 @@ class Federation:
     node_timeout: float = 300.0
     reference: Reference | None = None
     edges: tuple[int, ...] = ()
+    assumed_byzantine: int | None = None
+    when_broken: WhenBroken = "warn"
 
     @property
     def num_workers(self) -> int:

@@ -66,7 +66,9 @@ RULES = {
     "sign-mv": Rule(VOTE),
     "sign-fd": Rule(
         VOTE,
-        tuple({"initial_rounds": 2, "estimator": c} for c in ("blocks", "alg1", "eq17", "pooled")),
+        tuple(
+            {"initial_rounds": 2, "estimator": c} for c in ("agreement", "alg1", "eq17", "pooled")
+        ),
     ),
     # The server's half alone: what the code is worth is in test_election.
     "election": Rule(VOTE, ({}, {"code": "bernoulli"})),

@@ -21,3 +21,21 @@ def disagreements(packed: np.ndarray, other: np.ndarray) -> np.ndarray:
         ones = np.bitwise_count(differ[: len(rows)].view(WORD))
         counts[start : start + step] = ones.sum(axis=1, dtype=np.uint32)
     return counts
+
+
+def pairwise(packed: np.ndarray) -> np.ndarray:
+    """Count differing bits of all pairs of rows: uint8 [n, W] -> int64 [n, n]."""
+    n, width = packed.shape
+    counts = np.zeros((n, n), np.int64)
+    step = max(WORD.itemsize, CHUNK // max(2 * n, 1) // WORD.itemsize * WORD.itemsize)
+    rows = np.zeros((n, step), np.uint8)  # aligned to words, as packed rows are not
+    differ = np.empty((n, step // WORD.itemsize), WORD)
+    for start in range(0, width, step):
+        size = min(step, width - start)
+        rows[:, :size], rows[:, size:] = packed[:, start : start + size], 0
+        words = rows.view(WORD)[:, : -(-size // WORD.itemsize)]
+        for i in range(n - 1):
+            found = differ[: n - 1 - i, : words.shape[1]]
+            np.bitwise_xor(words[i + 1 :], words[i], out=found)
+            counts[i, i + 1 :] += np.bitwise_count(found).sum(axis=1, dtype=np.uint32)
+    return counts + counts.T

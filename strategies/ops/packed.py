@@ -166,6 +166,8 @@ class PackedSigns:
 
     def pairwise_disagreements(self) -> Tensor:
         """Count the coordinates in which each two rows differ: int64 [n, n]."""
+        if self._on_cpu:
+            return torch.from_numpy(_popcount.pairwise(self.bits.numpy()))
         return torch.stack([self.disagreements(self._vector(row)) for row in self.bits])
 
     def mean(self) -> Tensor:

@@ -35,6 +35,8 @@ def test_chunks_fit_together(n, monkeypatch):
     rows = np.random.default_rng(n).integers(0, 256, (n, 41), dtype=np.uint8)
     found = _popcount.disagreements(rows, rows[0])
     assert same_bits(found, plain.disagreements(rows, rows[0]))
+    pairs = np.stack([plain.disagreements(rows, row) for row in rows])
+    assert same_bits(_popcount.pairwise(rows), pairs)
 
 
 def test_no_rows():

@@ -10,7 +10,7 @@ from signfed.clients import ENCODERS
 from signfed.strategies.registry import STRATEGIES, aggregate
 from tests.federation import federate
 from tests.strategies.hostile_rows import hostile_rounds
-from tests.strategies.runs import same_bits
+from tests.strategies.runs import middle, same_bits
 from tests.strategies.server.hostile.turn import hostile, signfed
 
 BAD = {"nan": np.nan, "inf": np.inf, "-inf": -np.inf}
@@ -29,6 +29,7 @@ def matrix(seed, n=11):
 def test_a_row_that_is_not_finite_counts_as_absent(name, mixing, value):
     rows = matrix(seed=0)
     options = {"n_byzantine": F.get(name, 2), "seed": 3, "pre_aggregation": mixing}
+    options["reference"] = middle(rows)
     expected = aggregate(name, np.delete(rows, [4, 9], axis=0), **options)
     rows[4, 7], rows[9] = value, value
     before = rows.copy()

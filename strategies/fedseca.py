@@ -99,7 +99,7 @@ class FedSECA(RobustStrategy):
         """Return the elected signs, float32 [N]."""
         signs = updates.signs()
         counts = concordances(signs).clamp(min=0).cpu()
-        ratios = (counts / updates.n).tolist()
+        ratios = (counts.to(torch.float64) / updates.n).tolist()
         self._ratios = dict(zip(updates.ids.tolist(), ratios, strict=True))
         # Whole numbers: the sum is exact, in whatever order.
         weights = counts if counts.any() else torch.ones_like(counts)

@@ -55,7 +55,7 @@ def unusual(values: Tensor) -> Tensor:
     Returns
     -------
     Tensor, float64 [n]
-        0 where all values are equal.
+        To nine digits, since two equal halves lie at exactly 1; 0 where all values are equal.
 
     Examples
     --------
@@ -63,7 +63,8 @@ def unusual(values: Tensor) -> Tensor:
     tensor([0.0000, 0.0000, 0.0000, 2.3094], dtype=torch.float64)
     """
     distance = (values - values.quantile(0.5)).abs()
-    return torch.where(distance > 0, distance / values.std(correction=0), 0.0)
+    scaled = distance / values.std(correction=0)
+    return torch.where(distance > 0, scaled, 0.0).round(decimals=9)
 
 
 def purity(rows: Tensor) -> Tensor:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from signfed.strategies.core.updates import Updates
@@ -15,13 +14,38 @@ from signfed.strategies.server.strategy import RobustStrategy
 EPS = 1e-5  # an agreement of 0 or 1 is kept this far away from it: |w| is at most 11.5
 
 
+def agreements(signs: PackedSigns, reference: PackedSigns) -> Tensor:
+    """Compute the share of coordinates in which each row has the reference's sign.
+
+    a_m = (1/N) #{n: Y_mn = S_n}
+
+    Parameters
+    ----------
+    signs : PackedSigns, n rows
+        Y.
+    reference : PackedSigns, one vector
+        S.
+
+    Returns
+    -------
+    Tensor, float64 [n], in [0, 1]
+
+    Examples
+    --------
+    >>> signs = PackedSigns.pack(torch.tensor([[1.0, -1.0, 1.0, 1.0], [-1.0, 1.0, -1.0, -1.0]]))
+    >>> agreements(signs, PackedSigns.pack(torch.tensor([1.0, -1.0, 1.0, -1.0]))).tolist()
+    [0.75, 0.25]
+    """
+    return 1 - signs.disagreements(reference).to(torch.float64) / signs.n_coordinates
+
+
 def vote_weights(agreement: Tensor) -> Tensor:
     """Weigh a worker by its agreement with the server: w = ln(a / (1 - a)), kept finite.
 
     Parameters
     ----------
     agreement : Tensor, float64 [n], in [0, 1]
-        a, the share of coordinates in which the worker's sign is the server's.
+        a.
 
     Returns
     -------
@@ -42,28 +66,22 @@ class SignFV(RobustStrategy):
     v = sign(sum_m w_m Y_m),    w_m = ln(a_m / (1 - a_m)),    a_m = share of Y_m = sign(g_0)
 
     g_0 is the server's own gradient on its own samples (`server-samples`), at the model of the
-    round, which counts already. The workers have no influence on what they are measured against, so
-    no number of them can turn it, whether they collude or change their minds; in sign-fd the vote
-    itself is the measure.
+    round. The workers have no influence on what they are measured against, so no number of them can
+    turn it; and a weight counts for one round, so nobody can save trust and spend it later. In
+    sign-fd the vote itself is the measure, over all rounds.
 
     Precondition: server-samples of at least 1. None on f.
 
-    Parameters
-    ----------
-    forget : float
-        In [0, 1]. A round that is k rounds old counts forget^k in a_m; with 0 only the present
-        round counts, and no trust from earlier ones can be spent.
-
     Notes
     -----
-    State: with forget above 0, per worker id its agreements and the coordinates seen.
+    State: none. Weights that remember earlier rounds were tried and were nowhere better.
 
-    The server's gradient has an error of its own: with P[sign(g_0) wrong] = p_0 and independent
-    errors, 2 a_m - 1 = (1 - 2 p_m)(1 - 2 p_0). Since w is nearly linear in 2 a - 1 where signs are
-    noisy, this scales all weights alike, which no vote sees.
+    The server's gradient has errors of its own. If p_0 of its signs are wrong, independently of the
+    workers', 2 a_m - 1 = (1 - 2 p_m)(1 - 2 p_0); where signs are noisy w is nearly linear in
+    2 a - 1, so that all weights shrink alike, which changes no vote.
 
-    Deviation: the paper learns p_m in rounds before, from batch sizes or from the decoded signs;
-    measuring against the server's own gradient, in the present round, is ours. Of the paper the
+    Deviation: the paper learns how often a worker errs over the rounds, without data of the
+    server's; measuring each round against the server's own gradient is ours. Of the paper the
     abstract and a review could be read; the weight ln((1 - p) / p) is its and Park & Lee's.
 
     References
@@ -83,46 +101,20 @@ class SignFV(RobustStrategy):
 
     encoder = "sign"
     judges = True
-    remembers_workers = True
     needs_reference = True
 
-    def __init__(
-        self,
-        forget: Annotated[
-            float, Field(ge=0, le=1, description="weight of the last round; 0: this round alone")
-        ] = 0.0,
-    ) -> None:
-        self.forget = forget
-        self._records: dict[int, tuple[float, float]] = {}  # id -> agreements, coordinates seen
+    def __init__(self) -> None:
         self._agreement: dict[int, float] = {}
 
     def aggregate(self, updates: Updates) -> Tensor:
         """Return the weighted vote, float32 [N]."""
-        signs, n, ids = updates.signs(), updates.n_coordinates, updates.ids.tolist()
         assert updates.reference is not None  # promised to a rule that needs it
-        wrong = signs.disagreements(PackedSigns.pack(updates.reference)).tolist()
-        if not self.forget:
-            self._records = {}
-        for worker, count in zip(ids, wrong, strict=True):
-            agreed, seen = self._records.get(worker, (0.0, 0.0))
-            self._records[worker] = (self.forget * agreed + n - count, self.forget * seen + n)
-        self._agreement = {worker: agreed / s for worker, (agreed, s) in self._records.items()}
-        found = torch.tensor([self._agreement[worker] for worker in ids], dtype=torch.float64)
+        signs = updates.signs()
+        found = agreements(signs, PackedSigns.pack(updates.reference)).cpu()
+        self._agreement = dict(zip(updates.ids.tolist(), found.tolist(), strict=True))
         return signs.weighted_vote(vote_weights(found).to(torch.float32)).dense()
 
     def diagnostics(self) -> dict[str, Any]:
         """Return `agreement`: worker id -> a_m; `accepted`: ids with a_m above 1/2."""
-        agreement = dict(sorted(self._agreement.items()))
-        return {"agreement": agreement, "accepted": [w for w, a in agreement.items() if a > 0.5]}
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """Return `records`: float64 [k, 3], per worker its id, agreements, coordinates seen."""
-        if not self.forget:
-            return {}
-        numbers = [[w, *record] for w, record in sorted(self._records.items())]
-        return {"records": torch.tensor(numbers, dtype=torch.float64).reshape(-1, 3)}
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Go on from what `state_dict` returned."""
-        rows = state["records"].tolist() if "records" in state else []
-        self._records = {int(worker): (agreed, seen) for worker, agreed, seen in rows}
+        accepted = [worker for worker, a in self._agreement.items() if a > 0.5]
+        return {"agreement": self._agreement, "accepted": accepted}

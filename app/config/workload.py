@@ -26,11 +26,11 @@ def workload_of(values: Mapping[str, Any], keys: Shared, task: Task) -> Workload
         raise ConfigError(f"loss: task={keys.task!r} has its own")
     sizes = _batch_sizes(keys)
     left = (task.num_train or 0) - keys.server_samples
-    if task.num_train and left < keys.num_workers:
+    if task.num_train and keys.server_samples and left < keys.num_workers:
         raise ConfigError(
             f"server-samples: {keys.task} has {task.num_train} training samples for "
-            f"{keys.num_workers} workers; expected at most {task.num_train - keys.num_workers}; "
-            f"got {keys.server_samples}"
+            f"{keys.num_workers} workers; expected at most "
+            f"{max(0, task.num_train - keys.num_workers)} for the server; got {keys.server_samples}"
         )
     if task.num_train and keys.partition == "stratified" and not sizes:
         held = left // keys.num_workers

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from signfed.strategies.registry import STRATEGIES, aggregate
-from tests.strategies.golden_matrix import GOLDEN_MATRIX, ONE_VOTE, X
+from tests.strategies.golden_matrix import ELSEWHERE, GOLDEN_MATRIX, ONE_VOTE, X
 from tests.strategies.rules import factory
-from tests.strategies.runs import play
+from tests.strategies.runs import middle, play
 
 
 def by_row(found):
@@ -31,6 +31,7 @@ def test_answer(name, options, answer, findings):
         X,
         pre_aggregation="".join(mixing) or "none",
         pre_aggregation_options=sizes,
+        reference=middle(X),
         **{key: value for key, value in options.items() if key not in sizes},
     )
     np.testing.assert_allclose(plain, answer, rtol=0, atol=1e-5)
@@ -43,6 +44,6 @@ def test_the_first_vote_is_a_majority_vote(name):
 
 def test_the_table_tells_all_rules_apart():
     names = {name for name, *_ in GOLDEN_MATRIX if " " not in name}
-    assert names.isdisjoint(ONE_VOTE) and names | set(ONE_VOTE) == set(STRATEGIES)
+    assert names.isdisjoint(ONE_VOTE) and names | {*ONE_VOTE, *ELSEWHERE} == set(STRATEGIES)
     answers = [np.array(answer) for _, _, answer, _ in GOLDEN_MATRIX]
     assert min(np.abs(a - b).max() for a, b in combinations(answers, 2)) > 0.2

@@ -152,7 +152,8 @@ def test_where_all_lie_nobody_is_honest(tmp_path):
 
 
 def test_a_rule_gets_rows_and_their_ids_and_no_more():
-    known = {"ids", "server_round", "n_coordinates", "rows", "on_sign_channel"}
+    known = {"ids", "server_round", "n_coordinates", "rows", "on_sign_channel", "magnitude"}
+    known |= {"reference", "edges"}  # what the server knows of itself and of its model
     assert {field.name for field in fields(Updates)} == known
 
 

@@ -108,7 +108,9 @@ def measure(case: str, workers: int, n: int, rounds: int = 4) -> int:
 
     rule = build(STRATEGIES[case.split(",")[0]], n_byzantine=workers // 6, seed=0, **CASES[case])
     codec = ENCODERS[rule.encoder]().codec
-    federation = Federation(Participation(workers), codec, rule.encoder, Step(0.001))
+    federation = Federation(
+        Participation(workers), codec, rule.encoder, Step(0.001), reference=lambda x, t: x + 1
+    )
     initial = ArrayRecord({"parameters": Array(np.zeros(n, np.float32))})
     rule.start(Echo(workers, codec, 64), initial, 0, federation=federation)  # imports
     before = resident()

@@ -19,6 +19,7 @@ from rich.progress import track
 from torch import Tensor
 
 from benchmarks.common import needs, report, usual_lr
+from signfed.app.config.pairs import read_pairs
 from signfed.app.engines.local import local_engine
 from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import execute
@@ -46,7 +47,7 @@ def config_of(rule: str, attack: str, f: int, given: argparse.Namespace) -> dict
     of_rule = {} if alone else needs(rule)
     if alone or of_rule:
         of_rule = {"server-samples": given.server_samples}
-    return of_rule | {
+    return of_rule | read_pairs("--config", given.config) | {
         "strategy": "benchmarks.attacked:ServerAlone" if alone else rule,
         "lr": 0.001 if alone else usual_lr(rule),
         "attack": attack, "num-byzantine": f, "num-rounds": given.rounds,
@@ -67,6 +68,7 @@ def main() -> None:
     parser.add_argument("--rules", nargs="+", choices=[*STRATEGIES, ALONE], required=True)
     parser.add_argument("--attacks", nargs="+", default=["sign-inversion", "lie", "min-max"])
     parser.add_argument("--f", type=int, nargs="+", default=[3, 6])
+    parser.add_argument("--config", default="", help="keys of all runs, \"partition='labels'\"")
     parser.add_argument("--server-samples", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--seeds", type=int, default=3)
@@ -91,7 +93,7 @@ def main() -> None:
         for rule, of_rule in zip(given.rules, by_cell, strict=True)
     ]
     report(
-        f"digits, 15 workers, {given.rounds} rounds, {given.seeds} seeds, "
+        f"digits, 15 workers, {given.rounds} rounds, {given.seeds} seeds, {given.config} "
         f"{given.server_samples} samples of the server's; {time.monotonic() - started:.0f} s",
         table, given.out,
     )  # fmt: skip

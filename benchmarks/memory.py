@@ -40,7 +40,7 @@ TaskIdentity.task_id = TaskIdentity.run_id = TaskIdentity.node_id = 1
 
 NODES = 10
 ROWS = dict.fromkeys(("sign-fd", "signguard", "signguard-sim", "signguard-dist"), 8)
-ROWS |= {"bulyan": 10, "centered-clipping": 5}
+ROWS |= {"bulyan": 10, "centered-clipping": 5, "lasa": 5}
 CASES = {
     "sign-mv": {}, "sign-fd": {}, "sign-fd, alg1": {"estimator": "alg1", "initial_rounds": 2},
 } | {name: {} for name in STRATEGIES if name not in ("sign-mv", "sign-fd", "election")}  # fmt: skip

@@ -291,7 +291,7 @@ def test_attacked(play, monkeypatch):
     monkeypatch.setattr(attacked, "ProcessPoolExecutor", ThreadPoolExecutor)
     rules = ("sign-mv", "fltrust", attacked.ALONE)
     short = ("--rounds", "2", "--seeds", "2", "--processes", "1", "--f", "3", "--attacks", "lie")
-    _, rows = play(attacked, "--rules", *rules, *short)
+    _, rows = play(attacked, "--rules", *rules, *short, "--config", "partition='shared'")
     assert [row["rule"] for row in rows] == list(rules)
     for row in rows:
         assert set(row) == {"rule", "none", "lie 3"}

@@ -37,8 +37,7 @@ class ServerAlone(RobustStrategy):
     needs_reference = True
 
     def aggregate(self, updates: Updates) -> Tensor:
-        assert updates.reference is not None
-        return torch.where(updates.reference >= 0, 1.0, -1.0)
+        return torch.where(updates.needed_reference() >= 0, 1.0, -1.0)
 
 
 def config_of(rule: str, attack: str, f: int, given: argparse.Namespace) -> dict[str, object]:

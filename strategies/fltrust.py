@@ -105,8 +105,7 @@ class FLTrust(RobustStrategy):
 
     def aggregate(self, updates: Updates) -> Tensor:
         """Return the mean by trust, float32 [N]."""
-        rows, reference = updates.dense(), updates.reference
-        assert reference is not None  # promised to a rule that needs it
+        rows, reference = updates.dense(), updates.needed_reference()
         trust = trust_scores(rows, reference)
         self._trust = dict(zip(updates.ids.tolist(), trust.tolist(), strict=True))
         return trusted_mean(rows, reference, trust)

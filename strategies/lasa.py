@@ -37,12 +37,13 @@ def prepared(rows: Tensor, sparsity: float) -> Tensor:
             [0., 5.]])
     """
     lengths, n = norms(rows), rows.shape[1]
-    clipped = (
-        rows * (lengths.quantile(0.5) / lengths).clamp(max=1.0).nan_to_num(1.0).to(rows)[:, None]
-    )
+    shorter = (lengths.quantile(0.5) / lengths).clamp(max=1.0).nan_to_num(1.0)  # 0/0: as it is
+    found = rows * shorter.to(rows)[:, None]
     dropped = min(n - 1, int(round(sparsity * n, 9)))  # 0.07 * 100 is 7
-    least = clipped.abs().kthvalue(dropped + 1, dim=1, keepdim=True).values
-    return torch.where(clipped.abs() >= least, clipped, 0.0)
+    for row in found:  # one by one: no second matrix of floats
+        size = row.abs()
+        row[size < size.kthvalue(dropped + 1).values] = 0.0
+    return found
 
 
 def unusual(values: Tensor) -> Tensor:

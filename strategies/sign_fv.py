@@ -108,9 +108,8 @@ class SignFV(RobustStrategy):
 
     def aggregate(self, updates: Updates) -> Tensor:
         """Return the weighted vote, float32 [N]."""
-        assert updates.reference is not None  # promised to a rule that needs it
-        signs = updates.signs()
-        found = agreements(signs, PackedSigns.pack(updates.reference)).cpu()
+        signs, reference = updates.signs(), PackedSigns.pack(updates.needed_reference())
+        found = agreements(signs, reference).cpu()
         self._agreement = dict(zip(updates.ids.tolist(), found.tolist(), strict=True))
         return signs.weighted_vote(vote_weights(found).to(torch.float32)).dense()
 

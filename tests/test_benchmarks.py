@@ -19,6 +19,7 @@ import pytest
 import torch
 
 from benchmarks import (
+    attacked,
     common,
     curves,
     every_rule,
@@ -284,3 +285,17 @@ def test_hostile(play, monkeypatch, put_back):
         ["NaN", f"same model: {both}", "NaN"],
     ]
     assert list(rows[0]) == ["fault", "signfed", "FedAvg"]
+
+
+def test_attacked(play, monkeypatch):
+    monkeypatch.setattr(attacked, "ProcessPoolExecutor", ThreadPoolExecutor)
+    rules = ("sign-mv", "fltrust", attacked.ALONE)
+    short = ("--rounds", "2", "--seeds", "2", "--processes", "1", "--f", "3", "--attacks", "lie")
+    _, rows = play(attacked, "--rules", *rules, *short, "--config", "partition='shared'")
+    assert [row["rule"] for row in rows] == list(rules)
+    for row in rows:
+        assert set(row) == {"rule", "none", "lie 3"}
+        for cell in (row["none"], row["lie 3"]):
+            mean, lowest = map(float, cell.strip(")").split(" ("))
+            assert 0 < lowest <= mean < 1
+    assert rows[2]["none"] == rows[2]["lie 3"]  # which does not look at what workers send

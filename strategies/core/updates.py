@@ -142,6 +142,15 @@ class Updates:
         """Number of rows."""
         return len(self.ids)
 
+    def needed_reference(self) -> Tensor:
+        """Return `reference`, for a rule that cannot do without. Raises ValueError without one."""
+        if self.reference is None:
+            raise ValueError(
+                "expected Updates with a reference, the server's own gradient; got none: a rule "
+                "that reads it says needs_reference = True"
+            )
+        return self.reference
+
     @property
     def layers(self) -> tuple[int, ...]:
         """`edges`; one layer, (0, N), where they are not known."""

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from types import FrameType, TracebackType
+from types import FrameType
 
 ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
 ROUND_TIME = 3.0  # seconds for a round under way to end, before it is broken off
@@ -33,12 +33,7 @@ class Interruptible:
                     self._before[number] = signal.signal(number, self._hear)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._timer:  # whoever comes next must not get the signal
             self._timer.cancel()
         for number, handler in self._before.items():

@@ -50,12 +50,7 @@ def existing_folder(path: Path) -> Path:
     ConfigError
         When it is no folder, or nothing can be written there.
     """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise _unusable(path, "a file is in the way") from None
-    except OSError as error:
-        raise _unusable(path, error.strerror) from error
+    _made(path)
     if not os.access(path, os.W_OK | os.X_OK):
         raise _unusable(path, "Permission denied")
     return path

@@ -16,6 +16,7 @@ from signfed.app.task import Workload, find_task
 from signfed.clients import ENCODERS, Encoder
 from signfed.strategies.core.options import Value
 from signfed.strategies.core.seeds import generator
+from signfed.strategies.registry import STRATEGIES
 from signfed.strategies.server.federation import Federation, Participation
 from signfed.strategies.server.optimizer import Step
 from signfed.strategies.server.strategy import RobustStrategy
@@ -177,15 +178,16 @@ def _check_together(keys: Shared) -> None:
             f"num-byzantine: expected at most num-workers = {keys.num_workers}; "
             f"got {keys.num_byzantine}"
         )
-    if keys.strategy == "election" and keys.worker_momentum:
+    rule = STRATEGIES.get(keys.strategy)
+    if rule and rule.coded and keys.worker_momentum:
         raise ConfigError(
-            "worker-momentum: expected 0 with strategy='election', whose workers send votes, not "
-            f"gradients; got {keys.worker_momentum}"
+            f"worker-momentum: expected 0 with strategy={keys.strategy!r}, whose workers send "
+            f"votes, not gradients; got {keys.worker_momentum}"
         )
-    if keys.strategy == "election" and keys.fraction_train < 1:
+    if rule and rule.coded and keys.fraction_train < 1:
         raise ConfigError(
-            "fraction-train: expected 1 with strategy='election', whose code counts a missing "
-            f"worker as Byzantine; got {keys.fraction_train}"
+            f"fraction-train: expected 1 with strategy={keys.strategy!r}, whose code counts a "
+            f"missing worker as Byzantine; got {keys.fraction_train}"
         )
 
 

@@ -32,10 +32,14 @@ class Rule(ABC):
         Name of the encoder that the rule asks its clients for.
     remembers_workers : bool
         Whether it matters to the rule which worker a row is of.
+    coded : bool
+        Whether workers send votes on several partitions, by the allocation in `instructions`:
+        each worker is then needed in every round, and has no gradient to keep a momentum of.
     """
 
     encoder: str = "sign"
     remembers_workers: bool = False
+    coded: bool = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -61,7 +61,7 @@ class RunConfig:
     resume: str
 
     def federation(self, strategy: RobustStrategy) -> Federation:
-        """What `RobustStrategy.start` needs."""
+        """Return what `RobustStrategy.start` needs besides the rule."""
         name = strategy.encoder if self.encoder == "auto" else self.encoder
         return Federation(
             participation=self.participation,
@@ -73,7 +73,7 @@ class RunConfig:
         )
 
     def build_encoder(self, name: str) -> Encoder:
-        """The encoder of that name, with the options that this config has for it."""
+        """Build the encoder of that name, with the options that this config has for it."""
         options = next((e.options for e in self.encoder_options if e.name == name), ())
         return ENCODERS[name](**dict(options))
 
@@ -83,8 +83,12 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
 
     Parameters
     ----------
-    given : Mapping
+    given : mapping
         Run-config keys; missing ones take their defaults.
+
+    Returns
+    -------
+    RunConfig
 
     Raises
     ------
@@ -135,6 +139,11 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
 
 def build_strategy(config: RunConfig) -> RobustStrategy:
     """Build the rule, known to fit this run.
+
+    Parameters
+    ----------
+    config : RunConfig
+        A checked run config.
 
     Raises
     ------

@@ -13,7 +13,7 @@ ROUND_TIME = 3.0  # seconds for a round under way to end, before it is broken of
 
 
 class Interruptible:
-    """Context manager: a signal raises KeyboardInterrupt in the main thread, once.
+    """Turn a signal into one KeyboardInterrupt in the main thread: a context manager.
 
     A signal that is ignored, as SIGHUP is under nohup, stays ignored. While the body calls
     `between_rounds`, a signal waits for the next call, so that a run ends between two rounds; it
@@ -40,7 +40,7 @@ class Interruptible:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def between_rounds(self) -> None:
-        """The state of the run is whole now: raise KeyboardInterrupt if a signal came."""
+        """Raise KeyboardInterrupt if a signal came: the state of the run is whole now."""
         self._in_rounds = True
         if self._asked:
             self._raise()
@@ -61,7 +61,7 @@ class Interruptible:
 
 
 def end_with_parent() -> None:
-    """In a worker process of a pool: end when the process that started it is gone, however."""
+    """End this worker process of a pool when the process that started it is gone, however."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return

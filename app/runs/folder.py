@@ -27,12 +27,12 @@ SCORES = DETECTION
 
 
 def model_sha256(parameters: np.ndarray) -> str:
-    """SHA-256 of the parameters as little-endian float32 bytes."""
+    """Return the SHA-256 of the parameters as little-endian float32 bytes."""
     return hashlib.sha256(np.ascontiguousarray(parameters, dtype="<f4").tobytes()).hexdigest()
 
 
 def score(record: Mapping[str, Any]) -> str:
-    """An evaluated round in a few words: its accuracy, or its loss where there is none."""
+    """Return an evaluated round in a few words: its accuracy, or its loss where there is none."""
     if "test_accuracy" in record:
         return f"test accuracy {record['test_accuracy']:.4f}"
     loss = record["test_loss"]
@@ -40,7 +40,27 @@ def score(record: Mapping[str, Any]) -> str:
 
 
 class RunFolder:
-    """Writer of one run's folder. `summary.json` is replaced as a whole, never half-written."""
+    """Write one run's folder; `summary.json` is replaced as a whole, never half-written.
+
+    Parameters
+    ----------
+    path : Path
+        The folder, which is made.
+    config : mapping
+        What `config.json` holds.
+    n_parameters : int
+        N.
+    done : int, optional
+        Rounds of an earlier attempt that stay; what it wrote of later ones is dropped. None for a
+        new run.
+    seconds : float
+        What they took.
+
+    Raises
+    ------
+    ConfigError
+        When the folder is another run's.
+    """
 
     def __init__(
         self,
@@ -51,21 +71,6 @@ class RunFolder:
         done: int | None = None,
         seconds: float = 0.0,
     ) -> None:
-        """Create the folder, write `config.json`, and mark the run as running.
-
-        Parameters
-        ----------
-        done : int, optional
-            Rounds of an earlier attempt that stay; what it wrote of later ones is dropped.
-            None for a new run.
-        seconds : float
-            What they took.
-
-        Raises
-        ------
-        ConfigError
-            When the folder is another run's.
-        """
         self.path = path
         path.mkdir(parents=True, exist_ok=True)
         if done is None:
@@ -106,8 +111,14 @@ class RunFolder:
     def close(self, status: str, **facts: Any) -> None:
         """Write the final `summary.json`: status, what the rounds added up to, and `facts`.
 
-        A run whose last loss is not finite has diverged, also when it reached its last round.
         The first call counts, later ones do nothing.
+
+        Parameters
+        ----------
+        status : str
+            How the run ended. A finished run whose last loss is not finite has diverged.
+        **facts : object
+            More entries.
         """
         if self._rounds.closed:
             return
@@ -129,16 +140,39 @@ class RunFolder:
 
 
 def keep_rounds(path: Path, done: int) -> list[dict[str, Any]]:
-    """Drop what `rounds.jsonl` says of rounds after `done`; returns what is left."""
+    """Drop what `rounds.jsonl` says of rounds after `done`.
+
+    Parameters
+    ----------
+    path : Path
+        The run folder.
+    done : int
+        Number of the last round that stays.
+
+    Returns
+    -------
+    list of dict
+        What is left.
+    """
     kept = [record for record in read_rounds(path) if record["round"] <= done]
     replace_text(path / "rounds.jsonl", "".join(map(json_line, kept)))
     return kept
 
 
 def reopen(path: Path, done: int) -> None:
-    """A run goes on after its first `done` rounds: whoever follows it sees that it is running.
+    """Mark a run as running that goes on after `done` rounds, for whoever follows it.
 
-    Raises ConfigError when it is under way.
+    Parameters
+    ----------
+    path : Path
+        The run folder.
+    done : int
+        Number of the last round that stays.
+
+    Raises
+    ------
+    ConfigError
+        When the run is under way.
     """
     Writer(path).release()
     keep_rounds(path, done)
@@ -146,23 +180,36 @@ def reopen(path: Path, done: int) -> None:
 
 
 def set_status(path: Path, status: str, error: str | None = None) -> None:
-    """Overwrite the status in a folder whose writer died; creates what is missing."""
+    """Overwrite the status in a folder whose writer died; create what is missing.
+
+    Parameters
+    ----------
+    path : Path
+        The run folder.
+    status : str
+        How the run ended.
+    error : str, optional
+        Why.
+    """
     path.mkdir(parents=True, exist_ok=True)
     summary = read_summary(path) | {"status": status}
     write_json(path / "summary.json", summary | ({"error": error} if error else {}))
 
 
 def read_summary(path: Path) -> dict[str, Any]:
-    """`summary.json`, or {} while there is none."""
+    """Return `summary.json`, or {} while there is none."""
     with suppress(OSError, ValueError):
         return json.loads((path / "summary.json").read_text(encoding="utf-8"))
     return {}
 
 
 class RoundsReader:
-    """Reads `rounds.jsonl` while it grows: each call of `new` returns what came since the last.
+    """Read `rounds.jsonl` while it grows.
 
-    A line that is still being written is left for the next call.
+    Parameters
+    ----------
+    path : Path
+        The run folder.
     """
 
     def __init__(self, path: Path) -> None:
@@ -170,6 +217,7 @@ class RoundsReader:
         self._offset = 0
 
     def new(self) -> list[dict[str, Any]]:
+        """Return the lines since the last call, without one that is still being written."""
         if not self._file.exists():
             return []
         with self._file.open("rb") as file:
@@ -181,5 +229,5 @@ class RoundsReader:
 
 
 def read_rounds(path: Path) -> list[dict[str, Any]]:
-    """The complete lines of `rounds.jsonl`."""
+    """Return the complete lines of `rounds.jsonl`."""
     return RoundsReader(path).new()

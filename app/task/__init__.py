@@ -54,6 +54,11 @@ class Task:
     def problem(self, workload: Workload) -> Problem:
         """Make what a run with this workload minimises.
 
+        Parameters
+        ----------
+        workload : Workload
+            Of this task.
+
         Raises
         ------
         DataMissing
@@ -122,7 +127,7 @@ TASKS: dict[str, Task] = {
 
 
 def find_task(name: str) -> Task:
-    """Find the task of that name, or the user's own data set, module:function."""
+    """Return the task of that name, or the user's own data set, module:function."""
     if name in TASKS:
         return TASKS[name]
     return Task(f"your own: {name}", models=(), load=partial(own_data, name))

@@ -96,7 +96,7 @@ class Classification:
         return {"test_accuracy": accuracy, "test_loss": loss}
 
     def batch_sizes(self) -> tuple[int, ...]:
-        """Samples a round, by worker."""
+        """Return the samples a round, by worker."""
         return self._gradients.batch_sizes
 
     def digest(self) -> dict[str, str]:

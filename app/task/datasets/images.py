@@ -26,7 +26,19 @@ CIFAR100_MEAN, CIFAR100_STD = (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)
 
 
 def scaled(x: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """Bytes [n, C, H, W] -> float32 of mean 0 and deviation 1 a channel."""
+    """Scale bytes to mean 0 and deviation 1 in each channel.
+
+    Parameters
+    ----------
+    x : Tensor, uint8 [n, C, H, W]
+        Images.
+    mean, std : sequence of float
+        Of each channel, 0 to 1.
+
+    Returns
+    -------
+    Tensor, float32 [n, C, H, W]
+    """
     shape = (1, len(mean), 1, 1)
     mean_, std_ = (torch.tensor(v, device=x.device).view(shape) for v in (mean, std))
     return (x.to(torch.float32) / 255.0 - mean_) / std_
@@ -37,14 +49,18 @@ def load_mnist(name: str, mean: float, std: float, data_dir: Path, download: boo
 
     Parameters
     ----------
-    name : str
-        "MNIST" or "FashionMNIST".
+    name : {"MNIST", "FashionMNIST"}
     mean, std : float
         Of the pixels, 0 to 1; to_input scales by them.
     data_dir : Path
         The files lie below `data_dir`/<name>/raw. Nothing is written there but a download.
     download : bool
         Whether a file that is not there may be downloaded.
+
+    Returns
+    -------
+    Dataset
+        Images uint8 [n, 28, 28].
 
     Raises
     ------
@@ -97,13 +113,17 @@ def load_cifar(name: str, data_dir: Path, download: bool) -> Dataset:
 
     Parameters
     ----------
-    name : str
-        "CIFAR10" or "CIFAR100".
+    name : {"CIFAR10", "CIFAR100"}
     data_dir : Path
         Holds the archive, or the folder that it unpacks to. Nothing is written there but a
         download.
     download : bool
         Whether the archive may be downloaded.
+
+    Returns
+    -------
+    Dataset
+        Images uint8 [n, 3, 32, 32].
 
     Raises
     ------
@@ -176,7 +196,20 @@ def cifar100(train_x: Tensor, train_y: Tensor, test_x: Tensor, test_y: Tensor) -
 
 @contextmanager
 def readable(name: str, place: Path) -> Iterator[None]:
-    """Turn what goes wrong in reading files into DataMissing, with the reason."""
+    """Turn what goes wrong in reading files into DataMissing, with the reason.
+
+    Parameters
+    ----------
+    name : str
+        Of the data set.
+    place : Path
+        Where the files lie.
+
+    Raises
+    ------
+    DataMissing
+        For any exception of the body.
+    """
     try:
         yield
     except Exception as error:
@@ -186,6 +219,12 @@ def readable(name: str, place: Path) -> Iterator[None]:
 
 
 def as_many(images: Tensor, labels: Tensor) -> None:
-    """Raise ValueError unless there is a label for each image."""
+    """Raise ValueError unless there is a label for each image.
+
+    Parameters
+    ----------
+    images : Tensor [n, ...]
+    labels : Tensor [n]
+    """
     if len(images) != len(labels):
         raise ValueError(f"expected a label for each of {len(images)} images; got {len(labels)}")

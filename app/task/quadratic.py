@@ -18,6 +18,11 @@ class Quadratic:
 
     Starts at x ~ N(0, I). test_loss is f(x); there is no accuracy.
 
+    Parameters
+    ----------
+    workload : Workload
+        Seed, number of workers and batch sizes count.
+
     References
     ----------
     Mengoli et al. 2025, Fig. 1 and Table 2.

@@ -92,7 +92,11 @@ class Workload:
 
 
 def device_of(asked: str) -> torch.device:
-    """The device of that name; "auto" takes a GPU where there is one, else the CPU.
+    """Return the device of that name; "auto" takes a GPU where there is one, else the CPU.
+
+    Parameters
+    ----------
+    asked : {"auto", "cpu", "cuda"}
 
     Raises
     ------

@@ -20,9 +20,13 @@ from signfed.app.task.datasets.dataset import DataMissing, Dataset
 from signfed.app.task.datasets.files import fault, missing, whole
 from signfed.strategies.core.own import reason
 
-# Red, green, blue, of the training images, 0 to 1.
-CIFAR10_MEAN, CIFAR10_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
-CIFAR100_MEAN, CIFAR100_STD = (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)
+Samples = tuple[Tensor, Tensor]  # images and their labels
+
+# Mean and deviation of red, green, blue in the training images, 0 to 1; what augments them.
+CIFAR = {
+    "CIFAR10": ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616), CropFlipRotate()),
+    "CIFAR100": ((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762), CropFlipRotate(degrees=15.0)),
+}
 
 
 def scaled(x: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
@@ -148,10 +152,9 @@ def load_cifar(name: str, data_dir: Path, download: bool) -> Dataset:
             batches = _packed(archive, kind.base_folder, files)
         else:
             batches = {file: _unpickled((folder / file).open("rb")) for file in files}
-        train_x, train_y = _joined([batches[file] for file, _ in kind.train_list])
-        test_x, test_y = _joined([batches[file] for file, _ in kind.test_list])
-    dress = cifar10 if name == "CIFAR10" else cifar100
-    return dress(train_x, train_y, test_x, test_y)
+        train = _joined([batches[file] for file, _ in kind.train_list])
+        test = _joined([batches[file] for file, _ in kind.test_list])
+    return cifar(name, train, test)
 
 
 def _packed(archive: Path, folder: str, files: Sequence[str]) -> dict[str, Any]:
@@ -173,7 +176,7 @@ def _unpickled(stream: IO[bytes] | None) -> Any:
         return pickle.load(stream, encoding="latin1")
 
 
-def _joined(batches: Sequence[dict[str, Any]]) -> tuple[Tensor, Tensor]:
+def _joined(batches: Sequence[dict[str, Any]]) -> Samples:
     images = np.concatenate([batch["data"] for batch in batches]).reshape(-1, 3, 32, 32)
     key = "labels" if "labels" in batches[0] else "fine_labels"
     labels = torch.tensor([label for batch in batches for label in batch[key]])
@@ -182,16 +185,18 @@ def _joined(batches: Sequence[dict[str, Any]]) -> tuple[Tensor, Tensor]:
     return found, labels
 
 
-def cifar10(train_x: Tensor, train_y: Tensor, test_x: Tensor, test_y: Tensor) -> Dataset:
-    """CIFAR-10's images, uint8 [n, 3, 32, 32], with its scaling; random crop and flip."""
-    to_input = partial(scaled, mean=CIFAR10_MEAN, std=CIFAR10_STD)
-    return Dataset(train_x, train_y, test_x, test_y, to_input, CropFlipRotate())
+def cifar(name: str, train: Samples, test: Samples) -> Dataset:
+    """Make a data set of CIFAR's images, with the scaling and the augmentation of their kind.
 
-
-def cifar100(train_x: Tensor, train_y: Tensor, test_x: Tensor, test_y: Tensor) -> Dataset:
-    """CIFAR-100's images with its scaling; random crop, flip, and rotation by up to 15 degrees."""
-    to_input = partial(scaled, mean=CIFAR100_MEAN, std=CIFAR100_STD)
-    return Dataset(train_x, train_y, test_x, test_y, to_input, CropFlipRotate(degrees=15.0))
+    Parameters
+    ----------
+    name : {"CIFAR10", "CIFAR100"}
+        Either is cropped and flipped at random, CIFAR-100 rotated by up to 15 degrees too.
+    train, test : tuple
+        Images uint8 [n, 3, 32, 32], and labels int64 [n].
+    """
+    mean, std, augment = CIFAR[name]
+    return Dataset(*train, *test, partial(scaled, mean=mean, std=std), augment)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from signfed.app.errors import ConfigError
 from signfed.app.task.batched import LARGE, BatchedGradients
-from signfed.app.task.datasets import Dataset
+from signfed.app.task.datasets.dataset import Dataset
 from signfed.app.task.digest import fingerprint, made_here
 from signfed.app.task.evaluation import Loss, evaluate
 from signfed.app.task.fit import Names, check_fit, network_input

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from signfed.app.task.datasets import Dataset
+from signfed.app.task.datasets.dataset import Dataset
 from signfed.app.task.models.parameters import assign
 from signfed.app.task.seeded import seeded
 from signfed.strategies.core.seeds import generator

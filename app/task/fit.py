@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from signfed.app.errors import ConfigError
-from signfed.app.task.datasets import Dataset
+from signfed.app.task.datasets.dataset import Dataset
 from signfed.app.task.evaluation import Loss, measured
 from signfed.app.task.gradients import Gradients
 from signfed.app.task.models import Spec, assign, flatten, trainable

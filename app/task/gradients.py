@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from signfed.app.task.datasets import Dataset
+from signfed.app.task.datasets.dataset import Dataset
 from signfed.app.task.evaluation import Loss, measured, pieces
 from signfed.app.task.models.parameters import assign, trainable
 from signfed.app.task.models.pure import draw_masks, dropouts, mask_shapes, put

@@ -59,7 +59,7 @@ COMMANDS = {
     "app/commands/score.py": "score",
 }
 MESSAGES = "strategies/server/transport/wire.py"
-FACTORIES = ("app/task/models/", "clients/encoders.py")
+FACTORIES = ("app/task/models/", "clients/encoders")
 # What subclasses of classes that are not ours override.
 FOREIGN = {
     "Module": {"forward", "train"},

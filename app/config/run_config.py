@@ -16,6 +16,7 @@ from signfed.app.task import Problem, Workload, find_task
 from signfed.clients import ENCODERS, Encoder
 from signfed.strategies.core.options import Value
 from signfed.strategies.core.seeds import generator
+from signfed.strategies.registry import STRATEGIES
 from signfed.strategies.server.assumption import WhenBroken
 from signfed.strategies.server.federation import Federation, Participation
 from signfed.strategies.server.optimizer import Step
@@ -80,7 +81,7 @@ class RunConfig:
         )
 
     def build_encoder(self, name: str) -> Encoder:
-        """The encoder of that name, with the options that this config has for it."""
+        """Build the encoder of that name, with the options that this config has for it."""
         options = next((e.options for e in self.encoder_options if e.name == name), ())
         return ENCODERS[name](**dict(options))
 
@@ -90,8 +91,12 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
 
     Parameters
     ----------
-    given : Mapping
+    given : mapping
         Run-config keys; missing ones take their defaults.
+
+    Returns
+    -------
+    RunConfig
 
     Raises
     ------
@@ -144,6 +149,11 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
 def build_strategy(config: RunConfig) -> RobustStrategy:
     """Build the rule, known to fit this run.
 
+    Parameters
+    ----------
+    config : RunConfig
+        A checked run config.
+
     Raises
     ------
     ConfigError
@@ -191,15 +201,16 @@ def _check_together(keys: Shared) -> None:
             f"num-byzantine: expected at most num-workers = {keys.num_workers}; "
             f"got {keys.num_byzantine}"
         )
-    if keys.strategy == "election" and keys.worker_momentum:
+    rule = STRATEGIES.get(keys.strategy)
+    if rule and rule.coded and keys.worker_momentum:
         raise ConfigError(
-            "worker-momentum: expected 0 with strategy='election', whose workers send votes, not "
-            f"gradients; got {keys.worker_momentum}"
+            f"worker-momentum: expected 0 with strategy={keys.strategy!r}, whose workers send "
+            f"votes, not gradients; got {keys.worker_momentum}"
         )
-    if keys.strategy == "election" and keys.fraction_train < 1:
+    if rule and rule.coded and keys.fraction_train < 1:
         raise ConfigError(
-            "fraction-train: expected 1 with strategy='election', whose code counts a missing "
-            f"worker as Byzantine; got {keys.fraction_train}"
+            f"fraction-train: expected 1 with strategy={keys.strategy!r}, whose code counts a "
+            f"missing worker as Byzantine; got {keys.fraction_train}"
         )
 
 

@@ -17,12 +17,20 @@ from signfed.strategies.server.optimizer import Schedule
 
 
 def says(meaning: str) -> Any:
-    """A key's meaning, as `signfed list` shows it."""
+    """Make a key's meaning, as `signfed list` shows it."""
     return Field(description=meaning)
 
 
 def one_of(*names: str, own: str = "") -> AfterValidator:
-    """Allow these names. own: "function" or "Class" where a user's own is allowed too."""
+    """Make a check that allows these names alone.
+
+    Parameters
+    ----------
+    *names : str
+        The allowed ones.
+    own : str
+        "function" or "Class" where a user's own, module:name, is allowed too.
+    """
 
     def check(value: str) -> str:
         if value not in names and not (own and ":" in value):

@@ -15,6 +15,15 @@ from signfed.app.task import Task, Workload
 def workload_of(values: Mapping[str, Any], keys: Shared, task: Task) -> Workload:
     """Make the workload from checked values; what only the data can tell is left to Problem.
 
+    Parameters
+    ----------
+    values : mapping
+        Every key, checked.
+    keys : Shared
+        The shared ones among them.
+    task : Task
+        What the run computes on.
+
     Raises
     ------
     ConfigError

@@ -13,7 +13,17 @@ from signfed.app.runs import folder as run_folder
 
 
 def print_closing(console: Console, path: Path, byzantine_ids: tuple[int, ...]) -> None:
-    """The summary of a run folder, and whom the rule rejected beside who is Byzantine."""
+    """Print the summary of a run folder, and whom the rule rejected beside who is Byzantine.
+
+    Parameters
+    ----------
+    console : Console
+        Where to print.
+    path : Path
+        The run folder.
+    byzantine_ids : tuple of int
+        The Byzantine workers.
+    """
     summary, rounds = run_folder.read_summary(path), run_folder.read_rounds(path)
     table = Table(title=f"{summary.get('status')}: {path.name}", title_justify="left")
     table.add_column()
@@ -42,7 +52,17 @@ def print_closing(console: Console, path: Path, byzantine_ids: tuple[int, ...]) 
 
 
 def print_end(console: Console, path: Path, status: str) -> None:
-    """The last line of a run that did not finish: the reason."""
+    """Print the last line of a run that did not finish: the reason.
+
+    Parameters
+    ----------
+    console : Console
+        Where to print.
+    path : Path
+        The run folder.
+    status : str
+        Of the run; nothing is printed for one that finished.
+    """
     summary = run_folder.read_summary(path)
     since = f"model or loss is not finite since round {summary.get('diverged_round')}"
     says = {

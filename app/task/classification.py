@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from signfed.app.errors import ConfigError
 from signfed.app.task.batched import LARGE, BatchedGradients
-from signfed.app.task.datasets import Dataset
+from signfed.app.task.datasets.dataset import Dataset
 from signfed.app.task.digest import fingerprint, made_here
 from signfed.app.task.evaluation import Loss, evaluate
 from signfed.app.task.fit import Names, check_fit, network_input
@@ -106,7 +106,7 @@ class Classification:
         return {"test_accuracy": accuracy, "test_loss": loss}
 
     def batch_sizes(self) -> tuple[int, ...]:
-        """Samples a round, by worker."""
+        """Return the samples a round, by worker."""
         return self._gradients.batch_sizes
 
     def digest(self) -> dict[str, str]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from signfed.app.errors import ConfigError
-from signfed.app.task.datasets import Dataset
+from signfed.app.task.datasets.dataset import Dataset
 from signfed.app.task.evaluation import Loss, measured
 from signfed.app.task.gradients import Gradients
 from signfed.app.task.models import Spec, assign, flatten, trainable
@@ -36,12 +36,33 @@ class Names:
         return any(":" in name for name in (self.task, self.model, self.loss))
 
     def of(self, *kinds: str) -> str:
-        """The keys as they are written: "model='mine:net'"."""
+        """Return the keys as they are written: "model='mine:net'".
+
+        Parameters
+        ----------
+        *kinds : str
+            Of "task", "model" and "loss".
+        """
         return ", ".join(f"{kind}={getattr(self, kind)!r}" for kind in kinds)
 
 
 def network_input(names: Names, data: Dataset, stored: Tensor) -> Tensor:
-    """Make network input of the first two samples, [2, ...]. Raises ConfigError."""
+    """Make network input of the first two samples, [2, ...].
+
+    Parameters
+    ----------
+    names : Names
+        For the messages.
+    data : Dataset
+        Whose to_input is called.
+    stored : Tensor [n, ...]
+        Samples as stored.
+
+    Raises
+    ------
+    ConfigError
+        When to_input fails, draws at random, or does not return a tensor of two samples.
+    """
     label, samples = f"{names.of('task')}: to_input", stored[:2].clone()
     try:
         with watched() as drawn:

@@ -19,6 +19,11 @@ class Quadratic:
     Starts at x ~ N(0, I). test_loss is f(x); there is no accuracy. The server's own gradient is one
     of as many samples as it keeps, drawn anew in each round.
 
+    Parameters
+    ----------
+    workload : Workload
+        Seed, number of workers and batch sizes count.
+
     References
     ----------
     Mengoli et al. 2025, Fig. 1 and Table 2.

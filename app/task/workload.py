@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from signfed.app.errors import ConfigError
-from signfed.app.task.partitions import PARTITIONS, Shards, server_shard
+from signfed.app.task.partitions import PARTITIONS, Shards
+from signfed.app.task.partitions.server import server_shard
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,11 @@ class Workload:
 
 
 def device_of(asked: str) -> torch.device:
-    """The device of that name; "auto" takes a GPU where there is one, else the CPU.
+    """Return the device of that name; "auto" takes a GPU where there is one, else the CPU.
+
+    Parameters
+    ----------
+    asked : {"auto", "cpu", "cuda"}
 
     Raises
     ------

@@ -29,13 +29,28 @@ class Codec(Protocol):
         """Return the number of elements of `dtype` in a row for N coordinates."""
 
     def encode(self, vector: np.ndarray) -> np.ndarray:
-        """Turn float32 [N] into a row: `dtype` [length(N)]."""
+        """Make a row of `dtype` [length(N)] of a vector float32 [N]."""
 
     def decode(self, row: np.ndarray, n_coordinates: int) -> np.ndarray:
-        """Turn a row into float32 [N], the values that a rule will work on."""
+        """Return the values that a rule will work on, float32 [N].
+
+        Parameters
+        ----------
+        row : ndarray of `dtype`, [length(N)]
+            Without a `fault`.
+        n_coordinates : int
+            N.
+        """
 
     def fault(self, row: np.ndarray, n_coordinates: int) -> DropReason | None:
-        """Tell why a row of the right dtype and length must be dropped; None if it is usable."""
+        """Tell why a row of the right dtype and length must be dropped; None if it is usable.
+
+        Parameters
+        ----------
+        row : ndarray of `dtype`, [length(N)]
+        n_coordinates : int
+            N.
+        """
 
 
 class SignCodec:

@@ -13,7 +13,16 @@ Row = np.ndarray | Tensor | Sequence[float]
 
 
 def as_rows(matrix: np.ndarray | Tensor | Sequence[Row]) -> Tensor:
-    """Turn an array, a tensor, or a list or tuple of rows into one tensor float32 [n, N].
+    """Make one tensor of an array, a tensor, or a list or tuple of rows.
+
+    Parameters
+    ----------
+    matrix : ndarray or Tensor, numeric [n, N], or list or tuple of n rows
+        It is not changed.
+
+    Returns
+    -------
+    Tensor, float32 [n, N]
 
     Raises
     ------

@@ -38,12 +38,16 @@ class Rule(ABC):
         Whether it matters to the rule which worker a row is of.
     needs_reference : bool
         Whether the rule needs the server's own gradient of the round, `Updates.reference`.
+    coded : bool
+        Whether workers send votes on several partitions, by the allocation in `instructions`:
+        each worker is then needed in every round, and has no gradient to keep a momentum of.
     """
 
     encoder: str = "sign"
     judges: bool = False
     remembers_workers: bool = False
     needs_reference: bool = False
+    coded: bool = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -131,7 +135,15 @@ class Rule(ABC):
         return None
 
     def check(self, num_workers: int, num_rounds: int) -> None:
-        """Raise ValueError when the rule cannot serve such a run. Called before it starts."""
+        """Raise ValueError when the rule cannot serve such a run. Called before it starts.
+
+        Parameters
+        ----------
+        num_workers : int
+            Workers that a round asks.
+        num_rounds : int
+            Rounds of the run.
+        """
         if problem := self.admissible(num_workers):
             raise ValueError(problem)
 
@@ -151,7 +163,7 @@ class Rule(ABC):
         """Put back what `state_dict` returned."""
 
     def describe(self) -> str:
-        """Name the rule and its options; those of a rule behind a pre-aggregation too."""
+        """Return the rule's name and options; those of a rule behind a pre-aggregation too."""
         own = {k: v for k, v in vars(self).items() if not k.startswith("_")}
         options = {
             k: v for k, v in own.items() if isinstance(v, int | float | str) and k not in vars(Rule)
@@ -160,13 +172,18 @@ class Rule(ABC):
         return " before ".join([f"{type(self).__name__} {options}", *behind])
 
     def title(self) -> str:
-        """Name the class, as in "Bucketing(Krum)" with a rule behind a pre-aggregation."""
+        """Return the class's name, as in "Bucketing(Krum)" with a rule behind a pre-aggregation."""
         behind = [rule.title() for rule in vars(self).values() if isinstance(rule, Rule)]
         return f"{type(self).__name__}({', '.join(behind)})" if behind else type(self).__name__
 
 
 def fallback(updates: Updates) -> Tensor:
     """Answer a round that has fewer valid updates than the rule admits.
+
+    Parameters
+    ----------
+    updates : Updates
+        At least one row.
 
     Returns
     -------
@@ -181,10 +198,17 @@ def fallback(updates: Updates) -> Tensor:
 def direction_of(rule: Rule, updates: Updates) -> Tensor:
     """Call the rule, and check what it returns.
 
+    Parameters
+    ----------
+    rule : Rule
+        Which rule.
+    updates : Updates
+        The rows of the round.
+
     Returns
     -------
-    Tensor
-        float32 [N], where the updates lie or where the rule put it.
+    Tensor, float32 [N]
+        Where the updates lie or where the rule put it.
 
     Raises
     ------
@@ -208,7 +232,12 @@ def direction_of(rule: Rule, updates: Updates) -> Tensor:
 
 
 def state_of(rule: Rule) -> State:
-    """Ask the rule for its state, and check what it returns.
+    """Return the rule's state, known to be one.
+
+    Parameters
+    ----------
+    rule : Rule
+        Which rule.
 
     Raises
     ------

@@ -83,7 +83,19 @@ class Updates:
     def from_rows(
         cls, rows: Mapping[int, np.ndarray], codec: Codec, n_coordinates: int, server_round: int
     ) -> Updates:
-        """Take the encoded rows of at least one worker, keyed by worker id, in any order."""
+        """Make updates of encoded rows in any order.
+
+        Parameters
+        ----------
+        rows : mapping of int to ndarray
+            Worker -> its row; at least one.
+        codec : Codec
+            How the rows are encoded.
+        n_coordinates : int
+            N.
+        server_round : int
+            Number of the round, from 1.
+        """
         ids = sorted(rows)
         stacked = np.stack([rows[i] for i in ids])
         return cls.from_wire(stacked, ids, codec, n_coordinates, server_round)
@@ -97,7 +109,17 @@ class Updates:
         n_coordinates: int,
         server_round: int,
     ) -> Updates:
-        """Take encoded rows [n, L], n >= 1, of workers with ascending ids, without a copy."""
+        """Make updates of encoded rows of workers with ascending ids, without a copy.
+
+        Parameters
+        ----------
+        rows : ndarray [n, L], n >= 1
+            In the codec's type and length.
+        ids : sequence of int
+            Worker of each row.
+        codec, n_coordinates, server_round
+            As in `from_rows`.
+        """
         if not isinstance(codec, SignCodec | Float32Codec):
             rows = np.stack([codec.decode(row, n_coordinates) for row in rows])
         elif rows.dtype.kind == "f":
@@ -116,7 +138,7 @@ class Updates:
         server_round: int = 1,
         signs: bool = False,
     ) -> Updates:
-        """Take the rows of a matrix.
+        """Make updates of the rows of a matrix.
 
         Parameters
         ----------

@@ -185,6 +185,15 @@ def coordinate_median(rows: Tensor) -> Tensor:
 def drawn_columns(draws: np.random.Generator, n_columns: int, k: int) -> Tensor:
     """Draw k of the columns without replacement.
 
+    Parameters
+    ----------
+    draws : np.random.Generator
+        What they are drawn from.
+    n_columns : int
+        At least k.
+    k : int
+        How many.
+
     Returns
     -------
     Tensor, int64 [k]

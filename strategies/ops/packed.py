@@ -44,7 +44,7 @@ class PackedSigns:
 
     @classmethod
     def pack(cls, values: Tensor) -> PackedSigns:
-        """Pack the signs of float [n, N] or [N], on its device: 1 where the value is >= 0."""
+        """Make packed signs of float [n, N] or [N], on its device: 1 where the value is >= 0."""
         if values.device.type == "cpu":
             packed = torch.from_numpy(bits.pack(values.numpy() >= 0))
         else:
@@ -125,7 +125,14 @@ class PackedSigns:
     ) -> None:
         """Make counts[m] = forget counts[m] + (Y_m != the vector), IN PLACE.
 
-        counts: per row int16 [N] as in `vote_and_count`, or float32 [N] where forget < 1.
+        Parameters
+        ----------
+        other : PackedSigns
+            The vector.
+        counts : sequence of Tensor
+            Of each row, int16 [N] as in `vote_and_count`, or float32 [N] where forget < 1.
+        forget : float
+            In (0, 1].
         """
         if self._on_cpu and counts[0].dtype == torch.int16:
             _counted.count_disagreements(

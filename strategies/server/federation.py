@@ -66,7 +66,7 @@ class Participation:
         return max(1, math.ceil(round(self.fraction * self.num_workers, 9)))  # 0.07 * 100 is 7
 
     def workers(self, server_round: int) -> tuple[int, ...]:
-        """The workers of the round, ascending."""
+        """Return the workers of the round, ascending."""
         return _drawn(self.num_workers, self.count, self.seed, server_round)
 
 

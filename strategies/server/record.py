@@ -92,6 +92,11 @@ class RoundRecord:
     def add_scores(self, scores: Mapping[str, float]) -> None:
         """Set the fields of these names: accuracy, loss, or what a detection was worth.
 
+        Parameters
+        ----------
+        scores : mapping
+            By name, of `SCORES`.
+
         Raises
         ------
         ValueError
@@ -104,6 +109,13 @@ class RoundRecord:
 
     def add_findings(self, owner: str, findings: object) -> None:
         """Keep what a rule found out.
+
+        Parameters
+        ----------
+        owner : str
+            Name of the rule, for the error.
+        findings : object
+            JSON values by name.
 
         Raises
         ------

@@ -8,7 +8,6 @@ import numpy as np
 
 from signfed.app.task.partitions.dirichlet import dirichlet
 from signfed.app.task.partitions.labels import labels_per_worker
-from signfed.app.task.partitions.server import server_shard
 from signfed.app.task.partitions.shared import shared
 from signfed.app.task.partitions.sorted import sorted_runs
 from signfed.app.task.partitions.stratified import stratified
@@ -47,16 +46,3 @@ def holdings(shards: Shards, labels: np.ndarray, num_classes: int) -> np.ndarray
            [1, 0]])
     """
     return np.stack([np.bincount(labels[shard], minlength=num_classes) for shard in shards])
-
-
-__all__ = [
-    "PARTITIONS",
-    "Shards",
-    "dirichlet",
-    "holdings",
-    "labels_per_worker",
-    "server_shard",
-    "shared",
-    "sorted_runs",
-    "stratified",
-]

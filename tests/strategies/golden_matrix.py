@@ -207,8 +207,8 @@ GOLDEN_LINE = [
         {"norms": [7, 9, 15, 1, 10, 10, 2, 14, 8], "accepted": [0, 1, 3, 6, 8]},
     ),
     # Around the mean 22/9, variance 85.1, all weights fall, that of 15 to 0: 4.14 are left, then
-    # 3.38, 3.03, 2.78, 2.51, 1.99, 1.40 with the variances 32.1 17.3 11.8 10.1 8.7 5.3 0.24. Weights
-    # are then 0.558 at 1 and 0.839 at 2; 0.47 are left in the next step, not more than n - 2f = 1.
+    # 3.38 3.03 2.78 2.51 1.99 1.40, with the variances 32.1 17.3 11.8 10.1 8.7 5.3 0.24. That is
+    # 0.558 at 1 and 0.839 at 2. In the next step 0.47 are left, not more than n - 2f = 1.
     ("caf", FOUR, (1.60065,), {"weights": [0, 0, 0, 0.39935, 0, 0, 0.60065, 0, 0]}),
 ]
 ONE_VOTE = ("election", "sign-fd", "reputation-mv")  # by definition sign-mv in the first round

@@ -77,6 +77,14 @@ def test_of_subsets_with_one_diameter_the_row_farthest_from_its_neighbours_goes(
     assert rule.diagnostics()["accepted"] == [0, 1, 2, 4]  # alike: the last id goes
 
 
+def test_of_pairs_in_a_row_the_last_that_touch_them_go():
+    """0 - 1 - 2 - 3 are too far apart in turn. 0 and 2, 1 and 2, 1 and 3 touch all three pairs."""
+    squared = torch.ones(6, 6, dtype=torch.float64) - torch.eye(6)
+    for i in range(3):
+        squared[i, i + 1] = squared[i + 1, i] = 4.0
+    assert least_diameter(squared, 2) == [0, 2, 4, 5]
+
+
 @pytest.mark.parametrize("n, f", [(7, 3), (9, 2), (9, 4), (11, 5)])
 def test_no_subset_has_a_smaller_diameter(n, f):
     for seed in range(10):
@@ -148,6 +156,12 @@ def test_caf_takes_the_weight_of_planted_outliers():
     assert weights.sum() == pytest.approx(1.0)
 
 
+def test_caf_answers_with_the_step_of_the_smallest_variance():
+    """Which is the first of two here: 23.0 around the mean of all, 28.6 after one row has gone."""
+    rows = np.array([[-9, 3], [1, 7], [-2, -4], [3, 2], [-8, 5]], np.float32)
+    assert aggregate("caf", rows, n_byzantine=2) == pytest.approx([-3.0, 2.6])
+
+
 def test_caf_without_byzantine_workers_is_the_mean():
     rows = rows_of(6, 9)
     np.testing.assert_allclose(aggregate("caf", rows), rows.mean(axis=0), rtol=1e-5, atol=1e-6)
@@ -157,7 +171,7 @@ def test_caf_without_byzantine_workers_is_the_mean():
 def test_the_values_nearest_to_a_median_are_found_for_any_count(n):
     """No far value enters a sum where it does not belong: of small ones nothing would be left.
 
-    But for a single one of the middle two, of which rounding says which is nearer to their mean.
+    Of two equally near the lower, but for a single one of the middle two: there rounding decides.
     """
     rows = rows_of(n, n, n_coordinates=200)
     far = rows[: (n - 1) // 2]
@@ -166,3 +180,4 @@ def test_the_values_nearest_to_a_median_are_found_for_any_count(n):
         found = mean_nearest_median(torch.from_numpy(rows), count).numpy()
         expected = slow.meamed(rows.astype(float).tolist(), n - count)
         np.testing.assert_allclose(found, expected, rtol=2e-6, atol=1e-6)
+    assert mean_nearest_median(torch.tensor([[1.0], [4.0], [7.0]]), 2).item() == 2.5

@@ -82,9 +82,10 @@ class CAF(RobustStrategy):
     -----
     Precondition: n > 2f.
 
-    Deviation: none from the definition that ByzFL gives; its code takes one step of the power
-    method from a random vector in place of the eigenvector, so it answers otherwise in each call.
-    With f = 0 no weight is taken, and the answer is the mean. The paper could not be read.
+    Deviation: ByzFL's max_j is over all rows, and a row at a distance d whose weight is gone makes
+    it take some d^2 steps; here it is over the rows that have a weight left, as in other filters,
+    and there are n steps at most. Its code takes one step of the power method from a random vector
+    in place of the eigenvector. With f = 0 no weight is taken. The paper could not be read.
 
     References
     ----------

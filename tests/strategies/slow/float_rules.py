@@ -175,7 +175,8 @@ def covariance(rows, weights):
     return mu, offsets, (offsets.T * weights) @ offsets / sum(weights)
 
 
-def caf(rows, f):
+def caf(rows, f, *, byzfl=False):
+    """byzfl: tau is divided by the largest of all, also of rows whose weight is gone."""
     c, least, best = np.ones(len(rows)), inf, mean_of(rows)
     while c.sum() > len(rows) - 2 * f:
         mu, offsets, sigma = covariance(rows, c)
@@ -183,7 +184,7 @@ def caf(rows, f):
         if values[-1] < least:
             least, best = values[-1], mu
         tau = (offsets @ vectors[:, -1]) ** 2
-        c = c * np.clip(1 - tau / tau[c > 0].max(), 0, None)
+        c = c * np.clip(1 - tau / tau[(c > 0) | byzfl].max(), 0, None)
     return best
 
 

@@ -41,6 +41,10 @@ def settings() -> list[dict[str, object]]:
         for mixer in ("bucketing", "nnm")
         if (name, mixer) != ("krum", "bucketing")  # 8 buckets, 3 of them bad: not admissible
     ]
+    clipped = {"clipping.threshold": 0.5}  # gradients are 0.35 to 0.6 long here
+    rows += [{"strategy": "mean", "pre-aggregation": "clipping"} | clipped]
+    rows += [{"strategy": "mean", "pre-aggregation": "arc"}]
+    rows += [{"strategy": "trimmed-mean", "pre-aggregation": "clipping,nnm"} | clipped]
     for row in rows:
         row["lr"] = usual_lr(str(row["strategy"]))
     return rows

@@ -77,6 +77,9 @@ def byzfl_rules() -> dict[str, Callable[[int], Any]]:
         "krum": lambda f: byzfl.Krum(f),
         "multi-krum": lambda f: byzfl.MultiKrum(f),
         "centered-clipping": lambda f: byzfl.CenteredClipping(L=3, tau=10.0),
+        "meamed": lambda f: byzfl.Meamed(f),
+        "monna": lambda f: byzfl.MoNNA(f),
+        "caf": lambda f: byzfl.CAF(f),
     }
 
 

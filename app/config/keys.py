@@ -106,7 +106,7 @@ def chosen(values: Mapping[str, Any], kind: str, *names: str) -> dict[str, dict[
         if option.owner in found and KIND_OF[option.owner] == kind:
             found[option.owner][option.name] = values[key]
         elif KIND_OF.get(option.owner) == kind and values[key] != option.default:
-            used = f" (in use: {', '.join(names)})" if names != (values[kind],) else ""
+            used = f" (in use: {', '.join(names)})" if names not in ((), (values[kind],)) else ""
             raise ConfigError(
                 f"{key}: belongs to {kind}={option.owner!r}, but {kind} is {values[kind]!r}{used}"
             )

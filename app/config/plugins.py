@@ -13,7 +13,7 @@ from signfed.attacks import ATTACKS, find
 from signfed.clients import ENCODERS
 from signfed.strategies.core import own
 from signfed.strategies.core.options import OptionError, settled
-from signfed.strategies.registry import PRE_AGGREGATIONS, STRATEGIES, build
+from signfed.strategies.registry import STRATEGIES, before, build, in_a_row
 from signfed.strategies.server.strategy import RobustStrategy
 
 
@@ -54,6 +54,13 @@ def plugin(values: Mapping[str, Any], kind: str) -> Plugin:
         pairs = read_pairs(f"{kind}-options", text)
         options = {key.replace("-", "_"): value for key, value in pairs.items()}
     return Plugin(name, tuple(sorted(options.items())))
+
+
+def pre_aggregation_plugins(values: Mapping[str, Any]) -> tuple[Plugin, ...]:
+    """The pre-aggregations, in the order in which they see the rows."""
+    names = in_a_row(values["pre-aggregation"])
+    options = chosen(values, "pre-aggregation", *names)
+    return tuple(Plugin(name, tuple(options[name].items())) for name in names)
 
 
 def encoder_plugins(values: Mapping[str, Any]) -> tuple[Plugin, ...]:
@@ -128,7 +135,7 @@ def made_of(name: str, values: Mapping[str, Any]) -> list[str]:
 
 def new_strategy(
     plugin: Plugin,
-    mixer: Plugin,
+    mixers: tuple[Plugin, ...],
     *,
     n_byzantine: int,
     seed: int,
@@ -139,8 +146,10 @@ def new_strategy(
 
     Parameters
     ----------
-    plugin, mixer : Plugin
-        The rule, and the pre-aggregation; "none" is no pre-aggregation.
+    plugin : Plugin
+        The rule.
+    mixers : sequence of Plugin
+        The pre-aggregations, in the order in which they see the rows.
     n_byzantine : int
         f, as the rule assumes it.
     seed : int
@@ -160,9 +169,8 @@ def new_strategy(
     common: dict[str, Any] = {"n_byzantine": n_byzantine, "seed": seed}
     try:
         strategy = build(kind, **common, **settled(kind, name, options))
-        if mixer.name != "none":
-            mixed = PRE_AGGREGATIONS[mixer.name]
-            strategy = build(mixed, strategy, **common, **dict(mixer.options))
+        mixing = [(mixer.name, dict(mixer.options)) for mixer in mixers]
+        strategy = before(strategy, mixing, **common)
         strategy.check(num_workers, num_rounds)
     except OptionError as error:
         raise ConfigError(f"strategy-options: {error}") from error

@@ -8,7 +8,13 @@ from dataclasses import dataclass
 
 from signfed.app.config.keys import check_values, shared
 from signfed.app.config.knowledge import fitting_attack
-from signfed.app.config.plugins import Plugin, encoder_plugins, new_strategy, plugin
+from signfed.app.config.plugins import (
+    Plugin,
+    encoder_plugins,
+    new_strategy,
+    plugin,
+    pre_aggregation_plugins,
+)
 from signfed.app.config.shared import Shared
 from signfed.app.config.workload import workload_of
 from signfed.app.errors import ConfigError
@@ -29,6 +35,8 @@ class RunConfig:
 
     Attributes
     ----------
+    pre_aggregations : tuple of Plugin
+        In the order in which they see the rows.
     encoder : str
         As it was given: "auto" is possible.
     encoder_options : tuple of Plugin
@@ -45,7 +53,7 @@ class RunConfig:
 
     workload: Workload
     strategy: Plugin
-    pre_aggregation: Plugin
+    pre_aggregations: tuple[Plugin, ...]
     encoder: str
     encoder_options: tuple[Plugin, ...]
     worker_momentum: float
@@ -116,7 +124,7 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
     return RunConfig(
         workload=workload_of(values, keys, task),
         strategy=plugin(values, "strategy"),
-        pre_aggregation=plugin(values, "pre-aggregation"),
+        pre_aggregations=pre_aggregation_plugins(values),
         encoder=keys.encoder,
         encoder_options=encoder_plugins(values),
         worker_momentum=keys.worker_momentum,
@@ -161,7 +169,7 @@ def build_strategy(config: RunConfig) -> RobustStrategy:
     """
     strategy = new_strategy(
         config.strategy,
-        config.pre_aggregation,
+        config.pre_aggregations,
         n_byzantine=config.assumed_byzantine,
         seed=config.workload.seed,
         num_workers=config.participation.count,

@@ -11,7 +11,7 @@ from signfed.app.task import MODELS, PARTITIONS, TASKS
 from signfed.app.task.gradients import Precision
 from signfed.attacks import ATTACKS
 from signfed.clients import ENCODERS
-from signfed.strategies.registry import PRE_AGGREGATIONS, STRATEGIES
+from signfed.strategies.registry import STRATEGIES, in_a_row
 from signfed.strategies.server.assumption import WhenBroken
 from signfed.strategies.server.optimizer import Schedule
 
@@ -52,7 +52,7 @@ Model = Annotated[str, one_of("auto", *MODELS, "vector", own="function")]
 Loss = Annotated[str, one_of("cross-entropy", own="function")]
 Partition = Annotated[str, one_of(*PARTITIONS)]
 Strategy = Annotated[str, one_of(*STRATEGIES, own="Class")]
-PreAggregation = Annotated[str, one_of("none", *PRE_AGGREGATIONS)]
+PreAggregations = Annotated[str, AfterValidator(lambda text: ",".join(in_a_row(text)) or "none")]
 EncoderName = Annotated[str, one_of("auto", *ENCODERS)]
 AttackName = Annotated[str, one_of(*ATTACKS, own="function")]
 
@@ -87,7 +87,8 @@ class Shared:
         str, says("options of your own rule, such as 'radius=3.0 mode=\"soft\"'")
     ] = ""
     pre_aggregation: Annotated[
-        PreAggregation, says("what mixes the rows before the rule gets them")
+        PreAggregations,
+        says("what changes the rows before the rule gets them; several in a row: 'clipping,nnm'"),
     ] = "none"
     encoder: Annotated[
         EncoderName, says("wire form of an update; auto takes what the rule asks for")

@@ -1,7 +1,7 @@
 """What attacks compute from rows, float32 [n, N]: in float64, without a copy of all the rows."""
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
@@ -15,6 +15,16 @@ Share = Annotated[
     Field(ge=0, le=1, description="share of the coordinates that is attacked"),
     Range(0.05, 1.0),
 ]
+
+
+def without_tensors(values: Any) -> Any:
+    """Return a tensor as an array, and a list of tensors as one of arrays; all else as it is."""
+    if isinstance(values, list | tuple):
+        return [without_tensors(each) for each in values]
+    if not hasattr(values, "detach"):  # so torch need not be there
+        return values
+    held = values.detach().cpu()
+    return (held.float() if held.is_floating_point() else held).numpy()
 
 
 def numbers(values: object, *, whole: bool = False) -> np.ndarray | None:

@@ -49,11 +49,23 @@ def average(rows: Tensor, chosen: Tensor) -> Tensor:
     return picked @ rows / len(chosen)  # without a copy of the rows
 
 
-def lowest(scores: Tensor, k: int) -> Tensor:
-    """Find the k lowest scores; of equal ones the first.
+def rounded(scores: Tensor) -> Tensor:
+    """Round to 30 binary digits, since scores of copies of one row differ by the order of sums.
 
-    Scores that agree in 30 binary digits count as equal, since those of copies of one row differ by
-    the order of their sums.
+    Parameters
+    ----------
+    scores : Tensor, float64 of any shape
+
+    Returns
+    -------
+    Tensor, float64 of the same shape
+    """
+    digits, exponent = torch.frexp(scores)
+    return torch.ldexp((digits * 2**30).round() / 2**30, exponent)
+
+
+def lowest(scores: Tensor, k: int) -> Tensor:
+    """Find the k lowest scores; of equal ones, as `rounded` sees them, the first.
 
     Parameters
     ----------
@@ -69,9 +81,7 @@ def lowest(scores: Tensor, k: int) -> Tensor:
     >>> lowest(torch.tensor([3.0, 1.0, 1.0 - 1e-12, 0.5], dtype=torch.float64), 2)
     tensor([3, 1])
     """
-    digits, exponent = torch.frexp(scores)
-    rounded = torch.ldexp((digits * 2**30).round() / 2**30, exponent)
-    return rounded.argsort(stable=True)[:k]
+    return rounded(scores).argsort(stable=True)[:k]
 
 
 def norms(rows: Tensor) -> Tensor:

@@ -192,8 +192,52 @@ GOLDEN_MATRIX = [
             "accepted": [2, 6],
         },
     ),
+    # To the length 5: all but rows 4 and 6.
+    (
+        "clipping mean",
+        {"threshold": 5.0},
+        ((X * np.minimum(1, 5 / np.array(NORMS))[:, None]).mean(0)),
+        {},
+    ),
+    # k = floor(2 2 6 / 8) = 3 rows, 7, 3 and 5, to the length of the next one, row 1.
+    (
+        "arc mean",
+        {"n_byzantine": 2},
+        (
+            X[[0, 1, 2, 4, 6]].sum(0)
+            + sqrt(51) * (X[7] / sqrt(556) + X[3] / sqrt(235) + X[5] / sqrt(87))
+        )
+        / 8,
+        {},
+    ),
     # 7 of 8 for +, 7 for -, 7 for +, 8 for +.
     ("sign-mv", {}, (1.0, -1.0, 1.0, 1.0), {}),
+]
+
+# On X the rules that look for n - f rows agree on which. On this line they do not: n = 9, f = 4.
+# Sorted: -10 -9 -8 1 2 7 10 14 15, of which five neighbours are kept.
+LINE = np.array([7, -9, 15, 1, -10, 10, 2, 14, -8], np.float64)[:, None]
+FOUR = {"n_byzantine": 4}
+GOLDEN_LINE = [
+    # Widths: 12 16 18 13 13. Least: -10 to 2.
+    ("mda", FOUR, (-24 / 5,), {"accepted": [1, 3, 4, 6, 8]}),
+    # The smallest radius is that of the row at 7, which is 7: rows 1 to 14. At 10 it is 8.
+    ("monna", FOUR, (34 / 5,), {"reference": 0, "accepted": [0, 3, 5, 6, 7]}),
+    # Sums of squares around the mean: 134.8, 205.2, 229.2, 118.8, 113.2. Least: 2 to 15.
+    ("smea", FOUR, (48 / 5,), {"accepted": [0, 2, 5, 6, 7]}),
+    # The median is 2; nearest are 2 1 7 10 -8.
+    ("meamed", FOUR, (12 / 5,), {}),
+    # Shortest are 1 2 7 -8 -9.
+    (
+        "cge",
+        FOUR,
+        (-7 / 5,),
+        {"norms": [7, 9, 15, 1, 10, 10, 2, 14, 8], "accepted": [0, 1, 3, 6, 8]},
+    ),
+    # Around the mean 22/9, variance 85.1, all weights fall, that of 15 to 0: 4.14 are left, then
+    # 3.38 3.03 2.78 2.51 1.99 1.40, with the variances 32.1 17.3 11.8 10.1 8.7 5.3 0.24. That is
+    # 0.558 at 1 and 0.839 at 2. In the next step 0.47 are left, not more than n - 2f = 1.
+    ("caf", FOUR, (1.60065,), {"weights": [0, 0, 0, 0.39935, 0, 0, 0.60065, 0, 0]}),
 ]
 ONE_VOTE = ("election", "sign-fd", "reputation-mv")  # by definition sign-mv in the first round
 # On signs this clear like sign-mv, or like mean: golden values in files of their own.

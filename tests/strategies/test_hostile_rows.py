@@ -16,7 +16,12 @@ from tests.strategies.server.hostile.turn import hostile, signfed
 BAD = {"nan": np.nan, "inf": np.inf, "-inf": -np.inf}
 # f of 11 rows that every rule admits, also for the 9 that are left.
 F = {"bulyan": 1}
-RULES = [*((name, "none") for name in STRATEGIES), ("median", "bucketing"), ("krum", "nnm")]
+RULES = [
+    *((name, "none") for name in STRATEGIES),
+    ("median", "bucketing"),
+    ("krum", "nnm"),
+    ("median", "arc,nnm"),
+]
 
 
 def matrix(seed, n=11):
@@ -48,6 +53,13 @@ JUST_ENOUGH = [
     ("trimmed-mean", "none", 5, 2),
     ("dnc", "none", 5, 2),
     ("mean", "nnm", 5, 2),
+    ("mean", "arc", 5, 2),
+    ("mda", "none", 5, 2),
+    ("meamed", "none", 5, 2),
+    ("monna", "none", 5, 2),
+    ("caf", "none", 5, 2),
+    ("smea", "none", 5, 2),
+    ("cge", "none", 5, 2),
     ("krum", "bucketing", 9, 1),  # 5 buckets
 ]
 
@@ -92,7 +104,7 @@ def test_too_few_votes_left_are_a_plain_vote():
     assert answer.tolist() == [1.0, 1.0, -1.0]
 
 
-@pytest.mark.parametrize("mixing", ["bucketing", "nnm"])
+@pytest.mark.parametrize("mixing", ["bucketing", "nnm", "arc"])
 def test_the_mean_of_large_rows_is_no_larger(mixing):
     rows = np.full((6, 3), 3e38, np.float32)
     np.testing.assert_allclose(aggregate("median", rows, pre_aggregation=mixing), rows[0])

@@ -191,5 +191,10 @@ def test_options_out_of_range():
     sizes = {"size": 0}
     with pytest.raises(ValueError, match="size: expected a whole number of at least 1; got 0"):
         aggregate("mean", rows_of(0, 3), pre_aggregation="bucketing", pre_aggregation_options=sizes)
-    with pytest.raises(ValueError, match="expected one of none, bucketing, nnm; got 'buckets'"):
-        aggregate("mean", rows_of(0, 3), pre_aggregation="buckets")
+    with pytest.raises(ValueError, match=r"threshold: expected a number above 0; got 0$"):
+        aggregate(
+            "mean",
+            rows_of(0, 3),
+            pre_aggregation="clipping",
+            pre_aggregation_options={"threshold": 0},
+        )

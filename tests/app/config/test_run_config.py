@@ -71,7 +71,12 @@ IMPOSSIBLE = [
     # not one of the names
     ({"task": "mnsit"}, "task: expected one of digits, mnist, fashion-mnist, .*; got 'mnsit'"),
     ({"strategy": "crum"}, "strategy: expected one of mean, .*own as module:Class; got 'crum'"),
-    ({"pre-aggregation": "mix"}, "pre-aggregation: expected one of none, bucketing, nnm; got"),
+    (
+        {"pre-aggregation": "mix"},
+        "pre-aggregation: expected one of none, bucketing, nnm, clipping, ",
+    ),
+    ({"pre-aggregation": "clipping,none"}, "or some in a row, 'clipping,nnm'; got 'clipping,none'"),
+    ({"pre-aggregation": "nnm", "clipping.threshold": 1.0}, "but pre-aggregation is 'nnm'$"),
     ({"encoder": "morse"}, "encoder: expected one of auto, sign, .*; got 'morse'"),
     ({"attack": "nonsense"}, "attack: expected one of none, .*; got 'nonsense'"),
     ({"attack": "nowhere:lie"}, "No module named 'nowhere'; expected module:function"),

@@ -27,6 +27,7 @@ from signfed.attacks.sign_inversion import sign_inversion
 from signfed.attacks.sleeper import sleeper
 from signfed.attacks.stochastic_sign_flip import stochastic_sign_flip
 from signfed.attacks.time_varying import time_varying
+from signfed.attacks.trusted_bloc import trusted_bloc
 from signfed.attacks.vote_aware import vote_aware
 from signfed.attacks.weight_aware import weight_aware
 from signfed.strategies.core import own
@@ -49,6 +50,7 @@ ATTACKS: dict[str, Attack] = {
     "mimic": mimic,
     "omniscient": omniscient,
     "colluding-majority": colluding_majority,
+    "trusted-bloc": trusted_bloc,
     "vote-aware": vote_aware,
     "weight-aware": weight_aware,
     "filter-aware": filter_aware,

@@ -109,6 +109,16 @@ def colluding_majority(own):
     return [-1.0 if sum(sign(x) for x in column) >= 0 else 1.0 for column in columns(own)]
 
 
+def trusted_bloc(own, server_round, rounds, flips, period):
+    """Section 18's rows for t = server_round; flips: for each attacker, which coordinates."""
+    base = mean(own)
+    if server_round > rounds:
+        turns = 0 if period == 0 else (server_round - rounds - 1) // period
+        if turns % 2 == 0:
+            base = [-x for x in base]
+    return [[-x if f else x for x, f in zip(base, row, strict=True)] for row in flips]
+
+
 def weakest(margins, share):
     order = sorted(range(len(margins)), key=lambda i: (margins[i], i))
     return set(order[: floor(share * len(margins) + 1e-9)])

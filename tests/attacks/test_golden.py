@@ -34,6 +34,7 @@ EXPECTED = {
     "mimic": HONEST[0],
     "omniscient": np.array([-1, -1, 1, -1]) * 20 / 12,  # the mean for the truth; |entries| 20 of 12
     "colluding-majority": [-1, 1, -1, -1],  # majority (+, -, tie, tie)
+    "trusted-bloc": [2, -2, -0.5, -1.5],  # it is the first round
     "vote-aware": [-1, -1, 1, -1],
     # V = log(3/2) (6, 0, -3, 3) = (2.4, 0, -1.2, 1.2), the attackers' 2 log(7/3) = 1.7.
     "weight-aware": [1, -1, 1, -1],

@@ -89,6 +89,16 @@ def test_colluding_majority(own):
 
 
 @FEW
+@given(rows(n_min=1), st.integers(1, 9), st.integers(0, 4), st.sampled_from([0.0, 0.3]), SEEDS)
+def test_trusted_bloc(own, server_round, k, q, seed):
+    options = {"server_round": server_round, "rounds": k, "flip": q, "period": seed % 3}
+    sent = crafted("trusted-bloc", own, seed=seed, **options)
+    draws = [np.random.default_rng([seed, i]).random(own.shape[1]) < q for i in range(len(own))]
+    expected = slow.trusted_bloc(own.tolist(), server_round, k, draws, seed % 3)
+    assert sent == pytest.approx(np.array(expected), rel=2e-6, abs=2e-6 * largest(own))
+
+
+@FEW
 @given(rows(n_min=1), SHARES)
 def test_vote_aware(honest, share):
     signs = np.where(honest < 0, -1.0, 1.0).astype(np.float32)

@@ -28,6 +28,7 @@ def direction(rule, honest, sent, signs):
         ("ipm", {"epsilon": 5.0}, 3),
         ("directional", {"value": -20.0}, 1),
         ("sleeper", {"rounds": 0}, 6),
+        ("trusted-bloc", {"rounds": 0}, 6),
         ("time-varying", {"attacks": "sign-flip,ipm", "epsilon": 1.0}, 6),
     ],
 )

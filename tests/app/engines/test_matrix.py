@@ -17,13 +17,13 @@ from tests.federation import in_local
 from tests.grid import InProcessGrid
 from tests.together import Together
 
-# n = 4f + 3 for bulyan, an odd n for election; a sleeper that wakes up within the run.
+# n = 4f + 3 for bulyan, an odd n for election; who is honest at first turns within the run.
 ROUNDS = 20
 SMALL = {
     "num-workers": 11, "num-byzantine": 2, "batch-size": 8, "num-rounds": ROUNDS,
     "evaluate-every": ROUNDS, "device": "cpu",
 }  # fmt: skip
-OF_ATTACK = {"sleeper": {"sleeper.rounds": 5}}
+OF_ATTACK = {"sleeper": {"sleeper.rounds": 5}, "trusted-bloc": {"trusted-bloc.rounds": 5}}
 pytestmark = pytest.mark.timeout(240)
 
 SAY_WHOM_THEY_ACCEPT = {

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 
 import numpy as np
 
 from signfed.attacks import Attack, Findings, KnowledgeError, View
+from signfed.clients.honest import Memory
 from signfed.strategies.core.seeds import generator
 
 
@@ -38,6 +39,9 @@ class Adversary:
     ----------
     findings : Findings
         What the rule found out in the last round; set by an engine that knows.
+    memories : mapping of int to Memory, or None
+        What each worker remembered before the round (momentum, errors); set by an engine that
+        hosts them all. None where one worker cannot know what another remembers.
     """
 
     def __init__(
@@ -52,6 +56,7 @@ class Adversary:
     ) -> None:
         self.attack, self.ids = attack, ids
         self.findings = Findings()
+        self.memories: Mapping[int, Memory] | None = None
         self._asked, self._seed, self._n_classes, self._truth = asked, seed, n_classes, truth
         self._lock = Lock()
         self._computed: tuple[int, np.ndarray] | None = None  # round and parameters of the rows

@@ -59,6 +59,11 @@ class RunConfig:
     out_dir: str
     resume: str
 
+    @property
+    def workers_remember(self) -> bool:
+        """Whether what a worker sends depends on earlier rounds (momentum, error feedback)."""
+        return bool(self.worker_momentum) or self.encoder == "top-k"
+
     def federation(self, strategy: RobustStrategy) -> Federation:
         """What `RobustStrategy.start` needs."""
         name = strategy.encoder if self.encoder == "auto" else self.encoder

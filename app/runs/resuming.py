@@ -84,5 +84,4 @@ def forget_later(run: Path, done: int) -> None:
 
 def lost_memories(config: RunConfig, state: Mapping[str, object]) -> bool:
     """Whether workers had something to remember (momentum, errors) that `state` does not hold."""
-    remember = config.worker_momentum or config.encoder == "top-k"
-    return bool(remember) and not any(name.startswith("worker-") for name in state)
+    return config.workers_remember and not any(name.startswith("worker-") for name in state)

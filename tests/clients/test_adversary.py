@@ -167,7 +167,23 @@ def test_labels_are_changed_before_the_gradient_and_by_the_attack():
 )
 def test_what_only_others_remember_cannot_be_known(encoder, momentum, text):
     look, _ = spy("colluders", "gradient")
-    with pytest.raises(KnowledgeError, match=f"expects clients without memory; got {text}"):
+    with pytest.raises(KnowledgeError, match=f"expects clients without memory, or an engine .*; got {text}"):
         byzantine(0, gradient, ENCODERS[encoder](), look, momentum=momentum)
     look, _ = spy("own", "gradient")
     byzantine(0, gradient, ENCODERS[encoder](), look, momentum=momentum)
+
+
+def test_an_engine_that_hosts_all_workers_knows_what_they_remember():
+    look, seen = spy("omniscient", "gradient")
+    (client, *_) = team(look)
+    client.adversary.memories = {w: {"momentum": np.full(N, w, np.float32)} for w in range(WORKERS)}
+    client = ByzantineClient(
+        1, gradient, client.encoder, client.adversary, client.poisoned, momentum=0.75,
+        memory=client.adversary.memories[1],
+    )  # fmt: skip
+    client.message(X, 2)
+    rows = [np.float32(0.75) * w + np.float32(0.25) * gradient(X, w, 2) for w in range(WORKERS)]
+    assert np.array_equal(seen[0].own, [rows[w] for w in IDS])
+    assert np.array_equal(seen[0].honest, [rows[w] for w in HONEST])
+    kept = client.adversary.memories
+    assert all(np.array_equal(kept[w]["momentum"], np.full(N, w)) for w in HONEST)  # a look only

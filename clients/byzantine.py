@@ -68,7 +68,9 @@ class ByzantineClient(HonestClient):
             return made
 
         def crafted(own: np.ndarray) -> np.ndarray:
-            return self.adversary.row(self.worker, own, parameters, server_round, honestly)
+            return self.adversary.row(
+                self.worker, own, parameters, server_round, honestly, self.memory
+            )
 
         def honestly(worker: int) -> np.ndarray:
             peer = HonestClient(

@@ -61,7 +61,7 @@ class RunConfig:
 
     @property
     def workers_remember(self) -> bool:
-        """Whether what a worker sends depends on earlier rounds (momentum, error feedback)."""
+        """Whether what an honest worker sends depends on earlier rounds (momentum, errors)."""
         return bool(self.worker_momentum) or self.encoder == "top-k"
 
     def federation(self, strategy: RobustStrategy) -> Federation:

@@ -84,4 +84,5 @@ def forget_later(run: Path, done: int) -> None:
 
 def lost_memories(config: RunConfig, state: Mapping[str, object]) -> bool:
     """Whether workers had something to remember (momentum, errors) that `state` does not hold."""
-    return config.workers_remember and not any(name.startswith("worker-") for name in state)
+    remember = config.workers_remember or (config.byzantine_ids and built(config.attack).past)
+    return bool(remember) and not any(name.startswith("worker-") for name in state)

@@ -161,7 +161,7 @@ class Adversary:
                 self._computed = given.copied()  # before the attack adds to its memory
                 self._rows = dict(zip(active, attack(view(active)), strict=True))
                 self._kept = remembered(past, attack.name) if past else {}
-            memory |= self._kept
+            memory |= {name: array.copy() for name, array in self._kept.items()}
             return self._rows[worker]
 
     def _past(

@@ -10,13 +10,18 @@ import sys
 import numpy as np
 import pytest
 
+from signfed.app.client_app import app as client_app
 from signfed.app.config.run_config import parse
 from signfed.app.engines.local import local_engine
 from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import execute
+from signfed.app.server_app import run
 from signfed.app.task import find_task
+from tests.grid import InProcessGrid
 
 SPY = """
+import numpy as np
+
 from signfed import attack
 
 seen = []
@@ -28,6 +33,13 @@ def look(view):
 
 LEVEL = {level!r}
 spy = attack(knowledge=LEVEL, stage={stage!r})(look)
+past = []
+
+@attack(knowledge="omniscient", stage="gradient", past=True)
+def historian(view):
+    rows = np.concatenate([-view.own, view.honest])
+    past.append((view.past.model.copy(), view.past.direction, rows))
+    return -view.own
 """
 WORKERS, BYZANTINE, ROUNDS, LR = 6, (2, 4), 4, 0.05  # two honest workers have their turn before 2
 
@@ -125,3 +137,25 @@ def test_the_view_is_of_the_rows_that_workers_send(
         np.testing.assert_allclose(own, ours, rtol=1e-4, atol=1e-5)
         if level != "colluders":
             np.testing.assert_allclose(others, theirs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("nodes", [0, 1])
+def test_the_past_is_the_model_and_what_the_rule_returned(nodes, spy, tmp_path):
+    """Of a mean, whose rows the spy knows all; 0 nodes: the local engine."""
+    spy("omniscient", "gradient")
+    given = config(tmp_path, "quadratic", "float32", 0.0)
+    given |= {"attack": "spying:historian", "lr-schedule": "inverse-sqrt"}
+    if nodes:
+        run(InProcessGrid(client_app, nodes, given), given)
+    else:
+        execute(prepare(given), local_engine)
+    import spying
+
+    problem = find_task("quadratic").problem(parse(given).workload)
+    x, direction = problem.initial().numpy(), np.zeros(len(problem.initial()))
+    assert len(spying.past) == ROUNDS
+    for t, (model, known, rows) in enumerate(spying.past, 1):
+        np.testing.assert_allclose(model, x, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(known, direction, rtol=1e-3, atol=1e-4)
+        direction = rows.mean(axis=0)
+        x = x - LR / t**0.5 * direction

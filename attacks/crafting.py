@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from signfed.attacks.core.findings import Findings
+from signfed.attacks.core.past import Past
 from signfed.attacks.core.rows import described, finite, mean, numbers, without_tensors
 from signfed.attacks.core.view import knows
 from signfed.attacks.registry import build
@@ -28,6 +29,7 @@ def craft(
     seed: int,
     server_round: int = 1,
     truth: ArrayLike | Tensor | None = None,
+    past: Past | None = None,
     findings: Findings | None = None,
     ids: Sequence[int] | None = None,
     honest_ids: Sequence[int] | None = None,
@@ -54,6 +56,9 @@ def craft(
         Number of the round, 1, 2, ...
     truth : array_like or Tensor, float [N], optional
         The gradient over the whole training set; by default the mean of the honest rows.
+    past : Past, optional
+        The model, what the server did last, and what the attack kept; the same object's memory goes
+        into the next round. An attack that goes by earlier rounds needs it.
     findings : Findings, optional
         What the server's rule found out in the last round; by default nothing.
     ids, honest_ids : sequence of int, optional
@@ -90,6 +95,10 @@ def craft(
     attack, active = attack.at(server_round, seed, ids)
     if attack.stage == "data" and n_classes is None:
         raise ValueError(f"attack {name!r} changes labels: pass n_classes, the number of classes")
+    if attack.past and past is None:
+        raise ValueError(
+            f"attack {name!r} goes by the model and earlier rounds: pass past=Past(model, ...)"
+        )
     peers = np.empty((0, rows.shape[1]), np.float32)
     if knows(attack.knowledge, "omniscient"):
         if honest is None:
@@ -118,6 +127,7 @@ def craft(
             n_total=n_total,
             server_round=server_round,
             truth=true_gradient,
+            past=past,
             findings=findings or Findings(),
             n_classes=n_classes,
         )

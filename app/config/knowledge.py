@@ -50,12 +50,6 @@ def fitting_attack(values: Mapping[str, Any], keys: Shared, task: Task) -> Plugi
         raise ConfigError(
             f"attack={plugin.name!r}: changes labels, and task={keys.task!r} has none"
         )
-    memory = keys.worker_momentum or keys.encoder == "top-k"
-    if attack.knowledge != "own" and memory:
-        raise ConfigError(
-            f"attack={plugin.name!r}: needs other workers' updates, which cannot be computed for "
-            "clients with a memory; expected worker-momentum=0 and an encoder other than top-k"
-        )
     return plugin
 
 
@@ -76,6 +70,17 @@ def check_reach(plugin: Plugin, reach: Knowledge) -> None:
         raise ConfigError(
             f"attack={plugin.name!r}: needs knowledge {knowledge!r}, {where} can have at "
             f"most {reach!r}; {remedy}"
+        )
+
+
+def check_memory(plugin: Plugin, workers_remember: bool, reach: Knowledge) -> None:
+    """Raise ConfigError when the attack asks for rows that depend on what others remember."""
+    if workers_remember and reach != "server" and built(plugin).knowledge != "own":
+        raise ConfigError(
+            f"attack={plugin.name!r}: needs other workers' updates, and with worker-momentum or "
+            "encoder='top-k' these depend on rounds that only the workers themselves remember; no "
+            "Flower client can compute them. Use --engine local, or worker-momentum=0 and another "
+            "encoder"
         )
 
 

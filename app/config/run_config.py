@@ -72,8 +72,21 @@ class RunConfig:
     out_dir: str
     resume: str
 
+    @property
+    def workers_remember(self) -> bool:
+        """Whether what an honest worker sends depends on earlier rounds (momentum, errors)."""
+        return bool(self.worker_momentum) or self.encoder == "top-k"
+
     def federation(self, strategy: RobustStrategy, problem: Problem | None = None) -> Federation:
-        """What `RobustStrategy.start` needs, with what the server knows of the problem."""
+        """Return what `RobustStrategy.start` needs besides the rule.
+
+        Parameters
+        ----------
+        strategy : RobustStrategy
+            The rule.
+        problem : Problem, optional
+            What the server knows of the model and of samples of its own.
+        """
         name = strategy.encoder if self.encoder == "auto" else self.encoder
         return Federation(
             participation=self.participation,

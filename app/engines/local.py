@@ -74,6 +74,7 @@ class LocalWorkers:
         self._batched = run.problem.batched(self._asked)
         self._plain = not (encoder.prepare or encoder.feedback or run.config.worker_momentum)
         self._adversary = workers.adversary(run.config, run.problem)
+        self._adversary.memories = {}  # known from the first round on
         byzantine = bool(self._adversary.ids)
         self._look_around = byzantine and self._adversary.attack.knowledge != "own"
         self._change_data = byzantine and self._adversary.attack.stage == "data"
@@ -90,6 +91,8 @@ class LocalWorkers:
         """Compute what the workers of the round send; bytes are those of rows and models alone."""
         started = perf_counter()
         self._adversary.findings = Findings.from_record(self._record.findings)
+        # Copies: some workers are done with the round, and remember it, when others look at them.
+        self._adversary.memories = {c.worker: dict(c.memory) for c in self._clients}
         asked, n = self._asked(server_round), len(self._training.parameters)
         instructions = self._rule.instructions(self._config.workload.num_workers)
         direction = self._training.direction

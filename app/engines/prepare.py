@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from signfed.app.config.knowledge import check_reach
+from signfed.app.config.knowledge import check_memory, check_reach
 from signfed.app.config.run_config import RunConfig, build_strategy, check_machine, parse
 from signfed.app.config.simulation import Simulation
 from signfed.app.errors import ConfigError
@@ -97,6 +97,7 @@ def prepare(
         simulation.check(config)
     if config.byzantine_ids:
         check_reach(config.attack, reach)
+        check_memory(config.attack, config.workers_remember, reach)
     last = resumed(config, given)
     problem = find_task(config.workload.task).problem(config.workload)
     path = _claimed(config, parent or Path.home())  # last: nothing is left of a run that is refused

@@ -41,6 +41,7 @@ def adversary(config: RunConfig, problem: Problem) -> Adversary:
         seed=config.workload.seed,
         n_classes=problem.num_classes,
         truth=problem.truth,
+        lr_at=config.step.lr_at,
     )
 
 

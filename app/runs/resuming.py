@@ -112,7 +112,7 @@ def forget_later(run: Path, done: int) -> None:
 
 
 def lost_memories(config: RunConfig, state: Mapping[str, object]) -> bool:
-    """Tell whether workers had something to remember that is lost: momentum, errors.
+    """Tell whether workers had something to remember that is lost: momentum, errors, a past.
 
     Parameters
     ----------
@@ -121,5 +121,5 @@ def lost_memories(config: RunConfig, state: Mapping[str, object]) -> bool:
     state : mapping
         What the run goes on from.
     """
-    remember = config.worker_momentum or config.encoder == "top-k"
+    remember = config.workers_remember or (config.byzantine_ids and built(config.attack).past)
     return bool(remember) and not any(name.startswith("worker-") for name in state)

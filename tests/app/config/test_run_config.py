@@ -89,14 +89,6 @@ IMPOSSIBLE = [
     ({"attack": "directional", "directional.value": 0.0}, "directional.value: expected"),
     ({"attack": "label-flip", "task": "quadratic"}, "changes labels, and task='quadratic' has no"),
     ({"attack": "time-varying", "task": "quadratic"}, "changes labels, and task='quadratic'"),
-    (
-        {"attack": "lie", "worker-momentum": 0.9},
-        "expected worker-momentum=0 and an enc",
-    ),
-    (
-        {"attack": "lie", "strategy": "mean", "encoder": "top-k"},
-        "expected worker-momentum=0 and an enc",
-    ),
     ({"model": "fd-cnn"}, "model: expected auto, mlp; got 'fd-cnn'"),
     ({"model": "text-rnn", "task": "mnist"}, "model: expected auto, fd-cnn, .* got 'text-rnn'"),
     ({"model": "lenet"}, "model: expected one of auto, mlp, .*, or your own as module:function"),

@@ -167,6 +167,20 @@ def test_workers_memories_are_kept_locally_and_lost_with_flowers_nodes(tmp_path,
     assert "what workers remember (momentum, errors) was lost" in caplog.text
 
 
+@pytest.mark.parametrize("attack", ["poisoned-fl", "hybrid-sparse"])
+def test_what_an_attack_keeps_is_a_memory_too(attack, tmp_path, caplog):
+    keys = {"strategy": "mean", "attack": attack, "lr": 0.1}
+    in_local(config_of(tmp_path / "whole", **keys))
+    config = config_of(tmp_path / "a", **keys)
+    broken_off(config, in_local, after=6)
+    assert resume(config, in_local).sha256 == outcome(tmp_path / "whole").sha256
+    assert "remember" not in caplog.text
+    config = config_of(tmp_path / "b", **keys)
+    broken_off(config, in_local, after=6)
+    assert resume(config, in_flower).summary["status"] == "finished"
+    assert "what workers remember" in caplog.text
+
+
 @pytest.fixture
 def broken(tmp_path):
     """A run with checkpoints after rounds 4 and 8, broken off after 8."""

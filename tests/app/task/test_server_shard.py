@@ -187,7 +187,7 @@ def test_a_gradient_of_the_servers_that_is_not_finite_skips_the_round():
 
 
 def test_without_a_gradient_of_the_servers_training_does_not_start():
-    with pytest.raises(ValueError, match="expected Updates with a reference, .* needs_reference"):
+    with pytest.raises(ValueError, match=r"expected Updates with a reference, .* needs_reference"):
         FLTrust().aggregate(Updates.from_matrix(torch.ones(3, 2)))
     with pytest.raises(ValueError, match="FLTrust needs the server's own gradient of each round"):
         training(FLTrust(), None)

@@ -2,13 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from threading import Lock
 
 import numpy as np
 
-from signfed.attacks import Attack, Findings, KnowledgeError, View
+from signfed.attacks import Attack, Findings, KnowledgeError, Past, View
+from signfed.attacks.core.past import recalled, remembered
+from signfed.clients.honest import Memory
 from signfed.strategies.core.seeds import generator
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What all rows of a round are computed from."""
+
+    server_round: int
+    parameters: np.ndarray
+    past: Past | None
+
+    def copied(self) -> _Given:
+        """With copies of what others may change."""
+        past = self.past and replace(self.past, memory=dict(self.past.memory))
+        return replace(self, parameters=self.parameters.copy(), past=past)
+
+    def equals(self, other: _Given) -> bool:
+        """Whether the rows would be the same; workers asked in other rounds have another past."""
+        if self.server_round != other.server_round:
+            return False
+        ours, theirs = self._arrays(), other._arrays()
+        return len(ours) == len(theirs) and all(map(np.array_equal, ours, theirs))
+
+    def _arrays(self) -> list[np.ndarray]:
+        if self.past is None:
+            return [self.parameters]
+        memory = self.past.memory
+        return [self.parameters, self.past.direction, *(memory[name] for name in sorted(memory))]
 
 
 class Adversary:
@@ -33,11 +63,16 @@ class Adversary:
         Number of classes of the labels.
     truth : callable, optional
         Parameters -> the gradient over the whole training set, float32 [N].
+    lr_at : callable, optional
+        Number of a step -> its learning rate; 1 by default.
 
     Attributes
     ----------
     findings : Findings
         What the rule found out in the last round; set by an engine that knows.
+    memories : mapping of int to Memory, or None
+        What each worker remembered before the round (momentum, errors); set by an engine that
+        hosts them all. None where one worker cannot know what another remembers.
     """
 
     def __init__(
@@ -49,17 +84,29 @@ class Adversary:
         seed: int,
         n_classes: int | None = None,
         truth: Callable[[np.ndarray], np.ndarray] | None = None,
+        lr_at: Callable[[int], float] = lambda step: 1.0,
     ) -> None:
         self.attack, self.ids = attack, ids
         self.findings = Findings()
+        self.memories: Mapping[int, Memory] | None = None
         self._asked, self._seed, self._n_classes, self._truth = asked, seed, n_classes, truth
+        self._lr_at = lr_at
         self._lock = Lock()
-        self._computed: tuple[int, np.ndarray] | None = None  # round and parameters of the rows
+        self._computed: _Given | None = None  # what the rows were computed from
         self._rows: dict[int, np.ndarray] = {}
+        self._kept: Memory = {}  # what the attack keeps after them
         self._plan: tuple[int, Attack, tuple[int, ...]] = (-1, attack, ())
 
     def attack_of(self, worker: int, server_round: int) -> Attack | None:
-        """Return what this worker does in the round; None when it is honest in it."""
+        """Return what this worker does in the round; None when it is honest in it.
+
+        Parameters
+        ----------
+        worker : int
+            Its id.
+        server_round : int
+            Number of the round.
+        """
         attack, active = self._planned(server_round)
         return attack if worker in active else None
 
@@ -70,6 +117,7 @@ class Adversary:
         parameters: np.ndarray,
         server_round: int,
         honestly: Callable[[int], np.ndarray],
+        memory: Memory | None = None,
     ) -> np.ndarray:
         """Compute what the worker has after the attack's stage, in a round in which it attacks.
 
@@ -85,6 +133,8 @@ class Adversary:
             Number of the round.
         honestly : callable
             Another worker -> what that one makes honestly at the stage.
+        memory : Memory, optional
+            What the worker keeps; an attack with a past adds to it.
 
         Returns
         -------
@@ -92,6 +142,8 @@ class Adversary:
             In the shape and type of `own`.
         """
         attack, active = self._planned(server_round)
+        memory = {} if memory is None else memory
+        past = self._past(attack, parameters, server_round, memory) if attack.past else None
 
         def view(workers: tuple[int, ...]) -> View:
             return attack.view(
@@ -102,17 +154,29 @@ class Adversary:
                 n_total=len(self._asked(server_round)),
                 server_round=server_round,
                 truth=lambda: self._true_gradient(parameters),
+                past=past,
                 findings=self.findings,
                 n_classes=self._n_classes,
             )
 
         if attack.knowledge == "own":
-            return attack(view((worker,)))[0]
+            row = attack(view((worker,)))[0]
+            memory |= remembered(past, attack.name) if past else {}
+            return row
         with self._lock:
-            if not self._is_computed(parameters, server_round):
+            given = _Given(server_round, parameters, past)
+            if self._computed is None or not self._computed.equals(given):
+                self._computed = given.copied()  # before the attack adds to its memory
                 self._rows = dict(zip(active, attack(view(active)), strict=True))
-                self._computed = (server_round, parameters.copy())
+                self._kept = remembered(past, attack.name) if past else {}
+            memory |= {name: array.copy() for name, array in self._kept.items()}
             return self._rows[worker]
+
+    def _past(
+        self, attack: Attack, parameters: np.ndarray, server_round: int, memory: Memory
+    ) -> Past:
+        lr = self._lr_at(max(1, server_round - 1))
+        return recalled(memory, attack.name, parameters, lr, self._seed)
 
     def _planned(self, server_round: int) -> tuple[Attack, tuple[int, ...]]:
         """Return what is done in the round, and which of the workers that it asks do it."""
@@ -123,11 +187,6 @@ class Adversary:
             active = tuple(worker for worker in active if worker in asked)
             self._plan = server_round, attack, active
         return attack, active
-
-    def _is_computed(self, parameters: np.ndarray, server_round: int) -> bool:
-        if self._computed is None or self._computed[0] != server_round:
-            return False
-        return np.array_equal(self._computed[1], parameters)
 
     def _true_gradient(self, parameters: np.ndarray) -> np.ndarray:
         if self._truth is None:

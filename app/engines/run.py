@@ -64,7 +64,15 @@ class Run:
     resume: tuple[int, State] | None = None
 
     def evaluate(self, server_round: int, parameters: Tensor) -> dict[str, float] | None:
-        """Say what the model is worth, in the rounds that are evaluated; None in the others."""
+        """Say what the model is worth, in the rounds that are evaluated; None in the others.
+
+        Parameters
+        ----------
+        server_round : int
+            Number of the round.
+        parameters : Tensor, float32 [N]
+            The model after it.
+        """
         if server_round % self.config.evaluate_every and server_round != self.config.num_rounds:
             return None
         return self.problem.evaluate(parameters)
@@ -156,7 +164,15 @@ def execute(
 
 
 def describe(config: RunConfig, run_config: Mapping[str, Value]) -> dict[str, Any]:
-    """What `config.json` holds: every key, who is Byzantine, and the versions that ran."""
+    """Return what `config.json` holds: every key, who is Byzantine, and the versions that ran.
+
+    Parameters
+    ----------
+    config : RunConfig
+        As it was checked.
+    run_config : mapping
+        As it was given.
+    """
     return {
         "config": defaults() | dict(run_config) | {"resume": ""},
         "byzantine_ids": list(config.byzantine_ids),

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import numpy as np
 
 from signfed.attacks.core.findings import Findings
+from signfed.attacks.core.past import Past
 from signfed.attacks.core.rows import described, numbers
 from signfed.attacks.core.view import Knowledge, Stage, View, knows
 from signfed.strategies.core.options import known, options_of
@@ -30,6 +31,8 @@ class Attack:
         a sign channel a flip is a flipped bit, exact zeros included.
     truth : bool
         Whether it needs the gradient over the whole training set.
+    past : bool
+        Whether it needs the model, what the server did last, or a memory.
     parts : tuple of str
         Names of its options that name other attacks. `build` binds those attacks to them.
     options : mapping
@@ -40,6 +43,7 @@ class Attack:
     knowledge: Knowledge
     stage: Stage
     truth: bool = False
+    past: bool = False
     parts: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -74,6 +78,7 @@ class Attack:
             self,
             knowledge=max(levels, key=get_args(Knowledge).index),
             truth=self.truth or any(part.truth for part in made_of),
+            past=self.past or any(part.past for part in made_of),
             options={**self.options, **options},
         )
 
@@ -93,6 +98,7 @@ class Attack:
         n_total: int,
         server_round: int,
         truth: Callable[[], np.ndarray],
+        past: Past | None,
         findings: Findings,
         n_classes: int | None,
     ) -> View:
@@ -112,6 +118,8 @@ class Attack:
             Their number.
         truth : callable
             Computes the gradient over the whole training set, float32 [N].
+        past : Past or None
+            For an attack that declared it.
         """
         own = np.stack([row(worker) for worker in active])
         sees: dict[str, Any] = {}
@@ -123,6 +131,8 @@ class Attack:
             sees |= {"findings": findings, "ids": tuple(active), "honest_ids": others}
         if self.truth:
             sees["truth"] = truth()
+        if self.past:
+            sees["past"] = past
         if self.stage == "data":
             sees["n_classes"] = n_classes
         draws = tuple(generator(worker) for worker in active)
@@ -159,31 +169,19 @@ class Attack:
             return rows.astype(own.dtype, copy=False)
 
 
-class Schedule(Attack):
-    """An attack that differs by round: a function (server_round, seed, ids) -> (attack, ids)."""
-
-    def at(
-        self, server_round: int, seed: int, ids: tuple[int, ...]
-    ) -> tuple[Attack, tuple[int, ...]]:
-        chosen, active = self.function(
-            server_round, seed, ids, **{**self.arguments, **self.options}
-        )
-        return chosen.at(server_round, seed, active)
-
-    def __call__(self, view: View, **options: Any) -> np.ndarray:
-        raise ValueError(
-            f"attack {self.name!r} differs by round: call what at(server_round, seed, ids) returns"
-        )
-
-
 def attack(
-    *, knowledge: Knowledge, stage: Stage, truth: bool = False, parts: tuple[str, ...] = ()
+    *,
+    knowledge: Knowledge,
+    stage: Stage,
+    truth: bool = False,
+    past: bool = False,
+    parts: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Any]], Attack]:
     """Declare a function `f(view, *, option=default, ...) -> [b, N]` as an attack.
 
     Parameters
     ----------
-    knowledge, stage, truth, parts
+    knowledge, stage, truth, past, parts
         As in `Attack`.
 
     Raises
@@ -206,12 +204,7 @@ def attack(
         raise ValueError(f"truth=True needs knowledge 'omniscient' or 'server', got {knowledge!r}")
     if stage == "data" and knowledge != "own":
         raise ValueError(f"stage 'data' needs knowledge 'own', got {knowledge!r}")
-    return lambda function: Attack(function, knowledge, stage, truth, parts)
-
-
-def schedule(*, parts: tuple[str, ...]) -> Callable[[Callable[..., Any]], Schedule]:
-    """Declare a function as a schedule, which knows what the attacks in `parts` know."""
-    return lambda function: Schedule(function, "own", "gradient", parts=parts)
+    return lambda function: Attack(function, knowledge, stage, truth, past, parts)
 
 
 def parts_of(owner: str, bound: object) -> tuple[Attack, ...]:

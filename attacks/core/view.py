@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from signfed.attacks.core.findings import Findings
+from signfed.attacks.core.past import Past
 
 Knowledge = Literal["own", "colluders", "omniscient", "server"]
 Stage = Literal["data", "gradient", "message"]
@@ -20,8 +21,8 @@ class KnowledgeError(ValueError):
 class View:
     """The arrays that an attack may use in one round, for b Byzantine workers at once.
 
-    `honest`, `truth`, `findings`, `ids`, `honest_ids` and `n_classes` raise KnowledgeError unless
-    the attack declared that it needs them.
+    `honest`, `truth`, `past`, `findings`, `ids`, `honest_ids` and `n_classes` raise KnowledgeError
+    unless the attack declared that it needs them.
 
     Parameters
     ----------
@@ -39,6 +40,8 @@ class View:
         The honest workers' rows at the same stage; a row may hold NaN.
     truth : ndarray, float32 [N], optional
         The gradient over the whole training set.
+    past : Past, optional
+        The model of the round, what the server did last, and what the attack kept.
     findings : Findings, optional
         What the server's rule found out in the last round; empty in the first.
     ids, honest_ids : sequence of int, optional
@@ -49,6 +52,7 @@ class View:
 
     honest: np.ndarray
     truth: np.ndarray
+    past: Past
     findings: Findings
     ids: Sequence[int]
     honest_ids: Sequence[int]
@@ -63,6 +67,7 @@ class View:
         server_round: int = 1,
         honest: np.ndarray | None = None,
         truth: np.ndarray | None = None,
+        past: Past | None = None,
         findings: Findings | None = None,
         ids: Sequence[int] | None = None,
         honest_ids: Sequence[int] | None = None,
@@ -75,6 +80,7 @@ class View:
         self._declared = {
             "honest": (honest, "knowledge 'omniscient' or 'server'"),
             "truth": (truth, "truth=True"),
+            "past": (past, "past=True"),
             "findings": (findings, "knowledge 'server'"),
             "ids": (ids, "knowledge 'server'"),
             "honest_ids": (honest_ids, "knowledge 'server'"),
@@ -92,7 +98,14 @@ class View:
 
 
 def knows(level: Knowledge, what: Knowledge) -> bool:
-    """Whether knowledge `level` includes `what`.
+    """Tell whether one level of knowledge includes another.
+
+    Parameters
+    ----------
+    level : Knowledge
+        What is known.
+    what : Knowledge
+        What is asked for.
 
     Examples
     --------

@@ -74,6 +74,11 @@ def byzantine(
             "own update alone; expected an attack of knowledge own or colluders, or signfed's own "
             "app"
         )
+    if attack.past:
+        raise KnowledgeError(
+            f"byzantine: attack {name!r} looks back at earlier rounds, which a mod does not "
+            "remember; expected another attack, or signfed's own app"
+        )
     if any(each.stage == "data" for each in _with_parts(attack)):
         raise ValueError(
             f"byzantine: attack {name!r} changes labels, which a mod does not see; change them "
@@ -93,7 +98,22 @@ class Byzantine:
     n_total: int
 
     def __call__(self, message: Message, context: Context, call_next: ClientAppCallable) -> Message:
-        """Have the client train honestly, and falsify its reply."""
+        """Have the client train honestly, and falsify its reply.
+
+        Parameters
+        ----------
+        message : Message
+            From the server.
+        context : Context
+            The node's.
+        call_next : callable
+            The client's function, or the next mod.
+
+        Returns
+        -------
+        Message
+            The reply.
+        """
         reply = call_next(message, context)
         partition = context.node_config.get("partition-id")
         trains = message.metadata.message_type.split(".")[0] == MessageType.TRAIN
@@ -118,6 +138,7 @@ class Byzantine:
                 n_total=n_total,
                 server_round=server_round,
                 truth=lambda: own,
+                past=None,
                 findings=Findings(),
                 n_classes=None,
             )

@@ -52,6 +52,16 @@ def followed(arrays: ArrayRecord, said: ConfigRecord, context: Context) -> Array
 
 
 def keep(model: ArrayRecord, version: int, context: Context) -> None:
-    """Keep the model of the round, for the steps of the next one."""
+    """Keep the model of the round, for the steps of the next one.
+
+    Parameters
+    ----------
+    model : ArrayRecord
+        All of its arrays.
+    version : int
+        Steps that the server has taken.
+    context : Context
+        The node's, which is changed.
+    """
     context.state[MODEL] = model
     context.state[VERSION] = ConfigRecord({"steps": version})

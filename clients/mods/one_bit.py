@@ -82,7 +82,22 @@ class OneBit:
     feedback: bool = False
 
     def __call__(self, message: Message, context: Context, call_next: ClientAppCallable) -> Message:
-        """Call the client's function between unpacking and packing."""
+        """Call the client's function between unpacking and packing.
+
+        Parameters
+        ----------
+        message : Message
+            From the server.
+        context : Context
+            The node's.
+        call_next : callable
+            The client's function, or the next mod.
+
+        Returns
+        -------
+        Message
+            The reply.
+        """
         said = plain.header(message.content)
         if said.get("encoder") != "sign" or len(message.content.array_records) != 1:
             return call_next(message, context)
@@ -138,6 +153,20 @@ def one_bit(message: Message, context: Context, call_next: ClientAppCallable) ->
     """Send the client's update as packed signs: `ClientApp(mods=[signfed.one_bit])`.
 
     See `OneBit`.
+
+    Parameters
+    ----------
+    message : Message
+        From the server.
+    context : Context
+        The node's.
+    call_next : callable
+        The client's function, or the next mod.
+
+    Returns
+    -------
+    Message
+        The reply.
     """
     return OneBit()(message, context, call_next)
 
@@ -146,5 +175,19 @@ def one_bit_both(message: Message, context: Context, call_next: ClientAppCallabl
     """Send packed signs, and keep the model so that it comes down as packed signs, too.
 
     `ClientApp(mods=[signfed.one_bit_both])`; see `OneBit(both=True)`.
+
+    Parameters
+    ----------
+    message : Message
+        From the server.
+    context : Context
+        The node's.
+    call_next : callable
+        The client's function, or the next mod.
+
+    Returns
+    -------
+    Message
+        The reply.
     """
     return OneBit(both=True)(message, context, call_next)

@@ -66,18 +66,19 @@ def weights(claimed: Sequence[float], cap: float) -> np.ndarray:
     [0.75, 0.75, 1.5]
     """
     numbers = np.asarray(claimed, np.float64)
-    kept = np.minimum(numbers, cap * np.median(numbers))
+    with np.errstate(over="ignore"):
+        kept = np.minimum(numbers, cap * np.median(numbers))
     kept = kept / kept.max()  # a sum of huge claims must not overflow
     return (kept / kept.mean()).astype(np.float32)
 
 
 def is_count(value: object) -> bool:
-    """Whether a claim can be a number of examples: finite, above 0."""
+    """Tell whether a claim can be a number of examples: finite, above 0."""
     return isinstance(value, int | float) and math.isfinite(value) and value > 0
 
 
 def as_record(found: Mapping[str, float | Iterable[float]]) -> MetricRecord:
-    """As Flower hands metrics on."""
+    """Make Flower's record of metrics."""
     return MetricRecord({n: v if isinstance(v, float) else [*v] for n, v in found.items()})
 
 

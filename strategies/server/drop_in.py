@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from fnmatch import fnmatchcase
 from functools import partial
 from logging import getLogger
 from typing import Literal
@@ -14,13 +13,13 @@ from flwr.serverapp import Grid
 
 from signfed.strategies.core.codecs import CODECS
 from signfed.strategies.core.rule import Rule, State
+from signfed.strategies.server.admission import channel, is_of, layout_of
 from signfed.strategies.server.claims import as_record, medians
 from signfed.strategies.server.federation import Federation, Participation
 from signfed.strategies.server.nodes import AggregateMetrics, NodeOptions
 from signfed.strategies.server.optimizer import Step
 from signfed.strategies.server.training import Observe, Training
 from signfed.strategies.server.transport import plain, wire
-from signfed.strategies.server.transport.layout import Layout
 from signfed.strategies.server.transport.link import Link
 from signfed.strategies.server.transport.measure import excuse
 from signfed.strategies.server.transport.plain_arrays import PlainArrays
@@ -29,7 +28,6 @@ from signfed.strategies.server.transport.sampling import Nodes
 log = getLogger("signfed")
 
 Byzantine = Collection[int] | Literal["announced"]
-STEP_OF_SIGNS = 0.001  # server_learning_rate where none is given
 
 
 class DropIn:
@@ -73,19 +71,20 @@ class DropIn:
         observe: Observe | None = None,
     ) -> None:
         self.rule, self.options, self._timeout = rule, options, timeout
-        signs, lr = _channel(rule, options)
-        layout, state = _layout(initial_arrays, self.options.as_values, signs), state or {}
+        signs, lr = channel(rule, options)
+        layout, state = layout_of(initial_arrays, options, signs), state or {}
         vector = torch.from_numpy(layout.flat(initial_arrays))
         if not torch.isfinite(vector).all():
             raise ValueError("initial_arrays: expected finite values within float32")
-        if state and not _is_of(state, layout):
+        if state and not is_of(state, layout):
             raise ValueError(
                 "resume: expected the model of that run; got initial_arrays of another"
             )
         # Workers and quorum differ from round to round: nodes come and go.
         federation = Federation(
-            Participation(1), CODECS["sign" if signs else "float32"], "", Step(lr)
-        )
+            Participation(1), CODECS["sign" if signs else "float32"], "", Step(lr),
+            edges=layout.edges,
+        )  # fmt: skip
         self.training = Training(rule, federation, vector, observe, state)
         self.dialect = PlainArrays(
             self.training, layout, layout.values(initial_arrays, beside=True), self.options,
@@ -107,7 +106,7 @@ class DropIn:
         return self.dialect.arrays()
 
     def byzantine(self, said: Byzantine) -> tuple[set[int], set[int]]:
-        """Byzantine and honest workers among those that were asked so far, for reports."""
+        """Return the Byzantine and the honest workers of those that were asked, for reports."""
         workers = self.attendance.numbers
         bad = {workers[node] for node in workers if said != "announced" and node in said}
         if said == "announced":
@@ -119,7 +118,14 @@ class DropIn:
         return self.link.state_dict() | self.dialect.state_dict()
 
     def configure_train(self, server_round: int, config: ConfigRecord) -> list[Message]:
-        """Return the requests of a round."""
+        """Return the requests of a round.
+
+        Parameters
+        ----------
+        server_round : int
+        config : ConfigRecord
+            What else each of them holds.
+        """
         messages = self.link.requests(server_round, config)
         self.dialect.expect([w for ids in self.link.asked.values() for w in ids])
         return messages
@@ -127,7 +133,18 @@ class DropIn:
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
-        """Check the replies, aggregate, take the step; None for a round that is skipped."""
+        """Check the replies, aggregate, and take the step.
+
+        Parameters
+        ----------
+        server_round : int
+        replies : iterable of Message
+
+        Returns
+        -------
+        tuple
+            The new model, and what the nodes claim; (None, None) for a round that is skipped.
+        """
         updates, record = self.link.open(server_round, replies)
         claims = self.dialect.claims
         self.training.quorum = self.options.needed(len(self.link.asked))
@@ -140,7 +157,14 @@ class DropIn:
         return self.arrays, metrics
 
     def configure_evaluate(self, server_round: int, config: ConfigRecord) -> list[Message]:
-        """Return the requests to evaluate the model; none where no node is to evaluate."""
+        """Return the requests to evaluate the model; none where no node is to evaluate.
+
+        Parameters
+        ----------
+        server_round : int
+        config : ConfigRecord
+            What else each of them holds.
+        """
         self._evaluators = self.attendance.evaluators(server_round)
         if not self._evaluators:
             return []
@@ -153,7 +177,13 @@ class DropIn:
     def aggregate_evaluate(
         self, server_round: int, replies: Iterable[Message]
     ) -> MetricRecord | None:
-        """Return what the nodes claim of the model; None when no valid reply came."""
+        """Return what the nodes claim of the model; None when no valid reply came.
+
+        Parameters
+        ----------
+        server_round : int
+        replies : iterable of Message
+        """
         sent, claims = self.link.sent(), {}
         for reply in replies:
             request = sent.get(reply.metadata.reply_to_message_id)
@@ -185,42 +215,3 @@ class DropIn:
                 log.warning("metrics: %s: %s", type(error).__name__, error)
                 return MetricRecord()
         return as_record(medians([{**claim} for claim in claims], without=count))
-
-
-def _channel(rule: Rule, options: NodeOptions) -> tuple[bool, float]:
-    """Whether the rule sees signs, and the server's learning rate. Raises ValueError."""
-    if _instructs(rule, options.min_available_nodes):
-        raise ValueError(
-            f"{rule.title()} needs clients that follow its instructions, which another's ClientApp "
-            "does not; expected another rule, or signfed's own app"
-        )
-    encoder = rule.encoder if options.encoder == "auto" else options.encoder
-    signs = encoder == "sign"
-    if signs and options.trust_num_examples:
-        raise ValueError(
-            "trust_num_examples: a row of signs cannot be scaled; expected False, or a rule on "
-            "floats"
-        )
-    return signs, options.server_learning_rate or (STEP_OF_SIGNS if signs else 1.0)
-
-
-def _is_of(state: State, layout: Layout) -> bool:
-    """Whether a state of `DropIn.state_dict` is one of this model."""
-    beside = {f"beside.{form.name}": form.shape for form in layout.beside}
-    held = {name: tuple(t.shape) for name, t in state.items() if name.startswith("beside.")}
-    return held == beside and len(state["parameters"]) == layout.n_coordinates
-
-
-def _instructs(rule: Rule, num_workers: int) -> bool:
-    """Whether the rule has something to tell its clients, if only for another number of them."""
-    try:
-        return bool(rule.instructions(num_workers))
-    except ValueError:
-        return True
-
-
-def _layout(arrays: ArrayRecord, as_values: str, signs: bool) -> Layout:
-    patterns = [pattern.strip() for pattern in as_values.split(",")]
-    return Layout(
-        arrays, [n for n in arrays if signs and any(fnmatchcase(n, each) for each in patterns)]
-    )

@@ -36,13 +36,37 @@ class Recorder(Protocol):
         """Return what scores a usable round. who: the Byzantine and the honest workers."""
 
     def begin(self, config: Mapping[str, Any], n_parameters: int, num_rounds: int) -> None:
-        """Make the folder, or go on in it. Raises ValueError for another run's."""
+        """Make the folder, or go on in it. Raises ValueError for another run's.
+
+        Parameters
+        ----------
+        config : mapping
+            What the rounds depend on, by name.
+        n_parameters : int
+            N.
+        num_rounds : int
+        """
 
     def after_round(self, record: RoundRecord, state: Callable[[], State]) -> None:
-        """Write a round's line, and a checkpoint where one is due."""
+        """Write a round's line, and a checkpoint where one is due.
+
+        Parameters
+        ----------
+        record : RoundRecord
+        state : callable
+            Returns the run's state after the round.
+        """
 
     def end(self, parameters: Tensor | None, error: BaseException | None) -> None:
-        """Close the folder. Nothing happens where it was never made."""
+        """Close the folder. Nothing happens where it was never made.
+
+        Parameters
+        ----------
+        parameters : Tensor, float32 [N], or None
+            The final model, where the run came to its end.
+        error : BaseException or None
+            What ended it otherwise.
+        """
 
 
 def run(
@@ -58,9 +82,23 @@ def run(
     resume: str | Path | None = None,
     byzantine: Byzantine = (),
 ) -> Result:
-    """Run the rounds of a Flower app; see `RobustStrategy.start`.
+    """Run the rounds of a Flower app.
 
-    begin: makes the run from an earlier state and what sees each usable round.
+    Parameters
+    ----------
+    strategy : Strategy
+        Whose four methods are called: they may be overridden.
+    begin : callable
+        Makes the run from an earlier state and what sees each usable round.
+    grid, num_rounds, train_config, evaluate_config, evaluate_fn
+        As for Flower's `Strategy.start`.
+    run_dir, resume, byzantine
+        As for `RobustStrategy.start`, which also says what is raised.
+
+    Returns
+    -------
+    Result
+        The final model, and metrics by round.
     """
     if isinstance(byzantine, str) and byzantine != "announced":
         raise ValueError(f"byzantine: expected node ids or 'announced'; got {byzantine!r}")

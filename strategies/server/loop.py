@@ -29,6 +29,11 @@ class Collector(Protocol):
         """Return the valid updates of the round, None when there is none, and a new record.
 
         The record tells the nodes, the dropped workers and the bytes, and the seconds taken.
+
+        Parameters
+        ----------
+        server_round : int
+            Number of the round.
         """
 
     def state_dict(self) -> State:
@@ -43,7 +48,20 @@ class Model(Protocol):
         """float32 [N]."""
 
     def advance(self, updates: Updates | None, record: RoundRecord) -> bool:
-        """Make one round's updates into new parameters; False when the round was skipped."""
+        """Make one round's updates into new parameters.
+
+        Parameters
+        ----------
+        updates : Updates or None
+            None when none was valid.
+        record : RoundRecord
+            Of the round.
+
+        Returns
+        -------
+        bool
+            False when the round was skipped.
+        """
 
     def state_dict(self) -> State:
         """Return what the model needs to go on."""

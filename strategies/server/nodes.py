@@ -102,14 +102,29 @@ class NodeOptions:
             object.__setattr__(self, option.name, checked)
 
     def asked(self, connected: int, *, train: bool) -> int:
-        """Return how many of the connected nodes a round asks, as Flower counts them."""
+        """Return how many of the connected nodes a round asks, as Flower counts them.
+
+        Parameters
+        ----------
+        connected : int
+            Nodes that are there.
+        train : bool
+            Whether to train, or to evaluate.
+        """
         fraction = self.fraction_train if train else self.fraction_evaluate
         least = self.min_train_nodes if train else self.min_evaluate_nodes
         return max(int(connected * fraction), least) if fraction else 0
 
     def needed(self, asked: int) -> int:
-        """Return how many valid updates a round of so many nodes needs.
+        """Return how many valid updates a round needs.
 
+        Parameters
+        ----------
+        asked : int
+            Nodes of the round.
+
+        Examples
+        --------
         >>> NodeOptions().needed(9), NodeOptions(quorum=0.0).needed(9)
         (5, 1)
         """
@@ -122,9 +137,19 @@ NAMES = frozenset(field.name for field in fields(NodeOptions))
 def takes_nodes(constructor: Callable[..., None]) -> Callable[..., None]:
     """Let a rule's constructor take the options of `NodeOptions` by keyword, beside its own.
 
-    They are kept in the attribute `nodes`. The signature stays that of the rule: its options are
-    what a run config, a table or a search may vary. An argument of the rule's own of the same name
-    is the rule's.
+    They are kept in the attribute `nodes`. An argument of the rule's own of the same name is the
+    rule's. The signature stays that of the rule: its options are
+    what a run config, a table or a search may vary.
+
+    Parameters
+    ----------
+    constructor : callable
+        `__init__` of a rule.
+
+    Returns
+    -------
+    callable
+        In its place.
     """
     own = inspect.signature(constructor).parameters
 

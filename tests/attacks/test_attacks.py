@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from signfed.attacks import ATTACKS, build, craft, knows
-from tests.attacks.inputs import LABELS, OWN, call, crafted, randn
+from tests.attacks.inputs import LABELS, OWN, call, crafted, past_of, randn
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,8 @@ def test_coordinates_are_treated_alike(name):
     """Renumbered in, renumbered out, up to the rounding of sums over coordinates."""
     own, honest = randn(2, 30, seed=1), 0.2 + randn(6, 30, seed=2)
     order = np.random.default_rng(0).permutation(30)
-    renumbered = call(name, honest[:, order], own[:, order])
+    past = {"past": past_of(30, order)} if build(name).past else {}
+    renumbered = call(name, honest[:, order], own[:, order], **past)
     assert renumbered == pytest.approx(call(name, honest, own)[:, order], rel=1e-5, abs=1e-6)
 
 
@@ -144,7 +145,10 @@ def test_who_knows_only_its_own_row_ignores_the_colluders(name):
     own = LABELS if ATTACKS[name].stage == "data" else OWN
     changed = own.copy()
     changed[0] = 1
-    sent, other = (crafted(name, rows, n_classes=4) for rows in (own, changed))
+    sent, other = (
+        crafted(name, rows, n_classes=4, **({"past": past_of(4)} if ATTACKS[name].past else {}))
+        for rows in (own, changed)
+    )
     assert sent[1].tobytes() == other[1].tobytes()
 
 

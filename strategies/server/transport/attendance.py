@@ -18,29 +18,54 @@ class Attendance(Protocol):
     """Which workers there are, on which nodes, and which of them a round asks."""
 
     def gather(self, grid: Grid, state: State) -> None:
-        """Wait for the nodes before round 1. state: bindings of an earlier run, if any.
+        """Wait for the nodes before round 1. Raises FederationError when too few come.
 
-        Raises FederationError when too few come.
+        Parameters
+        ----------
+        grid : Grid
+        state : dict of Tensor
+            Bindings of an earlier run; empty for a new one.
         """
 
     def wait(self, grid: Grid, server_round: int, timeout: float) -> None:
-        """Look for nodes; wait while too few are there for this round."""
+        """Look for nodes; wait while too few are there for this round.
+
+        Parameters
+        ----------
+        grid : Grid
+        server_round : int
+        timeout : float
+            Seconds.
+        """
 
     def asked(self, server_round: int) -> Hosts:
-        """The connected nodes that the round asks, each with at least one worker."""
+        """Return the connected nodes that the round asks, each with at least one worker."""
 
     def absent(self, server_round: int, asked: Hosts) -> Collection[int]:
-        """The workers of the round that no connected node hosts."""
+        """Return the workers of the round that no connected node hosts.
+
+        Parameters
+        ----------
+        server_round : int
+        asked : dict
+            What `asked` returned.
+        """
 
     def state_dict(self) -> State:
-        """Which node speaks for which workers."""
+        """Return which node speaks for which workers."""
 
 
 class Workers:
-    """The workers 0..M-1 of our own app; their nodes say which they host: an `Attendance`."""
+    """Let the nodes of our own app say which of the workers 0..M-1 they host: an `Attendance`.
+
+    Parameters
+    ----------
+    federation : Federation
+    digest : mapping, optional
+        Of what the run computes on, by part; a node that differs takes no part.
+    """
 
     def __init__(self, federation: Federation, digest: Mapping[str, str] | None = None) -> None:
-        """digest: of what the run computes on, by part; a node that differs takes no part."""
         self._participation, self._quorum = federation.participation, federation.quorum
         self._reception = Reception(federation.num_workers, federation.node_timeout, digest)
 
@@ -49,7 +74,7 @@ class Workers:
         self._reception.gather(grid, self._quorum)
 
     def present(self) -> list[tuple[int, ...]]:
-        """The workers of each connected node."""
+        """Return the workers of each connected node."""
         return list(self._reception.present().values())
 
     def wait(self, grid: Grid, server_round: int, timeout: float) -> None:

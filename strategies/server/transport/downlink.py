@@ -55,10 +55,16 @@ class Downlink:
 
     A version of the model is the number of steps taken. `steps[i]` leads from version
     `version - len(steps) + i` to the next; at most as many are kept as are cheaper than the model.
+
+    Parameters
+    ----------
+    training : Training
+        Whose model it is.
+    replicas : bool
+        Whether a node can come to the server's model by the steps alone.
     """
 
     def __init__(self, training: Training, replicas: bool = True) -> None:
-        """replicas: whether a node can come to the server's model by the steps alone."""
         self._training = training
         self._replicas = replicas
         self._steps: deque[Tensor] = deque()
@@ -92,7 +98,14 @@ class Downlink:
             self._steps.popleft()
 
     def requests(self, nodes: Iterable[int], compose: Compose) -> list[Message]:
-        """One request per node; nodes that lack the same share the content."""
+        """Return one request per node; nodes that lack the same share the content.
+
+        Parameters
+        ----------
+        nodes : iterable of int
+        compose : callable
+            Makes the requests to nodes that lack the same.
+        """
         by_lack: dict[int | None, list[int]] = {}
         for node in nodes:
             by_lack.setdefault(self._lacks(node), []).append(node)
@@ -102,7 +115,16 @@ class Downlink:
         return messages
 
     def heal(self, node: int, held: int, compose: Compose) -> Message:
-        """For a node that cannot follow: the steps from the version that it holds, or the model."""
+        """Return what mends a node that cannot follow: the steps since its version, or the model.
+
+        Parameters
+        ----------
+        node : int
+        held : int
+            The version that it holds; -1 for none.
+        compose : callable
+            Makes the request.
+        """
         if node not in self._logged:
             self._logged.add(node)
             log.warning("node %d lacks the model of the round; it holds version %d", node, held)
@@ -112,11 +134,11 @@ class Downlink:
         return self.requests([node], compose)[0]
 
     def forget(self, node: int) -> None:
-        """The node gets the model the next time, whatever it says."""
+        """Send this node the model the next time, whatever it says."""
         self._held.pop(node, None)
 
     def arrived(self, node: int) -> None:
-        """The node has answered this version's request: it holds this version."""
+        """Take note that this node has answered this version's request: it holds this version."""
         if self.replicated:
             self._held[node] = self._seen
 

@@ -11,7 +11,7 @@ from flwr.app import Message
 
 from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.server.transport import wire
-from signfed.strategies.server.transport.measure import excuse, size
+from signfed.strategies.server.transport.measure import LARGE, excuse, size
 
 log = getLogger("signfed")
 
@@ -32,13 +32,19 @@ class Received:
 
 
 class Intake:
-    """The checks on the replies of one run, in whatever dialect they are.
+    """Check the replies of one run, in whatever dialect they are.
 
     Every worker that was asked ends up among the rows or in `dropped`, under one reason.
+
+    Parameters
+    ----------
+    open_reply : callable
+        Checks what a reply holds.
+    bytes_per_worker : int
+        Of an honest reply, for one worker.
     """
 
     def __init__(self, open_reply: OpenReply, bytes_per_worker: int) -> None:
-        """bytes_per_worker: of an honest reply, for one worker."""
         self._open_reply = open_reply
         self._bytes_per_worker = bytes_per_worker
         self._logged: set[tuple[int, DropReason]] = set()
@@ -52,7 +58,19 @@ class Intake:
     ) -> Received:
         """Check the replies to `requests`; those to anything else, and second ones, are ignored.
 
-        asked: node -> the workers that it was asked for. requests: by message id.
+        Parameters
+        ----------
+        server_round : int
+        asked : mapping
+            Node -> the workers that it was asked for.
+        requests : mapping
+            By message id.
+        incoming : iterable of Message
+            Replies, in any order.
+
+        Returns
+        -------
+        Received
         """
         silent = set(asked)
         received = Received()
@@ -81,8 +99,8 @@ class Intake:
         return self._open_reply(reply, workers, server_round)
 
     def _plausible(self, workers: tuple[int, ...]) -> int:
-        """Twice the bytes of an honest reply for these workers, and something for the records."""
-        return 2 * self._bytes_per_worker * len(workers) + 65_536
+        """Twice the bytes of an honest reply, and something for the records."""
+        return min(LARGE, 2 * self._bytes_per_worker * len(workers) + 65_536)
 
     def _log_once(self, node: int, reason: DropReason, detail: str) -> None:
         if (node, reason) not in self._logged:

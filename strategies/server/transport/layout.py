@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 
 import numpy as np
 from flwr.app import Array, ArrayRecord
@@ -15,14 +16,14 @@ BFLOAT16 = "bfloat16"  # NumPy has no such type; its files call it V2
 
 
 def is_finite(values: np.ndarray) -> bool:
-    """Whether no value is infinite or NaN; in one pass, without memory, where that is so."""
+    """Tell whether no value is infinite or NaN: one pass, and no memory, where that is so."""
     with np.errstate(over="ignore", invalid="ignore"):
         # A sum that is finite has finite terms; one that is not may have overflowed.
         return bool(np.isfinite(values.sum()) or np.isfinite(values).all())
 
 
 def still_text(names: Iterable[str]) -> str:
-    """What to say of arrays that no node changes, where they are to travel as signs."""
+    """Say what comes of arrays that no node changes where they travel as signs."""
     return (
         f"no update of {', '.join(map(repr, sorted(names)))}: a sign has no 0, so each value moves "
         "by the learning rate in each round; leave these arrays out of initial_arrays, or name "
@@ -52,9 +53,12 @@ class Form:
         return self.dtype == BFLOAT16 or self.stored.kind == "f"
 
     def read(self, array: Array) -> np.ndarray:
-        """The values of an array of this form, float32 or wider for floats; a view where it can be.
+        """Return the values of an array of this form: a view, but for bfloat16, read as float32.
 
-        Raises Malformed, WRONG_DTYPE and WRONG_SHAPE among its reasons.
+        Parameters
+        ----------
+        array : Array
+            Foreign; Malformed is raised where it has another form.
         """
         try:
             values = read_array(array, self.stored, self.shape, any_order=True)
@@ -67,7 +71,7 @@ class Form:
         return (halves << 16).view(np.float32).reshape(self.shape)
 
     def write(self, values: np.ndarray) -> Array:
-        """An array of this form with these values, rounded to the nearest that its dtype has."""
+        """Make an array of this form of values, rounded to the nearest that its dtype has."""
         if self.dtype != BFLOAT16:
             with np.errstate(over="ignore"):
                 return Array(np.asarray(values.reshape(self.shape), dtype=self.stored, order="C"))
@@ -116,6 +120,7 @@ class Layout:
                 "expected at least one array of floats that is trained; got "
                 f"{', '.join(f'{f.name} ({f.dtype})' for f in self.forms) or 'no arrays'}"
             )
+        self.edges = (0, *accumulate(form.size for form in self.vector))
         self.names = frozenset(form.name for form in self.forms)
 
     @property
@@ -124,7 +129,7 @@ class Layout:
         return all(form.stored == np.float32 for form in self.vector)
 
     def flat(self, arrays: Mapping[str, Array]) -> np.ndarray:
-        """The vector of a model, float32 [N], a copy. Raises Malformed."""
+        """Return the vector of a model, float32 [N], a copy. Raises Malformed."""
         vector = np.empty(self.n_coordinates, np.float32)
         start = 0
         for form in self.vector:
@@ -135,9 +140,16 @@ class Layout:
     def update(
         self, before: Mapping[str, np.ndarray], after: Mapping[str, Array], out: np.ndarray
     ) -> None:
-        """Write x - y into `out`, float32 [N]: what a node made of the model that it got.
+        """Write x - y: what a node made of the model that it got. Raises Malformed.
 
-        before: the values of each array, as they were sent. Raises Malformed.
+        Parameters
+        ----------
+        before : mapping
+            Name -> values of x, as they were sent.
+        after : mapping
+            Name -> array of y.
+        out : ndarray, float32 [N]
+            Where to write.
         """
         start = 0
         for form in self.vector:
@@ -149,7 +161,7 @@ class Layout:
             start += form.size
 
     def unchanged(self, update: np.ndarray) -> set[str]:
-        """Names of the vector's arrays in which an update, float32 [N], is 0 throughout."""
+        """Return the names of the vector's arrays in which an update, float32 [N], is 0."""
         found, start = set(), 0
         for form in self.vector:
             if form.size and not update[start : start + form.size].any():
@@ -158,7 +170,14 @@ class Layout:
         return found
 
     def arrays(self, vector: np.ndarray, beside: Mapping[str, np.ndarray]) -> ArrayRecord:
-        """The model of a vector, float32 [N], and the values of the arrays beside it."""
+        """Return a model.
+
+        Parameters
+        ----------
+        vector : ndarray, float32 [N]
+        beside : mapping
+            Name -> values of the arrays beside it.
+        """
         found: dict[str, Array] = {}
         start = 0
         for form in self.vector:
@@ -168,6 +187,14 @@ class Layout:
         return ArrayRecord({form.name: found[form.name] for form in self.forms})
 
     def values(self, arrays: Mapping[str, Array], *, beside: bool = False) -> dict[str, np.ndarray]:
-        """The values of the vector's arrays by name, or of those beside it. Raises Malformed."""
+        """Return values by name. Raises Malformed.
+
+        Parameters
+        ----------
+        arrays : mapping
+            A model.
+        beside : bool
+            Whether those of the arrays beside the vector, in place of the vector's.
+        """
         forms = self.beside if beside else self.vector
         return {form.name: form.read(arrays[form.name]) for form in forms}

@@ -32,25 +32,82 @@ class Dialect(Protocol):
     def requests(
         self, nodes: list[int], lack: Lack, server_round: int, config: Mapping[str, Any], ttl: float
     ) -> list[Message]:
-        """One training request per node, for nodes that lack the same of the model."""
+        """Return one training request per node.
+
+        Parameters
+        ----------
+        nodes : list of int
+        lack : Lack
+            What all of them lack of the model.
+        server_round : int
+        config : mapping
+            What else the requests hold.
+        ttl : float
+            Seconds after which they expire.
+        """
 
     def open_reply(
         self, reply: Message, workers: tuple[int, ...], server_round: int
     ) -> tuple[dict[int, np.ndarray], dict[int, DropReason]]:
-        """Valid rows by worker, and the reason of every other one. Never raises."""
+        """Return the valid rows by worker, and the reason of every other one. Never raises.
+
+        Parameters
+        ----------
+        reply : Message
+        workers : tuple of int
+            Those for which its sender may speak.
+        server_round : int
+        """
 
     def read_lacking(self, reply: Message) -> int | None:
-        """The version that the sender holds, -1 for none, if it cannot follow; else None."""
+        """Return the version that a sender holds which cannot follow, -1 for none; else None."""
 
     def holds(self, reply: Message, version: int) -> bool:
-        """Whether the sender says that it keeps this version of the model."""
+        """Tell whether the sender keeps this version of the model, by its own word.
+
+        Parameters
+        ----------
+        reply : Message
+        version : int
+        """
 
     def updates(self, rows: Mapping[int, np.ndarray], server_round: int) -> Updates:
-        """What a rule gets of the valid rows, of which there is at least one."""
+        """Return what a rule gets of the valid rows.
+
+        Parameters
+        ----------
+        rows : mapping
+            Worker -> row, at least one.
+        server_round : int
+        """
 
 
 class Link:
-    """The nodes of one run and all that goes to them and comes from them: a `Collector`."""
+    """Carry all that goes to the nodes of a run and comes from them: a `Collector`.
+
+    Parameters
+    ----------
+    training : Training
+        Whose model is sent.
+    grid : Grid
+    dialect : Dialect
+    attendance : Attendance
+    timeout : float
+        Seconds for the replies of a round; a request expires after as long.
+    config : mapping, optional
+        What else each request to a node holds.
+    instructions : mapping, optional
+        What the rule tells the nodes.
+    replicas : bool
+        Whether a node may keep the model and take the steps itself.
+
+    Attributes
+    ----------
+    record : RoundRecord
+        Of the round under way.
+    asked : dict
+        Node -> the workers that the round asks it for.
+    """
 
     def __init__(
         self,
@@ -64,11 +121,6 @@ class Link:
         instructions: Mapping[str, Any] | None = None,
         replicas: bool = True,
     ) -> None:
-        """timeout: seconds for the replies of a round; a request expires after as long.
-
-        config: what else each request to a node holds; instructions: what the rule tells them.
-        replicas: whether a node may keep the model and take the steps itself.
-        """
         self._grid, self._dialect, self._attendance = grid, dialect, attendance
         self._timeout, self._config = timeout, config or {}
         self._rule_says = instructions or {}
@@ -94,7 +146,14 @@ class Link:
         return self.open(server_round, incoming)
 
     def requests(self, server_round: int, config: Mapping[str, Any]) -> list[Message]:
-        """To each connected node that hosts workers of the round what it lacks of the model."""
+        """Return the requests of a round: to each of its nodes, what it lacks of the model.
+
+        Parameters
+        ----------
+        server_round : int
+        config : mapping
+            What else they hold.
+        """
         self._attendance.wait(self._grid, server_round, self._timeout)
         self._downlink.stepped()
         self.asked = self._attendance.asked(server_round)
@@ -117,14 +176,21 @@ class Link:
         return messages
 
     def compose(self, nodes: Iterable[int], compose: Compose) -> list[Message]:
-        """Requests with what each node lacks; who cannot follow is healed by the same function."""
+        """Return requests with what each node lacks.
+
+        Parameters
+        ----------
+        nodes : iterable of int
+        compose : callable
+            Makes the requests to nodes that lack the same; heals those that cannot follow, too.
+        """
         self._downlink.stepped()
         self._compose = compose
         self._requests = self._downlink.requests(nodes, compose)
         return list(self._requests)
 
     def exchange(self, requests: Iterable[Message]) -> list[Message]:
-        """Send and gather the replies; who cannot follow gets what it lacks, once a round."""
+        """Return the replies to these requests; who cannot follow gets what it lacks, once."""
         self._requests = list(requests)
         for request, reply in arrived(self._grid, self._overdue):
             genuine = wire.is_from(reply, request.metadata.dst_node_id)
@@ -157,13 +223,20 @@ class Link:
         return remedy
 
     def sent(self) -> dict[str, Message]:
-        """The requests of the last exchange, by message id."""
+        """Return the requests of the last exchange, by message id."""
         return {request.metadata.message_id: request for request in self._requests}
 
     def open(
         self, server_round: int, incoming: Iterable[Message]
     ) -> tuple[Updates | None, RoundRecord]:
-        """Check the replies to `requests`: the valid updates, and the round's record so far."""
+        """Return the valid updates among the replies, None for none, and the record so far.
+
+        Parameters
+        ----------
+        server_round : int
+        incoming : iterable of Message
+            Replies to `requests`, in any order.
+        """
         record = self.record
         with record.timed("server"):
             received = self._intake.open(server_round, self.asked, self.sent(), incoming)

@@ -18,7 +18,6 @@ def size(message: Message, limit: float = LARGE) -> int:
     limit: what weighs more is only added up, since serializing copies it: it takes as long as the
     rest of a large model's round, and is what the sender of a giant reply hopes for.
     """
-    limit = min(limit, LARGE)
     try:
         weight = _weight(message.content)
         return weight if weight > limit else recorddict_to_proto(message.content).ByteSize()

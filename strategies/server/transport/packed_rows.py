@@ -17,10 +17,19 @@ from signfed.strategies.server.transport.downlink import Lack
 
 
 class PackedRows:
-    """Messages as `wire` describes them: a `Dialect`."""
+    """Speak as `wire` describes it: a `Dialect`.
+
+    Parameters
+    ----------
+    training : Training
+        Whose model is sent.
+    codec : Codec
+        How rows are read.
+    encoder : str
+        Name of the one that clients use.
+    """
 
     def __init__(self, training: Training, codec: Codec, encoder: str) -> None:
-        """encoder: the name of the one that clients use; codec: how their rows are read."""
         self._training, self._codec, self._encoder = training, codec, encoder
         self._n = len(training.parameters)
         self.bytes_per_worker = codec.length(self._n) * codec.dtype.itemsize

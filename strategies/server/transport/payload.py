@@ -15,9 +15,14 @@ MAX_HEADER = 1024  # bytes; numpy writes 128 before an array of ours
 
 
 class Malformed(Exception):
-    """A reply cannot be used; `reason` is what its workers are counted under.
+    """A reply cannot be used.
 
-    detail: what was expected, in words of ours alone: it goes into the log.
+    Attributes
+    ----------
+    reason : DropReason
+        What its workers are counted under.
+    detail : str
+        What was expected, in words of ours alone, since it goes into the log.
     """
 
     def __init__(self, reason: DropReason = DropReason.MALFORMED, detail: str = "") -> None:
@@ -28,11 +33,23 @@ class Malformed(Exception):
 def read_array(
     array: Array, dtype: np.dtype, shape: tuple[int, ...], *, any_order: bool = False
 ) -> np.ndarray:
-    """The payload of a Flower Array as a read-only view, if it is exactly `dtype` and `shape`.
+    """Return the payload of a Flower Array as a read-only view, if it is what was asked for.
 
     Trusts neither the Array's own fields nor np.load, which allocates what a header declares. No
-    byte of the payload is copied. any_order: column by column (Fortran's order) will do as well.
-    Raises Malformed (also for WRONG_DTYPE, WRONG_SHAPE).
+    byte of the payload is copied.
+
+    Parameters
+    ----------
+    array : Array
+    dtype : dtype
+    shape : tuple of int
+    any_order : bool
+        Whether column by column (Fortran's order) will do as well.
+
+    Raises
+    ------
+    Malformed
+        Also for WRONG_DTYPE and WRONG_SHAPE.
     """
     usual = _header(dtype, shape)
     is_usual = array.data[: len(usual)] == usual

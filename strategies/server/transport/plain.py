@@ -38,18 +38,25 @@ MAX_RECORDS = 16
 
 
 def header(content: RecordDict) -> ConfigRecord:
-    """What our end says in a message; empty where it says nothing."""
+    """Return what our end says in a message; empty where it says nothing."""
     record = content.get(OURS)
     return record if isinstance(record, ConfigRecord) else ConfigRecord()
 
 
 def lacking_reply(request: Message, held: int) -> Message:
-    """A node cannot follow: it asks for the model. held: its version, or -1."""
+    """Make the reply of a node that cannot follow.
+
+    Parameters
+    ----------
+    request : Message
+    held : int
+        The version that it holds; -1 for none.
+    """
     return Message(RecordDict({OURS: ConfigRecord({"held": held})}), reply_to=request)
 
 
 def read_lacking(reply: Message) -> int | None:
-    """The version that the sender of a `lacking_reply` holds, -1 for none; else None."""
+    """Return the version that the sender of a `lacking_reply` holds, -1 for none; else None."""
     if (
         reply.has_error()
         or len(reply.content) != 1
@@ -61,19 +68,32 @@ def read_lacking(reply: Message) -> int | None:
 
 
 def holds(reply: Message, version: int) -> bool:
-    """Whether the sender says that it keeps this version of the model."""
+    """Tell whether the sender says that it keeps this version of the model.
+
+    Parameters
+    ----------
+    reply : Message
+    version : int
+    """
     return not reply.has_error() and header(reply.content).get("version") == version
 
 
 def announces(reply: Message) -> bool:
-    """Whether the sender says that it is Byzantine: for reports of a simulation."""
+    """Tell whether the sender says that it is Byzantine: for reports of a simulation."""
     return header(reply.content).get("byzantine") is True
 
 
 def answered(reply: Message, arrays: ArrayRecord | None, **said: int | bool) -> Message:
-    """A client's reply with other arrays, under the same name; None for none.
+    """Make a client's reply with other arrays, under the same name.
 
-    said: what our end says besides.
+    Parameters
+    ----------
+    reply : Message
+        The client's own.
+    arrays : ArrayRecord or None
+        None for no arrays.
+    **said
+        What our end says besides.
     """
     content = RecordDict(dict(reply.content))
     [name] = content.array_records
@@ -86,16 +106,26 @@ def answered(reply: Message, arrays: ArrayRecord | None, **said: int | bool) -> 
 
 
 def with_content(message: Message, content: RecordDict) -> Message:
-    """The same message with another content; the one that was given stays as it is."""
+    """Make the same message with another content; the one that was given stays as it is.
+
+    Parameters
+    ----------
+    message : Message
+    content : RecordDict
+    """
     other = copy(message)
     other.content = content
     return other
 
 
 def read_metrics(reply: Message, count: str) -> MetricRecord:
-    """The one record of metrics of a reply. count: name of the number of examples.
+    """Return the one record of metrics of a reply. Raises Malformed.
 
-    Raises Malformed.
+    Parameters
+    ----------
+    reply : Message
+    count : str
+        Name of the number of examples.
     """
     if reply.has_error():
         raise Malformed(DropReason.ERROR)
@@ -108,7 +138,7 @@ def read_metrics(reply: Message, count: str) -> MetricRecord:
 
 
 def read_arrays(reply: Message) -> ArrayRecord:
-    """The one record of arrays of a reply. Raises Malformed."""
+    """Return the one record of arrays of a reply. Raises Malformed."""
     found = [record for record in reply.content.values() if isinstance(record, ArrayRecord)]
     if not found and header(reply.content).get("non-finite") is True:
         raise Malformed(DropReason.NON_FINITE)
@@ -124,10 +154,20 @@ def read_row(
     update: np.ndarray,
     signs: bool,
 ) -> np.ndarray:
-    """The row of a reply: packed signs, uint8 [ceil(N/8)], or the update, float32 [N].
+    """Return the row of a reply: packed signs, uint8 [ceil(N/8)], or the update. Raises Malformed.
 
-    before: the vector's arrays as they were sent. update: where to write the update, float32 [N].
-    signs: what is asked for; who sends floats is packed here. Raises Malformed.
+    Parameters
+    ----------
+    arrays : ArrayRecord
+        Of the reply.
+    layout : Layout
+        The model's arrays.
+    before : mapping
+        Name -> values of the vector's arrays, as they were sent.
+    update : ndarray, float32 [N]
+        Where to write the update.
+    signs : bool
+        Whether signs are asked for; who sends floats is packed here.
     """
     codec, n = SignCodec(), layout.n_coordinates
     if signs and SIGNS in arrays:
@@ -144,7 +184,15 @@ def read_row(
 
 
 def read_beside(arrays: ArrayRecord, layout: Layout) -> dict[str, np.ndarray]:
-    """The values of the arrays beside the vector. Raises Malformed."""
+    """Return the values of the arrays beside the vector. Raises Malformed.
+
+    Parameters
+    ----------
+    arrays : ArrayRecord
+        Of the reply.
+    layout : Layout
+        The model's arrays.
+    """
     found = layout.values(arrays, beside=True)
     if not all(is_finite(values) for values in found.values()):
         raise Malformed(DropReason.NON_FINITE)

@@ -40,7 +40,21 @@ ALONE = 2
 
 
 class PlainArrays:
-    """Messages as `plain` describes them: a `Dialect`.
+    """Speak as `plain` describes it: a `Dialect`.
+
+    Parameters
+    ----------
+    training : Training
+        Whose model is sent.
+    layout : Layout
+        The model's arrays.
+    beside : mapping
+        Values of the arrays beside the vector, by name.
+    options : NodeOptions
+    signs : bool
+        Whether rows are signs.
+    lr : float
+        The server's learning rate, by which a node takes a step itself.
 
     Attributes
     ----------
@@ -60,10 +74,6 @@ class PlainArrays:
         signs: bool,
         lr: float,
     ) -> None:
-        """beside: values of the arrays beside the vector. signs: whether rows are signs.
-
-        lr: the server's learning rate, by which a node takes a step itself.
-        """
         self._training, self._layout, self._options = training, layout, options
         self.signs, self._lr = signs, lr
         self.beside = dict(beside)
@@ -79,7 +89,7 @@ class PlainArrays:
         self.bytes_per_worker = sum(form.size * form.stored.itemsize for form in layout.forms)
 
     def arrays(self) -> ArrayRecord:
-        """The model, in its own names, shapes and dtypes; made once a version."""
+        """Return the model, in its own names, shapes and dtypes; made once a version."""
         version = self._training.taken
         if self._cast is None or self._cast[0] != version:
             vector = self._training.parameters.cpu().numpy()
@@ -176,7 +186,7 @@ class PlainArrays:
             self.beside[form.name] = np.asarray(np.sort(stacked, axis=0)[middle])
 
     def state_dict(self) -> State:
-        """The arrays beside the vector, as "beside.NAME"."""
+        """Return the arrays beside the vector, as "beside.NAME"."""
         return {f"beside.{n}": torch.from_numpy(np.array(v)) for n, v in self.beside.items()}
 
     def load_state_dict(self, state: State) -> None:

@@ -22,11 +22,20 @@ FIRST_LOOK, LONGEST_LOOK, LOG_EVERY = 0.005, 0.5, 30.0  # seconds
 
 
 class Nodes:
-    """The nodes of another's app: an `Attendance`.
+    """Draw the nodes of another's app: an `Attendance`.
 
     A node is a worker. Its number is that of its first round: 0, 1, ... in the order in which nodes
     are first asked, by node id where several are new. So a rule that remembers a worker knows a
     node that comes back.
+
+    Parameters
+    ----------
+    options : NodeOptions
+
+    Attributes
+    ----------
+    numbers : dict
+        Node -> worker, of all that were asked so far.
     """
 
     def __init__(self, options: NodeOptions) -> None:
@@ -67,7 +76,7 @@ class Nodes:
         return {node: (self.numbers[node],) for node in chosen}
 
     def evaluators(self, server_round: int) -> list[int]:
-        """The nodes that evaluate in the round."""
+        """Return the nodes that evaluate in the round."""
         return self._drawn("evaluate", server_round)
 
     def absent(self, server_round: int, asked: Hosts) -> Collection[int]:

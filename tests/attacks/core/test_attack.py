@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from signfed.attacks import ATTACKS, Findings, KnowledgeError, View, attack, build, knows
-from tests.attacks.inputs import LABELS, OWN, randn
+from tests.attacks.inputs import LABELS, OWN, past_of, randn
 
 PLAIN = [name for name in ATTACKS if name != "time-varying"]  # which has no rows of its own
 
@@ -16,6 +16,8 @@ def needed(name):
         known["honest"] = randn(3, 4)
     if chosen.truth:
         known["truth"] = randn(4)
+    if chosen.past:
+        known["past"] = past_of(4)
     if chosen.knowledge == "server":
         known |= {"findings": Findings(), "ids": (0, 1), "honest_ids": (2, 3, 4)}
     if chosen.stage == "data":

@@ -63,15 +63,15 @@ def wander(model, partition, server_round):
 
 
 def play(rule, fault, dialect=FLOATS, mods=None):
-    """Five of ten nodes are hostile in round 2; not the first, in whose name some of them speak."""
-    tamper = {p: hostile(dialect, lambda t: fault if t > 1 else None) for p in range(1, 6)}
+    """Five of ten nodes are hostile; not the first, in whose name some of them speak."""
+    tamper = {p: hostile(dialect, lambda t: fault) for p in range(1, 6)}
     nodes = grid(10, client(wander, mods), tamper)
-    return rule(fraction_evaluate=0.0).start(nodes, INITIAL, 2, timeout=0.01).arrays
+    return rule(fraction_evaluate=0.0).start(nodes, INITIAL, 1, timeout=0.01).arrays
 
 
 @pytest.fixture(scope="module")
 def known():
-    """Of each rule the model without the five in round 2, and that of all ten."""
+    """Of each rule the model without the five, and that of all ten."""
     return {name: (play(rule, silence), play(rule, None)) for name, rule in RULES.items()}
 
 

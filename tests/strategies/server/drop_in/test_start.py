@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 
 import numpy as np
 import pytest
@@ -315,6 +316,7 @@ def test_a_rule_with_too_few_valid_updates_falls_back_and_the_record_says_so(tmp
         (Mean(), ArrayRecord({"n": Array(np.arange(3))}), "at least one array of floats"),
         (Mean(), ArrayRecord({"n": Array(np.array(["a"]))}), "array 'n': expected floats"),
         (Mean(), ArrayRecord({"n": Array(np.array([1.0, np.nan]))}), "expected finite values"),
+        (Bucketing(Mean(min_train_nodes=3)), floats(), r"Bucketing\(Mean\): expected the options"),
         (SignMV(trust_num_examples=True), floats(), "a row of signs cannot be scaled"),
         (Mean(min_available_nodes=4, node_timeout=0.0), floats(), "expected 4, got 3; start more"),
     ],
@@ -334,3 +336,17 @@ def test_a_run_in_which_nobody_is_understood_says_what_was_expected(caplog):
     with pytest.raises(FederationError, match="dropped: 3 malformed"):
         Mean().start(grid(3, client(train)), floats(), 1)
     assert "expected the 2 arrays of the model, by their names" in caplog.text
+
+
+def test_the_log_goes_where_flowers_goes_unless_the_app_says_otherwise(monkeypatch):
+    ours, flowers = logging.getLogger("signfed"), logging.getLogger("flwr")
+    before = ours.handlers[:], ours.level
+    try:
+        Mean().start(grid(2), floats(), 1)
+        assert (ours.handlers, ours.level) == before  # pytest listens at the root
+        monkeypatch.setattr(ours, "propagate", False)
+        Mean().start(grid(2), floats(), 1)
+        assert ours.handlers == flowers.handlers != [] and ours.level == logging.INFO
+    finally:
+        ours.handlers[:] = before[0]
+        ours.setLevel(before[1])

@@ -36,6 +36,7 @@ from benchmarks.hostile import RUINED
 from signfed.app.runs.folder import model_sha256, read_rounds
 from signfed.strategies.core.codecs import Float32Codec, SignCodec
 from signfed.strategies.registry import STRATEGIES
+from signfed.strategies.server.admission import ENCODERS_OF_SIGNS
 from tests.grid import InProcessGrid
 from tests.strategies.server.drop_in.app import client
 from tests.strategies.server.hostile.catalogue import usual
@@ -54,7 +55,9 @@ FLOWERS: dict[str, Callable[..., Strategy]] = {
     "Krum": lambda **keys: Krum(num_malicious_nodes=3, **keys),
     "Bulyan": lambda **keys: Bulyan(num_malicious_nodes=1, **keys),
 }
-OURS = {name: rule for name, rule in STRATEGIES.items() if name != "election"}  # own clients only
+# Those that need clients that follow instructions, or a gradient of the server's own.
+ELSEWHERE = ("election", "sign-fv", "fltrust")
+OURS = {name: rule for name, rule in STRATEGIES.items() if name not in ELSEWHERE}
 MOD = "with one_bit"
 HONEST, RIGHT = "as honest", "right"
 
@@ -84,7 +87,7 @@ def strategy(name: str) -> Strategy:
     keys = {"fraction_evaluate": 0.0, "min_available_nodes": NODES}
     if name in FLOWERS:
         return FLOWERS[name](**keys)
-    rule = OURS[name]
+    rule = STRATEGIES[name]
     own = {"n_byzantine": 1} if "n_byzantine" in signature(rule).parameters else {}
     return rule(**own, **keys)
 
@@ -194,7 +197,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=None)
     given = parser.parse_args()
     cases = [(name, "float32") for name in (*FLOWERS, *OURS)]
-    cases += [(name, MOD) for name, rule in OURS.items() if rule.encoder == "sign"]
+    cases += [(name, MOD) for name, rule in OURS.items() if rule.encoder in ENCODERS_OF_SIGNS]
     with ProcessPoolExecutor(given.processes) as pool:
         outcomes = pool.map(column, [(*case, given.rounds) for case in cases])
         found = dict(zip(cases, track(outcomes, total=len(cases)), strict=True))

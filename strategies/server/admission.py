@@ -31,6 +31,11 @@ def channel(rule: Rule, options: NodeOptions) -> tuple[bool, float]:
             f"{rule.title()}: expected the options of nodes on the outermost rule, the one "
             "that is started; got some on the rule behind it"
         )
+    if rule.needs_reference:
+        raise ValueError(
+            f"{rule.title()} needs the server's own gradient, which another's app does "
+            "not give; expected another rule, or signfed's own app"
+        )
     if _instructs(rule, options.min_available_nodes):
         raise ValueError(
             f"{rule.title()} needs clients that follow its instructions, which another's ClientApp "

@@ -13,10 +13,15 @@ LARGE = 1 << 22  # bytes from which a message is only added up: its records are 
 
 
 def size(message: Message, limit: float = LARGE) -> int:
-    """Bytes of a message's content, serialized as protobuf; 0 for an error or what cannot be.
+    """Return the bytes of a message's content as protobuf; 0 for an error or what cannot be.
 
-    limit: what weighs more is only added up, since serializing copies it: it takes as long as the
-    rest of a large model's round, and is what the sender of a giant reply hopes for.
+    Parameters
+    ----------
+    message : Message
+        May hold anything.
+    limit : float
+        What weighs more is only added up, since serializing copies it: it takes as long as the rest
+        of a large model's round, and is what the sender of a giant reply hopes for.
     """
     try:
         weight = _weight(message.content)
@@ -38,6 +43,6 @@ def _weight(value: Any) -> int:
 
 
 def excuse(reply: Message) -> str:
-    """What an error reply says, fit for a log: one line, printable, not endless."""
+    """Return what an error reply says, fit for a log: one line, printable, not endless."""
     said = (reply.error.reason or "")[:MAX_EXCUSE] if reply.has_error() else ""
     return "".join(c if c.isprintable() else " " for c in said)

@@ -21,6 +21,7 @@ OWN = [
     if build(name).knowledge in ("own", "colluders")
     and attack.stage != "data"
     and not build(name).past
+    and name != "inf"  # the server drops what is not finite
 ]
 
 

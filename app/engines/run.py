@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import platform
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +26,7 @@ from signfed.app.runs.folder import (
 from signfed.app.runs.resuming import forget_later
 from signfed.app.runs.saving import Saver
 from signfed.app.runs.scoring import Scorer
+from signfed.app.runs.versions import versions
 from signfed.app.task import Problem
 from signfed.strategies.core.options import Value
 from signfed.strategies.core.rule import State
@@ -174,16 +173,8 @@ def describe(config: RunConfig, run_config: Mapping[str, Value]) -> dict[str, An
     run_config : mapping
         As it was given.
     """
-    packages = ("signfed", "flwr", "torch", "numpy")
     return {
         "config": defaults() | dict(run_config) | {"resume": ""},
         "byzantine_ids": list(config.byzantine_ids),
-        "versions": {"python": platform.python_version()} | {p: _version(p) for p in packages},
+        "versions": versions(),
     }
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:  # the app travels without being installed
-        return "unknown"

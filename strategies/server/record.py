@@ -46,6 +46,9 @@ class RoundRecord:
         False negative and false positive rate of the rule, in 0..1, where somebody is Byzantine.
     wrong_signs : float or None
         Share of coordinates in which the direction has not the honest workers' sign.
+    claims : dict of str to dict
+        In another's app, by "train" and "evaluate": what nodes say of themselves, the median of
+        each metric.
     findings : dict
         What the rule found out, by the rule's own names, which become fields of the line.
     seconds : dict of str to float
@@ -75,6 +78,7 @@ class RoundRecord:
     byzantine_accepted: float | None = None
     honest_rejected: float | None = None
     wrong_signs: float | None = None
+    claims: dict[str, dict[str, Any]] = field(default_factory=dict)
     findings: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 

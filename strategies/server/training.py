@@ -47,6 +47,8 @@ class Training:
     ----------
     parameters : Tensor
         The model, float32 [N].
+    quorum : int
+        Valid updates without which a round is skipped.
     direction : Tensor or None
         Of the last step, float32 [N]; None before the first.
 
@@ -69,7 +71,7 @@ class Training:
         self.parameters = parameters
         self.direction: Tensor | None = None
         self._observe = observe
-        self._quorum, self._edges = federation.quorum, federation.edges
+        self.quorum, self._edges = federation.quorum, federation.edges
         if rule.needs_reference and federation.reference is None:
             raise ValueError(
                 f"{rule.title()} needs the server's own gradient of each round; expected "
@@ -136,8 +138,8 @@ class Training:
 
     def _advance(self, updates: Updates | None, record: RoundRecord) -> bool:
         n = record.received = updates.n if updates else 0
-        if updates is None or n < self._quorum:
-            return self._skip(f"{n} valid updates, quorum {self._quorum}", record)
+        if updates is None or n < self.quorum:
+            return self._skip(f"{n} valid updates, quorum {self.quorum}", record)
         record.fallback = self.rule.admissible(n)
         if record.fallback:
             direction = fallback(updates)

@@ -81,8 +81,8 @@ def byzantine(
         )
     if any(each.past for each in _with_parts(attack)):
         raise ValueError(
-            f"byzantine: attack {name!r} goes by earlier rounds, which a mod does not keep; expected "
-            "one that looks at a round by itself"
+            f"byzantine: attack {name!r} goes by earlier rounds, which a mod does not keep; "
+            "expected one that looks at a round by itself"
         )
     chosen = None if partitions is None else frozenset(partitions)
     return Byzantine(attack, chosen, seed, n_total)

@@ -74,6 +74,11 @@ def byzantine(
             "own update alone; expected an attack of knowledge own or colluders, or signfed's own "
             "app"
         )
+    if attack.past:
+        raise KnowledgeError(
+            f"byzantine: attack {name!r} looks back at earlier rounds, which a mod does not "
+            "remember; expected another attack, or signfed's own app"
+        )
     if any(each.stage == "data" for each in _with_parts(attack)):
         raise ValueError(
             f"byzantine: attack {name!r} changes labels, which a mod does not see; change them "

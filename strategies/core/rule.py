@@ -162,22 +162,18 @@ class Rule(ABC):
     def load_state_dict(self, state: State) -> None:  # noqa: B027 - a stateless rule has none
         """Put back what `state_dict` returned."""
 
-    def behind(self) -> list[Rule]:
-        """List the rules that this one hands its rows to: that behind a pre-aggregation."""
-        return [rule for rule in vars(self).values() if isinstance(rule, Rule)]
-
     def describe(self) -> str:
         """Return the rule's name and options; those of a rule behind a pre-aggregation too."""
         own = {k: v for k, v in vars(self).items() if not k.startswith("_")}
         options = {
             k: v for k, v in own.items() if isinstance(v, int | float | str) and k not in vars(Rule)
         }
-        behind = [rule.describe() for rule in self.behind()]
+        behind = [rule.describe() for rule in own.values() if isinstance(rule, Rule)]
         return " before ".join([f"{type(self).__name__} {options}", *behind])
 
     def title(self) -> str:
         """Return the class's name, as in "Bucketing(Krum)" with a rule behind a pre-aggregation."""
-        behind = [rule.title() for rule in self.behind()]
+        behind = [rule.title() for rule in vars(self).values() if isinstance(rule, Rule)]
         return f"{type(self).__name__}({', '.join(behind)})" if behind else type(self).__name__
 
 

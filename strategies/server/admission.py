@@ -26,10 +26,15 @@ def channel(rule: Rule, options: NodeOptions) -> tuple[bool, float]:
     ValueError
         For a rule that cannot serve another's app, and for options that do not go together.
     """
-    if any(getattr(inner, "nodes", NodeOptions()) != NodeOptions() for inner in rule.behind()):
+    if any(getattr(inner, "nodes", NodeOptions()) != NodeOptions() for inner in _behind(rule)):
         raise ValueError(
             f"{rule.title()}: expected the options of nodes on the outermost rule, the one "
             "that is started; got some on the rule behind it"
+        )
+    if rule.needs_reference:
+        raise ValueError(
+            f"{rule.title()} needs the server's own gradient, which another's app does "
+            "not give; expected another rule, or signfed's own app"
         )
     if _instructs(rule, options.min_available_nodes):
         raise ValueError(
@@ -58,6 +63,10 @@ def is_of(state: State, layout: Layout) -> bool:
     beside = {f"beside.{form.name}": form.shape for form in layout.beside}
     held = {name: tuple(t.shape) for name, t in state.items() if name.startswith("beside.")}
     return held == beside and len(state["parameters"]) == layout.n_coordinates
+
+
+def _behind(rule: Rule) -> list[Rule]:
+    return [inner for inner in vars(rule).values() if isinstance(inner, Rule)]
 
 
 def _instructs(rule: Rule, num_workers: int) -> bool:

@@ -82,8 +82,9 @@ class DropIn:
             )
         # Workers and quorum differ from round to round: nodes come and go.
         federation = Federation(
-            Participation(1), CODECS["sign" if signs else "float32"], "", Step(lr)
-        )
+            Participation(1), CODECS["sign" if signs else "float32"], "", Step(lr),
+            edges=layout.edges,
+        )  # fmt: skip
         self.training = Training(rule, federation, vector, observe, state)
         self.dialect = PlainArrays(
             self.training, layout, layout.values(initial_arrays, beside=True), self.options,

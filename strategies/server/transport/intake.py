@@ -99,7 +99,7 @@ class Intake:
         return self._open_reply(reply, workers, server_round)
 
     def _plausible(self, workers: tuple[int, ...]) -> int:
-        """Twice the bytes of an honest reply, and some for the records; not for a large one."""
+        """Twice the bytes of an honest reply, and something for the records."""
         return min(LARGE, 2 * self._bytes_per_worker * len(workers) + 65_536)
 
     def _log_once(self, node: int, reason: DropReason, detail: str) -> None:

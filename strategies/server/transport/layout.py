@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 
 import numpy as np
 from flwr.app import Array, ArrayRecord
@@ -119,6 +120,7 @@ class Layout:
                 "expected at least one array of floats that is trained; got "
                 f"{', '.join(f'{f.name} ({f.dtype})' for f in self.forms) or 'no arrays'}"
             )
+        self.edges = (0, *accumulate(form.size for form in self.vector))
         self.names = frozenset(form.name for form in self.forms)
 
     @property

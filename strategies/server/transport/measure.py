@@ -13,10 +13,15 @@ LARGE = 1 << 22  # bytes from which a message is only added up: its records are 
 
 
 def size(message: Message, limit: float = LARGE) -> int:
-    """Bytes of a message's content, serialized as protobuf; 0 for an error or what cannot be.
+    """Return the bytes of a message's content as protobuf; 0 for an error or what cannot be.
 
-    limit: what weighs more is only added up, since serializing copies it: it takes as long as the
-    rest of a large model's round, and is what the sender of a giant reply hopes for.
+    Parameters
+    ----------
+    message : Message
+        May hold anything.
+    limit : float
+        What weighs more is only added up, since serializing copies it: it takes as long as the rest
+        of a large model's round, and is what the sender of a giant reply hopes for.
     """
     try:
         weight = _weight(message.content)

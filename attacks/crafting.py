@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,6 +24,7 @@ def craft(
     seed: int,
     server_round: int = 1,
     truth: ArrayLike | None = None,
+    rule: Callable[[np.ndarray], ArrayLike] | None = None,
     findings: Findings | None = None,
     ids: Sequence[int] | None = None,
     honest_ids: Sequence[int] | None = None,
@@ -48,6 +51,9 @@ def craft(
         Number of the round, 1, 2, ...
     truth : array_like, float [N], optional
         The gradient over the whole training set; by default the mean of the honest rows.
+    rule : callable, optional
+        The server's rule, for an attack that asks it: float32 [n, N] -> [N]. A rule object of
+        signfed will do; copies of it are called.
     findings : Findings, optional
         What the server's rule found out in the last round; by default nothing.
     ids, honest_ids : sequence of int, optional
@@ -86,6 +92,11 @@ def craft(
         if honest is None:
             raise ValueError(f"attack {name!r} needs the honest rows: pass honest=[h, N]")
         peers = _matrix("honest", honest, width=rows.shape[1])
+    if attack.rule and rule is None:
+        raise ValueError(
+            f"attack {name!r} asks the server's rule: pass rule, a function float32 [n, N] -> [N], "
+            "such as lambda rows: aggregate('median', rows)"
+        )
     if honest_ids is None:
         honest_ids = range(max(ids, default=-1) + 1, max(ids, default=-1) + 1 + len(peers))
     workers = (*honest_ids, *ids)
@@ -109,11 +120,29 @@ def craft(
             n_total=n_total,
             server_round=server_round,
             truth=true_gradient,
+            rehearse=partial(_rehearsed, rule),
             findings=findings or Findings(),
             n_classes=n_classes,
         )
         crafted[[ids.index(worker) for worker in active]] = attack(view)
     return crafted
+
+
+def _rehearsed(
+    rule: Callable[[np.ndarray], ArrayLike],
+    honest: Mapping[int, np.ndarray],
+    sent: Mapping[int, np.ndarray],
+) -> np.ndarray:
+    """Ask a copy of the rule, with finite rows by ascending worker id. Raises ValueError."""
+    rows = {**honest, **sent}
+    matrix = np.stack([rows[worker] for worker in sorted(rows)])
+    found = numbers(deepcopy(rule)(finite(matrix)))
+    if found is None or found.shape != matrix.shape[1:]:
+        raise ValueError(
+            f"rule: expected a function that returns {matrix.shape[1]} real numbers; "
+            f"it returned {described(found)}"
+        )
+    return found.astype(np.float32, copy=False)
 
 
 def _matrix(

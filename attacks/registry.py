@@ -20,6 +20,8 @@ from signfed.attacks.min_sum import min_sum
 from signfed.attacks.noise import noise
 from signfed.attacks.none import none
 from signfed.attacks.omniscient import omniscient
+from signfed.attacks.opt_alie import opt_alie
+from signfed.attacks.opt_ipm import opt_ipm
 from signfed.attacks.random import random
 from signfed.attacks.reverse_scaling import reverse_scaling
 from signfed.attacks.sign_flip import sign_flip
@@ -46,6 +48,8 @@ ATTACKS: dict[str, Attack] = {
     "min-max": min_max,
     "min-sum": min_sum,
     "ipm": ipm,
+    "opt-alie": opt_alie,
+    "opt-ipm": opt_ipm,
     "mimic": mimic,
     "omniscient": omniscient,
     "colluding-majority": colluding_majority,

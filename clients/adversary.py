@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from threading import Lock
 
 import numpy as np
 
 from signfed.attacks import Attack, Findings, KnowledgeError, View
+from signfed.attacks.core.view import Stage
 from signfed.strategies.core.seeds import generator
+
+# (stage, server_round, honest rows, rows of the Byzantine workers) -> what the rule would make of
+# them, float32 [N]. Rows are by worker, as they are at the stage.
+AskRule = Callable[[Stage, int, Mapping[int, np.ndarray], Mapping[int, np.ndarray]], np.ndarray]
 
 
 class Adversary:
@@ -38,6 +44,8 @@ class Adversary:
     ----------
     findings : Findings
         What the rule found out in the last round; set by an engine that knows.
+    ask_rule : AskRule or None
+        Asks the rule, which does not remember it; set by an engine that has the rule.
     """
 
     def __init__(
@@ -52,6 +60,7 @@ class Adversary:
     ) -> None:
         self.attack, self.ids = attack, ids
         self.findings = Findings()
+        self.ask_rule: AskRule | None = None
         self._asked, self._seed, self._n_classes, self._truth = asked, seed, n_classes, truth
         self._lock = Lock()
         self._computed: tuple[int, np.ndarray] | None = None  # round and parameters of the rows
@@ -102,6 +111,7 @@ class Adversary:
                 n_total=len(self._asked(server_round)),
                 server_round=server_round,
                 truth=lambda: self._true_gradient(parameters),
+                rehearse=partial(self._rehearsed, attack.stage, server_round),
                 findings=self.findings,
                 n_classes=self._n_classes,
             )
@@ -135,3 +145,14 @@ class Adversary:
                 f"attack {self.attack.name!r} needs the true gradient: pass truth to Adversary"
             )
         return self._truth(parameters)
+
+    def _rehearsed(
+        self,
+        stage: Stage,
+        server_round: int,
+        honest: Mapping[int, np.ndarray],
+        sent: Mapping[int, np.ndarray],
+    ) -> np.ndarray:
+        if self.ask_rule is None:
+            raise KnowledgeError(f"attack {self.attack.name!r} asks the rule: set ask_rule")
+        return self.ask_rule(stage, server_round, honest, sent)

@@ -45,7 +45,13 @@ def fitting_attack(values: Mapping[str, Any], keys: Shared, task: Task) -> Plugi
 
 def check_reach(plugin: Plugin, reach: Knowledge) -> None:
     """Raise ConfigError when the attack asks for more than can be known where its clients run."""
-    knowledge = built(plugin).knowledge
+    attack = built(plugin)
+    knowledge = attack.knowledge
+    if attack.rule and reach != "server":
+        raise ConfigError(
+            f"attack={plugin.name!r}: asks the server's rule what it would make of a round, which "
+            "no Flower client can; use --engine local"
+        )
     if not knows(reach, knowledge):
         where = {"colluders": "a real device", "omniscient": "a Flower client"}[reach]
         remedy = "run it as a simulation" if knowledge == "omniscient" else "use --engine local"

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from signfed.app.engines import workers
 from signfed.app.engines.memory import keep_freed_memory
+from signfed.app.engines.rehearsal import Rehearsal
 from signfed.app.engines.run import Run
 from signfed.app.runs.resuming import lost_memories
 from signfed.attacks import Findings
@@ -66,6 +67,11 @@ class LocalWorkers:
         self._batched = run.problem.batched(self._asked)
         self._plain = not (encoder.prepare or encoder.feedback or run.config.worker_momentum)
         self._adversary = workers.adversary(run.config, run.problem)
+        on_device = self._batched is not None and self._plain
+        self._adversary.ask_rule = Rehearsal(
+            run.strategy, encoder, run.config.workload.seed,
+            run.problem.device if on_device else torch.device("cpu"),
+        )  # fmt: skip
         byzantine = bool(self._adversary.ids)
         self._look_around = byzantine and self._adversary.attack.knowledge != "own"
         self._change_data = byzantine and self._adversary.attack.stage == "data"

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from signfed.app.config.knowledge import check_reach
+from signfed.app.config.knowledge import built, check_reach
 from signfed.app.config.run_config import RunConfig, build_strategy, check_machine, parse
 from signfed.app.config.simulation import Simulation
+from signfed.app.engines.rehearsal import check_copied
 from signfed.app.errors import ConfigError
 from signfed.app.runs import checkpoint
 from signfed.app.runs.checkpoint import Checkpoint
@@ -93,6 +94,8 @@ def prepare(
         simulation.check(config)
     if config.byzantine_ids:
         check_reach(config.attack, reach)
+        if built(config.attack).rule:
+            check_copied(strategy, config.attack.name)
     last = resumed(config, given)
     problem = find_task(config.workload.task).problem(config.workload)
     path = _claimed(config, parent or Path.home())  # last: nothing is left of a run that is refused

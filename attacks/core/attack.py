@@ -10,7 +10,7 @@ import numpy as np
 
 from signfed.attacks.core.findings import Findings
 from signfed.attacks.core.rows import described, numbers
-from signfed.attacks.core.view import Knowledge, Stage, View, knows
+from signfed.attacks.core.view import Knowledge, Rehearse, Stage, View, knows
 from signfed.strategies.core.options import known, options_of
 
 
@@ -30,6 +30,8 @@ class Attack:
         a sign channel a flip is a flipped bit, exact zeros included.
     truth : bool
         Whether it needs the gradient over the whole training set.
+    rule : bool
+        Whether it asks the server's rule what it would do (local engine only).
     parts : tuple of str
         Names of its options that name other attacks. `build` binds those attacks to them.
     options : mapping
@@ -40,6 +42,7 @@ class Attack:
     knowledge: Knowledge
     stage: Stage
     truth: bool = False
+    rule: bool = False
     parts: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -74,6 +77,7 @@ class Attack:
             self,
             knowledge=max(levels, key=get_args(Knowledge).index),
             truth=self.truth or any(part.truth for part in made_of),
+            rule=self.rule or any(part.rule for part in made_of),
             options={**self.options, **options},
         )
 
@@ -93,6 +97,7 @@ class Attack:
         n_total: int,
         server_round: int,
         truth: Callable[[], np.ndarray],
+        rehearse: Rehearse,
         findings: Findings,
         n_classes: int | None,
     ) -> View:
@@ -112,6 +117,8 @@ class Attack:
             Their number.
         truth : callable
             Computes the gradient over the whole training set, float32 [N].
+        rehearse : callable
+            Asks the rule.
         """
         own = np.stack([row(worker) for worker in active])
         sees: dict[str, Any] = {}
@@ -123,6 +130,9 @@ class Attack:
             sees |= {"findings": findings, "ids": tuple(active), "honest_ids": others}
         if self.truth:
             sees["truth"] = truth()
+        if self.rule:
+            peers = dict(zip(others, sees["honest"], strict=True))
+            sees["aggregate"] = lambda sent: rehearse(peers, dict(zip(active, sent, strict=True)))
         if self.stage == "data":
             sees["n_classes"] = n_classes
         draws = tuple(generator(worker) for worker in active)
@@ -177,13 +187,18 @@ class Schedule(Attack):
 
 
 def attack(
-    *, knowledge: Knowledge, stage: Stage, truth: bool = False, parts: tuple[str, ...] = ()
+    *,
+    knowledge: Knowledge,
+    stage: Stage,
+    truth: bool = False,
+    rule: bool = False,
+    parts: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Any]], Attack]:
     """Declare a function `f(view, *, option=default, ...) -> [b, N]` as an attack.
 
     Parameters
     ----------
-    knowledge, stage, truth, parts
+    knowledge, stage, truth, rule, parts
         As in `Attack`.
 
     Raises
@@ -202,11 +217,14 @@ def attack(
     for name, value, literal in (("knowledge", knowledge, Knowledge), ("stage", stage, Stage)):
         if value not in get_args(literal):
             raise ValueError(f"{name} must be one of {get_args(literal)}, got {value!r}")
-    if truth and not knows(knowledge, "omniscient"):
-        raise ValueError(f"truth=True needs knowledge 'omniscient' or 'server', got {knowledge!r}")
+    for name, asked in (("truth", truth), ("rule", rule)):
+        if asked and not knows(knowledge, "omniscient"):
+            raise ValueError(
+                f"{name}=True needs knowledge 'omniscient' or 'server', got {knowledge!r}"
+            )
     if stage == "data" and knowledge != "own":
         raise ValueError(f"stage 'data' needs knowledge 'own', got {knowledge!r}")
-    return lambda function: Attack(function, knowledge, stage, truth, parts)
+    return lambda function: Attack(function, knowledge, stage, truth, rule, parts)
 
 
 def schedule(*, parts: tuple[str, ...]) -> Callable[[Callable[..., Any]], Schedule]:

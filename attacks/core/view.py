@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -12,6 +12,10 @@ from signfed.attacks.core.findings import Findings
 Knowledge = Literal["own", "colluders", "omniscient", "server"]
 Stage = Literal["data", "gradient", "message"]
 
+# (honest rows, rows of the Byzantine workers), by worker, at an attack's stage -> what the rule
+# would make of them, float32 [N].
+Rehearse = Callable[[Mapping[int, np.ndarray], Mapping[int, np.ndarray]], np.ndarray]
+
 
 class KnowledgeError(ValueError):
     """An attack asked for more than it declared, or for more than is known where it runs."""
@@ -20,8 +24,8 @@ class KnowledgeError(ValueError):
 class View:
     """The arrays that an attack may use in one round, for b Byzantine workers at once.
 
-    `honest`, `truth`, `findings`, `ids`, `honest_ids` and `n_classes` raise KnowledgeError unless
-    the attack declared that it needs them.
+    `honest`, `truth`, `aggregate`, `findings`, `ids`, `honest_ids` and `n_classes` raise
+    KnowledgeError unless the attack declared that it needs them.
 
     Parameters
     ----------
@@ -39,6 +43,9 @@ class View:
         The honest workers' rows at the same stage; a row may hold NaN.
     truth : ndarray, float32 [N], optional
         The gradient over the whole training set.
+    aggregate : callable, optional
+        Rows that the Byzantine workers might send, [b, N] -> what the server's rule, as it stands,
+        would make of the round then, float32 [N]. The rule does not remember that it was asked.
     findings : Findings, optional
         What the server's rule found out in the last round; empty in the first.
     ids, honest_ids : sequence of int, optional
@@ -49,6 +56,7 @@ class View:
 
     honest: np.ndarray
     truth: np.ndarray
+    aggregate: Callable[[np.ndarray], np.ndarray]
     findings: Findings
     ids: Sequence[int]
     honest_ids: Sequence[int]
@@ -63,6 +71,7 @@ class View:
         server_round: int = 1,
         honest: np.ndarray | None = None,
         truth: np.ndarray | None = None,
+        aggregate: Callable[[np.ndarray], np.ndarray] | None = None,
         findings: Findings | None = None,
         ids: Sequence[int] | None = None,
         honest_ids: Sequence[int] | None = None,
@@ -75,6 +84,7 @@ class View:
         self._declared = {
             "honest": (honest, "knowledge 'omniscient' or 'server'"),
             "truth": (truth, "truth=True"),
+            "aggregate": (aggregate, "rule=True"),
             "findings": (findings, "knowledge 'server'"),
             "ids": (ids, "knowledge 'server'"),
             "honest_ids": (honest_ids, "knowledge 'server'"),

@@ -5,16 +5,41 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from functools import partial
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from signfed.attacks.core.attack import Attack
+from signfed.attacks.core.data import Batch
 from signfed.attacks.core.findings import Findings
 from signfed.attacks.core.rows import described, finite, mean, numbers
 from signfed.attacks.core.view import knows
 from signfed.attacks.registry import build
 
 
+@overload
+def craft(
+    name: str,
+    own: ArrayLike,
+    honest: ArrayLike | None = ...,
+    *,
+    n_total: int,
+    seed: int,
+    images: None = ...,
+    **more: Any,
+) -> np.ndarray: ...
+@overload
+def craft(
+    name: str,
+    own: ArrayLike,
+    honest: ArrayLike | None = ...,
+    *,
+    n_total: int,
+    seed: int,
+    images: ArrayLike,
+    **more: Any,
+) -> Batch: ...
 def craft(
     name: str,
     own: ArrayLike,
@@ -29,8 +54,9 @@ def craft(
     ids: Sequence[int] | None = None,
     honest_ids: Sequence[int] | None = None,
     n_classes: int | None = None,
+    images: ArrayLike | None = None,
     **options: object,
-) -> np.ndarray:
+) -> np.ndarray | Batch:
     """Compute what b Byzantine workers send in one round.
 
     Parameters
@@ -60,13 +86,15 @@ def craft(
         Worker ids of the rows; by default 0..b-1, and the h that follow.
     n_classes : int, optional
         Number of classes of the labels.
+    images : array_like, float [b, n, C, H, W], optional
+        What the labels belong to, for an attack that changes images: from 0 (black) to 1 (white).
     **options
         Options of the attack and of the attacks that it is made of, as for `build`.
 
     Returns
     -------
     ndarray, float32 [b, N]
-        What they send; for an attack on the data, labels.
+        What they send; for an attack on the data, labels, or a `Batch` where images were given.
 
     Raises
     ------
@@ -87,16 +115,12 @@ def craft(
     attack, active = attack.at(server_round, seed, ids)
     if attack.stage == "data" and n_classes is None:
         raise ValueError(f"attack {name!r} changes labels: pass n_classes, the number of classes")
+    seen = _images(attack, images, rows)
     peers = np.empty((0, rows.shape[1]), np.float32)
     if knows(attack.knowledge, "omniscient"):
         if honest is None:
             raise ValueError(f"attack {name!r} needs the honest rows: pass honest=[h, N]")
         peers = _matrix("honest", honest, width=rows.shape[1])
-    if attack.rule and rule is None:
-        raise ValueError(
-            f"attack {name!r} asks the server's rule: pass rule, a function float32 [n, N] -> [N], "
-            "such as lambda rows: aggregate('median', rows)"
-        )
     if honest_ids is None:
         honest_ids = range(max(ids, default=-1) + 1, max(ids, default=-1) + 1 + len(peers))
     workers = (*honest_ids, *ids)
@@ -110,7 +134,7 @@ def craft(
     def true_gradient() -> np.ndarray:
         return np.asarray(mean(finite(peers)) if truth is None else truth, dtype=np.float32)
 
-    crafted = rows.copy()
+    crafted, boost = rows.copy(), 1.0
     if active:
         view = attack.view(
             active,
@@ -123,26 +147,58 @@ def craft(
             rehearse=partial(_rehearsed, rule),
             findings=findings or Findings(),
             n_classes=n_classes,
+            images=None if seen is None else lambda worker: seen[ids.index(worker)],
         )
-        crafted[[ids.index(worker) for worker in active]] = attack(view)
-    return crafted
+        places = [ids.index(worker) for worker in active]
+        if seen is None:
+            crafted[places] = attack(view)
+        else:
+            batch = attack.poison(view)
+            crafted[places], boost = batch.labels, batch.boost
+            seen[places] = view.images if batch.images is None else batch.images
+    return crafted if seen is None else Batch(crafted, seen, boost)
+
+
+def _images(attack: Attack, images: ArrayLike | None, labels: np.ndarray) -> np.ndarray | None:
+    """Return a copy of the images, float32; None without. Raises ValueError."""
+    if images is None and attack.makes_trigger:
+        raise ValueError(f"attack {attack.name!r} changes images: pass images, [b, n, C, H, W]")
+    if images is None:
+        return None
+    if attack.stage != "data":
+        raise ValueError(f"images: for an attack on the data; attack {attack.name!r} changes rows")
+    found = numbers(images)
+    if found is None or found.ndim != 5 or found.shape[:2] != labels.shape:
+        raise ValueError(
+            f"images: expected real numbers [b, n, C, H, W] with [b, n] = {list(labels.shape)}, as "
+            f"own; got {described(images)}"
+        )
+    return found.astype(np.float32)
 
 
 def _rehearsed(
-    rule: Callable[[np.ndarray], ArrayLike],
+    rule: Callable[[np.ndarray], ArrayLike] | None,
     honest: Mapping[int, np.ndarray],
     sent: Mapping[int, np.ndarray],
 ) -> np.ndarray:
     """Ask a copy of the rule, with finite rows by ascending worker id. Raises ValueError."""
-    rows = {**honest, **sent}
-    matrix = np.stack([rows[worker] for worker in sorted(rows)])
-    found = numbers(deepcopy(rule)(finite(matrix)))
-    if found is None or found.shape != matrix.shape[1:]:
+    if rule is None:
         raise ValueError(
-            f"rule: expected a function that returns {matrix.shape[1]} real numbers; "
-            f"it returned {described(found)}"
+            "the attack asks the server's rule: pass rule, a function float32 [n, N] -> [N], such "
+            "as lambda rows: aggregate('median', rows)"
         )
-    return found.astype(np.float32, copy=False)
+    rows = {**honest, **sent}
+    matrix = finite(np.stack([rows[worker] for worker in sorted(rows)]))
+    if not len(matrix):
+        return np.full(matrix.shape[1], np.nan, np.float32)
+    returned = deepcopy(rule)(matrix)
+    direction = numbers(returned)
+    if direction is None or direction.shape != matrix.shape[1:]:
+        raise ValueError(
+            f"rule: expected a function that returns {matrix.shape[1]} real numbers; it returned "
+            f"{described(returned)}"
+        )
+    return direction.astype(np.float32, copy=False)
 
 
 def _matrix(

@@ -9,9 +9,7 @@ from signfed.attacks.core.view import View
 
 
 @attack(knowledge="omniscient", stage="gradient", rule=True)
-def opt_ipm(
-    view: View, *, evaluations: Evaluations = 20, step: FirstStep = 10.0
-) -> np.ndarray:
+def opt_ipm(view: View, *, evaluations: Evaluations = 20, step: FirstStep = 10.0) -> np.ndarray:
     """Send -epsilon mu, with the epsilon that brings the aggregate farthest from mu.
 
     mu is the mean of the finite honest rows. epsilon >= 0 maximises

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from signfed.attacks.backdoor import backdoor
 from signfed.attacks.byzmean import byzmean
 from signfed.attacks.colluding_majority import colluding_majority
 from signfed.attacks.core.attack import Attack
@@ -43,6 +44,7 @@ ATTACKS: dict[str, Attack] = {
     "sign-flip": sign_flip,
     "reverse-scaling": reverse_scaling,
     "label-flip": label_flip,
+    "backdoor": backdoor,
     "lie": lie,
     "byzmean": byzmean,
     "min-max": min_max,

@@ -8,7 +8,7 @@ from threading import Lock
 
 import numpy as np
 
-from signfed.attacks import Attack, Findings, KnowledgeError, View
+from signfed.attacks import Attack, Batch, Findings, KnowledgeError, View
 from signfed.attacks.core.view import Stage
 from signfed.strategies.core.seeds import generator
 
@@ -86,7 +86,7 @@ class Adversary:
         ----------
         worker : int
             One of the workers that attack in the round.
-        own : ndarray, float32 [N], or labels
+        own : ndarray, float32 [N]
             What it made honestly at the stage.
         parameters : ndarray, float32 [N]
             The model of the round.
@@ -103,17 +103,11 @@ class Adversary:
         attack, active = self._planned(server_round)
 
         def view(workers: tuple[int, ...]) -> View:
-            return attack.view(
+            return self._view(
                 workers,
                 lambda each: own if each == worker else honestly(each),
-                lambda each: generator(self._seed, "attack", each, server_round),
-                asked=self._asked(server_round),
-                n_total=len(self._asked(server_round)),
-                server_round=server_round,
-                truth=lambda: self._true_gradient(parameters),
-                rehearse=partial(self._rehearsed, attack.stage, server_round),
-                findings=self.findings,
-                n_classes=self._n_classes,
+                server_round,
+                parameters=parameters,
             )
 
         if attack.knowledge == "own":
@@ -123,6 +117,43 @@ class Adversary:
                 self._rows = dict(zip(active, attack(view(active)), strict=True))
                 self._computed = (server_round, parameters.copy())
             return self._rows[worker]
+
+    def batch(self, worker: int, server_round: int, made: Batch) -> Batch:
+        """Change the batch of a worker, in a round in which it attacks the data."""
+        attack, _ = self._planned(server_round)
+        images = made.images
+        view = self._view(
+            (worker,), lambda _: made.labels, server_round,
+            images=None if images is None else lambda _: images,
+        )  # fmt: skip
+        batch = attack.poison(view)
+        changed = None if batch.images is None else batch.images[0]
+        return Batch(batch.labels[0], changed, batch.boost)
+
+    def _view(
+        self,
+        workers: tuple[int, ...],
+        row: Callable[[int], np.ndarray],
+        server_round: int,
+        *,
+        parameters: np.ndarray | None = None,
+        images: Callable[[int], np.ndarray] | None = None,
+    ) -> View:
+        """Build what these workers see in the round, of rows or of labels by worker."""
+        attack, _ = self._planned(server_round)
+        return attack.view(
+            workers,
+            row,
+            lambda worker: generator(self._seed, "attack", worker, server_round),
+            asked=self._asked(server_round),
+            n_total=len(self._asked(server_round)),
+            server_round=server_round,
+            truth=lambda: self._true_gradient(parameters),
+            rehearse=partial(self._rehearsed, attack.stage, server_round),
+            findings=self.findings,
+            n_classes=self._n_classes,
+            images=images,
+        )
 
     def _planned(self, server_round: int) -> tuple[Attack, tuple[int, ...]]:
         """Return what is done in the round, and which of the workers that it asks do it."""
@@ -139,8 +170,8 @@ class Adversary:
             return False
         return np.array_equal(self._computed[1], parameters)
 
-    def _true_gradient(self, parameters: np.ndarray) -> np.ndarray:
-        if self._truth is None:
+    def _true_gradient(self, parameters: np.ndarray | None) -> np.ndarray:
+        if self._truth is None or parameters is None:
             raise KnowledgeError(
                 f"attack {self.attack.name!r} needs the true gradient: pass truth to Adversary"
             )

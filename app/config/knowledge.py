@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from signfed.app.config.plugins import Plugin, attack_plugin
 from signfed.app.config.shared import Shared
 from signfed.app.errors import ConfigError
@@ -34,6 +36,8 @@ def fitting_attack(values: Mapping[str, Any], keys: Shared, task: Task) -> Plugi
         raise ConfigError(
             f"attack={plugin.name!r}: changes labels, and task={keys.task!r} has none"
         )
+    if task.num_classes and attack.trigger:  # of a task whose data are known before they are loaded
+        check_trigger(plugin, keys.task, task.sides, task.num_classes)
     memory = keys.worker_momentum or keys.encoder == "top-k"
     if attack.knowledge != "own" and memory:
         raise ConfigError(
@@ -59,6 +63,29 @@ def check_reach(plugin: Plugin, reach: Knowledge) -> None:
             f"attack={plugin.name!r}: needs knowledge {knowledge!r}, {where} can have at "
             f"most {reach!r}; {remedy}"
         )
+
+
+def check_trigger(
+    plugin: Plugin, task: str, sides: tuple[int, int] | None, num_classes: int | None
+) -> None:
+    """Raise ConfigError when the attack has a backdoor that the task's samples cannot have."""
+    trigger = built(plugin).trigger
+    if trigger is None:
+        return
+    if sides is None:
+        raise ConfigError(
+            f"attack={plugin.name!r}: changes images, and task={task!r} has none; a data set of "
+            "your own tells that it has by Dataset(..., sides=(height, width))"
+        )
+    if num_classes is not None and trigger.target >= num_classes:
+        raise ConfigError(
+            f"attack={plugin.name!r}: expected a target below {num_classes}, the number of classes "
+            f"of task={task!r}; got {trigger.target}"
+        )
+    try:
+        trigger.stamp(np.zeros((1, 1, *sides), np.float32))
+    except ValueError as error:
+        raise ConfigError(f"attack={plugin.name!r}: {error}") from error
 
 
 def check_hosts(plugin: Plugin, byzantine: set[int], hosted: list[tuple[int, ...]]) -> None:

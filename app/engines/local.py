@@ -22,7 +22,7 @@ from signfed.app.engines.rehearsal import Rehearsal
 from signfed.app.engines.run import Run
 from signfed.app.runs.resuming import lost_memories
 from signfed.attacks import Findings
-from signfed.clients import GradientFn, HonestClient, Relabel
+from signfed.clients import GradientFn, HonestClient, Poison
 from signfed.strategies.core.codecs import SignCodec
 from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.core.rule import State
@@ -60,9 +60,7 @@ class LocalWorkers:
         self._codec = federation.codec
         encoder = run.config.build_encoder(federation.encoder)
         self._source: GradientFn = run.problem.gradient
-        self._poison: Callable[[Relabel], GradientFn] = workers.poisoned(
-            run.problem, {}, run.config
-        )
+        self._poison: Callable[[Poison], GradientFn] = workers.poisoned(run.problem, {}, run.config)
         self._asked = federation.participation.workers
         self._batched = run.problem.batched(self._asked)
         self._plain = not (encoder.prepare or encoder.feedback or run.config.worker_momentum)
@@ -198,8 +196,8 @@ class LocalWorkers:
     def _gradient(self, parameters: np.ndarray, worker: int, server_round: int) -> np.ndarray:
         return self._source(parameters, worker, server_round)
 
-    def _poisoned(self, relabel: Relabel) -> GradientFn:
-        return self._poison(relabel)
+    def _poisoned(self, poison: Poison) -> GradientFn:
+        return self._poison(poison)
 
     def _each(
         self, work: Callable[[HonestClient], Answer], clients: list[HonestClient]

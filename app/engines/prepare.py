@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from signfed.app.config.knowledge import built, check_reach
+from signfed.app.config.knowledge import built, check_reach, check_trigger
 from signfed.app.config.run_config import RunConfig, build_strategy, check_machine, parse
 from signfed.app.config.simulation import Simulation
 from signfed.app.engines.rehearsal import check_copied
@@ -98,6 +98,7 @@ def prepare(
             check_copied(strategy, config.attack.name)
     last = resumed(config, given)
     problem = find_task(config.workload.task).problem(config.workload)
+    check_trigger(config.attack, config.workload.task, problem.sides, problem.num_classes)
     path = _claimed(config, parent or Path.home())  # last: nothing is left of a run that is refused
     return Prepared(given, config, strategy, problem, path, last)
 

@@ -33,7 +33,8 @@ def model_sha256(parameters: np.ndarray) -> str:
 def score(record: Mapping[str, Any]) -> str:
     """An evaluated round in a few words: its accuracy, or its loss where there is none."""
     if "test_accuracy" in record:
-        return f"test accuracy {record['test_accuracy']:.4f}"
+        names = [name for name in ("test_accuracy", "backdoor_success") if name in record]
+        return ", ".join(f"{name.replace('_', ' ')} {record[name]:.4f}" for name in names)
     loss = record["test_loss"]
     return f"test loss {'not finite' if loss is None else format(loss, '.4g')}"
 
@@ -115,6 +116,7 @@ class RunFolder:
         self._accuracies: list[float] = []
         self._scores: dict[str, list[float]] = {name: [] for name in SCORES}
         self._losses: list[float | None] = []
+        self._success: float | None = None
         self._diverged_round: int | None = None
         self._count = 0
         for record in kept:
@@ -150,6 +152,7 @@ class RunFolder:
         self._traffic.add(record)
         if "test_accuracy" in record:
             self._accuracies.append(record["test_accuracy"])
+        self._success = record.get("backdoor_success", self._success)
         if "test_loss" in record:
             self._losses.append(record["test_loss"])
             first = self._diverged_round or record["round"]
@@ -183,6 +186,8 @@ class RunFolder:
             summary["best_test_accuracy"] = max(self._accuracies)
         if self._losses:
             summary["final_test_loss"] = self._losses[-1]
+        if self._success is not None:
+            summary["final_backdoor_success"] = self._success
         summary |= {name: sum(v) / len(v) for name, v in self._scores.items() if v}
         summary |= {"parameters": self._n_parameters, **self._traffic.bits_per_parameter()}
         write_json(self.path / "summary.json", summary | facts | {"seconds": self.seconds})

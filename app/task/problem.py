@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from signfed.app.task.batched import BatchedGradients
-from signfed.clients import Relabel
+from signfed.attacks.core.data import Trigger
+from signfed.clients import Poison
 
 Asked = Callable[[int], Sequence[int]]  # server_round -> the workers that it asks
 
@@ -26,11 +27,15 @@ class Problem(Protocol):
     def num_classes(self) -> int | None:
         """Number of classes; None where there are none."""
 
+    @property
+    def sides(self) -> tuple[int, int] | None:
+        """Height and width of the samples, where they are images."""
+
     def initial(self) -> Tensor:
         """The parameters of round 1, float32 [N]."""
 
     def gradient(
-        self, parameters: np.ndarray, worker: int, server_round: int, relabel: Relabel | None = None
+        self, parameters: np.ndarray, worker: int, server_round: int, poison: Poison | None = None
     ) -> np.ndarray:
         """Compute the worker's gradient in the round.
 
@@ -42,8 +47,8 @@ class Problem(Protocol):
             0 to num_workers - 1.
         server_round : int
             At least 1.
-        relabel : callable, optional
-            Makes other labels of the batch's, int64 [B] -> int64 [B].
+        poison : Poison, optional
+            Makes another batch of the worker's.
 
         Returns
         -------
@@ -57,8 +62,12 @@ class Problem(Protocol):
     def batched(self, asked: Asked) -> BatchedGradients | None:
         """Many workers' gradients at once with the same bits, where that is the faster way."""
 
-    def evaluate(self, parameters: Tensor) -> dict[str, float]:
-        """test_accuracy in [0, 1] where there is such a thing, and test_loss."""
+    def evaluate(self, parameters: Tensor, trigger: Trigger | None = None) -> dict[str, float]:
+        """test_accuracy in [0, 1] where there is such a thing, and test_loss.
+
+        With the trigger of a backdoor also backdoor_success: the share of test images of other
+        classes that with the trigger are taken for its target. In [0, 1].
+        """
 
     def digest(self) -> dict[str, str]:
         """What server and nodes have to agree on: part ("data", "model", ...) -> its digest."""

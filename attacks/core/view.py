@@ -24,7 +24,7 @@ class KnowledgeError(ValueError):
 class View:
     """The arrays that an attack may use in one round, for b Byzantine workers at once.
 
-    `honest`, `truth`, `aggregate`, `findings`, `ids`, `honest_ids` and `n_classes` raise
+    `honest`, `truth`, `aggregate`, `findings`, `ids`, `honest_ids`, `n_classes` and `images` raise
     KnowledgeError unless the attack declared that it needs them.
 
     Parameters
@@ -52,6 +52,8 @@ class View:
         Worker ids of the rows of `own` and of `honest`.
     n_classes : int, optional
         Number of classes of the labels.
+    images : ndarray, float32 [b, n, C, H, W], optional
+        The images of a batch, from 0 (black) to 1 (white).
     """
 
     honest: np.ndarray
@@ -61,6 +63,7 @@ class View:
     ids: Sequence[int]
     honest_ids: Sequence[int]
     n_classes: int
+    images: np.ndarray
 
     def __init__(
         self,
@@ -76,6 +79,7 @@ class View:
         ids: Sequence[int] | None = None,
         honest_ids: Sequence[int] | None = None,
         n_classes: int | None = None,
+        images: np.ndarray | None = None,
     ) -> None:
         self.own = own
         self.generators = generators
@@ -89,6 +93,7 @@ class View:
             "ids": (ids, "knowledge 'server'"),
             "honest_ids": (honest_ids, "knowledge 'server'"),
             "n_classes": (n_classes, "stage 'data'"),
+            "images": (images, "stage 'data', on a task with images"),
         }
 
     def __getattr__(self, name: str) -> Any:  # only for what __init__ did not set

@@ -31,6 +31,8 @@ EXPECTED = {
     "min-max": [2 - 2 * R3, -2 * R3, -1 - 2 * R3, 1 - 2 * R3],  # 16 + 16 gamma^2 = 64
     "min-sum": [0, -2, -3, -1],  # 32 + 48 gamma^2 = 16 + 64
     "ipm": [-0.2, 0, 0.1, -0.1],
+    "opt-alie": [62, 60, 59, 61],  # a mean gives way at every length: mu + (10 + 20) * 2
+    "opt-ipm": [-20, 0, 10, -10],  # -10 mu
     "mimic": HONEST[0],
     "omniscient": np.array([-1, -1, 1, -1]) * 20 / 12,  # the mean for the truth; |entries| 20 of 12
     "colluding-majority": [-1, 1, -1, -1],  # majority (+, -, tie, tie)
@@ -43,7 +45,9 @@ EXPECTED = {
     "sleeper": OWN,  # it is the first round
 }
 OPTIONS = {
-    "weight-aware": {"findings": Findings(crossover={0: 0.3, 1: 0.3, 2: 0.4, 3: 0.4, 4: 0.4})}
+    "opt-alie": {"rule": lambda rows: rows.mean(axis=0), "evaluations": 3},
+    "opt-ipm": {"rule": lambda rows: rows.mean(axis=0), "evaluations": 2},
+    "weight-aware": {"findings": Findings(crossover={0: 0.3, 1: 0.3, 2: 0.4, 3: 0.4, 4: 0.4})},
 }
 ALIKE = {("none", "sleeper"), ("sign-inversion", "sign-flip")}  # another round, another stage
 
@@ -56,7 +60,7 @@ def test_what_is_sent(name):
 
 
 def test_all_attacks_on_rows_are_there():
-    assert set(ATTACKS) - set(EXPECTED) == {"label-flip", "time-varying"}
+    assert set(ATTACKS) - set(EXPECTED) == {"label-flip", "backdoor", "time-varying"}
 
 
 def test_no_two_send_the_same():

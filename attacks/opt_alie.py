@@ -34,7 +34,7 @@ def opt_alie(
         `honest`: float32 [h, N]; `aggregate`: what the rule would make of the rows sent.
     direction : {"plus", "minus"}
         "minus" sends mu - z s.
-    evaluations : int, 1 to 1000
+    evaluations : int, >= 1
         How often the rule is asked in a round; each costs one aggregation.
     step : float, > 0
         First step of the search.

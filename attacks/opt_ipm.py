@@ -20,7 +20,7 @@ def opt_ipm(view: View, *, evaluations: Evaluations = 20, step: FirstStep = 10.0
     ----------
     view : View
         `honest`: float32 [h, N]; `aggregate`: what the rule would make of the rows sent.
-    evaluations : int, 1 to 1000
+    evaluations : int, >= 1
         How often the rule is asked in a round; each costs one aggregation.
     step : float, > 0
         First step of the search.

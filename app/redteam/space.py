@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from signfed.app.config.keys import KEYS
-from signfed.attacks import ATTACKS
-from signfed.strategies.core.options import Option, Range, Value
+from signfed.attacks import ATTACKS, find
+from signfed.strategies.core.options import Option, Range, Value, options_of
 
 ATTACKERS = tuple(name for name in ATTACKS if name != "none")
 Point = Mapping[str, Value]  # run-config keys of one trial
@@ -34,8 +33,11 @@ def next_trials(attack: str, best: Point, tried: Sequence[Point]) -> list[dict[s
 
 
 def searched(attack: str) -> list[Option]:
-    """The options of an attack that a red team varies; a choice of one value stays as it is."""
-    own = [option for option in KEYS.values() if option.owner == attack]
+    """The options of an attack that a red team varies; a choice of one value stays as it is.
+
+    Those of a user's own attack have no run-config keys; `module:function.scale` stands for one.
+    """
+    own = options_of(find(attack).function, attack)
     return [option for option in own if len(grid(option, 2)) > 1]
 
 

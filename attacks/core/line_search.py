@@ -11,9 +11,7 @@ from signfed.attacks.core.view import View
 
 RATIO = 0.8  # what a step is multiplied by once steps get smaller
 
-Evaluations = Annotated[
-    int, Field(ge=1, le=1000, description="times that the rule is asked in a round")
-]
+Evaluations = Annotated[int, Field(ge=1, description="times that the rule is asked in a round")]
 FirstStep = Annotated[
     float, Field(gt=0, allow_inf_nan=False, description="first step of the search for the factor")
 ]

@@ -89,8 +89,8 @@ def test_who_has_a_trigger():
         ({"boost": float("inf")}, "boost: .* got inf"),
         ({"position": "middle"}, "position: expected one of bottom-right, "),
         ({"images": None}, "attack 'backdoor' changes images: pass images"),
-        ({"images": IMAGES[0]}, r"images: expected real numbers \[b, n, C, H, W\] with .* \[2, 4\]"),
-        ({"images": IMAGES[:, :2]}, r"with \[b, n\] = \[2, 4\], as own; got ndarray of shape \(2, 2"),
+        ({"images": IMAGES[0]}, r"images: expected real numbers \[b, n, C, H, W\] .* \[2, 4\]"),
+        ({"images": IMAGES[:, :2]}, r"with \[b, n\] = \[2, 4\], as own; got .* shape \(2, 2"),
         ({"images": "x"}, "images: expected .* got str"),
     ],
 )

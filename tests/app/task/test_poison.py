@@ -15,15 +15,15 @@ from signfed.app.task.poison import as_images, as_stored, poisoned, triggered
 from signfed.attacks import Batch, Trigger, build
 
 
-@pytest.mark.parametrize("shape, sides", [((28, 28), (28, 28)), ((3, 4, 5), (4, 5)), ((8,), (2, 4))])
-def test_bytes_go_there_and_back(shape, sides):
-    x = torch.arange(256, dtype=torch.uint8).repeat(int(np.prod(shape)))[: 7 * int(np.prod(shape))]
-    x = x.view(7, *shape)
+@pytest.mark.parametrize(
+    "shape, channels, sides",
+    [((28, 28), 1, (28, 28)), ((3, 4, 5), 3, (4, 5)), ((8,), 1, (2, 4)), ((24,), 3, (2, 4))],
+)
+def test_samples_are_images_and_images_samples(shape, channels, sides):
+    x = (torch.arange(7 * int(np.prod(shape))) % 256).to(torch.uint8).view(7, *shape)
     images = as_images(x, sides)
-    assert images.dtype == np.float32 and images.shape == (7, x[0].numel() // 8 or 1, *sides)[:1] + (
-        x[0].numel() // (sides[0] * sides[1]), *sides,
-    )  # fmt: skip
-    assert images.max() <= 1.0 and images.ravel()[:3].tolist() == pytest.approx([0, 1 / 255, 2 / 255])
+    assert images.dtype == np.float32 and images.shape == (7, channels, *sides)
+    assert images.ravel()[:3].tolist() == pytest.approx([0, 1 / 255, 2 / 255])
     assert torch.equal(as_stored(images, x), x)
 
 
@@ -112,7 +112,6 @@ def test_a_poisoned_gradient_is_that_of_the_changed_samples(digits):
     changed[first], y[first] = squares.reshape(-1, 64), 7
     data = replace(digits._data, train_x=changed, train_y=y)
     other = Classification(digits._workload, data, 10)
-    other.shards[:] if isinstance(other.shards, np.ndarray) else None
     gradients = other._gradients
     gradients._shards = digits.shards
     expected = np.float32(3.0) * gradients(x, 4, 2)
@@ -143,7 +142,7 @@ def test_the_trigger_comes_after_the_augmentation():
     assert (stamped[:, :, 29:, 29:] == 255).all() and clean.max() < 200
     stamped[:, :, 29:, 29:] = clean[:, :, 29:, 29:]
     assert torch.equal(stamped, clean)
-    assert not any(torch.equal(image, each) for image in clean[:2] for each in x)  # changed at random
+    assert not any(torch.equal(image, each) for image in clean[:2] for each in x)  # drawn changes
 
 
 @pytest.mark.parametrize("name, sides", [("digits", (8, 8)), ("mnist", (28, 28)),

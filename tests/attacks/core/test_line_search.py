@@ -91,7 +91,7 @@ def test_what_is_sent_is_what_byzfl_sends(name, rule, seed):
 @pytest.mark.parametrize("name", BYZFL)
 @pytest.mark.parametrize("rule", ["median", "trimmed-mean", "geometric-median", "signguard"])
 def test_it_does_no_less_harm_than_what_was_tried(name, rule):
-    """In the harm that it goes by: every length asked about, and those of ipm and lie by default."""
+    """In the harm that it goes by: each length asked about, and those of ipm and lie by default."""
     honest, asked = 0.3 + randn(9, 40, seed=5), []
 
     def answer(rows):

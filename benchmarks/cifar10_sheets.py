@@ -11,6 +11,7 @@ exact, which is printed. torchvision's own files are checked against their md5 i
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,7 @@ def load(data_dir: Path, download: bool) -> Dataset:
         count = sum(len(listed[part]) for part in SHEETS)
         Console(stderr=True).print(f"CIFAR-10, rebuilt: {count} of 60,000 images are approximate")
     (train, train_y), (test, test_y) = (part_of(folder, part) for part in SHEETS)
-    return cifar10(train, train_y, test, test_y)
+    return replace(cifar10(train, train_y, test, test_y), sides=(SIDE, SIDE))
 
 
 def part_of(folder: Path, part: str) -> tuple[Tensor, Tensor]:

@@ -36,7 +36,7 @@ def fitting_attack(values: Mapping[str, Any], keys: Shared, task: Task) -> Plugi
         raise ConfigError(
             f"attack={plugin.name!r}: changes labels, and task={keys.task!r} has none"
         )
-    if task.num_classes and attack.trigger:  # of a task whose data are known before they are loaded
+    if task.num_classes:  # of a task whose data are known before they are loaded
         check_trigger(plugin, keys.task, task.sides, task.num_classes)
     memory = keys.worker_momentum or keys.encoder == "top-k"
     if attack.knowledge != "own" and memory:
@@ -69,23 +69,26 @@ def check_trigger(
     plugin: Plugin, task: str, sides: tuple[int, int] | None, num_classes: int | None
 ) -> None:
     """Raise ConfigError when the attack has a backdoor that the task's samples cannot have."""
-    trigger = built(plugin).trigger
+    label, trigger = f"attack={plugin.name!r}", built(plugin).trigger
     if trigger is None:
         return
     if sides is None:
         raise ConfigError(
-            f"attack={plugin.name!r}: changes images, and task={task!r} has none; a data set of "
-            "your own tells that it has by Dataset(..., sides=(height, width))"
+            f"{label}: changes images, and task={task!r} has none; a data set of your own tells "
+            "that it has by Dataset(..., sides=(height, width))"
         )
     if num_classes is not None and trigger.target >= num_classes:
         raise ConfigError(
-            f"attack={plugin.name!r}: expected a target below {num_classes}, the number of classes "
-            f"of task={task!r}; got {trigger.target}"
+            f"{label}: expected a target below {num_classes}, the number of classes of "
+            f"task={task!r}; got {trigger.target}"
         )
+    black = np.zeros((1, 1, *sides), np.float32)
     try:
-        trigger.stamp(np.zeros((1, 1, *sides), np.float32))
+        found = np.shape(trigger.stamp(black))
     except ValueError as error:
-        raise ConfigError(f"attack={plugin.name!r}: {error}") from error
+        raise ConfigError(f"{label}: {error}") from error
+    if found != black.shape:
+        raise ConfigError(f"{label}: expected images {black.shape} with its trigger; got {found}")
 
 
 def check_hosts(plugin: Plugin, byzantine: set[int], hosted: list[tuple[int, ...]]) -> None:

@@ -153,7 +153,12 @@ class Attack:
             sees["truth"] = truth()
         if self.rule:
             peers = dict(zip(others, sees["honest"], strict=True))
-            sees["aggregate"] = lambda sent: rehearse(peers, dict(zip(active, sent, strict=True)))
+
+            def aggregate(sent: np.ndarray) -> np.ndarray:
+                rows = as_asked(self.name, sent, own)  # in the type in which they would be sent
+                return rehearse(peers, dict(zip(active, rows, strict=True)))
+
+            sees["aggregate"] = aggregate
         if self.stage == "data":
             sees["n_classes"] = n_classes
             sees["images"] = np.stack([images(worker) for worker in active]) if images else None

@@ -131,7 +131,8 @@ def test_the_honest_rate_is_that_of_the_same_run_without_byzantine_workers(run, 
 OWN = """
 import torch
 from torch import nn
-from signfed import Dataset
+from signfed import Dataset, attack
+from signfed.attacks import Trigger
 
 def plain(data_dir, download):
     draws = torch.Generator().manual_seed(0)
@@ -141,6 +142,13 @@ def plain(data_dir, download):
 def pictures(data_dir, download):
     found = plain(data_dir, download)
     return Dataset(found.train_x, found.train_y, found.test_x, found.test_y, sides=(6, 6))
+
+def halved(target):
+    return Trigger(target, lambda images: images[..., ::2])
+
+@attack(knowledge="own", stage="data", trigger=halved)
+def shrinks(view, *, target=0):
+    return view.own
 
 def net(spec):
     return nn.Sequential(nn.Flatten(), nn.Linear(36, spec.num_classes))
@@ -164,6 +172,8 @@ def test_ones_own_images_can_have_a_backdoor(own, tmp_path):
     ("pictures_of_my_own:plain", {}, r"'backdoor': changes images, .* sides=\(height, width\)"),
     ("pictures_of_my_own:pictures", {"backdoor.size": 7}, "backdoor.size: expected at most 6"),
     ("pictures_of_my_own:pictures", {"backdoor.target": 3}, "a target below 3, .* got 3"),
+    ("pictures_of_my_own:pictures", {"attack": "pictures_of_my_own:shrinks"},
+     r"'pictures_of_my_own:shrinks': expected images \(1, 1, 6, 6\) .* got \(1, 1, 6, 3\)"),
 ])  # fmt: skip
 def test_ones_own_data_that_cannot_have_it_are_refused(own, task, options, text, tmp_path):
     keys = {key.replace("_", "-"): value for key, value in own.items()}

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signfed import aggregate
-from signfed.attacks import View, build
+from signfed.attacks import ATTACKS, View, attack, build
 from signfed.attacks.core.line_search import farthest, line_search
 from tests.attacks.inputs import crafted, matrix, randn
 
@@ -159,6 +159,17 @@ def test_a_rule_has_to_be_given_and_to_return_a_vector():
     for returned, text in ((None, "NoneType"), (np.ones(3), r"shape \(3,\)"), ("x", "str")):
         with pytest.raises(ValueError, match=f"returns 4 real numbers; it returned .*{text}"):
             crafted("opt-ipm", honest=honest, rule=lambda rows, value=returned: value)
+
+
+@pytest.mark.parametrize("rows", [np.ones(4), np.ones((1, 4)), np.ones((2, 3)), None, "x"])
+def test_what_the_rule_is_asked_about_is_a_row_for_each_attacker(rows, monkeypatch):
+    @attack(knowledge="omniscient", stage="gradient", rule=True)
+    def asks(view):
+        return np.tile(view.aggregate(rows), (2, 1))
+
+    monkeypatch.setitem(ATTACKS, "asks", asks)
+    with pytest.raises(ValueError, match=r":asks': expected .* of shape \(2, 4\), as view.own"):
+        crafted("asks", honest=randn(3, 4), rule=lambda rows: rows[0])
 
 
 def test_a_part_that_asks_the_rule_makes_the_whole_ask_it():

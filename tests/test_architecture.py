@@ -34,7 +34,7 @@ ROOMS = {
         "attacks", CORE, OPS, "strategies.server.optimizer", "strategies.server.transport.wire",
     ),
     "app.errors": (),
-    "app.task": ("app.errors", "clients", CORE, OPS),
+    "app.task": ("app.errors", "attacks.core.data", "clients", CORE, OPS),
     "app.config": ("app.errors", "app.task", "attacks", "clients", *RULES),
     "app.runs": ("app.errors", "app.config", "attacks", *RULES),
     "app.report": ("app.errors", "app.runs"),

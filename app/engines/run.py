@@ -7,6 +7,7 @@ import platform
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 from torch import Tensor
 
 from signfed.app.config.keys import defaults
+from signfed.app.config.knowledge import built
 from signfed.app.config.run_config import RunConfig
 from signfed.app.engines.prepare import Prepared
 from signfed.app.runs.folder import (
@@ -29,6 +31,7 @@ from signfed.app.runs.resuming import forget_later
 from signfed.app.runs.saving import Saver
 from signfed.app.runs.scoring import Scorer
 from signfed.app.task import Problem
+from signfed.attacks import Trigger
 from signfed.strategies.core.options import Value
 from signfed.strategies.core.rule import State
 from signfed.strategies.server.federation import DivergedError
@@ -76,7 +79,11 @@ class Run:
         """
         if server_round % self.config.evaluate_every and server_round != self.config.num_rounds:
             return None
-        return self.problem.evaluate(parameters)
+        return self.problem.evaluate(parameters, self._trigger)
+
+    @cached_property
+    def _trigger(self) -> Trigger | None:
+        return built(self.config.attack).trigger
 
 
 # Runs all rounds; returns the final parameters, float32 [N].

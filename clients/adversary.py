@@ -3,42 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from threading import Lock
 
 import numpy as np
 
 from signfed.attacks import Attack, Findings, KnowledgeError, Past, View
 from signfed.attacks.core.past import recalled, remembered
+from signfed.clients.given import Given
 from signfed.clients.honest import Memory
 from signfed.strategies.core.seeds import generator
-
-
-@dataclass(frozen=True)
-class _Given:
-    """What all rows of a round are computed from."""
-
-    server_round: int
-    parameters: np.ndarray
-    past: Past | None
-
-    def copied(self) -> _Given:
-        """With copies of what others may change."""
-        past = self.past and replace(self.past, memory=dict(self.past.memory))
-        return replace(self, parameters=self.parameters.copy(), past=past)
-
-    def equals(self, other: _Given) -> bool:
-        """Whether the rows would be the same; workers asked in other rounds have another past."""
-        if self.server_round != other.server_round:
-            return False
-        ours, theirs = self._arrays(), other._arrays()
-        return len(ours) == len(theirs) and all(map(np.array_equal, ours, theirs))
-
-    def _arrays(self) -> list[np.ndarray]:
-        if self.past is None:
-            return [self.parameters]
-        memory = self.past.memory
-        return [self.parameters, self.past.direction, *(memory[name] for name in sorted(memory))]
 
 
 class Adversary:
@@ -92,7 +65,7 @@ class Adversary:
         self._asked, self._seed, self._n_classes, self._truth = asked, seed, n_classes, truth
         self._lr_at = lr_at
         self._lock = Lock()
-        self._computed: _Given | None = None  # what the rows were computed from
+        self._computed: Given | None = None  # what the rows were computed from
         self._rows: dict[int, np.ndarray] = {}
         self._kept: Memory = {}  # what the attack keeps after them
         self._plan: tuple[int, Attack, tuple[int, ...]] = (-1, attack, ())
@@ -156,7 +129,7 @@ class Adversary:
             memory |= remembered(past, attack.name) if past else {}
             return row
         with self._lock:
-            given = _Given(server_round, parameters, past)
+            given = Given(server_round, parameters, past)
             if self._computed is None or not self._computed.equals(given):
                 self._computed = given.copied()  # before the attack adds to its memory
                 self._rows = dict(zip(active, attack(view(active)), strict=True))

@@ -205,10 +205,3 @@ def attack(
     if stage == "data" and knowledge != "own":
         raise ValueError(f"stage 'data' needs knowledge 'own', got {knowledge!r}")
     return lambda function: Attack(function, knowledge, stage, truth, past, parts)
-
-
-def parts_of(owner: str, bound: object) -> tuple[Attack, ...]:
-    """Return the attacks that `build` bound to an option."""
-    if isinstance(bound, tuple) and all(isinstance(part, Attack) for part in bound):
-        return bound
-    raise ValueError(f"{owner}: expected attacks, as build({owner!r}) binds them; got {bound!r}")

@@ -204,4 +204,6 @@ def attack(
         raise ValueError(f"truth=True needs knowledge 'omniscient' or 'server', got {knowledge!r}")
     if stage == "data" and knowledge != "own":
         raise ValueError(f"stage 'data' needs knowledge 'own', got {knowledge!r}")
+    if stage == "data" and past:
+        raise ValueError("past=True needs stage 'gradient' or 'message', got 'data'")
     return lambda function: Attack(function, knowledge, stage, truth, past, parts)

@@ -92,6 +92,10 @@ class Adversary:
         attack, active = self._planned(server_round)
         return attack if worker in active else None
 
+    def remembered(self, worker: int) -> Memory:
+        """Return what a worker remembered before the round, as far as it is known."""
+        return (self.memories or {}).get(worker, {})
+
     def row(
         self,
         worker: int,

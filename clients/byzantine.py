@@ -76,7 +76,7 @@ class ByzantineClient(HonestClient):
         def honestly(worker: int) -> np.ndarray:
             peer = HonestClient(
                 worker, self.gradient, self.encoder, seed=self.seed, momentum=self.momentum,
-                memory=(self.adversary.memories or {}).get(worker),
+                memory=self.adversary.remembered(worker),
             )  # fmt: skip
             compute = peer.message if stage == "message" else peer.update
             return self._seen(stage, compute(parameters, server_round), len(parameters))

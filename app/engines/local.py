@@ -74,10 +74,10 @@ class LocalWorkers:
         self._plain = not (encoder.prepare or encoder.feedback or run.config.worker_momentum)
         self._adversary = workers.adversary(run.config, run.problem)
         self._adversary.memories = {}  # known from the first round on
-        self._rehearsal = self._adversary.ask_rule = Rehearsal(
+        self._adversary.ask_rule = Rehearsal(
             run.strategy, encoder, run.config.workload.seed,
             run.problem.device if self._batched and self._plain else torch.device("cpu"),
-            training.as_rule_gets,
+            self._adversary.remembered, training.as_rule_gets,
         )  # fmt: skip
         byzantine = bool(self._adversary.ids)
         self._look_around = byzantine and self._adversary.attack.knowledge != "own"
@@ -96,8 +96,7 @@ class LocalWorkers:
         started = perf_counter()
         self._adversary.findings = Findings.from_record(self._record.findings)
         # Copies: some workers are done with the round, and remember it, when others look at them.
-        memories = {c.worker: dict(c.memory) for c in self._clients}
-        self._adversary.memories = self._rehearsal.memories = memories
+        self._adversary.memories = {c.worker: dict(c.memory) for c in self._clients}
         asked, n = self._asked(server_round), len(self._training.parameters)
         instructions = self._rule.instructions(self._config.workload.num_workers)
         direction = self._training.direction

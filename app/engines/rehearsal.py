@@ -57,13 +57,10 @@ class Rehearsal:
         Of the run: an encoder that draws will draw the same.
     device : torch.device
         Where the rule gets its rows.
+    remembered : callable, optional
+        Worker -> what it remembered before the round.
     complete : callable, optional
         Adds to the updates of a round what the server knows: `Training.as_rule_gets`.
-
-    Attributes
-    ----------
-    memories : mapping of int to Memory
-        What each worker remembered before the round; set by the engine.
     """
 
     def __init__(
@@ -72,11 +69,11 @@ class Rehearsal:
         encoder: Encoder,
         seed: int,
         device: torch.device,
+        remembered: Callable[[int], Memory] = lambda worker: {},
         complete: Complete = lambda updates, server_round: updates,
     ) -> None:
-        self.memories: Mapping[int, Memory] = {}
         self._rule, self._encoder, self._seed, self._device = rule, encoder, seed, device
-        self._complete = complete
+        self._remembered, self._complete = remembered, complete
         self._honest: Mapping[int, np.ndarray] = {}
         self._encoded: dict[int, np.ndarray] = {}  # what they send
 
@@ -122,7 +119,7 @@ class Rehearsal:
                 continue
             if stage == "gradient":
                 draws = partial(generator, self._seed, "encode", worker, server_round)
-                error = self.memories.get(worker, {}).get("error")
+                error = self._remembered(worker).get("error")
                 row, _ = self._encoder.encode(value, error, draws)
             else:
                 row = codec.encode(value)

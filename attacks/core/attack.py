@@ -140,10 +140,9 @@ class Attack:
             All workers of the round; the others among them are honest in it.
         n_total : int
             Their number.
-        truth : callable
-            Computes the gradient over the whole training set, float32 [N].
-        past : Past or None
-            For an attack that declared it.
+        truth, past
+            For an attack that declared it: what computes the gradient over the whole training set,
+            float32 [N]; what was before the round.
         rehearse : callable
             Asks the rule.
         images : callable, optional
@@ -251,8 +250,8 @@ def attack(
             raise ValueError(
                 f"{name}=True needs knowledge 'omniscient' or 'server', got {knowledge!r}"
             )
-    if stage == "data" and knowledge != "own":
-        raise ValueError(f"stage 'data' needs knowledge 'own', got {knowledge!r}")
-    if stage == "data" and past:
-        raise ValueError("past=True needs stage 'gradient' or 'message', got 'data'")
+    if stage == "data" and (knowledge != "own" or past):
+        raise ValueError(
+            f"stage 'data' needs knowledge 'own' and past=False, got {knowledge!r} and {past}"
+        )
     return lambda function: Attack(function, knowledge, stage, truth, past, rule, parts, trigger)

@@ -56,7 +56,11 @@ def test_what_was_declared_is_needed_and_guarded(name, field):
         ({"stage": "bits"}, "stage must be one of"),
         ({"truth": True}, "truth=True needs knowledge 'omniscient' or 'server', got 'own'"),
         ({"rule": True}, "rule=True needs knowledge 'omniscient' or 'server', got 'own'"),
-        ({"stage": "data", "knowledge": "colluders"}, "'data' needs knowledge 'own', got 'coll"),
+        (
+            {"stage": "data", "knowledge": "colluders"},
+            "'own' and past=False, got 'coll",
+        ),
+        ({"stage": "data", "past": True}, "and past=False, got 'own' and True"),
     ],
 )
 def test_an_attack_must_declare_what_exists_and_goes_together(declared, text):

@@ -1,4 +1,4 @@
-"""Attacks that differ by round: made of others."""
+"""Attacks that are made of others: one that differs by round, and the parts of any."""
 
 from __future__ import annotations
 
@@ -31,3 +31,10 @@ class Schedule(Attack):
 def schedule(*, parts: tuple[str, ...]) -> Callable[[Callable[..., Any]], Schedule]:
     """Declare a function as a schedule, which knows what the attacks in `parts` know."""
     return lambda function: Schedule(function, "own", "gradient", parts=parts)
+
+
+def parts_of(owner: str, bound: object) -> tuple[Attack, ...]:
+    """Return the attacks that `build` bound to an option."""
+    if isinstance(bound, tuple) and all(isinstance(part, Attack) for part in bound):
+        return bound
+    raise ValueError(f"{owner}: expected attacks, as build({owner!r}) binds them; got {bound!r}")

@@ -10,6 +10,8 @@ from signfed.strategies.core.rule import Rule, State
 from signfed.strategies.server.nodes import NodeOptions
 from signfed.strategies.server.transport.layout import Layout
 
+# What a rule may ask its clients for; a node of another's app sends the plain signs instead.
+ENCODERS_OF_SIGNS = ("sign", "sto-sign", "noisy-sign")
 STEP_OF_SIGNS = 0.001  # server_learning_rate where none is given
 
 
@@ -42,7 +44,7 @@ def channel(rule: Rule, options: NodeOptions) -> tuple[bool, float]:
             "does not; expected another rule, or signfed's own app"
         )
     encoder = rule.encoder if options.encoder == "auto" else options.encoder
-    signs = encoder == "sign"
+    signs = encoder in ENCODERS_OF_SIGNS
     if signs and options.trust_num_examples:
         raise ValueError(
             "trust_num_examples: a row of signs cannot be scaled; expected False, or a rule on "

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord
@@ -54,6 +57,16 @@ def faults():
         yield name, entry.send, ELSEWHERE.get(name, entry.end)
     for name, (send, end) in {**HOSTILE_ONLY, **REFUSED_BY_FLOWER}.items():
         yield name, send, end
+
+
+def test_the_documentation_says_what_becomes_of_each():
+    """docs/hostile.md: | fault | of our own clients | of a drop-in | ..."""
+    kinds = {HONEST: "not read", VALID: "received"}
+    text = (Path(__file__).parents[4] / "docs/hostile.md").read_text(encoding="utf-8")
+    for name, entry in usual().items():
+        end = ELSEWHERE.get(name, entry.end)
+        cell = re.escape(kinds.get(end, f"`{end}`"))
+        assert re.search(rf"\| {re.escape(name)} \| [^|]+ \| {cell} \|", text), name
 
 
 def wander(model, partition, server_round):

@@ -19,6 +19,7 @@ from signfed import (
     Krum,
     Mean,
     NodeOptions,
+    ReputationMV,
     SignFD,
     SignGuard,
     SignMV,
@@ -86,9 +87,10 @@ def test_a_frozen_array_under_signs_is_warned_of_and_stays_when_it_is_named(mods
     np.testing.assert_array_equal(values(floating)["b"], values(floats())["b"])
 
 
-def test_without_a_learning_rate_floats_take_the_whole_step_and_signs_a_small_one():
+@pytest.mark.parametrize("rule", [SignMV, ReputationMV])  # which asks for stochastic signs
+def test_without_a_learning_rate_floats_take_the_whole_step_and_signs_a_small_one(rule):
     initial = floats()
-    done = SignMV().start(grid(3), initial, 1)
+    done = rule().start(grid(3), initial, 1)
     steps = [values(done.arrays)[n] - x for n, x in values(initial).items()]
     np.testing.assert_allclose(np.abs(np.concatenate([s.ravel() for s in steps])), 0.001, rtol=1e-3)
 

@@ -144,6 +144,7 @@ class Byzantine:
                 server_round=server_round,
                 truth=lambda: own,
                 past=None,
+                rehearse=None,
                 findings=Findings(),
                 n_classes=None,
             )

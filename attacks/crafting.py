@@ -3,43 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from signfed.attacks.core.findings import Findings
 from signfed.attacks.core.past import Past
-from signfed.attacks.core.rows import described, finite, mean, numbers
+from signfed.attacks.core.rows import described, finite, mean, numbers, without_tensors
 from signfed.attacks.core.view import knows
 from signfed.attacks.registry import build
+
+if TYPE_CHECKING:  # attacks run where there is no torch
+    from torch import Tensor
+
+    Rows = ArrayLike | Tensor | Sequence[Tensor]
 
 
 def craft(
     name: str,
-    own: ArrayLike,
-    honest: ArrayLike | None = None,
+    own: Rows,
+    honest: Rows | None = None,
     *,
     n_total: int,
     seed: int,
     server_round: int = 1,
-    truth: ArrayLike | None = None,
+    truth: ArrayLike | Tensor | None = None,
     past: Past | None = None,
     findings: Findings | None = None,
     ids: Sequence[int] | None = None,
     honest_ids: Sequence[int] | None = None,
     n_classes: int | None = None,
     **options: object,
-) -> np.ndarray:
+) -> np.ndarray | Tensor:
     """Compute what b Byzantine workers send in one round.
 
     Parameters
     ----------
     name : str
         Name of the attack, or `module:function` for your own.
-    own : array_like, float [b, N]
+    own : array_like or Tensor, float [b, N], or list of b rows
         What each of them would have sent honestly. For an attack on the data: labels, integers
         [b, n]. It is not changed.
-    honest : array_like, float [h, N], optional
+    honest : array_like or Tensor, float [h, N], or list of h rows, optional
         The honest workers' rows. The attack gets them, as all that follows, only if it declared
         that it needs them.
     n_total : int
@@ -48,7 +54,7 @@ def craft(
         Row i draws from a generator of (seed, i).
     server_round : int
         Number of the round, 1, 2, ...
-    truth : array_like, float [N], optional
+    truth : array_like or Tensor, float [N], optional
         The gradient over the whole training set; by default the mean of the honest rows.
     past : Past, optional
         The model, what the server did last, and what the attack kept; the same object's memory goes
@@ -64,8 +70,9 @@ def craft(
 
     Returns
     -------
-    ndarray, float32 [b, N]
-        What they send; for an attack on the data, labels.
+    ndarray or Tensor, float32 [b, N]
+        What they send; for an attack on the data, labels. A tensor on the same device where `own`
+        is a tensor or a list of tensors, else an array.
 
     Raises
     ------
@@ -81,6 +88,8 @@ def craft(
     array([[2., 2.]], dtype=float32)
     """
     attack = build(name, **options)
+    first: Any = own[0] if isinstance(own, list | tuple) and own else own
+    own, honest, truth = (without_tensors(each) for each in (own, honest, truth))
     rows = _matrix("own", own, whole=attack.stage == "data")
     ids = tuple(range(len(rows)) if ids is None else ids)
     attack, active = attack.at(server_round, seed, ids)
@@ -123,6 +132,10 @@ def craft(
             n_classes=n_classes,
         )
         crafted[[ids.index(worker) for worker in active]] = attack(view)
+    if hasattr(first, "detach"):
+        import torch
+
+        return torch.from_numpy(crafted).to(first.device)
     return crafted
 
 

@@ -134,7 +134,7 @@ def poisoned_fl(
     length = float(np.linalg.norm(direction))
     if not 0.0 < length < np.inf:
         return view.own.copy()
-    last = past.memory.get("last", np.zeros_like(past.direction)).astype(np.float64)
+    last = np.asarray(past.memory.get("last", 0.0), np.float64)
     magnitudes = c * length * unit_magnitudes(direction, last)
     with np.errstate(over="ignore"):  # a float64 beyond float32 is sent as infinity
         rows = all_send(-wanted * np.maximum(magnitudes, TINY), len(view.own))

@@ -71,7 +71,12 @@ ATTACKS: dict[str, Attack] = {
 
 
 def find(name: str) -> Attack:
-    """Return the attack of that name, or the user's own as `module:function`.
+    """Return the attack of that name.
+
+    Parameters
+    ----------
+    name : str
+        As in the configuration, or `module:function` for a user's own.
 
     Raises
     ------

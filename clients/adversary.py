@@ -71,7 +71,15 @@ class Adversary:
         self._plan: tuple[int, Attack, tuple[int, ...]] = (-1, attack, ())
 
     def attack_of(self, worker: int, server_round: int) -> Attack | None:
-        """Return what this worker does in the round; None when it is honest in it."""
+        """Return what this worker does in the round; None when it is honest in it.
+
+        Parameters
+        ----------
+        worker : int
+            Its id.
+        server_round : int
+            Number of the round.
+        """
         attack, active = self._planned(server_round)
         return attack if worker in active else None
 

@@ -19,7 +19,7 @@ REPLICA, VERSION = "replica", "replica-version"
 
 
 class CannotFollow(Exception):
-    """The node lacks the model that the steps start from, or came out at another one.
+    """Raised by a node without the model that the steps start from, or with another one after them.
 
     Attributes
     ----------
@@ -72,7 +72,17 @@ def follow(request: Message, context: Context, step: Step) -> Descent:
 
 
 def keep(descent: Descent, request: Message, context: Context) -> None:
-    """Keep the model for the next round if the server will send steps; else forget it."""
+    """Keep the model for the next round if the server will send steps; else forget it.
+
+    Parameters
+    ----------
+    descent : Descent
+        The model, after the steps of the request.
+    request : Message
+        A training request.
+    context : Context
+        The node's state, which is changed.
+    """
     _, config = wire.read_train(request)
     if not config["keep"]:
         for name in (REPLICA, VERSION):

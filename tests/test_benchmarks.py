@@ -19,6 +19,7 @@ import pytest
 import torch
 
 from benchmarks import (
+    attacked,
     common,
     curves,
     every_rule,
@@ -100,8 +101,8 @@ def test_kernels(play, monkeypatch):
         "kernel", "n", "N", "ms", "naive ms", "naive/ours", "read ms", "ours/read",
     ]  # fmt: skip
     signs = {
-        "majority vote", "weighted vote", "weighted vote, 16 blocks", "disagreements, 16 blocks",
-        "sign-fd per coordinate",
+        "majority vote", "weighted vote", "disagreements", "disagreements of all pairs",
+        "vote by agreement (sign-fd)",        "sign-fd per coordinate",
     }  # fmt: skip
     floats = {"pack", "unpack to float32", "median", "trimmed half", "pairwise distances"}
     expected = set(product(signs | floats, [3], [1000, 2000])) | set(product(floats, [4], [512]))
@@ -220,9 +221,9 @@ def test_sign_fd(play, monkeypatch):
     monkeypatch.setattr(sign_fd, "ProcessPoolExecutor", ThreadPoolExecutor)
     _, rows = play(
         sign_fd, "digits", "--rounds", "2", "--seeds", "1", "--byzantine", "3", "--rules",
-        "sign-mv", "blocks", "--processes", "1",
+        "sign-mv", "agreement", "--processes", "1",
     )  # fmt: skip
-    assert list(rows[0]) == ["attack", "byzantine", "shards", "sign-mv", "blocks"]
+    assert list(rows[0]) == ["attack", "byzantine", "shards", "sign-mv", "agreement"]
     assert [(row["attack"], row["byzantine"], row["shards"]) for row in rows] == [
         ("none", 0, "stratified"),
         ("sign-inversion", 3, "stratified"),
@@ -231,7 +232,7 @@ def test_sign_fd(play, monkeypatch):
         ("none", 0, "skewed"),
         ("sign-inversion", 2, "skewed"),
     ]
-    assert all(0 < row[rule] < 1 for row in rows for rule in ("sign-mv", "blocks"))
+    assert all(0 < row[rule] < 1 for row in rows for rule in ("sign-mv", "agreement"))
 
 
 def test_curves(monkeypatch, capsys, tmp_path):
@@ -284,3 +285,17 @@ def test_hostile(play, monkeypatch, put_back):
         ["NaN", f"same model: {both}", "NaN"],
     ]
     assert list(rows[0]) == ["fault", "signfed", "FedAvg"]
+
+
+def test_attacked(play, monkeypatch):
+    monkeypatch.setattr(attacked, "ProcessPoolExecutor", ThreadPoolExecutor)
+    rules = ("sign-mv", "fltrust", attacked.ALONE)
+    short = ("--rounds", "2", "--seeds", "2", "--processes", "1", "--f", "3", "--attacks", "lie")
+    _, rows = play(attacked, "--rules", *rules, *short, "--config", "partition='shared'")
+    assert [row["rule"] for row in rows] == list(rules)
+    for row in rows:
+        assert set(row) == {"rule", "none", "lie 3"}
+        for cell in (row["none"], row["lie 3"]):
+            mean, lowest = map(float, cell.strip(")").split(" ("))
+            assert 0 < lowest <= mean < 1
+    assert rows[2]["none"] == rows[2]["lie 3"]  # which does not look at what workers send

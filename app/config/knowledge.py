@@ -14,19 +14,35 @@ from signfed.attacks import Attack, Knowledge, build, knows
 
 
 def built(plugin: Plugin) -> Attack:
-    """The attack with its options."""
+    """Return the attack with its options."""
     return build(plugin.name, **dict(plugin.options))
 
 
 def fitting_attack(values: Mapping[str, Any], keys: Shared, task: Task) -> Plugin:
-    """The chosen attack. Raises ConfigError where it does not fit the task or the clients."""
+    """Return the chosen attack, known to fit the task and the clients.
+
+    Parameters
+    ----------
+    values : mapping
+        Every key, checked.
+    keys : Shared
+        The shared ones among them.
+    task : Task
+        What the run computes on.
+
+    Raises
+    ------
+    ConfigError
+        When it changes labels that the task does not have, or looks at rows of clients that
+        remember.
+    """
     if task.load and not task.num_train and values["time-varying.period"] == 0:
         raise ConfigError(
             "time-varying.period: 0 stands for an epoch, whose length is not known before your own "
             "data are loaded; expected a number of rounds"
         )
     holders = 1 if keys.partition == "shared" else keys.num_workers
-    held = (task.num_train or 1) // holders
+    held = ((task.num_train or 1) - keys.server_samples) // holders
     plugin = attack_plugin(values, epoch=math.ceil(held / keys.batch_size) or 1)
     attack = built(plugin)
     parts = [part for name in attack.parts for part in attack.options[name]] or [attack]
@@ -38,7 +54,15 @@ def fitting_attack(values: Mapping[str, Any], keys: Shared, task: Task) -> Plugi
 
 
 def check_reach(plugin: Plugin, reach: Knowledge) -> None:
-    """Raise ConfigError when the attack asks for more than can be known where its clients run."""
+    """Raise ConfigError when the attack asks for more than can be known where its clients run.
+
+    Parameters
+    ----------
+    plugin : Plugin
+        The attack.
+    reach : Knowledge
+        The most that can be known there.
+    """
     knowledge = built(plugin).knowledge
     if not knows(reach, knowledge):
         where = {"colluders": "a real device", "omniscient": "a Flower client"}[reach]
@@ -63,7 +87,14 @@ def check_memory(plugin: Plugin, workers_remember: bool, reach: Knowledge) -> No
 def check_hosts(plugin: Plugin, byzantine: set[int], hosted: list[tuple[int, ...]]) -> None:
     """Raise ConfigError when attackers that have to collude sit on several devices.
 
-    hosted: the workers of each device.
+    Parameters
+    ----------
+    plugin : Plugin
+        The attack.
+    byzantine : set of int
+        The Byzantine workers.
+    hosted : list
+        The workers of each device.
     """
     knowledge = built(plugin).knowledge
     together = any(byzantine <= set(workers) for workers in hosted)

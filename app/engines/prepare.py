@@ -64,7 +64,7 @@ def prepare(
 
     Parameters
     ----------
-    given : Mapping
+    given : mapping
         Run-config keys; missing ones take their defaults.
     reach : Knowledge
         The most that an attack can know where the engine runs its clients: "server" in the local
@@ -73,6 +73,10 @@ def prepare(
         What Flower's simulation shares out of this machine, where that is known.
     parent : Path, optional
         Where a run folder that is not named goes; the home folder by default.
+
+    Returns
+    -------
+    Prepared
 
     Raises
     ------

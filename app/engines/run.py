@@ -65,7 +65,15 @@ class Run:
     resume: tuple[int, State] | None = None
 
     def evaluate(self, server_round: int, parameters: Tensor) -> dict[str, float] | None:
-        """Say what the model is worth, in the rounds that are evaluated; None in the others."""
+        """Say what the model is worth, in the rounds that are evaluated; None in the others.
+
+        Parameters
+        ----------
+        server_round : int
+            Number of the round.
+        parameters : Tensor, float32 [N]
+            The model after it.
+        """
         if server_round % self.config.evaluate_every and server_round != self.config.num_rounds:
             return None
         return self.problem.evaluate(parameters)
@@ -157,7 +165,15 @@ def execute(
 
 
 def describe(config: RunConfig, run_config: Mapping[str, Value]) -> dict[str, Any]:
-    """What `config.json` holds: every key, who is Byzantine, and the versions that ran."""
+    """Return what `config.json` holds: every key, who is Byzantine, and the versions that ran.
+
+    Parameters
+    ----------
+    config : RunConfig
+        As it was checked.
+    run_config : mapping
+        As it was given.
+    """
     packages = ("signfed", "flwr", "torch", "numpy")
     return {
         "config": defaults() | dict(run_config) | {"resume": ""},

@@ -13,12 +13,12 @@ from torch.nn.functional import cross_entropy
 
 from signfed.app.errors import ConfigError
 from signfed.app.task.batched import LARGE, BatchedGradients
-from signfed.app.task.datasets import Dataset
+from signfed.app.task.datasets.dataset import Dataset
 from signfed.app.task.digest import fingerprint, made_here
 from signfed.app.task.evaluation import Loss, evaluate
 from signfed.app.task.fit import Names, check_fit, network_input
 from signfed.app.task.gradients import Gradients
-from signfed.app.task.models import Spec, build, flatten
+from signfed.app.task.models import Spec, build, flatten, trainable
 from signfed.app.task.own import OwnLoss
 from signfed.app.task.problem import Asked
 from signfed.app.task.seeded import watched
@@ -52,6 +52,7 @@ class Classification:
             raise ConfigError(
                 f"task={workload.task!r}: expected labels below {self.num_classes}; got {largest}"
             )
+        self.server_shard = workload.server_shard(self.labels)
         self.shards = workload.shards(self.labels)
         names = Names(workload.task, workload.model, workload.loss)
         shape = network_input(names, data, data.train_x).shape[1:]
@@ -65,7 +66,13 @@ class Classification:
                 data,
                 self._loss,
                 lambda: self._gradients,
+                self.server_shard,
             )
+
+    @property
+    def edges(self) -> tuple[int, ...]:
+        sizes = [parameter.numel() for parameter in trainable(self._model)]
+        return (0, *np.cumsum(sizes).tolist())
 
     def initial(self) -> Tensor:
         return flatten(self._model).cpu()
@@ -77,6 +84,9 @@ class Classification:
 
     def truth(self, parameters: np.ndarray) -> np.ndarray:
         return self._gradients.everywhere(parameters)
+
+    def reference(self, parameters: np.ndarray, server_round: int) -> np.ndarray:
+        return self._gradients.over(parameters, self.server_shard)
 
     def batched(self, asked: Asked) -> BatchedGradients | None:
         initial = self.initial().numpy()
@@ -96,7 +106,7 @@ class Classification:
         return {"test_accuracy": accuracy, "test_loss": loss}
 
     def batch_sizes(self) -> tuple[int, ...]:
-        """Samples a round, by worker."""
+        """Return the samples a round, by worker."""
         return self._gradients.batch_sizes
 
     def digest(self) -> dict[str, str]:
@@ -105,7 +115,9 @@ class Classification:
     @cached_property
     def _digest(self) -> dict[str, str]:
         data, model = self._data, self._model
-        shards = (("", torch.from_numpy(shard)) for shard in self.shards)
+        shards = [("", torch.from_numpy(shard)) for shard in self.shards]
+        if len(self.server_shard):
+            shards.append(("server", torch.from_numpy(self.server_shard)))
         return {
             "data": fingerprint([("train", data.train_x), ("test", data.test_x)]),
             "labels": fingerprint([("train", data.train_y), ("test", data.test_y)]),

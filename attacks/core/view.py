@@ -98,7 +98,14 @@ class View:
 
 
 def knows(level: Knowledge, what: Knowledge) -> bool:
-    """Whether knowledge `level` includes `what`.
+    """Tell whether one level of knowledge includes another.
+
+    Parameters
+    ----------
+    level : Knowledge
+        What is known.
+    what : Knowledge
+        What is asked for.
 
     Examples
     --------

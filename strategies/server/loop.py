@@ -30,6 +30,11 @@ class Collector(Protocol):
         """Return the valid updates of the round, None when there is none, and a new record.
 
         The record tells the nodes, the dropped workers and the bytes, and the seconds taken.
+
+        Parameters
+        ----------
+        server_round : int
+            Number of the round.
         """
 
     def state_dict(self) -> State:

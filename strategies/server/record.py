@@ -38,6 +38,8 @@ class RoundRecord:
         Why the model stayed as it was.
     fallback : str or None
         Why the rule was not asked, and a median or vote took its place.
+    broken_assumption : str or None
+        Why those whom the rule rejected cannot be the Byzantine workers that were assumed.
     test_accuracy, test_loss : float or None
         Of the model after the round, in rounds that are evaluated; accuracy in 0..1.
     byzantine_accepted, honest_rejected : float or None
@@ -67,6 +69,7 @@ class RoundRecord:
     late: int = 0
     skipped: str | None = None
     fallback: str | None = None
+    broken_assumption: str | None = None
     test_accuracy: float | None = None
     test_loss: float | None = None
     byzantine_accepted: float | None = None
@@ -89,6 +92,11 @@ class RoundRecord:
     def add_scores(self, scores: Mapping[str, float]) -> None:
         """Set the fields of these names: accuracy, loss, or what a detection was worth.
 
+        Parameters
+        ----------
+        scores : mapping
+            By name, of `SCORES`.
+
         Raises
         ------
         ValueError
@@ -101,6 +109,13 @@ class RoundRecord:
 
     def add_findings(self, owner: str, findings: object) -> None:
         """Keep what a rule found out.
+
+        Parameters
+        ----------
+        owner : str
+            Name of the rule, for the error.
+        findings : object
+            JSON values by name.
 
         Raises
         ------

@@ -26,10 +26,15 @@ log = getLogger("signfed")
 
 
 class Downlink:
-    """The model on its way to the nodes.
+    """Send each node what it lacks of the model.
 
-    A version of the model is the number of steps taken. `steps[i]` leads from version
-    `version - len(steps) + i` to the next; at most as many are kept as are cheaper than the model.
+    A version of the model is the number of steps taken. `steps[i]` leads from version `version -
+    len(steps) + i` to the next; at most as many are kept as are cheaper than the model.
+
+    Parameters
+    ----------
+    training : Training
+        The model under way.
     """
 
     def __init__(self, training: Training) -> None:
@@ -62,7 +67,19 @@ class Downlink:
     def requests(
         self, nodes: Iterable[int], server_round: int, config: Mapping[str, Any], ttl: float
     ) -> list[Message]:
-        """One request per node; nodes that lack the same share the content."""
+        """Make one request per node; nodes that lack the same share the content.
+
+        Parameters
+        ----------
+        nodes : iterable of int
+            Whom the round asks.
+        server_round : int
+            Number of the round.
+        config : mapping
+            What each request says besides.
+        ttl : float
+            Seconds until a request expires.
+        """
         by_lack: dict[int | None, list[int]] = {}
         for node in nodes:
             by_lack.setdefault(self._lacks(node), []).append(node)
@@ -75,7 +92,17 @@ class Downlink:
     def heal(
         self, node: int, held: int, server_round: int, config: Mapping[str, Any], ttl: float
     ) -> Message:
-        """For a node that cannot follow: the steps from the version that it holds, or the model."""
+        """Make a request for a node that cannot follow: with the steps that it lacks, or the model.
+
+        Parameters
+        ----------
+        node : int
+            Which one.
+        held : int
+            The version that it says it holds; -1 for none.
+        server_round, config, ttl : int
+            As for `requests`.
+        """
         if node not in self._logged:
             self._logged.add(node)
             log.warning("node %d lacks the model of the round; it holds version %d", node, held)
@@ -85,11 +112,11 @@ class Downlink:
         return self.requests([node], server_round, config, ttl)[0]
 
     def forget(self, node: int) -> None:
-        """The node gets the model the next time, whatever it says."""
+        """Send this node the model the next time, whatever it says."""
         self._held.pop(node, None)
 
     def arrived(self, node: int) -> None:
-        """The node has answered this version's request: it holds this version."""
+        """Note that the node has answered this version's request: it holds this version."""
         if self.replicated:
             self._held[node] = self._seen
 

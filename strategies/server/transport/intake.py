@@ -27,9 +27,16 @@ class Received:
 
 
 class Intake:
-    """The checks on the replies of one run.
+    """Check the replies of one run.
 
     Every worker that was asked ends up among the rows or in `dropped`, under one reason.
+
+    Parameters
+    ----------
+    codec : Codec
+        How rows are encoded.
+    n_coordinates : int
+        N.
     """
 
     def __init__(self, codec: Codec, n_coordinates: int) -> None:
@@ -46,7 +53,20 @@ class Intake:
     ) -> Received:
         """Check the replies to `requests`; those to anything else, and second ones, are ignored.
 
-        asked: node -> the workers that it was asked for. requests: by message id.
+        Parameters
+        ----------
+        server_round : int
+            Number of the round.
+        asked : mapping
+            Node -> the workers that it was asked for.
+        requests : mapping
+            By message id.
+        incoming : iterable of Message
+            Replies, in any order.
+
+        Returns
+        -------
+        Received
         """
         silent = set(asked)
         received = Received()

@@ -26,7 +26,23 @@ NodesFn = Callable[[list[tuple[int, ...]]], None]  # gets the workers of each no
 
 
 class Link:
-    """The nodes of one run and all that goes to them and comes from them: a `Collector`."""
+    """Exchange messages with the nodes of one run: a `Collector`.
+
+    Parameters
+    ----------
+    federation : Federation
+        What the run needs besides its rule.
+    training : Training
+        Its rule and its model.
+    grid : Grid
+        Flower's.
+    timeout : float
+        Seconds for the replies of a round; a request expires after as long.
+    config : mapping, optional
+        What else each request to a node holds.
+    digest : mapping, optional
+        Of what the run computes on, by part.
+    """
 
     def __init__(
         self,
@@ -37,11 +53,6 @@ class Link:
         config: Mapping[str, Any] | None = None,
         digest: Mapping[str, str] | None = None,
     ) -> None:
-        """timeout: seconds for the replies of a round; a request expires after as long.
-
-        config: what else each request to a node holds. digest: of what the run computes
-        on, by part.
-        """
         self._federation, self._training, self._grid = federation, training, grid
         self._timeout, self._config = timeout, config or {}
         self._reception = Reception(federation.num_workers, federation.node_timeout, digest)
@@ -55,9 +66,19 @@ class Link:
         self._overdue: Pending = {}  # requests of the last round without a reply
 
     def gather(self, state: State, on_nodes: NodesFn | None = None) -> None:
-        """Wait for the nodes. state: bindings of an earlier run, if there are any.
+        """Wait for the nodes.
 
-        Raises FederationError when too few come.
+        Parameters
+        ----------
+        state : State
+            Bindings of an earlier run, if there are any.
+        on_nodes : callable, optional
+            Gets the workers of each node once all are there, and may raise.
+
+        Raises
+        ------
+        FederationError
+            When too few come.
         """
         self._reception.roster.load_state_dict(state)
         self._reception.gather(self._grid, self._federation.quorum)
@@ -80,7 +101,15 @@ class Link:
         return self.open(server_round, incoming)
 
     def requests(self, server_round: int, config: Mapping[str, Any]) -> list[Message]:
-        """To each connected node that hosts workers of the round what it lacks of the model."""
+        """Make the requests of a round: to each connected node that hosts workers what it lacks.
+
+        Parameters
+        ----------
+        server_round : int
+            Number of the round.
+        config : mapping
+            What each request says besides.
+        """
         federation = self._federation
         self._instructions = {**config, **self._training.rule.instructions(federation.num_workers)}
         self._instructions["encoder"] = federation.encoder
@@ -136,7 +165,20 @@ class Link:
     def open(
         self, server_round: int, incoming: Iterable[Message]
     ) -> tuple[Updates | None, RoundRecord]:
-        """Check the replies to `requests`: the valid updates, and the round's record so far."""
+        """Check the replies to `requests`.
+
+        Parameters
+        ----------
+        server_round : int
+            Number of the round.
+        incoming : iterable of Message
+            Replies, in any order.
+
+        Returns
+        -------
+        tuple
+            The valid updates, None when there is none, and the round's record so far.
+        """
         record, codec = self._record, self._federation.codec
         with record.timed("server"):
             by_id = {request.metadata.message_id: request for request in self._requests}

@@ -12,10 +12,15 @@ MAX_EXCUSE = 500  # characters of a client's error text that are logged
 
 
 def size(message: Message, limit: float = float("inf")) -> int:
-    """Bytes of a message's content, serialized as protobuf; 0 for an error or what cannot be.
+    """Return the bytes of a message's content as protobuf; 0 for an error or what cannot be.
 
-    limit: what weighs more is only added up, since serializing copies it, which is what the sender
-    of a giant reply hopes for.
+    Parameters
+    ----------
+    message : Message
+        May hold anything.
+    limit : float
+        What weighs more is only added up, since serializing copies it, which is what the sender of
+        a giant reply hopes for.
     """
     try:
         weight = _weight(message.content)
@@ -37,6 +42,6 @@ def _weight(value: Any) -> int:
 
 
 def excuse(reply: Message) -> str:
-    """What an error reply says, fit for a log: one line, printable, not endless."""
+    """Return what an error reply says, fit for a log: one line, printable, not endless."""
     said = (reply.error.reason or "")[:MAX_EXCUSE] if reply.has_error() else ""
     return "".join(c if c.isprintable() else " " for c in said)

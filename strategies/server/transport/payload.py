@@ -14,7 +14,13 @@ MAX_HEADER = 1024  # bytes; numpy writes 128 before an array of ours
 
 
 class Malformed(Exception):
-    """A reply cannot be used; `reason` is what its workers are counted under."""
+    """Raised for a reply that cannot be used.
+
+    Parameters
+    ----------
+    reason : DropReason
+        What its workers are counted under.
+    """
 
     def __init__(self, reason: DropReason = DropReason.MALFORMED) -> None:
         super().__init__(reason)
@@ -22,11 +28,21 @@ class Malformed(Exception):
 
 
 def read_array(array: Array, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
-    """The payload of a Flower Array as a read-only view, if it is exactly `dtype` and `shape`.
+    """Return the payload of a Flower Array as a read-only view, without a copy.
 
-    Trusts neither the Array's own fields nor np.load, which allocates what a header declares. No
-    byte of the payload is copied.
-    Raises Malformed (also for WRONG_DTYPE, WRONG_SHAPE).
+    Trusts neither the Array's own fields nor np.load, which allocates what a header declares.
+
+    Parameters
+    ----------
+    array : Array
+        From a reply.
+    dtype, shape : np.dtype
+        What it has to be, exactly.
+
+    Raises
+    ------
+    Malformed
+        When it is not; with WRONG_DTYPE or WRONG_SHAPE where that is the reason.
     """
     usual = _header(dtype, shape)
     is_usual = array.data[: len(usual)] == usual

@@ -13,7 +13,7 @@ from signfed.app.server_app import run
 from signfed.app.task import Classification, Task
 from signfed.attacks import ATTACKS
 from signfed.strategies.registry import STRATEGIES
-from tests.federation import in_local
+from tests.federation import in_local, needs
 from tests.grid import InProcessGrid
 from tests.together import Together
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.timeout(240)
 
 SAY_WHOM_THEY_ACCEPT = {
     "sign-fd", "reputation-mv", "signguard", "signguard-sim", "signguard-dist", "krum",
-    "multi-krum", "bulyan", "dnc", "geometric-median",
+    "multi-krum", "bulyan", "dnc", "geometric-median", "sign-fv", "fedseca", "fltrust", "lasa",
 }  # fmt: skip
 
 
@@ -51,7 +51,7 @@ def test_every_attack_on(rule, models, tmp_path):
     for name, attack in ATTACKS.items():
         path = tmp_path / name
         config = SMALL | OF_ATTACK.get(name, {})
-        config |= {"strategy": rule, "attack": name, "out-dir": str(path)}
+        config |= {"strategy": rule, "attack": name, "out-dir": str(path)} | needs(rule)
         if attack.knowledge == "server":
             in_local(config)
         else:

@@ -38,9 +38,14 @@ CASES = (
     [{"strategy": name} for name in STRATEGIES]
     + [{"strategy": "centered-clipping", "pre-aggregation": name} for name in PRE_AGGREGATIONS]
     + [
-        {"strategy": "sign-fd", "sign-fd.estimator": "blocks", "sign-fd.initial-rounds": 2},
+        {"strategy": "sign-fd", "sign-fd.estimator": "pooled"},
         {"strategy": "sign-fd", "sign-fd.estimator": "alg1", "sign-fd.initial-rounds": 6},
-        {"strategy": "sign-fd", "sign-fd.initial-rounds": 2, "sign-fd.forget": 0.9},
+        {
+            "strategy": "sign-fd",
+            "sign-fd.estimator": "eq17",
+            "sign-fd.initial-rounds": 2,
+            "sign-fd.forget": 0.9,
+        },
         {"strategy": "sign-mv", "sign-mv.tie": "prev", "num-workers": 14},
         {"strategy": "sign-mv", "momentum": 0.9, "lr-schedule": "inverse-sqrt"},
         {"strategy": "sign-mv", "attack": "sleeper", "sleeper.rounds": 6},

@@ -51,7 +51,10 @@ def test_what_was_declared_is_needed_and_guarded(name, field):
         ({"knowledge": "all"}, "knowledge must be one of"),
         ({"stage": "bits"}, "stage must be one of"),
         ({"truth": True}, "truth=True needs knowledge 'omniscient' or 'server', got 'own'"),
-        ({"stage": "data", "knowledge": "colluders"}, "needs knowledge 'own' and past=False, got 'coll"),
+        (
+            {"stage": "data", "knowledge": "colluders"},
+            "needs knowledge 'own' and past=False, got 'coll",
+        ),
         ({"stage": "data", "past": True}, "and past=False, got 'own' and True"),
     ],
 )

@@ -63,7 +63,13 @@ def stamped(images: np.ndarray, size: int, position: Position, value: float) -> 
 
 
 def square(target: int, size: int, position: Position, value: float) -> Trigger:
-    """Return the trigger with these options of `backdoor`."""
+    """Return the trigger with these options of `backdoor`.
+
+    Parameters
+    ----------
+    target, size, position, value
+        As for `backdoor`.
+    """
     return Trigger(target, partial(stamped, size=size, position=position, value=value))
 
 

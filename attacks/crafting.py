@@ -15,6 +15,7 @@ from signfed.attacks.core.data import Batch
 from signfed.attacks.core.findings import Findings
 from signfed.attacks.core.past import Past
 from signfed.attacks.core.rows import described, finite, mean, numbers, without_tensors
+from signfed.attacks.core.seeing import view_of
 from signfed.attacks.core.view import knows
 from signfed.attacks.registry import build
 
@@ -154,7 +155,8 @@ def craft(
 
     crafted, boost = rows.copy(), 1.0
     if active:
-        view = attack.view(
+        view = view_of(
+            attack,
             active,
             by_worker.__getitem__,
             lambda worker: np.random.default_rng([seed, ids.index(worker)]),

@@ -10,6 +10,7 @@ import numpy as np
 
 from signfed.attacks import Attack, Batch, Findings, KnowledgeError, Past, View
 from signfed.attacks.core.past import recalled, remembered
+from signfed.attacks.core.seeing import view_of
 from signfed.attacks.core.view import Stage
 from signfed.clients.given import Given
 from signfed.clients.honest import Memory
@@ -193,7 +194,8 @@ class Adversary:
     ) -> View:
         """Build what these workers see in the round, of rows or of labels by worker."""
         attack, _ = self._planned(server_round)
-        return attack.view(
+        return view_of(
+            attack,
             workers,
             row,
             lambda worker: generator(self._seed, "attack", worker, server_round),

@@ -38,7 +38,7 @@ class Given:
         return replace(self, parameters=self.parameters.copy(), past=past)
 
     def equals(self, other: Given) -> bool:
-        """Whether the rows would be the same."""
+        """Tell whether the rows would be the same."""
         if self.server_round != other.server_round:
             return False
         ours, theirs = self._arrays(), other._arrays()

@@ -105,13 +105,17 @@ def build(
         For an option that is out of its range.
     """
     asked = inspect.signature(kind).parameters
-    common = {"n_byzantine": n_byzantine, "seed": seed}
-    common_asked = {name: value for name, value in common.items() if name in asked}
-    return kind(*inner, **common_asked, **options)
+    common = {"n_byzantine": n_byzantine, "seed": seed}.items()
+    return kind(*inner, **{name: value for name, value in common if name in asked}, **options)
 
 
 def in_a_row(text: str) -> tuple[str, ...]:
-    """Read the names of pre-aggregations: "clipping,nnm" clips first; "none" is no name.
+    """Return the names of pre-aggregations: "clipping,nnm" clips first; "none" is no name.
+
+    Parameters
+    ----------
+    text : str
+        As in a run config.
 
     Raises
     ------
@@ -134,7 +138,16 @@ def before(
     n_byzantine: int,
     seed: int,
 ) -> RobustStrategy:
-    """Put pre-aggregations, each by name and with its options, before a rule, in their order."""
+    """Return a rule behind pre-aggregations, each by name and with its options, in their order.
+
+    Parameters
+    ----------
+    rule : RobustStrategy
+    mixing : sequence of (str, mapping)
+        The first sees the rows as they come.
+    n_byzantine, seed : int
+        For those that take them.
+    """
     for name, options in reversed(mixing):
         rule = build(PRE_AGGREGATIONS[name], rule, n_byzantine=n_byzantine, seed=seed, **options)
     return rule

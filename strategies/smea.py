@@ -79,8 +79,15 @@ def least_varying(product: Tensor, f: int) -> list[int]:
 
 
 def work(n: int, f: int) -> int:
-    """Count the operations of the search: (n-f)^3 for each of the C(n, f) subsets; none for f = 0.
+    """Return the operations of the search: (n-f)^3 for each of the C(n, f) subsets; none for f = 0.
 
+    Parameters
+    ----------
+    n, f : int
+        Rows, and how many of them may be Byzantine.
+
+    Examples
+    --------
     >>> work(15, 6), work(50, 10) > MOST_WORK
     (3648645, True)
     """

@@ -77,9 +77,17 @@ def check_control(path: Path, control: Path) -> None:
 
 
 def untouched(path: Path, control: Path) -> float | None:
-    """The success rate of the run's backdoor on the control's final model.
+    """Return the success rate of the run's backdoor on the control's final model.
 
-    None without a backdoor, and where the control's last checkpoint is gone.
+    Parameters
+    ----------
+    path, control : Path
+        Folders of the run and of the same without an attack.
+
+    Returns
+    -------
+    float or None
+        None without a backdoor, and where the control's last checkpoint is gone.
 
     Raises
     ------

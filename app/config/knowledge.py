@@ -84,7 +84,17 @@ def check_reach(plugin: Plugin, reach: Knowledge) -> None:
 
 
 def check_memory(plugin: Plugin, workers_remember: bool, reach: Knowledge) -> None:
-    """Raise ConfigError when the attack asks for rows that depend on what others remember."""
+    """Raise ConfigError when the attack asks for rows that depend on what others remember.
+
+    Parameters
+    ----------
+    plugin : Plugin
+        The attack.
+    workers_remember : bool
+        Whether what honest workers send depends on earlier rounds.
+    reach : Knowledge
+        The most that can be known where the clients run.
+    """
     if workers_remember and reach != "server" and built(plugin).knowledge != "own":
         raise ConfigError(
             f"attack={plugin.name!r}: needs other workers' updates, and with worker-momentum or "
@@ -97,7 +107,19 @@ def check_memory(plugin: Plugin, workers_remember: bool, reach: Knowledge) -> No
 def check_trigger(
     plugin: Plugin, task: str, sides: tuple[int, int] | None, num_classes: int | None
 ) -> None:
-    """Raise ConfigError when the attack has a backdoor that the task's samples cannot have."""
+    """Raise ConfigError when the attack has a backdoor that the task's samples cannot have.
+
+    Parameters
+    ----------
+    plugin : Plugin
+        The attack.
+    task : str
+        Name of the task.
+    sides : (int, int) or None
+        Height and width of its samples, where they are images.
+    num_classes : int or None
+        None where that is not known.
+    """
     label, trigger = f"attack={plugin.name!r}", built(plugin).trigger
     if trigger is None:
         return

@@ -57,7 +57,7 @@ def plugin(values: Mapping[str, Any], kind: str) -> Plugin:
 
 
 def pre_aggregation_plugins(values: Mapping[str, Any]) -> tuple[Plugin, ...]:
-    """The pre-aggregations, in the order in which they see the rows."""
+    """Return the pre-aggregations, in the order in which they see the rows."""
     names = in_a_row(values["pre-aggregation"])
     options = chosen(values, "pre-aggregation", *names)
     return tuple(Plugin(name, tuple(options[name].items())) for name in names)

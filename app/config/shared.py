@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from signfed.app.task import MODELS, PARTITIONS, TASKS
-from signfed.app.task.gradients import Precision
+from signfed.app.task.precision import Precision
 from signfed.attacks import ATTACKS
 from signfed.clients import ENCODERS
 from signfed.strategies.registry import STRATEGIES, in_a_row

@@ -102,7 +102,7 @@ def red_team(
         for sweep in range(refinements + 1):
             waiting = [
                 (strategy, attack, point, pool.map(
-                    _scores, [_config(base, strategy, attack, point, k) for k in range(seeds)]
+                    final_scores, [_config(base, strategy, attack, point, k) for k in range(seeds)]
                 ))
                 for (strategy, attack), points in plan.items() for point in points
             ]  # fmt: skip
@@ -201,11 +201,22 @@ def _config(
     }  # fmt: skip
 
 
-def _scores(config: Mapping[str, Any]) -> tuple[float, float | None]:
-    """Final test accuracy, and success of a backdoor, of one run without a folder.
+def final_scores(config: Mapping[str, Any]) -> tuple[float, float | None]:
+    """Return the final test accuracy, and the success of a backdoor, of a run without a folder.
 
     Minus the loss where there is no accuracy. The lowest values when the run could not end because
     the model diverged.
+
+    Parameters
+    ----------
+    config : mapping
+        Run config.
+
+    Returns
+    -------
+    accuracy : float
+    success : float or None
+        In [0, 1]; None for any attack but a backdoor.
     """
     checked = parse(config)
     problem = find_task(checked.workload.task).problem(checked.workload)

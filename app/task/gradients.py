@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from typing import Literal
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 import numpy as np
 import torch
@@ -19,36 +18,10 @@ from signfed.app.task.models.parameters import assign, trainable
 from signfed.app.task.models.pure import draw_masks, dropouts, mask_shapes, put
 from signfed.app.task.partitions import Shards
 from signfed.app.task.poison import poisoned
+from signfed.app.task.precision import precision
 from signfed.clients import Poison
 from signfed.strategies.core.seeds import generator
 from signfed.strategies.ops.threads import one_thread
-
-Precision = Literal["float32", "tf32", "bfloat16"]
-
-
-@contextmanager
-def precision(name: str, device: torch.device) -> Iterator[None]:
-    """Round products of matrices as float32, or on tensor cores as tf32 or bfloat16.
-
-    tf32 exists on a GPU only. What comes out is float32 in any case.
-
-    Parameters
-    ----------
-    name : {"float32", "tf32", "bfloat16"}
-    device : torch.device
-        Where the products are computed.
-    """
-    if name == "float32" and device.type == "cpu":
-        yield  # nothing to set, many times a round
-        return
-    cuda, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = cuda.allow_tf32, cudnn.allow_tf32
-    cuda.allow_tf32 = cudnn.allow_tf32 = name == "tf32"  # cuDNN's own default is to allow it
-    try:
-        with torch.autocast(device.type, torch.bfloat16, enabled=name == "bfloat16"):
-            yield
-    finally:
-        cuda.allow_tf32, cudnn.allow_tf32 = before
 
 
 class Gradients:
@@ -158,7 +131,14 @@ class Gradients:
         return self.over(parameters, np.arange(len(self._y)))
 
     def over(self, parameters: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-        """The same over these samples; ids int64 [k], k at least 1."""
+        """Return the same over some samples.
+
+        Parameters
+        ----------
+        parameters : ndarray, float32 [N]
+        chosen : ndarray, int64 [k], k >= 1
+            Their ids.
+        """
         with one_thread(), self.precision():
             model = self._own_model()
             assign(model, torch.tensor(parameters, device=self._device))

@@ -19,6 +19,13 @@ Sides = tuple[int, int]  # height and width
 def as_images(x: Tensor, sides: Sides) -> np.ndarray:
     """Return samples as stored, [n, ...], as images: float32 [n, C, H, W], bytes from 0 to 1.
 
+    Parameters
+    ----------
+    x : Tensor [n, ...]
+        The samples.
+    sides : (int, int)
+        Height and width.
+
     Examples
     --------
     >>> as_images(torch.tensor([[0, 255]], dtype=torch.uint8), (1, 2)).tolist()
@@ -29,7 +36,15 @@ def as_images(x: Tensor, sides: Sides) -> np.ndarray:
 
 
 def as_stored(images: np.ndarray, like: Tensor) -> Tensor:
-    """Return images in the shape, the type and the place of the samples that they came from."""
+    """Return images in the shape, the type and the place of the samples that they came from.
+
+    Parameters
+    ----------
+    images : ndarray, float32 [n, C, H, W]
+        From 0 (black) to 1 (white).
+    like : Tensor [n, ...]
+        The samples.
+    """
     x = torch.from_numpy(images)
     if like.dtype == torch.uint8:
         x = (x * 255.0).round().clamp(0, 255)
@@ -65,6 +80,13 @@ def triggered(data: Dataset, trigger: Trigger) -> Dataset:
 
     It has the test images of all classes but the target, with the trigger, labelled as the target.
     A model's accuracy on it is the backdoor's success rate.
+
+    Parameters
+    ----------
+    data : Dataset
+        Of images.
+    trigger : Trigger
+        Of the backdoor.
 
     Raises
     ------

@@ -64,7 +64,15 @@ class Problem(Protocol):
         """Return the gradient of what is minimised, without a batch's noise: float32 [N]."""
 
     def reference(self, parameters: np.ndarray, server_round: int) -> np.ndarray:
-        """The gradient on the samples that the server keeps for itself: float32 [N]."""
+        """Return the gradient on the samples that the server keeps for itself, float32 [N].
+
+        Parameters
+        ----------
+        parameters : ndarray, float32 [N]
+            The model of the round.
+        server_round : int
+            Number of the round.
+        """
 
     def batched(self, asked: Asked) -> BatchedGradients | None:
         """Return many workers' gradients at once, the same bits, where that is the faster way."""

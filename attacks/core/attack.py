@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
 import numpy as np
 
 from signfed.attacks.core.data import Batch, Trigger
-from signfed.attacks.core.findings import Findings
-from signfed.attacks.core.past import Past
 from signfed.attacks.core.rows import as_asked
-from signfed.attacks.core.view import Knowledge, Rehearse, Stage, View, knows
+from signfed.attacks.core.view import Knowledge, Stage, View, knows
 from signfed.strategies.core.options import known, options_of
 
 
@@ -85,6 +83,11 @@ class Attack:
     def bind(self, **options: Any) -> Attack:
         """Return the same attack with these options; it knows what its parts know, too.
 
+        Parameters
+        ----------
+        options
+            By name; for a part, the attacks themselves.
+
         Raises
         ------
         OptionError
@@ -107,75 +110,40 @@ class Attack:
     def at(
         self, server_round: int, seed: int, ids: tuple[int, ...]
     ) -> tuple[Attack, tuple[int, ...]]:
-        """Return what is done in this round, and which of the Byzantine workers `ids` do it."""
-        return self, ids
-
-    def view(
-        self,
-        active: Sequence[int],
-        row: Callable[[int], np.ndarray],
-        generator: Callable[[int], np.random.Generator],
-        *,
-        asked: Sequence[int],
-        n_total: int,
-        server_round: int,
-        truth: Callable[[], np.ndarray],
-        past: Past | None,
-        rehearse: Rehearse,
-        findings: Findings,
-        n_classes: int | None,
-        images: Callable[[int], np.ndarray] | None = None,
-    ) -> View:
-        """Build the view of a round: what this attack declared, and no more.
+        """Return what is done in a round, and who does it.
 
         Parameters
         ----------
-        active : sequence of int
-            The Byzantine workers that attack, at least one.
-        row : callable
-            Worker -> what it would honestly have at the attack's stage, [N].
-        generator : callable
-            Worker -> the generator that it draws from.
-        asked : sequence of int
-            All workers of the round; the others among them are honest in it.
-        n_total : int
-            Their number.
-        truth, past
-            For an attack that declared it: what computes the gradient over the whole training set,
-            float32 [N]; what was before the round.
-        rehearse : callable
-            Asks the rule.
-        images : callable, optional
-            Worker -> the images of its batch, float32 [n, C, H, W], for an attack on the data.
+        server_round : int
+            Number of the round, 1, 2, ...
+        seed : int
+            Seed of the run.
+        ids : tuple of int
+            The Byzantine workers.
+
+        Returns
+        -------
+        Attack
+            With what it declares and no other attack behind it.
+        tuple of int
+            The workers that attack; the others are honest in the round.
         """
-        own = np.stack([row(worker) for worker in active])
-        sees: dict[str, Any] = {}
-        others = tuple(worker for worker in asked if worker not in active)
-        if knows(self.knowledge, "omniscient"):
-            rows = [row(worker) for worker in others]
-            sees["honest"] = np.reshape(rows, (len(rows), own.shape[1])).astype(np.float32)
-        if self.knowledge == "server":
-            sees |= {"findings": findings, "ids": tuple(active), "honest_ids": others}
-        if self.truth:
-            sees["truth"] = truth()
-        if self.past:
-            sees["past"] = past
-        if self.rule:
-            peers = dict(zip(others, sees["honest"], strict=True))
-
-            def aggregate(sent: np.ndarray) -> np.ndarray:
-                rows = as_asked(self.name, sent, own)  # in the type in which they would be sent
-                return rehearse(peers, dict(zip(active, rows, strict=True)))
-
-            sees["aggregate"] = aggregate
-        if self.stage == "data":
-            sees["n_classes"] = n_classes
-            sees["images"] = np.stack([images(worker) for worker in active]) if images else None
-        draws = tuple(generator(worker) for worker in active)
-        return View(own, draws, n_total, server_round=server_round, **sees)
+        return self, ids
 
     def __call__(self, view: View, **options: Any) -> np.ndarray:
-        """Craft the rows of a view: [b, N], in the type of `view.own`; of a batch, the labels.
+        """Craft the rows of a view.
+
+        Parameters
+        ----------
+        view : View
+            What the attack sees.
+        options
+            Bound for this call.
+
+        Returns
+        -------
+        ndarray [b, N]
+            In the type of `view.own`; for an attack on the data, the labels.
 
         Raises
         ------
@@ -189,7 +157,17 @@ class Attack:
         return as_asked(self.name, bound.function(view, **bound.options), view.own)
 
     def poison(self, view: View) -> Batch:
-        """Change the batches of a view, for an attack on the data: labels [b, n], and images.
+        """Change the batches of a view, for an attack on the data.
+
+        Parameters
+        ----------
+        view : View
+            Of labels and, where there are any, images.
+
+        Returns
+        -------
+        Batch
+            Labels [b, n] and images; None where they stay as they are.
 
         Raises
         ------
@@ -228,6 +206,11 @@ def attack(
         As in `Attack`.
     trigger : callable, optional
         For a backdoor, whose success is then measured: `makes_trigger` of `Attack`.
+
+    Returns
+    -------
+    callable
+        Function -> Attack.
 
     Raises
     ------

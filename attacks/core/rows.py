@@ -61,6 +61,19 @@ def as_asked(
 ) -> np.ndarray:
     """Return what an attack returned, in the type of what it was given.
 
+    Parameters
+    ----------
+    attack : str
+        Name of the attack.
+    returned : object
+        Anything.
+    given : ndarray
+        What it was given.
+    like : str
+        The attribute of the view that holds it.
+    whole : bool
+        Whether integers are expected.
+
     Raises
     ------
     ValueError

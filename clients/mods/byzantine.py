@@ -11,6 +11,7 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, Message
 from flwr.clientapp.typing import ClientAppCallable
 
 from signfed.attacks import Attack, Findings, KnowledgeError
+from signfed.attacks.core.seeing import view_of
 from signfed.attacks.core.view import knows
 from signfed.attacks.registry import build
 from signfed.strategies.core.codecs import SignCodec
@@ -135,7 +136,8 @@ class Byzantine:
         def falsified(own: np.ndarray) -> np.ndarray:
             # Colluders see one row each, their own; what they have in common is what they draw.
             keys = (worker,) if attack.knowledge == "own" else ()
-            view = attack.view(
+            view = view_of(
+                attack,
                 (worker,),
                 lambda _: own,
                 lambda _: generator(self.seed, "attack", *keys, server_round),

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from signfed.strategies.core.drop_reason import DropReason
-from signfed.strategies.core.rule import Rule, State, direction_of, fallback, state_of
+from signfed.strategies.core.fallback import fallback
+from signfed.strategies.core.rule import Rule, State, direction_of, state_of
 from signfed.strategies.core.updates import Updates, is_finite
 from signfed.strategies.ops.threads import one_thread
 from signfed.strategies.server.assumption import broken_assumption

@@ -228,8 +228,8 @@ def here(monkeypatch):
 def test_a_run_that_could_not_end_is_as_bad_as_can_be(here, task, lowest):
     """At such a rate the model diverges within two rounds, and then all are skipped."""
     config = {"task": task, "strategy": "mean", "num-rounds": 10}
-    assert search._scores(config)[0] > lowest
-    assert search._scores(config | {"lr": 1e30}) == (lowest, None)
+    assert search.final_scores(config)[0] > lowest
+    assert search.final_scores(config | {"lr": 1e30}) == (lowest, None)
 
 
 @pytest.fixture
@@ -315,7 +315,7 @@ def test_the_command_shows_and_writes_what_was_found(redteam, here, tmp_path):
 
 
 def test_what_was_found_survives_an_interrupt(redteam, here, monkeypatch, tmp_path):
-    real, done = search._scores, []
+    real, done = search.final_scores, []
 
     def interrupted(config):
         if len(done) == 2:
@@ -323,7 +323,7 @@ def test_what_was_found_survives_an_interrupt(redteam, here, monkeypatch, tmp_pa
         done.append(config)
         return real(config)
 
-    monkeypatch.setattr(search, "_scores", interrupted)
+    monkeypatch.setattr(search, "final_scores", interrupted)
     budget = ("--grid", "2", "--refinements", "0", "--out", str(tmp_path / "x"))
     assert redteam("mean", "lie,ipm", "num-rounds=2", *budget).exit_code == 130
     trials = json.loads((tmp_path / "x").read_text())["trials"]
@@ -383,7 +383,7 @@ def test_an_interrupt_does_not_wait_for_what_was_planned(monkeypatch):
         return 0.5, None
 
     monkeypatch.setattr(search, "ProcessPoolExecutor", lambda *given, **more: Pool(1))
-    monkeypatch.setattr(search, "_scores", scores)
+    monkeypatch.setattr(search, "final_scores", scores)
 
     def interrupt(*_):
         raise KeyboardInterrupt
@@ -415,7 +415,7 @@ def test_a_search_goes_by_success_and_tells_it(here):
 
 def test_a_backdoor_of_a_run_that_could_not_end_has_no_success():
     config = {"strategy": "mean", "attack": "backdoor", "num-rounds": 10, "lr": 1e30}
-    assert search._scores(config) == (0.0, 0.0)
+    assert search.final_scores(config) == (0.0, 0.0)
 
 
 OWN = """

@@ -18,12 +18,17 @@ if not (Path(__file__).parent / "strategies").is_dir():
 if TYPE_CHECKING:
     from signfed.app.engines.launch import run as run
     from signfed.app.errors import ConfigError as ConfigError
+    from signfed.app.runs.recorder import RunRecorder as RunRecorder
     from signfed.app.task import Dataset as Dataset
     from signfed.app.task import Spec as Spec
     from signfed.attacks import Findings as Findings
     from signfed.attacks import View as View
     from signfed.attacks import attack as attack
     from signfed.attacks import craft as craft
+    from signfed.clients.mods.byzantine import byzantine as byzantine
+    from signfed.clients.mods.one_bit import OneBit as OneBit
+    from signfed.clients.mods.one_bit import one_bit as one_bit
+    from signfed.clients.mods.one_bit import one_bit_both as one_bit_both
     from signfed.strategies.arc import ARC as ARC
     from signfed.strategies.bucketing import Bucketing as Bucketing
     from signfed.strategies.bulyan import Bulyan as Bulyan
@@ -49,6 +54,7 @@ if TYPE_CHECKING:
     from signfed.strategies.probit_plus import ProbitPlus as ProbitPlus
     from signfed.strategies.registry import aggregate as aggregate
     from signfed.strategies.reputation_mv import ReputationMV as ReputationMV
+    from signfed.strategies.server.nodes import NodeOptions as NodeOptions
     from signfed.strategies.server.strategy import RobustStrategy as RobustStrategy
     from signfed.strategies.sign_fd import SignFD as SignFD
     from signfed.strategies.sign_fv import SignFV as SignFV
@@ -85,9 +91,12 @@ _HOMES = {
     "MoNNA": "strategies.monna",
     "MultiKrum": "strategies.multi_krum",
     "NearestNeighbourMixing": "strategies.nnm",
+    "NodeOptions": "strategies.server.nodes",
+    "OneBit": "clients.mods.one_bit",
     "ProbitPlus": "strategies.probit_plus",
     "ReputationMV": "strategies.reputation_mv",
     "RobustStrategy": "strategies.server.strategy",
+    "RunRecorder": "app.runs.recorder",
     "SMEA": "strategies.smea",
     "SignFD": "strategies.sign_fd",
     "SignFV": "strategies.sign_fv",
@@ -101,7 +110,10 @@ _HOMES = {
     "View": "attacks",
     "aggregate": "strategies.registry",
     "attack": "attacks",
+    "byzantine": "clients.mods.byzantine",
     "craft": "attacks",
+    "one_bit": "clients.mods.one_bit",
+    "one_bit_both": "clients.mods.one_bit",
     "run": "app.engines.launch",
 }
 __all__ = sorted(_HOMES)

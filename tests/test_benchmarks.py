@@ -15,6 +15,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from itertools import product
 
+import numpy as np
 import pytest
 import torch
 
@@ -22,8 +23,10 @@ from benchmarks import (
     attacked,
     common,
     curves,
+    drop_in,
     every_rule,
     hostile,
+    hostile_drop_in,
     kernels,
     rounds,
     rules,
@@ -256,6 +259,21 @@ def test_curves(monkeypatch, capsys, tmp_path):
         assert (tmp_path / f"{attack}.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_drop_in(play, monkeypatch, put_back):
+    layer = torch.nn.Sequential(torch.nn.Linear(30, 40), torch.nn.BatchNorm1d(40))
+    monkeypatch.setattr(drop_in, "model", layer.state_dict)
+    monkeypatch.setattr(drop_in, "CASES", [drop_in.CASES[0], drop_in.CASES[1], drop_in.CASES[-1]])
+    title, rows = play(drop_in, "--nodes", "3", "--rounds", "3", "--repeat", "2")
+    assert "1,400 floats" in title
+    assert [row["strategy"] for row in rows] == ["FedAvg (Flower)", "Mean", "SignMV, one_bit_both"]
+    for row in rows:
+        positive(row, "s", "wall s", "server s", "MB up", "MB down")
+    assert [rows[0][f"{what} / FedAvg"] for what in ("wall s", "s", "server s")] == [1, 1, 1]
+    flower, mean, both = rows
+    assert flower["MB up"] == pytest.approx(mean["MB up"], rel=0.01)
+    assert both["MB up"] < both["MB down"] < flower["MB down"] / 2
+
+
 @pytest.fixture
 def put_back(monkeypatch):
     """What `hostile.column` changes in the process that it has for itself otherwise."""
@@ -299,3 +317,27 @@ def test_attacked(play, monkeypatch):
             mean, lowest = map(float, cell.strip(")").split(" ("))
             assert 0 < lowest <= mean < 1
     assert rows[2]["none"] == rows[2]["lie 3"]  # which does not look at what workers send
+
+
+def test_hostile_drop_in(play, monkeypatch, put_back):
+    def some(entries):
+        chosen = ("garbage", "header spelled otherwise", "NaN", "-1e38", "the lowest padding bit")
+        return {name: entries[name] for name in chosen if name in entries}
+
+    monkeypatch.setattr(hostile_drop_in, "usual", lambda: some(usual()))
+    monkeypatch.setattr(hostile_drop_in, "SIGN", some(hostile_drop_in.SIGN))
+    rules = {name: STRATEGIES[name] for name in ("mean", "sign-mv")}
+    monkeypatch.setattr(hostile_drop_in, "OURS", rules)
+    flowers = {"FedAvg": hostile_drop_in.FLOWERS["FedAvg"]}
+    monkeypatch.setattr(hostile_drop_in, "FLOWERS", flowers)
+    monkeypatch.setattr(hostile_drop_in, "ProcessPoolExecutor", ThreadPoolExecutor)
+    with np.errstate():
+        printed, rows = play(hostile_drop_in, "--rounds", "3", "--processes", "1")
+    assert [list(row.values()) for row in rows] == [
+        ["garbage", "malformed", "right: 3", "aborts: ValueError"],
+        ["header spelled otherwise", "received", "as honest: 3", "as honest"],
+        ["NaN", "non-finite", "right: 2", "NaN"],
+        ["-1e38", "received", "went on: 2", "NaN"],  # a mean that is not finite skips the round
+        ["the lowest padding bit", None, "right: 1", None],
+    ]
+    assert ["signfed,packedsigns", "3", "2", "1", "0", "0", "0", "0"] in cells(printed)

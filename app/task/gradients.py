@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Literal
 
@@ -18,6 +18,8 @@ from signfed.app.task.evaluation import Loss, measured, pieces
 from signfed.app.task.models.parameters import assign, trainable
 from signfed.app.task.models.pure import draw_masks, dropouts, mask_shapes, put
 from signfed.app.task.partitions import Shards
+from signfed.app.task.poison import poisoned
+from signfed.clients import Poison
 from signfed.strategies.core.seeds import generator
 from signfed.strategies.ops.threads import one_thread
 
@@ -91,7 +93,7 @@ class Gradients:
         self.loss = loss
         self._of_thread = threading.local()
         self._x, self._y = data.train_x.to(device), data.train_y.to(device)
-        self._to_input, self._augment = data.to_input, data.augment
+        self._to_input, self._augment, self._sides = data.to_input, data.augment, data.sides
         self._shards = shards
         asked = [batch_size] * len(shards) if isinstance(batch_size, int) else batch_size
         held = map(len, shards)
@@ -107,7 +109,7 @@ class Gradients:
         parameters: np.ndarray,
         worker: int,
         server_round: int,
-        relabel: Callable[[np.ndarray], np.ndarray] | None = None,
+        poison: Poison | None = None,
     ) -> np.ndarray:
         """Compute the worker's gradient in the round.
 
@@ -119,8 +121,8 @@ class Gradients:
             From 0.
         server_round : int
             From 1.
-        relabel : callable, optional
-            Makes other labels of the batch's, int64 [B] -> int64 [B].
+        poison : Poison, optional
+            Makes another batch of the worker's.
 
         Returns
         -------
@@ -131,15 +133,18 @@ class Gradients:
             flat = torch.tensor(parameters, device=self._device)
             model = self._own_model()
             assign(model, flat)
-            x, y = self.samples(
+            x, y = self._stored(
                 self.batch(worker, server_round), self.changes(worker, server_round)
             )
-            if relabel is not None:
-                y = torch.from_numpy(relabel(y.cpu().numpy())).to(y)
+            boost = None
+            if poison is not None:
+                x, y, boost = poisoned(x, y, self._sides, poison)
+            x = self._to_input(x)
             if self._rates:
                 put(model, [self._to_device(mask) for mask in self.masks(worker, server_round)])
             gradient = self._slope(model, x, y, worker, server_round)
-            return gradient.float().cpu().numpy()
+            gradient = gradient.float() if boost is None else boost * gradient.float()
+            return gradient.cpu().numpy()
 
     def everywhere(self, parameters: np.ndarray) -> np.ndarray:
         """Return the gradient of the mean loss over the whole training set, float32 [N].
@@ -226,11 +231,16 @@ class Gradients:
         changes : ndarray [*ids, k], optional
             What augments them.
         """
+        x, y = self._stored(chosen, changes)
+        return self._to_input(x).unflatten(0, chosen.shape), y.view(chosen.shape)
+
+    def _stored(self, chosen: np.ndarray, changes: np.ndarray | None) -> tuple[Tensor, Tensor]:
+        """Samples as stored, augmented, and their labels; in one row."""
         ids = torch.from_numpy(chosen).to(self._y.device).flatten()
         x, y = self._x.index_select(0, ids), self._y.index_select(0, ids)
         if changes is not None and self._augment is not None:
             x = self._augment(x, self._to_device(changes).flatten(0, -2))
-        return self._to_input(x).unflatten(0, chosen.shape), y.view(chosen.shape)
+        return x, y
 
     def _to_device(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(self._device)

@@ -125,8 +125,7 @@ class Rule(ABC):
             server_round=server_round, signs=self.encoder == "sign",
         )  # fmt: skip
         updates = replace(updates, reference=own, edges=as_edges(edges, rows.shape[1]))
-        serves = self.admissible(updates.n) is None
-        direction = direction_of(self, updates) if serves else fallback(updates)
+        direction = answer(self, updates)
         first = matrix[0] if isinstance(matrix, list | tuple) else matrix
         return direction if isinstance(first, Tensor) else direction.cpu().numpy()
 
@@ -193,6 +192,11 @@ def fallback(updates: Updates) -> Tensor:
     """
     median, size = coordinate_median(updates.dense()), updates.magnitude
     return torch.where(median >= 0, size, -size) if updates.on_sign_channel else median
+
+
+def answer(rule: Rule, updates: Updates) -> Tensor:
+    """Return the rule's direction, float32 [N]; the fallback's where it does not admit so few."""
+    return direction_of(rule, updates) if rule.admissible(updates.n) is None else fallback(updates)
 
 
 def direction_of(rule: Rule, updates: Updates) -> Tensor:

@@ -42,10 +42,16 @@ class RoundRecord:
         Why those whom the rule rejected cannot be the Byzantine workers that were assumed.
     test_accuracy, test_loss : float or None
         Of the model after the round, in rounds that are evaluated; accuracy in 0..1.
+    backdoor_success : float or None
+        Share of test images of other classes that with a backdoor's trigger are taken for its
+        target, in 0..1; in rounds that are evaluated, under such an attack.
     byzantine_accepted, honest_rejected : float or None
         False negative and false positive rate of the rule, in 0..1, where somebody is Byzantine.
     wrong_signs : float or None
         Share of coordinates in which the direction has not the honest workers' sign.
+    claims : dict of str to dict
+        In another's app, by "train" and "evaluate": what nodes say of themselves, the median of
+        each metric.
     findings : dict
         What the rule found out, by the rule's own names, which become fields of the line.
     seconds : dict of str to float
@@ -72,9 +78,11 @@ class RoundRecord:
     broken_assumption: str | None = None
     test_accuracy: float | None = None
     test_loss: float | None = None
+    backdoor_success: float | None = None
     byzantine_accepted: float | None = None
     honest_rejected: float | None = None
     wrong_signs: float | None = None
+    claims: dict[str, dict[str, Any]] = field(default_factory=dict)
     findings: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -155,4 +163,4 @@ class RoundRecord:
 FIELDS = frozenset(f.name for f in fields(RoundRecord))
 ALWAYS = ("round", "nodes", "received", "dropped", "uplink_bytes", "downlink_bytes", "seconds")
 DETECTION = ("byzantine_accepted", "honest_rejected", "wrong_signs")
-SCORES = ("test_accuracy", "test_loss", *DETECTION)
+SCORES = ("test_accuracy", "test_loss", "backdoor_success", *DETECTION)

@@ -47,6 +47,8 @@ class Training:
     ----------
     parameters : Tensor
         The model, float32 [N].
+    quorum : int
+        Valid updates without which a round is skipped.
     direction : Tensor or None
         Of the last step, float32 [N]; None before the first.
 
@@ -69,7 +71,7 @@ class Training:
         self.parameters = parameters
         self.direction: Tensor | None = None
         self._observe = observe
-        self._quorum, self._edges = federation.quorum, federation.edges
+        self.quorum, self._edges = federation.quorum, federation.edges
         if rule.needs_reference and federation.reference is None:
             raise ValueError(
                 f"{rule.title()} needs the server's own gradient of each round; expected "
@@ -78,6 +80,7 @@ class Training:
         self._assumed, self._when_broken = federation.assumed_byzantine, federation.when_broken
         self._warned = False
         self._reference = federation.reference if rule.needs_reference else None
+        self._own: Tensor | None = None  # the server's gradient in the round under way
         self._failed_rounds = 0
         momentum, taken = None, 0
         if state:
@@ -136,19 +139,17 @@ class Training:
 
     def _advance(self, updates: Updates | None, record: RoundRecord) -> bool:
         n = record.received = updates.n if updates else 0
-        if updates is None or n < self._quorum:
-            return self._skip(f"{n} valid updates, quorum {self._quorum}", record)
+        if updates is None or n < self.quorum:
+            return self._skip(f"{n} valid updates, quorum {self.quorum}", record)
         record.fallback = self.rule.admissible(n)
         if record.fallback:
             direction = fallback(updates)
         else:
-            updates = replace(updates, edges=self._edges)
-            if self._reference:
-                x = self.parameters.cpu().numpy()
-                own = torch.from_numpy(self._reference(x, record.round))
-                if not is_finite(own):
-                    return self._skip("the server's own gradient is not finite", record)
-                updates = replace(updates, reference=own.to(updates.rows.device))
+            complete = self.as_rule_gets(updates, record.round)
+            self._own = None
+            if complete is None:
+                return self._skip("the server's own gradient is not finite", record)
+            updates = complete
             direction = direction_of(self.rule, updates)
             record.add_findings(self.rule.title(), self.rule.diagnostics())
             self._doubt(updates, record)
@@ -159,6 +160,32 @@ class Training:
             record.add_scores(self._observe(updates, direction, record.findings))
         self.parameters, self.direction = self._descent.take(direction), direction
         return True
+
+    def as_rule_gets(self, updates: Updates, server_round: int) -> Updates | None:
+        """Return the updates with what the server knows: the layers and its own gradient.
+
+        Parameters
+        ----------
+        updates : Updates
+            Of the round, at the current model.
+        server_round : int
+            Number of the round.
+
+        Returns
+        -------
+        Updates or None
+            None where the rule needs the server's gradient and that one is not finite.
+        """
+        updates = replace(updates, edges=self._edges)
+        if self._reference is None:
+            return updates
+        if self._own is None:  # an attack may ask for it before the round does
+            self._own = torch.from_numpy(
+                self._reference(self.parameters.cpu().numpy(), server_round)
+            )
+        if not is_finite(self._own):
+            return None
+        return replace(updates, reference=self._own.to(updates.rows.device))
 
     def _doubt(self, updates: Updates, record: RoundRecord) -> None:
         """Note in the record, and say once, that the rule's verdict contradicts the assumed f."""

@@ -9,9 +9,10 @@ from flwr.app import Array, Message
 from flwr.common.serde import recorddict_to_proto
 
 MAX_EXCUSE = 500  # characters of a client's error text that are logged
+LARGE = 1 << 22  # bytes from which a message is only added up: its records are a thousandth of it
 
 
-def size(message: Message, limit: float = float("inf")) -> int:
+def size(message: Message, limit: float = LARGE) -> int:
     """Return the bytes of a message's content as protobuf; 0 for an error or what cannot be.
 
     Parameters
@@ -19,8 +20,8 @@ def size(message: Message, limit: float = float("inf")) -> int:
     message : Message
         May hold anything.
     limit : float
-        What weighs more is only added up, since serializing copies it, which is what the sender of
-        a giant reply hopes for.
+        What weighs more is only added up, since serializing copies it: it takes as long as the rest
+        of a large model's round, and is what the sender of a giant reply hopes for.
     """
     try:
         weight = _weight(message.content)

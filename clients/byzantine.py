@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from signfed.attacks import KnowledgeError
 from signfed.attacks.core.view import Stage
 from signfed.clients.adversary import Adversary
 from signfed.clients.encoders import Encoder
-from signfed.clients.honest import GradientFn, HonestClient, Memory, Relabel
+from signfed.clients.honest import GradientFn, HonestClient, Memory, Poison
 
 
 class ByzantineClient(HonestClient):
@@ -24,13 +25,14 @@ class ByzantineClient(HonestClient):
     adversary : Adversary
         All Byzantine workers of the run, this one among them.
     poisoned : callable
-        Relabel -> the gradient function on the changed labels, for attacks on the data.
+        Poison -> the gradient function on the changed batches, for attacks on the data.
 
     Raises
     ------
     KnowledgeError
-        When the attack looks at other workers' updates and these have a memory (worker momentum,
-        error feedback): what they send depends on rounds that only they remember.
+        When the attack looks at other workers' updates, these have a memory (worker momentum, error
+        feedback), and the adversary has no `memories`: what they send depends on rounds that only
+        they remember.
     """
 
     def __init__(
@@ -39,7 +41,7 @@ class ByzantineClient(HonestClient):
         gradient: GradientFn,
         encoder: Encoder,
         adversary: Adversary,
-        poisoned: Callable[[Relabel], GradientFn],
+        poisoned: Callable[[Poison], GradientFn],
         *,
         seed: int = 0,
         momentum: float = 0.0,
@@ -47,9 +49,11 @@ class ByzantineClient(HonestClient):
     ) -> None:
         super().__init__(worker, gradient, encoder, seed=seed, momentum=momentum, memory=memory)
         knowledge = adversary.attack.knowledge
-        if knowledge != "own" and (momentum or encoder.feedback):
+        remembers = bool(momentum or encoder.feedback)
+        if knowledge != "own" and remembers and adversary.memories is None:
             raise KnowledgeError(
-                f"an attack with knowledge {knowledge!r} expects clients without memory; got "
+                f"an attack with knowledge {knowledge!r} expects clients without memory, or an "
+                "engine that knows what all of them remember; got "
                 + ("worker momentum" if momentum else "error feedback")
             )
         self.adversary = adversary
@@ -65,15 +69,20 @@ class ByzantineClient(HonestClient):
             return made
 
         def crafted(own: np.ndarray) -> np.ndarray:
-            return self.adversary.row(self.worker, own, parameters, server_round, honestly)
+            return self.adversary.row(
+                self.worker, own, parameters, server_round, honestly, self.memory
+            )
 
         def honestly(worker: int) -> np.ndarray:
-            peer = HonestClient(worker, self.gradient, self.encoder, seed=self.seed)
+            peer = HonestClient(
+                worker, self.gradient, self.encoder, seed=self.seed, momentum=self.momentum,
+                memory=self.adversary.remembered(worker),
+            )  # fmt: skip
             compute = peer.message if stage == "message" else peer.update
             return self._seen(stage, compute(parameters, server_round), len(parameters))
 
         if stage == "data":
-            return self.poisoned(crafted)
+            return self.poisoned(partial(self.adversary.batch, self.worker, server_round))
         row = crafted(self._seen(stage, made, len(parameters)))
         if np.isnan(row).any():
             return None

@@ -10,6 +10,7 @@ import numpy as np
 from flwr.client import NumPyClient
 from flwr.common import Scalar
 
+from signfed.attacks.core.data import Batch
 from signfed.attacks.core.view import Stage
 from signfed.clients.encoders import Encoder
 from signfed.strategies.core.seeds import generator
@@ -19,8 +20,8 @@ T = TypeVar("T")
 # (parameters float32 [N], worker id, server_round) -> gradient float32 [N]; pure.
 GradientFn = Callable[[np.ndarray, int, int], np.ndarray]
 
-# What an attack on the data makes of labels: int64 [k] -> int64 [k].
-Relabel = Callable[[np.ndarray], np.ndarray]
+# What an attack on the data makes of a worker's batch.
+Poison = Callable[[Batch], Batch]
 
 # What one worker keeps between two rounds: "momentum" and "error", float32 [N] each.
 Memory = dict[str, np.ndarray]
@@ -88,6 +89,13 @@ class HonestClient(NumPyClient):
     def message(self, parameters: np.ndarray, server_round: int) -> np.ndarray | None:
         """Compute the row of this round: data -> gradient -> message.
 
+        Parameters
+        ----------
+        parameters : ndarray, float32 [N]
+            The model of the round.
+        server_round : int
+            Number of the round.
+
         Returns
         -------
         ndarray or None
@@ -99,7 +107,24 @@ class HonestClient(NumPyClient):
         return self.hand_on("message", row, parameters, server_round)
 
     def hand_on(self, stage: Stage, made: T, parameters: np.ndarray, server_round: int) -> T:
-        """Pass on what a stage made: the gradient function; the vector or None; the row or None."""
+        """Pass on what a stage made.
+
+        Parameters
+        ----------
+        stage : Stage
+            Which one: "data" made the gradient function, "gradient" a vector, "message" a row.
+        made : object
+            None where the vector or the row is not finite.
+        parameters : ndarray, float32 [N]
+            The model of the round.
+        server_round : int
+            Number of the round.
+
+        Returns
+        -------
+        object
+            `made`, or what an adversary makes of it.
+        """
         return made
 
     def fit(

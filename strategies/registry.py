@@ -19,8 +19,11 @@ from signfed.strategies.core.matrix import Row
 from signfed.strategies.core.options import OptionError, known, options_of
 from signfed.strategies.dnc import DnC
 from signfed.strategies.election import ElectionCoding
+from signfed.strategies.fedseca import FedSECA
+from signfed.strategies.fltrust import FLTrust
 from signfed.strategies.geometric_median import GeometricMedian
 from signfed.strategies.krum import Krum
+from signfed.strategies.lasa import LASA
 from signfed.strategies.mda import MDA
 from signfed.strategies.meamed import MeaMed
 from signfed.strategies.mean import Mean
@@ -28,9 +31,11 @@ from signfed.strategies.median import CoordinateMedian
 from signfed.strategies.monna import MoNNA
 from signfed.strategies.multi_krum import MultiKrum
 from signfed.strategies.nnm import NearestNeighbourMixing
+from signfed.strategies.probit_plus import ProbitPlus
 from signfed.strategies.reputation_mv import ReputationMV
 from signfed.strategies.server.strategy import RobustStrategy
 from signfed.strategies.sign_fd import SignFD
+from signfed.strategies.sign_fv import SignFV
 from signfed.strategies.sign_mv import SignMV
 from signfed.strategies.signguard import SignGuard
 from signfed.strategies.signguard_dist import SignGuardDist
@@ -44,6 +49,9 @@ STRATEGIES: dict[str, type[RobustStrategy]] = {
     "sign-fd": SignFD,
     "election": ElectionCoding,
     "reputation-mv": ReputationMV,
+    "sign-fv": SignFV,
+    "fedseca": FedSECA,
+    "probit-plus": ProbitPlus,
     "signguard": SignGuard,
     "signguard-sim": SignGuardSim,
     "signguard-dist": SignGuardDist,
@@ -55,6 +63,8 @@ STRATEGIES: dict[str, type[RobustStrategy]] = {
     "bulyan": Bulyan,
     "dnc": DnC,
     "centered-clipping": CenteredClipping,
+    "fltrust": FLTrust,
+    "lasa": LASA,
     "mda": MDA,
     "meamed": MeaMed,
     "monna": MoNNA,
@@ -138,6 +148,8 @@ def aggregate(
     seed: int = 0,
     pre_aggregation: str = "none",
     pre_aggregation_options: Mapping[str, object] | None = None,
+    reference: Row | None = None,
+    edges: Sequence[int] = (),
     **options: object,
 ) -> np.ndarray | Tensor:
     """Call a rule by its name on the rows of a matrix.
@@ -162,6 +174,11 @@ def aggregate(
         between, "clipping,nnm" for rows that are clipped and then mixed; or "none".
     pre_aggregation_options : mapping, optional
         Their options, {"size": 3}; {"clipping.threshold": 1.0} names the owner.
+    reference : ndarray, Tensor or sequence of N numbers, optional
+        The server's own gradient, for a rule that needs one (fltrust, sign-fv).
+    edges : sequence of int, optional
+        Where the model's parameter tensors begin and end, from 0 to N, for a rule that looks at
+        layers (lasa); one layer by default.
     **options
         Options of the rule, by the names of its constructor.
 
@@ -178,8 +195,8 @@ def aggregate(
     TypeError
         When the matrix is none of these types.
     ValueError
-        For an unknown name, rows that form no matrix, an n and f that the rule does not admit, or a
-        matrix without a finite row.
+        For an unknown name, rows that form no matrix, an n and f that the rule does not admit, a
+        matrix without a finite row, or a reference that is missing or does not fit.
 
     Examples
     --------
@@ -193,7 +210,8 @@ def aggregate(
     known(STRATEGIES[name], name, options)
     rule = build(STRATEGIES[name], n_byzantine=n_byzantine, seed=seed, **options)
     mixing = _mixing(pre_aggregation, pre_aggregation_options or {})
-    return before(rule, mixing, n_byzantine=n_byzantine, seed=seed)(matrix)
+    mixed = before(rule, mixing, n_byzantine=n_byzantine, seed=seed)
+    return mixed(matrix, reference=reference, edges=edges)
 
 
 def _mixing(text: str, given: Mapping[str, object]) -> list[tuple[str, dict[str, object]]]:

@@ -19,15 +19,18 @@ def score(
         typer.Option(help="the same run without attack; default: run it, into PATH/control"),
     ] = None,
 ) -> None:
-    """Show what the attack cost: the accuracy beside the same run without it."""
+    """Show what the attack cost: the accuracy beside the same run without it.
+
+    Under a backdoor also its success, beside what the trigger does to a model without one.
+    """
     with refusing():
         control = control or control_of(path)
         check_control(path, control)
-        print_impact(out, path, control)
+        print_impact(out, path, control, untouched(path, control))
 
 
 def control_config(config: dict[str, Any]) -> dict[str, Any]:
-    """The run config of the same run without attack."""
+    """Return the run config of the same run without attack."""
     from signfed.app.config.keys import KEYS, KIND_OF
 
     of_the_attack = {"attack", "attack-options", "byzantine-ids", "out-dir"} | {
@@ -37,7 +40,12 @@ def control_config(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def control_of(path: Path) -> Path:
-    """The folder `path`/control: the same run without attack, run here where it is not there yet.
+    """Return the folder of the same run without attack; run it where that was not done yet.
+
+    Parameters
+    ----------
+    path : Path
+        Folder of a finished run. Its control is `path`/control.
 
     Raises
     ------
@@ -57,6 +65,39 @@ def control_of(path: Path) -> Path:
 
 
 def check_control(path: Path, control: Path) -> None:
-    """Raise ConfigError when two runs differ in more than the attack."""
+    """Raise ConfigError when two runs differ in more than the attack.
+
+    Parameters
+    ----------
+    path, control : Path
+        Run folders.
+    """
     if control_config(read_config(control)) != control_config(read_config(path)):
         raise ConfigError(f"{control}: expected a run that differs from {path} in the attack alone")
+
+
+def untouched(path: Path, control: Path) -> float | None:
+    """The success rate of the run's backdoor on the control's final model.
+
+    None without a backdoor, and where the control's last checkpoint is gone.
+
+    Raises
+    ------
+    ConfigError
+        When the checkpoint cannot be read.
+    """
+    from signfed.app.config.knowledge import built
+    from signfed.app.config.run_config import parse
+    from signfed.app.runs import checkpoint
+    from signfed.app.task import find_task
+
+    config = parse(read_config(path) | {"resume": "", "out-dir": ""})
+    trigger, place = built(config.attack).trigger, checkpoint.find(control)
+    if trigger is None or place is None:
+        return None
+    try:
+        parameters = checkpoint.read(place).state["parameters"]
+    except checkpoint.CheckpointError as error:
+        raise ConfigError(str(error)) from error
+    problem = find_task(config.workload.task).problem(config.workload)
+    return problem.evaluate(parameters, trigger)["backdoor_success"]

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from signfed.app.config.plugins import Plugin, attack_plugin
 from signfed.app.config.shared import Shared
 from signfed.app.errors import ConfigError
@@ -14,19 +16,35 @@ from signfed.attacks import Attack, Knowledge, build, knows
 
 
 def built(plugin: Plugin) -> Attack:
-    """The attack with its options."""
+    """Return the attack with its options."""
     return build(plugin.name, **dict(plugin.options))
 
 
 def fitting_attack(values: Mapping[str, Any], keys: Shared, task: Task) -> Plugin:
-    """The chosen attack. Raises ConfigError where it does not fit the task or the clients."""
+    """Return the chosen attack, known to fit the task and the clients.
+
+    Parameters
+    ----------
+    values : mapping
+        Every key, checked.
+    keys : Shared
+        The shared ones among them.
+    task : Task
+        What the run computes on.
+
+    Raises
+    ------
+    ConfigError
+        When it changes labels that the task does not have, or looks at rows of clients that
+        remember.
+    """
     if task.load and not task.num_train and values["time-varying.period"] == 0:
         raise ConfigError(
             "time-varying.period: 0 stands for an epoch, whose length is not known before your own "
             "data are loaded; expected a number of rounds"
         )
     holders = 1 if keys.partition == "shared" else keys.num_workers
-    held = (task.num_train or 1) // holders
+    held = ((task.num_train or 1) - keys.server_samples) // holders
     plugin = attack_plugin(values, epoch=math.ceil(held / keys.batch_size) or 1)
     attack = built(plugin)
     parts = [part for name in attack.parts for part in attack.options[name]] or [attack]
@@ -34,18 +52,28 @@ def fitting_attack(values: Mapping[str, Any], keys: Shared, task: Task) -> Plugi
         raise ConfigError(
             f"attack={plugin.name!r}: changes labels, and task={keys.task!r} has none"
         )
-    memory = keys.worker_momentum or keys.encoder == "top-k"
-    if attack.knowledge != "own" and memory:
-        raise ConfigError(
-            f"attack={plugin.name!r}: needs other workers' updates, which cannot be computed for "
-            "clients with a memory; expected worker-momentum=0 and an encoder other than top-k"
-        )
+    if task.num_classes:  # of a task whose data are known before they are loaded
+        check_trigger(plugin, keys.task, task.sides, task.num_classes)
     return plugin
 
 
 def check_reach(plugin: Plugin, reach: Knowledge) -> None:
-    """Raise ConfigError when the attack asks for more than can be known where its clients run."""
-    knowledge = built(plugin).knowledge
+    """Raise ConfigError when the attack asks for more than can be known where its clients run.
+
+    Parameters
+    ----------
+    plugin : Plugin
+        The attack.
+    reach : Knowledge
+        The most that can be known there.
+    """
+    attack = built(plugin)
+    knowledge = attack.knowledge
+    if attack.rule and reach != "server":
+        raise ConfigError(
+            f"attack={plugin.name!r}: asks the server's rule what it would make of a round, which "
+            "no Flower client can; use --engine local"
+        )
     if not knows(reach, knowledge):
         where = {"colluders": "a real device", "omniscient": "a Flower client"}[reach]
         remedy = "run it as a simulation" if knowledge == "omniscient" else "use --engine local"
@@ -55,10 +83,54 @@ def check_reach(plugin: Plugin, reach: Knowledge) -> None:
         )
 
 
+def check_memory(plugin: Plugin, workers_remember: bool, reach: Knowledge) -> None:
+    """Raise ConfigError when the attack asks for rows that depend on what others remember."""
+    if workers_remember and reach != "server" and built(plugin).knowledge != "own":
+        raise ConfigError(
+            f"attack={plugin.name!r}: needs other workers' updates, and with worker-momentum or "
+            "encoder='top-k' these depend on rounds that only the workers themselves remember; no "
+            "Flower client can compute them. Use --engine local, or worker-momentum=0 and another "
+            "encoder"
+        )
+
+
+def check_trigger(
+    plugin: Plugin, task: str, sides: tuple[int, int] | None, num_classes: int | None
+) -> None:
+    """Raise ConfigError when the attack has a backdoor that the task's samples cannot have."""
+    label, trigger = f"attack={plugin.name!r}", built(plugin).trigger
+    if trigger is None:
+        return
+    if sides is None:
+        raise ConfigError(
+            f"{label}: changes images, and task={task!r} has none; a data set of your own tells "
+            "that it has by Dataset(..., sides=(height, width))"
+        )
+    if num_classes is not None and trigger.target >= num_classes:
+        raise ConfigError(
+            f"{label}: expected a target below {num_classes}, the number of classes of "
+            f"task={task!r}; got {trigger.target}"
+        )
+    black = np.zeros((1, 1, *sides), np.float32)
+    try:
+        found = np.shape(trigger.stamp(black))
+    except ValueError as error:
+        raise ConfigError(f"{label}: {error}") from error
+    if found != black.shape:
+        raise ConfigError(f"{label}: expected images {black.shape} with its trigger; got {found}")
+
+
 def check_hosts(plugin: Plugin, byzantine: set[int], hosted: list[tuple[int, ...]]) -> None:
     """Raise ConfigError when attackers that have to collude sit on several devices.
 
-    hosted: the workers of each device.
+    Parameters
+    ----------
+    plugin : Plugin
+        The attack.
+    byzantine : set of int
+        The Byzantine workers.
+    hosted : list
+        The workers of each device.
     """
     knowledge = built(plugin).knowledge
     together = any(byzantine <= set(workers) for workers in hosted)

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from signfed.app.config.knowledge import check_reach
+from signfed.app.config.knowledge import built, check_memory, check_reach, check_trigger
 from signfed.app.config.run_config import RunConfig, build_strategy, check_machine, parse
 from signfed.app.config.simulation import Simulation
+from signfed.app.engines.rehearsal import check_copied
 from signfed.app.errors import ConfigError
 from signfed.app.runs import checkpoint
 from signfed.app.runs.checkpoint import Checkpoint
@@ -64,7 +65,7 @@ def prepare(
 
     Parameters
     ----------
-    given : Mapping
+    given : mapping
         Run-config keys; missing ones take their defaults.
     reach : Knowledge
         The most that an attack can know where the engine runs its clients: "server" in the local
@@ -73,6 +74,10 @@ def prepare(
         What Flower's simulation shares out of this machine, where that is known.
     parent : Path, optional
         Where a run folder that is not named goes; the home folder by default.
+
+    Returns
+    -------
+    Prepared
 
     Raises
     ------
@@ -93,8 +98,12 @@ def prepare(
         simulation.check(config)
     if config.byzantine_ids:
         check_reach(config.attack, reach)
+        check_memory(config.attack, config.workers_remember, reach)
+        if built(config.attack).rule:
+            check_copied(strategy, config.attack.name)
     last = resumed(config, given)
     problem = find_task(config.workload.task).problem(config.workload)
+    check_trigger(config.attack, config.workload.task, problem.sides, problem.num_classes)
     path = _claimed(config, parent or Path.home())  # last: nothing is left of a run that is refused
     return Prepared(given, config, strategy, problem, path, last)
 

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from signfed.app.errors import installed
 from signfed.app.task.classification import Classification
-from signfed.app.task.datasets import (
-    DIGITS_TRAIN,
-    CropFlipRotate,
-    DataMissing,
-    Dataset,
-    load_ag_news,
-    load_cifar,
-    load_digits,
-    load_mnist,
-)
+from signfed.app.task.datasets.ag_news import load_ag_news
+from signfed.app.task.datasets.augment import CropFlipRotate
+from signfed.app.task.datasets.dataset import DataMissing, Dataset
+from signfed.app.task.datasets.digits import DIGITS_TRAIN, load_digits
+from signfed.app.task.datasets.images import load_cifar, load_mnist
 from signfed.app.task.evaluation import evaluate
 from signfed.app.task.gradients import Gradients
 from signfed.app.task.models import MODELS, Spec, build, flatten
 from signfed.app.task.own import own_data
-from signfed.app.task.partitions import PARTITIONS, stratified
+from signfed.app.task.partitions import PARTITIONS
+from signfed.app.task.partitions.stratified import stratified
 from signfed.app.task.problem import Problem
 from signfed.app.task.quadratic import Quadratic
 from signfed.app.task.workload import Workload
@@ -43,6 +39,8 @@ class Task:
         Training samples and classes, where they are known before loading.
     load : callable, optional
         (data_dir, download) -> Dataset; None where there are no samples.
+    sides : (int, int), optional
+        Height and width of the samples, where they are known to be images.
     """
 
     description: str
@@ -50,9 +48,15 @@ class Task:
     num_train: int | None = None
     num_classes: int | None = None
     load: Callable[[Path, bool], Dataset] | None = None
+    sides: tuple[int, int] | None = None
 
     def problem(self, workload: Workload) -> Problem:
         """Make what a run with this workload minimises.
+
+        Parameters
+        ----------
+        workload : Workload
+            Of this task.
 
         Raises
         ------
@@ -65,6 +69,8 @@ class Task:
             return Quadratic(workload)
         with installed(f"task={workload.task!r}"):
             data = self.load(Path(workload.data_dir).expanduser().absolute(), workload.download)
+        if self.sides:
+            data = replace(data, sides=self.sides)
         return Classification(workload, data, self.num_classes)
 
 
@@ -78,6 +84,7 @@ TASKS: dict[str, Task] = {
         num_train=DIGITS_TRAIN,
         num_classes=10,
         load=lambda data_dir, download: load_digits(),
+        sides=(8, 8),
     ),
     "mnist": Task(
         "70,000 28x28 handwritten digits (torchvision, from data-dir)",
@@ -85,6 +92,7 @@ TASKS: dict[str, Task] = {
         num_train=60_000,
         num_classes=10,
         load=partial(load_mnist, "MNIST", 0.1307, 0.3081),
+        sides=(28, 28),
     ),
     "fashion-mnist": Task(
         "70,000 28x28 pieces of clothing (torchvision, from data-dir)",
@@ -92,6 +100,7 @@ TASKS: dict[str, Task] = {
         num_train=60_000,
         num_classes=10,
         load=partial(load_mnist, "FashionMNIST", 0.2860, 0.3530),
+        sides=(28, 28),
     ),
     "cifar10": Task(
         "60,000 32x32 colour images, cropped and flipped at random (torchvision, from data-dir)",
@@ -99,6 +108,7 @@ TASKS: dict[str, Task] = {
         num_train=50_000,
         num_classes=10,
         load=partial(load_cifar, "CIFAR10"),
+        sides=(32, 32),
     ),
     "cifar100": Task(
         "the same of 100 classes, rotated at random too (torchvision, from data-dir)",
@@ -106,6 +116,7 @@ TASKS: dict[str, Task] = {
         num_train=50_000,
         num_classes=100,
         load=partial(load_cifar, "CIFAR100"),
+        sides=(32, 32),
     ),
     "ag-news": Task(
         "127,600 news headlines of 4 classes (public csv, from data-dir)",
@@ -122,7 +133,7 @@ TASKS: dict[str, Task] = {
 
 
 def find_task(name: str) -> Task:
-    """Find the task of that name, or the user's own data set, module:function."""
+    """Return the task of that name, or the user's own data set, module:function."""
     if name in TASKS:
         return TASKS[name]
     return Task(f"your own: {name}", models=(), load=partial(own_data, name))

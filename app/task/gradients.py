@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Literal
 
@@ -13,11 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from signfed.app.task.datasets import Dataset
+from signfed.app.task.datasets.dataset import Dataset
 from signfed.app.task.evaluation import Loss, measured, pieces
 from signfed.app.task.models.parameters import assign, trainable
 from signfed.app.task.models.pure import draw_masks, dropouts, mask_shapes, put
 from signfed.app.task.partitions import Shards
+from signfed.app.task.poison import poisoned
+from signfed.clients import Poison
 from signfed.strategies.core.seeds import generator
 from signfed.strategies.ops.threads import one_thread
 
@@ -29,6 +31,12 @@ def precision(name: str, device: torch.device) -> Iterator[None]:
     """Round products of matrices as float32, or on tensor cores as tf32 or bfloat16.
 
     tf32 exists on a GPU only. What comes out is float32 in any case.
+
+    Parameters
+    ----------
+    name : {"float32", "tf32", "bfloat16"}
+    device : torch.device
+        Where the products are computed.
     """
     if name == "float32" and device.type == "cpu":
         yield  # nothing to set, many times a round
@@ -85,7 +93,7 @@ class Gradients:
         self.loss = loss
         self._of_thread = threading.local()
         self._x, self._y = data.train_x.to(device), data.train_y.to(device)
-        self._to_input, self._augment = data.to_input, data.augment
+        self._to_input, self._augment, self._sides = data.to_input, data.augment, data.sides
         self._shards = shards
         asked = [batch_size] * len(shards) if isinstance(batch_size, int) else batch_size
         held = map(len, shards)
@@ -101,7 +109,7 @@ class Gradients:
         parameters: np.ndarray,
         worker: int,
         server_round: int,
-        relabel: Callable[[np.ndarray], np.ndarray] | None = None,
+        poison: Poison | None = None,
     ) -> np.ndarray:
         """Compute the worker's gradient in the round.
 
@@ -113,8 +121,8 @@ class Gradients:
             From 0.
         server_round : int
             From 1.
-        relabel : callable, optional
-            Makes other labels of the batch's, int64 [B] -> int64 [B].
+        poison : Poison, optional
+            Makes another batch of the worker's.
 
         Returns
         -------
@@ -125,31 +133,42 @@ class Gradients:
             flat = torch.tensor(parameters, device=self._device)
             model = self._own_model()
             assign(model, flat)
-            x, y = self.samples(
+            x, y = self._stored(
                 self.batch(worker, server_round), self.changes(worker, server_round)
             )
-            if relabel is not None:
-                y = torch.from_numpy(relabel(y.cpu().numpy())).to(y)
+            boost = None
+            if poison is not None:
+                x, y, boost = poisoned(x, y, self._sides, poison)
+            x = self._to_input(x)
             if self._rates:
                 put(model, [self._to_device(mask) for mask in self.masks(worker, server_round)])
             gradient = self._slope(model, x, y, worker, server_round)
-            return gradient.float().cpu().numpy()
+            gradient = gradient.float() if boost is None else boost * gradient.float()
+            return gradient.cpu().numpy()
 
     def everywhere(self, parameters: np.ndarray) -> np.ndarray:
-        """The gradient of the mean loss over the whole training set: float32 [N].
+        """Return the gradient of the mean loss over the whole training set, float32 [N].
 
         Of the samples as they are, with nothing augmented and nothing dropped.
+
+        Parameters
+        ----------
+        parameters : ndarray, float32 [N]
         """
+        return self.over(parameters, np.arange(len(self._y)))
+
+    def over(self, parameters: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        """The same over these samples; ids int64 [k], k at least 1."""
         with one_thread(), self.precision():
             model = self._own_model()
             assign(model, torch.tensor(parameters, device=self._device))
             put(model.eval(), None)
             total = torch.zeros(len(parameters), dtype=torch.float64, device=self._device)
-            for piece in pieces(len(self._y)):
-                x, y = self.samples(np.arange(piece.start, piece.stop))
+            for piece in pieces(len(chosen)):
+                x, y = self.samples(chosen[piece])
                 total += self._slope(model, x, y, piece.start) * len(y)
             model.train()
-            return (total / len(self._y)).float().cpu().numpy()
+            return (total / len(chosen)).float().cpu().numpy()
 
     def _slope(self, model: nn.Module, x: Tensor, y: Tensor, *keys: int) -> Tensor:
         """The gradient of the batch's mean loss, [N]; zero for a parameter without a use."""
@@ -159,24 +178,42 @@ class Gradients:
         return nn.utils.parameters_to_vector(slopes)
 
     def precision(self) -> AbstractContextManager[None]:
-        """The precision in which these gradients are computed."""
+        """Return a context of the precision in which these gradients are computed."""
         return precision(self._precision, self._device)
 
     def batch(self, worker: int, server_round: int) -> np.ndarray:
-        """Ids of the worker's samples in the round: int64 [batch_size]."""
+        """Return the ids of the worker's samples in the round, int64 [batch_size].
+
+        Parameters
+        ----------
+        worker, server_round : int
+            Worker from 0, round from 1.
+        """
         shard = self._shards[worker]
         draw = generator(self._seed, "batch", worker, server_round)
         return shard[draw.choice(len(shard), self.batch_sizes[worker], replace=False)]
 
     def changes(self, worker: int, server_round: int) -> np.ndarray | None:
-        """What augments the worker's batch, [batch_size, k]; None where nothing does."""
+        """Return what augments the worker's batch, [batch_size, k]; None where nothing does.
+
+        Parameters
+        ----------
+        worker, server_round : int
+            Worker from 0, round from 1.
+        """
         if self._augment is None:
             return None
         draws = generator(self._seed, "augment", worker, server_round)
         return self._augment.draw(draws, self.batch_sizes[worker])
 
     def masks(self, worker: int, server_round: int) -> list[np.ndarray]:
-        """One for each dropout of the model, float32 [batch_size, ...]."""
+        """Return one for each dropout of the model, float32 [batch_size, ...].
+
+        Parameters
+        ----------
+        worker, server_round : int
+            Worker from 0, round from 1.
+        """
         if not self._rates:
             return []
         draws = generator(self._seed, "dropout", worker, server_round)
@@ -185,12 +222,25 @@ class Gradients:
     def samples(
         self, chosen: np.ndarray, changes: np.ndarray | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Network input and labels of these samples; ids int64 of any shape, changes [*ids, k]."""
+        """Return network input and labels of samples.
+
+        Parameters
+        ----------
+        chosen : ndarray, int64 of any shape
+            Their ids.
+        changes : ndarray [*ids, k], optional
+            What augments them.
+        """
+        x, y = self._stored(chosen, changes)
+        return self._to_input(x).unflatten(0, chosen.shape), y.view(chosen.shape)
+
+    def _stored(self, chosen: np.ndarray, changes: np.ndarray | None) -> tuple[Tensor, Tensor]:
+        """Samples as stored, augmented, and their labels; in one row."""
         ids = torch.from_numpy(chosen).to(self._y.device).flatten()
         x, y = self._x.index_select(0, ids), self._y.index_select(0, ids)
         if changes is not None and self._augment is not None:
             x = self._augment(x, self._to_device(changes).flatten(0, -2))
-        return self._to_input(x).unflatten(0, chosen.shape), y.view(chosen.shape)
+        return x, y
 
     def _to_device(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(self._device)

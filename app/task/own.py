@@ -24,10 +24,15 @@ def found(kind: str, path: str) -> Callable[..., Any]:
 
     Parameters
     ----------
-    kind : str
-        The run-config key that names it: "task", "model" or "loss".
+    kind : {"task", "model", "loss"}
+        The run-config key that names it.
     path : str
         `module:function`.
+
+    Returns
+    -------
+    callable
+        The function.
 
     Raises
     ------
@@ -51,8 +56,13 @@ def own_data(path: str, data_dir: Path, download: bool) -> Dataset:
     ----------
     path : str
         `module:function`; the function takes (data_dir, download).
-    data_dir : Path
-    download : bool
+    data_dir, download : Path
+        What it is called with.
+
+    Returns
+    -------
+    Dataset
+        With its tensors on the CPU.
 
     Raises
     ------
@@ -100,7 +110,25 @@ def _wrong(data: Any) -> str:
             )
         if y.min() < 0:
             return f"expected {part} labels of at least 0; got {int(y.min())}"
+    if wrong := _no_images(data):
+        return wrong
     return _gaps(torch.cat([data.train_y.cpu(), data.test_y.cpu()]))
+
+
+def _no_images(data: Dataset) -> str:
+    """What is wrong with the sides of a user's images; empty if nothing."""
+    sides, n = data.sides, data.train_x[0].numel()
+    if sides is None or (
+        isinstance(sides, tuple)
+        and len(sides) == 2
+        and all(type(side) is int and side > 0 for side in sides)
+        and n % (sides[0] * sides[1]) == 0
+    ):
+        return ""
+    return (
+        "sides: expected None, or height and width of the images, whose product divides the "
+        f"{n} values of a sample; got {sides!r}"
+    )
 
 
 def _gaps(labels: Tensor) -> str:
@@ -134,7 +162,20 @@ class OwnLoss:
         self._function = found("loss", path)
 
     def __call__(self, scores: Tensor, labels: Tensor) -> Tensor:
-        """Return the batch's mean loss, a tensor of shape []."""
+        """Return the batch's mean loss, a tensor of shape [].
+
+        Parameters
+        ----------
+        scores : Tensor, float32 [B, C]
+            Of the network.
+        labels : Tensor, int64 [B]
+            Of the batch.
+
+        Raises
+        ------
+        ConfigError
+            When the function returns anything else.
+        """
         value = self._function(scores, labels)
         if isinstance(value, Tensor) and value.shape == ():
             return value

@@ -9,14 +9,21 @@ from torch import Tensor
 from signfed.app.task.digest import fingerprint
 from signfed.app.task.problem import Asked
 from signfed.app.task.workload import Workload
-from signfed.clients import Relabel
+from signfed.attacks.core.data import Trigger
+from signfed.clients import Poison
 from signfed.strategies.core.seeds import generator
 
 
 class Quadratic:
     """f(x) = ||x||^2 / 2 in 1,000 dimensions, with gradients x + N(0, I) / sqrt(batch size).
 
-    Starts at x ~ N(0, I). test_loss is f(x); there is no accuracy.
+    Starts at x ~ N(0, I). test_loss is f(x); there is no accuracy. The server's own gradient is one
+    of as many samples as it keeps, drawn anew in each round.
+
+    Parameters
+    ----------
+    workload : Workload
+        Seed, number of workers and batch sizes count.
 
     References
     ----------
@@ -33,6 +40,11 @@ class Quadratic:
         self._workload = workload
         self.device = torch.device("cpu")
         self.num_classes: int | None = None
+        self.sides: tuple[int, int] | None = None
+
+    @property
+    def edges(self) -> tuple[int, ...]:
+        return (0, self.dimensions)
 
     def initial(self) -> Tensor:
         draws = generator(self._workload.seed, "initial")
@@ -42,19 +54,25 @@ class Quadratic:
         return parameters.copy()
 
     def gradient(
-        self, parameters: np.ndarray, worker: int, server_round: int, relabel: Relabel | None = None
+        self, parameters: np.ndarray, worker: int, server_round: int, poison: Poison | None = None
     ) -> np.ndarray:
-        draws = generator(self._workload.seed, "batch", worker, server_round)
-        noise = draws.standard_normal(self.dimensions, dtype=np.float32)
         sizes = self._workload.batch_sizes
         batch = sizes[worker] if sizes else self._workload.batch_size
-        return parameters + noise / np.float32(np.sqrt(batch))
+        return self._noisy(parameters, batch, "batch", worker, server_round)
+
+    def reference(self, parameters: np.ndarray, server_round: int) -> np.ndarray:
+        return self._noisy(parameters, self._workload.server_samples, "server", server_round)
 
     def batched(self, asked: Asked) -> None:
         return None
 
-    def evaluate(self, parameters: Tensor) -> dict[str, float]:
+    def evaluate(self, parameters: Tensor, trigger: Trigger | None = None) -> dict[str, float]:
         return {"test_loss": float(parameters.double().square().sum() / 2)}
 
     def digest(self) -> dict[str, str]:
         return {"model": fingerprint([("x", self.initial())])}
+
+    def _noisy(self, parameters: np.ndarray, samples: int, purpose: str, *keys: int) -> np.ndarray:
+        draws = generator(self._workload.seed, purpose, *keys)
+        noise = draws.standard_normal(self.dimensions, dtype=np.float32)
+        return parameters + noise / np.float32(np.sqrt(samples))

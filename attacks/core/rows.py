@@ -28,7 +28,15 @@ def without_tensors(values: Any) -> Any:
 
 
 def numbers(values: object, *, whole: bool = False) -> np.ndarray | None:
-    """Return values as an array; None unless they are real numbers, or whole ones."""
+    """Return values as an array; None unless they are real numbers, or whole ones.
+
+    Parameters
+    ----------
+    values : object
+        Anything.
+    whole : bool
+        Whether they have to be integers.
+    """
     try:
         array = np.asarray(values)
     except ValueError:  # rows of different lengths
@@ -46,6 +54,27 @@ def described(values: object) -> str:
     return (
         kind if array.dtype == object else f"{kind} of shape {array.shape} and type {array.dtype}"
     )
+
+
+def as_asked(
+    attack: str, returned: object, given: np.ndarray, *, like: str = "own", whole: bool = False
+) -> np.ndarray:
+    """Return what an attack returned, in the type of what it was given.
+
+    Raises
+    ------
+    ValueError
+        When it is anything but real (`whole`: whole) numbers in the shape of what it was given.
+    """
+    array = numbers(returned, whole=whole)
+    if array is None or array.shape != given.shape:
+        raise ValueError(
+            f"attack {attack!r}: expected an array of {'whole' if whole else 'real'} numbers of "
+            f"shape {given.shape}, as view.{like}, with a row for each Byzantine worker; got "
+            f"{described(returned)}"
+        )
+    with np.errstate(over="ignore"):  # a float64 beyond float32 is sent as infinity
+        return array.astype(given.dtype, copy=False)
 
 
 def is_finite(rows: np.ndarray) -> np.ndarray:
@@ -71,7 +100,13 @@ def mean(rows: np.ndarray) -> np.ndarray:
 
 
 def centred(rows: np.ndarray, centre: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield rows - centre in float64, a block of columns at a time, each with its columns."""
+    """Yield rows - centre in float64, a block of columns at a time, each with its columns.
+
+    Parameters
+    ----------
+    rows : ndarray, float32 [n, N]
+    centre : ndarray, float64 [N]
+    """
     for start in range(0, rows.shape[1], WIDTH):
         columns = slice(start, start + WIDTH)
         yield columns, rows[:, columns] - centre[columns]
@@ -81,6 +116,12 @@ def deviation(rows: np.ndarray, centre: np.ndarray) -> np.ndarray:
     """Return the standard deviation of finite rows around their mean, float64 [N].
 
     It divides by n - 1, as torch.std does, and is 0 for fewer than two rows.
+
+    Parameters
+    ----------
+    rows : ndarray, float32 [n, N]
+    centre : ndarray, float64 [N]
+        Their mean.
 
     Examples
     --------
@@ -104,6 +145,12 @@ def lowest(values: np.ndarray, share: float) -> np.ndarray:
 
     Among equal values the first coordinates are taken.
 
+    Parameters
+    ----------
+    values : ndarray, float [N]
+    share : float
+        In [0, 1].
+
     Examples
     --------
     >>> lowest(np.array([3.0, 1.0, 2.0, 1.0]), 0.5)
@@ -116,5 +163,13 @@ def lowest(values: np.ndarray, share: float) -> np.ndarray:
 
 
 def all_send(vector: np.ndarray, n_byzantine: int) -> np.ndarray:
-    """Return the same row for every Byzantine worker, float32 [b, N]."""
+    """Return the same row for every Byzantine worker, float32 [b, N].
+
+    Parameters
+    ----------
+    vector : ndarray, float [N]
+        The row.
+    n_byzantine : int
+        b.
+    """
     return np.tile(vector.astype(np.float32), (n_byzantine, 1))

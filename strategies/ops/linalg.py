@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from signfed.strategies.ops.gram import centred_gram, distances_of
+from signfed.strategies.ops.gram import centred_gram, distances_of, inner_products
 from signfed.strategies.ops.order import order_statistics
 
 FAR = 1e6  # a row this much farther out than the central one spoils the common centre
@@ -104,6 +104,34 @@ def norms(rows: Tensor) -> Tensor:
     return found
 
 
+def cosines(rows: Tensor, reference: Tensor | None) -> np.ndarray:
+    """Compute the cosine of each row with the reference, or of all pairs of rows without one.
+
+    <x_i, r> / (||x_i|| ||r||), and 0 with a zero vector
+
+    Parameters
+    ----------
+    rows : Tensor, float32 [n, N]
+    reference : Tensor, float32 [N], or None
+        r.
+
+    Returns
+    -------
+    ndarray, float64 [n], or [n, n] without a reference
+
+    Examples
+    --------
+    >>> cosines(torch.tensor([[3.0, 4.0], [0.0, 2.0]]), torch.tensor([0.0, 1.0]))
+    array([0.8, 1. ])
+    """
+    if reference is not None:
+        rows = torch.cat([rows, reference.to(rows)[None]])
+    product = inner_products(rows)
+    lengths = product.diagonal().sqrt().clamp(min=1e-300)
+    found = (product / lengths / lengths[:, None]).clamp(-1.0, 1.0).cpu().numpy()
+    return found if reference is None else found[:-1, -1]
+
+
 def central_gram(rows: Tensor) -> Tensor:
     """Compute the inner products of the rows around a centre near most of them.
 
@@ -166,6 +194,15 @@ def coordinate_median(rows: Tensor) -> Tensor:
 
 def drawn_columns(draws: np.random.Generator, n_columns: int, k: int) -> Tensor:
     """Draw k of the columns without replacement.
+
+    Parameters
+    ----------
+    draws : np.random.Generator
+        What they are drawn from.
+    n_columns : int
+        At least k.
+    k : int
+        How many.
 
     Returns
     -------

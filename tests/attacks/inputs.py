@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from signfed.attacks import ATTACKS, build, craft, knows
+from signfed.attacks import ATTACKS, Past, build, craft, knows
 
 OWN = np.array([[1.0, -2.0, 0.0, -0.5], [-3.0, 4.0, 5.0, -6.0]], np.float32)
 LABELS = np.array([[0, 1, 2, 3], [3, 3, 0, 1]])
+IMAGES = np.random.default_rng(5).random((2, 4, 3, 6, 5), np.float32)  # those the labels belong to
 
 
 def randn(*shape, seed=0):
@@ -34,12 +35,25 @@ def sent_by_all(name, honest, n_attackers=2, **options):
     return sent[0]
 
 
+def past_of(n_coordinates, order=None, **kept):
+    """A model and what the server did last, drawn; with their coordinates in that order."""
+    model, direction = randn(2, n_coordinates, seed=31)
+    order = slice(None) if order is None else order
+    return Past(model[order], direction[order], dict(kept), secret=5)
+
+
 def call(name, honest=None, own=OWN, **options):
     """Any attack of the table, with all that it needs; its own rows are labels where it must be."""
     if ATTACKS[name].stage == "data":
-        return crafted(name, LABELS[: len(own)], n_classes=4, **options)
+        labels = own if own.dtype == int else LABELS[: len(own)]
+        images = IMAGES[: len(own)]
+        return crafted(name, labels, n_classes=4, images=images, **options).labels
+    if ATTACKS[name].rule:
+        options = {"rule": lambda rows: np.median(rows, axis=0)} | options
     if name == "time-varying":
         options = {"attacks": "random,lie,sleeper"} | options  # labels are no rows
     if knows(build(name).knowledge, "omniscient") and honest is None:
         honest = randn(3, own.shape[1], seed=9)
+    if build(name).past:
+        options = {"past": past_of(own.shape[1])} | options
     return crafted(name, own, honest, **options)

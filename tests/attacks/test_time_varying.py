@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from signfed.attacks import ATTACKS, View, attack, build
-from signfed.attacks.core.attack import Schedule
+from signfed.attacks.core.schedule import Schedule
 from tests.attacks.inputs import OWN, crafted, matrix, randn
 
 NINE = [

@@ -40,7 +40,10 @@ X = np.array(
 M = (sqrt(46) + sqrt(51)) / 2  # the median norm, 6.96
 EVERYTHING = {"fraction": 1.0}  # SignGuard's features from all four coordinates
 
-NORMS = [sqrt(square) for square in (39, 51, 46, 235, 18, 87, 4, 556)]
+SQUARES = (39, 51, 46, 235, 18, 87, 4, 556)
+NORMS = [sqrt(square) for square in SQUARES]
+DOTS = (34.5, 28.5, 36.0, 11.5, 23.0, 51.5, 11.5, 137.5)
+TRUST = [d / sqrt(s * 34.25) for d, s in zip(DOTS, SQUARES, strict=True)]
 DISTANCES = [sqrt(square) for square in (6, 24, 7, 252, 5, 20, 13, 325)]  # to (3, -3, 3, 2)
 SCORES = [75, 129, 77, 1004, 60, 138, 86, 1217]
 
@@ -135,6 +138,31 @@ GOLDEN_MATRIX = [
         (X[[0, 2, 4, 6]].sum(0) + X[1] * M / sqrt(51) + X[5] * M / sqrt(87)) / 6,
         {"norms": NORMS, "accepted": [0, 1, 2, 4, 5, 6]},
     ),
+    # The server's gradient is the median, (3.5, -3, 3, 2), of squared length 34.25. Its products
+    # with the rows are DOTS, all above 0. TS = dot / (|g| |g0|), and TS |g0| / |g| = dot / |g|^2.
+    (
+        "fltrust",
+        {},
+        sum(d / s * x for d, s, x in zip(DOTS, SQUARES, X, strict=True)) / sum(TRUST),
+        {"trust": TRUST, "accepted": [0, 1, 2, 3, 4, 5, 6, 7]},
+    ),
+    # Rows above M are shortened to M, and of each the value of smallest magnitude is dropped: the
+    # 4th of rows 0 2 5 7, the 3rd of 3 4, the 1st of 1, none of row 6, whose are all equal. Norms:
+    # 6.16 6.89 6.71 6.83 4.12 6.80 2.00 6.65, median 6.68, deviation 1.66: rows 4 and 6 are out.
+    # Shares of +: 2/3, but 1 of row 3 and 3/4 of row 6, deviation 0.11: row 3 is out.
+    (
+        "lasa",
+        {},
+        (
+            X[0] * (1, 1, 1, 0)
+            + X[2] * (1, 1, 1, 0)
+            + X[1] * (0, 1, 1, 1) * M / sqrt(51)
+            + X[5] * (1, 1, 1, 0) * M / sqrt(87)
+            + X[7] * (1, 1, 1, 0) * M / sqrt(556)
+        )
+        / 5,
+        {"layers": [1, 1, 1, 0, 0, 1, 0, 1], "accepted": [0, 1, 2, 5, 7]},
+    ),
     # Each row becomes the mean of all but its two farthest rows: 3 and 7 for most, 2 and 7 for
     # row 3, 3 and 6 for row 7. So of 8 sums 7 lack row 3, 7 lack row 7, one each lack 2 and 6.
     (
@@ -212,3 +240,5 @@ GOLDEN_LINE = [
     ("caf", FOUR, (1.60065,), {"weights": [0, 0, 0, 0.39935, 0, 0, 0.60065, 0, 0]}),
 ]
 ONE_VOTE = ("election", "sign-fd", "reputation-mv")  # by definition sign-mv in the first round
+# On signs this clear like sign-mv, or like mean: golden values in files of their own.
+ELSEWHERE = ("sign-fv", "fedseca", "probit-plus")

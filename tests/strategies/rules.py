@@ -67,11 +67,26 @@ RULES = {
     "sign-mv": Rule(VOTE),
     "sign-fd": Rule(
         VOTE,
-        tuple({"initial_rounds": 2, "estimator": c} for c in ("blocks", "alg1", "eq17", "pooled")),
+        tuple(
+            {"initial_rounds": 2, "estimator": c} for c in ("agreement", "alg1", "eq17", "pooled")
+        ),
     ),
     # The server's half alone: what the code is worth is in test_election.
     "election": Rule(VOTE, ({}, {"code": "bernoulli"})),
     "reputation-mv": Rule(VOTE),
+    # Ties: the server's signs have a say. What all honest workers agree on: not for any f.
+    "sign-fv": Rule(
+        (
+            law.answers_only_plus_or_minus_one,
+            law.ignores_the_numbering_of_workers,
+            law.ignores_the_scale_of_a_row,
+            law.answers_the_same_on_both_channels,
+            law.follows_unanimous_signs,
+        )
+    ),
+    "fedseca": Rule(VOTE, ({"n_byzantine": 0},)),
+    # It takes what bits stand for, so it has a law of its own: test_probit_plus.
+    "probit-plus": Rule((ANYONE,)),
     # Between honest values in every coordinate.
     "median": Rule((*COORDINATES, ANYONE, near_the_honest_rows(1.0, n_byzantine=5))),
     "trimmed-mean": Rule((*COORDINATES, ANYONE, near_the_honest_rows(1.0)), ({"n_byzantine": 2},)),
@@ -101,6 +116,13 @@ RULES = {
     # its input. f Byzantine workers hold it f radius / (n - f) = 2.2 away from m at most: S / 2.
     "centered-clipping": Rule(
         (*FLOAT, ANYONE, law.turns_with_its_input, near_the_honest_rows(1.0))
+    ),
+    # Neither moves with its input: a direction is one from 0. Laws of its own: test_fltrust.
+    "fltrust": Rule((*FLOAT, ANYONE, law.scales_with_its_input)),
+    # With some values set to 0 a unanimous row is not the answer.
+    "lasa": Rule(
+        (*FLOAT, ANYONE, law.scales_with_its_input, is_never_longer_than_the_median_row),
+        ({"sparsity": 0.0},),
     ),
     # Nine rows, of which seven or more are honest: two Byzantine ones at most are one diameter, at
     # most that of the honest rows, sqrt(2) S, away from these seven, whose mean is at most

@@ -119,10 +119,10 @@ def test_each_checks_the_number_of_rows_that_it_gets():
 
 def test_buckets_behind_another_still_have_no_record_of_workers():
     with pytest.raises(ValueError, match="keeps a record of each worker"):
-        Bucketing(Clipping(SignFD()))
+        Bucketing(Clipping(SignFD("pooled")))
     mixing = [("clipping", {}), ("bucketing", {})]
     with pytest.raises(ValueError, match="keeps a record of each worker"):
-        before(SignFD(), mixing, n_byzantine=0, seed=0)
+        before(SignFD("pooled"), mixing, n_byzantine=0, seed=0)
 
 
 def test_findings_name_workers_behind_any_number_of_pre_aggregations():
@@ -140,6 +140,6 @@ def test_findings_name_workers_behind_any_number_of_pre_aggregations():
 def test_a_vote_hears_nothing_of_it(kind):
     rows = torch.from_numpy(rows_of(7, 7))
     signs = Updates.from_matrix(rows, signs=True)
-    rule = kind(SignFD())
+    rule = kind(SignFD("pooled"))
     assert rule.encoder == "sign" and rule.remembers_workers
-    assert torch.equal(rule.aggregate(signs), SignFD().aggregate(signs))
+    assert torch.equal(rule.aggregate(signs), SignFD("pooled").aggregate(signs))

@@ -6,9 +6,16 @@ import numpy as np
 import pytest
 
 from signfed.strategies.registry import STRATEGIES, aggregate
-from tests.strategies.golden_matrix import GOLDEN_LINE, GOLDEN_MATRIX, LINE, ONE_VOTE, X
+from tests.strategies.golden_matrix import (
+    ELSEWHERE,
+    GOLDEN_LINE,
+    GOLDEN_MATRIX,
+    LINE,
+    ONE_VOTE,
+    X,
+)
 from tests.strategies.rules import factory
-from tests.strategies.runs import play
+from tests.strategies.runs import middle, play
 
 
 def by_row(found):
@@ -34,6 +41,7 @@ def test_answer(matrix, name, options, answer, findings):
         matrix,
         pre_aggregation=",".join(mixing) or "none",
         pre_aggregation_options=of_mixers,
+        reference=middle(matrix),
         **{key: value for key, value in options.items() if key not in of_mixers},
     )
     np.testing.assert_allclose(plain, answer, rtol=0, atol=1e-5)
@@ -47,7 +55,7 @@ def test_the_first_vote_is_a_majority_vote(name):
 def test_the_table_tells_all_rules_apart():
     tables = (GOLDEN_MATRIX, GOLDEN_LINE)
     names = {name for table in tables for name, *_ in table if " " not in name}
-    assert names.isdisjoint(ONE_VOTE) and names | set(ONE_VOTE) == set(STRATEGIES)
+    assert names.isdisjoint(ONE_VOTE) and names | {*ONE_VOTE, *ELSEWHERE} == set(STRATEGIES)
     for table in tables:
         answers = [np.array(answer) for _, _, answer, _ in table]
         assert min(np.abs(a - b).max() for a, b in combinations(answers, 2)) > 0.2

@@ -23,13 +23,30 @@ class Augment(Protocol):
     """
 
     def draw(self, rng: np.random.Generator, batch: int) -> np.ndarray:
-        """What happens to each sample: [batch, k]."""
+        """Return what happens to each sample, ndarray [batch, k].
+
+        Parameters
+        ----------
+        rng : np.random.Generator
+            The worker's, in its round.
+        batch : int
+            Number of samples.
+        """
 
     def __call__(self, x: Tensor, drawn: Tensor) -> Tensor:
-        """Samples as stored [n, ...], with what was drawn for them [n, k], changed."""
+        """Return the samples with what was drawn for them done to them.
+
+        Parameters
+        ----------
+        x : Tensor [n, ...]
+            As stored.
+        drawn : Tensor [n, k]
+            What `draw` returned, of one worker or several.
+        """
 
 
 def as_float(x: Tensor) -> Tensor:
+    """Return samples as float32."""
     return x.to(torch.float32)
 
 
@@ -49,6 +66,9 @@ class Dataset:
         Random changes of training samples before that.
     vocabulary : int
         Number of different tokens; 0 where samples are no tokens.
+    sides : (int, int), optional
+        Height and width, where samples are images: stored as [n, ..., height, width] or flat, as
+        bytes or from 0 (black) to 1 (white). An attack on images needs it.
 
     Examples
     --------
@@ -65,3 +85,4 @@ class Dataset:
     to_input: Callable[[Tensor], Tensor] = as_float
     augment: Augment | None = None
     vocabulary: int = 0
+    sides: tuple[int, int] | None = None

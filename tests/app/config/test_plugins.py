@@ -17,10 +17,13 @@ CANNOT_SERVE = [
     ({"strategy": "krum", "krum.neighbours": 15}, "krum with these options needs n >= 16"),
     ({"strategy": "multi-krum", "multi-krum.selected": 16}, "needs n >= 16 updates, got 15"),
     ({"strategy": "dnc", "dnc.filter-factor": 2.5}, r"floor\(c f\) = 15 of 15 updates"),
-    ({"pre-aggregation": "bucketing"}, "SignFD keeps a record of each worker"),
+    (
+        {"pre-aggregation": "bucketing", "sign-fd.estimator": "pooled"},
+        "SignFD keeps a record of each worker",
+    ),
     (
         {"num-rounds": 65_536, "sign-fd.estimator": "alg1"},
-        "at most 65535 rounds, got 65536; .* set sign-fd.estimator='blocks'",
+        "at most 65535 rounds, got 65536; .* set sign-fd.estimator='pooled'",
     ),
     # what rules need of (n, f)
     (

@@ -29,7 +29,7 @@ from signfed.strategies.server.training import Training
 from tests.federation import federate, locally
 
 # What a Flower client can know.
-IN_FLOWER = [name for name, attack in ATTACKS.items() if attack.knowledge != "server"]
+IN_FLOWER = [name for name, each in ATTACKS.items() if each.knowledge != "server" and not each.rule]
 
 # The rule, attack or encoder under test, and what it needs besides. New ones join by themselves.
 CASES = (

@@ -144,7 +144,7 @@ class Byzantine:
                 server_round=server_round,
                 truth=lambda: own,
                 past=None,
-                rehearse=None,
+                rehearse=_unknown,
                 findings=Findings(),
                 n_classes=None,
             )
@@ -193,6 +193,11 @@ def _false_model(model: ArrayRecord, made: ArrayRecord, falsified: Falsify) -> A
 def _with_parts(attack: Attack) -> list[Attack]:
     bound = [part for name in attack.parts for part in attack.options.get(name, ())]
     return [attack, *(each for part in bound for each in _with_parts(part))]
+
+
+def _unknown(peers: object, sent: object) -> np.ndarray:
+    """Stand for the rule, which no node can ask."""
+    raise KnowledgeError("byzantine: a node has no rule that it could ask")
 
 
 def _round(message: Message) -> int:

@@ -23,7 +23,8 @@ from signfed.app.task.datasets.digits import load_digits
 from signfed.attacks import ATTACKS
 from signfed.clients import ENCODERS
 from signfed.strategies.election import ElectionCoding
-from signfed.strategies.registry import PRE_AGGREGATIONS, STRATEGIES
+from signfed.strategies.pre_aggregations import PRE_AGGREGATIONS
+from signfed.strategies.registry import STRATEGIES
 from signfed.strategies.server.federation import FederationError
 from signfed.strategies.server.training import Training
 from tests.federation import federate, locally

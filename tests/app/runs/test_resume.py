@@ -24,7 +24,8 @@ from signfed.app.runs import checkpoint
 from signfed.app.runs.checkpoint import Checkpoint
 from signfed.app.runs.folder import read_rounds, read_summary
 from signfed.app.server_app import run
-from signfed.strategies.registry import PRE_AGGREGATIONS, STRATEGIES
+from signfed.strategies.pre_aggregations import PRE_AGGREGATIONS
+from signfed.strategies.registry import STRATEGIES
 from tests.conftest import THREADS
 from tests.federation import config_for, federate, in_local, outcome
 from tests.grid import InProcessGrid

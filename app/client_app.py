@@ -28,7 +28,13 @@ _warmed: set[Workload] = set()
 
 
 def always_replies(handler: Handler) -> Handler:
-    """Answer an exception with an error: a node that answers nothing hangs for good."""
+    """Make a handler that answers an exception with an error: silence would hang the server.
+
+    Parameters
+    ----------
+    handler : Handler
+        Of Flower's ClientApp.
+    """
 
     @wraps(handler)
     def wrapped(message: Message, context: Context) -> Message:
@@ -45,7 +51,25 @@ def always_replies(handler: Handler) -> Handler:
 @app.query("hello")
 @always_replies
 def hello(message: Message, context: Context) -> Message:
-    """Tell the server which partition this node is, once it can compute a gradient."""
+    """Tell the server which partition this node is, once it can compute a gradient.
+
+    Parameters
+    ----------
+    message : Message
+        The server's question.
+    context : Context
+        The run config, and the node config with "partition-id" and "num-partitions".
+
+    Returns
+    -------
+    Message
+        With the digests of what the node computes on.
+
+    Raises
+    ------
+    ValueError
+        When the node config lacks its partition, or the run config is wrong.
+    """
     partition, num_partitions = _partition(context)
     workload = _config_of(context).workload
     _warm(workload)
@@ -55,9 +79,20 @@ def hello(message: Message, context: Context) -> Message:
 @app.train()
 @always_replies
 def train(message: Message, context: Context) -> Message:
-    """One encoded update for each hosted worker of the round; or the word that it cannot follow.
+    """Make one encoded update for each hosted worker of the round, or say what the node lacks.
 
-    A worker whose gradient is not finite has no row, and the reply names it.
+    Parameters
+    ----------
+    message : Message
+        A request, as `transport.wire` describes it.
+    context : Context
+        The node's state holds its copy of the model, and what its workers remember.
+
+    Returns
+    -------
+    Message
+        The rows, with the ids of workers whose gradient is not finite; or the version of the model
+        that the node holds, where it cannot follow.
     """
     config = _config_of(context)
     try:

@@ -27,7 +27,15 @@ log = logging.getLogger("signfed")
 
 @app.main()
 def main(grid: Grid, context: Context) -> None:
-    """The ServerApp of `flwr run`."""
+    """Run one federation: the ServerApp of `flwr run`.
+
+    Parameters
+    ----------
+    grid : Grid
+        The nodes, simulated or real.
+    context : Context
+        Its run config; the rest is not looked at.
+    """
     logging.basicConfig(format="%(message)s")
     logging.getLogger("signfed").setLevel(logging.INFO)
     check_names(Path.cwd())  # Ray's processes look for modules there
@@ -35,7 +43,27 @@ def main(grid: Grid, context: Context) -> None:
 
 
 def run(grid: Grid, run_config: Mapping[str, Value]) -> Path:
-    """One whole run over any Grid; returns its folder. Raises as `prepare` and `execute` do."""
+    """Carry out one whole run over any Grid.
+
+    Parameters
+    ----------
+    grid : Grid
+        The nodes, simulated or real.
+    run_config : mapping
+        Run-config keys; missing ones take their defaults.
+
+    Returns
+    -------
+    Path
+        The run folder.
+
+    Raises
+    ------
+    ConfigError
+        When the configuration is wrong; nothing was started.
+    FederationError
+        When the nodes fail the run.
+    """
     on_devices = isinstance(grid, HttpGrid)
 
     def engine(run: Run) -> np.ndarray:
@@ -47,7 +75,7 @@ def run(grid: Grid, run_config: Mapping[str, Value]) -> Path:
             ArrayRecord({"parameters": Array(run.problem.initial().numpy())}),
             run.config.num_rounds,
             run.config.round_timeout,
-            federation=run.config.federation(run.strategy),
+            federation=run.config.federation(run.strategy, run.problem),
             on_nodes=partial(check_hosts, run.config.attack, byzantine) if on_devices else None,
             observe=run.observe,
             evaluate=run.evaluate,

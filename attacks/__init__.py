@@ -9,6 +9,7 @@ array([[-1.,  2.]], dtype=float32)
 from signfed.attacks.core.attack import Attack, attack
 from signfed.attacks.core.data import Batch, Trigger
 from signfed.attacks.core.findings import Findings
+from signfed.attacks.core.past import Past
 from signfed.attacks.core.view import Knowledge, KnowledgeError, View, knows
 from signfed.attacks.crafting import craft
 from signfed.attacks.registry import ATTACKS, build, find
@@ -20,6 +21,7 @@ __all__ = [
     "Findings",
     "Knowledge",
     "KnowledgeError",
+    "Past",
     "Trigger",
     "View",
     "attack",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from functools import partial
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,60 +13,67 @@ from numpy.typing import ArrayLike
 from signfed.attacks.core.attack import Attack
 from signfed.attacks.core.data import Batch
 from signfed.attacks.core.findings import Findings
-from signfed.attacks.core.rows import described, finite, mean, numbers
+from signfed.attacks.core.past import Past
+from signfed.attacks.core.rows import described, finite, mean, numbers, without_tensors
 from signfed.attacks.core.view import knows
 from signfed.attacks.registry import build
+
+if TYPE_CHECKING:  # attacks run where there is no torch
+    from torch import Tensor
+
+    Rows = ArrayLike | Tensor | Sequence[Tensor]
 
 
 @overload
 def craft(
     name: str,
-    own: ArrayLike,
-    honest: ArrayLike | None = ...,
+    own: Rows,
+    honest: Rows | None = ...,
     *,
     n_total: int,
     seed: int,
     images: None = ...,
     **more: Any,
-) -> np.ndarray: ...
+) -> np.ndarray | Tensor: ...
 @overload
 def craft(
     name: str,
-    own: ArrayLike,
-    honest: ArrayLike | None = ...,
+    own: Rows,
+    honest: Rows | None = ...,
     *,
     n_total: int,
     seed: int,
-    images: ArrayLike,
+    images: ArrayLike | Tensor,
     **more: Any,
 ) -> Batch: ...
 def craft(
     name: str,
-    own: ArrayLike,
-    honest: ArrayLike | None = None,
+    own: Rows,
+    honest: Rows | None = None,
     *,
     n_total: int,
     seed: int,
     server_round: int = 1,
-    truth: ArrayLike | None = None,
+    truth: ArrayLike | Tensor | None = None,
+    past: Past | None = None,
     rule: Callable[[np.ndarray], ArrayLike] | None = None,
     findings: Findings | None = None,
     ids: Sequence[int] | None = None,
     honest_ids: Sequence[int] | None = None,
     n_classes: int | None = None,
-    images: ArrayLike | None = None,
+    images: ArrayLike | Tensor | None = None,
     **options: object,
-) -> np.ndarray | Batch:
+) -> np.ndarray | Tensor | Batch:
     """Compute what b Byzantine workers send in one round.
 
     Parameters
     ----------
     name : str
         Name of the attack, or `module:function` for your own.
-    own : array_like, float [b, N]
+    own : array_like or Tensor, float [b, N], or list of b rows
         What each of them would have sent honestly. For an attack on the data: labels, integers
         [b, n]. It is not changed.
-    honest : array_like, float [h, N], optional
+    honest : array_like or Tensor, float [h, N], or list of h rows, optional
         The honest workers' rows. The attack gets them, as all that follows, only if it declared
         that it needs them.
     n_total : int
@@ -75,8 +82,11 @@ def craft(
         Row i draws from a generator of (seed, i).
     server_round : int
         Number of the round, 1, 2, ...
-    truth : array_like, float [N], optional
+    truth : array_like or Tensor, float [N], optional
         The gradient over the whole training set; by default the mean of the honest rows.
+    past : Past, optional
+        The model, what the server did last, and what the attack kept; the same object's memory goes
+        into the next round. An attack that goes by earlier rounds needs it.
     rule : callable, optional
         The server's rule, for an attack that asks it: float32 [n, N] -> [N]. A rule object of
         signfed will do; copies of it are called.
@@ -93,8 +103,10 @@ def craft(
 
     Returns
     -------
-    ndarray, float32 [b, N]
-        What they send; for an attack on the data, labels, or a `Batch` where images were given.
+    ndarray or Tensor, float32 [b, N]
+        What they send; for an attack on the data, labels. A tensor on the same device where `own`
+        is a tensor or a list of tensors, else an array. Where images were given, a `Batch` of
+        arrays.
 
     Raises
     ------
@@ -110,11 +122,17 @@ def craft(
     array([[2., 2.]], dtype=float32)
     """
     attack = build(name, **options)
+    first: Any = own[0] if isinstance(own, list | tuple) and own else own
+    own, honest, truth, images = map(without_tensors, (own, honest, truth, images))
     rows = _matrix("own", own, whole=attack.stage == "data")
     ids = tuple(range(len(rows)) if ids is None else ids)
     attack, active = attack.at(server_round, seed, ids)
     if attack.stage == "data" and n_classes is None:
         raise ValueError(f"attack {name!r} changes labels: pass n_classes, the number of classes")
+    if attack.past and past is None:
+        raise ValueError(
+            f"attack {name!r} goes by the model and earlier rounds: pass past=Past(model, ...)"
+        )
     seen = _images(attack, images, rows)
     peers = np.empty((0, rows.shape[1]), np.float32)
     if knows(attack.knowledge, "omniscient"):
@@ -144,6 +162,7 @@ def craft(
             n_total=n_total,
             server_round=server_round,
             truth=true_gradient,
+            past=past,
             rehearse=partial(_rehearsed, rule),
             findings=findings or Findings(),
             n_classes=n_classes,
@@ -156,7 +175,13 @@ def craft(
             batch = attack.poison(view)
             crafted[places], boost = batch.labels, batch.boost
             seen[places] = view.images if batch.images is None else batch.images
-    return crafted if seen is None else Batch(crafted, seen, boost)
+    if seen is not None:
+        return Batch(crafted, seen, boost)
+    if hasattr(first, "detach"):
+        import torch
+
+        return torch.from_numpy(crafted).to(first.device)
+    return crafted
 
 
 def _images(attack: Attack, images: ArrayLike | None, labels: np.ndarray) -> np.ndarray | None:
@@ -191,7 +216,7 @@ def _rehearsed(
     matrix = finite(np.stack([rows[worker] for worker in sorted(rows)]))
     if not len(matrix):
         return np.full(matrix.shape[1], np.nan, np.float32)
-    returned = deepcopy(rule)(matrix)
+    returned = without_tensors(deepcopy(rule)(matrix))
     direction = numbers(returned)
     if direction is None or direction.shape != matrix.shape[1:]:
         raise ValueError(

@@ -16,6 +16,10 @@ def most_extreme(rows: np.ndarray) -> int:
 
     Of rows within 1e-9 of the farthest, the first is taken: of two rows both are.
 
+    Parameters
+    ----------
+    rows : ndarray, float32 [n, N], n >= 1
+
     Examples
     --------
     >>> most_extreme(np.array([[0.0, 1.0], [0.0, -1.0], [10.0, 0.0], [2.0, 0.0]]))

@@ -12,6 +12,8 @@ from signfed.attacks.core.attack import Attack
 from signfed.attacks.directional import directional
 from signfed.attacks.filter_aware import filter_aware
 from signfed.attacks.gaussian import gaussian
+from signfed.attacks.hybrid_sparse import hybrid_sparse
+from signfed.attacks.inf import inf
 from signfed.attacks.ipm import ipm
 from signfed.attacks.label_flip import label_flip
 from signfed.attacks.lie import lie
@@ -23,13 +25,17 @@ from signfed.attacks.none import none
 from signfed.attacks.omniscient import omniscient
 from signfed.attacks.opt_alie import opt_alie
 from signfed.attacks.opt_ipm import opt_ipm
+from signfed.attacks.poisoned_fl import poisoned_fl
 from signfed.attacks.random import random
 from signfed.attacks.reverse_scaling import reverse_scaling
+from signfed.attacks.rop import rop
 from signfed.attacks.sign_flip import sign_flip
 from signfed.attacks.sign_inversion import sign_inversion
 from signfed.attacks.sleeper import sleeper
 from signfed.attacks.stochastic_sign_flip import stochastic_sign_flip
 from signfed.attacks.time_varying import time_varying
+from signfed.attacks.trusted_bloc import trusted_bloc
+from signfed.attacks.vem import vem
 from signfed.attacks.vote_aware import vote_aware
 from signfed.attacks.weight_aware import weight_aware
 from signfed.strategies.core import own
@@ -43,6 +49,7 @@ ATTACKS: dict[str, Attack] = {
     "noise": noise,
     "sign-flip": sign_flip,
     "reverse-scaling": reverse_scaling,
+    "inf": inf,
     "label-flip": label_flip,
     "backdoor": backdoor,
     "lie": lie,
@@ -52,20 +59,30 @@ ATTACKS: dict[str, Attack] = {
     "ipm": ipm,
     "opt-alie": opt_alie,
     "opt-ipm": opt_ipm,
+    "rop": rop,
+    "hybrid-sparse": hybrid_sparse,
     "mimic": mimic,
     "omniscient": omniscient,
     "colluding-majority": colluding_majority,
+    "trusted-bloc": trusted_bloc,
+    "vem": vem,
     "vote-aware": vote_aware,
     "weight-aware": weight_aware,
     "filter-aware": filter_aware,
     "directional": directional,
+    "poisoned-fl": poisoned_fl,
     "sleeper": sleeper,
     "time-varying": time_varying,
 }
 
 
 def find(name: str) -> Attack:
-    """Return the attack of that name, or the user's own as `module:function`.
+    """Return the attack of that name.
+
+    Parameters
+    ----------
+    name : str
+        As in the configuration, or `module:function` for a user's own.
 
     Raises
     ------

@@ -21,7 +21,7 @@ from rich.console import Console
 from torch import Tensor
 
 from signfed.app.task import DataMissing, Dataset
-from signfed.app.task.datasets.images import cifar10
+from signfed.app.task.datasets.images import cifar
 
 ROWS, COLUMNS, SIDE = 25, 40, 32
 SHEETS = {"train": 50, "test": 10}
@@ -40,8 +40,8 @@ def load(data_dir: Path, download: bool) -> Dataset:
         listed = json.loads(approximate.read_text())
         count = sum(len(listed[part]) for part in SHEETS)
         Console(stderr=True).print(f"CIFAR-10, rebuilt: {count} of 60,000 images are approximate")
-    (train, train_y), (test, test_y) = (part_of(folder, part) for part in SHEETS)
-    return replace(cifar10(train, train_y, test, test_y), sides=(SIDE, SIDE))
+    data = cifar("CIFAR10", *(part_of(folder, part) for part in SHEETS))
+    return replace(data, sides=(SIDE, SIDE))
 
 
 def part_of(folder: Path, part: str) -> tuple[Tensor, Tensor]:

@@ -15,22 +15,20 @@ from pathlib import Path
 import torch
 from rich.progress import track
 
-from benchmarks.common import report
+from benchmarks.common import needs, report, usual_lr
 from signfed.app.client_app import app as client_app
 from signfed.app.runs.folder import read_summary
 from signfed.app.server_app import run
-from signfed.clients import ENCODERS
 from signfed.strategies.registry import STRATEGIES
 from tests.grid import InProcessGrid
 
 ATTACKS = ("none", "sign-inversion")
 BYZANTINE = 3
-SIGN_LR, FLOAT_LR = 0.001, 0.1
 
 
 def settings() -> list[dict[str, object]]:
     """The config of each row, besides attack, rounds and seed."""
-    rows: list[dict[str, object]] = [{"strategy": name} for name in STRATEGIES]
+    rows: list[dict[str, object]] = [{"strategy": name} | needs(name) for name in STRATEGIES]
     rows += [{"strategy": "sign-fd", "sign-fd.estimator": e} for e in ("pooled", "alg1", "eq17")]
     rows += [{"strategy": "election", "election.code": "bernoulli"}]
     rows += [{"strategy": "sign-mv", "encoder": e} for e in ("sto-sign", "noisy-sign")]
@@ -43,9 +41,12 @@ def settings() -> list[dict[str, object]]:
         for mixer in ("bucketing", "nnm")
         if (name, mixer) != ("krum", "bucketing")  # 8 buckets, 3 of them bad: not admissible
     ]
+    clipped = {"clipping.threshold": 0.5}  # gradients are 0.35 to 0.6 long here
+    rows += [{"strategy": "mean", "pre-aggregation": "clipping"} | clipped]
+    rows += [{"strategy": "mean", "pre-aggregation": "arc"}]
+    rows += [{"strategy": "trimmed-mean", "pre-aggregation": "clipping,nnm"} | clipped]
     for row in rows:
-        codec = ENCODERS[STRATEGIES[row["strategy"]].encoder]().codec
-        row["lr"] = SIGN_LR if codec.name == "sign" else FLOAT_LR
+        row["lr"] = usual_lr(str(row["strategy"]))
     return rows
 
 

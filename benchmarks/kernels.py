@@ -22,9 +22,11 @@ import torch
 from torch import Tensor
 
 from benchmarks.common import report
+from signfed.strategies.core.agreement import ternary_vote
 from signfed.strategies.ops.gram import centred_gram, distances_of, squared_distances
 from signfed.strategies.ops.order import order_statistics
 from signfed.strategies.ops.packed import PackedSigns
+from signfed.strategies.sign_fd import weigh_by_agreement
 
 Work = Callable[[], Any]
 MOST = 2**30  # bytes that a naive version touches, up to which it is tried
@@ -92,9 +94,7 @@ def sign_cases(n: int, n_coordinates: int, float_too: bool) -> Iterator[tuple[st
     rows = (torch.from_numpy(draws.standard_normal(n_coordinates)) for _ in range(n))
     signs = PackedSigns(torch.stack([PackedSigns.pack(row).bits for row in rows]), n_coordinates)
     decoded = signs.vote()
-    edges = [n_coordinates * k // 16 for k in range(17)]
-    weights = torch.from_numpy(draws.standard_normal((n, 16)).astype(np.float32))
-    wide = weights.repeat_interleave(torch.tensor(edges).diff(), dim=1) if float_too else None
+    weights = torch.from_numpy(draws.standard_normal(n).astype(np.float32))
     truth, once = decoded.dense(), read(signs.bits.numpy())
 
     def floats() -> Tensor:
@@ -110,18 +110,23 @@ def sign_cases(n: int, n_coordinates: int, float_too: bool) -> Iterator[tuple[st
     )
     yield case(
         "weighted vote",
-        lambda: signs.weighted_vote(weights[:, 0]),
-        lambda: naive_vote(floats(), weights[:, :1]),
+        lambda: signs.weighted_vote(weights),
+        lambda: naive_vote(floats(), weights[:, None]),
     )
     yield case(
-        "weighted vote, 16 blocks",
-        lambda: signs.weighted_vote(weights, edges),
-        lambda: naive_vote(floats(), wide),
-    )
-    yield case(
-        "disagreements, 16 blocks",
-        lambda: signs.disagreements(decoded, edges),
+        "disagreements",
+        lambda: signs.disagreements(decoded),
         lambda: (floats() != truth).sum(1),
+    )
+    yield case(
+        "disagreements of all pairs",
+        signs.pairwise_disagreements,
+        lambda: floats() @ floats().T,
+    )
+    yield case(
+        "vote by agreement (sign-fd)",
+        lambda: ternary_vote(signs, weigh_by_agreement(signs)[0]),
+        lambda: floats() @ floats().T,
     )
     drawn = (draws.integers(0, ROUNDS // 2, n_coordinates, dtype=np.int16) for _ in range(n))
     counts = [torch.from_numpy(count) for count in drawn]

@@ -40,7 +40,7 @@ TaskIdentity.task_id = TaskIdentity.run_id = TaskIdentity.node_id = 1
 
 NODES = 10
 ROWS = dict.fromkeys(("sign-fd", "signguard", "signguard-sim", "signguard-dist"), 8)
-ROWS |= {"bulyan": 10, "centered-clipping": 5}
+ROWS |= {"bulyan": 10, "centered-clipping": 5, "lasa": 5}
 CASES = {
     "sign-mv": {}, "sign-fd": {}, "sign-fd, alg1": {"estimator": "alg1", "initial_rounds": 2},
 } | {name: {} for name in STRATEGIES if name not in ("sign-mv", "sign-fd", "election")}  # fmt: skip
@@ -108,7 +108,9 @@ def measure(case: str, workers: int, n: int, rounds: int = 4) -> int:
 
     rule = build(STRATEGIES[case.split(",")[0]], n_byzantine=workers // 6, seed=0, **CASES[case])
     codec = ENCODERS[rule.encoder]().codec
-    federation = Federation(Participation(workers), codec, rule.encoder, Step(0.001))
+    federation = Federation(
+        Participation(workers), codec, rule.encoder, Step(0.001), reference=lambda x, t: x + 1
+    )
     initial = ArrayRecord({"parameters": Array(np.zeros(n, np.float32))})
     rule.start(Echo(workers, codec, 64), initial, 0, federation=federation)  # imports
     before = resident()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,9 @@ def byzfl_rules() -> dict[str, Callable[[int], Any]]:
         "krum": lambda f: byzfl.Krum(f),
         "multi-krum": lambda f: byzfl.MultiKrum(f),
         "centered-clipping": lambda f: byzfl.CenteredClipping(L=3, tau=10.0),
+        "meamed": lambda f: byzfl.Meamed(f),
+        "monna": lambda f: byzfl.MoNNA(f),
+        "caf": lambda f: byzfl.CAF(f),
     }
 
 
@@ -102,6 +106,8 @@ def row(
         updates = packed_of(n, n_coordinates)
     else:
         updates = Updates.from_matrix(rows, signs=signs)
+    if rule.needs_reference:
+        updates = replace(updates, reference=updates.dense().mean(dim=0))
     taken = updates.rows.numpy().reshape(-1)
     words = taken[: len(taken) // 8 * 8].view(np.uint64)
     few = n * n_coordinates < MANY

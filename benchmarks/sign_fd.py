@@ -35,7 +35,7 @@ from signfed.strategies.sign_fd import SignFD
 from signfed.strategies.sign_mv import SignMV
 
 WORKERS, BATCH, CPU = 15, 64, torch.device("cpu")
-RULES = ("sign-mv", "alg1", "eq17", "pooled", "blocks")
+RULES = ("sign-mv", "alg1", "eq17", "pooled", "agreement")
 SIZES = {"digits": (64, 128, 10), "mnist": (784, 32, 10)}
 
 

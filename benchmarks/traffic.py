@@ -19,7 +19,7 @@ from typing import Any
 
 from rich.progress import track
 
-from benchmarks.common import report
+from benchmarks.common import needs, report
 from benchmarks.rounds import random_images
 from signfed.app.client_app import app as client_app
 from signfed.app.runs.folder import read_rounds, read_summary
@@ -30,7 +30,7 @@ from signfed.strategies.registry import STRATEGIES
 from tests.grid import InProcessGrid
 
 N, WORKERS, ROUNDS, TOP_K = 582_026, 15, 3, 0.1
-CASES = [{"strategy": name} for name in STRATEGIES] + [
+CASES = [{"strategy": name} | needs(name) for name in STRATEGIES] + [
     {"strategy": "mean", "encoder": name} for name in ENCODERS
 ]
 

@@ -8,8 +8,11 @@ from threading import Lock
 
 import numpy as np
 
-from signfed.attacks import Attack, Batch, Findings, KnowledgeError, View
+from signfed.attacks import Attack, Batch, Findings, KnowledgeError, Past, View
+from signfed.attacks.core.past import recalled, remembered
 from signfed.attacks.core.view import Stage
+from signfed.clients.given import Given
+from signfed.clients.honest import Memory
 from signfed.strategies.core.seeds import generator
 
 # (stage, server_round, honest rows, rows of the Byzantine workers) -> what the rule would make of
@@ -39,11 +42,16 @@ class Adversary:
         Number of classes of the labels.
     truth : callable, optional
         Parameters -> the gradient over the whole training set, float32 [N].
+    lr_at : callable, optional
+        Number of a step -> its learning rate; 1 by default.
 
     Attributes
     ----------
     findings : Findings
         What the rule found out in the last round; set by an engine that knows.
+    memories : mapping of int to Memory, or None
+        What each worker remembered before the round (momentum, errors); set by an engine that
+        hosts them all. None where one worker cannot know what another remembers.
     ask_rule : AskRule or None
         Asks the rule, which does not remember it; set by an engine that has the rule.
     """
@@ -57,20 +65,36 @@ class Adversary:
         seed: int,
         n_classes: int | None = None,
         truth: Callable[[np.ndarray], np.ndarray] | None = None,
+        lr_at: Callable[[int], float] = lambda step: 1.0,
     ) -> None:
         self.attack, self.ids = attack, ids
         self.findings = Findings()
+        self.memories: Mapping[int, Memory] | None = None
         self.ask_rule: AskRule | None = None
         self._asked, self._seed, self._n_classes, self._truth = asked, seed, n_classes, truth
+        self._lr_at = lr_at
         self._lock = Lock()
-        self._computed: tuple[int, np.ndarray] | None = None  # round and parameters of the rows
+        self._computed: Given | None = None  # what the rows were computed from
         self._rows: dict[int, np.ndarray] = {}
+        self._kept: Memory = {}  # what the attack keeps after them
         self._plan: tuple[int, Attack, tuple[int, ...]] = (-1, attack, ())
 
     def attack_of(self, worker: int, server_round: int) -> Attack | None:
-        """Return what this worker does in the round; None when it is honest in it."""
+        """Return what this worker does in the round; None when it is honest in it.
+
+        Parameters
+        ----------
+        worker : int
+            Its id.
+        server_round : int
+            Number of the round.
+        """
         attack, active = self._planned(server_round)
         return attack if worker in active else None
+
+    def remembered(self, worker: int) -> Memory:
+        """Return what a worker remembered before the round, as far as it is known."""
+        return (self.memories or {}).get(worker, {})
 
     def row(
         self,
@@ -79,6 +103,7 @@ class Adversary:
         parameters: np.ndarray,
         server_round: int,
         honestly: Callable[[int], np.ndarray],
+        memory: Memory | None = None,
     ) -> np.ndarray:
         """Compute what the worker has after the attack's stage, in a round in which it attacks.
 
@@ -94,6 +119,8 @@ class Adversary:
             Number of the round.
         honestly : callable
             Another worker -> what that one makes honestly at the stage.
+        memory : Memory, optional
+            What the worker keeps; an attack with a past adds to it.
 
         Returns
         -------
@@ -101,6 +128,8 @@ class Adversary:
             In the shape and type of `own`.
         """
         attack, active = self._planned(server_round)
+        memory = {} if memory is None else memory
+        past = self._past(attack, parameters, server_round, memory) if attack.past else None
 
         def view(workers: tuple[int, ...]) -> View:
             return self._view(
@@ -108,18 +137,40 @@ class Adversary:
                 lambda each: own if each == worker else honestly(each),
                 server_round,
                 parameters=parameters,
+                past=past,
             )
 
         if attack.knowledge == "own":
-            return attack(view((worker,)))[0]
+            row = attack(view((worker,)))[0]
+            memory |= remembered(past, attack.name) if past else {}
+            return row
         with self._lock:
-            if not self._is_computed(parameters, server_round):
+            given = Given(server_round, parameters, past)
+            if self._computed is None or not self._computed.equals(given):
+                self._computed = given.copied()  # before the attack adds to its memory
                 self._rows = dict(zip(active, attack(view(active)), strict=True))
-                self._computed = (server_round, parameters.copy())
+                self._kept = remembered(past, attack.name) if past else {}
+            memory |= {name: array.copy() for name, array in self._kept.items()}
             return self._rows[worker]
 
+    def _past(
+        self, attack: Attack, parameters: np.ndarray, server_round: int, memory: Memory
+    ) -> Past:
+        lr = self._lr_at(max(1, server_round - 1))
+        return recalled(memory, attack.name, parameters, lr, self._seed)
+
     def batch(self, worker: int, server_round: int, made: Batch) -> Batch:
-        """Change the batch of a worker, in a round in which it attacks the data."""
+        """Return the changed batch of a worker, in a round in which it attacks the data.
+
+        Parameters
+        ----------
+        worker : int
+            One of the workers that attack in the round.
+        server_round : int
+            Number of the round.
+        made : Batch
+            What it would honestly compute on.
+        """
         attack, _ = self._planned(server_round)
         images = made.images
         view = self._view(
@@ -137,6 +188,7 @@ class Adversary:
         server_round: int,
         *,
         parameters: np.ndarray | None = None,
+        past: Past | None = None,
         images: Callable[[int], np.ndarray] | None = None,
     ) -> View:
         """Build what these workers see in the round, of rows or of labels by worker."""
@@ -149,6 +201,7 @@ class Adversary:
             n_total=len(self._asked(server_round)),
             server_round=server_round,
             truth=lambda: self._true_gradient(parameters),
+            past=past,
             rehearse=partial(self._rehearsed, attack.stage, server_round),
             findings=self.findings,
             n_classes=self._n_classes,
@@ -164,11 +217,6 @@ class Adversary:
             active = tuple(worker for worker in active if worker in asked)
             self._plan = server_round, attack, active
         return attack, active
-
-    def _is_computed(self, parameters: np.ndarray, server_round: int) -> bool:
-        if self._computed is None or self._computed[0] != server_round:
-            return False
-        return np.array_equal(self._computed[1], parameters)
 
     def _true_gradient(self, parameters: np.ndarray | None) -> np.ndarray:
         if self._truth is None or parameters is None:

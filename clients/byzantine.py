@@ -30,8 +30,9 @@ class ByzantineClient(HonestClient):
     Raises
     ------
     KnowledgeError
-        When the attack looks at other workers' updates and these have a memory (worker momentum,
-        error feedback): what they send depends on rounds that only they remember.
+        When the attack looks at other workers' updates, these have a memory (worker momentum, error
+        feedback), and the adversary has no `memories`: what they send depends on rounds that only
+        they remember.
     """
 
     def __init__(
@@ -48,9 +49,11 @@ class ByzantineClient(HonestClient):
     ) -> None:
         super().__init__(worker, gradient, encoder, seed=seed, momentum=momentum, memory=memory)
         knowledge = adversary.attack.knowledge
-        if knowledge != "own" and (momentum or encoder.feedback):
+        remembers = bool(momentum or encoder.feedback)
+        if knowledge != "own" and remembers and adversary.memories is None:
             raise KnowledgeError(
-                f"an attack with knowledge {knowledge!r} expects clients without memory; got "
+                f"an attack with knowledge {knowledge!r} expects clients without memory, or an "
+                "engine that knows what all of them remember; got "
                 + ("worker momentum" if momentum else "error feedback")
             )
         self.adversary = adversary
@@ -66,10 +69,15 @@ class ByzantineClient(HonestClient):
             return made
 
         def crafted(own: np.ndarray) -> np.ndarray:
-            return self.adversary.row(self.worker, own, parameters, server_round, honestly)
+            return self.adversary.row(
+                self.worker, own, parameters, server_round, honestly, self.memory
+            )
 
         def honestly(worker: int) -> np.ndarray:
-            peer = HonestClient(worker, self.gradient, self.encoder, seed=self.seed)
+            peer = HonestClient(
+                worker, self.gradient, self.encoder, seed=self.seed, momentum=self.momentum,
+                memory=self.adversary.remembered(worker),
+            )  # fmt: skip
             compute = peer.message if stage == "message" else peer.update
             return self._seen(stage, compute(parameters, server_round), len(parameters))
 

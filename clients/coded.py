@@ -67,7 +67,17 @@ class CodedGradients:
         self._signs: dict[tuple[int, int], np.ndarray | None] = {}
 
     def __call__(self, parameters: np.ndarray, worker: int, server_round: int) -> np.ndarray:
-        """Compute the local vote of a worker, float32 [N]: NaN where a partition has no sign."""
+        """Return the local vote of a worker, float32 [N]; NaN where a partition has no sign.
+
+        Parameters
+        ----------
+        parameters : ndarray, float32 [N]
+            The model of the round.
+        worker : int
+            Its id.
+        server_round : int
+            Number of the round.
+        """
         partitions = np.flatnonzero(self._allocation[worker])
         found = [self.sign(parameters, int(j), server_round) for j in partitions]
         votes = [vote for vote in found if vote is not None]
@@ -78,7 +88,19 @@ class CodedGradients:
     def sign(self, parameters: np.ndarray, partition: int, server_round: int) -> np.ndarray | None:
         """Return the sign of a partition's gradient, computed in the first call.
 
-        int8 +1/-1 [N], or None where the gradient is not finite.
+        Parameters
+        ----------
+        parameters : ndarray, float32 [N]
+            The model of the round.
+        partition : int
+            Its number.
+        server_round : int
+            Number of the round.
+
+        Returns
+        -------
+        ndarray, int8 [N], or None
+            +1/-1; None where the gradient is not finite.
         """
         key = partition, server_round
         if key not in self._signs:

@@ -89,6 +89,13 @@ class HonestClient(NumPyClient):
     def message(self, parameters: np.ndarray, server_round: int) -> np.ndarray | None:
         """Compute the row of this round: data -> gradient -> message.
 
+        Parameters
+        ----------
+        parameters : ndarray, float32 [N]
+            The model of the round.
+        server_round : int
+            Number of the round.
+
         Returns
         -------
         ndarray or None
@@ -100,7 +107,24 @@ class HonestClient(NumPyClient):
         return self.hand_on("message", row, parameters, server_round)
 
     def hand_on(self, stage: Stage, made: T, parameters: np.ndarray, server_round: int) -> T:
-        """Pass on what a stage made: the gradient function; the vector or None; the row or None."""
+        """Pass on what a stage made.
+
+        Parameters
+        ----------
+        stage : Stage
+            Which one: "data" made the gradient function, "gradient" a vector, "message" a row.
+        made : object
+            None where the vector or the row is not finite.
+        parameters : ndarray, float32 [N]
+            The model of the round.
+        server_round : int
+            Number of the round.
+
+        Returns
+        -------
+        object
+            `made`, or what an adversary makes of it.
+        """
         return made
 
     def fit(

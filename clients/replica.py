@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import cast
 
+import numpy as np
 import torch
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message
 
@@ -19,7 +20,7 @@ REPLICA, VERSION = "replica", "replica-version"
 
 
 class CannotFollow(Exception):
-    """The node lacks the model that the steps start from, or came out at another one.
+    """Raised by a node without the model that the steps start from, or with another one after them.
 
     Attributes
     ----------
@@ -58,21 +59,56 @@ def follow(request: Message, context: Context, step: Step) -> Descent:
     replica = cast(ArrayRecord, context.state[REPLICA])
     held = cast(int, context.state[VERSION]["steps"])
     directions = wire.own_array(model["directions"])
-    missing = version - held
+    return replayed(_descent(replica, held, step), directions, version, str(config["digest"]))
+
+
+def replayed(descent: Descent, directions: np.ndarray, version: int, expected: str) -> Descent:
+    """Take the steps that lead to a version of the model.
+
+    Parameters
+    ----------
+    descent : Descent
+        The model that the node holds; it is changed.
+    directions : ndarray, uint8 [k, ceil(N/8)]
+        The packed steps before `version`, oldest first; those that were taken are left out.
+    version : int
+    expected : str
+        Digest of that version.
+
+    Returns
+    -------
+    Descent
+        The same one, at that version.
+
+    Raises
+    ------
+    CannotFollow
+        When steps are missing, or the digest is another.
+    """
+    missing = version - descent.taken
     if not 0 <= missing <= len(directions):
-        raise CannotFollow(held)
-    descent = _descent(replica, held, step)
+        raise CannotFollow(descent.taken)
     parameters = descent.parameters
     for packed in directions[len(directions) - missing :]:
         direction = SignCodec().decode(packed, len(parameters))
         parameters = descent.take(torch.from_numpy(direction))
-    if digest(parameters) != config["digest"]:
+    if digest(parameters) != expected:
         raise CannotFollow(-1)
     return descent
 
 
 def keep(descent: Descent, request: Message, context: Context) -> None:
-    """Keep the model for the next round if the server will send steps; else forget it."""
+    """Keep the model for the next round if the server will send steps; else forget it.
+
+    Parameters
+    ----------
+    descent : Descent
+        The model, after the steps of the request.
+    request : Message
+        A training request.
+    context : Context
+        The node's state, which is changed.
+    """
     _, config = wire.read_train(request)
     if not config["keep"]:
         for name in (REPLICA, VERSION):

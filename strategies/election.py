@@ -67,6 +67,7 @@ class ElectionCoding(RobustStrategy):
 
     encoder = "sign"
     remembers_workers = True
+    coded = True
 
     def __init__(
         self,

@@ -79,6 +79,17 @@ def nearness_prior(prior: Tensor, distances: Tensor) -> Tensor:
     """Weigh rows by their nearness to the median: a_i exp(-||v - x_i||), up to a common factor.
 
     The factor keeps the nearest row's weight, so that not all weights underflow to 0.
+
+    Parameters
+    ----------
+    prior : Tensor, float64 [n]
+        a.
+    distances : Tensor, float64 [n]
+        ||v - x_i||.
+
+    Returns
+    -------
+    Tensor, float64 [n]
     """
     return prior * torch.exp(distances.min() - distances)
 

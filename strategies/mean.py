@@ -13,7 +13,8 @@ class Mean(RobustStrategy):
 
     (1/n) sum_m g_m
 
-    One Byzantine worker can move the answer to any point.
+    One Byzantine worker can move the answer to any point. In a Flower app it is FedAvg with equal
+    weights.
 
     Examples
     --------

@@ -8,26 +8,39 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from torch import Tensor
 
+from signfed.strategies.arc import ARC
 from signfed.strategies.bucketing import Bucketing
 from signfed.strategies.bulyan import Bulyan
+from signfed.strategies.caf import CAF
 from signfed.strategies.centered_clipping import CenteredClipping
+from signfed.strategies.cge import CGE
+from signfed.strategies.clipping import Clipping
 from signfed.strategies.core.matrix import Row
-from signfed.strategies.core.options import OptionError, known
+from signfed.strategies.core.options import OptionError, known, options_of
 from signfed.strategies.dnc import DnC
 from signfed.strategies.election import ElectionCoding
+from signfed.strategies.fedseca import FedSECA
+from signfed.strategies.fltrust import FLTrust
 from signfed.strategies.geometric_median import GeometricMedian
 from signfed.strategies.krum import Krum
+from signfed.strategies.lasa import LASA
+from signfed.strategies.mda import MDA
+from signfed.strategies.meamed import MeaMed
 from signfed.strategies.mean import Mean
 from signfed.strategies.median import CoordinateMedian
+from signfed.strategies.monna import MoNNA
 from signfed.strategies.multi_krum import MultiKrum
 from signfed.strategies.nnm import NearestNeighbourMixing
+from signfed.strategies.probit_plus import ProbitPlus
 from signfed.strategies.reputation_mv import ReputationMV
 from signfed.strategies.server.strategy import RobustStrategy
 from signfed.strategies.sign_fd import SignFD
+from signfed.strategies.sign_fv import SignFV
 from signfed.strategies.sign_mv import SignMV
 from signfed.strategies.signguard import SignGuard
 from signfed.strategies.signguard_dist import SignGuardDist
 from signfed.strategies.signguard_sim import SignGuardSim
+from signfed.strategies.smea import SMEA
 from signfed.strategies.trimmed_mean import TrimmedMean
 
 STRATEGIES: dict[str, type[RobustStrategy]] = {
@@ -36,6 +49,9 @@ STRATEGIES: dict[str, type[RobustStrategy]] = {
     "sign-fd": SignFD,
     "election": ElectionCoding,
     "reputation-mv": ReputationMV,
+    "sign-fv": SignFV,
+    "fedseca": FedSECA,
+    "probit-plus": ProbitPlus,
     "signguard": SignGuard,
     "signguard-sim": SignGuardSim,
     "signguard-dist": SignGuardDist,
@@ -47,10 +63,20 @@ STRATEGIES: dict[str, type[RobustStrategy]] = {
     "bulyan": Bulyan,
     "dnc": DnC,
     "centered-clipping": CenteredClipping,
+    "fltrust": FLTrust,
+    "lasa": LASA,
+    "mda": MDA,
+    "meamed": MeaMed,
+    "monna": MoNNA,
+    "caf": CAF,
+    "smea": SMEA,
+    "cge": CGE,
 }
 PRE_AGGREGATIONS: dict[str, Callable[..., RobustStrategy]] = {
     "bucketing": Bucketing,
     "nnm": NearestNeighbourMixing,
+    "clipping": Clipping,
+    "arc": ARC,
 }
 
 
@@ -84,6 +110,36 @@ def build(
     return kind(*inner, **common_asked, **options)
 
 
+def in_a_row(text: str) -> tuple[str, ...]:
+    """Read the names of pre-aggregations: "clipping,nnm" clips first; "none" is no name.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name.
+    """
+    names = tuple(name.strip() for name in text.split(",") if text != "none")
+    if not set(names) <= set(PRE_AGGREGATIONS):
+        expected = ", ".join(["none", *PRE_AGGREGATIONS])
+        raise ValueError(
+            f"expected one of {expected}, or some in a row, 'clipping,nnm'; got {text!r}"
+        )
+    return names
+
+
+def before(
+    rule: RobustStrategy,
+    mixing: Sequence[tuple[str, Mapping[str, object]]],
+    *,
+    n_byzantine: int,
+    seed: int,
+) -> RobustStrategy:
+    """Put pre-aggregations, each by name and with its options, before a rule, in their order."""
+    for name, options in reversed(mixing):
+        rule = build(PRE_AGGREGATIONS[name], rule, n_byzantine=n_byzantine, seed=seed, **options)
+    return rule
+
+
 def aggregate(
     name: str,
     matrix: np.ndarray | Tensor | Sequence[Row],
@@ -92,6 +148,8 @@ def aggregate(
     seed: int = 0,
     pre_aggregation: str = "none",
     pre_aggregation_options: Mapping[str, object] | None = None,
+    reference: Row | None = None,
+    edges: Sequence[int] = (),
     **options: object,
 ) -> np.ndarray | Tensor:
     """Call a rule by its name on the rows of a matrix.
@@ -111,10 +169,16 @@ def aggregate(
         f, how many rows may be Byzantine.
     seed : int
         Of what the rule draws.
-    pre_aggregation : {"none", "bucketing", "nnm"}
-        What mixes the rows before the rule gets them.
+    pre_aggregation : str
+        What changes the rows before the rule gets them: keys of `PRE_AGGREGATIONS` with commas
+        between, "clipping,nnm" for rows that are clipped and then mixed; or "none".
     pre_aggregation_options : mapping, optional
-        Its options, {"size": 3}.
+        Their options, {"size": 3}; {"clipping.threshold": 1.0} names the owner.
+    reference : ndarray, Tensor or sequence of N numbers, optional
+        The server's own gradient, for a rule that needs one (fltrust, sign-fv).
+    edges : sequence of int, optional
+        Where the model's parameter tensors begin and end, from 0 to N, for a rule that looks at
+        layers (lasa); one layer by default.
     **options
         Options of the rule, by the names of its constructor.
 
@@ -131,8 +195,8 @@ def aggregate(
     TypeError
         When the matrix is none of these types.
     ValueError
-        For an unknown name, rows that form no matrix, an n and f that the rule does not admit, or a
-        matrix without a finite row.
+        For an unknown name, rows that form no matrix, an n and f that the rule does not admit, a
+        matrix without a finite row, or a reference that is missing or does not fit.
 
     Examples
     --------
@@ -145,16 +209,29 @@ def aggregate(
         raise ValueError(f"unknown rule {name!r}; expected one of {', '.join(STRATEGIES)}")
     known(STRATEGIES[name], name, options)
     rule = build(STRATEGIES[name], n_byzantine=n_byzantine, seed=seed, **options)
-    mixing = dict(pre_aggregation_options or {})
-    if pre_aggregation in PRE_AGGREGATIONS:
-        mixer = PRE_AGGREGATIONS[pre_aggregation]
-        known(mixer, pre_aggregation, mixing)
-        rule = build(mixer, rule, n_byzantine=n_byzantine, seed=seed, **mixing)
-    elif pre_aggregation != "none":
-        expected = ", ".join(["none", *PRE_AGGREGATIONS])
-        raise ValueError(f"pre_aggregation: expected one of {expected}; got {pre_aggregation!r}")
-    elif mixing:
+    mixing = _mixing(pre_aggregation, pre_aggregation_options or {})
+    mixed = before(rule, mixing, n_byzantine=n_byzantine, seed=seed)
+    return mixed(matrix, reference=reference, edges=edges)
+
+
+def _mixing(text: str, given: Mapping[str, object]) -> list[tuple[str, dict[str, object]]]:
+    """Name the pre-aggregations, each with those of the given options that are its own."""
+    try:
+        names = in_a_row(text)
+    except ValueError as error:
+        raise ValueError(f"pre_aggregation: {error}") from None
+    if given and not names:
         raise OptionError(
-            f"pre_aggregation_options: expected none without a pre-aggregation; got {mixing}"
+            f"pre_aggregation_options: expected none without a pre-aggregation; got {dict(given)}"
         )
-    return rule(matrix)
+    has = {name: [o.name for o in options_of(PRE_AGGREGATIONS[name])] for name in names}
+    taken: dict[str, dict[str, object]] = {name: {} for name in names}
+    for key, value in given.items():
+        owner, _, option = key.rpartition(".")
+        owners = [name for name in names if owner in ("", name) and option in has[name]]
+        if not owners:
+            expected = ", ".join(option for options in has.values() for option in options)
+            raise OptionError(f"{text} has no option {key!r}; expected {expected or 'none'}")
+        for name in owners:
+            taken[name][option] = value
+    return [(name, taken[name]) for name in names]

@@ -16,6 +16,18 @@ def reputation_weight(agreed: int, seen: int) -> float:
 
     A worker that was never counted (seen = 0) weighs 1.
 
+    Parameters
+    ----------
+    agreed : int
+        Coordinates in which it agreed with the vote.
+    seen : int
+        Coordinates that were counted.
+
+    Returns
+    -------
+    float
+        In [0, 1].
+
     Examples
     --------
     >>> [reputation_weight(agreed, seen=8) for agreed in (8, 6, 4, 0)]
@@ -56,6 +68,7 @@ class ReputationMV(RobustStrategy):
     """
 
     encoder = "sto-sign"
+    judges = True
     remembers_workers = True
 
     def __init__(self) -> None:

@@ -1,25 +1,36 @@
 """signSGD with federated defense (signSGD-FD): a majority vote weighted by reliability.
 
-    U = sign(sum_m w_m Y_m),    w_m = ln((1 - p_m) / p_m),    p_m = P[Y_m != U]
+    U = sign(sum_m w_m Y_m)
 
-Symbols: Y_m the signs of worker m, U the decoded signs, w_m the log-likelihood ratio (LLR) of the
-worker, p_m its cross-over probability, which `strategies.core.crossover` estimates in four ways.
+    agreement       w_m = 1, 0 or -1, from how often worker m agrees with the others in this round
+    the paper's     w_m = ln((1 - p_m) / p_m),    p_m = P[Y_m != U] in the past
+
+Symbols: Y_m the signs of worker m, U the decoded signs, p_m its cross-over probability. The paper's
+weights are log-likelihood ratios, see `strategies.core.llr_vote`; those by agreement are ours, see
+`strategies.core.agreement`.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from signfed.strategies.core.crossover import BY_COORDINATE, ESTIMATORS, Estimator, pooled
+from signfed.strategies.core.agreement import (
+    agreements,
+    silence_useless,
+    standings,
+    ternary_vote,
+    ternary_weights,
+)
+from signfed.strategies.core.crossover import BY_COORDINATE
+from signfed.strategies.core.llr_vote import LLRVote
 from signfed.strategies.core.preconditions import majority_honest
 from signfed.strategies.core.reliability import (
-    Record,
     accepted,
-    block_edges,
     records_from_tensors,
     records_to_tensors,
 )
@@ -29,55 +40,58 @@ from signfed.strategies.server.strategy import RobustStrategy
 
 MAX_ROUNDS = 2**16 - 1  # a disagreement count is 16 bits wide
 
+Estimator = Literal["agreement", "pooled", "alg1", "eq17"]
 
-def log_likelihood_ratio(p: Tensor, eps: float = 1e-5, max_llr: float = 10.0) -> Tensor:
-    """Weigh a worker by its cross-over probability: w = ln((1 - p) / p), kept finite.
 
-    w = clip(ln((1 - p + eps) / (p + eps)), -max_llr, max_llr). A worker that is wrong more often
-    than right has p > 1/2 and w < 0: its signs are read inverted. p = 1/2 gives 0, no say.
+def weigh_by_agreement(signs: PackedSigns) -> tuple[Tensor, Tensor]:
+    """Weigh each row 1, 0 or -1 by the rows that it agrees with, and return its standing too.
+
+    A row whose standing is that of a coin weighs 0, one that opposes the others -1, any other 1.
 
     Parameters
     ----------
-    p : Tensor of float, any shape, in [0, 1]
-    eps, max_llr : float
-        Above 0.
+    signs : PackedSigns, n rows
 
-    References
-    ----------
-    Park & Lee 2024, eq. 16; eps and the clip as in the authors' code.
+    Returns
+    -------
+    tuple of Tensor
+        Weights, float32 [n], and standings, float64 [n] in [-1, 1].
 
     Examples
     --------
-    >>> log_likelihood_ratio(torch.tensor([0.0, 0.1, 0.5, 0.9]))
-    tensor([10.0000,  2.1971,  0.0000, -2.1971])
+    >>> honest, inverted = torch.ones(3, 100), -torch.ones(2, 100)
+    >>> weigh_by_agreement(PackedSigns.pack(torch.cat([honest, inverted])))[0]
+    tensor([ 1.,  1.,  1., -1., -1.])
     """
-    return torch.log((1 - p + eps) / (p + eps)).clamp(-max_llr, max_llr)
+    standing = standings(agreements(signs))
+    weights = ternary_weights(standing, signs.n_coordinates)
+    return silence_useless(signs, weights), standing
 
 
 class SignFD(RobustStrategy):
-    """Majority vote weighted by how reliable each worker has been: U = sign(sum_m w_m Y_m).
+    """Majority vote weighted by how reliable each worker is: U = sign(sum_m w_m Y_m).
 
-    Round 1 is a plain majority vote. After each round the server counts how often each worker
-    disagreed with U; from these counts come p_m and w_m = ln((1 - p_m) / p_m).
+    With the default estimator, a worker is judged in each round by what it sends in this round,
+    compared with what each of the others sends: it weighs 1, or 0 if it is a coin, or -1 if it
+    opposes the others, and is then read inverted. There is no history that good behaviour could
+    fill, and no vote that a bloc could turn into its own reference.
 
     Precondition: fewer Byzantine than honest workers (L < M/2; a run that expects more is refused
-    before it starts), and no more accurate than they. Where most of the first votes are wrong, the
-    vote locks on to the mirrored signs.
+    before it starts).
 
     Parameters
     ----------
-    estimator : {"blocks", "pooled", "alg1", "eq17"}
-        How p_m is estimated: see `strategies.core.crossover`. "pooled": one number per worker.
-        "blocks": the same, but no say in blocks of coordinates where the worker is clearly on the
-        other side of 1/2. "alg1" and "eq17": pooled in rounds 2..T_in+1, then per coordinate.
+    estimator : {"agreement", "pooled", "alg1", "eq17"}
+        How workers are weighed. "agreement": see `weigh_by_agreement`. The others are the paper's,
+        for reproduction. WARNING: a minority that agrees with itself, honestly at first, takes them
+        over (attack `trusted-bloc`). "pooled": p_m from all coordinates (eq. 14). "alg1" and
+        "eq17": pooled in rounds 2..T_in+1, then p_m per coordinate.
     initial_rounds : int
         T_in of alg1 and eq17, at least 1.
-    blocks : int
-        How many blocks, at least 1.
     forget : float
-        In (0, 1]; a round that is k rounds old counts forget^k.
+        Of the paper's, in (0, 1]; a round that is k rounds old counts forget^k.
     eps, max_llr : float
-        Above 0; keep the LLR finite.
+        Of the paper's, above 0; keep the LLR finite.
     n_byzantine : int
         L, for the precondition alone.
 
@@ -89,9 +103,18 @@ class SignFD(RobustStrategy):
 
     Notes
     -----
-    State: a `Record` per worker id, a few numbers; for alg1 and eq17 also 2 bytes per coordinate, 4
-    with forgetting. A worker that was never counted has weight 0 unless this holds for all that are
-    present; then the round is a plain majority vote. The record of a missing worker does not move.
+    Bound. Let every two honest rows agree by at least 4/sqrt(N), and fewer than half of the rows be
+    Byzantine, f of them, with any content. Then every honest row weighs 1, every other at most 1,
+    so U is not the honest workers' own majority only where their margin is at most f: nobody has
+    more influence than on a plain vote. (An honest row has at least F honest others, so its
+    standing is at least its smallest agreement with them.) On the tasks of this package honest
+    rows agree by 0.03 to 0.7, also where each worker has one class, since unused parameters have
+    gradient 0, which is sent as +1 by all.
+
+    State: none for "agreement". For the others a `Record` per worker id, and for alg1 and eq17 also
+    2 bytes per coordinate, 4 with forgetting; round 1 is a plain vote; a worker that was never
+    counted has weight 0 unless this holds for all that are present; the record of a missing worker
+    does not move.
 
     Deviation: the default estimator is ours. The LLR is clipped (the paper is silent; the authors'
     code uses the same constants). A tie is +1. A worker is counted over its own rounds, not over
@@ -105,26 +128,23 @@ class SignFD(RobustStrategy):
     Examples
     --------
     >>> rule = SignFD()
-    >>> votes = torch.tensor([[1.0, -1.0], [1.0, -1.0], [-1.0, 1.0]])
-    >>> rule.aggregate(Updates.from_matrix(votes, signs=True))
-    tensor([ 1., -1.])
-    >>> rule.diagnostics()
-    {'crossover': {0: 0.0, 1: 0.0, 2: 1.0}, 'accepted': [0, 1]}
+    >>> votes = torch.tensor([[1.0, -1.0], [1.0, -1.0], [-1.0, 1.0]]).repeat(1, 50)
+    >>> rule.aggregate(Updates.from_matrix(votes, signs=True))[:4]
+    tensor([ 1., -1.,  1., -1.])
+    >>> rule.diagnostics()["accepted"], rule.diagnostics()["inverted"]
+    ([0, 1], [2])
     """
 
     encoder = "sign"
-    remembers_workers = True
+    judges = True
 
     def __init__(
         self,
-        estimator: Annotated[
-            Estimator, Field(description="where disagreements with the vote are pooled")
-        ] = "blocks",
+        estimator: Annotated[Estimator, Field(description="how workers are weighed")] = "agreement",
         initial_rounds: Annotated[
             int,
             Field(ge=1, description="T_in of alg1 and eq17: rounds with one weight a worker"),
         ] = 50,
-        blocks: Annotated[int, Field(ge=1, description="how many blocks of coordinates")] = 16,
         forget: Annotated[
             float, Field(gt=0, le=1, description="a round that is k rounds old counts forget^k")
         ] = 1.0,
@@ -134,83 +154,82 @@ class SignFD(RobustStrategy):
         max_llr: Annotated[float, Field(gt=0, description="largest log-likelihood ratio")] = 10.0,
         n_byzantine: int = 0,
     ) -> None:
-        self.initial_rounds = initial_rounds
         self.estimator = estimator
-        self.blocks = blocks
+        self.initial_rounds = initial_rounds
         self.forget = forget
         self.eps = eps
         self.max_llr = max_llr
         self.n_byzantine = n_byzantine
-        self.records: dict[int, Record] = {}
+        self.remembers_workers = estimator != "agreement"
+        self._published: LLRVote | None = None
+        if estimator != "agreement":
+            self._published = LLRVote(estimator, initial_rounds, forget, eps, max_llr)
         self._n_coordinates = 0
+        self._found: dict[str, Any] = {}
 
     def check(self, num_workers: int, num_rounds: int) -> None:
-        """Raise ValueError for more rounds than a count of 16 bits holds."""
+        """Raise ValueError for L >= M/2, or more rounds than a count of 16 bits holds."""
         super().check(num_workers, num_rounds)
-        # Not in `admissible`: a round that some workers miss still has the memory to go by.
+        # Not in `admissible`: a round that some workers miss may still have an honest majority.
         if problem := majority_honest("sign-fd", num_workers, self.n_byzantine):
             raise ValueError(problem)
         if self.estimator in BY_COORDINATE and self.forget == 1 and num_rounds > MAX_ROUNDS:
             raise ValueError(
                 f"sign-fd counts in 16 bits: expected at most {MAX_ROUNDS} rounds, got "
-                f"{num_rounds}; lower num-rounds or set sign-fd.estimator='blocks'"
+                f"{num_rounds}; lower num-rounds or set sign-fd.estimator='pooled'"
             )
 
     def aggregate(self, updates: Updates) -> Tensor:
-        signs, t = updates.signs(), updates.server_round
-        self._n_coordinates = updates.n_coordinates
-        records = [self.records.setdefault(worker, Record()) for worker in updates.ids.tolist()]
-        edges = block_edges(self._n_coordinates, self.blocks if self.estimator == "blocks" else 1)
-        counts: list[Tensor] = []
-        # Algorithm 1 counts coordinates from round 1 on, eq. 17 after the pooled rounds.
-        if self.estimator == "alg1" or (self.estimator == "eq17" and t > self.initial_rounds):
-            counts = [record.counts_or_zeros(signs, whole=self.forget == 1) for record in records]
-
-        if not any(record.rounds for record in records):
-            decoded = signs.vote()
-        elif self.estimator in BY_COORDINATE and t > self.initial_rounds + 1:
-            decoded, counts = self._decode_by_coordinate(signs, records, counts)
-        else:
-            estimate = pooled if self.estimator in BY_COORDINATE else ESTIMATORS[self.estimator]
-            by_block = torch.stack([record.blocks_or_zeros(len(edges) - 1) for record in records])
-            weights = self._weights(estimate(records, by_block, edges))
-            decoded = signs.weighted_vote(weights, edges)
-
-        if counts:
-            signs.count_disagreements(decoded, counts, self.forget)
-        disagreed = signs.disagreements(decoded, edges).cpu().to(torch.float64)
-        for record, found in zip(records, disagreed, strict=True):
-            record.count(found, self.forget, pooled=t <= self.initial_rounds)
+        """Return U, float32 [N]."""
+        signs, ids = updates.signs(), updates.ids.tolist()
+        if self._published:
+            self._n_coordinates = signs.n_coordinates
+            return self._published.decode(signs, ids, updates.server_round).dense()
+        weights, standing = weigh_by_agreement(signs)
+        judged = 2 * int((weights > 0).sum()) > len(ids)
+        decoded = ternary_vote(signs, weights) if judged else signs.vote()
+        differs = signs.disagreements(decoded) / signs.n_coordinates
+        self._found = _findings(ids, weights, standing, differs)
         return decoded.dense()
 
     def diagnostics(self) -> dict[str, Any]:
-        """Return `crossover`: worker id -> p_m over all coordinates; `accepted`: worker ids."""
-        n = self._n_coordinates
-        crossover = {worker: r.crossover(n) for worker, r in sorted(self.records.items())}
+        """Return what the rule found out, by worker id.
+
+        Returns
+        -------
+        dict
+            `accepted`: ids. `crossover`: the share of signs that were not the decoded ones, in this
+            round, or p_m for the paper's estimators. With "agreement" also `agreement`, the
+            standings, and `inverted`, the ids that were read inverted.
+        """
+        if not self._published:
+            return self._found
+        records = sorted(self._published.records.items())
+        crossover = {worker: r.crossover(self._n_coordinates) for worker, r in records}
         return {"crossover": crossover, "accepted": accepted(crossover)}
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return `n_coordinates` and the records as `records_to_tensors` makes them."""
+        """Return nothing, or `n_coordinates` and the records as `records_to_tensors` makes them."""
+        if not self._published:
+            return {}
         n_coordinates = torch.tensor(self._n_coordinates)
-        return {"n_coordinates": n_coordinates} | records_to_tensors(self.records)
+        return {"n_coordinates": n_coordinates} | records_to_tensors(self._published.records)
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Go on from what `state_dict` returned."""
-        self._n_coordinates = int(state["n_coordinates"])
-        self.records = records_from_tensors(state)
+        if self._published:
+            self._n_coordinates = int(state["n_coordinates"])
+            self._published.records = records_from_tensors(state)
 
-    def _decode_by_coordinate(
-        self, signs: PackedSigns, records: list[Record], counts: list[Tensor]
-    ) -> tuple[PackedSigns, list[Tensor]]:
-        """Decode with a weight per worker and coordinate; return U and the counts still to move."""
-        estimate, edges = ESTIMATORS[self.estimator], (0, signs.n_coordinates)
-        if self.forget < 1:
-            p = (estimate([r], c[None], edges)[0] for r, c in zip(records, counts, strict=True))
-            return signs.weighted_vote_by_coordinate(map(self._weights, p)), counts
-        # A whole count has few values: each one's weight is computed once, and then looked up.
-        values = torch.arange(max(int(record.rounds) for record in records) + 1)
-        p_of_values = estimate(records, values.to(torch.float64)[None], edges)
-        return signs.vote_and_count(counts, self._weights(p_of_values)), []
 
-    def _weights(self, p: Tensor) -> Tensor:
-        return log_likelihood_ratio(p, self.eps, self.max_llr).to(torch.float32)
+def _findings(
+    ids: Sequence[int], weights: Tensor, standing: Tensor, differs: Tensor
+) -> dict[str, Any]:
+    """Name by worker what the vote by agreement found out."""
+    of = dict(zip(ids, weights.tolist(), strict=True))
+    return {
+        "agreement": dict(zip(ids, standing.tolist(), strict=True)),
+        "crossover": dict(zip(ids, differs.cpu().tolist(), strict=True)),
+        "accepted": [worker for worker, weight in of.items() if weight > 0],
+        "inverted": [worker for worker, weight in of.items() if weight < 0],
+    }

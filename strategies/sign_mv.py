@@ -48,7 +48,19 @@ def majority_vote(signs: PackedSigns, on_tie: Tensor | float | None = None) -> T
 
 
 def coins(updates: Updates, seed: int) -> Tensor:
-    """Draw +1 or -1, a fair coin of (seed, server_round, coordinate): float32 [N]."""
+    """Draw +1 or -1, a fair coin of (seed, server_round, coordinate).
+
+    Parameters
+    ----------
+    updates : Updates
+        Its round and its coordinates count.
+    seed : int
+        Of the run.
+
+    Returns
+    -------
+    Tensor, float32 [N]
+    """
     draws = generator(seed, "tie", updates.server_round)
     return torch.from_numpy(draws.integers(2, size=updates.n_coordinates)) * 2.0 - 1.0
 

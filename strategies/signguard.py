@@ -142,6 +142,7 @@ class SignGuard(RobustStrategy):
     """
 
     encoder = "float32"
+    judges = True
 
     def __init__(
         self,

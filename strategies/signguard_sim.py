@@ -5,44 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import numpy as np
-import torch
 from pydantic import Field
 from torch import Tensor
 
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.ops.clustering import to_correct
-from signfed.strategies.ops.gram import inner_products
+from signfed.strategies.ops.linalg import cosines
 from signfed.strategies.signguard import Components, Coordinates, Fraction, Scaling, SignGuard
 
 Similarity = Annotated[Literal["paper", "authors"], Field(description="form of the fourth feature")]
-
-
-def cosines(rows: Tensor, reference: Tensor | None) -> np.ndarray:
-    """Compute the cosine of each row with the reference, or of all pairs of rows without one.
-
-    <x_i, r> / (||x_i|| ||r||), and 0 with a zero vector
-
-    Parameters
-    ----------
-    rows : Tensor, float32 [n, N]
-    reference : Tensor, float32 [N], or None
-        r.
-
-    Returns
-    -------
-    ndarray, float64 [n], or [n, n] without a reference
-
-    Examples
-    --------
-    >>> cosines(torch.tensor([[3.0, 4.0], [0.0, 2.0]]), torch.tensor([0.0, 1.0]))
-    array([0.8, 1. ])
-    """
-    if reference is not None:
-        rows = torch.cat([rows, reference.to(rows)[None]])
-    product = inner_products(rows)
-    lengths = product.diagonal().sqrt().clamp(min=1e-300)
-    found = (product / lengths / lengths[:, None]).clamp(-1.0, 1.0).cpu().numpy()
-    return found if reference is None else found[:-1, -1]
 
 
 def authors_cosine(values: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import execute
 from signfed.app.runs.folder import read_rounds, read_summary
 from signfed.app.server_app import run
+from signfed.strategies.registry import STRATEGIES
 from tests.grid import InProcessGrid, Tamper
 
 BASE = {"num-rounds": 6, "evaluate-every": 3, "device": "cpu"}
@@ -36,8 +37,15 @@ class Outcome:
 
 
 def config_for(path: Path, config: Mapping[str, Any]) -> dict[str, Any]:
-    is_fd = config.get("strategy", "sign-fd") == "sign-fd"
-    return BASE | (SHORT if is_fd else {}) | dict(config) | {"out-dir": str(path)}
+    rule = config.get("strategy", "sign-fd")
+    usual = BASE | (SHORT if rule == "sign-fd" else {}) | needs(rule)
+    return usual | dict(config) | {"out-dir": str(path)}
+
+
+def needs(rule: str) -> dict[str, Any]:
+    """What a rule cannot do without."""
+    needs_reference = rule in STRATEGIES and STRATEGIES[rule].needs_reference
+    return {"server-samples": 40} if needs_reference else {}
 
 
 def named(keys: Mapping[str, Any]) -> dict[str, Any]:

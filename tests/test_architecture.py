@@ -32,6 +32,7 @@ ROOMS = {
     "attacks": ("attacks.core", "strategies.core.options", "strategies.core.own"),
     "clients": (
         "attacks", CORE, OPS, "strategies.server.optimizer", "strategies.server.transport.wire",
+        "strategies.server.transport.plain", "strategies.server.transport.layout",
     ),
     "app.errors": (),
     "app.task": ("app.errors", "attacks.core.data", "clients", CORE, OPS),
@@ -48,6 +49,7 @@ ROOMS = {
 }  # fmt: skip
 MAY_IMPORT_FLOWER = (
     "app/client_app.py", "app/server_app.py", "clients/honest.py", "clients/replica.py",
+    "clients/mods/",
     "strategies/server/",
 )  # fmt: skip
 OWN_GENERATORS = {"default_rng", "Generator", "PCG64", "SeedSequence"}

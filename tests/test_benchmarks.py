@@ -15,14 +15,18 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from itertools import product
 
+import numpy as np
 import pytest
 import torch
 
 from benchmarks import (
+    attacked,
     common,
     curves,
+    drop_in,
     every_rule,
     hostile,
+    hostile_drop_in,
     kernels,
     rounds,
     rules,
@@ -100,8 +104,8 @@ def test_kernels(play, monkeypatch):
         "kernel", "n", "N", "ms", "naive ms", "naive/ours", "read ms", "ours/read",
     ]  # fmt: skip
     signs = {
-        "majority vote", "weighted vote", "weighted vote, 16 blocks", "disagreements, 16 blocks",
-        "sign-fd per coordinate",
+        "majority vote", "weighted vote", "disagreements", "disagreements of all pairs",
+        "vote by agreement (sign-fd)",        "sign-fd per coordinate",
     }  # fmt: skip
     floats = {"pack", "unpack to float32", "median", "trimmed half", "pairwise distances"}
     expected = set(product(signs | floats, [3], [1000, 2000])) | set(product(floats, [4], [512]))
@@ -220,9 +224,9 @@ def test_sign_fd(play, monkeypatch):
     monkeypatch.setattr(sign_fd, "ProcessPoolExecutor", ThreadPoolExecutor)
     _, rows = play(
         sign_fd, "digits", "--rounds", "2", "--seeds", "1", "--byzantine", "3", "--rules",
-        "sign-mv", "blocks", "--processes", "1",
+        "sign-mv", "agreement", "--processes", "1",
     )  # fmt: skip
-    assert list(rows[0]) == ["attack", "byzantine", "shards", "sign-mv", "blocks"]
+    assert list(rows[0]) == ["attack", "byzantine", "shards", "sign-mv", "agreement"]
     assert [(row["attack"], row["byzantine"], row["shards"]) for row in rows] == [
         ("none", 0, "stratified"),
         ("sign-inversion", 3, "stratified"),
@@ -231,7 +235,7 @@ def test_sign_fd(play, monkeypatch):
         ("none", 0, "skewed"),
         ("sign-inversion", 2, "skewed"),
     ]
-    assert all(0 < row[rule] < 1 for row in rows for rule in ("sign-mv", "blocks"))
+    assert all(0 < row[rule] < 1 for row in rows for rule in ("sign-mv", "agreement"))
 
 
 def test_curves(monkeypatch, capsys, tmp_path):
@@ -253,6 +257,21 @@ def test_curves(monkeypatch, capsys, tmp_path):
         assert any(text.startswith(line) for text in printed)
     for attack in ("sleeper", "time-varying"):
         assert (tmp_path / f"{attack}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_drop_in(play, monkeypatch, put_back):
+    layer = torch.nn.Sequential(torch.nn.Linear(30, 40), torch.nn.BatchNorm1d(40))
+    monkeypatch.setattr(drop_in, "model", layer.state_dict)
+    monkeypatch.setattr(drop_in, "CASES", [drop_in.CASES[0], drop_in.CASES[1], drop_in.CASES[-1]])
+    title, rows = play(drop_in, "--nodes", "3", "--rounds", "3", "--repeat", "2")
+    assert "1,400 floats" in title
+    assert [row["strategy"] for row in rows] == ["FedAvg (Flower)", "Mean", "SignMV, one_bit_both"]
+    for row in rows:
+        positive(row, "s", "wall s", "server s", "MB up", "MB down")
+    assert [rows[0][f"{what} / FedAvg"] for what in ("wall s", "s", "server s")] == [1, 1, 1]
+    flower, mean, both = rows
+    assert flower["MB up"] == pytest.approx(mean["MB up"], rel=0.01)
+    assert both["MB up"] < both["MB down"] < flower["MB down"] / 2
 
 
 @pytest.fixture
@@ -284,3 +303,41 @@ def test_hostile(play, monkeypatch, put_back):
         ["NaN", f"same model: {both}", "NaN"],
     ]
     assert list(rows[0]) == ["fault", "signfed", "FedAvg"]
+
+
+def test_attacked(play, monkeypatch):
+    monkeypatch.setattr(attacked, "ProcessPoolExecutor", ThreadPoolExecutor)
+    rules = ("sign-mv", "fltrust", attacked.ALONE)
+    short = ("--rounds", "2", "--seeds", "2", "--processes", "1", "--f", "3", "--attacks", "lie")
+    _, rows = play(attacked, "--rules", *rules, *short, "--config", "partition='shared'")
+    assert [row["rule"] for row in rows] == list(rules)
+    for row in rows:
+        assert set(row) == {"rule", "none", "lie 3"}
+        for cell in (row["none"], row["lie 3"]):
+            mean, lowest = map(float, cell.strip(")").split(" ("))
+            assert 0 < lowest <= mean < 1
+    assert rows[2]["none"] == rows[2]["lie 3"]  # which does not look at what workers send
+
+
+def test_hostile_drop_in(play, monkeypatch, put_back):
+    def some(entries):
+        chosen = ("garbage", "header spelled otherwise", "NaN", "-1e38", "the lowest padding bit")
+        return {name: entries[name] for name in chosen if name in entries}
+
+    monkeypatch.setattr(hostile_drop_in, "usual", lambda: some(usual()))
+    monkeypatch.setattr(hostile_drop_in, "SIGN", some(hostile_drop_in.SIGN))
+    rules = {name: STRATEGIES[name] for name in ("mean", "sign-mv")}
+    monkeypatch.setattr(hostile_drop_in, "OURS", rules)
+    flowers = {"FedAvg": hostile_drop_in.FLOWERS["FedAvg"]}
+    monkeypatch.setattr(hostile_drop_in, "FLOWERS", flowers)
+    monkeypatch.setattr(hostile_drop_in, "ProcessPoolExecutor", ThreadPoolExecutor)
+    with np.errstate():
+        printed, rows = play(hostile_drop_in, "--rounds", "3", "--processes", "1")
+    assert [list(row.values()) for row in rows] == [
+        ["garbage", "malformed", "right: 3", "aborts: ValueError"],
+        ["header spelled otherwise", "received", "as honest: 3", "as honest"],
+        ["NaN", "non-finite", "right: 2", "NaN"],
+        ["-1e38", "received", "went on: 2", "NaN"],  # a mean that is not finite skips the round
+        ["the lowest padding bit", None, "right: 1", None],
+    ]
+    assert ["signfed,packedsigns", "3", "2", "1", "0", "0", "0", "0"] in cells(printed)

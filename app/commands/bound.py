@@ -59,7 +59,25 @@ def bound(name: str | None, arguments: list[str], console: Console | None = None
 
 
 def parse(name: str, arguments: list[str]) -> dict[str, Any]:
-    """Read the keyword arguments of a bound, each in the type that its function declares."""
+    """Read the keyword arguments of a bound, each in the type that its function declares.
+
+    Parameters
+    ----------
+    name : str
+        A key of `BOUNDS`.
+    arguments : list of str
+        "key=value" each.
+
+    Returns
+    -------
+    dict
+        Name -> value, a number, a list or a form.
+
+    Raises
+    ------
+    ConfigError
+        For a key that the bound does not have, a missing one, or a value of another type.
+    """
     chosen = BOUNDS[name]
     parameters = chosen.parameters
     values: dict[str, Any] = {}

@@ -31,6 +31,8 @@ def data(
             raise ConfigError(f"--out: expected a file in a folder that exists; got {out_file}")
         held = holdings(problem.shards, problem.labels, problem.num_classes)
         print_holdings(held, problem.batch_sizes(), out)
+        if kept := len(problem.server_shard):
+            out.print(f"the server keeps {kept} more samples for itself", highlight=False)
         options = ", ".join(str(value) for _, value in workload.partition_options)
         title = f"{workload.task}, {workload.partition}" + (f" ({options})" if options else "")
         draw_holdings(held, title, out_file)

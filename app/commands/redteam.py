@@ -65,7 +65,27 @@ def redteam(
 
 
 def named(text: str, known: Iterable[str], option: str) -> list[str]:
-    """Those of a comma-separated list; "all" for all. A user's own are named module:name."""
+    """Read a comma-separated list of names.
+
+    Parameters
+    ----------
+    text : str
+        "sign-mv,sign-fd", or "all"; a user's own are named module:name.
+    known : iterable of str
+        The names that there are.
+    option : str
+        What an error calls the list.
+
+    Returns
+    -------
+    list of str
+        All known names for "all".
+
+    Raises
+    ------
+    ConfigError
+        For a name that is not known.
+    """
     known = list(known)
     names = known if text == "all" else [name.strip() for name in text.split(",")]
     if wrong := [name for name in names if name not in known and ":" not in name]:

@@ -30,7 +30,7 @@ def score(
 
 
 def control_config(config: dict[str, Any]) -> dict[str, Any]:
-    """The run config of the same run without attack."""
+    """Return the run config of the same run without attack."""
     from signfed.app.config.keys import KEYS, KIND_OF
 
     of_the_attack = {"attack", "attack-options", "byzantine-ids", "out-dir"} | {
@@ -40,7 +40,12 @@ def control_config(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def control_of(path: Path) -> Path:
-    """The folder `path`/control: the same run without attack, run here where it is not there yet.
+    """Return the folder of the same run without attack; run it where that was not done yet.
+
+    Parameters
+    ----------
+    path : Path
+        Folder of a finished run. Its control is `path`/control.
 
     Raises
     ------
@@ -60,7 +65,13 @@ def control_of(path: Path) -> Path:
 
 
 def check_control(path: Path, control: Path) -> None:
-    """Raise ConfigError when two runs differ in more than the attack."""
+    """Raise ConfigError when two runs differ in more than the attack.
+
+    Parameters
+    ----------
+    path, control : Path
+        Run folders.
+    """
     if control_config(read_config(control)) != control_config(read_config(path)):
         raise ConfigError(f"{control}: expected a run that differs from {path} in the attack alone")
 

@@ -34,17 +34,22 @@ KEYS: dict[str, Option] = {option.key: option for option in _OPTIONS}
 
 
 def keys_of(owner: str) -> list[str]:
-    """The keys of a rule, attack, encoder or partition; of "", those that belong to none."""
+    """Return the keys of a rule, attack, encoder or partition; of "", those that belong to none."""
     return [key for key, option in KEYS.items() if option.owner == owner]
 
 
 def defaults() -> dict[str, Value]:
-    """Every key with its default: what `[tool.flwr.app.config]` of pyproject.toml holds."""
+    """Return every key with its default: what `[tool.flwr.app.config]` of pyproject.toml holds."""
     return {key: option.default for key, option in KEYS.items()}
 
 
 def check_values(given: Mapping[str, Any]) -> dict[str, Any]:
     """Check each key by itself: name, type, range.
+
+    Parameters
+    ----------
+    given : mapping
+        Run-config keys.
 
     Returns
     -------
@@ -70,12 +75,21 @@ def check_values(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def shared(values: Mapping[str, Any]) -> Shared:
-    """The shared keys among checked values."""
+    """Return the shared keys among checked values."""
     return Shared(**{KEYS[key].name: values[key] for key in keys_of("")})
 
 
 def chosen(values: Mapping[str, Any], kind: str, *names: str) -> dict[str, dict[str, Value]]:
-    """The options of those of one kind that are in use.
+    """Return the options of those of one kind that are in use.
+
+    Parameters
+    ----------
+    values : mapping
+        Every key, checked.
+    kind : str
+        "strategy", "attack", ...: a key of `OWNERS`.
+    *names : str
+        Those in use.
 
     Returns
     -------
@@ -92,7 +106,7 @@ def chosen(values: Mapping[str, Any], kind: str, *names: str) -> dict[str, dict[
         if option.owner in found and KIND_OF[option.owner] == kind:
             found[option.owner][option.name] = values[key]
         elif KIND_OF.get(option.owner) == kind and values[key] != option.default:
-            used = f" (in use: {', '.join(names)})" if names != (values[kind],) else ""
+            used = f" (in use: {', '.join(names)})" if names not in ((), (values[kind],)) else ""
             raise ConfigError(
                 f"{key}: belongs to {kind}={option.owner!r}, but {kind} is {values[kind]!r}{used}"
             )
@@ -100,7 +114,7 @@ def chosen(values: Mapping[str, Any], kind: str, *names: str) -> dict[str, dict[
 
 
 def as_toml() -> str:
-    """`[tool.flwr.app.config]` of pyproject.toml: Flower takes no key that does not stand there."""
+    """Return `[tool.flwr.app.config]` of pyproject.toml: Flower takes no key that is not there."""
     tables = []
     for owner in dict.fromkeys(option.owner for option in KEYS.values()):
         head = f"[tool.flwr.app.config{'.' + owner if owner else ''}]"
@@ -110,7 +124,7 @@ def as_toml() -> str:
 
 
 def as_markdown() -> str:
-    """The table that docs/options.md holds: each key with default, range and meaning."""
+    """Return the table that docs/options.md holds: each key with default, range and meaning."""
     lines = ["| key | default | takes | meaning |", "|---|---|---|---|"]
     for key, option in KEYS.items():
         cells = (f"`{key}`", f"`{written(option)}`", option.expected, option.help)
@@ -119,5 +133,5 @@ def as_markdown() -> str:
 
 
 def written(option: Option) -> str:
-    """The default as one writes it in a run config."""
+    """Return the default as one writes it in a run config."""
     return json.dumps(option.default)

@@ -16,19 +16,35 @@ from signfed.attacks import Attack, Knowledge, build, knows
 
 
 def built(plugin: Plugin) -> Attack:
-    """The attack with its options."""
+    """Return the attack with its options."""
     return build(plugin.name, **dict(plugin.options))
 
 
 def fitting_attack(values: Mapping[str, Any], keys: Shared, task: Task) -> Plugin:
-    """The chosen attack. Raises ConfigError where it does not fit the task or the clients."""
+    """Return the chosen attack, known to fit the task and the clients.
+
+    Parameters
+    ----------
+    values : mapping
+        Every key, checked.
+    keys : Shared
+        The shared ones among them.
+    task : Task
+        What the run computes on.
+
+    Raises
+    ------
+    ConfigError
+        When it changes labels that the task does not have, or looks at rows of clients that
+        remember.
+    """
     if task.load and not task.num_train and values["time-varying.period"] == 0:
         raise ConfigError(
             "time-varying.period: 0 stands for an epoch, whose length is not known before your own "
             "data are loaded; expected a number of rounds"
         )
     holders = 1 if keys.partition == "shared" else keys.num_workers
-    held = (task.num_train or 1) // holders
+    held = ((task.num_train or 1) - keys.server_samples) // holders
     plugin = attack_plugin(values, epoch=math.ceil(held / keys.batch_size) or 1)
     attack = built(plugin)
     parts = [part for name in attack.parts for part in attack.options[name]] or [attack]
@@ -38,17 +54,19 @@ def fitting_attack(values: Mapping[str, Any], keys: Shared, task: Task) -> Plugi
         )
     if task.num_classes:  # of a task whose data are known before they are loaded
         check_trigger(plugin, keys.task, task.sides, task.num_classes)
-    memory = keys.worker_momentum or keys.encoder == "top-k"
-    if attack.knowledge != "own" and memory:
-        raise ConfigError(
-            f"attack={plugin.name!r}: needs other workers' updates, which cannot be computed for "
-            "clients with a memory; expected worker-momentum=0 and an encoder other than top-k"
-        )
     return plugin
 
 
 def check_reach(plugin: Plugin, reach: Knowledge) -> None:
-    """Raise ConfigError when the attack asks for more than can be known where its clients run."""
+    """Raise ConfigError when the attack asks for more than can be known where its clients run.
+
+    Parameters
+    ----------
+    plugin : Plugin
+        The attack.
+    reach : Knowledge
+        The most that can be known there.
+    """
     attack = built(plugin)
     knowledge = attack.knowledge
     if attack.rule and reach != "server":
@@ -62,6 +80,17 @@ def check_reach(plugin: Plugin, reach: Knowledge) -> None:
         raise ConfigError(
             f"attack={plugin.name!r}: needs knowledge {knowledge!r}, {where} can have at "
             f"most {reach!r}; {remedy}"
+        )
+
+
+def check_memory(plugin: Plugin, workers_remember: bool, reach: Knowledge) -> None:
+    """Raise ConfigError when the attack asks for rows that depend on what others remember."""
+    if workers_remember and reach != "server" and built(plugin).knowledge != "own":
+        raise ConfigError(
+            f"attack={plugin.name!r}: needs other workers' updates, and with worker-momentum or "
+            "encoder='top-k' these depend on rounds that only the workers themselves remember; no "
+            "Flower client can compute them. Use --engine local, or worker-momentum=0 and another "
+            "encoder"
         )
 
 
@@ -94,7 +123,14 @@ def check_trigger(
 def check_hosts(plugin: Plugin, byzantine: set[int], hosted: list[tuple[int, ...]]) -> None:
     """Raise ConfigError when attackers that have to collude sit on several devices.
 
-    hosted: the workers of each device.
+    Parameters
+    ----------
+    plugin : Plugin
+        The attack.
+    byzantine : set of int
+        The Byzantine workers.
+    hosted : list
+        The workers of each device.
     """
     knowledge = built(plugin).knowledge
     together = any(byzantine <= set(workers) for workers in hosted)

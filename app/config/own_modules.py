@@ -20,6 +20,11 @@ NEEDED = frozenset({
 def find_own_modules(folder: Path) -> None:
     """Let `module:Name` find the modules of this folder.
 
+    Parameters
+    ----------
+    folder : Path
+        Where the command was started.
+
     Raises
     ------
     ConfigError

@@ -17,6 +17,16 @@ FORM = "expected key=value pairs, with quotation marks around text, such as lr=0
 def given_keys(config: Sequence[str]) -> dict[str, Any]:
     """Read what was given with `-c`: pairs, or one TOML file.
 
+    Parameters
+    ----------
+    config : sequence of str
+        Each "key=value ...", or the path of a file.
+
+    Returns
+    -------
+    dict
+        By key, as TOML reads the values; they are not checked.
+
     Raises
     ------
     ConfigError
@@ -38,6 +48,11 @@ def read_pairs(label: str, text: str) -> dict[str, Any]:
         What an error calls them.
     text : str
         Such as `lr=0.1 task='digits'`.
+
+    Returns
+    -------
+    dict
+        By key, as TOML reads the values.
 
     Raises
     ------

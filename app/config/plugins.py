@@ -13,7 +13,7 @@ from signfed.attacks import ATTACKS, find
 from signfed.clients import ENCODERS
 from signfed.strategies.core import own
 from signfed.strategies.core.options import OptionError, settled
-from signfed.strategies.registry import PRE_AGGREGATIONS, STRATEGIES, build
+from signfed.strategies.registry import STRATEGIES, before, build, in_a_row
 from signfed.strategies.server.strategy import RobustStrategy
 
 
@@ -29,9 +29,19 @@ class Plugin:
 
 
 def plugin(values: Mapping[str, Any], kind: str) -> Plugin:
-    """The one of this kind that was chosen; its options from its keys, or a user's own from a text.
+    """Return the one of this kind that was chosen, with its options.
 
-    Raises ConfigError for options of others.
+    Parameters
+    ----------
+    values : mapping
+        Every key, checked. A user's own takes its options from the text under `kind`-options.
+    kind : str
+        "strategy", "attack", ...: a key of `OWNERS`.
+
+    Raises
+    ------
+    ConfigError
+        For options of one that is not in use, and for such a text beside a built-in one.
     """
     name = values[kind]
     options = chosen(values, kind, name)[name]
@@ -46,8 +56,15 @@ def plugin(values: Mapping[str, Any], kind: str) -> Plugin:
     return Plugin(name, tuple(sorted(options.items())))
 
 
+def pre_aggregation_plugins(values: Mapping[str, Any]) -> tuple[Plugin, ...]:
+    """The pre-aggregations, in the order in which they see the rows."""
+    names = in_a_row(values["pre-aggregation"])
+    options = chosen(values, "pre-aggregation", *names)
+    return tuple(Plugin(name, tuple(options[name].items())) for name in names)
+
+
 def encoder_plugins(values: Mapping[str, Any]) -> tuple[Plugin, ...]:
-    """Each encoder that may be in use: with "auto", the one that the rule asks for."""
+    """Return each encoder that may be in use: with "auto", the one that the rule asks for."""
     names, rule = [values["encoder"]], values["strategy"]
     if names == ["auto"]:
         names = [STRATEGIES[rule].encoder] if rule in STRATEGIES else list(ENCODERS)
@@ -56,9 +73,19 @@ def encoder_plugins(values: Mapping[str, Any]) -> tuple[Plugin, ...]:
 
 
 def attack_plugin(values: Mapping[str, Any], *, epoch: int) -> Plugin:
-    """The attack that was chosen, with the options of the attacks that it is made of.
+    """Return the attack that was chosen, with the options of the attacks that it is made of.
 
-    epoch: rounds in which a worker goes through its data once.
+    Parameters
+    ----------
+    values : mapping
+        Every key, checked.
+    epoch : int
+        Rounds in which a worker goes through its data once.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown attack, and for options of one that is not in use.
     """
     name = values["attack"]
     names = made_of(name, values)
@@ -79,7 +106,20 @@ def attack_plugin(values: Mapping[str, Any], *, epoch: int) -> Plugin:
 
 
 def made_of(name: str, values: Mapping[str, Any]) -> list[str]:
-    """The attack and those that it is made of, each once. Raises ConfigError for an unknown one."""
+    """Return the attack and those that it is made of, each once.
+
+    Parameters
+    ----------
+    name : str
+        As in the configuration, or module:function.
+    values : mapping
+        Run-config keys; "time-varying.attacks" and the like name the parts.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown attack.
+    """
     names = [name]
     for each in names:  # grows on the way
         try:
@@ -95,14 +135,29 @@ def made_of(name: str, values: Mapping[str, Any]) -> list[str]:
 
 def new_strategy(
     plugin: Plugin,
-    mixer: Plugin,
+    mixers: tuple[Plugin, ...],
     *,
     n_byzantine: int,
     seed: int,
     num_workers: int,
     num_rounds: int,
 ) -> RobustStrategy:
-    """The strategy object, behind its pre-aggregation if there is one.
+    """Build the strategy object, behind its pre-aggregation if there is one.
+
+    Parameters
+    ----------
+    plugin : Plugin
+        The rule.
+    mixers : sequence of Plugin
+        The pre-aggregations, in the order in which they see the rows.
+    n_byzantine : int
+        f, as the rule assumes it.
+    seed : int
+        Of the run.
+    num_workers : int
+        Workers that a round asks.
+    num_rounds : int
+        Rounds of the run.
 
     Raises
     ------
@@ -114,9 +169,8 @@ def new_strategy(
     common: dict[str, Any] = {"n_byzantine": n_byzantine, "seed": seed}
     try:
         strategy = build(kind, **common, **settled(kind, name, options))
-        if mixer.name != "none":
-            mixed = PRE_AGGREGATIONS[mixer.name]
-            strategy = build(mixed, strategy, **common, **dict(mixer.options))
+        mixing = [(mixer.name, dict(mixer.options)) for mixer in mixers]
+        strategy = before(strategy, mixing, **common)
         strategy.check(num_workers, num_rounds)
     except OptionError as error:
         raise ConfigError(f"strategy-options: {error}") from error

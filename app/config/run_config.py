@@ -8,14 +8,22 @@ from dataclasses import dataclass
 
 from signfed.app.config.keys import check_values, shared
 from signfed.app.config.knowledge import fitting_attack
-from signfed.app.config.plugins import Plugin, encoder_plugins, new_strategy, plugin
+from signfed.app.config.plugins import (
+    Plugin,
+    encoder_plugins,
+    new_strategy,
+    plugin,
+    pre_aggregation_plugins,
+)
 from signfed.app.config.shared import Shared
 from signfed.app.config.workload import workload_of
 from signfed.app.errors import ConfigError
-from signfed.app.task import Workload, find_task
+from signfed.app.task import Problem, Workload, find_task
 from signfed.clients import ENCODERS, Encoder
 from signfed.strategies.core.options import Value
 from signfed.strategies.core.seeds import generator
+from signfed.strategies.registry import STRATEGIES
+from signfed.strategies.server.assumption import WhenBroken
 from signfed.strategies.server.federation import Federation, Participation
 from signfed.strategies.server.optimizer import Step
 from signfed.strategies.server.strategy import RobustStrategy
@@ -27,6 +35,8 @@ class RunConfig:
 
     Attributes
     ----------
+    pre_aggregations : tuple of Plugin
+        In the order in which they see the rows.
     encoder : str
         As it was given: "auto" is possible.
     encoder_options : tuple of Plugin
@@ -35,19 +45,22 @@ class RunConfig:
         The Byzantine workers, ascending; empty without an attack.
     assumed_byzantine : int
         f, as the rule assumes it.
+    when_broken : {"warn", "stop"}
+        What happens when the rule's verdict contradicts f.
     quorum : int
         Valid updates that a round needs.
     """
 
     workload: Workload
     strategy: Plugin
-    pre_aggregation: Plugin
+    pre_aggregations: tuple[Plugin, ...]
     encoder: str
     encoder_options: tuple[Plugin, ...]
     worker_momentum: float
     attack: Plugin
     byzantine_ids: tuple[int, ...]
     assumed_byzantine: int
+    when_broken: WhenBroken
     step: Step
     participation: Participation
     num_rounds: int
@@ -59,8 +72,21 @@ class RunConfig:
     out_dir: str
     resume: str
 
-    def federation(self, strategy: RobustStrategy) -> Federation:
-        """What `RobustStrategy.start` needs."""
+    @property
+    def workers_remember(self) -> bool:
+        """Whether what an honest worker sends depends on earlier rounds (momentum, errors)."""
+        return bool(self.worker_momentum) or self.encoder == "top-k"
+
+    def federation(self, strategy: RobustStrategy, problem: Problem | None = None) -> Federation:
+        """Return what `RobustStrategy.start` needs besides the rule.
+
+        Parameters
+        ----------
+        strategy : RobustStrategy
+            The rule.
+        problem : Problem, optional
+            What the server knows of the model and of samples of its own.
+        """
         name = strategy.encoder if self.encoder == "auto" else self.encoder
         return Federation(
             participation=self.participation,
@@ -69,10 +95,14 @@ class RunConfig:
             step=self.step,
             quorum=self.quorum,
             node_timeout=self.node_timeout,
+            reference=problem.reference if problem and strategy.needs_reference else None,
+            edges=problem.edges if problem else (),
+            assumed_byzantine=self.assumed_byzantine,
+            when_broken=self.when_broken,
         )
 
     def build_encoder(self, name: str) -> Encoder:
-        """The encoder of that name, with the options that this config has for it."""
+        """Build the encoder of that name, with the options that this config has for it."""
         options = next((e.options for e in self.encoder_options if e.name == name), ())
         return ENCODERS[name](**dict(options))
 
@@ -82,8 +112,12 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
 
     Parameters
     ----------
-    given : Mapping
+    given : mapping
         Run-config keys; missing ones take their defaults.
+
+    Returns
+    -------
+    RunConfig
 
     Raises
     ------
@@ -103,7 +137,7 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
     return RunConfig(
         workload=workload_of(values, keys, task),
         strategy=plugin(values, "strategy"),
-        pre_aggregation=plugin(values, "pre-aggregation"),
+        pre_aggregations=pre_aggregation_plugins(values),
         encoder=keys.encoder,
         encoder_options=encoder_plugins(values),
         worker_momentum=keys.worker_momentum,
@@ -112,6 +146,7 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
         assumed_byzantine=(
             keys.num_byzantine if keys.assumed_byzantine < 0 else keys.assumed_byzantine
         ),
+        when_broken=keys.when_broken,
         step=Step(
             keys.lr,
             keys.momentum,
@@ -135,6 +170,11 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
 def build_strategy(config: RunConfig) -> RobustStrategy:
     """Build the rule, known to fit this run.
 
+    Parameters
+    ----------
+    config : RunConfig
+        A checked run config.
+
     Raises
     ------
     ConfigError
@@ -142,7 +182,7 @@ def build_strategy(config: RunConfig) -> RobustStrategy:
     """
     strategy = new_strategy(
         config.strategy,
-        config.pre_aggregation,
+        config.pre_aggregations,
         n_byzantine=config.assumed_byzantine,
         seed=config.workload.seed,
         num_workers=config.participation.count,
@@ -153,6 +193,11 @@ def build_strategy(config: RunConfig) -> RobustStrategy:
         raise ConfigError(
             f"encoder: strategy={config.strategy.name!r} votes on every coordinate, top-k sends "
             "some; expected sign, sto-sign, noisy-sign or float32"
+        )
+    if strategy.needs_reference and not config.workload.server_samples:
+        raise ConfigError(
+            f"server-samples: strategy={config.strategy.name!r} needs the server's own gradient; "
+            "expected at least 1 sample, 100 for example; got 0"
         )
     return strategy
 
@@ -177,15 +222,16 @@ def _check_together(keys: Shared) -> None:
             f"num-byzantine: expected at most num-workers = {keys.num_workers}; "
             f"got {keys.num_byzantine}"
         )
-    if keys.strategy == "election" and keys.worker_momentum:
+    rule = STRATEGIES.get(keys.strategy)
+    if rule and rule.coded and keys.worker_momentum:
         raise ConfigError(
-            "worker-momentum: expected 0 with strategy='election', whose workers send votes, not "
-            f"gradients; got {keys.worker_momentum}"
+            f"worker-momentum: expected 0 with strategy={keys.strategy!r}, whose workers send "
+            f"votes, not gradients; got {keys.worker_momentum}"
         )
-    if keys.strategy == "election" and keys.fraction_train < 1:
+    if rule and rule.coded and keys.fraction_train < 1:
         raise ConfigError(
-            "fraction-train: expected 1 with strategy='election', whose code counts a missing "
-            f"worker as Byzantine; got {keys.fraction_train}"
+            f"fraction-train: expected 1 with strategy={keys.strategy!r}, whose code counts a "
+            f"missing worker as Byzantine; got {keys.fraction_train}"
         )
 
 

@@ -11,17 +11,26 @@ from signfed.app.task import MODELS, PARTITIONS, TASKS
 from signfed.app.task.gradients import Precision
 from signfed.attacks import ATTACKS
 from signfed.clients import ENCODERS
-from signfed.strategies.registry import PRE_AGGREGATIONS, STRATEGIES
+from signfed.strategies.registry import STRATEGIES, in_a_row
+from signfed.strategies.server.assumption import WhenBroken
 from signfed.strategies.server.optimizer import Schedule
 
 
 def says(meaning: str) -> Any:
-    """A key's meaning, as `signfed list` shows it."""
+    """Make a key's meaning, as `signfed list` shows it."""
     return Field(description=meaning)
 
 
 def one_of(*names: str, own: str = "") -> AfterValidator:
-    """Allow these names. own: "function" or "Class" where a user's own is allowed too."""
+    """Make a check that allows these names alone.
+
+    Parameters
+    ----------
+    *names : str
+        The allowed ones.
+    own : str
+        "function" or "Class" where a user's own, module:name, is allowed too.
+    """
 
     def check(value: str) -> str:
         if value not in names and not (own and ":" in value):
@@ -43,7 +52,7 @@ Model = Annotated[str, one_of("auto", *MODELS, "vector", own="function")]
 Loss = Annotated[str, one_of("cross-entropy", own="function")]
 Partition = Annotated[str, one_of(*PARTITIONS)]
 Strategy = Annotated[str, one_of(*STRATEGIES, own="Class")]
-PreAggregation = Annotated[str, one_of("none", *PRE_AGGREGATIONS)]
+PreAggregations = Annotated[str, AfterValidator(lambda text: ",".join(in_a_row(text)) or "none")]
 EncoderName = Annotated[str, one_of("auto", *ENCODERS)]
 AttackName = Annotated[str, one_of(*ATTACKS, own="function")]
 
@@ -58,6 +67,9 @@ class Shared:
     data_dir: Annotated[str, says("folder with the data sets (not for digits)")] = "data"
     download: Annotated[bool, says("whether missing data may be downloaded")] = False
     partition: Annotated[Partition, says("who holds which training samples")] = "stratified"
+    server_samples: Annotated[
+        CountOrZero, says("training samples that the server keeps for itself, no worker's; 0: none")
+    ] = 0
     num_workers: Annotated[Count, says("workers in the federation, M")] = 15
     num_byzantine: Annotated[CountOrZero, says("how many of them are Byzantine")] = 6
     byzantine_ids: Annotated[
@@ -66,12 +78,17 @@ class Shared:
     assumed_byzantine: Annotated[
         int, Field(ge=-1, description="f that the rule assumes; -1: num-byzantine")
     ] = -1
+    when_broken: Annotated[
+        WhenBroken,
+        says("what to do when the rule rejects more workers than assumed, or accepts no majority"),
+    ] = "warn"
     strategy: Annotated[Strategy, says("the aggregation rule")] = "sign-fd"
     strategy_options: Annotated[
         str, says("options of your own rule, such as 'radius=3.0 mode=\"soft\"'")
     ] = ""
     pre_aggregation: Annotated[
-        PreAggregation, says("what mixes the rows before the rule gets them")
+        PreAggregations,
+        says("what changes the rows before the rule gets them; several in a row: 'clipping,nnm'"),
     ] = "none"
     encoder: Annotated[
         EncoderName, says("wire form of an update; auto takes what the rule asks for")

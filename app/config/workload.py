@@ -15,6 +15,15 @@ from signfed.app.task import Task, Workload
 def workload_of(values: Mapping[str, Any], keys: Shared, task: Task) -> Workload:
     """Make the workload from checked values; what only the data can tell is left to Problem.
 
+    Parameters
+    ----------
+    values : mapping
+        Every key, checked.
+    keys : Shared
+        The shared ones among them.
+    task : Task
+        What the run computes on.
+
     Raises
     ------
     ConfigError
@@ -25,8 +34,15 @@ def workload_of(values: Mapping[str, Any], keys: Shared, task: Task) -> Workload
     if task.load is None and keys.loss != "cross-entropy":
         raise ConfigError(f"loss: task={keys.task!r} has its own")
     sizes = _batch_sizes(keys)
+    left = (task.num_train or 0) - keys.server_samples
+    if task.num_train and keys.server_samples and left < keys.num_workers:
+        raise ConfigError(
+            f"server-samples: {keys.task} has {task.num_train} training samples for "
+            f"{keys.num_workers} workers; expected at most "
+            f"{max(0, task.num_train - keys.num_workers)} for the server; got {keys.server_samples}"
+        )
     if task.num_train and keys.partition == "stratified" and not sizes:
-        held = task.num_train // keys.num_workers
+        held = left // keys.num_workers
         if keys.batch_size > held:
             raise ConfigError(
                 f"batch-size: each of {keys.num_workers} workers holds {held} samples of "
@@ -39,6 +55,7 @@ def workload_of(values: Mapping[str, Any], keys: Shared, task: Task) -> Workload
         data_dir=keys.data_dir,
         download=keys.download,
         num_workers=keys.num_workers,
+        server_samples=keys.server_samples,
         batch_size=_share(share, keys.batch_size),
         seed=keys.seed,
         device=keys.device,

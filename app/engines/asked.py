@@ -16,7 +16,19 @@ def asked_for(
 ) -> dict[str, Any]:
     """Join the keys of `-c` with `--out` and `--resume`; a resumed run brings its own keys.
 
-    No path in the result is relative: Flower's processes run elsewhere.
+    Parameters
+    ----------
+    given : mapping
+        Run-config keys.
+    out_dir : str, optional
+        The run folder.
+    resume : str, optional
+        A run folder, or one of its checkpoints, to go on with.
+
+    Returns
+    -------
+    dict
+        Run-config keys. No path in it is relative: Flower's processes run elsewhere.
 
     Raises
     ------

@@ -30,7 +30,7 @@ clientapp = "signfed.app.client_app:app"
 
 
 def app_folder(scratch: Path) -> Path:
-    """The app's folder; where there is no checkout it is made below `scratch`."""
+    """Return the folder of the Flower app: the checkout, or else a copy made below `scratch`."""
     root = Path(signfed.__file__).resolve().parent
     if not (root / "app").is_dir():
         return root.parent

@@ -22,15 +22,15 @@ class FlowerError(RuntimeError):
 
 
 def environment(home: Path, ray_address: str | None = None) -> dict[str, str]:
-    """The environment of Flower's processes: this one's, without what leads them astray.
+    """Return the environment of Flower's processes: this one's, without what leads them astray.
 
     Parameters
     ----------
     home : Path
         Where Flower and Ray keep their files; its path is short.
     ray_address : str, optional
-        A Ray cluster to run on. RAY_ADDRESS is not looked at: it may be that of another program,
-        or of a cluster that is gone.
+        A Ray cluster to run on. RAY_ADDRESS is not looked at: it may be that of another program, or
+        of a cluster that is gone.
     """
     quiet = {
         "FLWR_DISABLE_UPDATE_CHECK": "1",
@@ -52,7 +52,13 @@ def environment(home: Path, ray_address: str | None = None) -> dict[str, str]:
 
 
 def short_folder() -> Path:
-    """A new folder whose path is short enough for Ray's sockets, in TMPDIR if that is."""
+    """Make a folder whose path is short enough for Ray's sockets, in TMPDIR if that is.
+
+    Raises
+    ------
+    FlowerError
+        When there is no such place.
+    """
     for parent in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
         with suppress(OSError):
             folder = tempfile.mkdtemp(prefix="signfed-", dir=parent)
@@ -66,7 +72,18 @@ def short_folder() -> Path:
 
 
 def program(name: str) -> str:
-    """A program of Flower: beside this Python, or else on PATH."""
+    """Return the path of a program of Flower: beside this Python, or else on PATH.
+
+    Parameters
+    ----------
+    name : str
+        Such as "flower-superlink".
+
+    Raises
+    ------
+    FlowerError
+        When it is in neither place.
+    """
     found = shutil.which(name, path=str(BIN)) or shutil.which(name)
     if found is None:
         raise FlowerError(

@@ -32,7 +32,7 @@ LONGEST = 8.0  # seconds of looking for processes that are started while others 
 
 
 def of_home(home: str) -> list[psutil.Process]:
-    """All processes of this user that have this FLWR_HOME, or a file below it open."""
+    """Return this user's processes that have this FLWR_HOME, or a file below it open."""
     return [p for p in psutil.process_iter() if p.pid != os.getpid() and _belongs(p, home)]
 
 
@@ -46,7 +46,15 @@ def _belongs(process: psutil.Process, home: str) -> bool:
 
 
 def end(home: str, *, quick: bool) -> None:
-    """End them all: the server first, which saves the run's state; kill what does not go."""
+    """End them all: the server first, which saves the run's state; kill what does not go.
+
+    Parameters
+    ----------
+    home : str
+        Their FLWR_HOME.
+    quick : bool
+        Whether the run is over, so that there is no state to save.
+    """
     if not quick:
         servers = [process for process in of_home(home) if _runs_server(process)]
         # Ray takes SIGTERM for itself; on SIGINT Flower calls what the ServerApp registered.

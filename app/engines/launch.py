@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
-import time
 import traceback
-from collections.abc import Callable, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from signfed.app.engines.progress import follow, last_error, rounds_bar
 from signfed.app.engines.signals import Interruptible
 from signfed.app.errors import ConfigError
 from signfed.app.runs import folder as run_folder
@@ -24,39 +22,24 @@ if TYPE_CHECKING:
     from signfed.app.engines.prepare import Prepared
     from signfed.strategies.core.options import Value
 
-# "torch.OutOfMemoryError: ...", "ERROR :  ray.exceptions.ActorDiedError(...)"
-EXCEPTION = re.compile(r"(?:\w+ : *)?([A-Za-z_][\w.]*(?:Error|Exception)(?:[:(].*)?)$")
-COLOUR = re.compile("\x1b\\[[0-9;]*m")
-# Flower's own words for whatever happened: the reason is another line.
-NO_REASON = re.compile("An error was encountered|Simulation Runtime crashed")
-POLL = 0.2  # seconds between two looks into the run folder
-FLOWER_CHECK = 30.0  # seconds between two questions to Flower, each of which starts a process
-
-
-@contextmanager
-def rounds_bar(num_rounds: int, console: Console) -> Any:
-    """A bar that moves with each record, and says the last score and the updates dropped."""
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TextColumn("{task.fields[news]}"),
-    )  # fmt: skip
-    dropped, scored = 0, ""
-    with Progress(*columns, console=console) as progress:
-        bar = progress.add_task("starting", total=num_rounds, news="")
-
-        def show(record: Mapping[str, Any]) -> None:
-            nonlocal dropped, scored
-            dropped += sum(map(len, record["dropped"].values()))
-            if "test_loss" in record:
-                scored = run_folder.score(record)
-            news = scored + (f"  {dropped} updates dropped" if dropped else "")
-            progress.update(bar, description="round", completed=record["round"], news=news)
-
-        yield show
-
 
 def on_local(prepared: Prepared, console: Console, signals: Interruptible) -> str:
-    """All workers in this process; returns the run's status."""
+    """Run all workers in this process, with a bar.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        What `prepare` returned.
+    console : Console
+        Where the bar is shown.
+    signals : Interruptible
+        What ends the run between two rounds.
+
+    Returns
+    -------
+    str
+        The run's status. An error is in the run folder, and not raised.
+    """
     from signfed.app.engines.local import local_engine
     from signfed.app.engines.run import execute
 
@@ -85,10 +68,30 @@ def on_flower(
     console: Console,
     ray_address: str | None = None,
 ) -> str:
-    """A Flower of its own, followed through the run folder; returns the run's status.
+    """Run a Flower of one's own, and follow it through the run folder.
 
-    federation: Flower's federation config, "num-supernodes=2 client-resources-num-cpus=1 ...".
-    Raises ConfigError when another run has just taken the folder.
+    Parameters
+    ----------
+    values : mapping
+        Run-config keys, "out-dir" among them.
+    federation : str
+        Flower's federation config, "num-supernodes=2 client-resources-num-cpus=1 ...".
+    num_rounds : int
+        Rounds of the run.
+    console : Console
+        Where the bar is shown.
+    ray_address : str, optional
+        A Ray cluster to run on.
+
+    Returns
+    -------
+    str
+        The run's status. An error is in the run folder, and not raised.
+
+    Raises
+    ------
+    ConfigError
+        When another run has just taken the folder.
     """
     from signfed.app.engines.environment import FlowerError
     from signfed.app.engines.superlink import LocalFlower
@@ -100,7 +103,7 @@ def on_flower(
     try:
         with LocalFlower(log, ray_address) as flower:
             run_id = flower.submit(values, federation)
-            _follow(path, num_rounds, lambda: flower.status(run_id), console)
+            follow(path, num_rounds, lambda: flower.status(run_id), console)
     except KeyboardInterrupt:
         return _ended(path, INTERRUPTED, "", console)
     except (FlowerError, OSError) as error:
@@ -118,34 +121,6 @@ def _ended(path: Path, status: str, error: str, console: Console) -> str:
     except OSError as problem:  # a full disk takes no word
         console.print(error or str(problem), style="red", markup=False, soft_wrap=True)
     return status
-
-
-def last_error(log: Path) -> str:
-    """The last line of a log that names an exception; empty if none does."""
-    with suppress(OSError):
-        lines = COLOUR.sub("", log.read_text(encoding="utf-8", errors="replace")).splitlines()
-        found = [match[1] for line in lines if (match := EXCEPTION.match(line.strip()))]
-        return next((line for line in reversed(found) if not NO_REASON.search(line)), "")
-    return ""
-
-
-def _follow(
-    path: Path, num_rounds: int, flower_status: Callable[[], str], console: Console
-) -> None:
-    """Show the rounds as they are written, until the run is over."""
-    reader, asked = run_folder.RoundsReader(path), time.monotonic()
-    with rounds_bar(num_rounds, console) as show:
-        while True:
-            over = run_folder.read_summary(path).get("status", RUNNING) != RUNNING
-            for record in reader.new():
-                show(record)
-            if over:
-                return
-            if time.monotonic() - asked > FLOWER_CHECK:
-                asked = time.monotonic()
-                if flower_status().startswith("finished"):
-                    return
-            time.sleep(POLL)
 
 
 @dataclass(frozen=True)

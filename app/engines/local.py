@@ -9,6 +9,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -17,17 +18,16 @@ import torch
 from torch import Tensor
 
 from signfed.app.engines import workers
+from signfed.app.engines.matrix import Collected, of_one_matrix
 from signfed.app.engines.memory import keep_freed_memory
 from signfed.app.engines.rehearsal import Rehearsal
 from signfed.app.engines.run import Run
 from signfed.app.runs.resuming import lost_memories
 from signfed.attacks import Findings
 from signfed.clients import GradientFn, HonestClient, Poison
-from signfed.strategies.core.codecs import SignCodec
 from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.core.rule import State
-from signfed.strategies.core.updates import Updates, is_finite, is_signs
-from signfed.strategies.ops.packed import PackedSigns
+from signfed.strategies.core.updates import Updates, is_signs
 from signfed.strategies.server.loop import run_rounds
 from signfed.strategies.server.record import RoundRecord
 from signfed.strategies.server.training import Training
@@ -37,20 +37,28 @@ log = logging.getLogger("signfed")
 AHEAD = 1 << 26  # values of gradients that may wait in memory: 256 MiB
 
 Answer = TypeVar("Answer")
-Collected = tuple[Updates | None, dict[int, DropReason]]  # worker -> why it has no row
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class LocalWorkers:
-    """The workers of one run, as a `Collector`.
+    """Compute the updates of one run's workers in this process: a `Collector`.
 
     Small networks, and all on a GPU: every gradient in one call, and what honest workers send made
     of them as one matrix, on their device; else one worker a core. A worker's gradient always has
     one intra-op thread, so the number of cores changes no bit.
+
+    Parameters
+    ----------
+    run : Run
+        What to run.
+    training : Training
+        Its model, which the gradients are computed on.
+    pool : ThreadPoolExecutor
+        Threads with one intra-op thread each.
     """
 
     def __init__(self, run: Run, training: Training, pool: ThreadPoolExecutor) -> None:
@@ -65,26 +73,30 @@ class LocalWorkers:
         self._batched = run.problem.batched(self._asked)
         self._plain = not (encoder.prepare or encoder.feedback or run.config.worker_momentum)
         self._adversary = workers.adversary(run.config, run.problem)
-        on_device = self._batched is not None and self._plain
+        self._adversary.memories = {}  # known from the first round on
         self._adversary.ask_rule = Rehearsal(
             run.strategy, encoder, run.config.workload.seed,
-            run.problem.device if on_device else torch.device("cpu"),
+            run.problem.device if self._batched and self._plain else torch.device("cpu"),
+            self._adversary.remembered, training.as_rule_gets,
         )  # fmt: skip
         byzantine = bool(self._adversary.ids)
         self._look_around = byzantine and self._adversary.attack.knowledge != "own"
         self._change_data = byzantine and self._adversary.attack.stage == "data"
         self._record = RoundRecord(0)  # of the last round
-        self._clients = [
-            workers.client(
-                worker, run.config, self._gradient, self._poisoned, encoder, {}, self._adversary
-            )
-            for worker in range(federation.num_workers)
-        ]
+        client = partial(
+            workers.client, config=run.config,
+            gradient=lambda *of: self._source(*of),  # both are others in each round
+            poisoned=lambda poison: self._poison(poison),
+            encoder=encoder, memory={}, adversary=self._adversary,
+        )  # fmt: skip
+        self._clients = [client(worker) for worker in range(federation.num_workers)]
 
     def collect(self, server_round: int) -> tuple[Updates | None, RoundRecord]:
         """Compute what the workers of the round send; bytes are those of rows and models alone."""
         started = perf_counter()
         self._adversary.findings = Findings.from_record(self._record.findings)
+        # Copies: some workers are done with the round, and remember it, when others look at them.
+        self._adversary.memories = {c.worker: dict(c.memory) for c in self._clients}
         asked, n = self._asked(server_round), len(self._training.parameters)
         instructions = self._rule.instructions(self._config.workload.num_workers)
         direction = self._training.direction
@@ -168,36 +180,7 @@ class LocalWorkers:
             for i, worker in enumerate(asked)
             if worker in byzantine
         }
-        on_signs, n = isinstance(self._codec, SignCodec), matrix.shape[1]
-        dropped: dict[int, DropReason] = {}
-        if not is_finite(matrix):
-            finite = torch.isfinite(matrix).all(dim=1).tolist()
-            broken = [worker for worker, fine in zip(asked, finite, strict=True) if not fine]
-            dropped = dict.fromkeys(broken, DropReason.NON_FINITE)
-        rows = PackedSigns.pack(matrix).bits if on_signs else matrix
-        for i, row in crafted.items():
-            dropped.pop(asked[i], None)  # it sends something else than its gradient
-            if row is None:
-                dropped[asked[i]] = DropReason.NON_FINITE
-            elif fault := self._codec.fault(row, n):
-                dropped[asked[i]] = fault
-            else:
-                rows[i] = torch.from_numpy(row if on_signs else self._codec.decode(row, n))
-        ids = torch.tensor(asked)
-        if dropped:
-            valid = [i for i, worker in enumerate(asked) if worker not in dropped]
-            ids, rows = ids[valid], rows[valid]
-        if not len(ids):
-            return None, dropped
-        if on_signs:
-            return Updates(ids, server_round, n, rows, True), dropped
-        return Updates.from_matrix(rows, ids, server_round=server_round), dropped
-
-    def _gradient(self, parameters: np.ndarray, worker: int, server_round: int) -> np.ndarray:
-        return self._source(parameters, worker, server_round)
-
-    def _poisoned(self, poison: Poison) -> GradientFn:
-        return self._poison(poison)
+        return of_one_matrix(matrix, crafted, asked, self._codec, server_round)
 
     def _each(
         self, work: Callable[[HonestClient], Answer], clients: list[HonestClient]
@@ -229,10 +212,26 @@ def _looked_up(asked: Sequence[int], row: Callable[[int], np.ndarray]) -> Gradie
 
 
 def local_engine(run: Run) -> np.ndarray:
-    """Run all rounds in this process: an `Engine`."""
+    """Run all rounds in this process: an `Engine`.
+
+    Parameters
+    ----------
+    run : Run
+        What to run.
+
+    Returns
+    -------
+    ndarray
+        The final parameters, float32 [N].
+
+    Raises
+    ------
+    FederationError
+        When the federation cannot go on.
+    """
     keep_freed_memory()
     device = run.problem.device
-    federation = run.config.federation(run.strategy)
+    federation = run.config.federation(run.strategy, run.problem)
     done, state = run.resume or (0, {})
     if state and lost_memories(run.config, state):
         log.warning("resume: what workers remember (momentum, errors) is not in it")

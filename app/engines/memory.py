@@ -10,11 +10,15 @@ NEVER = (1 << 31) - 1
 
 
 def keep_freed_memory() -> bool:
-    """Have glibc keep what is freed, for the next gradient; False where there is no glibc.
+    """Have glibc keep what is freed, for the next gradient.
 
     It gives freed blocks of some size back to the system at once, and pages that come anew are
-    zeroed one fault at a time, in every round.
-    The process then stays as large as it ever was.
+    zeroed one fault at a time, in every round. The process then stays as large as it ever was.
+
+    Returns
+    -------
+    bool
+        False where there is no glibc.
     """
     if not sys.platform.startswith("linux"):
         return False

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from signfed.app.config.knowledge import built, check_reach, check_trigger
+from signfed.app.config.knowledge import built, check_memory, check_reach, check_trigger
 from signfed.app.config.run_config import RunConfig, build_strategy, check_machine, parse
 from signfed.app.config.simulation import Simulation
 from signfed.app.engines.rehearsal import check_copied
@@ -65,7 +65,7 @@ def prepare(
 
     Parameters
     ----------
-    given : Mapping
+    given : mapping
         Run-config keys; missing ones take their defaults.
     reach : Knowledge
         The most that an attack can know where the engine runs its clients: "server" in the local
@@ -74,6 +74,10 @@ def prepare(
         What Flower's simulation shares out of this machine, where that is known.
     parent : Path, optional
         Where a run folder that is not named goes; the home folder by default.
+
+    Returns
+    -------
+    Prepared
 
     Raises
     ------
@@ -94,6 +98,7 @@ def prepare(
         simulation.check(config)
     if config.byzantine_ids:
         check_reach(config.attack, reach)
+        check_memory(config.attack, config.workers_remember, reach)
         if built(config.attack).rule:
             check_copied(strategy, config.attack.name)
     last = resumed(config, given)

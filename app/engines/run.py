@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-import platform
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +28,7 @@ from signfed.app.runs.folder import (
 from signfed.app.runs.resuming import forget_later
 from signfed.app.runs.saving import Saver
 from signfed.app.runs.scoring import Scorer
+from signfed.app.runs.versions import versions
 from signfed.app.task import Problem
 from signfed.attacks import Trigger
 from signfed.strategies.core.options import Value
@@ -68,7 +67,15 @@ class Run:
     resume: tuple[int, State] | None = None
 
     def evaluate(self, server_round: int, parameters: Tensor) -> dict[str, float] | None:
-        """Say what the model is worth, in the rounds that are evaluated; None in the others."""
+        """Say what the model is worth, in the rounds that are evaluated; None in the others.
+
+        Parameters
+        ----------
+        server_round : int
+            Number of the round.
+        parameters : Tensor, float32 [N]
+            The model after it.
+        """
         if server_round % self.config.evaluate_every and server_round != self.config.num_rounds:
             return None
         return self.problem.evaluate(parameters, self._trigger)
@@ -164,17 +171,17 @@ def execute(
 
 
 def describe(config: RunConfig, run_config: Mapping[str, Value]) -> dict[str, Any]:
-    """What `config.json` holds: every key, who is Byzantine, and the versions that ran."""
-    packages = ("signfed", "flwr", "torch", "numpy")
+    """Return what `config.json` holds: every key, who is Byzantine, and the versions that ran.
+
+    Parameters
+    ----------
+    config : RunConfig
+        As it was checked.
+    run_config : mapping
+        As it was given.
+    """
     return {
         "config": defaults() | dict(run_config) | {"resume": ""},
         "byzantine_ids": list(config.byzantine_ids),
-        "versions": {"python": platform.python_version()} | {p: _version(p) for p in packages},
+        "versions": versions(),
     }
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:  # the app travels without being installed
-        return "unknown"

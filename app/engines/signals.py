@@ -6,14 +6,14 @@ import multiprocessing
 import os
 import signal
 import threading
-from types import FrameType, TracebackType
+from types import FrameType
 
 ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
 ROUND_TIME = 3.0  # seconds for a round under way to end, before it is broken off
 
 
 class Interruptible:
-    """Context manager: a signal raises KeyboardInterrupt in the main thread, once.
+    """Turn a signal into one KeyboardInterrupt in the main thread: a context manager.
 
     A signal that is ignored, as SIGHUP is under nohup, stays ignored. While the body calls
     `between_rounds`, a signal waits for the next call, so that a run ends between two rounds; it
@@ -33,19 +33,14 @@ class Interruptible:
                     self._before[number] = signal.signal(number, self._hear)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._timer:  # whoever comes next must not get the signal
             self._timer.cancel()
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def between_rounds(self) -> None:
-        """The state of the run is whole now: raise KeyboardInterrupt if a signal came."""
+        """Raise KeyboardInterrupt if a signal came: the state of the run is whole now."""
         self._in_rounds = True
         if self._asked:
             self._raise()
@@ -66,7 +61,7 @@ class Interruptible:
 
 
 def end_with_parent() -> None:
-    """In a worker process of a pool: end when the process that started it is gone, however."""
+    """End this worker process of a pool when the process that started it is gone, however."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return

@@ -18,7 +18,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
 
 import psutil
 import tomli_w
@@ -33,14 +32,20 @@ CONNECTION = "signfed"
 
 
 class LocalFlower:
-    """Context manager: a SuperLink for simulations on a free loopback port, in a folder of its own.
+    """Run a SuperLink for simulations on a free port, in a folder of its own: a context manager.
 
     Everything that was started is ended on exit, however the body ends, and also when this process
     is killed. The server saves the run's state when the body is left by an exception.
+
+    Parameters
+    ----------
+    log : Path, optional
+        Where the run's log goes.
+    ray_address : str, optional
+        A Ray cluster in place of one's own.
     """
 
     def __init__(self, log: Path | None = None, ray_address: str | None = None) -> None:
-        """log: where the run's log goes; ray_address: a Ray cluster in place of one's own."""
         self._home = short_folder()
         self._environment = environment(self._home, ray_address)
         self._children: list[subprocess.Popen[bytes]] = []
@@ -67,18 +72,33 @@ class LocalFlower:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         self._stop(quick=kind is None)
 
     def submit(
         self, run_config: Mapping[str, object], federation: str, app: Path | None = None
     ) -> str:
-        """Start a Flower app, signfed's own by default, as a run; returns the run's id."""
+        """Start a Flower app as a run.
+
+        Parameters
+        ----------
+        run_config : mapping
+            The app's run config.
+        federation : str
+            Flower's federation config, "num-supernodes=2 ...".
+        app : Path, optional
+            The app's folder; signfed's own by default.
+
+        Returns
+        -------
+        str
+            The run's id.
+
+        Raises
+        ------
+        FlowerError
+            When Flower does not take the run; with what it said.
+        """
         app = app or app_folder(self._home / "app")
         config = self._home / "run-config.toml"  # on a command line not every text can be quoted
         config.write_text(tomli_w.dumps(dict(run_config)), encoding="utf-8")
@@ -93,7 +113,7 @@ class LocalFlower:
         return run_id
 
     def status(self, run_id: str) -> str:
-        """Flower's word on the run: "pending", "running", "finished:completed", … Takes seconds."""
+        """Return Flower's word on the run: "pending", "finished:completed"; it takes seconds."""
         runs = self._flwr("ls", CONNECTION, "--run-id", run_id, "--format", "json").get("runs", [])
         return str(runs[0]["status"]) if runs else "unknown"
 

@@ -25,7 +25,15 @@ from signfed.strategies.core.allocation import from_bytes
 
 
 def adversary(config: RunConfig, problem: Problem) -> Adversary:
-    """Return the Byzantine workers of the run together; one object serves a process."""
+    """Make the Byzantine workers of the run together; one object serves a process.
+
+    Parameters
+    ----------
+    config : RunConfig
+        A checked run config.
+    problem : Problem
+        What they compute on.
+    """
     return Adversary(
         built(config.attack),
         config.byzantine_ids,
@@ -33,6 +41,7 @@ def adversary(config: RunConfig, problem: Problem) -> Adversary:
         seed=config.workload.seed,
         n_classes=problem.num_classes,
         truth=problem.truth,
+        lr_at=config.step.lr_at,
     )
 
 
@@ -45,7 +54,25 @@ def client(
     memory: Memory,
     adversary: Adversary,
 ) -> HonestClient:
-    """Return the worker with this id, with what it remembers."""
+    """Make the worker with this id, with what it remembers.
+
+    Parameters
+    ----------
+    worker : int
+        Its id.
+    config : RunConfig
+        A checked run config.
+    gradient : GradientFn
+        The gradients of the round.
+    poisoned : callable
+        Changed labels -> the gradients on them, for attacks on the data.
+    encoder : Encoder
+        From a vector to a row.
+    memory : Memory
+        What the worker kept.
+    adversary : Adversary
+        The Byzantine workers of the run.
+    """
     seed, momentum = config.workload.seed, config.worker_momentum
     if worker in adversary.ids:
         return ByzantineClient(
@@ -58,7 +85,17 @@ def client(
 def poisoned(
     problem: Problem, instructions: Mapping[str, Any], config: RunConfig
 ) -> Callable[[Poison], GradientFn]:
-    """Return the function from changed batches to the gradients of workers that compute on them."""
+    """Make the function from changed batches to the gradients of workers that compute on them.
+
+    Parameters
+    ----------
+    problem : Problem
+        What they compute on.
+    instructions : mapping
+        What the rule tells its clients; with an "allocation" the gradients are coded.
+    config : RunConfig
+        A checked run config.
+    """
 
     def on_batches(poison: Poison) -> GradientFn:
         gradient = partial(problem.gradient, poison=poison)
@@ -71,6 +108,11 @@ class Remembered:
     """A gradient function that computes a worker's gradient once for a model and a round.
 
     For Byzantine workers that look at other workers' rows, some of which their node has computed.
+
+    Parameters
+    ----------
+    gradient : GradientFn
+        Pure; called once for each worker.
     """
 
     def __init__(self, gradient: GradientFn) -> None:
@@ -79,6 +121,17 @@ class Remembered:
         self._found: dict[int, np.ndarray] = {}
 
     def __call__(self, parameters: np.ndarray, worker: int, server_round: int) -> np.ndarray:
+        """Return the worker's gradient, float32 [N]; computed in the first call of a round.
+
+        Parameters
+        ----------
+        parameters : ndarray, float32 [N]
+            The model of the round.
+        worker : int
+            Its id.
+        server_round : int
+            Number of the round.
+        """
         if (
             self._of is None
             or self._of[0] != server_round
@@ -93,7 +146,17 @@ class Remembered:
 def coded(
     gradient: GradientFn, instructions: Mapping[str, Any], config: RunConfig
 ) -> CodedGradients:
-    """Return Election Coding's gradients of one round, from what the rule tells its clients."""
+    """Make Election Coding's gradients of one round, from what the rule tells its clients.
+
+    Parameters
+    ----------
+    gradient : GradientFn
+        Of a partition.
+    instructions : mapping
+        With "allocation", the bits of G, and "noise".
+    config : RunConfig
+        A checked run config.
+    """
     n = config.workload.num_workers
     allocation = from_bytes(instructions["allocation"], n)
     noise = float(instructions["noise"])

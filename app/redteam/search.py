@@ -122,7 +122,17 @@ def red_team(
 
 
 def worst(trials: Sequence[Trial], strategy: str, attack: str | None = None) -> Trial:
-    """The trial of a rule with the lowest accuracy; of a backdoor that is named, the best one."""
+    """Return the trial of a rule with the lowest accuracy; of a backdoor that is named, the best.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        At least one of the rule.
+    strategy : str
+        The rule.
+    attack : str, optional
+        The attack; any but "none" by default. Its trial with the most damage is returned.
+    """
     of_rule = [t for t in trials if t.strategy == strategy]
     if attack:
         return max((t for t in of_rule if t.attack == attack), key=lambda trial: trial.damage)
@@ -138,7 +148,15 @@ def _around(trials: Sequence[Trial], strategy: str, attack: str) -> list[dict[st
 def foreign(
     base: Mapping[str, Any], strategies: Sequence[str], attacks: Sequence[str]
 ) -> list[str]:
-    """The keys in base that belong to rules and attacks other than those."""
+    """Return the keys in base that belong to other rules and attacks than those.
+
+    Parameters
+    ----------
+    base : mapping
+        Run-config keys.
+    strategies, attacks : sequence of str
+        Names of those that are tried.
+    """
     used = {*strategies, *(part for attack in attacks for part in made_of(attack, base))}
     owners = {key: KEYS[key].owner for key in base if key in KEYS}
     others = [k for k, o in owners.items() if KIND_OF.get(o) in SEARCHED and o not in used]
@@ -151,7 +169,15 @@ def foreign(
 def check_options(
     base: Mapping[str, Any], strategies: Sequence[str], attacks: Sequence[str]
 ) -> None:
-    """Raise ConfigError for an option in base that none of the rules and attacks has."""
+    """Raise ConfigError for an option in base that none of the rules and attacks has.
+
+    Parameters
+    ----------
+    base : mapping
+        Run-config keys.
+    strategies, attacks : sequence of str
+        Names of those that are tried.
+    """
     for key in foreign(base, strategies, attacks):
         owner = KEYS[key].owner or f"your own {key.removesuffix('-options')}"
         raise ConfigError(f"{key}: belongs to {owner}, which is not tried")

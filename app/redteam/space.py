@@ -15,7 +15,15 @@ Point = Mapping[str, Value]  # run-config keys of one trial
 
 
 def first_trials(attack: str, count: int) -> list[dict[str, Value]]:
-    """The grid over all options of an attack: `count` values of a range, all of a choice."""
+    """Return the grid over all options of an attack, as run-config keys.
+
+    Parameters
+    ----------
+    attack : str
+        Its name.
+    count : int
+        Values of a range, at least 2; of a choice all are taken.
+    """
     options = searched(attack)
     grids = [grid(option, count) for option in options]
     keys = [option.key for option in options]
@@ -23,7 +31,22 @@ def first_trials(attack: str, count: int) -> list[dict[str, Value]]:
 
 
 def next_trials(attack: str, best: Point, tried: Sequence[Point]) -> list[dict[str, Value]]:
-    """Around the best so far: each range's middles to its neighbours, one option at a time."""
+    """Return points around the best so far, one option changed at a time.
+
+    Parameters
+    ----------
+    attack : str
+        Its name.
+    best : Point
+        The point with the lowest accuracy.
+    tried : sequence of Point
+        All points so far.
+
+    Returns
+    -------
+    list of dict
+        The middles between the best and the nearest tried value on either side, range by range.
+    """
     found = []
     for option in searched(attack):
         others = [point[option.key] for point in tried]
@@ -33,23 +56,46 @@ def next_trials(attack: str, best: Point, tried: Sequence[Point]) -> list[dict[s
 
 
 def searched(attack: str) -> list[Option]:
-    """The options of an attack that a red team varies; a choice of one value stays as it is.
+    """Return the options of an attack that a red team varies: not a choice of one value.
 
     Those of a user's own attack have no run-config keys; `module:function.scale` stands for one.
+
+    Parameters
+    ----------
+    attack : str
+        Its name, or `module:function`.
     """
     own = options_of(find(attack).function, attack)
     return [option for option in own if len(grid(option, 2)) > 1]
 
 
 def grid(option: Option, count: int) -> Sequence[Value]:
-    """All of a choice; `count` values of a range."""
+    """Return the values that are tried first: all of a choice, `count` of a range.
+
+    Parameters
+    ----------
+    option : Option
+        With a `Range` or a `Choice`; without one nothing is tried.
+    count : int
+        At least 2.
+    """
     if not isinstance(search := option.search, Range):
         return search.values if search else ()
     return [_at(option, search, i / (count - 1)) for i in range(count)]
 
 
 def between(option: Option, value: Value, others: Sequence[Value]) -> Sequence[Value]:
-    """The middles to the nearest tried value on either side; nothing for a choice."""
+    """Return the middles to the nearest tried value on either side; nothing for a choice.
+
+    Parameters
+    ----------
+    option : Option
+        With a `Range` or a `Choice`.
+    value : Value
+        The best so far.
+    others : sequence of Value
+        The values that were tried.
+    """
     if not isinstance(search := option.search, Range):
         return ()
     here, places = _place(search, value), [_place(search, other) for other in others]

@@ -15,7 +15,15 @@ from signfed.app.redteam.search import Trial, worst
 
 
 def print_red_team(console: Console, trials: Sequence[Trial]) -> None:
-    """One table of rules and the worst attack found, one of all pairs, one of backdoors."""
+    """Print tables: rules and the worst attack found, all pairs, and backdoors.
+
+    Parameters
+    ----------
+    console : Console
+        Where to print.
+    trials : sequence of Trial
+        What the search found, controls included.
+    """
     strategies = list(dict.fromkeys(trial.strategy for trial in trials))
     attacks = [name for name in dict.fromkeys(trial.attack for trial in trials) if name != "none"]
     found = Table(title="worst attack found", title_justify="left")
@@ -54,6 +62,16 @@ def _shown(trial: Trial) -> str:
 
 
 def write_red_team(path: Path, config: dict[str, Any], trials: Sequence[Trial]) -> None:
-    """`redteam.json`: the config, and every trial."""
+    """Write `redteam.json`: the config, and every trial.
+
+    Parameters
+    ----------
+    path : Path
+        The file, which is replaced.
+    config : dict
+        Run-config keys that all trials share.
+    trials : sequence of Trial
+        What the search found so far.
+    """
     content = {"config": config, "trials": [asdict(trial) for trial in trials]}
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

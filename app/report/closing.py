@@ -19,7 +19,17 @@ SHOWN = (
 
 
 def print_closing(console: Console, path: Path, byzantine_ids: tuple[int, ...]) -> None:
-    """The summary of a run folder, and whom the rule rejected beside who is Byzantine."""
+    """Print the summary of a run folder, and whom the rule rejected beside who is Byzantine.
+
+    Parameters
+    ----------
+    console : Console
+        Where to print.
+    path : Path
+        The run folder.
+    byzantine_ids : tuple of int
+        The Byzantine workers.
+    """
     summary, rounds = run_folder.read_summary(path), run_folder.read_rounds(path)
     table = Table(title=f"{summary.get('status')}: {path.name}", title_justify="left")
     table.add_column()
@@ -34,10 +44,29 @@ def print_closing(console: Console, path: Path, byzantine_ids: tuple[int, ...]) 
     findings = [r for r in rounds if "accepted" in r]
     if findings:
         _print_detection(console, findings[-1], byzantine_ids)
+    broken = [r for r in rounds if "broken_assumption" in r]
+    if broken:
+        console.print(
+            f"[yellow]broken assumption[/yellow] in {len(broken)} of {len(rounds)} rounds, at last "
+            f"in round {broken[-1]['round']}: {broken[-1]['broken_assumption']}; what the rule "
+            "rejected there need not be Byzantine",
+            soft_wrap=True,
+            highlight=False,
+        )
 
 
 def print_end(console: Console, path: Path, status: str) -> None:
-    """The last line of a run that did not finish: the reason."""
+    """Print the last line of a run that did not finish: the reason.
+
+    Parameters
+    ----------
+    console : Console
+        Where to print.
+    path : Path
+        The run folder.
+    status : str
+        Of the run; nothing is printed for one that finished.
+    """
     summary = run_folder.read_summary(path)
     since = f"model or loss is not finite since round {summary.get('diverged_round')}"
     says = {
@@ -57,14 +86,18 @@ def _print_detection(
     """What the rule made of each worker, beside the truth that only a simulation knows."""
     crossover = {int(worker): p for worker, p in record.get("crossover", {}).items()}
     accepted, truth = set(record["accepted"]), set(byzantine_ids)
+    broken = "broken_assumption" in record
     workers = sorted(accepted | set(crossover) | truth)
     table = Table("worker", "outvoted", "rule", "truth", title="workers", title_justify="left")
     for worker in workers:
-        rule = "accepted" if worker in accepted else "rejected"
+        rule = "no verdict" if broken else "accepted" if worker in accepted else "rejected"
         true = "Byzantine" if worker in truth else "honest"
-        colour = "green" if (worker in accepted) != (worker in truth) else "red"
+        right = (worker in accepted) != (worker in truth)
+        colour = "yellow" if broken else "green" if right else "red"
         outvoted = f"{crossover[worker]:.1%}" if worker in crossover else "-"
         table.add_row(str(worker), outvoted, f"[{colour}]{rule}[/{colour}]", true)
     console.print(table)
+    if broken:
+        return
     rejected = [str(worker) for worker in workers if worker not in accepted]
     console.print(f"rejected: {', '.join(rejected) or 'nobody'}", highlight=False)

@@ -18,9 +18,18 @@ FEW_CLASSES, FEW_WORKERS = 10, 30  # up to which each count is shown
 
 
 def print_holdings(held: np.ndarray, batches: Sequence[int], console: Console) -> None:
-    """held: samples of each class by worker, int [M, C]; batches: samples a round, by worker.
+    """Print who holds how many samples, and how many of each class.
 
     Counts by class where there are few classes and they fit the console, else how many classes.
+
+    Parameters
+    ----------
+    held : ndarray, int [M, C]
+        Samples of each class, by worker.
+    batches : sequence of int
+        Samples a round, by worker.
+    console : Console
+        Where to print.
     """
     workers, classes = held.shape
     table = _table(held, batches, by_class=classes <= FEW_CLASSES)
@@ -48,7 +57,22 @@ def _table(held: np.ndarray, batches: Sequence[int], *, by_class: bool) -> Table
 
 
 def draw_holdings(held: np.ndarray, title: str, file: Path) -> None:
-    """Workers by classes as a map, with each worker's total beside it; a PNG."""
+    """Draw workers by classes as a map, with each worker's total beside it.
+
+    Parameters
+    ----------
+    held : ndarray, int [M, C]
+        Samples of each class, by worker.
+    title : str
+        Of the picture.
+    file : Path
+        The PNG that is written.
+
+    Raises
+    ------
+    ConfigError
+        When matplotlib is not installed.
+    """
     with installed("the picture"):
         from matplotlib.figure import Figure
 

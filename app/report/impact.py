@@ -18,7 +18,18 @@ COLUMNS = ("run", "control", "impact")
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """The run config of a run folder. Raises ConfigError when it is none."""
+    """Return the run config of a run folder.
+
+    Parameters
+    ----------
+    path : Path
+        The run folder.
+
+    Raises
+    ------
+    ConfigError
+        When it is none.
+    """
     file = path / "config.json"
     if not file.exists():
         raise ConfigError(f"{path}: expected a run folder, with config.json in it")
@@ -26,7 +37,18 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def finished(path: Path) -> dict[str, Any]:
-    """The summary of a finished run. Raises ConfigError for any other."""
+    """Return the summary of a finished run.
+
+    Parameters
+    ----------
+    path : Path
+        The run folder.
+
+    Raises
+    ------
+    ConfigError
+        For any other run.
+    """
     summary = read_summary(path)
     if summary.get("status") != FINISHED:
         raise ConfigError(
@@ -87,7 +109,17 @@ def impact(
 def print_impact(
     console: Console, path: Path, control: Path, untouched: float | None = None
 ) -> None:
-    """The table of `impact`."""
+    """Print the table of `impact`.
+
+    Parameters
+    ----------
+    console : Console
+        Where to print.
+    path, control : Path
+        Folders of two finished runs that differ in the attack alone.
+    untouched : float, optional
+        Success of the backdoor on the model of the control.
+    """
     table = Table("", *COLUMNS, title=f"{path.name}", title_justify="left")
     for name, row in impact(path, control, untouched).items():
         shown = (f"{row[column]:.4f}" if column in row else "" for column in COLUMNS)

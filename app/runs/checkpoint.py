@@ -41,9 +41,24 @@ class Checkpoint:
 
 
 def write(run: Path, checkpoint: Checkpoint) -> Path:
-    """Write it below the run folder and forget all but the last two; returns its folder.
+    """Write it below the run folder and forget all but the last two.
 
-    Raises OSError, with the earlier ones as they were, when the disk takes no more.
+    Parameters
+    ----------
+    run : Path
+        The run folder.
+    checkpoint : Checkpoint
+        The server's state after a round.
+
+    Returns
+    -------
+    Path
+        The checkpoint's folder.
+
+    Raises
+    ------
+    OSError
+        When the disk takes no more; the earlier ones are as they were.
     """
     parent = run / "checkpoints"
     place = parent / f"round-{checkpoint.server_round:06d}"
@@ -78,12 +93,23 @@ def remove(place: Path) -> None:
 
 
 def list_checkpoints(run: Path) -> list[Path]:
-    """The run's checkpoints, oldest first."""
+    """Return the run's checkpoints, oldest first."""
     return sorted((run / "checkpoints").glob("round-*"))
 
 
 def read(place: Path) -> Checkpoint:
-    """The checkpoint in this folder. Raises CheckpointError."""
+    """Return the checkpoint in this folder.
+
+    Parameters
+    ----------
+    place : Path
+        The checkpoint's folder.
+
+    Raises
+    ------
+    CheckpointError
+        When it is damaged, cut off, or of another format; with the one before it.
+    """
     try:
         facts = json.loads((place / FACTS).read_text(encoding="utf-8"))
         version, sha256 = facts["format"], facts["sha256"]
@@ -107,9 +133,17 @@ def read(place: Path) -> Checkpoint:
 
 
 def find(path: Path) -> Path | None:
-    """The checkpoint that `path` means: itself, or the last of a run folder; None if it has none.
+    """Return the checkpoint that `path` means; None for a run that has none yet.
 
-    Raises CheckpointError when it is neither.
+    Parameters
+    ----------
+    path : Path
+        A checkpoint, or a run folder, whose last one is meant.
+
+    Raises
+    ------
+    CheckpointError
+        When it is neither.
     """
     if path.name.startswith("round-") and path.parent.name == "checkpoints":
         return path
@@ -122,7 +156,7 @@ def find(path: Path) -> Path | None:
 
 
 def run_of(path: Path) -> Path:
-    """The run folder that a checkpoint belongs to, or `path` itself."""
+    """Return the run folder that a checkpoint belongs to, or `path` itself."""
     return path.parent.parent if path.parent.name == "checkpoints" else path
 
 

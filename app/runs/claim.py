@@ -17,7 +17,14 @@ LOOK = 0.2  # seconds between two tries
 
 
 def new_folder(parent: Path, *labels: str) -> Path:
-    """Create a folder below parent/signfed-runs that no other run has.
+    """Make a folder below parent/signfed-runs that no other run has.
+
+    Parameters
+    ----------
+    parent : Path
+        Where signfed-runs lies, or is made.
+    *labels : str
+        What its name says besides the time.
 
     Raises
     ------
@@ -43,19 +50,19 @@ def _made(path: Path) -> bool:
 
 
 def existing_folder(path: Path) -> Path:
-    """Create this folder unless it is there, and see that it can be written to.
+    """Return this folder, known to be there and to be writable; make it unless it is there.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
 
     Raises
     ------
     ConfigError
         When it is no folder, or nothing can be written there.
     """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise _unusable(path, "a file is in the way") from None
-    except OSError as error:
-        raise _unusable(path, error.strerror) from error
+    _made(path)
     if not os.access(path, os.W_OK | os.X_OK):
         raise _unusable(path, "Permission denied")
     return path
@@ -63,6 +70,13 @@ def existing_folder(path: Path) -> Path:
 
 def create_first(file: Path, text: str) -> None:
     """Write the file with which a new run takes its folder.
+
+    Parameters
+    ----------
+    file : Path
+        In the folder.
+    text : str
+        What the file holds.
 
     Raises
     ------
@@ -79,10 +93,22 @@ def create_first(file: Path, text: str) -> None:
 
 
 class Writer:
-    """The right to write to a run folder: one process has it, and loses it when it ends."""
+    """Hold the right to write to a run folder: one process has it, and loses it when it ends.
+
+    Parameters
+    ----------
+    path : Path
+        The run folder.
+    patience : float
+        Seconds to wait for a writer that is about to end.
+
+    Raises
+    ------
+    ConfigError
+        When it does not.
+    """
 
     def __init__(self, path: Path, patience: float = PATIENCE) -> None:
-        """Wait for a writer that is about to end. Raises ConfigError when it does not."""
         self._folder: int | None = None
         if os.name != "posix":
             return

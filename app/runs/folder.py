@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from signfed.app.runs.claim import Writer, create_first
-from signfed.app.runs.json_files import as_json, json_line, json_text, replace_text, write_json
+from signfed.app.runs.json_files import json_line, json_text, replace_text, write_json
+from signfed.app.runs.summary import diverged_since, summary_of
 from signfed.strategies.server.record import DETECTION
 
 # status of a run: it goes from the first to one of the others
@@ -26,12 +27,12 @@ SCORES = DETECTION
 
 
 def model_sha256(parameters: np.ndarray) -> str:
-    """SHA-256 of the parameters as little-endian float32 bytes."""
+    """Return the SHA-256 of the parameters as little-endian float32 bytes."""
     return hashlib.sha256(np.ascontiguousarray(parameters, dtype="<f4").tobytes()).hexdigest()
 
 
 def score(record: Mapping[str, Any]) -> str:
-    """An evaluated round in a few words: its accuracy, or its loss where there is none."""
+    """Return an evaluated round in a few words: its accuracy, or its loss where there is none."""
     if "test_accuracy" in record:
         names = [name for name in ("test_accuracy", "backdoor_success") if name in record]
         return ", ".join(f"{name.replace('_', ' ')} {record[name]:.4f}" for name in names)
@@ -39,41 +40,28 @@ def score(record: Mapping[str, Any]) -> str:
     return f"test loss {'not finite' if loss is None else format(loss, '.4g')}"
 
 
-class Traffic:
-    """Bytes per worker and parameter over the rounds after the first (or the first, if alone).
-
-    Uplink: of all replies, per worker asked. Downlink: of one message, since a device with one
-    worker gets one; here several workers may share a node and its message.
-    """
-
-    def __init__(self, n_parameters: int) -> None:
-        self._n_parameters = n_parameters
-        self._forget()
-
-    def _forget(self) -> None:
-        self._up_bytes = self._up_count = self._down_bytes = self._down_count = 0
-
-    def add(self, record: Mapping[str, Any]) -> None:
-        if record["round"] == 2:
-            self._forget()
-        self._up_bytes += record["uplink_bytes"]
-        self._up_count += record["received"] + sum(map(len, record["dropped"].values()))
-        self._down_bytes += record["downlink_bytes"]
-        self._down_count += record["nodes"]
-
-    def bits_per_parameter(self) -> dict[str, float]:
-        if not self._up_count:
-            return {}
-        up = self._up_bytes / self._up_count / self._n_parameters
-        down = self._down_bytes / self._down_count / self._n_parameters
-        return {
-            "uplink_bits_per_parameter": round(8 * up, 4),
-            "downlink_bits_per_parameter": round(8 * down, 4),
-        }
-
-
 class RunFolder:
-    """Writer of one run's folder. `summary.json` is replaced as a whole, never half-written."""
+    """Write one run's folder; `summary.json` is replaced as a whole, never half-written.
+
+    Parameters
+    ----------
+    path : Path
+        The folder, which is made.
+    config : mapping
+        What `config.json` holds.
+    n_parameters : int
+        N.
+    done : int, optional
+        Rounds of an earlier attempt that stay; what it wrote of later ones is dropped. None for a
+        new run.
+    seconds : float
+        What they took.
+
+    Raises
+    ------
+    ConfigError
+        When the folder is another run's.
+    """
 
     def __init__(
         self,
@@ -84,21 +72,6 @@ class RunFolder:
         done: int | None = None,
         seconds: float = 0.0,
     ) -> None:
-        """Create the folder, write `config.json`, and mark the run as running.
-
-        Parameters
-        ----------
-        done : int, optional
-            Rounds of an earlier attempt that stay; what it wrote of later ones is dropped.
-            None for a new run.
-        seconds : float
-            What they took.
-
-        Raises
-        ------
-        ConfigError
-            When the folder is another run's.
-        """
         self.path = path
         path.mkdir(parents=True, exist_ok=True)
         if done is None:
@@ -109,19 +82,10 @@ class RunFolder:
         if done is not None:
             write_json(path / "config.json", config)
         self._started = time.monotonic() - seconds
+        self._n_parameters = n_parameters
         kept = keep_rounds(path, done or 0)
         self._rounds = (path / "rounds.jsonl").open("a", encoding="utf-8")
-        self._n_parameters = n_parameters
-        self._traffic = Traffic(n_parameters)
-        self._accuracies: list[float] = []
-        self._scores: dict[str, list[float]] = {name: [] for name in SCORES}
-        self._losses: list[float | None] = []
-        self._success: float | None = None
-        self._diverged_round: int | None = None
-        self._count = 0
-        for record in kept:
-            self._add(record)
-        self._summarize(RUNNING)
+        self._summarize(RUNNING, kept)
 
     @property
     def seconds(self) -> float:
@@ -139,71 +103,77 @@ class RunFolder:
 
     def write_round(self, record: Mapping[str, Any]) -> None:
         """Append one line to `rounds.jsonl`."""
-        record = as_json(record)
         try:
             self._rounds.write(json_line(record))
             self._rounds.flush()
         except OSError as error:
             raise OSError(error.errno, f"{self.path / 'rounds.jsonl'}: {error.strerror}") from error
-        self._add(record)
-
-    def _add(self, record: Mapping[str, Any]) -> None:
-        self._count += 1
-        self._traffic.add(record)
-        if "test_accuracy" in record:
-            self._accuracies.append(record["test_accuracy"])
-        self._success = record.get("backdoor_success", self._success)
-        if "test_loss" in record:
-            self._losses.append(record["test_loss"])
-            first = self._diverged_round or record["round"]
-            self._diverged_round = first if record["test_loss"] is None else None
-        for name, found in self._scores.items():
-            if name in record:
-                found.append(record[name])
 
     def close(self, status: str, **facts: Any) -> None:
         """Write the final `summary.json`: status, what the rounds added up to, and `facts`.
 
-        A run whose last loss is not finite has diverged, also when it reached its last round.
         The first call counts, later ones do nothing.
+
+        Parameters
+        ----------
+        status : str
+            How the run ended. A finished run whose last loss is not finite has diverged.
+        **facts : object
+            More entries.
         """
         if self._rounds.closed:
             return
         self._rounds.close()
-        if status == FINISHED and self._diverged_round:
-            status = DIVERGED
-        if status == DIVERGED:
-            facts["diverged_round"] = self._diverged_round or self._count
         try:
-            self._summarize(status, **facts)
+            rounds = read_rounds(self.path)
+            diverged = diverged_since(rounds)
+            if status == FINISHED and diverged:
+                status = DIVERGED
+            if status == DIVERGED:
+                facts["diverged_round"] = diverged or len(rounds)
+            self._summarize(status, rounds, **facts)
         finally:
             self._writer.release()
 
-    def _summarize(self, status: str, **facts: Any) -> None:
-        summary: dict[str, Any] = {"status": status, "rounds": self._count}
-        if self._accuracies:
-            summary["final_test_accuracy"] = self._accuracies[-1]
-            summary["best_test_accuracy"] = max(self._accuracies)
-        if self._losses:
-            summary["final_test_loss"] = self._losses[-1]
-        if self._success is not None:
-            summary["final_backdoor_success"] = self._success
-        summary |= {name: sum(v) / len(v) for name, v in self._scores.items() if v}
-        summary |= {"parameters": self._n_parameters, **self._traffic.bits_per_parameter()}
+    def _summarize(self, status: str, rounds: Sequence[Mapping[str, Any]], **facts: Any) -> None:
+        summary = {"status": status, **summary_of(rounds, self._n_parameters)}
         write_json(self.path / "summary.json", summary | facts | {"seconds": self.seconds})
 
 
 def keep_rounds(path: Path, done: int) -> list[dict[str, Any]]:
-    """Drop what `rounds.jsonl` says of rounds after `done`; returns what is left."""
+    """Drop what `rounds.jsonl` says of rounds after `done`.
+
+    Parameters
+    ----------
+    path : Path
+        The run folder.
+    done : int
+        Number of the last round that stays.
+
+    Returns
+    -------
+    list of dict
+        What is left.
+    """
     kept = [record for record in read_rounds(path) if record["round"] <= done]
     replace_text(path / "rounds.jsonl", "".join(map(json_line, kept)))
     return kept
 
 
 def reopen(path: Path, done: int) -> None:
-    """A run goes on after its first `done` rounds: whoever follows it sees that it is running.
+    """Mark a run as running that goes on after `done` rounds, for whoever follows it.
 
-    Raises ConfigError when it is under way.
+    Parameters
+    ----------
+    path : Path
+        The run folder.
+    done : int
+        Number of the last round that stays.
+
+    Raises
+    ------
+    ConfigError
+        When the run is under way.
     """
     Writer(path).release()
     keep_rounds(path, done)
@@ -211,23 +181,36 @@ def reopen(path: Path, done: int) -> None:
 
 
 def set_status(path: Path, status: str, error: str | None = None) -> None:
-    """Overwrite the status in a folder whose writer died; creates what is missing."""
+    """Overwrite the status in a folder whose writer died; create what is missing.
+
+    Parameters
+    ----------
+    path : Path
+        The run folder.
+    status : str
+        How the run ended.
+    error : str, optional
+        Why.
+    """
     path.mkdir(parents=True, exist_ok=True)
     summary = read_summary(path) | {"status": status}
     write_json(path / "summary.json", summary | ({"error": error} if error else {}))
 
 
 def read_summary(path: Path) -> dict[str, Any]:
-    """`summary.json`, or {} while there is none."""
+    """Return `summary.json`, or {} while there is none."""
     with suppress(OSError, ValueError):
         return json.loads((path / "summary.json").read_text(encoding="utf-8"))
     return {}
 
 
 class RoundsReader:
-    """Reads `rounds.jsonl` while it grows: each call of `new` returns what came since the last.
+    """Read `rounds.jsonl` while it grows.
 
-    A line that is still being written is left for the next call.
+    Parameters
+    ----------
+    path : Path
+        The run folder.
     """
 
     def __init__(self, path: Path) -> None:
@@ -235,6 +218,7 @@ class RoundsReader:
         self._offset = 0
 
     def new(self) -> list[dict[str, Any]]:
+        """Return the lines since the last call, without one that is still being written."""
         if not self._file.exists():
             return []
         with self._file.open("rb") as file:
@@ -246,5 +230,5 @@ class RoundsReader:
 
 
 def read_rounds(path: Path) -> list[dict[str, Any]]:
-    """The complete lines of `rounds.jsonl`."""
+    """Return the complete lines of `rounds.jsonl`."""
     return RoundsReader(path).new()

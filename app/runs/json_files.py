@@ -11,10 +11,15 @@ from typing import Any
 
 
 def as_json(value: Any) -> Any:
-    """Put null in place of every number that is not finite: strict JSON has no word for them.
+    """Return a value in which null stands for every number that is not finite, as strict JSON asks.
 
     >>> as_json({"loss": float("nan"), "seconds": [1.5, float("inf")]})
     {'loss': None, 'seconds': [1.5, None]}
+
+    Parameters
+    ----------
+    value : object
+        A mapping, a list or tuple, or one of their items.
     """
     if isinstance(value, Mapping):
         return {key: as_json(item) for key, item in value.items()}
@@ -24,22 +29,38 @@ def as_json(value: Any) -> Any:
 
 
 def json_line(record: Mapping[str, Any]) -> str:
-    """One line of a .jsonl file."""
+    """Return one line of a .jsonl file."""
     return json.dumps(as_json(record), allow_nan=False) + "\n"
 
 
 def json_text(content: Mapping[str, Any]) -> str:
-    """A whole .json file."""
+    """Return a whole .json file."""
     return json.dumps(as_json(content), indent=2, allow_nan=False) + "\n"
 
 
 def write_json(file: Path, content: Mapping[str, Any]) -> None:
-    """Replace a .json file as a whole."""
+    """Replace a .json file as a whole.
+
+    Parameters
+    ----------
+    file : Path
+        Which one.
+    content : mapping
+        What it will hold; numbers that are not finite become null.
+    """
     replace_text(file, json_text(content))
 
 
 def replace_text(file: Path, text: str) -> None:
-    """Replace a file as a whole; other processes may do the same at the same time."""
+    """Replace a file as a whole; other processes may do the same at the same time.
+
+    Parameters
+    ----------
+    file : Path
+        Which one.
+    text : str
+        What it will hold.
+    """
     draft = file.with_name(f"{file.name}.{os.getpid()}.tmp")
     try:
         draft.write_text(text, encoding="utf-8")

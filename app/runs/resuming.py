@@ -22,7 +22,18 @@ FREE = frozenset(
 
 
 def earlier(path: Path) -> dict[str, Value]:
-    """Every run-config key of the run that `path` is of, as it was. Raises ConfigError."""
+    """Return every run-config key of the run that `path` is of, as it was.
+
+    Parameters
+    ----------
+    path : Path
+        A run folder, or one of its checkpoints.
+
+    Raises
+    ------
+    ConfigError
+        When there is no readable `config.json`.
+    """
     run = checkpoint.run_of(path).resolve()
     try:
         config = json.loads((run / "config.json").read_text(encoding="utf-8"))["config"]
@@ -35,9 +46,19 @@ def earlier(path: Path) -> dict[str, Value]:
 
 
 def resumed(config: RunConfig, run_config: Mapping[str, Value]) -> Checkpoint | None:
-    """The checkpoint that `resume` means; None for a run that has none yet, or a new run.
+    """Return the checkpoint that `resume` means; None for a run that has none yet, or a new run.
 
-    Raises ConfigError when it cannot be read, is of another run, or leaves nothing to do.
+    Parameters
+    ----------
+    config : RunConfig
+        As it was checked.
+    run_config : mapping
+        As it was given.
+
+    Raises
+    ------
+    ConfigError
+        When the checkpoint cannot be read, is of another run, or leaves nothing to do.
     """
     if not config.resume:
         return None
@@ -76,13 +97,29 @@ def resumed(config: RunConfig, run_config: Mapping[str, Value]) -> Checkpoint | 
 
 
 def forget_later(run: Path, done: int) -> None:
-    """Remove checkpoints after the one that the run goes on from: they would pass for its own."""
+    """Remove checkpoints after the one that the run goes on from: they would pass for its own.
+
+    Parameters
+    ----------
+    run : Path
+        The run folder.
+    done : int
+        Number of the last round that stays.
+    """
     for place in checkpoint.list_checkpoints(run):
         if int(place.name.removeprefix("round-")) > done:
             checkpoint.remove(place)
 
 
 def lost_memories(config: RunConfig, state: Mapping[str, object]) -> bool:
-    """Whether workers had something to remember (momentum, errors) that `state` does not hold."""
-    remember = config.worker_momentum or config.encoder == "top-k"
+    """Tell whether workers had something to remember that is lost: momentum, errors, a past.
+
+    Parameters
+    ----------
+    config : RunConfig
+        A checked run config.
+    state : mapping
+        What the run goes on from.
+    """
+    remember = config.workers_remember or (config.byzantine_ids and built(config.attack).past)
     return bool(remember) and not any(name.startswith("worker-") for name in state)

@@ -18,16 +18,26 @@ PATIENCE = 2.0  # seconds for a round's files to be written before an interrupti
 
 
 class Saver:
-    """The checkpoints of one run.
+    """Write the checkpoints of one run.
 
-    The state between two rounds exists only until the next one begins, and an interruption comes
-    at any moment. So a copy is kept, after every round whose work is long beside the copy.
+    The state between two rounds exists only until the next one begins, and an interruption comes at
+    any moment. So a copy is kept, after every round whose work is long beside the copy.
+
+    Parameters
+    ----------
+    folder : RunFolder
+        Of the run.
+    config : mapping
+        Every run-config key.
+    every : int
+        Rounds between two checkpoints; 0 for none but the last.
+    num_rounds : int
+        Rounds of the run.
     """
 
     def __init__(
         self, folder: RunFolder, config: Mapping[str, Any], every: int, num_rounds: int
     ) -> None:
-        """every: rounds between two checkpoints, 0 for none; config: every run-config key."""
         self._folder, self._config = folder, config
         self._every, self._num_rounds = every, num_rounds
         self._kept: Checkpoint | None = None
@@ -36,6 +46,13 @@ class Saver:
 
     def after_round(self, record: Mapping[str, Any], state: Callable[[], State]) -> None:
         """Write the round's record and, if it is due, its checkpoint; or keep a copy of the state.
+
+        Parameters
+        ----------
+        record : mapping
+            The line of `rounds.jsonl`.
+        state : callable
+            Makes the run's state after the round.
 
         Raises
         ------
@@ -53,7 +70,15 @@ class Saver:
                 self.keep(server_round, state)
 
     def keep(self, server_round: int, state: Callable[[], State]) -> None:
-        """Copy the state that the run has now, after this round."""
+        """Copy the state that the run has now, after this round.
+
+        Parameters
+        ----------
+        server_round : int
+            Its number.
+        state : callable
+            Makes the run's state.
+        """
         began = time.thread_time()  # what it costs, not what a busy machine makes of it
         copy = {name: tensor.clone() for name, tensor in state().items()}
         self._kept = self._at(server_round, copy)

@@ -31,7 +31,22 @@ class Scorer:
     def __call__(
         self, updates: Updates, direction: Tensor, findings: Mapping[str, Any]
     ) -> dict[str, float]:
-        """Return wrong_signs, and the error rates where the rule says whom it accepts."""
+        """Score one usable round.
+
+        Parameters
+        ----------
+        updates : Updates
+            The rows of the round.
+        direction : Tensor, float32 [N]
+            The rule's.
+        findings : mapping
+            What the rule found out.
+
+        Returns
+        -------
+        dict
+            wrong_signs, and the error rates where the rule says whom it accepts.
+        """
         scores = error_rates(Findings.from_record(findings), self._byzantine, self._honest)
         honest = torch.tensor([worker in self._honest for worker in updates.ids.tolist()])
         if honest.any():
@@ -88,6 +103,11 @@ def wrong_signs(updates: Updates, honest: Tensor, direction: Tensor) -> float:
         Which of the rows are honest.
     direction : Tensor, float32 [N]
         The rule's.
+
+    Returns
+    -------
+    float
+        In 0..1.
     """
     n, nowhere_zero = updates.n_coordinates, int(torch.count_nonzero(direction)) == len(direction)
     chosen = honest.to(updates.rows.device)

@@ -9,21 +9,17 @@ from pathlib import Path
 
 from signfed.app.errors import installed
 from signfed.app.task.classification import Classification
-from signfed.app.task.datasets import (
-    DIGITS_TRAIN,
-    CropFlipRotate,
-    DataMissing,
-    Dataset,
-    load_ag_news,
-    load_cifar,
-    load_digits,
-    load_mnist,
-)
+from signfed.app.task.datasets.ag_news import load_ag_news
+from signfed.app.task.datasets.augment import CropFlipRotate
+from signfed.app.task.datasets.dataset import DataMissing, Dataset
+from signfed.app.task.datasets.digits import DIGITS_TRAIN, load_digits
+from signfed.app.task.datasets.images import load_cifar, load_mnist
 from signfed.app.task.evaluation import evaluate
 from signfed.app.task.gradients import Gradients
 from signfed.app.task.models import MODELS, Spec, build, flatten
 from signfed.app.task.own import own_data
-from signfed.app.task.partitions import PARTITIONS, stratified
+from signfed.app.task.partitions import PARTITIONS
+from signfed.app.task.partitions.stratified import stratified
 from signfed.app.task.problem import Problem
 from signfed.app.task.quadratic import Quadratic
 from signfed.app.task.workload import Workload
@@ -56,6 +52,11 @@ class Task:
 
     def problem(self, workload: Workload) -> Problem:
         """Make what a run with this workload minimises.
+
+        Parameters
+        ----------
+        workload : Workload
+            Of this task.
 
         Raises
         ------
@@ -132,7 +133,7 @@ TASKS: dict[str, Task] = {
 
 
 def find_task(name: str) -> Task:
-    """Find the task of that name, or the user's own data set, module:function."""
+    """Return the task of that name, or the user's own data set, module:function."""
     if name in TASKS:
         return TASKS[name]
     return Task(f"your own: {name}", models=(), load=partial(own_data, name))

@@ -90,7 +90,13 @@ class BatchedGradients:
             return self._recorded[len(x)](flat, x, y, masks)
 
     def works(self, parameters: np.ndarray, workers: Sequence[int], server_round: int) -> bool:
-        """Whether there is such a form of all operations of the network."""
+        """Tell whether there is such a form of all operations of the network.
+
+        Parameters
+        ----------
+        parameters, workers, server_round : ndarray
+            Of a call that is tried.
+        """
         try:
             self(parameters, workers, server_round)
         except (RuntimeError, NotImplementedError, TypeError):
@@ -98,7 +104,13 @@ class BatchedGradients:
         return True
 
     def agrees(self, parameters: np.ndarray, workers: Sequence[int], server_round: int) -> bool:
-        """Whether these workers' gradients in the round are the loop's to the last bit."""
+        """Tell whether these workers' gradients in the round are the loop's to the last bit.
+
+        Parameters
+        ----------
+        parameters, workers, server_round : ndarray
+            Of the call that is compared.
+        """
         matrix = self(parameters, workers, server_round).cpu().numpy()
         return all(
             np.array_equal(row, self._gradients(parameters, worker, server_round))

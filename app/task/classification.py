@@ -13,12 +13,12 @@ from torch.nn.functional import cross_entropy
 
 from signfed.app.errors import ConfigError
 from signfed.app.task.batched import LARGE, BatchedGradients
-from signfed.app.task.datasets import Dataset
+from signfed.app.task.datasets.dataset import Dataset
 from signfed.app.task.digest import fingerprint, made_here
 from signfed.app.task.evaluation import Loss, evaluate
 from signfed.app.task.fit import Names, check_fit, network_input
 from signfed.app.task.gradients import Gradients
-from signfed.app.task.models import Spec, build, flatten
+from signfed.app.task.models import Spec, build, flatten, trainable
 from signfed.app.task.own import OwnLoss
 from signfed.app.task.poison import triggered
 from signfed.app.task.problem import Asked
@@ -54,6 +54,7 @@ class Classification:
             raise ConfigError(
                 f"task={workload.task!r}: expected labels below {self.num_classes}; got {largest}"
             )
+        self.server_shard = workload.server_shard(self.labels)
         self._stamped: tuple[Trigger, Dataset] | None = None  # the last trigger's test images
         self.shards = workload.shards(self.labels)
         names = Names(workload.task, workload.model, workload.loss)
@@ -68,7 +69,13 @@ class Classification:
                 data,
                 self._loss,
                 lambda: self._gradients,
+                self.server_shard,
             )
+
+    @property
+    def edges(self) -> tuple[int, ...]:
+        sizes = [parameter.numel() for parameter in trainable(self._model)]
+        return (0, *np.cumsum(sizes).tolist())
 
     def initial(self) -> Tensor:
         return flatten(self._model).cpu()
@@ -80,6 +87,9 @@ class Classification:
 
     def truth(self, parameters: np.ndarray) -> np.ndarray:
         return self._gradients.everywhere(parameters)
+
+    def reference(self, parameters: np.ndarray, server_round: int) -> np.ndarray:
+        return self._gradients.over(parameters, self.server_shard)
 
     def batched(self, asked: Asked) -> BatchedGradients | None:
         initial = self.initial().numpy()
@@ -108,7 +118,7 @@ class Classification:
         return self._stamped[1]
 
     def batch_sizes(self) -> tuple[int, ...]:
-        """Samples a round, by worker."""
+        """Return the samples a round, by worker."""
         return self._gradients.batch_sizes
 
     def digest(self) -> dict[str, str]:
@@ -117,7 +127,9 @@ class Classification:
     @cached_property
     def _digest(self) -> dict[str, str]:
         data, model = self._data, self._model
-        shards = (("", torch.from_numpy(shard)) for shard in self.shards)
+        shards = [("", torch.from_numpy(shard)) for shard in self.shards]
+        if len(self.server_shard):
+            shards.append(("server", torch.from_numpy(self.server_shard)))
         return {
             "data": fingerprint([("train", data.train_x), ("test", data.test_x)]),
             "labels": fingerprint([("train", data.train_y), ("test", data.test_y)]),

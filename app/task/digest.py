@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def fingerprint(named: Iterable[tuple[str, Tensor]]) -> str:
-    """SHA-256 of tensors: name, dtype, shape, whether they are trained, and every byte.
+    """Return the SHA-256 of tensors: name, dtype, shape, whether they are trained, and every byte.
 
     Parameters
     ----------
@@ -32,10 +32,15 @@ def fingerprint(named: Iterable[tuple[str, Tensor]]) -> str:
 
 
 def made_here(digest: str) -> str:
-    """The digest with the kind of machine that made the values: `digest@machine`.
+    """Return the digest with the kind of machine that made the values: `digest@machine`.
 
     Initial weights are computed: another processor or version of PyTorch may round them otherwise,
     so they are compared between machines of one kind only.
+
+    Parameters
+    ----------
+    digest : str
+        What `fingerprint` returned.
     """
     capability = torch.backends.cpu.get_cpu_capability()
     return f"{digest}@{platform.machine()}, {capability}, torch {torch.__version__}"

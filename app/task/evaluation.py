@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from signfed.app.task.datasets import Dataset
+from signfed.app.task.datasets.dataset import Dataset
 from signfed.app.task.models.parameters import assign
 from signfed.app.task.seeded import seeded
 from signfed.strategies.core.seeds import generator
@@ -19,9 +19,14 @@ Loss = Callable[[Tensor, Tensor], Tensor]  # (scores [B, C], labels [B]) -> thei
 
 
 def pieces(n: int) -> list[slice]:
-    """Cut n samples into batches of 1,000; a rest of fewer than 100 joins the one before it.
+    """Return n samples cut into batches of 1,000; a rest of fewer than 100 joins the one before it.
 
     Batch norm takes its statistics from the batch: of one sample it has none.
+
+    Parameters
+    ----------
+    n : int
+        At least 1.
 
     Examples
     --------
@@ -37,7 +42,21 @@ def pieces(n: int) -> list[slice]:
 
 
 def measured(loss: Loss, scores: Tensor, labels: Tensor, seed: int, *keys: int) -> Tensor:
-    """The loss; what a user's own one draws is a function of (seed, *keys)."""
+    """Return the loss; what a user's own one draws is a function of (seed, *keys).
+
+    Parameters
+    ----------
+    loss : Loss
+        Any loss.
+    scores : Tensor, float32 [B, C]
+        Of the network.
+    labels : Tensor, int64 [B]
+        Of the batch.
+    seed : int
+        Of the run.
+    *keys : int
+        What tells this call from others.
+    """
     if loss is cross_entropy:
         return loss(scores, labels)
     with seeded(int(generator(seed, "loss", *keys).integers(1 << 32))):

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from signfed.app.errors import ConfigError
-from signfed.app.task.datasets import Dataset
+from signfed.app.task.datasets.dataset import Dataset
 from signfed.app.task.evaluation import Loss, measured
 from signfed.app.task.gradients import Gradients
 from signfed.app.task.models import Spec, assign, flatten, trainable
@@ -36,12 +36,33 @@ class Names:
         return any(":" in name for name in (self.task, self.model, self.loss))
 
     def of(self, *kinds: str) -> str:
-        """The keys as they are written: "model='mine:net'"."""
+        """Return the keys as they are written: "model='mine:net'".
+
+        Parameters
+        ----------
+        *kinds : str
+            Of "task", "model" and "loss".
+        """
         return ", ".join(f"{kind}={getattr(self, kind)!r}" for kind in kinds)
 
 
 def network_input(names: Names, data: Dataset, stored: Tensor) -> Tensor:
-    """Make network input of the first two samples, [2, ...]. Raises ConfigError."""
+    """Make network input of the first two samples, [2, ...].
+
+    Parameters
+    ----------
+    names : Names
+        For the messages.
+    data : Dataset
+        Whose to_input is called.
+    stored : Tensor [n, ...]
+        Samples as stored.
+
+    Raises
+    ------
+    ConfigError
+        When to_input fails, draws at random, or does not return a tensor of two samples.
+    """
     label, samples = f"{names.of('task')}: to_input", stored[:2].clone()
     try:
         with watched() as drawn:
@@ -61,6 +82,7 @@ def check_fit(
     data: Dataset,
     loss: Loss,
     gradients_of: Callable[[], Gradients],
+    server_shard: np.ndarray,
 ) -> None:
     """Try what a run does on two samples: evaluation, training, loss, and a gradient twice.
 
@@ -74,6 +96,8 @@ def check_fit(
         Make the model and its gradients, and may fail.
     data : Dataset
     loss : callable
+    server_shard : ndarray
+        int64 ids of the samples that the server keeps; none perhaps.
 
     Raises
     ------
@@ -87,7 +111,11 @@ def check_fit(
     with one_thread():
         scores = _check_passes(names, refused, spec, model, x, seen)
         _check_loss(names, loss, scores, data.train_y[: len(x)].clone())
-    _check_gradient(names, flatten(model).numpy(), _tried(refused, gradients_of))
+    parameters, gradients = flatten(model).numpy(), _tried(refused, gradients_of)
+    _check_gradient(names, parameters, gradients)
+    if len(server_shard):
+        label = f"server-samples={len(server_shard)}: no gradient of the server's own"
+        _tried(label, lambda: gradients.over(parameters, server_shard))
 
 
 def _tried(label: str, function: Callable[[], Any]) -> Any:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from signfed.app.task.datasets import Dataset
+from signfed.app.task.datasets.dataset import Dataset
 from signfed.app.task.evaluation import Loss, measured, pieces
 from signfed.app.task.models.parameters import assign, trainable
 from signfed.app.task.models.pure import draw_masks, dropouts, mask_shapes, put
@@ -31,6 +31,12 @@ def precision(name: str, device: torch.device) -> Iterator[None]:
     """Round products of matrices as float32, or on tensor cores as tf32 or bfloat16.
 
     tf32 exists on a GPU only. What comes out is float32 in any case.
+
+    Parameters
+    ----------
+    name : {"float32", "tf32", "bfloat16"}
+    device : torch.device
+        Where the products are computed.
     """
     if name == "float32" and device.type == "cpu":
         yield  # nothing to set, many times a round
@@ -141,20 +147,28 @@ class Gradients:
             return gradient.cpu().numpy()
 
     def everywhere(self, parameters: np.ndarray) -> np.ndarray:
-        """The gradient of the mean loss over the whole training set: float32 [N].
+        """Return the gradient of the mean loss over the whole training set, float32 [N].
 
         Of the samples as they are, with nothing augmented and nothing dropped.
+
+        Parameters
+        ----------
+        parameters : ndarray, float32 [N]
         """
+        return self.over(parameters, np.arange(len(self._y)))
+
+    def over(self, parameters: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        """The same over these samples; ids int64 [k], k at least 1."""
         with one_thread(), self.precision():
             model = self._own_model()
             assign(model, torch.tensor(parameters, device=self._device))
             put(model.eval(), None)
             total = torch.zeros(len(parameters), dtype=torch.float64, device=self._device)
-            for piece in pieces(len(self._y)):
-                x, y = self.samples(np.arange(piece.start, piece.stop))
+            for piece in pieces(len(chosen)):
+                x, y = self.samples(chosen[piece])
                 total += self._slope(model, x, y, piece.start) * len(y)
             model.train()
-            return (total / len(self._y)).float().cpu().numpy()
+            return (total / len(chosen)).float().cpu().numpy()
 
     def _slope(self, model: nn.Module, x: Tensor, y: Tensor, *keys: int) -> Tensor:
         """The gradient of the batch's mean loss, [N]; zero for a parameter without a use."""
@@ -164,24 +178,42 @@ class Gradients:
         return nn.utils.parameters_to_vector(slopes)
 
     def precision(self) -> AbstractContextManager[None]:
-        """The precision in which these gradients are computed."""
+        """Return a context of the precision in which these gradients are computed."""
         return precision(self._precision, self._device)
 
     def batch(self, worker: int, server_round: int) -> np.ndarray:
-        """Ids of the worker's samples in the round: int64 [batch_size]."""
+        """Return the ids of the worker's samples in the round, int64 [batch_size].
+
+        Parameters
+        ----------
+        worker, server_round : int
+            Worker from 0, round from 1.
+        """
         shard = self._shards[worker]
         draw = generator(self._seed, "batch", worker, server_round)
         return shard[draw.choice(len(shard), self.batch_sizes[worker], replace=False)]
 
     def changes(self, worker: int, server_round: int) -> np.ndarray | None:
-        """What augments the worker's batch, [batch_size, k]; None where nothing does."""
+        """Return what augments the worker's batch, [batch_size, k]; None where nothing does.
+
+        Parameters
+        ----------
+        worker, server_round : int
+            Worker from 0, round from 1.
+        """
         if self._augment is None:
             return None
         draws = generator(self._seed, "augment", worker, server_round)
         return self._augment.draw(draws, self.batch_sizes[worker])
 
     def masks(self, worker: int, server_round: int) -> list[np.ndarray]:
-        """One for each dropout of the model, float32 [batch_size, ...]."""
+        """Return one for each dropout of the model, float32 [batch_size, ...].
+
+        Parameters
+        ----------
+        worker, server_round : int
+            Worker from 0, round from 1.
+        """
         if not self._rates:
             return []
         draws = generator(self._seed, "dropout", worker, server_round)
@@ -190,7 +222,15 @@ class Gradients:
     def samples(
         self, chosen: np.ndarray, changes: np.ndarray | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Network input and labels of these samples; ids int64 of any shape, changes [*ids, k]."""
+        """Return network input and labels of samples.
+
+        Parameters
+        ----------
+        chosen : ndarray, int64 of any shape
+            Their ids.
+        changes : ndarray [*ids, k], optional
+            What augments them.
+        """
         x, y = self._stored(chosen, changes)
         return self._to_input(x).unflatten(0, chosen.shape), y.view(chosen.shape)
 

@@ -24,10 +24,15 @@ def found(kind: str, path: str) -> Callable[..., Any]:
 
     Parameters
     ----------
-    kind : str
-        The run-config key that names it: "task", "model" or "loss".
+    kind : {"task", "model", "loss"}
+        The run-config key that names it.
     path : str
         `module:function`.
+
+    Returns
+    -------
+    callable
+        The function.
 
     Raises
     ------
@@ -51,8 +56,13 @@ def own_data(path: str, data_dir: Path, download: bool) -> Dataset:
     ----------
     path : str
         `module:function`; the function takes (data_dir, download).
-    data_dir : Path
-    download : bool
+    data_dir, download : Path
+        What it is called with.
+
+    Returns
+    -------
+    Dataset
+        With its tensors on the CPU.
 
     Raises
     ------
@@ -152,7 +162,20 @@ class OwnLoss:
         self._function = found("loss", path)
 
     def __call__(self, scores: Tensor, labels: Tensor) -> Tensor:
-        """Return the batch's mean loss, a tensor of shape []."""
+        """Return the batch's mean loss, a tensor of shape [].
+
+        Parameters
+        ----------
+        scores : Tensor, float32 [B, C]
+            Of the network.
+        labels : Tensor, int64 [B]
+            Of the batch.
+
+        Raises
+        ------
+        ConfigError
+            When the function returns anything else.
+        """
         value = self._function(scores, labels)
         if isinstance(value, Tensor) and value.shape == ():
             return value

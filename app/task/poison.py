@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from signfed.app.errors import ConfigError
-from signfed.app.task.datasets import Dataset
+from signfed.app.task.datasets.dataset import Dataset
 from signfed.attacks.core.data import Batch, Trigger
 from signfed.clients import Poison
 

@@ -28,11 +28,15 @@ class Problem(Protocol):
         """Number of classes; None where there are none."""
 
     @property
+    def edges(self) -> tuple[int, ...]:
+        """Where the parameter tensors begin and end among the coordinates, from 0 to N."""
+
+    @property
     def sides(self) -> tuple[int, int] | None:
         """Height and width of the samples, where they are images."""
 
     def initial(self) -> Tensor:
-        """The parameters of round 1, float32 [N]."""
+        """Return the parameters of round 1, float32 [N]."""
 
     def gradient(
         self, parameters: np.ndarray, worker: int, server_round: int, poison: Poison | None = None
@@ -57,17 +61,25 @@ class Problem(Protocol):
         """
 
     def truth(self, parameters: np.ndarray) -> np.ndarray:
-        """The gradient of what is minimised, without a batch's noise: float32 [N]."""
+        """Return the gradient of what is minimised, without a batch's noise: float32 [N]."""
+
+    def reference(self, parameters: np.ndarray, server_round: int) -> np.ndarray:
+        """The gradient on the samples that the server keeps for itself: float32 [N]."""
 
     def batched(self, asked: Asked) -> BatchedGradients | None:
-        """Many workers' gradients at once with the same bits, where that is the faster way."""
+        """Return many workers' gradients at once, the same bits, where that is the faster way."""
 
     def evaluate(self, parameters: Tensor, trigger: Trigger | None = None) -> dict[str, float]:
-        """test_accuracy in [0, 1] where there is such a thing, and test_loss.
+        """Return test_accuracy in [0, 1] where there is such a thing, and test_loss.
 
-        With the trigger of a backdoor also backdoor_success: the share of test images of other
-        classes that with the trigger are taken for its target. In [0, 1].
+        Parameters
+        ----------
+        parameters : Tensor, float32 [N]
+            The model.
+        trigger : Trigger, optional
+            Of a backdoor. With it also backdoor_success in [0, 1]: the share of test images of
+            other classes that with the trigger are taken for its target.
         """
 
     def digest(self) -> dict[str, str]:
-        """What server and nodes have to agree on: part ("data", "model", ...) -> its digest."""
+        """Return what server and nodes have to agree on: "data", "model", ... -> its digest."""

@@ -17,7 +17,13 @@ from signfed.strategies.core.seeds import generator
 class Quadratic:
     """f(x) = ||x||^2 / 2 in 1,000 dimensions, with gradients x + N(0, I) / sqrt(batch size).
 
-    Starts at x ~ N(0, I). test_loss is f(x); there is no accuracy.
+    Starts at x ~ N(0, I). test_loss is f(x); there is no accuracy. The server's own gradient is one
+    of as many samples as it keeps, drawn anew in each round.
+
+    Parameters
+    ----------
+    workload : Workload
+        Seed, number of workers and batch sizes count.
 
     References
     ----------
@@ -36,6 +42,10 @@ class Quadratic:
         self.num_classes: int | None = None
         self.sides: tuple[int, int] | None = None
 
+    @property
+    def edges(self) -> tuple[int, ...]:
+        return (0, self.dimensions)
+
     def initial(self) -> Tensor:
         draws = generator(self._workload.seed, "initial")
         return torch.from_numpy(draws.standard_normal(self.dimensions, dtype=np.float32))
@@ -46,11 +56,12 @@ class Quadratic:
     def gradient(
         self, parameters: np.ndarray, worker: int, server_round: int, poison: Poison | None = None
     ) -> np.ndarray:
-        draws = generator(self._workload.seed, "batch", worker, server_round)
-        noise = draws.standard_normal(self.dimensions, dtype=np.float32)
         sizes = self._workload.batch_sizes
         batch = sizes[worker] if sizes else self._workload.batch_size
-        return parameters + noise / np.float32(np.sqrt(batch))
+        return self._noisy(parameters, batch, "batch", worker, server_round)
+
+    def reference(self, parameters: np.ndarray, server_round: int) -> np.ndarray:
+        return self._noisy(parameters, self._workload.server_samples, "server", server_round)
 
     def batched(self, asked: Asked) -> None:
         return None
@@ -60,3 +71,8 @@ class Quadratic:
 
     def digest(self) -> dict[str, str]:
         return {"model": fingerprint([("x", self.initial())])}
+
+    def _noisy(self, parameters: np.ndarray, samples: int, purpose: str, *keys: int) -> np.ndarray:
+        draws = generator(self._workload.seed, purpose, *keys)
+        noise = draws.standard_normal(self.dimensions, dtype=np.float32)
+        return parameters + noise / np.float32(np.sqrt(samples))

@@ -27,6 +27,11 @@ def recorded(function: Callable[..., Any], *given: Any) -> Callable[..., Any]:
     *given : Tensor or list of Tensor
         What it is recorded with.
 
+    Returns
+    -------
+    callable
+        Takes the same arguments.
+
     Examples
     --------
     >>> double = recorded(lambda x: x + x, torch.zeros(2))

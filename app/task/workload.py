@@ -10,6 +10,7 @@ import torch
 
 from signfed.app.errors import ConfigError
 from signfed.app.task.partitions import PARTITIONS, Shards
+from signfed.app.task.partitions.server import server_shard
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Workload:
         Of PARTITIONS, with its options.
     batch_sizes : tuple of int
         Of each worker, where they differ; else empty.
+    server_samples : int
+        Samples that the server keeps for itself.
     """
 
     task: str
@@ -53,9 +56,31 @@ class Workload:
     partition_options: tuple[tuple[str, Any], ...] = ()
     batch_sizes: tuple[int, ...] = ()
     loss: str = "cross-entropy"
+    server_samples: int = 0
+
+    def server_shard(self, labels: np.ndarray) -> np.ndarray:
+        """Choose the samples that the server keeps for itself.
+
+        Returns
+        -------
+        ndarray
+            int64 [server_samples], sample ids.
+
+        Raises
+        ------
+        ConfigError
+            When no sample would be left.
+        """
+        if self.server_samples >= len(labels):
+            raise ConfigError(
+                f"server-samples: {self.task} has {len(labels)} training samples; expected fewer "
+                f"for the server, at most {len(labels) - self.num_workers} to leave each of "
+                f"{self.num_workers} workers one; got {self.server_samples}"
+            )
+        return server_shard(labels, self.server_samples, self.seed)
 
     def shards(self, labels: np.ndarray) -> Shards:
-        """Share the samples out.
+        """Share out among the workers what the server does not keep.
 
         Parameters
         ----------
@@ -72,11 +97,14 @@ class Workload:
         ConfigError
             When the data do not allow the partition, or nobody can fill a batch.
         """
-        make = PARTITIONS[self.partition]
+        make, kept = PARTITIONS[self.partition], self.server_shard(labels)
+        left = np.delete(np.arange(len(labels)), kept)
         try:
-            shards = make(labels, self.num_workers, self.seed, **dict(self.partition_options))
+            shards = make(labels[left], self.num_workers, self.seed, **dict(self.partition_options))
         except ValueError as error:
             raise ConfigError(f"partition={self.partition!r}: {error}") from error
+        if len(kept):
+            shards = [left[shard] for shard in shards]
         held = [len(shard) for shard in shards]
         if not min(held):
             raise ConfigError(
@@ -92,7 +120,11 @@ class Workload:
 
 
 def device_of(asked: str) -> torch.device:
-    """The device of that name; "auto" takes a GPU where there is one, else the CPU.
+    """Return the device of that name; "auto" takes a GPU where there is one, else the CPU.
+
+    Parameters
+    ----------
+    asked : {"auto", "cpu", "cuda"}
 
     Raises
     ------

@@ -11,6 +11,7 @@ import numpy as np
 
 from signfed.attacks.core.data import Batch, Trigger
 from signfed.attacks.core.findings import Findings
+from signfed.attacks.core.past import Past
 from signfed.attacks.core.rows import as_asked
 from signfed.attacks.core.view import Knowledge, Rehearse, Stage, View, knows
 from signfed.strategies.core.options import known, options_of
@@ -32,6 +33,8 @@ class Attack:
         would decode, so that on a sign channel a flip is a flipped bit, exact zeros included.
     truth : bool
         Whether it needs the gradient over the whole training set.
+    past : bool
+        Whether it needs the model, what the server did last, or a memory.
     rule : bool
         Whether it asks the server's rule what it would do (local engine only).
     parts : tuple of str
@@ -46,6 +49,7 @@ class Attack:
     knowledge: Knowledge
     stage: Stage
     truth: bool = False
+    past: bool = False
     rule: bool = False
     parts: tuple[str, ...] = ()
     makes_trigger: Callable[..., Trigger] | None = None
@@ -96,6 +100,7 @@ class Attack:
             bound,
             knowledge=max(levels, key=get_args(Knowledge).index),
             truth=self.truth or any(part.truth for part in bound.made_of),
+            past=self.past or any(part.past for part in bound.made_of),
             rule=self.rule or any(part.rule for part in bound.made_of),
         )
 
@@ -115,6 +120,7 @@ class Attack:
         n_total: int,
         server_round: int,
         truth: Callable[[], np.ndarray],
+        past: Past | None,
         rehearse: Rehearse,
         findings: Findings,
         n_classes: int | None,
@@ -134,8 +140,9 @@ class Attack:
             All workers of the round; the others among them are honest in it.
         n_total : int
             Their number.
-        truth : callable
-            Computes the gradient over the whole training set, float32 [N].
+        truth, past
+            For an attack that declared it: what computes the gradient over the whole training set,
+            float32 [N]; what was before the round.
         rehearse : callable
             Asks the rule.
         images : callable, optional
@@ -151,6 +158,8 @@ class Attack:
             sees |= {"findings": findings, "ids": tuple(active), "honest_ids": others}
         if self.truth:
             sees["truth"] = truth()
+        if self.past:
+            sees["past"] = past
         if self.rule:
             peers = dict(zip(others, sees["honest"], strict=True))
 
@@ -206,6 +215,7 @@ def attack(
     knowledge: Knowledge,
     stage: Stage,
     truth: bool = False,
+    past: bool = False,
     rule: bool = False,
     parts: tuple[str, ...] = (),
     trigger: Callable[..., Trigger] | None = None,
@@ -214,7 +224,7 @@ def attack(
 
     Parameters
     ----------
-    knowledge, stage, truth, rule, parts
+    knowledge, stage, truth, past, rule, parts
         As in `Attack`.
     trigger : callable, optional
         For a backdoor, whose success is then measured: `makes_trigger` of `Attack`.
@@ -240,6 +250,8 @@ def attack(
             raise ValueError(
                 f"{name}=True needs knowledge 'omniscient' or 'server', got {knowledge!r}"
             )
-    if stage == "data" and knowledge != "own":
-        raise ValueError(f"stage 'data' needs knowledge 'own', got {knowledge!r}")
-    return lambda function: Attack(function, knowledge, stage, truth, rule, parts, trigger)
+    if stage == "data" and (knowledge != "own" or past):
+        raise ValueError(
+            f"stage 'data' needs knowledge 'own' and past=False, got {knowledge!r} and {past}"
+        )
+    return lambda function: Attack(function, knowledge, stage, truth, past, rule, parts, trigger)

@@ -68,6 +68,11 @@ def largest_gamma(a: np.ndarray, c: np.ndarray, p2: float, bound: float) -> floa
     bound : float
         At least max a_i, up to rounding, so that gamma = 0 is feasible.
 
+    Returns
+    -------
+    float
+        At least 0.
+
     Examples
     --------
     1 + 6 gamma + gamma^2 <= 8 holds up to gamma = 1:
@@ -89,5 +94,12 @@ def moved(mu: np.ndarray, gamma: float, p: np.ndarray) -> np.ndarray:
 
     The last bits of the sums in gamma may differ between machines, and must not reach N
     coordinates.
+
+    Parameters
+    ----------
+    mu, p : ndarray, float64 [N]
+        Mean and direction.
+    gamma : float
+        How far.
     """
     return mu + float(np.float32(gamma)) * p

@@ -46,6 +46,10 @@ class Findings:
         ----------
         record : mapping
             A rule's diagnostics, or a line of `rounds.jsonl`, where worker ids are text.
+
+        Returns
+        -------
+        Findings
         """
         accepted = record.get("accepted")
         return cls(

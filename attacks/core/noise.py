@@ -16,7 +16,19 @@ Std = Annotated[
 
 
 def normal_rows(view: View, std: float) -> np.ndarray:
-    """Draw N(0, std^2 I) for each Byzantine worker: float32 [b, N]."""
+    """Draw N(0, std^2 I) for each Byzantine worker.
+
+    Parameters
+    ----------
+    view : View
+        Its `own` gives the shape, its `generators` the draws.
+    std : float
+        Standard deviation.
+
+    Returns
+    -------
+    ndarray, float32 [b, N]
+    """
     rows = np.empty_like(view.own, dtype=np.float32)
     for row, generator in zip(rows, view.generators, strict=True):
         generator.standard_normal(dtype=np.float32, out=row)

@@ -1,7 +1,7 @@
 """What attacks compute from rows, float32 [n, N]: in float64, without a copy of all the rows."""
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
@@ -17,8 +17,26 @@ Share = Annotated[
 ]
 
 
+def without_tensors(values: Any) -> Any:
+    """Return a tensor as an array, and a list of tensors as one of arrays; all else as it is."""
+    if isinstance(values, list | tuple):
+        return [without_tensors(each) for each in values]
+    if not hasattr(values, "detach"):  # so torch need not be there
+        return values
+    held = values.detach().cpu()
+    return (held.float() if held.is_floating_point() else held).numpy()
+
+
 def numbers(values: object, *, whole: bool = False) -> np.ndarray | None:
-    """Return values as an array; None unless they are real numbers, or whole ones."""
+    """Return values as an array; None unless they are real numbers, or whole ones.
+
+    Parameters
+    ----------
+    values : object
+        Anything.
+    whole : bool
+        Whether they have to be integers.
+    """
     try:
         array = np.asarray(values)
     except ValueError:  # rows of different lengths
@@ -82,7 +100,13 @@ def mean(rows: np.ndarray) -> np.ndarray:
 
 
 def centred(rows: np.ndarray, centre: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield rows - centre in float64, a block of columns at a time, each with its columns."""
+    """Yield rows - centre in float64, a block of columns at a time, each with its columns.
+
+    Parameters
+    ----------
+    rows : ndarray, float32 [n, N]
+    centre : ndarray, float64 [N]
+    """
     for start in range(0, rows.shape[1], WIDTH):
         columns = slice(start, start + WIDTH)
         yield columns, rows[:, columns] - centre[columns]
@@ -92,6 +116,12 @@ def deviation(rows: np.ndarray, centre: np.ndarray) -> np.ndarray:
     """Return the standard deviation of finite rows around their mean, float64 [N].
 
     It divides by n - 1, as torch.std does, and is 0 for fewer than two rows.
+
+    Parameters
+    ----------
+    rows : ndarray, float32 [n, N]
+    centre : ndarray, float64 [N]
+        Their mean.
 
     Examples
     --------
@@ -115,6 +145,12 @@ def lowest(values: np.ndarray, share: float) -> np.ndarray:
 
     Among equal values the first coordinates are taken.
 
+    Parameters
+    ----------
+    values : ndarray, float [N]
+    share : float
+        In [0, 1].
+
     Examples
     --------
     >>> lowest(np.array([3.0, 1.0, 2.0, 1.0]), 0.5)
@@ -127,5 +163,13 @@ def lowest(values: np.ndarray, share: float) -> np.ndarray:
 
 
 def all_send(vector: np.ndarray, n_byzantine: int) -> np.ndarray:
-    """Return the same row for every Byzantine worker, float32 [b, N]."""
+    """Return the same row for every Byzantine worker, float32 [b, N].
+
+    Parameters
+    ----------
+    vector : ndarray, float [N]
+        The row.
+    n_byzantine : int
+        b.
+    """
     return np.tile(vector.astype(np.float32), (n_byzantine, 1))

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from signfed.attacks.core.findings import Findings
+from signfed.attacks.core.past import Past
 
 Knowledge = Literal["own", "colluders", "omniscient", "server"]
 Stage = Literal["data", "gradient", "message"]
@@ -24,8 +25,8 @@ class KnowledgeError(ValueError):
 class View:
     """The arrays that an attack may use in one round, for b Byzantine workers at once.
 
-    `honest`, `truth`, `aggregate`, `findings`, `ids`, `honest_ids`, `n_classes` and `images` raise
-    KnowledgeError unless the attack declared that it needs them.
+    `honest`, `truth`, `past`, `aggregate`, `findings`, `ids`, `honest_ids`, `n_classes` and
+    `images` raise KnowledgeError unless the attack declared that it needs them.
 
     Parameters
     ----------
@@ -43,6 +44,8 @@ class View:
         The honest workers' rows at the same stage; a row may hold NaN.
     truth : ndarray, float32 [N], optional
         The gradient over the whole training set.
+    past : Past, optional
+        The model of the round, what the server did last, and what the attack kept.
     aggregate : callable, optional
         Rows that the Byzantine workers might send, [b, N] -> what the server's rule, as it stands,
         would make of the round then, float32 [N]. The rule does not remember that it was asked.
@@ -58,6 +61,7 @@ class View:
 
     honest: np.ndarray
     truth: np.ndarray
+    past: Past
     aggregate: Callable[[np.ndarray], np.ndarray]
     findings: Findings
     ids: Sequence[int]
@@ -74,6 +78,7 @@ class View:
         server_round: int = 1,
         honest: np.ndarray | None = None,
         truth: np.ndarray | None = None,
+        past: Past | None = None,
         aggregate: Callable[[np.ndarray], np.ndarray] | None = None,
         findings: Findings | None = None,
         ids: Sequence[int] | None = None,
@@ -88,6 +93,7 @@ class View:
         self._declared = {
             "honest": (honest, "knowledge 'omniscient' or 'server'"),
             "truth": (truth, "truth=True"),
+            "past": (past, "past=True"),
             "aggregate": (aggregate, "rule=True"),
             "findings": (findings, "knowledge 'server'"),
             "ids": (ids, "knowledge 'server'"),
@@ -107,7 +113,14 @@ class View:
 
 
 def knows(level: Knowledge, what: Knowledge) -> bool:
-    """Whether knowledge `level` includes `what`.
+    """Tell whether one level of knowledge includes another.
+
+    Parameters
+    ----------
+    level : Knowledge
+        What is known.
+    what : Knowledge
+        What is asked for.
 
     Examples
     --------

@@ -14,15 +14,8 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from signfed.strategies.bounds.domain import (
-    Lower,
-    Numbers,
-    Smoothness,
-    Start,
-    gap,
-    number,
-    on_domain,
-)
+from signfed.strategies.bounds.domain import Lower, Smoothness, Start, on_domain
+from signfed.strategies.bounds.intervals import Numbers, gap, number
 
 VoteForm = Literal["A", "4B", "B"]
 Ratio = Annotated[Numbers, Field(gt=0, description="signal-to-noise ratios")]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar, get_args, get_origin
@@ -20,10 +20,11 @@ import numpy as np
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
+from signfed.strategies.bounds.intervals import Numbers, interval, number, numbers
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
-Numbers = float | Sequence[float] | np.ndarray
 PER_WORKER = "one per worker"  # marks Numbers of which each worker has one
 
 # p: without 0 and 1, where log-odds are infinite, or with them.
@@ -64,7 +65,7 @@ class Argument:
 
     @classmethod
     def of(cls, parameter: inspect.Parameter) -> Argument:
-        """Read the annotation of a parameter."""
+        """Return what the annotation of a parameter says."""
         field = FieldInfo.from_annotation(parameter.annotation)
         signs = ("gt", "ge", "lt", "le")
         given = {s: getattr(c, s) for c in field.metadata for s in signs if hasattr(c, s)}
@@ -131,7 +132,18 @@ class Argument:
 def on_domain(function: Callable[P, T]) -> Callable[P, T]:
     """Have a function check its arguments, and document them from their annotations.
 
-    Numbers reach it as float64 arrays, None as it is.
+    Numbers reach it as float64 arrays, None as it is. The function made so raises ValueError at the
+    first argument outside its domain, with what was expected and what was found.
+
+    Parameters
+    ----------
+    function : callable
+        With numpydoc sections in its docstring, but for "Parameters".
+
+    Returns
+    -------
+    callable
+        The same with checks, and with that section.
 
     Raises
     ------
@@ -155,43 +167,3 @@ def on_domain(function: Callable[P, T]) -> Callable[P, T]:
     doc = inspect.getdoc(function) or ""
     call.__doc__ = re.sub(r"(?m)^(?=\w+\n-+\n)", lambda _: section, doc, count=1)
     return call
-
-
-def numbers(name: str, values: Numbers, low: float, high: float, ends: str = "[]") -> np.ndarray:
-    """Return float64 values between low and high; a round bracket of `ends` leaves its end out.
-
-    NaN is in no interval, infinity in none with an open end there.
-    """
-    array = np.asarray(values, dtype=np.float64)
-    above = array >= low if ends[0] == "[" else array > low
-    below = array <= high if ends[1] == "]" else array < high
-    if not (above & below).all():
-        found = array if array.ndim == 0 else array[~(above & below)][0]
-        raise ValueError(f"{name}: expected a number in {interval(low, high, ends)}, got {found:g}")
-    return array
-
-
-def number(name: str, value: float, low: float, high: float, ends: str = "[]") -> float:
-    """Return one number between low and high, as in `numbers`."""
-    if np.ndim(value):
-        raise ValueError(f"{name}: expected one number, got {np.size(value)}")
-    return float(numbers(name, value, low, high, ends))
-
-
-def at_most(name: str, value: int, limit: int) -> int:
-    """Return a whole number that is not above its limit."""
-    if value > limit:
-        raise ValueError(f"{name}: expected a whole number from 0 to {limit}, got {value}")
-    return value
-
-
-def gap(start: str, f_start: float, lower: str, f_lower: float) -> float:
-    """Return f_start - f_lower >= 0: how far an objective starts above its lower bound."""
-    if f_start < f_lower:
-        raise ValueError(f"{start}: expected at least {lower} = {f_lower:g}, got {f_start:g}")
-    return f_start - f_lower
-
-
-def interval(low: float, high: float, ends: str) -> str:
-    """Write an interval: "[0, 1)"."""
-    return f"{ends[0]}{low:g}, {high:g}{ends[1]}"

@@ -13,15 +13,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from signfed.strategies.bounds.domain import (
-    Lower,
-    Rounds,
-    Smoothness,
-    Start,
-    at_most,
-    gap,
-    on_domain,
-)
+from signfed.strategies.bounds.domain import Lower, Rounds, Smoothness, Start, on_domain
+from signfed.strategies.bounds.intervals import at_most, gap
 
 Nodes = Annotated[int, Field(ge=2, description="nodes")]
 CodeConstant = Annotated[float, Field(gt=0, description="of the code, at most n / (4 ln n)")]

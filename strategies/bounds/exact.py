@@ -11,7 +11,8 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from signfed.strategies.bounds.domain import AllWorkers, Numbers, numbers, on_domain
+from signfed.strategies.bounds.domain import AllWorkers, on_domain
+from signfed.strategies.bounds.intervals import Numbers, numbers
 
 MAX_ENUMERATED = 20  # 2^20 outcomes: 16 MB and 20 ms
 TIE = 1e-12  # relative to sum |w_m|: a score below is one that only rounding kept from zero

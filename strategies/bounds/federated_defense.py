@@ -13,17 +13,8 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from signfed.strategies.bounds.domain import (
-    Lower,
-    Numbers,
-    Rounds,
-    Smoothness,
-    Start,
-    Workers,
-    at_most,
-    gap,
-    on_domain,
-)
+from signfed.strategies.bounds.domain import Lower, Rounds, Smoothness, Start, Workers, on_domain
+from signfed.strategies.bounds.intervals import Numbers, at_most, gap
 
 Flippers = Annotated[int, Field(ge=0, description="how many flip (the first of p), at most M")]
 FlipRate = Annotated[float, Field(ge=0, le=1, description="how often a bit of theirs is flipped")]
@@ -143,18 +134,22 @@ def ssfa(p: Annotated[Numbers, Field(ge=0, le=1)], r: FlipRate) -> float | np.nd
     ----------
     Park & Lee 2024, eq. 11.
     """
-    return _flipped(np.asarray(p), r)
-
-
-def _flipped(p: np.ndarray, r: float) -> np.ndarray:
-    return p + r * (1 - 2 * p)
+    return np.asarray(p) + r * (1 - 2 * np.asarray(p))
 
 
 def mixed(p: Numbers, L: int, r: float) -> np.ndarray:
-    """Return p after a stochastic sign flip attack of rate r on its first L workers."""
-    p = np.asarray(p)
-    L = at_most("L", L, len(p))
-    return np.concatenate([_flipped(p[:L], r), p[L:]])
+    """Return p after a stochastic sign flip attack of rate r on its first L workers.
+
+    Parameters
+    ----------
+    p : array_like [M]
+    L : int, at most M
+    r : float, in [0, 1]
+    """
+    p = np.array(p, dtype=np.float64)
+    first = p[: at_most("L", L, len(p))]
+    first += r * (1 - 2 * first)
+    return p
 
 
 @on_domain

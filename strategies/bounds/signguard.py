@@ -15,7 +15,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from signfed.strategies.bounds.domain import Lower, Rounds, Start, gap, number, on_domain
+from signfed.strategies.bounds.domain import Lower, Rounds, Start, on_domain
+from signfed.strategies.bounds.intervals import gap, number
 
 SpreadForm = Literal["valid", "printed"]
 Clients = Annotated[int, Field(ge=1, description="clients")]

@@ -122,7 +122,7 @@ def bernoulli_matrix(
 
 
 def to_bytes(matrix: np.ndarray) -> bytes:
-    """Pack an allocation for a message: the bits of G, row after row.
+    """Return an allocation for a message: the bits of G, row after row.
 
     Examples
     --------
@@ -133,5 +133,13 @@ def to_bytes(matrix: np.ndarray) -> bytes:
 
 
 def from_bytes(packed: bytes, n: int) -> np.ndarray:
-    """Read what `to_bytes` made of an [n, n] allocation: uint8 [n, n]."""
+    """Return the allocation that `to_bytes` packed, uint8 [n, n].
+
+    Parameters
+    ----------
+    packed : bytes
+        ceil(n^2 / 8) bytes.
+    n : int
+        Number of workers.
+    """
     return bits.unpack(np.frombuffer(packed, np.uint8), n * n).reshape(n, n)

@@ -29,13 +29,28 @@ class Codec(Protocol):
         """Return the number of elements of `dtype` in a row for N coordinates."""
 
     def encode(self, vector: np.ndarray) -> np.ndarray:
-        """Turn float32 [N] into a row: `dtype` [length(N)]."""
+        """Make a row of `dtype` [length(N)] of a vector float32 [N]."""
 
     def decode(self, row: np.ndarray, n_coordinates: int) -> np.ndarray:
-        """Turn a row into float32 [N], the values that a rule will work on."""
+        """Return the values that a rule will work on, float32 [N].
+
+        Parameters
+        ----------
+        row : ndarray of `dtype`, [length(N)]
+            Without a `fault`.
+        n_coordinates : int
+            N.
+        """
 
     def fault(self, row: np.ndarray, n_coordinates: int) -> DropReason | None:
-        """Tell why a row of the right dtype and length must be dropped; None if it is usable."""
+        """Tell why a row of the right dtype and length must be dropped; None if it is usable.
+
+        Parameters
+        ----------
+        row : ndarray of `dtype`, [length(N)]
+        n_coordinates : int
+            N.
+        """
 
 
 class SignCodec:
@@ -43,6 +58,11 @@ class SignCodec:
 
     The whole flattened vector is packed once. Bit k of byte j, counted from the least significant,
     is coordinate 8 j + k; the unused high bits of the last byte are 0. ceil(N/8) bytes.
+
+    Parameters
+    ----------
+    magnitude : float
+        What a bit is read as, above 0: 1 as +magnitude, 0 as -magnitude. It does not travel.
 
     Notes
     -----
@@ -61,6 +81,9 @@ class SignCodec:
     name = "sign"
     dtype = np.dtype(np.uint8)
 
+    def __init__(self, magnitude: float = 1.0) -> None:
+        self.magnitude = magnitude
+
     def length(self, n_coordinates: int) -> int:
         return -(-n_coordinates // 8)
 
@@ -68,7 +91,8 @@ class SignCodec:
         return bits.pack(vector >= 0)
 
     def decode(self, row: np.ndarray, n_coordinates: int) -> np.ndarray:
-        return bits.signs(row, n_coordinates)
+        signs = bits.signs(row, n_coordinates)
+        return signs if self.magnitude == 1 else signs * np.float32(self.magnitude)
 
     def fault(self, row: np.ndarray, n_coordinates: int) -> DropReason | None:
         used = n_coordinates % 8

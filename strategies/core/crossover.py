@@ -1,18 +1,18 @@
-"""The four estimates of signSGD-FD: how often a worker's sign is not the decoded one.
+"""The published estimates of signSGD-FD: how often a worker's sign is not the decoded one.
 
 Symbols: p_m = P[Y_m != U] the cross-over probability of worker m, c_m the number of rounds in which
 it was counted, D_m its disagreements with the decoded signs in them, N coordinates, T_in the number
 of rounds that are always pooled. A worker that was never counted gets 1/2.
 
-All four are functions of the same arguments:
+All three are functions of the same arguments:
 
 records : sequence of Record
     Of n workers.
 counted : Tensor of float
-    For "pooled" and "blocks" the disagreements by block, [n, blocks]; for "alg1" and "eq17" those
-    by coordinate, [n, N], or every value that they can have, [1, values].
-edges : sequence of int
-    Where the blocks of coordinates begin and end, from 0 to N.
+    For "alg1" and "eq17" the disagreements by coordinate, [n, N], or every value that they can
+    have, [1, values]; "pooled" does not read it, since a record holds D_m.
+n_coordinates : int
+    N.
 
 References
 ----------
@@ -27,63 +27,37 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from signfed.strategies.core.reliability import MARGIN, Record
+from signfed.strategies.core.reliability import Record
 
 
-def pooled(records: Sequence[Record], counted: Tensor, edges: Sequence[int]) -> Tensor:
+def pooled(records: Sequence[Record], counted: Tensor, n_coordinates: int) -> Tensor:
     """Estimate p_m = D_m / (N c_m) from all coordinates (eq. 14).
 
-    Returns float64 [n, 1]. `counted` is not needed, since a record holds D_m.
+    Returns float64 [n, 1].
 
     Examples
     --------
-    >>> pooled([Record(rounds=2, disagreements=6), Record()], torch.empty(0), [0, 10]).tolist()
+    >>> pooled([Record(rounds=2, disagreements=6), Record()], torch.empty(0), 10).tolist()
     [[0.3], [0.5]]
     """
-    found = [record.crossover(edges[-1]) for record in records]
+    found = [record.crossover(n_coordinates) for record in records]
     return torch.tensor(found, dtype=torch.float64)[:, None]
 
 
-def blocks(records: Sequence[Record], counted: Tensor, edges: Sequence[int]) -> Tensor:
-    """Estimate p_m from all coordinates, with exceptions by block (ours).
-
-    Where the estimate from the block alone lies on the other side of 1/2 by more than 0.05, the
-    worker has no say in the block, p = 1/2: the block's own p would misread honest workers with
-    other data. But where half of the workers lie on the other side, the vote is wrong, not they.
-
-    Returns float64 [n, blocks].
-
-    Examples
-    --------
-    The first of three workers is mostly wrong in the second of two blocks of ten coordinates:
-
-    >>> found = torch.tensor([[0, 8], [1, 1], [1, 1]], dtype=torch.float64)
-    >>> records = [Record(rounds=1, disagreements=float(row.sum())) for row in found]
-    >>> blocks(records, found, [0, 10, 20]).tolist()
-    [[0.4, 0.5], [0.1, 0.1], [0.1, 0.1]]
-    """
-    p, rounds = pooled(records, counted, edges), _rounds(records, counted)
-    lengths = torch.tensor(edges, dtype=torch.float64).diff()
-    p_block = counted / (lengths * rounds)
-    opposite = ((p_block - 0.5) * (p - 0.5) < 0) & ((p_block - 0.5).abs() > MARGIN)
-    few = 2 * opposite.sum(dim=0) < (rounds > 0).sum()
-    return torch.where(opposite & few, 0.5, p)
-
-
-def alg1(records: Sequence[Record], counted: Tensor, edges: Sequence[int]) -> Tensor:
+def alg1(records: Sequence[Record], counted: Tensor, n_coordinates: int) -> Tensor:
     """Estimate p_mn = D_mn / c_m in every coordinate (Algorithm 1).
 
     Returns p by coordinate, or by value of D_mn: [n, ...], in the dtype of `counted`.
 
     Examples
     --------
-    >>> alg1([Record(rounds=4)], torch.tensor([[0.0, 1.0, 3.0]]), [0, 3]).tolist()
+    >>> alg1([Record(rounds=4)], torch.tensor([[0.0, 1.0, 3.0]]), 3).tolist()
     [[0.0, 0.25, 0.75]]
     """
     return _share(records, counted, [0.0] * len(records))
 
 
-def eq17(records: Sequence[Record], counted: Tensor, edges: Sequence[int]) -> Tensor:
+def eq17(records: Sequence[Record], counted: Tensor, n_coordinates: int) -> Tensor:
     """Estimate p_mn = (T_in p_pool + D_mn) / c_m, D_mn counted after round T_in (eq. 17).
 
     p_pool is the pooled estimate after round T_in; it stays as T_in rounds. Returns as `alg1`.
@@ -91,10 +65,10 @@ def eq17(records: Sequence[Record], counted: Tensor, edges: Sequence[int]) -> Te
     Examples
     --------
     >>> record = Record(rounds=4, pooled_disagreements=3)  # p_pool = 1/2 over two rounds
-    >>> eq17([record], torch.tensor([[0.0, 1.0, 2.0]]), [0, 3]).tolist()
+    >>> eq17([record], torch.tensor([[0.0, 1.0, 2.0]]), 3).tolist()
     [[0.25, 0.5, 0.75]]
     """
-    return _share(records, counted, [r.pooled_disagreements / edges[-1] for r in records])
+    return _share(records, counted, [r.pooled_disagreements / n_coordinates for r in records])
 
 
 def _share(records: Sequence[Record], counted: Tensor, prior: Sequence[float]) -> Tensor:
@@ -110,9 +84,8 @@ def _rounds(records: Sequence[Record], like: Tensor) -> Tensor:
     return torch.tensor(rounds, dtype=like.dtype, device=like.device)[:, None]
 
 
-Estimator = Literal["blocks", "pooled", "alg1", "eq17"]
-ESTIMATORS: dict[Estimator, Callable[[Sequence[Record], Tensor, Sequence[int]], Tensor]] = {
-    "blocks": blocks,
+Published = Literal["pooled", "alg1", "eq17"]
+ESTIMATORS: dict[str, Callable[[Sequence[Record], Tensor, int], Tensor]] = {
     "pooled": pooled,
     "alg1": alg1,
     "eq17": eq17,

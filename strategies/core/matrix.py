@@ -1,8 +1,9 @@
-"""A user's rows, in whatever form, as one tensor."""
+"""A user's rows, in whatever form, as one tensor, and what comes with them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -12,7 +13,16 @@ Row = np.ndarray | Tensor | Sequence[float]
 
 
 def as_rows(matrix: np.ndarray | Tensor | Sequence[Row]) -> Tensor:
-    """Turn an array, a tensor, or a list or tuple of rows into one tensor float32 [n, N].
+    """Make one tensor of an array, a tensor, or a list or tuple of rows.
+
+    Parameters
+    ----------
+    matrix : ndarray or Tensor, numeric [n, N], or list or tuple of n rows
+        It is not changed.
+
+    Returns
+    -------
+    Tensor, float32 [n, N]
 
     Raises
     ------
@@ -47,6 +57,55 @@ def as_rows(matrix: np.ndarray | Tensor | Sequence[Row]) -> Tensor:
             f"got shape {tuple(values.shape)}"
         )
     return values
+
+
+def as_reference(reference: Row, rows: Tensor) -> Tensor:
+    """Turn the server's own gradient into a tensor float32 [N] on the device of the rows [n, N].
+
+    Raises
+    ------
+    ValueError
+        When it is not N finite real numbers.
+
+    Examples
+    --------
+    >>> as_reference([1, 2], torch.zeros(3, 2))
+    tensor([1., 2.])
+    """
+    try:
+        values = _as_floats(reference)
+    except ValueError as error:
+        raise ValueError(f"reference: {error}".replace("matrix: ", "")) from None
+    if values.shape != rows.shape[1:]:
+        raise ValueError(
+            f"reference: expected {rows.shape[1]} numbers, one for each column of the matrix; "
+            f"got shape {tuple(values.shape)}"
+        )
+    if not torch.isfinite(values).all():
+        raise ValueError("reference: expected finite numbers; got NaN or infinity")
+    return values.to(rows.device)
+
+
+def as_edges(edges: Sequence[int], n_coordinates: int) -> tuple[int, ...]:
+    """Check where layers begin and end among N coordinates; nothing given stays nothing.
+
+    Raises
+    ------
+    ValueError
+        When the numbers do not ascend from 0 to N.
+
+    Examples
+    --------
+    >>> as_edges([0, 2, 5], 5)
+    (0, 2, 5)
+    """
+    found = tuple(int(edge) for edge in edges)
+    ascends = all(low < high for low, high in pairwise(found))
+    if found and not (ascends and found[0] == 0 and found[-1] == n_coordinates):
+        raise ValueError(
+            f"edges: expected whole numbers that ascend from 0 to {n_coordinates}; got {found}"
+        )
+    return found
 
 
 def _as_floats(values: np.ndarray | Tensor | Row) -> Tensor:

@@ -18,6 +18,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 Value = int | float | str | bool
+Constructor = Callable[..., Any]
 
 # Arguments that whoever builds a rule or calls an attack knows: they are no options.
 GIVEN = ("self", "n_byzantine", "seed", "view")
@@ -106,9 +107,8 @@ class Option:
     @property
     def search(self) -> Range | Choice | None:
         """What a red team tries: as annotated, all of a Literal, a closed interval, or nothing."""
-        for note in self._field.metadata:
-            if isinstance(note, Range | Choice):
-                return note
+        if noted := [note for note in self._field.metadata if isinstance(note, Range | Choice)]:
+            return noted[0]
         if self.names or self.kind is bool:
             return Choice(self.names or (False, True))
         bounds = self._bounds
@@ -132,6 +132,8 @@ class Option:
 
         Parameters
         ----------
+        value : object
+            As it was given.
         label : str, optional
             What the error calls the option: its name by default, its key in a run config.
 
@@ -152,9 +154,7 @@ class Option:
 
 
 @lru_cache(maxsize=256)
-def _parameters(
-    constructor: Callable[..., Any], given: tuple[str, ...] = GIVEN
-) -> dict[str, Option]:
+def _parameters(constructor: Constructor, given: tuple[str, ...] = GIVEN) -> dict[str, Option]:
     """Every argument that can be passed by name, but for those that the caller knows."""
     try:
         signature = inspect.signature(constructor, eval_str=True)
@@ -171,15 +171,14 @@ def _parameters(
 
 
 def options_of(
-    constructor: Callable[..., Any], owner: str = "", given: tuple[str, ...] = GIVEN
+    constructor: Constructor, owner: str = "", given: tuple[str, ...] = GIVEN
 ) -> tuple[Option, ...]:
-    """List the options that a constructor declares, in its order.
+    """Return the options that a constructor declares, in its order.
 
     Parameters
     ----------
     constructor : callable
-        A class, or a function that makes something. An option is an argument with a number, a
-        text or a truth value as its default.
+        Its options are the arguments with a number, a text or a truth value as their default.
     owner : str
         Name that the keys begin with.
     given : tuple of str
@@ -199,7 +198,7 @@ def options_of(
 
 
 def checked(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Have each call of a function check the options among its arguments (OptionError)."""
+    """Make a function whose calls check the options among its arguments (OptionError)."""
     signature = inspect.signature(function)
 
     @wraps(function)
@@ -213,21 +212,30 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def known(constructor: Callable[..., Any], owner: str, given: Mapping[str, Any]) -> None:
-    """Raise OptionError for an option that the constructor does not take, with those it takes."""
-    has = _parameters(constructor)
-    kinds = {p.kind for p in inspect.signature(constructor).parameters.values()}
-    for name in given if inspect.Parameter.VAR_KEYWORD not in kinds else ():
-        if name not in has:
-            raise OptionError(
-                f"{owner} has no option {name!r}; expected {', '.join(has) or 'none'}"
-            )
+def known(constructor: Constructor, owner: str, given: Mapping[str, Any]) -> None:
+    """Raise OptionError for an option that the constructor does not take, with those it takes.
+
+    Parameters
+    ----------
+    constructor : callable
+    owner : str
+        What the error calls it.
+    given : mapping
+    """
+    has, every = _parameters(constructor), inspect.signature(constructor).parameters.values()
+    wrong = [name for name in given if name not in has]
+    if wrong and inspect.Parameter.VAR_KEYWORD not in {p.kind for p in every}:
+        takes = ", ".join(has) or "none"
+        raise OptionError(f"{owner} has no option {wrong[0]!r}; expected {takes}")
 
 
-def settled(
-    constructor: Callable[..., Any], owner: str, given: Mapping[str, Any]
-) -> dict[str, Any]:
+def settled(constructor: Constructor, owner: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options given to a constructor, each in its declared type.
+
+    Parameters
+    ----------
+    constructor, owner, given
+        As for `known`.
 
     Raises
     ------

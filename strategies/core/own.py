@@ -10,7 +10,7 @@ OURS = ("signfed", "torch", "numpy", "importlib")  # not where to look for a use
 
 
 def load(path: str, form: str) -> Any:
-    """Import the module and return what has that name in it.
+    """Import a module, and return what has that name in it.
 
     Parameters
     ----------
@@ -18,6 +18,11 @@ def load(path: str, form: str) -> Any:
         `module:Name`.
     form : str
         What is expected, for the error: "function" or "Class".
+
+    Returns
+    -------
+    object
+        Whatever it is.
 
     Raises
     ------
@@ -45,6 +50,11 @@ def reason(error: BaseException) -> str:
 
     >>> reason(EOFError())
     'EOFError'
+
+    Parameters
+    ----------
+    error : BaseException
+        Any exception.
     """
     text = error.msg if isinstance(error, SyntaxError) else str(error)
     said = f"{type(error).__name__}: {text}" if text else type(error).__name__
@@ -52,7 +62,7 @@ def reason(error: BaseException) -> str:
 
 
 def place(error: BaseException) -> str:
-    """File and line in the user's code; empty where the error is not from there."""
+    """Return file and line in the user's code; empty where the error is not from there."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}, line {error.lineno}"
     for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -25,7 +26,9 @@ class PreAggregation(Rule):
     def __init__(self, inner: Rule, /) -> None:
         self.inner = inner
         self.encoder = inner.encoder
+        self.judges = inner.judges
         self.remembers_workers = inner.remembers_workers
+        self.needs_reference = inner.needs_reference
 
     @abstractmethod
     def mix(self, updates: Updates) -> Updates:
@@ -46,7 +49,8 @@ class PreAggregation(Rule):
 
     def aggregate(self, updates: Updates) -> Tensor:
         """Return what the inner rule makes of the mixed rows, float32 [N]."""
-        return self.inner.aggregate(self.mix(updates))
+        mixed = replace(self.mix(updates), reference=updates.reference, edges=updates.edges)
+        return self.inner.aggregate(mixed)
 
     def instructions(self, num_workers: int) -> dict[str, Any]:
         """Return what the inner rule has to tell its clients."""

@@ -40,5 +40,11 @@ def at_least(rule: str, n: int, f: int, *, per_byzantine: int, more: int) -> str
 
 
 def majority_honest(rule: str, n: int, f: int) -> str | None:
-    """Tell what is wrong unless n > 2f, as `at_least` does."""
+    """Tell what is wrong unless n > 2f.
+
+    Parameters
+    ----------
+    rule, n, f
+        As in `at_least`.
+    """
     return at_least(rule, n, f, per_byzantine=2, more=1)

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from signfed.strategies.ops.packed import PackedSigns
 
-MIN_BLOCK = 256  # coordinates; the estimate of a smaller block would be noise
 MARGIN = 0.05  # a smaller difference between two estimates is taken for noise
 SPREADS = 6.0  # robust standard deviations above the median that reject a worker
 
@@ -37,41 +36,33 @@ class Record:
     counts : Tensor, shape [N], optional
         The same per coordinate, for alg1 and eq17: int16 that holds the 16 bits of a whole count,
         or float32 with forgetting.
-    blocks : Tensor of float64, shape [blocks], optional
-        The same per block of coordinates; one block but for the estimator "blocks".
     """
 
     rounds: float = 0
     disagreements: float = 0
     pooled_disagreements: float = 0
     counts: Tensor | None = field(default=None, repr=False)
-    blocks: Tensor | None = field(default=None, repr=False)
 
     def crossover(self, n_coordinates: int) -> float:
         """Estimate p_m from all coordinates and counted rounds (eq. 14); 1/2 before the first."""
         return self.disagreements / (n_coordinates * self.rounds) if self.rounds else 0.5
 
-    def count(self, disagreed: Tensor, forget: float, *, pooled: bool) -> None:
+    def count(self, disagreed: int, forget: float, *, pooled: bool) -> None:
         """Count one more round.
 
         Parameters
         ----------
-        disagreed : Tensor of float64, shape [blocks]
-            Coordinates with Y_m != U in each block.
+        disagreed : int
+            Coordinates with Y_m != U.
         forget : float
             In (0, 1]; what was counted before is multiplied by it.
         pooled : bool
             Whether this is one of the rounds 1..T_in.
         """
-        total = int(disagreed.sum())
+        early = disagreed if pooled else 0
         self.rounds = forget * self.rounds + 1
-        self.disagreements = forget * self.disagreements + total
-        self.pooled_disagreements = forget * self.pooled_disagreements + (total if pooled else 0)
-        self.blocks = forget * self.blocks_or_zeros(len(disagreed)) + disagreed
-
-    def blocks_or_zeros(self, n_blocks: int) -> Tensor:
-        """Return `blocks`, zeros if there are none yet."""
-        return torch.zeros(n_blocks, dtype=torch.float64) if self.blocks is None else self.blocks
+        self.disagreements = forget * self.disagreements + disagreed
+        self.pooled_disagreements = forget * self.pooled_disagreements + early
 
     def counts_or_zeros(self, like: PackedSigns, *, whole: bool) -> Tensor:
         """Return `counts` on the device of the signs, zeros if there are none yet."""
@@ -86,7 +77,7 @@ def records_to_tensors(records: dict[int, Record]) -> dict[str, Tensor]:
     """Return the records as tensors with names, for a checkpoint.
 
     `records`: float64 [k, 4], per worker its id, rounds, disagreements, pooled disagreements;
-    `counts.ID` and `blocks.ID` where a worker has them.
+    `counts.ID` where a worker has them.
     """
     numbers = [
         [worker, r.rounds, r.disagreements, r.pooled_disagreements]
@@ -94,9 +85,8 @@ def records_to_tensors(records: dict[int, Record]) -> dict[str, Tensor]:
     ]
     state = {"records": torch.tensor(numbers, dtype=torch.float64).reshape(-1, 4)}
     for worker, record in records.items():
-        for name, tensor in (("counts", record.counts), ("blocks", record.blocks)):
-            if tensor is not None:
-                state[f"{name}.{worker}"] = tensor.clone()
+        if record.counts is not None:
+            state[f"counts.{worker}"] = record.counts.clone()
     return state
 
 
@@ -104,24 +94,10 @@ def records_from_tensors(state: Mapping[str, Tensor]) -> dict[int, Record]:
     """Make records of what `records_to_tensors` returned."""
     records = {}
     for worker, rounds, disagreements, pooled in state["records"].tolist():
-        tensors = [state.get(f"{name}.{int(worker)}") for name in ("counts", "blocks")]
-        counts, blocks = (None if tensor is None else tensor.clone() for tensor in tensors)
-        records[int(worker)] = Record(rounds, disagreements, pooled, counts, blocks)
+        counts = state.get(f"counts.{int(worker)}")
+        kept = None if counts is None else counts.clone()
+        records[int(worker)] = Record(rounds, disagreements, pooled, kept)
     return records
-
-
-def block_edges(n_coordinates: int, blocks: int) -> list[int]:
-    """Cut the coordinates into contiguous blocks of nearly equal size.
-
-    There are fewer blocks where they would be smaller than 256 coordinates, and at least one.
-
-    Examples
-    --------
-    >>> block_edges(1026, 4), block_edges(100, 4)
-    ([0, 256, 513, 769, 1026], [0, 100])
-    """
-    count = max(1, min(blocks, n_coordinates // MIN_BLOCK))
-    return [k * n_coordinates // count for k in range(count + 1)]
 
 
 def accepted(crossover: dict[int, float]) -> list[int]:
@@ -129,7 +105,8 @@ def accepted(crossover: dict[int, float]) -> list[int]:
 
     A worker is rejected if p_m > 1/2, or if p_m is above the median by more than 0.05 and by more
     than 6 robust standard deviations (1.4826 times the median absolute deviation). This is a report
-    and has no influence on the vote. It means nothing once half of the workers are Byzantine.
+    and has no influence on the vote. It means nothing once half of the workers are Byzantine, or a
+    bloc of them rules: the vote that all are measured against is then its own.
 
     Parameters
     ----------

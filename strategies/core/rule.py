@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from signfed.strategies.core.matrix import Row, as_rows
+from signfed.strategies.core.matrix import Row, as_edges, as_reference, as_rows
 from signfed.strategies.core.options import checked
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.ops.linalg import coordinate_median
@@ -30,12 +31,23 @@ class Rule(ABC):
     ----------
     encoder : str
         Name of the encoder that the rule asks its clients for.
+    judges : bool
+        Whether `accepted` in its findings is a verdict on each worker. Where a rule takes a fixed
+        number of rows, as krum does, it is none.
     remembers_workers : bool
         Whether it matters to the rule which worker a row is of.
+    needs_reference : bool
+        Whether the rule needs the server's own gradient of the round, `Updates.reference`.
+    coded : bool
+        Whether workers send votes on several partitions, by the allocation in `instructions`:
+        each worker is then needed in every round, and has no gradient to keep a momentum of.
     """
 
     encoder: str = "sign"
+    judges: bool = False
     remembers_workers: bool = False
+    needs_reference: bool = False
+    coded: bool = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -58,7 +70,12 @@ class Rule(ABC):
         """
 
     def __call__(
-        self, matrix: np.ndarray | Tensor | Sequence[Row], *, server_round: int = 1
+        self,
+        matrix: np.ndarray | Tensor | Sequence[Row],
+        *,
+        server_round: int = 1,
+        reference: Row | None = None,
+        edges: Sequence[int] = (),
     ) -> np.ndarray | Tensor:
         """Aggregate the rows of a matrix, as a federation would in one round.
 
@@ -72,6 +89,10 @@ class Rule(ABC):
             One row per worker. It is not changed.
         server_round : int
             For rules that draw: a function of seed and round.
+        reference : ndarray, Tensor or sequence of N numbers, optional
+            The server's own gradient, for a rule that says `needs_reference`.
+        edges : sequence of int, optional
+            Where the model's parameter tensors begin and end, from 0 to N; one layer by default.
 
         Returns
         -------
@@ -84,10 +105,16 @@ class Rule(ABC):
         TypeError
             When the matrix is none of these types.
         ValueError
-            For rows that form no matrix, an n that the rule does not admit, or a matrix without a
-            finite row.
+            For rows that form no matrix, an n that the rule does not admit, a matrix without a
+            finite row, or a reference that is missing or does not fit.
         """
         rows = as_rows(matrix)
+        own = None if reference is None else as_reference(reference, rows)
+        if self.needs_reference and own is None:
+            raise ValueError(
+                f"{self.title()} needs the server's own gradient; expected reference=, "
+                f"{rows.shape[1]} numbers; got none"
+            )
         if problem := self.admissible(len(rows)):
             raise ValueError(problem)
         finite = torch.isfinite(rows).all(dim=1).cpu()
@@ -97,6 +124,7 @@ class Rule(ABC):
             rows[finite.to(rows.device)], torch.arange(len(rows))[finite],
             server_round=server_round, signs=self.encoder == "sign",
         )  # fmt: skip
+        updates = replace(updates, reference=own, edges=as_edges(edges, rows.shape[1]))
         direction = answer(self, updates)
         first = matrix[0] if isinstance(matrix, list | tuple) else matrix
         return direction if isinstance(first, Tensor) else direction.cpu().numpy()
@@ -106,7 +134,15 @@ class Rule(ABC):
         return None
 
     def check(self, num_workers: int, num_rounds: int) -> None:
-        """Raise ValueError when the rule cannot serve such a run. Called before it starts."""
+        """Raise ValueError when the rule cannot serve such a run. Called before it starts.
+
+        Parameters
+        ----------
+        num_workers : int
+            Workers that a round asks.
+        num_rounds : int
+            Rounds of the run.
+        """
         if problem := self.admissible(num_workers):
             raise ValueError(problem)
 
@@ -126,7 +162,7 @@ class Rule(ABC):
         """Put back what `state_dict` returned."""
 
     def describe(self) -> str:
-        """Name the rule and its options; those of a rule behind a pre-aggregation too."""
+        """Return the rule's name and options; those of a rule behind a pre-aggregation too."""
         own = {k: v for k, v in vars(self).items() if not k.startswith("_")}
         options = {
             k: v for k, v in own.items() if isinstance(v, int | float | str) and k not in vars(Rule)
@@ -135,7 +171,7 @@ class Rule(ABC):
         return " before ".join([f"{type(self).__name__} {options}", *behind])
 
     def title(self) -> str:
-        """Name the class, as in "Bucketing(Krum)" with a rule behind a pre-aggregation."""
+        """Return the class's name, as in "Bucketing(Krum)" with a rule behind a pre-aggregation."""
         behind = [rule.title() for rule in vars(self).values() if isinstance(rule, Rule)]
         return f"{type(self).__name__}({', '.join(behind)})" if behind else type(self).__name__
 
@@ -143,14 +179,19 @@ class Rule(ABC):
 def fallback(updates: Updates) -> Tensor:
     """Answer a round that has fewer valid updates than the rule admits.
 
+    Parameters
+    ----------
+    updates : Updates
+        At least one row.
+
     Returns
     -------
     Tensor
         float32 [N]: the coordinate-wise median; on the sign channel, the majority vote with
-        sign(0) = +1.
+        sign(0) = +1, in the magnitude of the rows.
     """
-    median = coordinate_median(updates.dense())
-    return torch.where(median >= 0, 1.0, -1.0) if updates.on_sign_channel else median
+    median, size = coordinate_median(updates.dense()), updates.magnitude
+    return torch.where(median >= 0, size, -size) if updates.on_sign_channel else median
 
 
 def answer(rule: Rule, updates: Updates) -> Tensor:
@@ -161,10 +202,17 @@ def answer(rule: Rule, updates: Updates) -> Tensor:
 def direction_of(rule: Rule, updates: Updates) -> Tensor:
     """Call the rule, and check what it returns.
 
+    Parameters
+    ----------
+    rule : Rule
+        Which rule.
+    updates : Updates
+        The rows of the round.
+
     Returns
     -------
-    Tensor
-        float32 [N], where the updates lie or where the rule put it.
+    Tensor, float32 [N]
+        Where the updates lie or where the rule put it.
 
     Raises
     ------
@@ -188,7 +236,12 @@ def direction_of(rule: Rule, updates: Updates) -> Tensor:
 
 
 def state_of(rule: Rule) -> State:
-    """Ask the rule for its state, and check what it returns.
+    """Return the rule's state, known to be one.
+
+    Parameters
+    ----------
+    rule : Rule
+        Which rule.
 
     Raises
     ------

@@ -52,6 +52,14 @@ class Updates:
         uint8 [n, ceil(N/8)] on the sign channel, float32 [n, N] on any other.
     on_sign_channel : bool
         Whether the rows are packed signs.
+    magnitude : float
+        What a bit stands for on the sign channel: +magnitude or -magnitude.
+    reference : Tensor of float32, shape [N], optional
+        The server's own gradient on its own samples, at the model of the round. Only a rule that
+        says `needs_reference` gets it.
+    edges : tuple of int
+        Where the model's parameter tensors begin and end among the coordinates, from 0 to N; empty
+        where that is not known.
 
     Examples
     --------
@@ -67,12 +75,27 @@ class Updates:
     n_coordinates: int
     rows: Tensor
     on_sign_channel: bool
+    magnitude: float = 1.0
+    reference: Tensor | None = None
+    edges: tuple[int, ...] = ()
 
     @classmethod
     def from_rows(
         cls, rows: Mapping[int, np.ndarray], codec: Codec, n_coordinates: int, server_round: int
     ) -> Updates:
-        """Take the encoded rows of at least one worker, keyed by worker id, in any order."""
+        """Make updates of encoded rows in any order.
+
+        Parameters
+        ----------
+        rows : mapping of int to ndarray
+            Worker -> its row; at least one.
+        codec : Codec
+            How the rows are encoded.
+        n_coordinates : int
+            N.
+        server_round : int
+            Number of the round, from 1.
+        """
         ids = sorted(rows)
         stacked = np.stack([rows[i] for i in ids])
         return cls.from_wire(stacked, ids, codec, n_coordinates, server_round)
@@ -86,13 +109,25 @@ class Updates:
         n_coordinates: int,
         server_round: int,
     ) -> Updates:
-        """Take encoded rows [n, L], n >= 1, of workers with ascending ids, without a copy."""
+        """Make updates of encoded rows of workers with ascending ids, without a copy.
+
+        Parameters
+        ----------
+        rows : ndarray [n, L], n >= 1
+            In the codec's type and length.
+        ids : sequence of int
+            Worker of each row.
+        codec, n_coordinates, server_round
+            As in `from_rows`.
+        """
         if not isinstance(codec, SignCodec | Float32Codec):
             rows = np.stack([codec.decode(row, n_coordinates) for row in rows])
         elif rows.dtype.kind == "f":
             rows = rows.astype(np.float32, copy=False)  # the machine's own byte order
         signs = isinstance(codec, SignCodec)
-        return cls(torch.tensor(ids), server_round, n_coordinates, torch.from_numpy(rows), signs)
+        values = torch.from_numpy(rows)
+        magnitude = codec.magnitude if isinstance(codec, SignCodec) else 1.0
+        return cls(torch.tensor(ids), server_round, n_coordinates, values, signs, magnitude)
 
     @classmethod
     def from_matrix(
@@ -103,7 +138,7 @@ class Updates:
         server_round: int = 1,
         signs: bool = False,
     ) -> Updates:
-        """Take the rows of a matrix.
+        """Make updates of the rows of a matrix.
 
         Parameters
         ----------
@@ -129,6 +164,20 @@ class Updates:
         """Number of rows."""
         return len(self.ids)
 
+    def needed_reference(self) -> Tensor:
+        """Return `reference`, for a rule that cannot do without. Raises ValueError without one."""
+        if self.reference is None:
+            raise ValueError(
+                "expected Updates with a reference, the server's own gradient; got none: a rule "
+                "that reads it says needs_reference = True"
+            )
+        return self.reference
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """`edges`; one layer, (0, N), where they are not known."""
+        return self.edges or (0, self.n_coordinates)
+
     def signs(self) -> PackedSigns:
         """Return the signs of all rows, on any channel; votes are methods of theirs."""
         if self.on_sign_channel:
@@ -151,5 +200,8 @@ class Updates:
         return self.rows
 
     def dense(self) -> Tensor:
-        """Return float32 [n, N], +1/-1 on the sign channel. Do not change it in place."""
-        return self.signs().dense() if self.on_sign_channel else self.rows
+        """Return float32 [n, N], +/-magnitude on the sign channel. Do not change it in place."""
+        if not self.on_sign_channel:
+            return self.rows
+        signs = self.signs().dense()
+        return signs if self.magnitude == 1 else signs.mul_(self.magnitude)

@@ -1,9 +1,6 @@
-"""How many bits of each row differ from another vector, block by block, in NumPy."""
+"""How many bits of each row differ from another vector, in NumPy."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 
@@ -11,26 +8,34 @@ CHUNK = 1 << 20  # bytes of rows at a time: they stay in a cache
 WORD = np.dtype("<u8")  # 64 coordinates; little-endian as the bits are
 
 
-def disagreements(packed: np.ndarray, other: np.ndarray, edges: Sequence[int]) -> np.ndarray:
-    """Count differing bits: uint8 [n, W] and [W] -> int64 [n, blocks].
-
-    Block k is edges[k] <= coordinate < edges[k + 1]; edges ascend and may lie inside a byte.
-    """
+def disagreements(packed: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Count differing bits: uint8 [n, W] and [W] -> int64 [n]."""
     n, width = packed.shape
-    cuts = np.asarray(edges, np.int64)
-    at, masks = cuts // 64, (np.uint64(1) << (cuts % 64).astype(np.uint64)) - np.uint64(1)
-    padded = (width // WORD.itemsize + 1) * WORD.itemsize  # a word more, for the last edge
+    padded = max(1, -(-width // WORD.itemsize)) * WORD.itemsize
     step = max(1, CHUNK // padded)
     differ = np.zeros((min(step, n), padded), np.uint8)
-    counts = np.empty((n, len(cuts) - 1), np.int64)
+    counts = np.empty(n, np.int64)
     for start in range(0, n, step):
-        rows, found = packed[start : start + step], counts[start : start + step]
-        words = differ[: len(rows)].view(WORD)
+        rows = packed[start : start + step]
         np.bitwise_xor(rows, other, out=differ[: len(rows), :width])
-        ones = np.bitwise_count(words)
-        for block, (first, last) in enumerate(pairwise(at.tolist())):
-            found[:, block] = ones[:, first:last].sum(axis=1, dtype=np.uint32)
-        # The words that an edge cuts: their lower part belongs to the block before the edge.
-        cut = np.bitwise_count(words[:, at] & masks).astype(np.int64)
-        found += cut[:, 1:] - cut[:, :-1]
+        ones = np.bitwise_count(differ[: len(rows)].view(WORD))
+        counts[start : start + step] = ones.sum(axis=1, dtype=np.uint32)
     return counts
+
+
+def pairwise(packed: np.ndarray) -> np.ndarray:
+    """Count differing bits of all pairs of rows: uint8 [n, W] -> int64 [n, n]."""
+    n, width = packed.shape
+    counts = np.zeros((n, n), np.int64)
+    step = max(WORD.itemsize, CHUNK // max(2 * n, 1) // WORD.itemsize * WORD.itemsize)
+    rows = np.zeros((n, step), np.uint8)  # aligned to words, as packed rows are not
+    differ = np.empty((n, step // WORD.itemsize), WORD)
+    for start in range(0, width, step):
+        size = min(step, width - start)
+        rows[:, :size], rows[:, size:] = packed[:, start : start + size], 0
+        words = rows.view(WORD)[:, : -(-size // WORD.itemsize)]
+        for i in range(n - 1):
+            found = differ[: n - 1 - i, : words.shape[1]]
+            np.bitwise_xor(words[i + 1 :], words[i], out=found)
+            counts[i, i + 1 :] += np.bitwise_count(found).sum(axis=1, dtype=np.uint32)
+    return counts + counts.T

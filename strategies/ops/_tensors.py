@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
@@ -32,15 +30,9 @@ def exactly(packed: Tensor, votes: int) -> Tensor:
     return _bytes(_ones_by_place(packed) == votes)
 
 
-def disagreements(packed: Tensor, other: Tensor, edges: Sequence[int]) -> Tensor:
-    """Count differing bits: uint8 [n, W] and [W] -> int64 [n, blocks]."""
-    cuts = torch.tensor(edges, dtype=torch.int64, device=packed.device)
-    differ = torch.nn.functional.pad(packed ^ other, (0, 1))  # a byte more, for the last edge
-    ones = _popcount(differ)
-    before = ones.cumsum(1, dtype=torch.int32) - ones  # in the bytes to the left of each
-    at, masks = cuts // 8, (1 << cuts % 8) - 1
-    cut = _popcount(differ[:, at] & masks.to(torch.uint8))  # to the left of the edge in its byte
-    return (before[:, at] + cut).to(torch.int64).diff(dim=1)
+def disagreements(packed: Tensor, other: Tensor) -> Tensor:
+    """Count differing bits: uint8 [n, W] and [W] -> int64 [n]."""
+    return _popcount(packed ^ other).sum(dim=1, dtype=torch.int64)
 
 
 def _ones_by_place(packed: Tensor) -> Tensor:

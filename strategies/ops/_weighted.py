@@ -1,9 +1,6 @@
-"""Votes weighted by one number per row and block of coordinates, in NumPy."""
+"""Votes weighted by one number per row, in NumPy."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 
@@ -12,24 +9,15 @@ from signfed.strategies.ops import bits
 CHUNK = 1 << 19  # signs that are floats at a time, over all rows
 
 
-def weighted_vote(
-    packed: np.ndarray, weights: np.ndarray, edges: Sequence[int], n_coordinates: int
-) -> np.ndarray:
-    """Return sign(sum_m w_m Y_m) with sign(0) = +1: uint8 [ceil(N/8)].
-
-    packed: uint8 [n, ceil(N/8)]. weights: float32 [n, blocks]; block k is
-    edges[k] <= coordinate < edges[k + 1], from 0 to N; edges may lie inside a byte.
-    """
+def weighted_vote(packed: np.ndarray, weights: np.ndarray, n_coordinates: int) -> np.ndarray:
+    """Return sign(sum_m w_m Y_m) with sign(0) = +1: uint8 [n, W] and float32 [n] -> uint8 [W]."""
     n, width = packed.shape
     step = max(1 << 9, CHUNK // (8 * n))
     decoded = np.empty(width, np.uint8)
     for first in range(0, width, step):
         rows = packed[:, first : first + step]
         votes = bits.SIGNS.take(rows, axis=0, mode="clip").reshape(n, -1)
-        for block, (start, stop) in enumerate(pairwise(edges)):
-            start, stop = max(start - 8 * first, 0), min(stop - 8 * first, votes.shape[1])
-            if start < stop:
-                votes[:, start:stop] *= weights[:, block, None]
+        votes *= weights[:, None]
         score = _sum_in_order(votes)[: n_coordinates - 8 * first]
         decoded[first : first + step] = bits.pack(score >= 0)
     return decoded

@@ -35,7 +35,17 @@ def pack(ones: np.ndarray) -> np.ndarray:
 
 
 def unpack(packed: np.ndarray, n_coordinates: int) -> np.ndarray:
-    """Unpack uint8 [..., ceil(N/8)] to zeros and ones, uint8 [..., N].
+    """Unpack signs to zeros and ones.
+
+    Parameters
+    ----------
+    packed : ndarray of uint8, shape [..., ceil(N/8)]
+    n_coordinates : int
+        N.
+
+    Returns
+    -------
+    ndarray of uint8, shape [..., N]
 
     Examples
     --------
@@ -46,7 +56,17 @@ def unpack(packed: np.ndarray, n_coordinates: int) -> np.ndarray:
 
 
 def signs(packed: np.ndarray, n_coordinates: int) -> np.ndarray:
-    """Unpack uint8 [..., ceil(N/8)] to +1 and -1, float32 [..., N].
+    """Unpack signs to +1 and -1.
+
+    Parameters
+    ----------
+    packed : ndarray of uint8, shape [..., ceil(N/8)]
+    n_coordinates : int
+        N.
+
+    Returns
+    -------
+    ndarray of float32, shape [..., N]
 
     Examples
     --------

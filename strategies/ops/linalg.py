@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from signfed.strategies.ops.gram import centred_gram, distances_of
+from signfed.strategies.ops.gram import centred_gram, distances_of, inner_products
 from signfed.strategies.ops.order import order_statistics
 
 FAR = 1e6  # a row this much farther out than the central one spoils the common centre
@@ -49,11 +49,23 @@ def average(rows: Tensor, chosen: Tensor) -> Tensor:
     return picked @ rows / len(chosen)  # without a copy of the rows
 
 
-def lowest(scores: Tensor, k: int) -> Tensor:
-    """Find the k lowest scores; of equal ones the first.
+def rounded(scores: Tensor) -> Tensor:
+    """Round to 30 binary digits, since scores of copies of one row differ by the order of sums.
 
-    Scores that agree in 30 binary digits count as equal, since those of copies of one row differ by
-    the order of their sums.
+    Parameters
+    ----------
+    scores : Tensor, float64 of any shape
+
+    Returns
+    -------
+    Tensor, float64 of the same shape
+    """
+    digits, exponent = torch.frexp(scores)
+    return torch.ldexp((digits * 2**30).round() / 2**30, exponent)
+
+
+def lowest(scores: Tensor, k: int) -> Tensor:
+    """Find the k lowest scores; of equal ones, as `rounded` sees them, the first.
 
     Parameters
     ----------
@@ -69,9 +81,7 @@ def lowest(scores: Tensor, k: int) -> Tensor:
     >>> lowest(torch.tensor([3.0, 1.0, 1.0 - 1e-12, 0.5], dtype=torch.float64), 2)
     tensor([3, 1])
     """
-    digits, exponent = torch.frexp(scores)
-    rounded = torch.ldexp((digits * 2**30).round() / 2**30, exponent)
-    return rounded.argsort(stable=True)[:k]
+    return rounded(scores).argsort(stable=True)[:k]
 
 
 def norms(rows: Tensor) -> Tensor:
@@ -92,6 +102,34 @@ def norms(rows: Tensor) -> Tensor:
     for i in (~((found > 1e-15) & (found < 1e18))).nonzero().flatten().tolist():
         found[i] = torch.linalg.vector_norm(rows[i], dtype=torch.float64)
     return found
+
+
+def cosines(rows: Tensor, reference: Tensor | None) -> np.ndarray:
+    """Compute the cosine of each row with the reference, or of all pairs of rows without one.
+
+    <x_i, r> / (||x_i|| ||r||), and 0 with a zero vector
+
+    Parameters
+    ----------
+    rows : Tensor, float32 [n, N]
+    reference : Tensor, float32 [N], or None
+        r.
+
+    Returns
+    -------
+    ndarray, float64 [n], or [n, n] without a reference
+
+    Examples
+    --------
+    >>> cosines(torch.tensor([[3.0, 4.0], [0.0, 2.0]]), torch.tensor([0.0, 1.0]))
+    array([0.8, 1. ])
+    """
+    if reference is not None:
+        rows = torch.cat([rows, reference.to(rows)[None]])
+    product = inner_products(rows)
+    lengths = product.diagonal().sqrt().clamp(min=1e-300)
+    found = (product / lengths / lengths[:, None]).clamp(-1.0, 1.0).cpu().numpy()
+    return found if reference is None else found[:-1, -1]
 
 
 def central_gram(rows: Tensor) -> Tensor:
@@ -156,6 +194,15 @@ def coordinate_median(rows: Tensor) -> Tensor:
 
 def drawn_columns(draws: np.random.Generator, n_columns: int, k: int) -> Tensor:
     """Draw k of the columns without replacement.
+
+    Parameters
+    ----------
+    draws : np.random.Generator
+        What they are drawn from.
+    n_columns : int
+        At least k.
+    k : int
+        How many.
 
     Returns
     -------

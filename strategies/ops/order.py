@@ -64,6 +64,12 @@ def network(n: int, ranks: tuple[int, ...]) -> list[Step]:
     n : int
         Number of wires.
     ranks : tuple of int
+        Rank 0 is the lowest value.
+
+    Returns
+    -------
+    list of Step
+        None that these ranks do not depend on.
 
     References
     ----------

@@ -44,7 +44,7 @@ class PackedSigns:
 
     @classmethod
     def pack(cls, values: Tensor) -> PackedSigns:
-        """Pack the signs of float [n, N] or [N], on its device: 1 where the value is >= 0."""
+        """Make packed signs of float [n, N] or [N], on its device: 1 where the value is >= 0."""
         if values.device.type == "cpu":
             packed = torch.from_numpy(bits.pack(values.numpy() >= 0))
         else:
@@ -67,31 +67,27 @@ class PackedSigns:
             return self._vector(torch.from_numpy(_majority.at_least(self.bits.numpy(), votes)))
         return self._vector(_tensors.at_least(self.bits, votes))
 
+    def between(self, fewest: int, most: int) -> PackedSigns:
+        """Return +1 where `fewest` to `most` rows say +1, 1 <= fewest <= most <= n."""
+        ones = self.at_least(fewest).bits
+        return self._vector(ones & ~self.at_least(most + 1).bits if most < len(self.bits) else ones)
+
     def exactly(self, votes: int) -> PackedSigns:
         """Return +1 where exactly `votes` rows say +1, 1 <= votes <= n."""
         if self._on_cpu:
             return self._vector(torch.from_numpy(_majority.exactly(self.bits.numpy(), votes)))
         return self._vector(_tensors.exactly(self.bits, votes))
 
-    def weighted_vote(self, weights: Tensor, edges: Sequence[int] | None = None) -> PackedSigns:
+    def weighted_vote(self, weights: Tensor) -> PackedSigns:
         """Return sign(sum_m w_m Y_m) with sign(0) = +1, summed in float32 in the order of the rows.
 
-        Parameters
-        ----------
-        weights : Tensor of float32, shape [n] or [n, blocks]
-        edges : sequence of int, optional
-            Where the blocks begin and end: block k is edges[k] <= coordinate < edges[k + 1], from 0
-            to N. One block by default. An edge may lie inside a byte.
+        weights: float32 [n].
         """
-        n, edges = self.n_coordinates, (0, self.n_coordinates) if edges is None else edges
-        weights = weights.reshape(len(self.bits), -1)
         if self._on_cpu:
-            voted = _weighted.weighted_vote(self.bits.numpy(), weights.numpy(), edges, n)
+            rows, numbers = self.bits.numpy(), weights.numpy()
+            voted = _weighted.weighted_vote(rows, numbers, self.n_coordinates)
             return self._vector(torch.from_numpy(voted))
-        lengths = torch.tensor(edges, device=self.bits.device).diff()
-        return self.weighted_vote_by_coordinate(
-            row.repeat_interleave(lengths, output_size=n) for row in weights.to(self.bits.device)
-        )
+        return self.weighted_vote_by_coordinate(weights.to(self.bits.device))
 
     def weighted_vote_by_coordinate(self, weights: Iterable[Tensor]) -> PackedSigns:
         """Return the same with a weight per row and coordinate: float32 [N], one row at a time."""
@@ -129,7 +125,14 @@ class PackedSigns:
     ) -> None:
         """Make counts[m] = forget counts[m] + (Y_m != the vector), IN PLACE.
 
-        counts: per row int16 [N] as in `vote_and_count`, or float32 [N] where forget < 1.
+        Parameters
+        ----------
+        other : PackedSigns
+            The vector.
+        counts : sequence of Tensor
+            Of each row, int16 [N] as in `vote_and_count`, or float32 [N] where forget < 1.
+        forget : float
+            In (0, 1].
         """
         if self._on_cpu and counts[0].dtype == torch.int16:
             _counted.count_disagreements(
@@ -141,19 +144,45 @@ class PackedSigns:
                     count *= forget
                 count += self._vector(row ^ other.bits).dense() > 0
 
-    def disagreements(self, other: PackedSigns, edges: Sequence[int] | None = None) -> Tensor:
-        """Count the coordinates in which each row differs from the vector.
-
-        Returns int64 [n], or [n, blocks] with the edges of blocks as in `weighted_vote`.
-        """
-        blocks = (0, self.n_coordinates) if edges is None else edges
+    def disagreements(self, other: PackedSigns) -> Tensor:
+        """Count the coordinates in which each row differs from the vector: int64 [n]."""
         rows = torch.atleast_2d(self.bits)
         if self._on_cpu:
-            found = _popcount.disagreements(rows.numpy(), other.bits.numpy(), blocks)
-            counts = torch.from_numpy(found)
+            counts = torch.from_numpy(_popcount.disagreements(rows.numpy(), other.bits.numpy()))
         else:
-            counts = _tensors.disagreements(rows, other.bits, blocks)
-        return counts if edges is not None else counts.reshape(self.bits.shape[:-1])
+            counts = _tensors.disagreements(rows, other.bits)
+        return counts.reshape(self.bits.shape[:-1])
+
+    def select(self, chosen: Tensor) -> PackedSigns:
+        """Return these of the rows: bool [n]."""
+        return PackedSigns(self.bits[chosen.to(self.bits.device)], self.n_coordinates)
+
+    def inverted(self) -> PackedSigns:
+        """Return -Y."""
+        turned = ~self.bits
+        turned[..., -1] &= 0xFF >> -self.n_coordinates % 8  # the padding stays zero
+        return PackedSigns(turned, self.n_coordinates)
+
+    def among(self, where: PackedSigns) -> PackedSigns:
+        """Return Y where a vector says +1, and -1 elsewhere."""
+        return PackedSigns(self.bits & where.bits, self.n_coordinates)
+
+    def ones(self) -> Tensor:
+        """Count the coordinates that say +1: int64 [n], or a number for one vector."""
+        return self.disagreements(self._vector(torch.zeros_like(torch.atleast_2d(self.bits)[0])))
+
+    def pairwise_disagreements(self) -> Tensor:
+        """Count the coordinates in which each two rows differ: int64 [n, n]."""
+        if self._on_cpu:
+            return torch.from_numpy(_popcount.pairwise(self.bits.numpy()))
+        return torch.stack([self.disagreements(self._vector(row)) for row in self.bits])
+
+    def mean(self) -> Tensor:
+        """Return the mean sign of the rows, float32 [N] in [-1, 1]; exact sums, one division."""
+        total = torch.zeros(self.n_coordinates, device=self.bits.device)
+        for row in self.bits:
+            total += self._vector(row).dense()
+        return total / len(self.bits)
 
     @property
     def _on_cpu(self) -> bool:

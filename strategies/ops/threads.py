@@ -10,10 +10,15 @@ import torch
 
 @contextmanager
 def one_thread(only_if: bool = True) -> Iterator[None]:
-    """Give PyTorch one intra-op thread within a `with` block, if `only_if`.
+    """Give PyTorch one intra-op thread within a `with` block.
 
     A second thread may change the bits of a result. And two threads that share little work wait for
     each other by spinning, which takes long where other processes need the cores.
+
+    Parameters
+    ----------
+    only_if : bool
+        Whether to do it at all.
     """
     threads = torch.get_num_threads()
     if only_if and threads > 1:

@@ -46,7 +46,7 @@ def step_distances(squared: Tensor, weights: Tensor) -> Tensor:
 
 
 def typical_distance(squared: Tensor) -> float:
-    """Find the smallest median distance of a row to the others, from squares float64 [n, n]."""
+    """Return the smallest median distance of a row to the others, from squares float64 [n, n]."""
     return float(squared.median(dim=1).values.min().sqrt())
 
 
@@ -138,7 +138,15 @@ def drawn_in(product: Tensor) -> tuple[Tensor, Tensor, int]:
 
 
 def drawn_out(weights: Tensor, factors: Tensor, centre: int) -> Tensor:
-    """Turn weights of the rows that `drawn_in` made into weights of the rows as they came."""
+    """Make weights of the rows as they came of weights of the rows that `drawn_in` made.
+
+    Parameters
+    ----------
+    weights : Tensor, float64 [n]
+        Of the rows that `drawn_in` made.
+    factors, centre
+        As `drawn_in` returned them.
+    """
     weights = weights * factors
     weights[centre] += 1 - weights.sum()
     return weights

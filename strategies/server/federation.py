@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
+
 from signfed.strategies.core.codecs import Codec
 from signfed.strategies.core.seeds import generator
+from signfed.strategies.server.assumption import WhenBroken
 from signfed.strategies.server.optimizer import Step
+
+# (parameters float32 [N], server_round) -> the server's own gradient, float32 [N]; pure.
+Reference = Callable[[np.ndarray, int], np.ndarray]
 
 
 class FederationError(RuntimeError):
@@ -59,7 +66,7 @@ class Participation:
         return max(1, math.ceil(round(self.fraction * self.num_workers, 9)))  # 0.07 * 100 is 7
 
     def workers(self, server_round: int) -> tuple[int, ...]:
-        """The workers of the round, ascending."""
+        """Return the workers of the round, ascending."""
         return _drawn(self.num_workers, self.count, self.seed, server_round)
 
 
@@ -89,6 +96,15 @@ class Federation:
         Valid updates without which a round is skipped, 1..participation.count.
     node_timeout : float
         Seconds to wait for all workers' nodes before round 1.
+    reference : callable, optional
+        The server's own gradient on its own samples, for a rule that needs one.
+    assumed_byzantine : int, optional
+        The most workers that are assumed to be Byzantine; checked where a rule judges workers.
+    when_broken : {"warn", "stop"}
+        What happens when a rule's verdict contradicts this assumption.
+    edges : tuple of int
+        Where the model's parameter tensors begin and end, from 0 to N; empty where that is not
+        known.
     """
 
     participation: Participation
@@ -97,6 +113,10 @@ class Federation:
     step: Step
     quorum: int = 1
     node_timeout: float = 300.0
+    reference: Reference | None = None
+    edges: tuple[int, ...] = ()
+    assumed_byzantine: int | None = None
+    when_broken: WhenBroken = "warn"
 
     @property
     def num_workers(self) -> int:

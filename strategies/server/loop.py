@@ -12,7 +12,6 @@ from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.core.rule import State
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.server.record import RoundRecord
-from signfed.strategies.server.training import Training
 
 log = getLogger("signfed")
 
@@ -30,14 +29,46 @@ class Collector(Protocol):
         """Return the valid updates of the round, None when there is none, and a new record.
 
         The record tells the nodes, the dropped workers and the bytes, and the seconds taken.
+
+        Parameters
+        ----------
+        server_round : int
+            Number of the round.
         """
 
     def state_dict(self) -> State:
         """Return what the collector has to remember for the run to go on."""
 
 
+class Model(Protocol):
+    """The model under way, as the loop needs it: a `Training`, or what stands before one."""
+
+    @property
+    def parameters(self) -> Tensor:
+        """float32 [N]."""
+
+    def advance(self, updates: Updates | None, record: RoundRecord) -> bool:
+        """Make one round's updates into new parameters.
+
+        Parameters
+        ----------
+        updates : Updates or None
+            None when none was valid.
+        record : RoundRecord
+            Of the round.
+
+        Returns
+        -------
+        bool
+            False when the round was skipped.
+        """
+
+    def state_dict(self) -> State:
+        """Return what the model needs to go on."""
+
+
 def run_rounds(
-    training: Training,
+    training: Model,
     collector: Collector,
     rounds: Iterable[int],
     *,
@@ -48,7 +79,7 @@ def run_rounds(
 
     Parameters
     ----------
-    training : Training
+    training : Model
         The rule, the optimizer and the model; it is changed.
     collector : Collector
         Where the updates come from.

@@ -109,7 +109,17 @@ class Descent:
         return self._buffers[0]
 
     def take(self, direction: Tensor) -> Tensor:
-        """Take one step along `direction`, [N]; return the new parameters, float32 [N], a copy."""
+        """Take one step along a direction.
+
+        Parameters
+        ----------
+        direction : Tensor, float [N]
+
+        Returns
+        -------
+        Tensor, float32 [N]
+            The new parameters, a copy.
+        """
         self.taken += 1
         # The function under torch.optim.SGD. An object of that class imports torch's compiler,
         # which costs time and memory that a device may not have.

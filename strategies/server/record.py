@@ -38,6 +38,8 @@ class RoundRecord:
         Why the model stayed as it was.
     fallback : str or None
         Why the rule was not asked, and a median or vote took its place.
+    broken_assumption : str or None
+        Why those whom the rule rejected cannot be the Byzantine workers that were assumed.
     test_accuracy, test_loss : float or None
         Of the model after the round, in rounds that are evaluated; accuracy in 0..1.
     backdoor_success : float or None
@@ -47,6 +49,9 @@ class RoundRecord:
         False negative and false positive rate of the rule, in 0..1, where somebody is Byzantine.
     wrong_signs : float or None
         Share of coordinates in which the direction has not the honest workers' sign.
+    claims : dict of str to dict
+        In another's app, by "train" and "evaluate": what nodes say of themselves, the median of
+        each metric.
     findings : dict
         What the rule found out, by the rule's own names, which become fields of the line.
     seconds : dict of str to float
@@ -70,12 +75,14 @@ class RoundRecord:
     late: int = 0
     skipped: str | None = None
     fallback: str | None = None
+    broken_assumption: str | None = None
     test_accuracy: float | None = None
     test_loss: float | None = None
     backdoor_success: float | None = None
     byzantine_accepted: float | None = None
     honest_rejected: float | None = None
     wrong_signs: float | None = None
+    claims: dict[str, dict[str, Any]] = field(default_factory=dict)
     findings: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -93,6 +100,11 @@ class RoundRecord:
     def add_scores(self, scores: Mapping[str, float]) -> None:
         """Set the fields of these names: accuracy, loss, or what a detection was worth.
 
+        Parameters
+        ----------
+        scores : mapping
+            By name, of `SCORES`.
+
         Raises
         ------
         ValueError
@@ -105,6 +117,13 @@ class RoundRecord:
 
     def add_findings(self, owner: str, findings: object) -> None:
         """Keep what a rule found out.
+
+        Parameters
+        ----------
+        owner : str
+            Name of the rule, for the error.
+        findings : object
+            JSON values by name.
 
         Raises
         ------

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from logging import getLogger
+from pathlib import Path
+from typing import Any
 
 import torch
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord
@@ -11,25 +13,56 @@ from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Result, Strategy
 
 from signfed.strategies.core.rule import Rule, State
+from signfed.strategies.server import flower_loop
+from signfed.strategies.server.drop_in import Byzantine, DropIn
 from signfed.strategies.server.federation import Federation
+from signfed.strategies.server.flower_loop import EvaluateFn
 from signfed.strategies.server.loop import Evaluate, OnRound, run_rounds
+from signfed.strategies.server.nodes import NodeOptions, takes_nodes
 from signfed.strategies.server.record import RoundRecord
 from signfed.strategies.server.training import Observe, Training
-from signfed.strategies.server.transport.link import Link, NodesFn
+from signfed.strategies.server.transport.attendance import Workers
+from signfed.strategies.server.transport.link import Link
+from signfed.strategies.server.transport.packed_rows import PackedRows
 
 log = getLogger("signfed")
 
-EvaluateFn = Callable[[int, ArrayRecord], MetricRecord | None]
+NodesFn = Callable[[list[tuple[int, ...]]], None]  # gets the workers of each node
 
 
 class RobustStrategy(Rule, Strategy):
     """A Flower Strategy made of one method: `aggregate(updates) -> direction`.
 
-    The strategy waits for the workers, sends the model, checks and counts every reply, sorts the
-    rows by worker id, and takes the optimizer step. A subclass never sees a message, a node or who
-    is Byzantine; it may keep state between rounds in its own attributes. See `Rule` for what a
-    subclass may define besides.
+    In your own Flower app it takes the place of `FedAvg`, your ClientApp unchanged:
+
+        strategy = SignGuard(fraction_train=0.5)
+        result = strategy.start(grid=grid, initial_arrays=arrays, num_rounds=3)
+
+    The strategy waits for nodes, sends the model, checks and counts every reply, sorts the rows by
+    worker, and takes a step along the direction: x <- x - eta aggregate(u_1, ..., u_n), where a
+    row u_m = x - y_m is what worker m made of the model that it got. A subclass never sees a
+    message, a node or who is Byzantine; it may keep state between rounds in its own attributes. See
+    `Rule` for what a subclass may define besides, and docs/drop-in.md.
+
+    Attributes
+    ----------
+    nodes : NodeOptions
+        Whom a round asks, under which keys, and the learning rate eta. Every rule's constructor
+        takes these by keyword beside its own options.
     """
+
+    nodes = NodeOptions()
+    # One of the two after a start: of signfed's own app, or of another's.
+    _link: Link | None = None
+    _drop_in: DropIn | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls):
+            cls.__init__ = takes_nodes(cls.__init__)  # type: ignore[method-assign]
+
+    def __init__(self) -> None:
+        """A rule without options of its own."""
 
     def start(
         self,
@@ -41,33 +74,40 @@ class RobustStrategy(Rule, Strategy):
         evaluate_config: ConfigRecord | None = None,
         evaluate_fn: EvaluateFn | None = None,
         *,
+        run_dir: str | Path | None = None,
+        resume: str | Path | tuple[int, State] | None = None,
+        byzantine: Byzantine = (),
         federation: Federation | None = None,
         on_nodes: NodesFn | None = None,
         observe: Observe | None = None,
         evaluate: Evaluate | None = None,
         on_round: OnRound | None = None,
-        resume: tuple[int, State] | None = None,
         digest: Mapping[str, str] | None = None,
     ) -> Result:
-        """Run the federation: Flower's `start` with seven more arguments.
+        """Run a federation: Flower's `start`, with a record of the run if you want one.
 
         Parameters
         ----------
         grid : Grid
         initial_arrays : ArrayRecord
-            One array "parameters", float32 [N].
+            The model: arrays of any number, names, shapes and dtypes.
         num_rounds : int
         timeout : float
             Seconds for the replies of a round.
-        train_config : ConfigRecord, optional
+        train_config, evaluate_config : ConfigRecord, optional
             What else each request to a node holds.
-        evaluate_config : ConfigRecord, optional
-            Not used. Evaluation is central, since a client's word about its own accuracy is worth
-            nothing here.
         evaluate_fn : callable, optional
-            Asked after each round, with the model as arrays. `evaluate` costs no copy.
-        federation : Federation
-            What a run needs besides its rule.
+            Asked before round 1 and after each round, with the model as arrays.
+        run_dir : path, optional
+            A new or empty folder for the record of the run.
+        resume : path, optional
+            The folder of a run that goes on after its last checkpoint.
+        byzantine : collection of int, or "announced"
+            Node ids that are known to be Byzantine, for the record alone; "announced": those
+            whose `signfed.byzantine` mod says so.
+        federation : Federation, optional
+            Of signfed's own app; the arguments after it are its own, too. The model is then one
+            array "parameters", float32 [N], and `resume` a round and its state.
         on_nodes : callable, optional
             Gets the workers of each node once all are there, and may raise.
         observe : callable, optional
@@ -76,8 +116,6 @@ class RobustStrategy(Rule, Strategy):
             Asked after each round, with the parameters as a tensor; its scores are recorded.
         on_round : callable, optional
             Gets the record of each round, and a function that returns the server's state after it.
-        resume : tuple of int and dict, optional
-            A round and such a state; the run goes on with the next round.
         digest : Mapping, optional
             Digest of each part of what the run computes on; a node that differs takes no part.
 
@@ -94,13 +132,38 @@ class RobustStrategy(Rule, Strategy):
             When the federation cannot go on.
         """
         if federation is None:
-            raise ValueError("RobustStrategy.start needs federation=Federation(...)")
+            if isinstance(resume, tuple):
+                raise ValueError("resume: expected a run folder; got a state, without federation")
+
+            def begin(state: State, observe: Observe | None) -> DropIn:
+                self._link = None
+                self._drop_in = DropIn(
+                    self, self.nodes, grid, initial_arrays, timeout, state, observe
+                )
+                return self._drop_in
+
+            return flower_loop.run(
+                self, begin, grid, num_rounds, train_config, evaluate_config, evaluate_fn,
+                run_dir=run_dir, resume=resume, byzantine=byzantine,
+            )  # fmt: skip
+        if run_dir or byzantine or isinstance(resume, str | Path):
+            raise ValueError(
+                "run_dir, byzantine, resume=folder: expected no federation beside them"
+            )
         self.check(federation.participation.count, num_rounds)
         parameters = torch.from_numpy(initial_arrays["parameters"].numpy())
         done, state = resume or (0, {})
         self._training = training = Training(self, federation, parameters, observe, state)
-        self._link = link = Link(federation, training, grid, timeout, train_config, digest)
-        link.gather(state, on_nodes)
+        self._drop_in = None
+        dialect = PackedRows(training, federation.codec, federation.encoder)
+        workers = Workers(federation, digest)
+        self._link = link = Link(
+            training, grid, dialect, workers, timeout=timeout, config=train_config,
+            instructions=self.instructions(federation.num_workers),
+        )  # fmt: skip
+        workers.gather(grid, state)
+        if on_nodes:
+            on_nodes(workers.present())
         result = Result()
 
         def evaluated(server_round: int, parameters: torch.Tensor) -> dict[str, float]:
@@ -124,12 +187,15 @@ class RobustStrategy(Rule, Strategy):
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
-        """Return the requests of a round, for whoever sends them; `start` sends them itself.
+        """Return the requests of a round: to each of its nodes, what it lacks of the model.
 
-        Each connected node that hosts workers of the round gets what it lacks of the model;
-        `arrays` is not looked at. A `start` comes first, of 0 rounds perhaps: it finds the nodes.
+        `arrays` is looked at in the first call alone, where `start` was not called before.
         """
-        return self._link.requests(server_round, config)
+        if self._link:
+            return self._link.requests(server_round, config)
+        if self._drop_in is None:
+            self._drop_in = DropIn(self, self.nodes, grid, arrays, timeout=3600.0)
+        return self._drop_in.configure_train(server_round, config)
 
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
@@ -139,9 +205,13 @@ class RobustStrategy(Rule, Strategy):
         Returns
         -------
         tuple
-            The new model and the counts of the round; None in place of the model when the round is
-            skipped.
+            The new model, and the nodes' claims (in signfed's own app, the counts of the round);
+            None in place of the model when the round is skipped.
         """
+        if self._drop_in:
+            return self._drop_in.aggregate_train(server_round, replies)
+        if self._link is None:
+            raise ValueError("aggregate_train: expected configure_train, or start, before it")
         updates, record = self._link.open(server_round, replies)
         usable = self._training.advance(updates, record)
         return _arrays(self._training) if usable else None, _counts(record)
@@ -149,18 +219,22 @@ class RobustStrategy(Rule, Strategy):
     def configure_evaluate(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
-        """Return nothing: no client evaluates, see `start`."""
-        return []
+        """Return the requests to evaluate the model; none in signfed's own app."""
+        return self._drop_in.configure_evaluate(server_round, config) if self._drop_in else []
 
     def aggregate_evaluate(
         self, server_round: int, replies: Iterable[Message]
     ) -> MetricRecord | None:
-        """Return nothing: no client evaluates, see `start`."""
-        return None
+        """Return the median of each metric that nodes claim; None in signfed's own app."""
+        return self._drop_in.aggregate_evaluate(server_round, replies) if self._drop_in else None
 
     def summary(self) -> None:
         """Log the rule and its options."""
         log.info("%s", self.describe())
+
+
+# Not by __init_subclass__, which is not called for the class itself.
+RobustStrategy.__init__ = takes_nodes(RobustStrategy.__init__)  # type: ignore[method-assign]
 
 
 def _arrays(training: Training) -> ArrayRecord:

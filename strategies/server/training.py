@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from logging import getLogger
 from typing import Any
 
@@ -13,6 +14,7 @@ from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.core.rule import Rule, State, direction_of, fallback, state_of
 from signfed.strategies.core.updates import Updates, is_finite
 from signfed.strategies.ops.threads import one_thread
+from signfed.strategies.server.assumption import broken_assumption
 from signfed.strategies.server.federation import DivergedError, Federation, FederationError
 from signfed.strategies.server.optimizer import Descent
 from signfed.strategies.server.record import RoundRecord
@@ -33,7 +35,7 @@ class Training:
     ----------
     rule : Rule
     federation : Federation
-        Its optimizer step and its quorum are used here.
+        Its optimizer step, its quorum, and what it knows of the model are used here.
     parameters : Tensor
         Where to start, float32 [N]; copied.
     observe : callable, optional
@@ -45,13 +47,16 @@ class Training:
     ----------
     parameters : Tensor
         The model, float32 [N].
+    quorum : int
+        Valid updates without which a round is skipped.
     direction : Tensor or None
         Of the last step, float32 [N]; None before the first.
 
     Raises
     ------
     ValueError
-        When the rule's `state_dict` returns no state.
+        When the rule's `state_dict` returns no state, or the rule needs the server's own gradient
+        and the federation has none.
     """
 
     def __init__(
@@ -66,7 +71,16 @@ class Training:
         self.parameters = parameters
         self.direction: Tensor | None = None
         self._observe = observe
-        self._quorum = federation.quorum
+        self.quorum, self._edges = federation.quorum, federation.edges
+        if rule.needs_reference and federation.reference is None:
+            raise ValueError(
+                f"{rule.title()} needs the server's own gradient of each round; expected "
+                "Federation(reference=...); got none"
+            )
+        self._assumed, self._when_broken = federation.assumed_byzantine, federation.when_broken
+        self._warned = False
+        self._reference = federation.reference if rule.needs_reference else None
+        self._own: Tensor | None = None  # the server's gradient in the round under way
         self._failed_rounds = 0
         momentum, taken = None, 0
         if state:
@@ -125,14 +139,20 @@ class Training:
 
     def _advance(self, updates: Updates | None, record: RoundRecord) -> bool:
         n = record.received = updates.n if updates else 0
-        if updates is None or n < self._quorum:
-            return self._skip(f"{n} valid updates, quorum {self._quorum}", record)
+        if updates is None or n < self.quorum:
+            return self._skip(f"{n} valid updates, quorum {self.quorum}", record)
         record.fallback = self.rule.admissible(n)
         if record.fallback:
             direction = fallback(updates)
         else:
+            complete = self.as_rule_gets(updates, record.round)
+            self._own = None
+            if complete is None:
+                return self._skip("the server's own gradient is not finite", record)
+            updates = complete
             direction = direction_of(self.rule, updates)
             record.add_findings(self.rule.title(), self.rule.diagnostics())
+            self._doubt(updates, record)
         if not is_finite(direction):
             return self._skip("the rule's direction is not finite", record)
         self._failed_rounds = 0
@@ -140,6 +160,46 @@ class Training:
             record.add_scores(self._observe(updates, direction, record.findings))
         self.parameters, self.direction = self._descent.take(direction), direction
         return True
+
+    def as_rule_gets(self, updates: Updates, server_round: int) -> Updates | None:
+        """Return the updates with what the server knows: the layers and its own gradient.
+
+        Parameters
+        ----------
+        updates : Updates
+            Of the round, at the current model.
+        server_round : int
+            Number of the round.
+
+        Returns
+        -------
+        Updates or None
+            None where the rule needs the server's gradient and that one is not finite.
+        """
+        updates = replace(updates, edges=self._edges)
+        if self._reference is None:
+            return updates
+        if self._own is None:  # an attack may ask for it before the round does
+            self._own = torch.from_numpy(
+                self._reference(self.parameters.cpu().numpy(), server_round)
+            )
+        if not is_finite(self._own):
+            return None
+        return replace(updates, reference=self._own.to(updates.rows.device))
+
+    def _doubt(self, updates: Updates, record: RoundRecord) -> None:
+        """Note in the record, and say once, that the rule's verdict contradicts the assumed f."""
+        accepted = record.findings.get("accepted") if self.rule.judges else None
+        if accepted is None or self._assumed is None:
+            return
+        present = set(accepted).intersection(updates.ids.tolist())
+        reason = broken_assumption(present, record.received, self._assumed)
+        record.broken_assumption = reason
+        if reason and self._when_broken == "stop":
+            raise FederationError(f"round {record.round}: broken assumption: {reason}")
+        if reason and not self._warned:
+            self._warned = True
+            log.warning("round %d: broken assumption: %s", record.round, reason)
 
     def _skip(self, reason: str, record: RoundRecord) -> bool:
         """Keep the model this round; give up when it goes on, or when nothing ever came."""

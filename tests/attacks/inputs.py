@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from signfed.attacks import ATTACKS, build, craft, knows
+from signfed.attacks import ATTACKS, Past, build, craft, knows
 
 OWN = np.array([[1.0, -2.0, 0.0, -0.5], [-3.0, 4.0, 5.0, -6.0]], np.float32)
 LABELS = np.array([[0, 1, 2, 3], [3, 3, 0, 1]])
@@ -35,6 +35,13 @@ def sent_by_all(name, honest, n_attackers=2, **options):
     return sent[0]
 
 
+def past_of(n_coordinates, order=None, **kept):
+    """A model and what the server did last, drawn; with their coordinates in that order."""
+    model, direction = randn(2, n_coordinates, seed=31)
+    order = slice(None) if order is None else order
+    return Past(model[order], direction[order], dict(kept), secret=5)
+
+
 def call(name, honest=None, own=OWN, **options):
     """Any attack of the table, with all that it needs; its own rows are labels where it must be."""
     if ATTACKS[name].stage == "data":
@@ -47,4 +54,6 @@ def call(name, honest=None, own=OWN, **options):
         options = {"attacks": "random,lie,sleeper"} | options  # labels are no rows
     if knows(build(name).knowledge, "omniscient") and honest is None:
         honest = randn(3, own.shape[1], seed=9)
+    if build(name).past:
+        options = {"past": past_of(own.shape[1])} | options
     return crafted(name, own, honest, **options)

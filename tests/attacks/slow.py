@@ -1,7 +1,8 @@
 """The attacks from their definitions, with plain loops over lists of floats: slow, float64."""
 
 from itertools import pairwise
-from math import floor, log, sqrt
+from math import cos, erf, floor, log, sin, sqrt
+from math import pi as pi_
 
 
 def columns(rows):
@@ -107,6 +108,63 @@ def mimic(honest):
 
 def colluding_majority(own):
     return [-1.0 if sum(sign(x) for x in column) >= 0 else 1.0 for column in columns(own)]
+
+
+def trusted_bloc(own, server_round, rounds, flips, period):
+    """Section 18's rows for t = server_round; flips: for each attacker, which coordinates."""
+    base = mean(own)
+    if server_round > rounds:
+        turns = 0 if period == 0 else (server_round - rounds - 1) // period
+        if turns % 2 == 0:
+            base = [-x for x in base]
+    return [[-x if f else x for x, f in zip(base, row, strict=True)] for row in flips]
+
+
+def phi(z):
+    return (1 + erf(z / sqrt(2))) / 2
+
+
+def vem(own, n_total, reach):
+    """The honest margin of each coordinate, and whether the votes that are counted on turn it."""
+    b, mu = len(own), mean(own)
+    s = [sqrt(sum(x * x for x in mu) / len(mu))] * len(mu) if b == 1 else deviation(own)
+    sent = []
+    for m, d in zip(mu, s, strict=True):
+        margin = (n_total - b) * (2 * phi(abs(m) / d) - 1 if d else 1)
+        sent.append(-m if margin < reach * b or reach * b >= n_total - b else m)
+    return sent
+
+
+def length(row):
+    return sqrt(sum(x * x for x in row))
+
+
+def poisoned_fl(direction, last, wanted, factor):
+    share = length(direction) / length(last)
+    v = [abs(d - share * x) for d, x in zip(direction, last, strict=True)]
+    scale = factor * length(direction) / length(v)
+    return [-scale * x * s for x, s in zip(v, wanted, strict=True)]
+
+
+def rop(honest, v, size, degrees, pi, lam):
+    """Step by step: the part of (1, ..., 1) that is at a right angle to u, then the turn."""
+    mu = mean(honest)
+    u = [lam * a + (1 - lam) * m for a, m in zip(v, mu, strict=True)]
+    along = sum(u) / sum(x * x for x in u)
+    across = [1 - along * x for x in u]
+    to, by = cos(pi_ * degrees / 180) / length(u), sin(pi_ * degrees / 180) / length(across)
+    p = [by * o + to * x for o, x in zip(across, u, strict=True)]
+    start = [pi * a + (1 - pi) * m for a, m in zip(v, mu, strict=True)]
+    return [s + size * length(u) * x for s, x in zip(start, p, strict=True)]
+
+
+def hybrid_sparse(honest, model, share, scale, z):
+    mu = mean(honest)
+    hard = weakest([-abs(x * m) for x, m in zip(model, mu, strict=True)], share)
+    return [
+        m - (scale if i in hard else z) * s
+        for i, (m, s) in enumerate(zip(mu, deviation(honest), strict=True))
+    ]
 
 
 def weakest(margins, share):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from signfed.attacks import ATTACKS, Findings, KnowledgeError, attack, craft, knows
 from tests.attacks.inputs import OWN, randn
@@ -46,9 +47,34 @@ def test_missing_honest_rows_are_an_error(monkeypatch):
         craft("greedy", OWN, n_total=5, seed=0)
 
 
-def test_lists_of_rows_are_arrays():
-    as_lists = craft("lie", OWN.tolist(), randn(3, 4).tolist(), n_total=5, seed=0)
-    assert as_lists.tobytes() == craft("lie", OWN, randn(3, 4), n_total=5, seed=0).tobytes()
+FORMS = {
+    "lists of numbers": np.ndarray.tolist,
+    "lists of arrays": list,
+    "tuples": tuple,
+    "tensor": torch.from_numpy,
+    "lists of tensors": lambda rows: list(torch.from_numpy(rows)),
+    "with a gradient": lambda rows: torch.from_numpy(rows).requires_grad_(),
+    "float64": lambda rows: torch.from_numpy(rows).double(),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_any_form_of_rows_gives_the_same_answer(form):
+    own, honest = OWN.copy(), randn(3, 4)
+    expected = craft("lie", own, honest, n_total=5, seed=0)
+    sent = craft("lie", FORMS[form](own), FORMS[form](honest), n_total=5, seed=0)
+    tensors = form in ("tensor", "lists of tensors", "with a gradient", "float64")
+    assert isinstance(sent, torch.Tensor if tensors else np.ndarray)
+    assert np.asarray(sent).tobytes() == expected.tobytes()
+    assert own.tobytes() == OWN.tobytes()
+
+
+def test_tensors_of_few_bits_and_of_labels():
+    own = torch.from_numpy(OWN).bfloat16()
+    assert torch.equal(craft("sign-flip", own, n_total=5, seed=0), -own.float())
+    labels = torch.tensor([[0, 1, 9]])
+    flipped = craft("label-flip", labels, n_total=5, seed=0, n_classes=10)
+    assert flipped.tolist() == [[9, 8, 0]]
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signfed.attacks import Findings
+from signfed.attacks.poisoned_fl import secret_signs
 from tests.attacks import slow
-from tests.attacks.inputs import crafted, randn
+from tests.attacks.inputs import crafted, past_of, randn
 
 FEW = settings(max_examples=25, deadline=None)
 SEEDS = st.integers(0, 2**20)
@@ -86,6 +87,53 @@ def test_mimic(seed):
 def test_colluding_majority(own):
     expected = [slow.colluding_majority(own.tolist())] * len(own)
     assert np.array_equal(crafted("colluding-majority", own), expected)
+
+
+@FEW
+@given(rows(n_min=1), st.integers(1, 9), st.integers(0, 4), st.sampled_from([0.0, 0.3]), SEEDS)
+def test_trusted_bloc(own, server_round, k, q, seed):
+    options = {"server_round": server_round, "rounds": k, "flip": q, "period": seed % 3}
+    sent = crafted("trusted-bloc", own, seed=seed, **options)
+    draws = [np.random.default_rng([seed, i]).random(own.shape[1]) < q for i in range(len(own))]
+    expected = slow.trusted_bloc(own.tolist(), server_round, k, draws, seed % 3)
+    assert sent == pytest.approx(np.array(expected), rel=2e-6, abs=2e-6 * largest(own))
+
+
+@FEW
+@given(rows(n_min=1), st.integers(1, 9), st.sampled_from([0.3, 1.0, 2.0]))
+def test_vem(own, n_honest, reach):
+    sent = crafted("vem", own, n_total=len(own) + n_honest, reach=reach)
+    expected = slow.vem(own.tolist(), len(own) + n_honest, reach)
+    assert sent[0] == pytest.approx(np.array(expected), rel=2e-6, abs=2e-6 * largest(own))
+
+
+@FEW
+@given(SEEDS, st.sampled_from([0.5, 8.0]))
+def test_poisoned_fl(seed, factor):
+    past = past_of(9, last=randn(9, seed=seed))
+    wanted = secret_signs(5, 9).tolist()
+    expected = slow.poisoned_fl(
+        past.direction.tolist(), past.memory["last"].tolist(), wanted, factor
+    )
+    sent = crafted("poisoned-fl", randn(2, 9), past=past, factor=factor)
+    assert sent == pytest.approx(np.array([expected] * 2), rel=1e-5)
+
+
+@FEW
+@given(SEEDS, st.sampled_from([0.0, 0.5, 3.0]), st.sampled_from([0.0, 90.0, 200.0, 270.0]), SHARES)
+def test_rop(seed, size, angle, pi):
+    honest, past = randn(4, 8, seed=seed), past_of(8)
+    options = {"size": size, "angle": angle, "relocation": pi, "reference": 0.7}
+    expected = slow.rop(honest.tolist(), past.direction.tolist(), size, angle, pi, 0.7)
+    same("rop", honest, expected, past=past, **options)
+
+
+@FEW
+@given(rows(), SHARES, st.sampled_from([0.0, 2.0]))
+def test_hybrid_sparse(honest, share, z):
+    past = past_of(honest.shape[1])
+    expected = slow.hybrid_sparse(honest.tolist(), past.model.tolist(), share, 1.5, z)
+    same("hybrid-sparse", honest, expected, past=past, share=share, z=z)
 
 
 @FEW

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from signfed.attacks import Past
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.mean import Mean
 from signfed.strategies.sign_mv import SignMV
-from tests.attacks.inputs import crafted, randn
+from tests.attacks.inputs import crafted, past_of, randn
 
 
 def direction(rule, honest, sent, signs):
@@ -28,6 +29,15 @@ def direction(rule, honest, sent, signs):
         ("ipm", {"epsilon": 5.0}, 3),
         ("directional", {"value": -20.0}, 1),
         ("sleeper", {"rounds": 0}, 6),
+        ("trusted-bloc", {"rounds": 0}, 6),
+        ("vem", {"reach": 9.0}, 6),
+        ("rop", {"size": 50.0, "past": past_of(2000)}, 1),
+        ("hybrid-sparse", {"z": 50.0, "past": Past.first(np.ones(2000, np.float32))}, 4),
+        (
+            "poisoned-fl",
+            {"factor": 50.0, "past": Past(np.ones(2000), np.ones(2000, np.float32))},
+            1,
+        ),
         ("time-varying", {"attacks": "sign-flip,ipm", "epsilon": 1.0}, 6),
     ],
 )

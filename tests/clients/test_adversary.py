@@ -168,7 +168,95 @@ def test_labels_are_changed_before_the_gradient_and_by_the_attack():
 )
 def test_what_only_others_remember_cannot_be_known(encoder, momentum, text):
     look, _ = spy("colluders", "gradient")
-    with pytest.raises(KnowledgeError, match=f"expects clients without memory; got {text}"):
+    with pytest.raises(
+        KnowledgeError, match=f"expects clients without memory, or an engine .*; got {text}"
+    ):
         byzantine(0, gradient, ENCODERS[encoder](), look, momentum=momentum)
     look, _ = spy("own", "gradient")
     byzantine(0, gradient, ENCODERS[encoder](), look, momentum=momentum)
+
+
+def test_an_engine_that_hosts_all_workers_knows_what_they_remember():
+    look, seen = spy("omniscient", "gradient")
+    (client, *_) = team(look)
+    client.adversary.memories = {w: {"momentum": np.full(N, w, np.float32)} for w in range(WORKERS)}
+    client = ByzantineClient(
+        1, gradient, client.encoder, client.adversary, client.poisoned, momentum=0.75,
+        memory=client.adversary.memories[1],
+    )  # fmt: skip
+    client.message(X, 2)
+    rows = [np.float32(0.75) * w + np.float32(0.25) * gradient(X, w, 2) for w in range(WORKERS)]
+    assert np.array_equal(seen[0].own, [rows[w] for w in IDS])
+    assert np.array_equal(seen[0].honest, [rows[w] for w in HONEST])
+    kept = client.adversary.memories
+    assert all(np.array_equal(kept[w]["momentum"], np.full(N, w)) for w in HONEST)  # a look only
+
+
+def rounds_of(level, stage, workers, encoder="float32"):
+    """Three rounds of Byzantine workers with a past; what each saw of it, and what it kept."""
+    seen = []
+
+    @attack(knowledge=level, stage=stage, past=True)
+    def look(view):
+        past = view.past
+        seen.append((past.model.copy(), past.direction.copy(), sorted(past.memory)))
+        past.memory[f"round-{view.server_round}"] = np.ones(1)
+        return view.own + len(past.memory)
+
+    adversary = Adversary(
+        look, IDS, asked=lambda t: range(WORKERS), seed=3, lr_at=lambda step: 0.1 * step
+    )
+    made, memories, sent = ENCODERS[encoder](), {w: {} for w in IDS}, []
+    for t in (1, 2, 3):
+        for w in workers:
+            client = ByzantineClient(
+                w, gradient, made, adversary, lambda relabel: gradient, seed=3, memory=memories[w]
+            )
+            sent.append(client.message(X * t, t))
+            memories[w] = client.memory
+    return seen, memories, sent
+
+
+@pytest.mark.parametrize("stage", ["gradient", "message"])
+def test_a_worker_knows_the_model_the_last_step_and_what_it_kept(stage):
+    seen, memories, _ = rounds_of("own", stage, (4,))
+    for t, (model, direction, kept) in zip((1, 2, 3), seen, strict=True):
+        assert np.array_equal(model, X * t)
+        lr = np.float32(0.1 * max(1, t - 1))  # of step 1 in round 2, of step 2 in round 3
+        expected = np.zeros(N) if t == 1 else (X * (t - 1) - X * t) / lr
+        assert np.array_equal(direction, expected.astype(np.float32))
+        assert kept == [f"round-{k}" for k in range(1, t)]
+    assert sorted(memories[4]) == [
+        "attack.model", *(f"attack.{__name__}:look.round-{k}" for k in (1, 2, 3))
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("level", ["colluders", "omniscient"])
+def test_colluders_with_the_same_past_are_computed_once_and_keep_the_same(level):
+    seen, memories, sent = rounds_of(level, "gradient", IDS)
+    alone, others, apart = rounds_of(level, "gradient", (4,))  # another process hosts the rest
+    assert len(seen) == 3 and len(alone) == 3
+    assert np.array_equal(sent[1::3], apart)  # 4 is the second of the three
+    for w in IDS:
+        assert memories[w].keys() == others[4].keys()
+        assert all(np.array_equal(memories[w][name], others[4][name]) for name in memories[w])
+
+
+def test_colluders_with_another_past_get_rows_of_their_own():
+    """1 was asked in round 1, 4 was not: what the model did since they attacked last differs."""
+    directions = []
+
+    @attack(knowledge="colluders", stage="gradient", past=True)
+    def look(view):
+        directions.append(view.past.direction[0])
+        return np.full_like(view.own, view.past.direction[0])
+
+    adversary = Adversary(look, IDS, asked=lambda t: range(WORKERS), seed=3)
+    memories = {1: {"attack.model": X + 1}, 4: {}}
+    for w, expected in ((1, 1.0), (4, 0.0)):
+        client = ByzantineClient(
+            w, gradient, ENCODERS["float32"](), adversary, lambda relabel: gradient,
+            memory=memories[w],
+        )  # fmt: skip
+        assert client.message(X, 2) == pytest.approx(np.full(N, expected), abs=1e-6)
+    assert len(directions) == 2

@@ -55,6 +55,7 @@ def test_encoders_leave_their_input_and_return_a_valid_row(name):
 @pytest.mark.parametrize(
     "name, options",
     [("sto-sign", {"scale": value}) for value in (0.0, -1.0, np.nan, np.inf)]
+    + [("probit", {"range": value}) for value in (0.0, -1.0, np.nan, np.inf)]
     + [("noisy-sign", {"std": value}) for value in (-1e-3, np.nan, np.inf)]
     + [("top-k", {"fraction": value}) for value in (0.0, -0.1, 1.5, np.nan)],
 )
@@ -75,6 +76,19 @@ def test_stochastic_signs_average_to_the_clipped_gradient(scale, ratio):
     sigma = ((1 - mean**2) / DRAWS) ** 0.5
     # 1e-3: b and g are rounded to float32, so |g| = b may miss certainty by a rounding error.
     assert signs.mean() == pytest.approx(mean, abs=5 * sigma + 1e-3)
+
+
+@pytest.mark.parametrize("b", [0.25, 3.0])
+def test_probit_sends_the_same_coins_and_they_are_read_as_the_range(b):
+    vector = random().standard_normal(DRAWS).astype(np.float32)
+    probit, coins = ENCODERS["probit"](range=b), ENCODERS["sto-sign"](scale=b)
+    (row, _), (same, _) = (encoder.encode(vector, None, random) for encoder in (probit, coins))
+    assert row.tobytes() == same.tobytes()
+    values = probit.codec.decode(row, DRAWS)
+    assert values.dtype == np.float32
+    assert values.tolist() == (np.float32(b) * coins.codec.decode(row, DRAWS)).tolist()
+    cut = np.clip(vector, -b, b)
+    assert values.mean() == pytest.approx(cut.mean(), abs=5 * b / DRAWS**0.5)
 
 
 def test_coordinates_are_drawn_one_by_one():
@@ -130,7 +144,8 @@ def test_without_noise_it_is_the_sign():
 
 
 @pytest.mark.parametrize(
-    "name, options", [("sto-sign", {"scale": 1.0}), ("noisy-sign", {"std": 1.0})]
+    "name, options",
+    [("sto-sign", {"scale": 1.0}), ("probit", {"range": 1.0}), ("noisy-sign", {"std": 1.0})],
 )
 def test_what_is_sent_depends_on_seed_worker_and_round_alone(name, options):
     def bits(seed, worker, server_round):
@@ -265,7 +280,8 @@ def test_a_byzantine_worker_keeps_an_honest_memory_and_inverts_what_it_would_sen
 
 
 @pytest.mark.parametrize(
-    "name, options", [("sto-sign", {"scale": 4.0}), ("noisy-sign", {"std": 4.0})]
+    "name, options",
+    [("sto-sign", {"scale": 4.0}), ("probit", {"range": 4.0}), ("noisy-sign", {"std": 4.0})],
 )
 def test_what_a_byzantine_worker_sends_is_not_drawn_a_second_time(name, options):
     honest = client(ENCODERS[name](**options), np.ones(200))

@@ -40,7 +40,10 @@ X = np.array(
 M = (sqrt(46) + sqrt(51)) / 2  # the median norm, 6.96
 EVERYTHING = {"fraction": 1.0}  # SignGuard's features from all four coordinates
 
-NORMS = [sqrt(square) for square in (39, 51, 46, 235, 18, 87, 4, 556)]
+SQUARES = (39, 51, 46, 235, 18, 87, 4, 556)
+NORMS = [sqrt(square) for square in SQUARES]
+DOTS = (34.5, 28.5, 36.0, 11.5, 23.0, 51.5, 11.5, 137.5)
+TRUST = [d / sqrt(s * 34.25) for d, s in zip(DOTS, SQUARES, strict=True)]
 DISTANCES = [sqrt(square) for square in (6, 24, 7, 252, 5, 20, 13, 325)]  # to (3, -3, 3, 2)
 SCORES = [75, 129, 77, 1004, 60, 138, 86, 1217]
 
@@ -135,6 +138,31 @@ GOLDEN_MATRIX = [
         (X[[0, 2, 4, 6]].sum(0) + X[1] * M / sqrt(51) + X[5] * M / sqrt(87)) / 6,
         {"norms": NORMS, "accepted": [0, 1, 2, 4, 5, 6]},
     ),
+    # The server's gradient is the median, (3.5, -3, 3, 2), of squared length 34.25. Its products
+    # with the rows are DOTS, all above 0. TS = dot / (|g| |g0|), and TS |g0| / |g| = dot / |g|^2.
+    (
+        "fltrust",
+        {},
+        sum(d / s * x for d, s, x in zip(DOTS, SQUARES, X, strict=True)) / sum(TRUST),
+        {"trust": TRUST, "accepted": [0, 1, 2, 3, 4, 5, 6, 7]},
+    ),
+    # Rows above M are shortened to M, and of each the value of smallest magnitude is dropped: the
+    # 4th of rows 0 2 5 7, the 3rd of 3 4, the 1st of 1, none of row 6, whose are all equal. Norms:
+    # 6.16 6.89 6.71 6.83 4.12 6.80 2.00 6.65, median 6.68, deviation 1.66: rows 4 and 6 are out.
+    # Shares of +: 2/3, but 1 of row 3 and 3/4 of row 6, deviation 0.11: row 3 is out.
+    (
+        "lasa",
+        {},
+        (
+            X[0] * (1, 1, 1, 0)
+            + X[2] * (1, 1, 1, 0)
+            + X[1] * (0, 1, 1, 1) * M / sqrt(51)
+            + X[5] * (1, 1, 1, 0) * M / sqrt(87)
+            + X[7] * (1, 1, 1, 0) * M / sqrt(556)
+        )
+        / 5,
+        {"layers": [1, 1, 1, 0, 0, 1, 0, 1], "accepted": [0, 1, 2, 5, 7]},
+    ),
     # Each row becomes the mean of all but its two farthest rows: 3 and 7 for most, 2 and 7 for
     # row 3, 3 and 6 for row 7. So of 8 sums 7 lack row 3, 7 lack row 7, one each lack 2 and 6.
     (
@@ -164,7 +192,53 @@ GOLDEN_MATRIX = [
             "accepted": [2, 6],
         },
     ),
+    # To the length 5: all but rows 4 and 6.
+    (
+        "clipping mean",
+        {"threshold": 5.0},
+        ((X * np.minimum(1, 5 / np.array(NORMS))[:, None]).mean(0)),
+        {},
+    ),
+    # k = floor(2 2 6 / 8) = 3 rows, 7, 3 and 5, to the length of the next one, row 1.
+    (
+        "arc mean",
+        {"n_byzantine": 2},
+        (
+            X[[0, 1, 2, 4, 6]].sum(0)
+            + sqrt(51) * (X[7] / sqrt(556) + X[3] / sqrt(235) + X[5] / sqrt(87))
+        )
+        / 8,
+        {},
+    ),
     # 7 of 8 for +, 7 for -, 7 for +, 8 for +.
     ("sign-mv", {}, (1.0, -1.0, 1.0, 1.0), {}),
 ]
+
+# On X the rules that look for n - f rows agree on which. On this line they do not: n = 9, f = 4.
+# Sorted: -10 -9 -8 1 2 7 10 14 15, of which five neighbours are kept.
+LINE = np.array([7, -9, 15, 1, -10, 10, 2, 14, -8], np.float64)[:, None]
+FOUR = {"n_byzantine": 4}
+GOLDEN_LINE = [
+    # Widths: 12 16 18 13 13. Least: -10 to 2.
+    ("mda", FOUR, (-24 / 5,), {"accepted": [1, 3, 4, 6, 8]}),
+    # The smallest radius is that of the row at 7, which is 7: rows 1 to 14. At 10 it is 8.
+    ("monna", FOUR, (34 / 5,), {"reference": 0, "accepted": [0, 3, 5, 6, 7]}),
+    # Sums of squares around the mean: 134.8, 205.2, 229.2, 118.8, 113.2. Least: 2 to 15.
+    ("smea", FOUR, (48 / 5,), {"accepted": [0, 2, 5, 6, 7]}),
+    # The median is 2; nearest are 2 1 7 10 -8.
+    ("meamed", FOUR, (12 / 5,), {}),
+    # Shortest are 1 2 7 -8 -9.
+    (
+        "cge",
+        FOUR,
+        (-7 / 5,),
+        {"norms": [7, 9, 15, 1, 10, 10, 2, 14, 8], "accepted": [0, 1, 3, 6, 8]},
+    ),
+    # Around the mean 22/9, variance 85.1, all weights fall, that of 15 to 0: 4.14 are left, then
+    # 3.38 3.03 2.78 2.51 1.99 1.40, with the variances 32.1 17.3 11.8 10.1 8.7 5.3 0.24. That is
+    # 0.558 at 1 and 0.839 at 2. In the next step 0.47 are left, not more than n - 2f = 1.
+    ("caf", FOUR, (1.60065,), {"weights": [0, 0, 0, 0.39935, 0, 0, 0.60065, 0, 0]}),
+]
 ONE_VOTE = ("election", "sign-fd", "reputation-mv")  # by definition sign-mv in the first round
+# On signs this clear like sign-mv, or like mean: golden values in files of their own.
+ELSEWHERE = ("sign-fv", "fedseca", "probit-plus")

@@ -25,8 +25,7 @@ class SlowSignFD:
         """Probability that worker m errs in coordinate n, as used in round t."""
         past = self.history[m]
         c = len(past)
-        if self.estimator in ("pooled", "blocks") or t <= self.initial_rounds + 1:
-            # A vector of a few coordinates is a single block.
+        if self.estimator == "pooled" or t <= self.initial_rounds + 1:
             return sum(sum(wrong) for _, wrong in past) / (len(past[0][1]) * c)  # eq. 14
         if self.estimator == "alg1":
             return sum(wrong[n] for _, wrong in past) / c  # Algorithm 1

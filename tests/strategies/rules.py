@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import sqrt
 
-from signfed.strategies.registry import PRE_AGGREGATIONS, STRATEGIES, build
+from signfed.strategies.core.options import options_of
+from signfed.strategies.registry import PRE_AGGREGATIONS, STRATEGIES, before, build
 from tests.strategies import properties as law
 from tests.strategies.hostile_rows import (
     FAR,
@@ -66,11 +67,26 @@ RULES = {
     "sign-mv": Rule(VOTE),
     "sign-fd": Rule(
         VOTE,
-        tuple({"initial_rounds": 2, "estimator": c} for c in ("blocks", "alg1", "eq17", "pooled")),
+        tuple(
+            {"initial_rounds": 2, "estimator": c} for c in ("agreement", "alg1", "eq17", "pooled")
+        ),
     ),
     # The server's half alone: what the code is worth is in test_election.
     "election": Rule(VOTE, ({}, {"code": "bernoulli"})),
     "reputation-mv": Rule(VOTE),
+    # Ties: the server's signs have a say. What all honest workers agree on: not for any f.
+    "sign-fv": Rule(
+        (
+            law.answers_only_plus_or_minus_one,
+            law.ignores_the_numbering_of_workers,
+            law.ignores_the_scale_of_a_row,
+            law.answers_the_same_on_both_channels,
+            law.follows_unanimous_signs,
+        )
+    ),
+    "fedseca": Rule(VOTE, ({"n_byzantine": 0},)),
+    # It takes what bits stand for, so it has a law of its own: test_probit_plus.
+    "probit-plus": Rule((ANYONE,)),
     # Between honest values in every coordinate.
     "median": Rule((*COORDINATES, ANYONE, near_the_honest_rows(1.0, n_byzantine=5))),
     "trimmed-mean": Rule((*COORDINATES, ANYONE, near_the_honest_rows(1.0)), ({"n_byzantine": 2},)),
@@ -101,6 +117,48 @@ RULES = {
     "centered-clipping": Rule(
         (*FLOAT, ANYONE, law.turns_with_its_input, near_the_honest_rows(1.0))
     ),
+    # Neither moves with its input: a direction is one from 0. Laws of its own: test_fltrust.
+    "fltrust": Rule((*FLOAT, ANYONE, law.scales_with_its_input)),
+    # With some values set to 0 a unanimous row is not the answer.
+    "lasa": Rule(
+        (*FLOAT, ANYONE, law.scales_with_its_input, is_never_longer_than_the_median_row),
+        ({"sparsity": 0.0},),
+    ),
+    # Nine rows, of which seven or more are honest: two Byzantine ones at most are one diameter, at
+    # most that of the honest rows, sqrt(2) S, away from these seven, whose mean is at most
+    # sqrt(1/7 - 1/9) S away from m.
+    "mda": Rule(
+        (*DISTANCES, ANYONE, near_the_honest_rows(2 / 9 * sqrt(2) + sqrt(2 / 63))),
+        ({"n_byzantine": 2},),
+    ),
+    # As for bulyan: n - f values are honest, so the n - f nearest are no farther from the median.
+    "meamed": Rule((*COORDINATES, ANYONE, near_the_honest_rows(3.0)), ({"n_byzantine": 2},)),
+    # Within two radii, each at most the honest diameter, of an honest row.
+    "monna": Rule(
+        (*DISTANCES, ANYONE, near_the_honest_rows(1 + 2 * sqrt(2))), ({"n_byzantine": 2},)
+    ),
+    # While Byzantine rows lose no less weight than honest ones, the variance falls to 2 S^2 / 7 or
+    # below. With that variance and an honest weight above 7 - 2, the mean is within sqrt(2/7 2/5) S
+    # of that of the honest rows, and that is within sqrt(1/5 - 1/9) S of m.
+    "caf": Rule(
+        (*DISTANCES, ANYONE, near_the_honest_rows(sqrt(4 / 35) + sqrt(4 / 45))),
+        ({"n_byzantine": 2},),
+    ),
+    # Likewise, with a variance of at most S^2 / 9 and seven honest rows.
+    "smea": Rule(
+        (*DISTANCES, ANYONE, near_the_honest_rows(2 * sqrt(2 / 63))), ({"n_byzantine": 2},)
+    ),
+    # It goes by lengths alone, which do not move with the input. Of longer rows nothing is left.
+    "cge": Rule(
+        (
+            *FLOAT,
+            ANYONE,
+            law.scales_with_its_input,
+            law.turns_with_its_input,
+            near_the_honest_rows(1e-5, attacks=(FAR,)),
+        ),
+        ({"n_byzantine": 2},),
+    ),
     "signguard": Rule((*SIGN_GUARD, law.scales_with_its_input), WHOLE),
     "signguard-sim": Rule((*SIGN_GUARD, law.scales_with_its_input), WHOLE),
     # A distance is among its features, beside shares: it does not scale with its input.
@@ -120,21 +178,34 @@ MIXED_RULES = {
     ),
     "nnm signguard-sim": Rule(FLOAT, ({"n_byzantine": 2, "fraction": 1.0},)),
     "nnm sign-mv": Rule(VOTE[:1]),
+    # Longer than all rows of the laws, but for the hostile ones.
+    "clipping mean": Rule((*FLOAT, ANYONE, law.turns_with_its_input), ({"threshold": 30.0},)),
+    "arc mean": Rule(
+        (*FLOAT, ANYONE, law.scales_with_its_input, law.turns_with_its_input), ({"n_byzantine": 2},)
+    ),
+    "arc sign-mv": Rule(VOTE[:1]),
+    # Honest rows are not clipped, so for the others it is one more thing that they could have sent.
+    "clipping nnm trimmed-mean": Rule(
+        (*FLOAT, ANYONE, near_the_honest_rows(9.0)), ({"n_byzantine": 2, "threshold": 30.0},)
+    ),
 }
 
 
 def factory(name: str, options: dict) -> Callable:
-    """`make` of a rule: "krum", or "nnm krum" behind a pre-aggregation."""
-    *mixing, inner = name.split()
+    """`make` of a rule: "krum", or "clipping nnm krum" behind pre-aggregations."""
+    *mixers, inner = name.split()
     told = {"n_byzantine": options.get("n_byzantine", 0), "seed": options.get("seed", 0)}
     own = {key: value for key, value in options.items() if key not in told}
-    size = {"size": own.pop("size")} if "size" in own else {}
+    of_mixers = {key: own.pop(key) for key in ("size", "threshold") if key in own}
+    mixing = [
+        (name, {k: of_mixers[k] for k in _names(PRE_AGGREGATIONS[name]) if k in of_mixers})
+        for name in mixers
+    ]
+    return lambda: before(build(STRATEGIES[inner], **told, **own), mixing, **told)
 
-    def make():
-        rule = build(STRATEGIES[inner], **told, **own)
-        return build(PRE_AGGREGATIONS[mixing[0]], rule, **told, **size) if mixing else rule
 
-    return make
+def _names(kind: Callable) -> list[str]:
+    return [option.name for option in options_of(kind)]
 
 
 def cases() -> Iterator[tuple[str, dict, Callable]]:

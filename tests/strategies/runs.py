@@ -1,6 +1,9 @@
 """Rounds of updates for the tests of the rules. A round is a dict: worker id -> float32 row."""
 
+from dataclasses import replace
+
 import numpy as np
+import torch
 
 from signfed.clients import ENCODERS
 from signfed.strategies.core.rule import fallback
@@ -8,10 +11,21 @@ from signfed.strategies.core.updates import Updates
 
 
 def updates_of(rule, rows, server_round, codec=None):
-    """The updates as the server builds them from the wire, in the order of the dict."""
+    """The updates as the server builds them from the wire, in the order of the dict.
+
+    The server's own gradient, where the rule needs one, is the median of the rows.
+    """
     codec = codec or ENCODERS[rule.encoder]().codec
     encoded = {worker: codec.encode(row) for worker, row in rows.items()}
-    return Updates.from_rows(encoded, codec, len(next(iter(rows.values()))), server_round)
+    updates = Updates.from_rows(encoded, codec, len(next(iter(rows.values()))), server_round)
+    if not rule.needs_reference:
+        return updates
+    return replace(updates, reference=torch.from_numpy(middle(list(rows.values()))))
+
+
+def middle(rows):
+    """The coordinate-wise median, float32 [N]."""
+    return np.median(np.stack(rows).astype(np.float64), axis=0).astype(np.float32)
 
 
 def ask(rule, updates):

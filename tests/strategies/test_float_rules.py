@@ -38,6 +38,13 @@ CASES = [
         lambda r, f: slow.centered_clipping(r, 2.0, 2),
         0,
     ),
+    ("mda", {}, slow.mda, 2),
+    ("meamed", {}, slow.meamed, 2),
+    ("monna", {}, slow.monna, 2),
+    ("monna", {"trusted": 3}, lambda r, f: slow.monna(r, f, 3), 2),
+    ("caf", {}, slow.caf, 2),
+    ("smea", {}, slow.smea, 2),
+    ("cge", {}, slow.cge, 2),
 ]
 
 
@@ -197,11 +204,11 @@ def test_accepted_buckets_are_reported_as_workers():
 
 def test_a_rule_that_remembers_workers_is_not_put_behind_buckets():
     with pytest.raises(ValueError, match="keeps a record of each worker"):
-        Bucketing(SignFD())
-    mixed = NearestNeighbourMixing(SignFD(), n_byzantine=1)
+        Bucketing(SignFD("pooled"))
+    mixed = NearestNeighbourMixing(SignFD("pooled"), n_byzantine=1)
     rows = torch.from_numpy(rows_of(10, 7))
     mixed.aggregate(Updates.from_matrix(rows))
-    again = NearestNeighbourMixing(SignFD(), n_byzantine=1)
+    again = NearestNeighbourMixing(SignFD("pooled"), n_byzantine=1)
     again.load_state_dict(mixed.state_dict())
     two = Updates.from_matrix(rows.roll(1, 0), server_round=2)
     assert torch.equal(mixed.aggregate(two), again.aggregate(two))

@@ -10,13 +10,18 @@ from signfed.clients import ENCODERS
 from signfed.strategies.registry import STRATEGIES, aggregate
 from tests.federation import federate
 from tests.strategies.hostile_rows import hostile_rounds
-from tests.strategies.runs import same_bits
+from tests.strategies.runs import middle, same_bits
 from tests.strategies.server.hostile.turn import hostile, signfed
 
 BAD = {"nan": np.nan, "inf": np.inf, "-inf": -np.inf}
 # f of 11 rows that every rule admits, also for the 9 that are left.
 F = {"bulyan": 1}
-RULES = [*((name, "none") for name in STRATEGIES), ("median", "bucketing"), ("krum", "nnm")]
+RULES = [
+    *((name, "none") for name in STRATEGIES),
+    ("median", "bucketing"),
+    ("krum", "nnm"),
+    ("median", "arc,nnm"),
+]
 
 
 def matrix(seed, n=11):
@@ -29,6 +34,7 @@ def matrix(seed, n=11):
 def test_a_row_that_is_not_finite_counts_as_absent(name, mixing, value):
     rows = matrix(seed=0)
     options = {"n_byzantine": F.get(name, 2), "seed": 3, "pre_aggregation": mixing}
+    options["reference"] = middle(rows)
     expected = aggregate(name, np.delete(rows, [4, 9], axis=0), **options)
     rows[4, 7], rows[9] = value, value
     before = rows.copy()
@@ -47,6 +53,13 @@ JUST_ENOUGH = [
     ("trimmed-mean", "none", 5, 2),
     ("dnc", "none", 5, 2),
     ("mean", "nnm", 5, 2),
+    ("mean", "arc", 5, 2),
+    ("mda", "none", 5, 2),
+    ("meamed", "none", 5, 2),
+    ("monna", "none", 5, 2),
+    ("caf", "none", 5, 2),
+    ("smea", "none", 5, 2),
+    ("cge", "none", 5, 2),
     ("krum", "bucketing", 9, 1),  # 5 buckets
 ]
 
@@ -73,14 +86,15 @@ def test_too_many_byzantine_rows_are_refused_before_a_value_is_looked_at(name, m
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_nothing_finite_is_an_error(name):
     with pytest.raises(ValueError, match="at least one row of finite values"):
-        aggregate(name, np.full((11, 5), np.inf))
+        aggregate(name, np.full((11, 5), np.inf), reference=np.ones(5))
 
 
 def test_a_vote_with_one_row_left_is_that_rows():
     rows = np.array([[np.nan, 1, -1], [-2, 3, 0], [1, np.inf, 1]])
     for name, rule in STRATEGIES.items():
-        if rule.encoder != "float32":
-            assert aggregate(name, rows).tolist() == [-1.0, 1.0, 1.0]
+        if rule.encoder in ("sign", "sto-sign"):
+            answer = aggregate(name, rows, reference=rows[1])
+            assert answer.tolist() == [-1.0, 1.0, 1.0]
 
 
 def test_too_few_votes_left_are_a_plain_vote():
@@ -90,7 +104,7 @@ def test_too_few_votes_left_are_a_plain_vote():
     assert answer.tolist() == [1.0, 1.0, -1.0]
 
 
-@pytest.mark.parametrize("mixing", ["bucketing", "nnm"])
+@pytest.mark.parametrize("mixing", ["bucketing", "nnm", "arc"])
 def test_the_mean_of_large_rows_is_no_larger(mixing):
     rows = np.full((6, 3), 3e38, np.float32)
     np.testing.assert_allclose(aggregate("median", rows, pre_aggregation=mixing), rows[0])

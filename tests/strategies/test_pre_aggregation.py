@@ -156,17 +156,21 @@ def test_memory_is_the_inner_rules(kind):
     assert not torch.equal(fresh.aggregate(updates(rows, server_round=2)), expected)
 
 
-@pytest.mark.parametrize("name", ["sign-fd", "reputation-mv"])
-def test_buckets_have_no_record(name):
+@pytest.mark.parametrize(
+    "name, options", [("sign-fd", {"estimator": "pooled"}), ("reputation-mv", {})]
+)
+def test_buckets_have_no_record(name, options):
     rows = rows_of(8, 7)
     with pytest.raises(ValueError, match="expected another rule, or nnm"):
-        aggregate(name, rows, pre_aggregation="bucketing")
-    assert set(aggregate(name, rows, pre_aggregation="nnm", n_byzantine=1)) <= {-1.0, 1.0}
+        aggregate(name, rows, pre_aggregation="bucketing", **options)
+    mixed = aggregate(name, rows, pre_aggregation="nnm", n_byzantine=1, **options)
+    assert set(mixed) <= {-1.0, 1.0}
+    assert aggregate("sign-fd", rows, pre_aggregation="bucketing").shape == (23,)
 
 
 def test_buckets_have_no_record_of_mixed_rows_either():
     with pytest.raises(ValueError, match="keeps a record"):
-        Bucketing(NearestNeighbourMixing(SignFD()))
+        Bucketing(NearestNeighbourMixing(SignFD("pooled")))
 
 
 def test_a_vote_takes_the_signs_of_means_of_signs():
@@ -187,5 +191,10 @@ def test_options_out_of_range():
     sizes = {"size": 0}
     with pytest.raises(ValueError, match="size: expected a whole number of at least 1; got 0"):
         aggregate("mean", rows_of(0, 3), pre_aggregation="bucketing", pre_aggregation_options=sizes)
-    with pytest.raises(ValueError, match="expected one of none, bucketing, nnm; got 'buckets'"):
-        aggregate("mean", rows_of(0, 3), pre_aggregation="buckets")
+    with pytest.raises(ValueError, match=r"threshold: expected a number above 0; got 0$"):
+        aggregate(
+            "mean",
+            rows_of(0, 3),
+            pre_aggregation="clipping",
+            pre_aggregation_options={"threshold": 0},
+        )

@@ -89,6 +89,11 @@ REFUSED = [
         "bucketing has no option 's'; expected size",
     ),
     ("mean", {"pre_aggregation_options": {"size": 3}}, "expected none without a pre-aggregation"),
+    (
+        "mean",
+        {"pre_aggregation": "clipping,nnm", "pre_aggregation_options": {"nnm.threshold": 3.0}},
+        "clipping,nnm has no option 'nnm.threshold'; expected threshold",
+    ),
 ]
 
 
@@ -101,8 +106,12 @@ def test_options_that_do_not_exist_are_refused(name, options, said):
 def test_unknown_names_are_refused_with_those_that_there_are():
     with pytest.raises(ValueError, match=f"unknown rule 'vote'; .* {', '.join(STRATEGIES)}$"):
         aggregate("vote", ROWS)
-    with pytest.raises(ValueError, match=f"none, {', '.join(PRE_AGGREGATIONS)}; got 'mix'$"):
-        aggregate("mean", ROWS, pre_aggregation="mix")
+    names = (
+        f"^pre_aggregation: expected one of none, {', '.join(PRE_AGGREGATIONS)}, or some in a row"
+    )
+    for wrong in ("mix", "clipping,mix", "nnm,", "none,nnm"):
+        with pytest.raises(ValueError, match=f"{names}, 'clipping,nnm'; got '{wrong}'$"):
+            aggregate("mean", ROWS, pre_aggregation=wrong)
 
 
 @pytest.mark.parametrize("kinds", [STRATEGIES, PRE_AGGREGATIONS])

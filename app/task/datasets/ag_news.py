@@ -37,6 +37,11 @@ def load_ag_news(data_dir: Path, download: bool) -> Dataset:
     download : bool
         Whether a file that is not there may be downloaded.
 
+    Returns
+    -------
+    Dataset
+        Tokens int32 [n, 64].
+
     Raises
     ------
     DataMissing

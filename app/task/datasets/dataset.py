@@ -23,13 +23,30 @@ class Augment(Protocol):
     """
 
     def draw(self, rng: np.random.Generator, batch: int) -> np.ndarray:
-        """What happens to each sample: [batch, k]."""
+        """Return what happens to each sample, ndarray [batch, k].
+
+        Parameters
+        ----------
+        rng : np.random.Generator
+            The worker's, in its round.
+        batch : int
+            Number of samples.
+        """
 
     def __call__(self, x: Tensor, drawn: Tensor) -> Tensor:
-        """Samples as stored [n, ...], with what was drawn for them [n, k], changed."""
+        """Return the samples with what was drawn for them done to them.
+
+        Parameters
+        ----------
+        x : Tensor [n, ...]
+            As stored.
+        drawn : Tensor [n, k]
+            What `draw` returned, of one worker or several.
+        """
 
 
 def as_float(x: Tensor) -> Tensor:
+    """Return samples as float32."""
     return x.to(torch.float32)
 
 

@@ -11,7 +11,15 @@ from signfed.strategies.core.own import reason
 
 
 def fault(file: Path, md5: str) -> str | None:
-    """Why a published file cannot be used: None where it is whole."""
+    """Say why a published file cannot be used; None where it is whole.
+
+    Parameters
+    ----------
+    file : Path
+        Which one.
+    md5 : str
+        Its published checksum.
+    """
     if file.is_dir():
         return f"{file.name} (a folder)"
     try:
@@ -68,7 +76,21 @@ def _fetch(name: str, folder: Path, file: str, md5: str, sources: Sequence[str])
 def missing(
     name: str, folder: Path, faults: Sequence[str], source: str, otherwise: str = ""
 ) -> DataMissing:
-    """The one form of what is said about files that are not there or not whole."""
+    """Make the error of files that are not there or not whole.
+
+    Parameters
+    ----------
+    name : str
+        Of the data set.
+    folder : Path
+        Where the files were expected.
+    faults : sequence of str
+        What `fault` says of them.
+    source : str
+        Where they come from.
+    otherwise : str
+        Another place where they might have been.
+    """
     return DataMissing(
         f"data-dir: expected {name} in {folder.absolute()}{otherwise}; missing or damaged there: "
         f"{', '.join(faults)}; point data-dir elsewhere or set download=true (from {source})"

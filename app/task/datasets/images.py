@@ -20,13 +20,29 @@ from signfed.app.task.datasets.dataset import DataMissing, Dataset
 from signfed.app.task.datasets.files import fault, missing, whole
 from signfed.strategies.core.own import reason
 
-# Red, green, blue, of the training images, 0 to 1.
-CIFAR10_MEAN, CIFAR10_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
-CIFAR100_MEAN, CIFAR100_STD = (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)
+Samples = tuple[Tensor, Tensor]  # images and their labels
+
+# Mean and deviation of red, green, blue in the training images, 0 to 1; what augments them.
+CIFAR = {
+    "CIFAR10": ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616), CropFlipRotate()),
+    "CIFAR100": ((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762), CropFlipRotate(degrees=15.0)),
+}
 
 
 def scaled(x: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """Bytes [n, C, H, W] -> float32 of mean 0 and deviation 1 a channel."""
+    """Scale bytes to mean 0 and deviation 1 in each channel.
+
+    Parameters
+    ----------
+    x : Tensor, uint8 [n, C, H, W]
+        Images.
+    mean, std : sequence of float
+        Of each channel, 0 to 1.
+
+    Returns
+    -------
+    Tensor, float32 [n, C, H, W]
+    """
     shape = (1, len(mean), 1, 1)
     mean_, std_ = (torch.tensor(v, device=x.device).view(shape) for v in (mean, std))
     return (x.to(torch.float32) / 255.0 - mean_) / std_
@@ -37,14 +53,18 @@ def load_mnist(name: str, mean: float, std: float, data_dir: Path, download: boo
 
     Parameters
     ----------
-    name : str
-        "MNIST" or "FashionMNIST".
+    name : {"MNIST", "FashionMNIST"}
     mean, std : float
         Of the pixels, 0 to 1; to_input scales by them.
     data_dir : Path
         The files lie below `data_dir`/<name>/raw. Nothing is written there but a download.
     download : bool
         Whether a file that is not there may be downloaded.
+
+    Returns
+    -------
+    Dataset
+        Images uint8 [n, 28, 28].
 
     Raises
     ------
@@ -97,13 +117,17 @@ def load_cifar(name: str, data_dir: Path, download: bool) -> Dataset:
 
     Parameters
     ----------
-    name : str
-        "CIFAR10" or "CIFAR100".
+    name : {"CIFAR10", "CIFAR100"}
     data_dir : Path
         Holds the archive, or the folder that it unpacks to. Nothing is written there but a
         download.
     download : bool
         Whether the archive may be downloaded.
+
+    Returns
+    -------
+    Dataset
+        Images uint8 [n, 3, 32, 32].
 
     Raises
     ------
@@ -128,10 +152,9 @@ def load_cifar(name: str, data_dir: Path, download: bool) -> Dataset:
             batches = _packed(archive, kind.base_folder, files)
         else:
             batches = {file: _unpickled((folder / file).open("rb")) for file in files}
-        train_x, train_y = _joined([batches[file] for file, _ in kind.train_list])
-        test_x, test_y = _joined([batches[file] for file, _ in kind.test_list])
-    dress = cifar10 if name == "CIFAR10" else cifar100
-    return dress(train_x, train_y, test_x, test_y)
+        train = _joined([batches[file] for file, _ in kind.train_list])
+        test = _joined([batches[file] for file, _ in kind.test_list])
+    return cifar(name, train, test)
 
 
 def _packed(archive: Path, folder: str, files: Sequence[str]) -> dict[str, Any]:
@@ -153,7 +176,7 @@ def _unpickled(stream: IO[bytes] | None) -> Any:
         return pickle.load(stream, encoding="latin1")
 
 
-def _joined(batches: Sequence[dict[str, Any]]) -> tuple[Tensor, Tensor]:
+def _joined(batches: Sequence[dict[str, Any]]) -> Samples:
     images = np.concatenate([batch["data"] for batch in batches]).reshape(-1, 3, 32, 32)
     key = "labels" if "labels" in batches[0] else "fine_labels"
     labels = torch.tensor([label for batch in batches for label in batch[key]])
@@ -162,21 +185,36 @@ def _joined(batches: Sequence[dict[str, Any]]) -> tuple[Tensor, Tensor]:
     return found, labels
 
 
-def cifar10(train_x: Tensor, train_y: Tensor, test_x: Tensor, test_y: Tensor) -> Dataset:
-    """CIFAR-10's images, uint8 [n, 3, 32, 32], with its scaling; random crop and flip."""
-    to_input = partial(scaled, mean=CIFAR10_MEAN, std=CIFAR10_STD)
-    return Dataset(train_x, train_y, test_x, test_y, to_input, CropFlipRotate())
+def cifar(name: str, train: Samples, test: Samples) -> Dataset:
+    """Make a data set of CIFAR's images, with the scaling and the augmentation of their kind.
 
-
-def cifar100(train_x: Tensor, train_y: Tensor, test_x: Tensor, test_y: Tensor) -> Dataset:
-    """CIFAR-100's images with its scaling; random crop, flip, and rotation by up to 15 degrees."""
-    to_input = partial(scaled, mean=CIFAR100_MEAN, std=CIFAR100_STD)
-    return Dataset(train_x, train_y, test_x, test_y, to_input, CropFlipRotate(degrees=15.0))
+    Parameters
+    ----------
+    name : {"CIFAR10", "CIFAR100"}
+        Either is cropped and flipped at random, CIFAR-100 rotated by up to 15 degrees too.
+    train, test : tuple
+        Images uint8 [n, 3, 32, 32], and labels int64 [n].
+    """
+    mean, std, augment = CIFAR[name]
+    return Dataset(*train, *test, partial(scaled, mean=mean, std=std), augment)
 
 
 @contextmanager
 def readable(name: str, place: Path) -> Iterator[None]:
-    """Turn what goes wrong in reading files into DataMissing, with the reason."""
+    """Turn what goes wrong in reading files into DataMissing, with the reason.
+
+    Parameters
+    ----------
+    name : str
+        Of the data set.
+    place : Path
+        Where the files lie.
+
+    Raises
+    ------
+    DataMissing
+        For any exception of the body.
+    """
     try:
         yield
     except Exception as error:
@@ -186,6 +224,12 @@ def readable(name: str, place: Path) -> Iterator[None]:
 
 
 def as_many(images: Tensor, labels: Tensor) -> None:
-    """Raise ValueError unless there is a label for each image."""
+    """Raise ValueError unless there is a label for each image.
+
+    Parameters
+    ----------
+    images : Tensor [n, ...]
+    labels : Tensor [n]
+    """
     if len(images) != len(labels):
         raise ValueError(f"expected a label for each of {len(images)} images; got {len(labels)}")

@@ -12,7 +12,14 @@ from signfed.app.task.models.spec import Spec
 
 
 def materialised(model: nn.Module, spec: Spec) -> nn.Module:
-    """Initialise lazy parameters by a forward pass of two samples of zeros.
+    """Return the model with its lazy parameters initialised, by a forward pass of two samples.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Any network; it is changed.
+    spec : Spec
+        The samples are zeros of its shape.
 
     Raises
     ------

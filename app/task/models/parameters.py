@@ -6,12 +6,12 @@ from torch import Tensor, nn
 
 
 def trainable(model: nn.Module) -> list[nn.Parameter]:
-    """The parameters that are trained, in `model.parameters()` order: only they are sent."""
+    """Return the parameters that are trained, in `model.parameters()` order: only they are sent."""
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
 def flatten(model: nn.Module) -> Tensor:
-    """Trainable parameters as one vector, float32 [N], in `model.parameters()` order.
+    """Return the trainable parameters as one vector, float32 [N], in `model.parameters()` order.
 
     Examples
     --------
@@ -24,5 +24,12 @@ def flatten(model: nn.Module) -> Tensor:
 
 
 def assign(model: nn.Module, vector: Tensor) -> None:
-    """Make the trainable parameters views of a vector [N]."""
+    """Make the trainable parameters views of a vector.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Any network; it is changed.
+    vector : Tensor [N]
+    """
     nn.utils.vector_to_parameters(vector, trainable(model))

@@ -38,12 +38,18 @@ class Dropout(nn.Module):
         return x if self.mask is None else x * self.mask
 
     def shape(self, x: Tensor) -> tuple[int, ...]:
-        """Shape of a sample's mask for inputs such as x [B, ...]."""
+        """Return the shape of a sample's mask for inputs such as x [B, ...]."""
         return (x.shape[1], *(1 for _ in x.shape[2:])) if self.channels else tuple(x.shape[1:])
 
 
 class Fixed(nn.Module):
-    """A module that stays in evaluation mode: a frozen norm keeps the statistics that it has."""
+    """Keep a module in evaluation mode: a frozen norm keeps the statistics that it has.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The norm.
+    """
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
@@ -60,8 +66,18 @@ def purified(model: nn.Module) -> nn.Module:
     """Exchange PyTorch's Dropout for the one above, and take running statistics away.
 
     A norm whose parameters are all frozen belongs to a body that is not trained: it keeps its
-    statistics and never changes them. Any other normalises a batch by itself. Changes the network
-    that it is given. Parameters and their order stay.
+    statistics and never changes them. Any other normalises a batch by itself. Parameters and their
+    order stay.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Any network; it is changed.
+
+    Returns
+    -------
+    nn.Module
+        The same network.
     """
     for name, module in list(model.named_children()):
         if type(module).forward in DROPOUTS:
@@ -83,12 +99,20 @@ def _is_frozen(norm: nn.Module) -> bool:
 
 
 def dropouts(model: nn.Module) -> list[Dropout]:
-    """In the order of `model.modules()`."""
+    """Return those that drop anything, in the order of `model.modules()`."""
     return [module for module in model.modules() if isinstance(module, Dropout) and module.p]
 
 
 def put(model: nn.Module, masks: Sequence[Tensor] | None) -> None:
-    """Hand masks to the network's dropouts; None takes them away."""
+    """Hand masks to the network's dropouts.
+
+    Parameters
+    ----------
+    model : nn.Module
+        As `purified` returned it.
+    masks : sequence of Tensor or None
+        One for each of `dropouts`, float32 [B, ...]; None takes them away.
+    """
     found = dropouts(model)
     handed: Sequence[Tensor | None] = masks or [None] * len(found)
     for module, mask in zip(found, handed, strict=True):
@@ -97,7 +121,7 @@ def put(model: nn.Module, masks: Sequence[Tensor] | None) -> None:
 
 @torch.no_grad()
 def mask_shapes(model: nn.Module, samples: Tensor) -> list[tuple[int, ...]]:
-    """Shape of each dropout's mask for one sample.
+    """Return the shape of each dropout's mask for one sample.
 
     Parameters
     ----------
@@ -130,9 +154,25 @@ def mask_shapes(model: nn.Module, samples: Tensor) -> list[tuple[int, ...]]:
 def draw_masks(
     rates: Sequence[float], shapes: Sequence[tuple[int, ...]], batch: int, rng: np.random.Generator
 ) -> list[np.ndarray]:
-    """Draw one mask a dropout, float32 [batch, *shape]: 0 with probability p, else 1 / (1 - p).
+    """Draw one mask a dropout: 0 with probability p, else 1 / (1 - p).
 
     A function of the generator alone, drawn on the CPU: the same masks on any device.
+
+    Parameters
+    ----------
+    rates : sequence of float
+        p of each.
+    shapes : sequence of tuple of int
+        Of a sample's mask.
+    batch : int
+        Number of samples.
+    rng : np.random.Generator
+        What the masks are drawn from.
+
+    Returns
+    -------
+    list of ndarray
+        Float32 [batch, *shape] each.
 
     Examples
     --------

@@ -16,7 +16,13 @@ def _norm(channels: int) -> nn.Module:
 
 
 class Shortcut(nn.Module):
-    """Option A: every second pixel, and channels of zeros on both sides. No parameters."""
+    """Option A: every second pixel, and channels of zeros on both sides. No parameters.
+
+    Parameters
+    ----------
+    channels : int
+        That go out.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -33,7 +39,13 @@ def _projection(inputs: int, outputs: int, stride: int) -> nn.Module:
 
 
 class Block(nn.Module):
-    """x -> relu(layers(x) + shortcut(x))."""
+    """x -> relu(layers(x) + shortcut(x)).
+
+    Parameters
+    ----------
+    layers, shortcut : nn.Module
+        With outputs of one shape.
+    """
 
     def __init__(self, layers: nn.Module, shortcut: nn.Module) -> None:
         super().__init__()

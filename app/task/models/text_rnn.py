@@ -16,6 +16,13 @@ class TextRNN(nn.Module):
 
     Embedding 300, bidirectional LSTM of 2 layers with 128 each way, dropout .5, fc of the last
     states of both directions. What fills a text up is not read, so its length changes nothing.
+
+    Parameters
+    ----------
+    vocabulary : int
+        Number of different tokens.
+    num_classes : int
+        Outputs.
     """
 
     def __init__(self, vocabulary: int, num_classes: int) -> None:

@@ -46,15 +46,3 @@ def holdings(shards: Shards, labels: np.ndarray, num_classes: int) -> np.ndarray
            [1, 0]])
     """
     return np.stack([np.bincount(labels[shard], minlength=num_classes) for shard in shards])
-
-
-__all__ = [
-    "PARTITIONS",
-    "Shards",
-    "dirichlet",
-    "holdings",
-    "labels_per_worker",
-    "shared",
-    "sorted_runs",
-    "stratified",
-]

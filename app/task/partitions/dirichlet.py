@@ -30,8 +30,7 @@ def dirichlet(
 
     Parameters
     ----------
-    labels : ndarray
-        int64 [n].
+    labels : ndarray, int64 [n]
     num_workers : int
         M, at least 1.
     seed : int

@@ -27,8 +27,7 @@ def labels_per_worker(
 
     Parameters
     ----------
-    labels : ndarray
-        int64 [n].
+    labels : ndarray, int64 [n]
     num_workers : int
         M, at least 1.
     seed : int

@@ -10,8 +10,7 @@ def shared(labels: np.ndarray, num_workers: int, seed: int) -> list[np.ndarray]:
 
     Parameters
     ----------
-    labels : ndarray
-        int64 [n].
+    labels : ndarray, int64 [n]
     num_workers : int
         M, at least 1.
     seed : int

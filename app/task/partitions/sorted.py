@@ -28,8 +28,7 @@ def sorted_runs(
 
     Parameters
     ----------
-    labels : ndarray
-        int64 [n].
+    labels : ndarray, int64 [n]
     num_workers : int
         M, at least 1.
     seed : int

@@ -15,8 +15,7 @@ def stratified(labels: np.ndarray, num_workers: int, seed: int) -> np.ndarray:
 
     Parameters
     ----------
-    labels : ndarray
-        int64 [n].
+    labels : ndarray, int64 [n]
     num_workers : int
         M, at least 1.
     seed : int

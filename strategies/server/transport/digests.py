@@ -18,7 +18,15 @@ CAUSES = (
 
 
 def digest_in(reply: Message, parts: Iterable[str]) -> dict[str, str]:
-    """What a well-formed hello reply says of these parts; "" where it is nothing fit for a log."""
+    """Return the digests in a well-formed hello reply; "" for one that is not fit for a log.
+
+    Parameters
+    ----------
+    reply : Message
+        What the node answered.
+    parts : iterable of str
+        Names of the digests.
+    """
     said = {part: reply.content["node"].get(part) for part in parts}
     return {
         part: text if isinstance(text, str) and len(text) < LONGEST and text.isprintable() else ""
@@ -27,7 +35,7 @@ def digest_in(reply: Message, parts: Iterable[str]) -> dict[str, str]:
 
 
 def compare(node: int, here: Mapping[str, str], there: Mapping[str, str]) -> str:
-    """Why a node cannot take part; empty when it can.
+    """Tell why a node cannot take part; empty when it can.
 
     Values that were computed may be rounded otherwise by another kind of machine: their digests end
     in "@machine", and a difference between two kinds is only logged.

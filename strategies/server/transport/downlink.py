@@ -8,32 +8,65 @@ than the model.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from logging import getLogger
-from typing import Any
 
 import torch
-from flwr.app import Array, ArrayRecord, ConfigRecord, Message
+from flwr.app import Message
 from torch import Tensor
 
 from signfed.strategies.core.updates import is_signs
 from signfed.strategies.ops.packed import PackedSigns
 from signfed.strategies.server.optimizer import digest
 from signfed.strategies.server.training import Training
-from signfed.strategies.server.transport import wire
 
 log = getLogger("signfed")
 
 
+@dataclass(frozen=True)
+class Lack:
+    """What the nodes of a request lack of the model.
+
+    Attributes
+    ----------
+    steps : Tensor, uint8 [k, ceil(N/8)], or None
+        The packed steps, oldest first; None: all of the model.
+    version : int
+        Of the model.
+    keep : bool
+        Whether a node should keep it.
+    digest : str
+        Of the model, where there are steps.
+    """
+
+    steps: Tensor | None
+    version: int
+    keep: bool
+    digest: str = ""
+
+
+# (nodes that lack the same, what they lack) -> one request per node
+Compose = Callable[[list[int], Lack], list[Message]]
+
+
 class Downlink:
-    """The model on its way to the nodes.
+    """The model on its way to the nodes, in whatever dialect they read.
 
     A version of the model is the number of steps taken. `steps[i]` leads from version
     `version - len(steps) + i` to the next; at most as many are kept as are cheaper than the model.
+
+    Parameters
+    ----------
+    training : Training
+        Whose model it is.
+    replicas : bool
+        Whether a node can come to the server's model by the steps alone.
     """
 
-    def __init__(self, training: Training) -> None:
+    def __init__(self, training: Training, replicas: bool = True) -> None:
         self._training = training
+        self._replicas = replicas
         self._steps: deque[Tensor] = deque()
         self._seen = training.taken
         self._held: dict[int, int] = {}  # node -> version of its replica
@@ -41,9 +74,14 @@ class Downlink:
         self._logged: set[int] = set()
 
     @property
+    def version(self) -> int:
+        """Of the model, as the last requests told it: the number of steps taken."""
+        return self._seen
+
+    @property
     def replicated(self) -> bool:
         """Whether nodes should keep the model: not when the last direction was no sign vector."""
-        return bool(self._steps) or self._training.direction is None
+        return self._replicas and (bool(self._steps) or self._training.direction is None)
 
     def stepped(self) -> None:
         """Take note of the step that the training has just taken, if it took one."""
@@ -51,7 +89,7 @@ class Downlink:
             return
         self._seen = self._training.taken
         direction = self._training.direction
-        if direction is None or not is_signs(direction):
+        if not self._replicas or direction is None or not is_signs(direction):
             self._steps.clear()
             return
         packed = PackedSigns.pack(direction).bits.cpu()
@@ -59,37 +97,48 @@ class Downlink:
         while len(self._steps) * len(packed) >= self._model_bytes():
             self._steps.popleft()
 
-    def requests(
-        self, nodes: Iterable[int], server_round: int, config: Mapping[str, Any], ttl: float
-    ) -> list[Message]:
-        """One request per node; nodes that lack the same share the content."""
+    def requests(self, nodes: Iterable[int], compose: Compose) -> list[Message]:
+        """Return one request per node; nodes that lack the same share the content.
+
+        Parameters
+        ----------
+        nodes : iterable of int
+        compose : callable
+            Makes the requests to nodes that lack the same.
+        """
         by_lack: dict[int | None, list[int]] = {}
         for node in nodes:
             by_lack.setdefault(self._lacks(node), []).append(node)
         messages: list[Message] = []
         for lack, group in by_lack.items():
-            record = ConfigRecord({**config, **self._header(lack)})
-            messages += wire.train(group, self._payload(lack), server_round, record, ttl)
+            messages += compose(group, self._lack(lack))
         return messages
 
-    def heal(
-        self, node: int, held: int, server_round: int, config: Mapping[str, Any], ttl: float
-    ) -> Message:
-        """For a node that cannot follow: the steps from the version that it holds, or the model."""
+    def heal(self, node: int, held: int, compose: Compose) -> Message:
+        """Return what mends a node that cannot follow: the steps since its version, or the model.
+
+        Parameters
+        ----------
+        node : int
+        held : int
+            The version that it holds; -1 for none.
+        compose : callable
+            Makes the request.
+        """
         if node not in self._logged:
             self._logged.add(node)
             log.warning("node %d lacks the model of the round; it holds version %d", node, held)
         self.forget(node)
         if 0 <= held <= self._seen:
             self._held[node] = held
-        return self.requests([node], server_round, config, ttl)[0]
+        return self.requests([node], compose)[0]
 
     def forget(self, node: int) -> None:
-        """The node gets the model the next time, whatever it says."""
+        """Send this node the model the next time, whatever it says."""
         self._held.pop(node, None)
 
     def arrived(self, node: int) -> None:
-        """The node has answered this version's request: it holds this version."""
+        """Take note that this node has answered this version's request: it holds this version."""
         if self.replicated:
             self._held[node] = self._seen
 
@@ -101,20 +150,13 @@ class Downlink:
         lack = self._seen - held
         return lack if lack <= len(self._steps) else None
 
-    def _payload(self, lack: int | None) -> ArrayRecord:
+    def _lack(self, lack: int | None) -> Lack:
         if lack is None:
-            arrays = {"parameters": self._training.parameters}
-            if self.replicated and self._training.momentum is not None:
-                arrays["momentum"] = self._training.momentum
-            return ArrayRecord({name: Array(t.cpu().numpy()) for name, t in arrays.items()})
+            return Lack(None, self._seen, self.replicated)
         length = -(-len(self._training.parameters) // 8)
         steps = list(self._steps)[len(self._steps) - lack :]
         matrix = torch.stack(steps) if steps else torch.empty(0, length, dtype=torch.uint8)
-        return ArrayRecord({"directions": Array(matrix.numpy())})
-
-    def _header(self, lack: int | None) -> dict[str, int | bool | str]:
-        header: dict[str, int | bool | str] = {"version": self._seen, "keep": self.replicated}
-        return header if lack is None else header | {"digest": self._current_digest()}
+        return Lack(matrix, self._seen, self.replicated, self._current_digest())
 
     def _current_digest(self) -> str:
         if self._digest is None or self._digest[0] != self._seen:

@@ -20,7 +20,20 @@ Pending = dict[str, Message]  # message id -> request without a reply
 
 
 def push(grid: Grid, messages: list[Message]) -> Pending:
-    """Send; returns the requests that were accepted."""
+    """Send messages.
+
+    Parameters
+    ----------
+    grid : Grid
+        Flower's.
+    messages : list of Message
+        Requests.
+
+    Returns
+    -------
+    Pending
+        Those that were accepted.
+    """
     accepted = set(grid.push_messages(messages))
     return {m.metadata.message_id: m for m in messages if m.metadata.message_id in accepted}
 
@@ -28,10 +41,19 @@ def push(grid: Grid, messages: list[Message]) -> Pending:
 def arrived(
     grid: Grid, pending: Pending, failures: Counter[str] | None = None
 ) -> list[tuple[Message, Message]]:
-    """(request, reply) of the replies that are there; `pending` loses their requests.
+    """Return (request, reply) of the replies that are there.
 
-    failures: counts, by message id, replies that break Flower's unpacking; one such must not hide
-    the others. Unsolicited replies and second ones are ignored.
+    Unsolicited replies and second ones are ignored.
+
+    Parameters
+    ----------
+    grid : Grid
+        Flower's.
+    pending : Pending
+        Loses the requests that are returned.
+    failures : Counter[str], optional
+        Counts, by message id, replies that break Flower's unpacking; one such must not hide the
+        others.
     """
     found = []
     for reply in _pull(grid, list(pending), Counter() if failures is None else failures):
@@ -42,10 +64,18 @@ def arrived(
 
 
 def replies(grid: Grid, pending: Pending, timeout: float) -> Iterator[tuple[Message, Message]]:
-    """Yield (request, reply) as replies come in, until all are there or `timeout` seconds passed.
+    """Yield (request, reply) as replies come in, until all are there or the time is over.
 
-    What is left in `pending` then has no reply; the caller may add to it on the way. A request
-    whose reply cannot be unpacked is not waited for after a few attempts.
+    A request whose reply cannot be unpacked is not waited for after a few attempts.
+
+    Parameters
+    ----------
+    grid : Grid
+        Flower's.
+    pending : Pending
+        What is left in it has no reply; the caller may add to it on the way.
+    timeout : float
+        Seconds.
     """
     failures: Counter[str] = Counter()
     deadline = time.monotonic() + timeout

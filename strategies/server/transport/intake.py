@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from logging import getLogger
 
 import numpy as np
 from flwr.app import Message
 
-from signfed.strategies.core.codecs import Codec
 from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.server.transport import wire
-from signfed.strategies.server.transport.measure import excuse, size
+from signfed.strategies.server.transport.measure import LARGE, excuse, size
 
 log = getLogger("signfed")
+
+# (reply, the workers for which its sender may speak, server_round) -> their valid rows, and the
+# reason why each other one has none. Never raises, whatever the reply holds.
+OpenReply = Callable[
+    [Message, tuple[int, ...], int], tuple[dict[int, np.ndarray], dict[int, DropReason]]
+]
 
 
 @dataclass
@@ -27,14 +32,21 @@ class Received:
 
 
 class Intake:
-    """The checks on the replies of one run.
+    """Check the replies of one run, in whatever dialect they are.
 
     Every worker that was asked ends up among the rows or in `dropped`, under one reason.
+
+    Parameters
+    ----------
+    open_reply : callable
+        Checks what a reply holds.
+    bytes_per_worker : int
+        Of an honest reply, for one worker.
     """
 
-    def __init__(self, codec: Codec, n_coordinates: int) -> None:
-        self._codec = codec
-        self._n_coordinates = n_coordinates
+    def __init__(self, open_reply: OpenReply, bytes_per_worker: int) -> None:
+        self._open_reply = open_reply
+        self._bytes_per_worker = bytes_per_worker
         self._logged: set[tuple[int, DropReason]] = set()
 
     def open(
@@ -46,7 +58,19 @@ class Intake:
     ) -> Received:
         """Check the replies to `requests`; those to anything else, and second ones, are ignored.
 
-        asked: node -> the workers that it was asked for. requests: by message id.
+        Parameters
+        ----------
+        server_round : int
+        asked : mapping
+            Node -> the workers that it was asked for.
+        requests : mapping
+            By message id.
+        incoming : iterable of Message
+            Replies, in any order.
+
+        Returns
+        -------
+        Received
         """
         silent = set(asked)
         received = Received()
@@ -72,12 +96,11 @@ class Intake:
     ) -> tuple[dict[int, np.ndarray], dict[int, DropReason]]:
         if not wire.is_from(reply, node):
             return {}, dict.fromkeys(workers, DropReason.WRONG_SENDER)
-        return wire.open_reply(reply, workers, self._codec, self._n_coordinates, server_round)
+        return self._open_reply(reply, workers, server_round)
 
     def _plausible(self, workers: tuple[int, ...]) -> int:
-        """Twice the bytes of an honest reply for these workers, and something for the records."""
-        row = self._codec.length(self._n_coordinates) * self._codec.dtype.itemsize
-        return 2 * row * len(workers) + 65_536
+        """Twice the bytes of an honest reply, and something for the records."""
+        return min(LARGE, 2 * self._bytes_per_worker * len(workers) + 65_536)
 
     def _log_once(self, node: int, reason: DropReason, detail: str) -> None:
         if (node, reason) not in self._logged:

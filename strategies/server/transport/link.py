@@ -2,148 +2,246 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from functools import partial
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
 from flwr.app import Message
 from flwr.serverapp import Grid
 
 from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.core.rule import State
 from signfed.strategies.core.updates import Updates
-from signfed.strategies.server.federation import Federation
 from signfed.strategies.server.record import RoundRecord
 from signfed.strategies.server.training import Training
 from signfed.strategies.server.transport import wire
-from signfed.strategies.server.transport.downlink import Downlink
+from signfed.strategies.server.transport.attendance import Attendance, Hosts
+from signfed.strategies.server.transport.downlink import Compose, Downlink, Lack
 from signfed.strategies.server.transport.exchange import Pending, arrived, push, replies
 from signfed.strategies.server.transport.intake import Intake
 from signfed.strategies.server.transport.measure import size
-from signfed.strategies.server.transport.reception import Reception
 
-NodesFn = Callable[[list[tuple[int, ...]]], None]  # gets the workers of each node
+
+class Dialect(Protocol):
+    """How a model is sent and rows come back; all else about a round is the same in each."""
+
+    bytes_per_worker: int  # of an honest reply
+
+    def requests(
+        self, nodes: list[int], lack: Lack, server_round: int, config: Mapping[str, Any], ttl: float
+    ) -> list[Message]:
+        """Return one training request per node.
+
+        Parameters
+        ----------
+        nodes : list of int
+        lack : Lack
+            What all of them lack of the model.
+        server_round : int
+        config : mapping
+            What else the requests hold.
+        ttl : float
+            Seconds after which they expire.
+        """
+
+    def open_reply(
+        self, reply: Message, workers: tuple[int, ...], server_round: int
+    ) -> tuple[dict[int, np.ndarray], dict[int, DropReason]]:
+        """Return the valid rows by worker, and the reason of every other one. Never raises.
+
+        Parameters
+        ----------
+        reply : Message
+        workers : tuple of int
+            Those for which its sender may speak.
+        server_round : int
+        """
+
+    def read_lacking(self, reply: Message) -> int | None:
+        """Return the version that a sender holds which cannot follow, -1 for none; else None."""
+
+    def holds(self, reply: Message, version: int) -> bool:
+        """Tell whether the sender keeps this version of the model, by its own word.
+
+        Parameters
+        ----------
+        reply : Message
+        version : int
+        """
+
+    def updates(self, rows: Mapping[int, np.ndarray], server_round: int) -> Updates:
+        """Return what a rule gets of the valid rows.
+
+        Parameters
+        ----------
+        rows : mapping
+            Worker -> row, at least one.
+        server_round : int
+        """
 
 
 class Link:
-    """The nodes of one run and all that goes to them and comes from them: a `Collector`."""
+    """Carry all that goes to the nodes of a run and comes from them: a `Collector`.
+
+    Parameters
+    ----------
+    training : Training
+        Whose model is sent.
+    grid : Grid
+    dialect : Dialect
+    attendance : Attendance
+    timeout : float
+        Seconds for the replies of a round; a request expires after as long.
+    config : mapping, optional
+        What else each request to a node holds.
+    instructions : mapping, optional
+        What the rule tells the nodes.
+    replicas : bool
+        Whether a node may keep the model and take the steps itself.
+
+    Attributes
+    ----------
+    record : RoundRecord
+        Of the round under way.
+    asked : dict
+        Node -> the workers that the round asks it for.
+    """
 
     def __init__(
         self,
-        federation: Federation,
         training: Training,
         grid: Grid,
+        dialect: Dialect,
+        attendance: Attendance,
+        *,
         timeout: float,
         config: Mapping[str, Any] | None = None,
-        digest: Mapping[str, str] | None = None,
+        instructions: Mapping[str, Any] | None = None,
+        replicas: bool = True,
     ) -> None:
-        """timeout: seconds for the replies of a round; a request expires after as long.
-
-        config: what else each request to a node holds. digest: of what the run computes
-        on, by part.
-        """
-        self._federation, self._training, self._grid = federation, training, grid
+        self._grid, self._dialect, self._attendance = grid, dialect, attendance
         self._timeout, self._config = timeout, config or {}
-        self._reception = Reception(federation.num_workers, federation.node_timeout, digest)
-        self._intake = Intake(federation.codec, len(training.parameters))
-        self._downlink = Downlink(training)
+        self._rule_says = instructions or {}
+        self._intake = Intake(dialect.open_reply, dialect.bytes_per_worker)
+        self._downlink = Downlink(training, replicas)
         # Of the round under way.
-        self._record = RoundRecord(0)
-        self._instructions: dict[str, Any] = {}
-        self._asked: dict[int, tuple[int, ...]] = {}  # node -> its workers
+        self.record = RoundRecord(0)
+        self._compose: Compose
+        self.asked: Hosts = {}
         self._requests: list[Message] = []
         self._overdue: Pending = {}  # requests of the last round without a reply
 
-    def gather(self, state: State, on_nodes: NodesFn | None = None) -> None:
-        """Wait for the nodes. state: bindings of an earlier run, if there are any.
-
-        Raises FederationError when too few come.
-        """
-        self._reception.roster.load_state_dict(state)
-        self._reception.gather(self._grid, self._federation.quorum)
-        if on_nodes:
-            on_nodes(list(self._reception.present().values()))
-
     def state_dict(self) -> State:
         """Which node speaks for which workers."""
-        return self._reception.roster.state_dict()
+        return self._attendance.state_dict()
 
     def collect(self, server_round: int) -> tuple[Updates | None, RoundRecord]:
         """Send the requests of the round and wait for the replies; a node that is new may join."""
         started = perf_counter()
-        federation = self._federation
-        chosen = federation.participation.workers(server_round)
-        self._reception.await_workers(self._grid, chosen, federation.quorum, self._timeout)
         requests = self.requests(server_round, self._config)
-        incoming = self._exchange(server_round, requests)
-        self._record.seconds["clients"] = perf_counter() - started
+        incoming = self.exchange(requests)
+        self.record.seconds["clients"] = perf_counter() - started
         return self.open(server_round, incoming)
 
     def requests(self, server_round: int, config: Mapping[str, Any]) -> list[Message]:
-        """To each connected node that hosts workers of the round what it lacks of the model."""
-        federation = self._federation
-        self._instructions = {**config, **self._training.rule.instructions(federation.num_workers)}
-        self._instructions["encoder"] = federation.encoder
+        """Return the requests of a round: to each of its nodes, what it lacks of the model.
+
+        Parameters
+        ----------
+        server_round : int
+        config : mapping
+            What else they hold.
+        """
+        self._attendance.wait(self._grid, server_round, self._timeout)
         self._downlink.stepped()
-        chosen = federation.participation.workers(server_round)
-        self._asked = self._reception.hosts(chosen)
-        messages = self._downlink.requests(
-            self._asked, server_round, self._instructions, self._timeout
+        self.asked = self._attendance.asked(server_round)
+        config = {**config, **self._rule_says}
+        messages = self.compose(
+            self.asked,
+            partial(
+                self._dialect.requests, server_round=server_round, config=config, ttl=self._timeout
+            ),
         )
-        self._requests = list(messages)
         different = {id(m.content): m for m in messages}  # nodes share their content
         sizes = {content: size(message) for content, message in different.items()}
-        self._record = RoundRecord(
+        self.record = RoundRecord(
             server_round,
             nodes=len(messages),
             downlink_bytes=sum(sizes[id(m.content)] for m in messages),
         )
-        absent = set(chosen).difference(*self._asked.values())
-        self._record.drop(dict.fromkeys(absent, DropReason.NO_NODE))
+        absent = self._attendance.absent(server_round, self.asked)
+        self.record.drop(dict.fromkeys(absent, DropReason.NO_NODE))
         return messages
 
-    def _exchange(self, server_round: int, requests: list[Message]) -> list[Message]:
-        """Send and gather the replies; who cannot follow gets what it lacks, once a round."""
+    def compose(self, nodes: Iterable[int], compose: Compose) -> list[Message]:
+        """Return requests with what each node lacks.
+
+        Parameters
+        ----------
+        nodes : iterable of int
+        compose : callable
+            Makes the requests to nodes that lack the same; heals those that cannot follow, too.
+        """
+        self._downlink.stepped()
+        self._compose = compose
+        self._requests = self._downlink.requests(nodes, compose)
+        return list(self._requests)
+
+    def exchange(self, requests: Iterable[Message]) -> list[Message]:
+        """Return the replies to these requests; who cannot follow gets what it lacks, once."""
+        self._requests = list(requests)
         for request, reply in arrived(self._grid, self._overdue):
             genuine = wire.is_from(reply, request.metadata.dst_node_id)
-            self._record.late += genuine and not reply.has_error()
-        self._overdue = pending = push(self._grid, requests)
+            self.record.late += genuine and not reply.has_error()
+        self._overdue = pending = push(self._grid, self._requests)
         healed: set[int] = set()
         incoming = []
         for request, reply in replies(self._grid, pending, self._timeout):
             node = request.metadata.dst_node_id
             # The sender first: another node must not have this one's model sent again.
             if wire.is_from(reply, node) and not reply.has_error():
-                held = wire.read_lacking(reply)
+                held = self._dialect.read_lacking(reply)
                 if held is None:
-                    self._downlink.arrived(node)
+                    if self._dialect.holds(reply, self._downlink.version):
+                        self._downlink.arrived(node)
                 elif node in healed:
                     self._downlink.forget(node)
                 else:
                     healed.add(node)
-                    pending |= push(self._grid, [self._heal(node, held, server_round)])
+                    pending |= push(self._grid, [self._heal(node, held)])
                     continue
             incoming.append(reply)
-        self._record.healed = len(healed)
+        self.record.healed += len(healed)
         return incoming
 
-    def _heal(self, node: int, held: int, server_round: int) -> Message:
-        remedy = self._downlink.heal(node, held, server_round, self._instructions, self._timeout)
-        self._record.downlink_bytes += size(remedy)
+    def _heal(self, node: int, held: int) -> Message:
+        remedy = self._downlink.heal(node, held, self._compose)
+        self.record.downlink_bytes += size(remedy)
         self._requests.append(remedy)
         return remedy
+
+    def sent(self) -> dict[str, Message]:
+        """Return the requests of the last exchange, by message id."""
+        return {request.metadata.message_id: request for request in self._requests}
 
     def open(
         self, server_round: int, incoming: Iterable[Message]
     ) -> tuple[Updates | None, RoundRecord]:
-        """Check the replies to `requests`: the valid updates, and the round's record so far."""
-        record, codec = self._record, self._federation.codec
+        """Return the valid updates among the replies, None for none, and the record so far.
+
+        Parameters
+        ----------
+        server_round : int
+        incoming : iterable of Message
+            Replies to `requests`, in any order.
+        """
+        record = self.record
         with record.timed("server"):
-            by_id = {request.metadata.message_id: request for request in self._requests}
-            received = self._intake.open(server_round, self._asked, by_id, incoming)
+            received = self._intake.open(server_round, self.asked, self.sent(), incoming)
             record.drop(received.dropped)
             record.uplink_bytes = received.uplink_bytes
             if not received.rows:
                 return None, record
-            n = len(self._training.parameters)
-            return Updates.from_rows(received.rows, codec, n, server_round), record
+            return self._dialect.updates(received.rows, server_round), record

@@ -9,13 +9,19 @@ from flwr.app import Array, Message
 from flwr.common.serde import recorddict_to_proto
 
 MAX_EXCUSE = 500  # characters of a client's error text that are logged
+LARGE = 1 << 22  # bytes from which a message is only added up: its records are a thousandth of it
 
 
-def size(message: Message, limit: float = float("inf")) -> int:
-    """Bytes of a message's content, serialized as protobuf; 0 for an error or what cannot be.
+def size(message: Message, limit: float = LARGE) -> int:
+    """Return the bytes of a message's content as protobuf; 0 for an error or what cannot be.
 
-    limit: what weighs more is only added up, since serializing copies it, which is what the sender
-    of a giant reply hopes for.
+    Parameters
+    ----------
+    message : Message
+        May hold anything.
+    limit : float
+        What weighs more is only added up, since serializing copies it: it takes as long as the rest
+        of a large model's round, and is what the sender of a giant reply hopes for.
     """
     try:
         weight = _weight(message.content)
@@ -37,6 +43,6 @@ def _weight(value: Any) -> int:
 
 
 def excuse(reply: Message) -> str:
-    """What an error reply says, fit for a log: one line, printable, not endless."""
+    """Return what an error reply says, fit for a log: one line, printable, not endless."""
     said = (reply.error.reason or "")[:MAX_EXCUSE] if reply.has_error() else ""
     return "".join(c if c.isprintable() else " " for c in said)

@@ -29,15 +29,21 @@ FIRST_LOOK, LONGEST_LOOK = 0.005, 0.25  # seconds between two looks for new node
 
 
 class Reception:
-    """The nodes of one run: each is asked once which partition it is, whenever it connects."""
+    """Receive the nodes of one run: each is asked which partition it is, whenever it connects.
+
+    Parameters
+    ----------
+    num_workers : int
+        M.
+    patience : float
+        Seconds to wait for all nodes before round 1, and for a node's answer.
+    digest : mapping, optional
+        Of what the run computes on, by part; a node that differs takes no part.
+    """
 
     def __init__(
         self, num_workers: int, patience: float, digest: Mapping[str, str] | None = None
     ) -> None:
-        """patience: seconds to wait for all nodes before round 1, and for a node's answer.
-
-        digest: of what the run computes on, by part; a node that differs takes no part.
-        """
         self.roster = Roster(num_workers)
         self._digest = dict(digest or {})
         self._patience = patience
@@ -52,7 +58,18 @@ class Reception:
         """Wait until each worker has a node; after `patience` seconds `quorum` workers will do.
 
         Simulated nodes are all there at once: when all have declined, nobody else will come.
-        Raises FederationError when fewer have one.
+
+        Parameters
+        ----------
+        grid : Grid
+            Flower's.
+        quorum : int
+            Workers that a round needs.
+
+        Raises
+        ------
+        FederationError
+            When fewer have a node.
         """
         simulated = not isinstance(grid, HttpGrid)
         self._wait(
@@ -82,13 +99,25 @@ class Reception:
     def await_workers(
         self, grid: Grid, workers: Collection[int], quorum: int, timeout: float
     ) -> None:
-        """Look for nodes; wait while fewer than `quorum` of these workers have one."""
+        """Look for nodes; wait while fewer than `quorum` of these workers have one.
+
+        Parameters
+        ----------
+        grid : Grid
+            Flower's.
+        workers : collection of int
+            Those of the round.
+        quorum : int
+            Workers that a round needs.
+        timeout : float
+            Seconds.
+        """
         self._wait(
             grid, timeout, lambda: sum(len(ids) for ids in self.hosts(workers).values()) >= quorum
         )
 
     def hosts(self, workers: Collection[int]) -> dict[int, tuple[int, ...]]:
-        """Connected node -> those of these workers that it hosts, ascending; without empty ones."""
+        """Return connected node -> those of these workers that it hosts, ascending, if any."""
         chosen = set(workers)
         hosted = {node: chosen.intersection(ids) for node, ids in self.present().items()}
         return {node: tuple(sorted(ids)) for node, ids in hosted.items() if ids}
@@ -115,7 +144,7 @@ class Reception:
             self._bind(node, claim)
 
     def present(self) -> dict[int, tuple[int, ...]]:
-        """Connected node -> its workers, for those that host at least one."""
+        """Return connected node -> its workers, for those that host at least one."""
         return {node: ids for node, ids in self.roster.items() if node in self._connected}
 
     def _all_declined(self) -> bool:

@@ -18,11 +18,16 @@ class WorkersTaken(ClaimRefused):
 
 
 class Roster:
-    """Binding of node ids to worker ids 0..num_workers-1; each worker belongs to one node.
+    """Bind nodes to the worker ids 0..num_workers-1; each worker belongs to one node.
 
     Partition p of P hosts the workers p, p+P, p+2P, ... First come, first served: a node that
     claims a worker which is already bound is refused as a whole, unless the node that has it is
     gone: a device that was started again is another node to Flower.
+
+    Parameters
+    ----------
+    num_workers : int
+        M.
     """
 
     def __init__(self, num_workers: int) -> None:
@@ -32,10 +37,26 @@ class Roster:
     def claim(
         self, node: int, partition: int, num_partitions: int, connected: Collection[int]
     ) -> tuple[int, ...]:
-        """Bind `node` to its partition's workers and return their ids, ascending.
+        """Bind a node to its partition's workers, and return their ids, ascending.
 
-        connected: the nodes that are there.
-        Raises ClaimRefused when the partition is impossible or a worker is taken.
+        Parameters
+        ----------
+        node : int
+            Which one.
+        partition, num_partitions : int
+            What it claims to be.
+        connected : collection of int
+            The nodes that are there.
+
+        Returns
+        -------
+        tuple of int
+            Their ids.
+
+        Raises
+        ------
+        ClaimRefused
+            When the partition is impossible or a worker is taken.
         """
         if not 0 <= partition < num_partitions:
             raise ClaimRefused(
@@ -52,23 +73,29 @@ class Roster:
         return workers
 
     def items(self) -> list[tuple[int, tuple[int, ...]]]:
-        """(node, its workers) for every node that hosts at least one."""
+        """Return (node, its workers) for every node that hosts at least one."""
         return [(node, workers) for node, workers in self._workers.items() if workers]
 
     def absent(self, connected: Collection[int]) -> list[int]:
-        """Worker ids that no connected node hosts, ascending."""
+        """Return the worker ids that no connected node hosts, ascending."""
         claimed = {w for node, ids in self._workers.items() if node in connected for w in ids}
         return [w for w in range(self.num_workers) if w not in claimed]
 
     def state_dict(self) -> dict[str, Tensor]:
-        """nodes: int64 [num_workers], the bits of each worker's node id; 0 for none."""
+        """Return `nodes`, int64 [num_workers]: the bits of each worker's node id; 0 for none."""
         nodes = np.zeros(self.num_workers, np.uint64)
         for node, workers in self._workers.items():
             nodes[list(workers)] = node
         return {"nodes": torch.from_numpy(nodes.view(np.int64))}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Bindings of an earlier run: nobody else gets the workers of a node that is there."""
+        """Take bindings of an earlier run: nobody else gets the workers of a node that is there.
+
+        Parameters
+        ----------
+        state : mapping
+            What `state_dict` returned, among other things.
+        """
         if "nodes" in state:
             nodes = state["nodes"].numpy().view(np.uint64).tolist()
             for node in set(nodes) - {0}:

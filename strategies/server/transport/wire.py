@@ -44,7 +44,7 @@ NO_DIGEST: Mapping[str, str] = MappingProxyType({})
 
 
 def is_from(reply: Message, node: int) -> bool:
-    """Whether a reply comes from the node that was asked, by the sender that the runtime sets.
+    """Tell whether a reply comes from the node that was asked, by the sender that the runtime sets.
 
     Flower's own errors (node lost, message expired) come from the SuperLink in the node's place.
     """
@@ -52,19 +52,20 @@ def is_from(reply: Message, node: int) -> bool:
 
 
 def hello(node: int, ttl: float) -> Message:
-    """Ask a node which partition it is."""
+    """Make the question which partition a node is."""
     return Message(RecordDict(), node, HELLO, ttl=ttl)
 
 
 def hello_reply(
     request: Message, partition: int, num_partitions: int, digest: Mapping[str, str] = NO_DIGEST
 ) -> Message:
+    """Make the answer to it, with the digests of what the node computes on."""
     claim = {"partition-id": partition, "num-partitions": num_partitions}
     return Message(RecordDict({"node": ConfigRecord({**digest, **claim})}), reply_to=request)
 
 
 def read_hello_reply(reply: Message) -> tuple[int, int]:
-    """(partition-id, num-partitions) as claimed. Raises Malformed."""
+    """Return (partition-id, num-partitions) as claimed. Raises Malformed."""
     if reply.has_error():
         raise Malformed(DropReason.ERROR)
     if not _holds_only(reply.content, ("node",)):
@@ -79,19 +80,19 @@ def read_hello_reply(reply: Message) -> tuple[int, int]:
 def train(
     nodes: list[int], model: ArrayRecord, server_round: int, config: ConfigRecord, ttl: float
 ) -> list[Message]:
-    """One request per node; all share one content. A late node never sees it: it expires."""
+    """Make one request per node; all share one content. A late node never sees it: it expires."""
     record = ConfigRecord({**config, "round": server_round})
     content = RecordDict({"model": model, "config": record})
     return [Message(content, node, TRAIN, ttl=ttl) for node in nodes]
 
 
 def read_train(request: Message) -> tuple[ArrayRecord, ConfigRecord]:
-    """("model", "config") of a request; a client takes its server at its word."""
+    """Return ("model", "config") of a request; a client takes its server at its word."""
     return request.content.array_records["model"], request.content.config_records["config"]
 
 
 def read_round(config: ConfigRecord) -> int:
-    """The number of the round that a request is about."""
+    """Return the number of the round that a request is about."""
     server_round = config["round"]
     if not isinstance(server_round, int):
         raise ValueError(f"round: expected a whole number; got {server_round!r}")
@@ -99,12 +100,12 @@ def read_round(config: ConfigRecord) -> int:
 
 
 def lacking_reply(request: Message, held: int) -> Message:
-    """A node cannot follow: it asks for the whole model. held: its version, or -1."""
+    """Make the answer of a node that cannot follow, with the version that it holds or -1."""
     return Message(RecordDict({"replica": ConfigRecord({"held": held})}), reply_to=request)
 
 
 def read_lacking(reply: Message) -> int | None:
-    """The version that the sender of a `lacking_reply` holds, -1 for none; else None."""
+    """Return the version that the sender of a `lacking_reply` holds, -1 for none; else None."""
     if reply.has_error() or not _holds_only(reply.content, ("replica",)):
         return None
     record = reply.content["replica"]
@@ -118,7 +119,7 @@ def train_reply(
     server_round: int,
     non_finite: Collection[int] = (),
 ) -> Message:
-    """Answer a request with rows.
+    """Make the answer of a node with rows.
 
     rows: worker id -> encoded row; all of one dtype and length. non_finite: the other workers,
     whose gradient is not finite.
@@ -135,11 +136,11 @@ def train_reply(
 def open_reply(
     reply: Message, workers: tuple[int, ...], codec: Codec, n_coordinates: int, server_round: int
 ) -> tuple[dict[int, np.ndarray], dict[int, DropReason]]:
-    """Valid rows of one reply by worker id, and the reason why each other worker has none.
+    """Return the valid rows of a reply by worker, and why each other worker has none.
 
     workers: the ids for which the sender may speak. Every one of them ends up in one of the two: a
-    fault of the reply costs them all, a fault of a row costs that row.
-    Never raises, whatever the reply holds.
+    fault of the reply costs them all, a fault of a row costs that row. Never raises, whatever the
+    reply holds.
     """
     try:
         ids, non_finite, matrix = _read_rows(reply, workers, codec, n_coordinates, server_round)
@@ -206,5 +207,5 @@ def _holds_only(record: Mapping, names: Collection[str]) -> bool:
 
 
 def own_array(array: Array) -> np.ndarray:
-    """An Array from the server, taken at its own word for dtype and shape: a read-only view."""
+    """Return an Array from the server as a view, taken at its own word for dtype and shape."""
     return read_array(array, np.dtype(array.dtype), tuple(array.shape))

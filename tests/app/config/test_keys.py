@@ -155,7 +155,7 @@ def test_an_option_reaches_its_owner_and_no_other(key):
             {"attack": "time-varying", "time-varying.attacks": "lie,none", "ipm.epsilon": 2.0},
             "attack='ipm', but attack is 'time-varying' (in use: time-varying, lie, none)",
         ),
-        ({"strategy": "m:C", "sign-fd.blocks": 2}, "'sign-fd', but strategy is 'm:C'"),
+        ({"strategy": "m:C", "sign-fd.eps": 2.0}, "'sign-fd', but strategy is 'm:C'"),
     ],
 )
 def test_what_is_in_use_is_named_where_the_key_does_not_say(given, said):

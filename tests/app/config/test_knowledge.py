@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from signfed.app import cli
 from signfed.app.client_app import app as client_app
-from signfed.app.config.knowledge import check_hosts, check_reach
+from signfed.app.config.knowledge import check_hosts, check_memory, check_reach
 from signfed.app.config.plugins import Plugin
 from signfed.app.config.run_config import parse
 from signfed.app.engines import superlink as flower
@@ -159,14 +159,32 @@ def test_labels_cannot_be_flipped_where_there_are_none(attack):
 
 
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("memory", [{"worker-momentum": 0.9}, {"encoder": "top-k"}])
-def test_who_looks_at_others_expects_clients_without_memory(level, memory):
-    given = {"strategy": "mean", "attack": OF_LEVEL[level], **memory}
-    if level == "own":
-        parse(given)
+@pytest.mark.parametrize("reach", ["colluders", "omniscient", "server"])
+@pytest.mark.parametrize("remember", [False, True])
+def test_what_only_others_remember_is_known_in_the_local_engine(remember, reach, level):
+    plugin = Plugin(OF_LEVEL[level])
+    if reach == "server" or level == "own" or not remember:
+        check_memory(plugin, remember, reach)
         return
-    with pytest.raises(ConfigError, match="worker-momentum=0 and an encoder other than top-k"):
-        parse(given)
+    with pytest.raises(ConfigError) as refused:
+        check_memory(plugin, remember, reach)
+    assert str(refused.value) == (
+        f"attack={plugin.name!r}: needs other workers' updates, and with worker-momentum or "
+        "encoder='top-k' these depend on rounds that only the workers themselves remember; no "
+        "Flower client can compute them. Use --engine local, or worker-momentum=0 and another "
+        "encoder"
+    )
+
+
+@pytest.mark.parametrize("memory", [{"worker-momentum": 0.9}, {"encoder": "top-k"}])
+def test_who_looks_at_others_that_remember_runs_in_the_local_engine_alone(memory, tmp_path):
+    keys = {"strategy": "mean", "task": "quadratic", "num_byzantine": 2, "attack": "lie"} | memory
+    with pytest.raises(ConfigError, match="no Flower client can compute them"):
+        engine("1", tmp_path / "flower", **keys)
+    assert not (tmp_path / "flower").exists()
+    engine("local", tmp_path / "local", **keys)
+    keys["num_byzantine"] = 0  # nothing has to be known
+    engine("1", tmp_path / "honest", **keys)
 
 
 def test_a_gradient_is_remembered_for_its_parameters_and_its_round():

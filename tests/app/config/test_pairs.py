@@ -49,8 +49,8 @@ def test_what_is_no_pair_is_refused(given, said):
 
 def test_a_file_has_tables(tmp_path):
     file = tmp_path / "run.toml"
-    file.write_text("lr = 0.1\n[lie]\nz = 1.0\nz-max = true\n[sign-fd]\nblocks = 3\n")
-    found = {"lr": 0.1, "lie.z": 1.0, "lie.z-max": True, "sign-fd.blocks": 3}
+    file.write_text("lr = 0.1\n[lie]\nz = 1.0\nz-max = true\n[sign-fd]\ninitial-rounds = 3\n")
+    found = {"lr": 0.1, "lie.z": 1.0, "lie.z-max": True, "sign-fd.initial-rounds": 3}
     assert given_keys([str(file)]) == found
     file.write_text("lr = 0.1\nlr = 0.2\n")
     with pytest.raises(ConfigError, match=r"run\.toml: .*(line 2|overwrite)"):

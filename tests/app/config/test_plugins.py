@@ -17,10 +17,13 @@ CANNOT_SERVE = [
     ({"strategy": "krum", "krum.neighbours": 15}, "krum with these options needs n >= 16"),
     ({"strategy": "multi-krum", "multi-krum.selected": 16}, "needs n >= 16 updates, got 15"),
     ({"strategy": "dnc", "dnc.filter-factor": 2.5}, r"floor\(c f\) = 15 of 15 updates"),
-    ({"pre-aggregation": "bucketing"}, "SignFD keeps a record of each worker"),
+    (
+        {"pre-aggregation": "bucketing", "sign-fd.estimator": "pooled"},
+        "SignFD keeps a record of each worker",
+    ),
     (
         {"num-rounds": 65_536, "sign-fd.estimator": "alg1"},
-        "at most 65535 rounds, got 65536; .* set sign-fd.estimator='blocks'",
+        "at most 65535 rounds, got 65536; .* set sign-fd.estimator='pooled'",
     ),
     # what rules need of (n, f)
     (
@@ -37,6 +40,20 @@ CANNOT_SERVE = [
     ({"assumed-byzantine": 8}, "sign-fd needs n >= 2f"),
     ({"fraction-train": 0.6}, "sign-fd needs n >= 2f.*got n=9 updates, f=6"),
     ({"num-byzantine": 8, "pre-aggregation": "nnm"}, "nnm needs n >= 2f|sign-fd needs n >= 2f"),
+    (
+        {"strategy": "mean", "pre-aggregation": "clipping,bucketing,arc", "num-byzantine": 4},
+        r"arc needs n >= 2f\+1: got n=8 updates, f=4",
+    ),
+    ({"strategy": "monna", "num-byzantine": 8}, "monna needs n >= 2f\\+1: got n=15 updates, f=8"),
+    # what would take too long to search
+    (
+        {"strategy": "mda", "num-workers": 60, "num-byzantine": 25, "batch-size": 8},
+        "f=25; expected f <= 24",
+    ),
+    (
+        {"strategy": "smea", "num-workers": 50, "num-byzantine": 10, "batch-size": 8},
+        "subsets; expected f <= 2",
+    ),
 ]
 
 
@@ -44,6 +61,21 @@ CANNOT_SERVE = [
 def test_a_rule_that_cannot_serve_the_run_is_refused_before_it_starts(given, text):
     with pytest.raises(ConfigError, match=text):
         build_strategy(parse(given))
+
+
+def test_pre_aggregations_in_a_row_are_built_with_the_options_of_each():
+    given = {
+        "strategy": "trimmed-mean", "num-byzantine": 3, "pre-aggregation": "clipping, nnm",
+        "clipping.threshold": 0.7,
+    }  # fmt: skip
+    config = parse(given)
+    clipping, nnm = config.pre_aggregations
+    assert clipping == Plugin("clipping", (("threshold", 0.7),)) and nnm == Plugin("nnm")
+    rule = build_strategy(config)
+    assert rule.title() == "Clipping(NearestNeighbourMixing(TrimmedMean))"
+    assert rule.threshold == 0.7 and rule.inner.n_byzantine == rule.inner.inner.n_byzantine == 3
+    assert parse(given | {"pre-aggregation": "nnm,clipping"}) != config
+    assert parse({}).pre_aggregations == ()
 
 
 def test_who_knows_better_says_what_the_rule_shall_assume():

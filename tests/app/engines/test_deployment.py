@@ -121,7 +121,7 @@ def test_three_supernodes_train_the_model_of_the_in_process_run(tmp_path, proces
         (3, 15)
     ] * ROUNDS
     # The same workers and rounds in one process: the same bits.
-    same = federate(tmp_path / "same", num_rounds=ROUNDS, **{"sign-fd.estimator": "blocks"})
+    same = federate(tmp_path / "same", num_rounds=ROUNDS, **{"sign-fd.estimator": "agreement"})
     assert summary["model_sha256"] == same.sha256
     # What no device can know is refused before round 1.
     config = f"attack='lie' out-dir='{tmp_path / 'refused'}'"

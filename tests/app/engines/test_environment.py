@@ -12,7 +12,7 @@ import pytest
 from signfed.app.engines import environment as env
 from signfed.app.engines import superlink
 from signfed.app.engines.environment import FlowerError, environment, program, short_folder
-from signfed.app.engines.launch import last_error
+from signfed.app.engines.progress import last_error
 from signfed.app.engines.superlink import LocalFlower
 
 

@@ -37,7 +37,10 @@ CASES = (
     + [{"strategy": "sign-mv", "attack": name} for name in IN_FLOWER]
     + [{"strategy": "mean", "attack": name} for name in IN_FLOWER]
     + [{"strategy": "mean", "encoder": name} for name in ENCODERS]
-    + [{"strategy": "median", "pre-aggregation": name} for name in PRE_AGGREGATIONS]
+    + [
+        {"strategy": "median", "pre-aggregation": name}
+        for name in (*PRE_AGGREGATIONS, "clipping,nnm")
+    ]
     + [
         {"strategy": "election", "election.code": "bernoulli", "election.noise": 0.01},
         {"strategy": "mean", "encoder": "top-k", "worker-momentum": 0.9, "momentum": 0.9},

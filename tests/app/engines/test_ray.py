@@ -130,7 +130,7 @@ def test_a_signal_ends_everything_and_the_run_goes_on_from_there(tmp_path, name)
     output, _ = again.communicate()
     assert again.returncode == 0, output
     whole = {"num_byzantine": 3, "batch_size": 8, "num_rounds": total}
-    whole |= {"sign_fd.estimator": "blocks", "sign_fd.initial_rounds": 50}
+    whole |= {"sign_fd.estimator": "agreement", "sign_fd.initial_rounds": 50}
     assert read_summary(path)["model_sha256"] == locally(tmp_path / "whole", **whole).sha256
 
 

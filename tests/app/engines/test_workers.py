@@ -116,6 +116,7 @@ def test_an_impossible_code_is_refused_before_anything_is_sent(tmp_path, keys, t
         pytest.param({**MEAN, "encoder": "top-k", "worker_momentum": 0.9}, id="top-k, momentum"),
         pytest.param({**MEAN, "encoder": "sto-sign"}, id="sto-sign"),
         pytest.param({**MEAN, "encoder": "noisy-sign"}, id="noisy-sign"),
+        pytest.param({**MEAN, "encoder": "probit", "strategy": "probit-plus"}, id="probit"),
     ],
 )
 def test_the_model_is_the_same_whoever_hosts_the_workers(tmp_path, keys):
@@ -131,6 +132,8 @@ def test_every_choice_changes_the_model(tmp_path):
         {"encoder": "sign"},
         {"encoder": "sto-sign"},
         {"encoder": "sto-sign", "sto-sign.scale": 0.1},
+        {"encoder": "probit"},
+        {"encoder": "probit", "probit.range": 0.02},
         {"encoder": "noisy-sign"},
         {"encoder": "noisy-sign", "noisy-sign.std": 0.1},
         {"encoder": "top-k"},

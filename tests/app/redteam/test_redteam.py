@@ -252,7 +252,6 @@ REFUSED = [
     ("sign-mv", "lie", "evaluate-every=3", "evaluate-every: not for a red team"),
     ("sign-mv,bulyan", "lie", "", "strategy='bulyan': .*got n=15 updates, f=6"),
     ("sign-mv", "lie,label-flip", "task='quadratic'", "label-flip.* changes labels"),
-    ("sign-mv", "lie", "worker-momentum=0.9", "and an encoder other than top-k"),
     ("sign-mv", "lie", "attack-options='a=1'", "belongs to your own attack, which is not tried"),
     ("sign-mv", "lie", "num-round=3", "unknown key 'num-round'"),
     (

@@ -71,6 +71,14 @@ def test_the_command_shows_the_shards_of_the_run(partition, tmp_path):
         assert [str(worker), str(row.sum()), "5", *counts] in lines
 
 
+def test_the_command_says_what_the_server_keeps(tmp_path):
+    out = ("--out", str(tmp_path / "a.png"))
+    done = command("-c", "server-samples=37 batch-size=5", *out)
+    assert "15 workers, 93 to 93 samples each" in done.output
+    assert "the server keeps 37 more samples for itself" in done.output
+    assert "the server" not in command("-c", "batch-size=5", *out).output
+
+
 @pytest.mark.parametrize(
     "arguments, text",
     [

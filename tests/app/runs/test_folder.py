@@ -13,13 +13,13 @@ from signfed.app.runs.folder import (
     RUNNING,
     RoundsReader,
     RunFolder,
-    Traffic,
     model_sha256,
     read_rounds,
     read_summary,
     score,
     set_status,
 )
+from signfed.app.runs.summary import bits_per_parameter
 
 
 def record(server_round, *, up=0, received=1, dropped=None, down=0, nodes=1, **more):
@@ -46,11 +46,10 @@ THIRD = record(3, up=40, received=2, dropped={"error": [3], "no-reply": [1]}, do
     ],
 )
 def test_traffic_by_hand(records, up, down):
-    traffic = Traffic(n_parameters=100)
-    assert traffic.bits_per_parameter() == {}
-    for line in records:
-        traffic.add(line)
-    assert traffic.bits_per_parameter() == {
+    assert bits_per_parameter([], n_parameters=100) == {}
+    nobody = record(2, received=0, dropped={"no-node": [0, 1]}, nodes=0)  # all nodes have gone
+    assert bits_per_parameter([FIRST, nobody], n_parameters=100) == {}
+    assert bits_per_parameter(records, n_parameters=100) == {
         "uplink_bits_per_parameter": up,
         "downlink_bits_per_parameter": down,
     }

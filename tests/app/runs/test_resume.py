@@ -38,9 +38,14 @@ CASES = (
     [{"strategy": name} for name in STRATEGIES]
     + [{"strategy": "centered-clipping", "pre-aggregation": name} for name in PRE_AGGREGATIONS]
     + [
-        {"strategy": "sign-fd", "sign-fd.estimator": "blocks", "sign-fd.initial-rounds": 2},
+        {"strategy": "sign-fd", "sign-fd.estimator": "pooled"},
         {"strategy": "sign-fd", "sign-fd.estimator": "alg1", "sign-fd.initial-rounds": 6},
-        {"strategy": "sign-fd", "sign-fd.initial-rounds": 2, "sign-fd.forget": 0.9},
+        {
+            "strategy": "sign-fd",
+            "sign-fd.estimator": "eq17",
+            "sign-fd.initial-rounds": 2,
+            "sign-fd.forget": 0.9,
+        },
         {"strategy": "sign-mv", "sign-mv.tie": "prev", "num-workers": 14},
         {"strategy": "sign-mv", "momentum": 0.9, "lr-schedule": "inverse-sqrt"},
         {"strategy": "sign-mv", "attack": "sleeper", "sleeper.rounds": 6},
@@ -160,6 +165,20 @@ def test_workers_memories_are_kept_locally_and_lost_with_flowers_nodes(tmp_path,
     broken_off(config, in_flower, after=6)
     assert resume(config, in_flower).summary["status"] == "finished"
     assert "what workers remember (momentum, errors) was lost" in caplog.text
+
+
+@pytest.mark.parametrize("attack", ["poisoned-fl", "hybrid-sparse"])
+def test_what_an_attack_keeps_is_a_memory_too(attack, tmp_path, caplog):
+    keys = {"strategy": "mean", "attack": attack, "lr": 0.1}
+    in_local(config_of(tmp_path / "whole", **keys))
+    config = config_of(tmp_path / "a", **keys)
+    broken_off(config, in_local, after=6)
+    assert resume(config, in_local).sha256 == outcome(tmp_path / "whole").sha256
+    assert "remember" not in caplog.text
+    config = config_of(tmp_path / "b", **keys)
+    broken_off(config, in_local, after=6)
+    assert resume(config, in_flower).summary["status"] == "finished"
+    assert "what workers remember" in caplog.text
 
 
 @pytest.fixture

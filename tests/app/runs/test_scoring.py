@@ -113,7 +113,7 @@ def scores(record):
 
 @pytest.mark.parametrize("engine", [federate, locally])
 def test_the_record_of_a_run_holds_each_rounds_scores_and_its_summary_their_means(engine, tmp_path):
-    done = engine(tmp_path, byzantine_ids="random", **{"sign-fd.estimator": "blocks"})
+    done = engine(tmp_path, byzantine_ids="random", **{"sign-fd.estimator": "agreement"})
     byzantine = set(range(15)) - set(done.rounds[-1]["accepted"])
     assert len(byzantine) == 6 and scores(done.rounds[-1])["byzantine_accepted"] == 0
     for record in done.rounds:
@@ -152,7 +152,8 @@ def test_where_all_lie_nobody_is_honest(tmp_path):
 
 
 def test_a_rule_gets_rows_and_their_ids_and_no_more():
-    known = {"ids", "server_round", "n_coordinates", "rows", "on_sign_channel"}
+    known = {"ids", "server_round", "n_coordinates", "rows", "on_sign_channel", "magnitude"}
+    known |= {"reference", "edges"}  # what the server knows of itself and of its model
     assert {field.name for field in fields(Updates)} == known
 
 

@@ -102,11 +102,11 @@ def test_a_rule_is_described_with_the_options_of_the_one_behind_it():
 
 def test_a_rule_object_is_called_on_a_matrix_and_remembers():
     """Worker 2 was outvoted everywhere in the first call: in the second it is read inverted."""
-    rule = SignFD()
+    rule = SignFD("pooled")
     signs = np.array([[1.0, -1.0], [1.0, -1.0], [-1.0, 1.0]])
     assert rule(signs).tolist() == [1.0, -1.0]
     assert rule(signs[[0, 2, 2]]).tolist() == [1.0, -1.0]  # a plain vote gives [-1, 1]
-    assert SignFD()(signs[[0, 2, 2]]).tolist() == [-1.0, 1.0]
+    assert SignFD("pooled")(signs[[0, 2, 2]]).tolist() == [-1.0, 1.0]
     tensor = Mean()([torch.ones(3), torch.full((3,), 3.0), torch.full((3,), torch.nan)])
     assert isinstance(tensor, torch.Tensor) and tensor.tolist() == [2.0] * 3
     with pytest.raises(ValueError, match="krum needs n >= 2f"):

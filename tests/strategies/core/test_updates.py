@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from signfed.strategies.core.codecs import CODECS
+from signfed.strategies.core.codecs import CODECS, SignCodec
 from signfed.strategies.core.updates import Updates, is_finite, is_signs
 
 MATRIX = np.array([[1, -2, 3], [-4, 5, 6], [7, 8, -9]], np.float32)
@@ -39,6 +41,21 @@ def test_packed_rows_exist_on_the_sign_channel_only(build):
     assert build("sign").packed().tolist() == [[0b110], [0b011], [0b101]]
     with pytest.raises(ValueError, match="needs the sign channel"):
         build("float32").packed()
+
+
+def test_bits_stand_for_their_magnitude():
+    codec = SignCodec(0.25)
+    rows = {worker: codec.encode(row) for worker, row in zip(IDS, MATRIX, strict=True)}
+    updates = Updates.from_rows(rows, codec, 3, server_round=5)
+    assert (updates.magnitude, from_rows("sign").magnitude) == (0.25, 1.0)
+    assert updates.dense().tolist() == (0.25 * np.sign(SORTED)).tolist()
+    assert updates.signs().dense().tolist() == np.sign(SORTED).tolist()
+    assert codec.decode(rows[3], 3).tolist() == [-0.25, 0.25, 0.25]
+
+
+def test_layers_are_one_where_they_are_not_known():
+    updates = from_rows("float32")
+    assert (updates.layers, replace(updates, edges=(0, 1, 3)).layers) == ((0, 3), (0, 1, 3))
 
 
 def test_workers_are_numbered_when_no_ids_are_given():

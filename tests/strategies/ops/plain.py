@@ -1,7 +1,5 @@
 """What PackedSigns must give, in the plainest form: bit by bit, or by adding floats."""
 
-from itertools import pairwise
-
 import numpy as np
 
 
@@ -44,7 +42,5 @@ def counted(packed, other, counts, n_coordinates):
     return [count + wrong for count, wrong in zip(counts, differ, strict=True)]
 
 
-def disagreements(packed, other, edges):
-    differ = unpack(packed ^ other, 8 * len(other))
-    parts = [differ[:, a:b].sum(axis=1, dtype=np.int64) for a, b in pairwise(edges)]
-    return np.stack(parts, axis=1)
+def disagreements(packed, other):
+    return unpack(packed ^ other, 8 * len(other)).sum(axis=1, dtype=np.int64)

@@ -33,12 +33,6 @@ def weights_of(shape, seed):
     return frozen(weights.astype(np.float32))
 
 
-def cuts(n_coordinates, seed):
-    """Edges of five blocks, some of which may be empty."""
-    inner = np.random.default_rng(seed).integers(0, n_coordinates + 1, 4)
-    return [0, *np.sort(inner).tolist(), n_coordinates]
-
-
 def counts_and_tables(n, n_coordinates, seed=0):
     """uint16 [N] per row and float32 [n, T]; each row was counted in a number of rounds of its own,
     the first in none."""

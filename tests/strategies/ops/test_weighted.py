@@ -8,7 +8,6 @@ from tests.strategies.ops.samples import (
     FEW,
     ROWS,
     SIZES,
-    cuts,
     packed_rows,
     same_bits,
     signs_of,
@@ -17,9 +16,9 @@ from tests.strategies.ops.samples import (
 from tests.strategies.places import PLACES, on_cpu
 
 
-def voted(packed, weights, n_coordinates, edges=None, place=on_cpu):
+def voted(packed, weights, n_coordinates, place=on_cpu):
     signs = signs_of(packed, n_coordinates, place)
-    found = signs.weighted_vote(torch.from_numpy(weights.copy()), edges)
+    found = signs.weighted_vote(torch.from_numpy(weights.copy()))
     assert same_bits(signs.bits, packed)
     return found
 
@@ -29,13 +28,10 @@ def voted(packed, weights, n_coordinates, edges=None, place=on_cpu):
 def test_agrees_with_the_plain_form(place, n):
     for n_coordinates in SIZES if place is on_cpu or n <= FEW else ():
         packed = packed_rows(n, n_coordinates)
-        one, edges = weights_of(n, n), cuts(n_coordinates, n)
+        one, wide = weights_of(n, n), weights_of((n, n_coordinates), n + 1)
         expected = plain.weighted_vote(packed, one, n_coordinates)
         assert same_bits(voted(packed, one, n_coordinates, place=place), expected)
-        several = weights_of((n, len(edges) - 1), n + 1)
-        wide = np.repeat(several, np.diff(edges), axis=1)
         expected = plain.weighted_vote(packed, wide, n_coordinates)
-        assert same_bits(voted(packed, several, n_coordinates, edges, place), expected)
         signs, rows = signs_of(packed, n_coordinates, place), torch.from_numpy(wide)
         by_coordinate = signs.weighted_vote_by_coordinate(place(row) for row in rows)
         assert same_bits(by_coordinate, expected)
@@ -53,8 +49,6 @@ def test_the_order_of_the_rows_is_the_order_of_the_sum(place):
 @pytest.mark.parametrize("n_coordinates", [3 * 4096, 3 * 4096 + 1, 20_000])
 def test_chunks_fit_together(n_coordinates, monkeypatch):
     monkeypatch.setattr(_weighted, "CHUNK", 0)  # 4,096 coordinates at a time
-    packed, edges = packed_rows(5, n_coordinates), [0, 4001, 4096, 9999, n_coordinates]
-    weights = weights_of((5, 4), 0)
-    wide = np.repeat(weights, np.diff(edges), axis=1)
-    expected = plain.weighted_vote(packed, wide, n_coordinates)
-    assert same_bits(voted(packed, weights, n_coordinates, edges), expected)
+    packed, weights = packed_rows(5, n_coordinates), weights_of(5, 0)
+    expected = plain.weighted_vote(packed, weights, n_coordinates)
+    assert same_bits(voted(packed, weights, n_coordinates), expected)

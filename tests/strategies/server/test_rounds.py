@@ -60,7 +60,7 @@ def test_the_lie_does_not_matter_to_sign_fd_and_does_to_sign_mv(tmp_path):
     keys = {"num_rounds": 100, "evaluate_every": 100}
     quiet = federate(tmp_path / "quiet", strategy="sign-mv", attack="none", **keys)
     voted = federate(tmp_path / "voted", strategy="sign-mv", **keys)
-    defended = federate(tmp_path / "defended", **{"sign-fd.estimator": "blocks"}, **keys)
+    defended = federate(tmp_path / "defended", **{"sign-fd.estimator": "agreement"}, **keys)
     accuracy = [r.summary["final_test_accuracy"] for r in (quiet, defended, voted)]
     assert accuracy[0] > 0.88 and accuracy[1] > 0.88
     assert accuracy[2] < accuracy[1] - 0.03

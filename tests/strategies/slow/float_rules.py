@@ -1,6 +1,7 @@
 """The float rules from their definitions, with plain loops over lists of floats: slow, float64."""
 
-from math import exp, floor, sqrt
+from itertools import combinations
+from math import exp, floor, inf, sqrt
 
 import numpy as np
 
@@ -130,3 +131,86 @@ def bucketing(rows, size, seed=0, t=1):
     order = generator(seed, "bucketing", t).permutation(len(rows)).tolist()
     buckets = [order[i : i + size] for i in range(0, len(rows), size)]
     return [mean_of([rows[j] for j in bucket]) for bucket in buckets]
+
+
+def mda(rows, f):
+    """Of the subsets with the least diameter that with the lowest Krum scores, from the highest."""
+    n = len(rows)
+    order = krum_order(rows, f, neighbours=max(1, n - f - 1))
+    rank = {row: place for place, row in enumerate(order)}
+
+    def worth(subset):
+        pairs = combinations(subset, 2)
+        diameter = max((distance2(rows[i], rows[j]) for i, j in pairs), default=0.0)
+        left_out = sorted((rank[i] for i in range(n) if i not in subset), reverse=True)
+        return diameter, [-place for place in left_out]
+
+    return mean_of([rows[i] for i in min(combinations(range(n), n - f), key=worth)])
+
+
+def meamed(rows, f):
+    result = []
+    for column, middle in zip(zip(*rows, strict=True), median(rows), strict=True):
+        nearest = sorted(column, key=lambda x: (abs(x - middle), x))[: len(rows) - f]
+        result.append(sum(nearest) / len(nearest))
+    return result
+
+
+def monna(rows, f, trusted=None):
+    def nearest(i):
+        return sorted(range(len(rows)), key=lambda j: (distance2(rows[i], rows[j]), j))[
+            : -f or None
+        ]
+
+    def radius(i):
+        return distance2(rows[i], rows[nearest(i)[-1]])
+
+    centre = min(range(len(rows)), key=radius) if trusted is None else trusted
+    return mean_of([rows[j] for j in nearest(centre)])
+
+
+def covariance(rows, weights):
+    mu = np.average(rows, axis=0, weights=weights)
+    offsets = np.array(rows) - mu
+    return mu, offsets, (offsets.T * weights) @ offsets / sum(weights)
+
+
+def caf(rows, f, *, byzfl=False):
+    """byzfl: tau is divided by the largest of all, also of rows whose weight is gone."""
+    c, least, best = np.ones(len(rows)), inf, mean_of(rows)
+    while c.sum() > len(rows) - 2 * f:
+        mu, offsets, sigma = covariance(rows, c)
+        values, vectors = np.linalg.eigh(sigma)
+        if values[-1] < least:
+            least, best = values[-1], mu
+        tau = (offsets @ vectors[:, -1]) ** 2
+        c = c * np.clip(1 - tau / tau[(c > 0) | byzfl].max(), 0, None)
+    return best
+
+
+def smea(rows, f):
+    def worth(subset):
+        return np.linalg.eigvalsh(covariance([rows[i] for i in subset], np.ones(len(subset)))[2])[
+            -1
+        ]
+
+    subset = min(combinations(range(len(rows)), len(rows) - f), key=worth)
+    return mean_of([rows[i] for i in subset])
+
+
+def length(row):
+    return sqrt(sum(x * x for x in row))
+
+
+def cge(rows, f):
+    return mean_of(sorted(rows, key=length)[: len(rows) - f])
+
+
+def clipping(rows, threshold):
+    factors = [min(1.0, threshold / length(row)) if length(row) else 1.0 for row in rows]
+    return [[factor * x for x in row] for factor, row in zip(factors, rows, strict=True)]
+
+
+def arc(rows, f):
+    lengths = sorted(map(length, rows), reverse=True)
+    return clipping(rows, lengths[floor(2 * f * (len(rows) - f) / len(rows))])

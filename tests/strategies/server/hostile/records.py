@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.common.serde import recorddict_from_proto, recorddict_to_proto
 
 from tests.strategies.server.hostile.turn import Turn
@@ -25,8 +25,17 @@ def _arrays(turn: Turn, record: ArrayRecord | ConfigRecord) -> Message:
     return turn.says({**turn.reply.content, turn.dialect.arrays: record})
 
 
-def _array(turn: Turn) -> object:
-    return turn.reply.content[turn.dialect.arrays][turn.dialect.key]
+def _record(turn: Turn) -> ArrayRecord:
+    return turn.reply.content[turn.dialect.arrays]
+
+
+def _array(turn: Turn) -> Array:
+    return _record(turn)[turn.dialect.key]
+
+
+def _with_renamed(turn: Turn) -> ArrayRecord:
+    key = turn.dialect.key
+    return ArrayRecord({"other" if n == key else n: a for n, a in _record(turn).items()})
 
 
 def _twice(turn: Turn, right: str) -> Message:
@@ -61,9 +70,9 @@ COMMON = {
         "malformed",
     ),
     "no array": (lambda t: [_arrays(t, ArrayRecord())], "malformed"),
-    "array renamed": (lambda t: [_arrays(t, ArrayRecord({"other": _array(t)}))], "malformed"),
+    "array renamed": (lambda t: [_arrays(t, _with_renamed(t))], "malformed"),
     "an extra array": (
-        lambda t: [_arrays(t, ArrayRecord({t.dialect.key: _array(t), "other": _array(t)}))],
+        lambda t: [_arrays(t, ArrayRecord({**_record(t), "other": _array(t)}))],
         "malformed",
     ),
     "array as bytes of a config": (

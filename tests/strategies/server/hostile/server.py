@@ -30,7 +30,10 @@ class Server:
 
     def __init__(self, codec: Codec, n_coordinates: int) -> None:
         self.codec, self.n_coordinates = codec, n_coordinates
-        self.intake = Intake(codec, n_coordinates)
+        length = codec.length(n_coordinates) * codec.dtype.itemsize
+        self.intake = Intake(
+            lambda *asked: wire.open_reply(*asked[:2], codec, n_coordinates, asked[2]), length
+        )
         self._requests = {f"to {node}": _request(node) for node in self.ASKED}
         self.honest, self.neighbour = self._reply(100), self._reply(101)
         self.neighbours_rows = self.neighbour.content["updates"]["rows"].numpy()

@@ -64,9 +64,9 @@ class Turn:
         return Message(RecordDict(records), metadata=self.reply.metadata)
 
     def carries(self, array: np.ndarray | Array) -> Message:
-        """The reply with another array."""
+        """The reply with another array; what lies beside it in its record stays."""
         array = array if isinstance(array, Array) else Array(array)
-        record = ArrayRecord({self.dialect.key: array})
+        record = ArrayRecord({**self.reply.content[self.dialect.arrays], self.dialect.key: array})
         return self.says({**self.reply.content, self.dialect.arrays: record})
 
     def claims(self, **fields: object) -> Message:

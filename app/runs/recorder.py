@@ -1,0 +1,132 @@
+"""The record of a run in another's Flower app: the same folder, checkpoints and scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from signfed.app.errors import ConfigError
+from signfed.app.runs import checkpoint
+from signfed.app.runs.claim import FLOWER_LOG, existing_folder
+from signfed.app.runs.folder import DIVERGED, FAILED, FINISHED, RunFolder, model_sha256
+from signfed.app.runs.saving import Saver
+from signfed.app.runs.scoring import error_rates, wrong_signs
+from signfed.app.runs.versions import versions
+from signfed.attacks import Findings
+from signfed.strategies.core.rule import State
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.server.federation import DivergedError
+from signfed.strategies.server.record import RoundRecord
+from signfed.strategies.server.training import Observe
+
+EVERY = 50  # rounds between two checkpoints, as in signfed's own app
+# What the rounds that are done do not depend on.
+FREE = frozenset({"num_rounds", "node_timeout", "fraction_evaluate", "min_evaluate_nodes"})
+
+
+class RunRecorder:
+    """What keeps a run on disk that `strategy.start(..., run_dir=...)` was asked to keep.
+
+    Parameters
+    ----------
+    run_dir : path, optional
+        A new or empty folder.
+    resume : path, optional
+        The folder of a run that goes on.
+
+    Attributes
+    ----------
+    resume : tuple of int and dict
+        The last round that is done, and the state after it; (0, {}) for a new run.
+
+    Raises
+    ------
+    ConfigError
+        When the folder cannot be used.
+    """
+
+    def __init__(self, run_dir: str | Path | None, resume: str | Path | None) -> None:
+        if run_dir and resume and Path(run_dir).resolve() != Path(resume).resolve():
+            raise ConfigError("run_dir: expected none beside resume, which goes on in its folder")
+        self._path = Path(resume or run_dir or "").expanduser()
+        self._goes_on = resume is not None
+        self._found = self._last() if self._goes_on else None
+        self.resume = (self._found.server_round, self._found.state) if self._found else (0, {})
+        self._folder: RunFolder | None = None
+        self._saver: Saver | None = None
+        self._who: Callable[[], tuple[set[int], set[int]]] = lambda: (set(), set())
+
+    def observe(self, who: Callable[[], tuple[set[int], set[int]]]) -> Observe:
+        """Return what scores a usable round, where somebody is known to be Byzantine."""
+        self._who = who
+
+        def scores(
+            updates: Updates, direction: Tensor, findings: Mapping[str, Any]
+        ) -> dict[str, float]:
+            ids = updates.ids.tolist()
+            byzantine, honest = (workers & set(ids) for workers in who())
+            if not byzantine:
+                return {}
+            found = error_rates(Findings.from_record(findings), byzantine, honest)
+            if honest:
+                rows = torch.tensor([worker in honest for worker in ids])
+                found["wrong_signs"] = wrong_signs(updates, rows, direction)
+            return found
+
+        return scores
+
+    def begin(self, config: Mapping[str, Any], n_parameters: int, num_rounds: int) -> None:
+        """Make the folder, or go on in it; see `__init__` for what is raised."""
+        done, found = self.resume[0], self._found
+        config = {**config, "num_rounds": num_rounds}
+        differs = [k for k in config if found and config[k] != found.config.get(k)]
+        if found and (other := [key for key in differs if key not in FREE]):
+            pairs = ", ".join(f"{k}={found.config.get(k)!r}, not {config[k]!r}" for k in other)
+            raise ConfigError(f"resume: {self._path} is of another run: {pairs}")
+        if found and done >= num_rounds:
+            raise ConfigError(
+                f"resume: round {done} of {num_rounds} is done, nothing is left; expected "
+                f"num_rounds above {done}"
+            )
+        existing_folder(self._path)
+        if not self._goes_on and any(f.name != FLOWER_LOG for f in self._path.iterdir()):
+            raise ConfigError(f"run_dir: expected a new or empty folder; {self._path} has files")
+        self._folder = RunFolder(
+            self._path, {"config": dict(config), "byzantine_ids": [], "versions": versions()},
+            n_parameters, done=done if self._goes_on else None,
+            seconds=found.seconds if found else 0.0,
+        )  # fmt: skip
+        self._saver = Saver(self._folder, config, EVERY, num_rounds)
+
+    def after_round(self, record: RoundRecord, state: Callable[[], State]) -> None:
+        """Write a round's line, and a checkpoint where one is due."""
+        if self._saver:
+            self._saver.after_round(record.to_json(), state)
+
+    def end(self, parameters: Tensor | None, error: BaseException | None) -> None:
+        """Close the folder; how the run ended is in its summary."""
+        if self._folder is None or self._saver is None:
+            return
+        if parameters is not None:
+            values = parameters.cpu().numpy()
+            status = FINISHED if np.isfinite(values).all() else DIVERGED
+            self._folder.close(status, model_sha256=model_sha256(values))
+        elif isinstance(error, Exception):
+            status = DIVERGED if isinstance(error, DivergedError) else FAILED
+            with suppress(OSError):  # the disk may be what failed
+                self._folder.close(status, error=f"{type(error).__name__}: {error}")
+        else:
+            self._saver.interrupt()
+
+    def _last(self) -> checkpoint.Checkpoint | None:
+        try:
+            place = checkpoint.find(self._path)
+            return checkpoint.read(place) if place else None
+        except checkpoint.CheckpointError as error:
+            raise ConfigError(str(error)) from error

@@ -1,0 +1,95 @@
+"""What the rounds of a run add up to: pure functions of the lines of `rounds.jsonl`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import takewhile
+from typing import Any
+
+from signfed.strategies.server.record import DETECTION
+
+Line = Mapping[str, Any]
+
+
+def summary_of(rounds: Sequence[Line], n_parameters: int) -> dict[str, Any]:
+    """Return what `summary.json` says of the rounds: scores and traffic.
+
+    Parameters
+    ----------
+    rounds : sequence of mapping
+        Lines of `rounds.jsonl`.
+    n_parameters : int
+        N.
+
+    Returns
+    -------
+    dict
+        Scores that no round has are left out. Those of detection are means over the rounds.
+    """
+    summary: dict[str, Any] = {"rounds": len(rounds)}
+    if accuracies := [line["test_accuracy"] for line in rounds if "test_accuracy" in line]:
+        summary["final_test_accuracy"] = accuracies[-1]
+        summary["best_test_accuracy"] = max(accuracies)
+    if losses := [line["test_loss"] for line in rounds if "test_loss" in line]:
+        summary["final_test_loss"] = losses[-1]
+    if successes := [line["backdoor_success"] for line in rounds if "backdoor_success" in line]:
+        summary["final_backdoor_success"] = successes[-1]
+    for name in DETECTION:
+        if found := [line[name] for line in rounds if name in line]:
+            summary[name] = sum(found) / len(found)
+    return summary | {"parameters": n_parameters, **bits_per_parameter(rounds, n_parameters)}
+
+
+def bits_per_parameter(rounds: Sequence[Line], n_parameters: int) -> dict[str, float]:
+    """Return the bits per worker, round and parameter, each way.
+
+    Over the rounds after the first, or over the first if it is alone. Uplink: of all replies, per
+    worker asked. Downlink: of one message, since a device with one worker gets one; here several
+    workers may share a node and its message.
+
+    Parameters
+    ----------
+    rounds : sequence of mapping
+        Lines of `rounds.jsonl`.
+    n_parameters : int
+        N.
+
+    Returns
+    -------
+    dict
+        Empty before the first round, and where no node was asked.
+    """
+    counted = [line for line in rounds if line["round"] > 1] or rounds
+    workers = sum(line["received"] + sum(map(len, line["dropped"].values())) for line in counted)
+    messages = sum(line["nodes"] for line in counted)
+    if not (workers and messages):
+        return {}
+    up = sum(line["uplink_bytes"] for line in counted) / workers / n_parameters
+    down = sum(line["downlink_bytes"] for line in counted) / messages / n_parameters
+    return {
+        "uplink_bits_per_parameter": round(8 * up, 4),
+        "downlink_bits_per_parameter": round(8 * down, 4),
+    }
+
+
+def diverged_since(rounds: Sequence[Line]) -> int | None:
+    """Return the round since which no loss is finite; None where the last one is.
+
+    Parameters
+    ----------
+    rounds : sequence of mapping
+        Lines of `rounds.jsonl`, where a loss that is not finite is None.
+
+    Returns
+    -------
+    int or None
+
+    Examples
+    --------
+    >>> losses = [None, 0.5, None, None]
+    >>> diverged_since([{"round": t, "test_loss": x} for t, x in enumerate(losses, 1)])
+    3
+    """
+    evaluated = [line for line in reversed(rounds) if "test_loss" in line]
+    broken = list(takewhile(lambda line: line["test_loss"] is None, evaluated))
+    return broken[-1]["round"] if broken else None

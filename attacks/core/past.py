@@ -1,0 +1,87 @@
+"""What a Byzantine worker knows of the rounds before: public to all workers, or kept by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Past:
+    """The model of the round, what the server did since the worker's last attack, and a memory.
+
+    Every worker gets the models, so this needs no knowledge of others.
+
+    Attributes
+    ----------
+    model : ndarray, float32 [N]
+        The parameters that the round starts from; not to be written to.
+    direction : ndarray, float32 [N]
+        (x' - x) / lr, with x the model, x' the one at the worker's last attack, and lr the learning
+        rate of the server's last step. Where the worker attacked in the last round and the server's
+        step has neither momentum nor weight decay it is what the rule returned, up to rounding. 0
+        before the worker's first attack.
+    memory : dict of str to ndarray
+        What the attack kept. Assigning to a name keeps an array for the next round; arrays are
+        replaced, not changed.
+    secret : int
+        A number that all Byzantine workers of a run share, the same in all rounds.
+
+    Examples
+    --------
+    >>> past = Past.first(np.zeros(2, np.float32))
+    >>> past.memory["mask"] = np.array([True, False])
+    >>> past.direction
+    array([0., 0.], dtype=float32)
+    """
+
+    model: np.ndarray
+    direction: np.ndarray
+    memory: dict[str, np.ndarray] = field(default_factory=dict)
+    secret: int = 0
+
+    @classmethod
+    def first(cls, model: np.ndarray, secret: int = 0) -> Past:
+        """Return what a worker knows at its first attack: the model alone."""
+        return cls(model, np.zeros_like(model), {}, secret)
+
+
+def recalled(
+    kept: Mapping[str, np.ndarray], owner: str, model: np.ndarray, lr: float, secret: int
+) -> Past:
+    """Read what `remembered` made out of a worker's memory.
+
+    Parameters
+    ----------
+    kept : mapping of str to ndarray
+        All that the worker keeps.
+    owner : str
+        Name of the attack, whose memory it is.
+    model : ndarray, float32 [N]
+        The parameters of the round.
+    lr : float
+        Learning rate of the server's last step, > 0.
+    secret : int
+
+    Examples
+    --------
+    >>> kept = remembered(Past.first(np.array([1.0, 1.0])), "mine")
+    >>> recalled(kept, "mine", np.array([0.0, 3.0]), 0.5, 0).direction
+    array([ 2., -4.])
+    """
+    model = model.view()
+    model.flags.writeable = False
+    if "attack.model" not in kept:
+        return Past.first(model, secret)
+    prefix = f"attack.{owner}."
+    memory = {k.removeprefix(prefix): array for k, array in kept.items() if k.startswith(prefix)}
+    direction = (kept["attack.model"] - model) / model.dtype.type(lr)
+    return Past(model, direction, memory, secret)
+
+
+def remembered(past: Past, owner: str) -> dict[str, np.ndarray]:
+    """Return what a worker keeps after a round, under names of its own among what it keeps."""
+    memory = {f"attack.{owner}.{name}": np.asarray(array) for name, array in past.memory.items()}
+    return memory | {"attack.model": past.model.copy()}

@@ -1,0 +1,1 @@
+"""Mods for anyone's ClientApp: updates as packed signs, a model that stays, a Byzantine worker."""

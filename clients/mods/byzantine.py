@@ -1,0 +1,208 @@
+"""A Byzantine worker in anyone's Flower app: a mod that falsifies what the client sends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MessageType
+from flwr.clientapp.typing import ClientAppCallable
+
+from signfed.attacks import Attack, Findings, KnowledgeError
+from signfed.attacks.core.view import knows
+from signfed.attacks.registry import build
+from signfed.strategies.core.codecs import SignCodec
+from signfed.strategies.core.seeds import generator
+from signfed.strategies.server.transport import plain, wire
+from signfed.strategies.server.transport.layout import Layout
+
+Falsify = Callable[[np.ndarray], np.ndarray]  # an honest row, float32 [N] -> what is sent
+
+
+def byzantine(
+    name: str,
+    *,
+    partitions: Collection[int] | None = None,
+    seed: int = 0,
+    n_total: int = 0,
+    **options: object,
+) -> Byzantine:
+    """Make a mod that turns a client into a Byzantine worker.
+
+    An attack of knowledge "colluders" sees its own node's update alone, in the place of all
+    colluders', and draws the same numbers as they do: weaker than where they know one another's.
+
+    Parameters
+    ----------
+    name : str
+        Name of the attack, or `module:function` for your own.
+    partitions : collection of int, optional
+        The `partition-id`s of the nodes that attack; all by default.
+    seed : int
+        Of what the attack draws, with the node's partition (without one, its node id) and the
+        round.
+    n_total : int
+        Number of workers, where the attack asks for it. 0 stands for the node's `num-partitions`.
+    **options
+        Of the attack, as for `craft`.
+
+    Returns
+    -------
+    Byzantine
+        For `ClientApp(mods=[...])`; inside of `signfed.one_bit`, unless the attack is one on the
+        message.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, a value outside its range, or an attack on labels, which a mod does not
+        see.
+    KnowledgeError
+        For an attack that knows more than a node does.
+
+    Examples
+    --------
+    >>> byzantine("sign-inversion", partitions=range(3)).attack.name
+    'sign-inversion'
+    """
+    attack = build(name, **options)
+    if not knows("colluders", attack.knowledge):
+        raise KnowledgeError(
+            f"byzantine: attack {name!r} has knowledge {attack.knowledge!r}, and a node knows its "
+            "own update alone; expected an attack of knowledge own or colluders, or signfed's own "
+            "app"
+        )
+    if attack.past:
+        raise KnowledgeError(
+            f"byzantine: attack {name!r} looks back at earlier rounds, which a mod does not "
+            "remember; expected another attack, or signfed's own app"
+        )
+    if any(each.stage == "data" for each in _with_parts(attack)):
+        raise ValueError(
+            f"byzantine: attack {name!r} changes labels, which a mod does not see; change them "
+            "where your client loads its data"
+        )
+    if any(each.past for each in _with_parts(attack)):
+        raise ValueError(
+            f"byzantine: attack {name!r} goes by earlier rounds, which a mod does not keep; "
+            "expected one that looks at a round by itself"
+        )
+    chosen = None if partitions is None else frozenset(partitions)
+    return Byzantine(attack, chosen, seed, n_total)
+
+
+@dataclass(frozen=True)
+class Byzantine:
+    """A mod that sends what an attack makes of the client's honest update; see `byzantine`."""
+
+    attack: Attack
+    partitions: frozenset[int] | None
+    seed: int
+    n_total: int
+
+    def __call__(self, message: Message, context: Context, call_next: ClientAppCallable) -> Message:
+        """Have the client train honestly, and falsify its reply.
+
+        Parameters
+        ----------
+        message : Message
+            From the server.
+        context : Context
+            The node's.
+        call_next : callable
+            The client's function, or the next mod.
+
+        Returns
+        -------
+        Message
+            The reply.
+        """
+        reply = call_next(message, context)
+        partition = context.node_config.get("partition-id")
+        trains = message.metadata.message_type.split(".")[0] == MessageType.TRAIN
+        listed = self.partitions is None or partition in self.partitions
+        if not (trains and listed) or reply.has_error() or not reply.content.array_records:
+            return reply
+        worker = context.node_id if partition is None else int(partition)
+        server_round = _round(message)
+        attack, active = self.attack.at(server_round, self.seed, (worker,))
+        if not active:
+            return reply
+        n_total = self.n_total or int(context.node_config.get("num-partitions", 1))
+
+        def falsified(own: np.ndarray) -> np.ndarray:
+            # Colluders see one row each, their own; what they have in common is what they draw.
+            keys = (worker,) if attack.knowledge == "own" else ()
+            view = attack.view(
+                (worker,),
+                lambda _: own,
+                lambda _: generator(self.seed, "attack", *keys, server_round),
+                asked=(worker,),
+                n_total=n_total,
+                server_round=server_round,
+                truth=lambda: own,
+                past=None,
+                rehearse=_unknown,
+                findings=Findings(),
+                n_classes=None,
+            )
+            return attack(view)[0]
+
+        [arrays] = reply.content.array_records.values()
+        if plain.SIGNS in arrays:
+            false = _false_signs(attack, arrays, plain.header(message.content), falsified)
+        else:
+            [model] = message.content.array_records.values()
+            false = _false_model(model, arrays, falsified)
+        return plain.answered(reply, false, byzantine=True)
+
+
+def _false_signs(
+    attack: Attack, arrays: ArrayRecord, said: ConfigRecord, falsified: Falsify
+) -> ArrayRecord:
+    if attack.stage != "message":
+        raise ValueError(
+            f"byzantine: attack {attack.name!r} changes the update before it becomes signs; "
+            "expected mods=[signfed.one_bit, signfed.byzantine(...)], in this order"
+        )
+    codec, n = SignCodec(), cast(int, said["coordinates"])
+    row = wire.own_array(arrays[plain.SIGNS])
+    false = codec.encode(falsified(codec.decode(row, n)))
+    return ArrayRecord({**arrays, plain.SIGNS: Array(false)})
+
+
+def _false_model(model: ArrayRecord, made: ArrayRecord, falsified: Falsify) -> ArrayRecord:
+    """The model that the node claims to have made: x - u', in the arrays' own dtypes.
+
+    Those of the reply: Flower's FedAvg turns integers into floats, and the client turns them back.
+    """
+    layout, given = Layout(made), Layout(model)
+    if layout.names != given.names:
+        raise ValueError("byzantine: expected a reply with the arrays of the request")
+    before = given.values(model)
+    update = np.empty(layout.n_coordinates, np.float32)
+    layout.update(before, made, update)
+    held = np.concatenate([before[form.name].ravel() for form in layout.vector], dtype=np.float32)
+    with np.errstate(over="ignore"):
+        false = held - falsified(update)
+    return layout.arrays(false, layout.values(made, beside=True))
+
+
+def _with_parts(attack: Attack) -> list[Attack]:
+    bound = [part for name in attack.parts for part in attack.options.get(name, ())]
+    return [attack, *(each for part in bound for each in _with_parts(part))]
+
+
+def _unknown(peers: object, sent: object) -> np.ndarray:
+    """Stand for the rule, which no node can ask."""
+    raise KnowledgeError("byzantine: a node has no rule that it could ask")
+
+
+def _round(message: Message) -> int:
+    """The round as Flower's strategies tell it; 1 where they do not."""
+    found = [
+        r["server-round"] for r in message.content.config_records.values() if "server-round" in r
+    ]
+    return int(cast(int, found[0])) if found else 1

@@ -1,0 +1,1 @@
+"""A Flower app: digits, PyTorch, batch norm, local epochs."""

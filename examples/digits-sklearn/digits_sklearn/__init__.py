@@ -1,0 +1,1 @@
+"""A Flower app: digits, scikit-learn's logistic regression, NumPy arrays."""

@@ -1,0 +1,152 @@
+"""Weights for votes that may collude: 1, 0 or -1, from how often two rows agree in this round.
+
+Symbols: Y_i the signs of row i, n rows of N coordinates, a_ij = (1/N) sum_k Y_ik Y_jk the agreement
+of two rows, F = floor((n - 1) / 2) the most rows that a minority can have.
+
+No vote and no history is a reference here. A row's standing is an order statistic that no minority
+can move past what honest rows say of it:
+
+    s_i = the F-th largest of {a_ij : j != i}
+
+At most F - 1 of the others share a Byzantine row's interest, so its standing is at most its
+agreement with some honest row. At least F of the others are honest for an honest row, so its
+standing is at least its smallest agreement with an honest row.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from signfed.strategies.ops.packed import PackedSigns
+
+SIGMAS = 4.0  # of a coin's agreement: 1/sqrt(N)
+
+
+def agreements(signs: PackedSigns) -> Tensor:
+    """Return a_ij = (1/N) sum_k Y_ik Y_jk of all pairs of rows: float64 [n, n] in [-1, 1].
+
+    Examples
+    --------
+    >>> rows = torch.tensor([[1.0, 1, 1, 1], [1, 1, 1, -1], [-1, -1, -1, -1]])
+    >>> agreements(PackedSigns.pack(rows)).tolist()
+    [[1.0, 0.5, -1.0], [0.5, 1.0, -0.5], [-1.0, -0.5, 1.0]]
+    """
+    differ = signs.pairwise_disagreements().cpu().to(torch.float64)
+    return 1.0 - 2.0 * differ / signs.n_coordinates
+
+
+def standings(agreement: Tensor) -> Tensor:
+    """Return s_i, the F-th largest agreement of each row with the others.
+
+    Parameters
+    ----------
+    agreement : Tensor, float64 [n, n]
+        a_ij; the diagonal is not read.
+
+    Returns
+    -------
+    Tensor, float64 [n]
+        1 for all where F = 0, which is to say that n < 3.
+
+    Examples
+    --------
+    Two rows that agree vouch for each other, F = 1:
+
+    >>> standings(torch.tensor([[1.0, 0.5, -1.0], [0.5, 1.0, -0.5], [-1.0, -0.5, 1.0]]))
+    tensor([ 0.5000,  0.5000, -0.5000])
+    """
+    n = len(agreement)
+    minority = (n - 1) // 2
+    if not minority:
+        return torch.ones(n, dtype=agreement.dtype)
+    others = agreement[~torch.eye(n, dtype=torch.bool)].reshape(n, n - 1)
+    return others.sort(dim=1, descending=True).values[:, minority - 1]
+
+
+def ternary_weights(standing: Tensor, n_coordinates: int) -> Tensor:
+    """Weigh each row 1, 0 or -1 by its standing.
+
+    w_i = 1 where s_i >= min(tau, l / 2),  -1 where s_i <= -max(tau, l / 2),  0 between the two
+
+    tau = 4 / sqrt(N) is what coin flips reach by chance, and l the (F + 1)-th largest standing, for
+    odd n the median. Where l < tau, nobody can be told from a coin, and all weights are 0.
+
+    Parameters
+    ----------
+    standing : Tensor, float64 [n]
+    n_coordinates : int
+        N.
+
+    Returns
+    -------
+    Tensor, float32 [n]
+
+    Examples
+    --------
+    >>> ternary_weights(torch.tensor([0.4, 0.5, 0.4, 0.0, -0.4]), n_coordinates=10_000)
+    tensor([ 1.,  1.,  1.,  0., -1.])
+    """
+    level = float(standing.sort(descending=True).values[(len(standing) - 1) // 2])
+    chance = SIGMAS / n_coordinates**0.5
+    weights = torch.zeros(len(standing))
+    if level >= chance:
+        weights[standing >= min(chance, level / 2)] = 1.0
+        weights[standing <= -max(chance, level / 2)] = -1.0
+    return weights
+
+
+def silence_useless(signs: PackedSigns, weights: Tensor) -> Tensor:
+    """Set the weight of rows to 0 that are read inverted and, so read, are no help.
+
+    Where K rows are read inverted, they can turn the vote V of the rows with weight 1 only where
+    0 < |V| <= K. A row that inverts honest signs, read inverted, still agrees with V in more than
+    half of these coordinates. One that was made to mislead whoever inverts it does not.
+
+    Parameters
+    ----------
+    signs : PackedSigns, n rows
+    weights : Tensor, float32 [n]
+        1, 0, -1.
+
+    Returns
+    -------
+    Tensor, float32 [n]
+
+    Examples
+    --------
+    The last two rows oppose rows 0 to 4 where these are one mind, and are right where they are not:
+
+    >>> sure, close = torch.ones(5, 6), torch.tensor([[1.0, 1, 1], *[[1, -1, 1], [-1, 1, -1]] * 2])
+    >>> fooling = torch.tensor([[-1.0] * 6 + [1.0] * 3] * 2)
+    >>> rows = PackedSigns.pack(torch.cat([torch.cat([sure, close], dim=1), fooling]))
+    >>> silence_useless(rows, torch.tensor([1.0, 1, 1, 1, 1, -1, -1]))
+    tensor([1., 1., 1., 1., 1., 0., 0.])
+    """
+    doubtful = signs.select(weights < 0)
+    accepted = signs.select(weights > 0)
+    k, n = len(doubtful.bits), len(accepted.bits)
+    if not 0 < k < n:
+        return weights
+    turnable = accepted.between((n - k + 1) // 2, (n + k) // 2)  # votes for +1, where |V| <= k
+    if n % 2 == 0:
+        turnable = turnable.among(accepted.exactly(n // 2).inverted())
+    right = doubtful.among(turnable).disagreements(accepted.vote().among(turnable)).cpu()
+    weights = weights.clone()
+    weights[weights < 0] = torch.where(2 * right < turnable.ones().cpu(), 0.0, -1.0)
+    return weights
+
+
+def ternary_vote(signs: PackedSigns, weights: Tensor) -> PackedSigns:
+    """Return sign(sum_i w_i Y_i) with sign(0) = +1 for weights 1, 0, -1, not all of them 0.
+
+    Examples
+    --------
+    >>> rows = PackedSigns.pack(torch.tensor([[1.0, -1.0], [-1.0, -1.0], [-1.0, 1.0]]))
+    >>> ternary_vote(rows, torch.tensor([1.0, 0.0, -1.0])).dense()
+    tensor([ 1., -1.])
+    """
+    if (weights > 0).all():
+        return signs.vote()
+    read = [signs.select(weights > 0), signs.select(weights < 0).inverted()]
+    return PackedSigns(torch.cat([rows.bits for rows in read]), signs.n_coordinates).vote()

@@ -1,0 +1,234 @@
+"""Flower's rounds in another's app, through whatever methods a subclass overrides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from logging import INFO, NOTSET, getLogger
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Protocol
+
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
+from flwr.serverapp import Grid
+from flwr.serverapp.strategy import Result, Strategy
+from torch import Tensor
+
+from signfed.strategies.core.rule import State
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.server.drop_in import Byzantine, DropIn
+from signfed.strategies.server.loop import run_rounds
+from signfed.strategies.server.record import RoundRecord
+from signfed.strategies.server.training import Observe
+
+log = getLogger("signfed")
+
+EvaluateFn = Callable[[int, ArrayRecord], MetricRecord | None]
+SCORES = {"accuracy": "test_accuracy", "loss": "test_loss"}  # what evaluate_fn calls them
+
+
+class Recorder(Protocol):
+    """What keeps a run on disk. It lives in the app, and comes in by the package's door."""
+
+    resume: tuple[int, State]  # the last round that is done, and the state after it
+
+    def observe(self, who: Callable[[], tuple[set[int], set[int]]]) -> Observe:
+        """Return what scores a usable round. who: the Byzantine and the honest workers."""
+
+    def begin(self, config: Mapping[str, Any], n_parameters: int, num_rounds: int) -> None:
+        """Make the folder, or go on in it. Raises ValueError for another run's.
+
+        Parameters
+        ----------
+        config : mapping
+            What the rounds depend on, by name.
+        n_parameters : int
+            N.
+        num_rounds : int
+        """
+
+    def after_round(self, record: RoundRecord, state: Callable[[], State]) -> None:
+        """Write a round's line, and a checkpoint where one is due.
+
+        Parameters
+        ----------
+        record : RoundRecord
+        state : callable
+            Returns the run's state after the round.
+        """
+
+    def end(self, parameters: Tensor | None, error: BaseException | None) -> None:
+        """Close the folder. Nothing happens where it was never made.
+
+        Parameters
+        ----------
+        parameters : Tensor, float32 [N], or None
+            The final model, where the run came to its end.
+        error : BaseException or None
+            What ended it otherwise.
+        """
+
+
+def run(
+    strategy: Strategy,
+    begin: Callable[[State, Observe | None], DropIn],
+    grid: Grid,
+    num_rounds: int,
+    train_config: ConfigRecord | None,
+    evaluate_config: ConfigRecord | None,
+    evaluate_fn: EvaluateFn | None,
+    *,
+    run_dir: str | Path | None = None,
+    resume: str | Path | None = None,
+    byzantine: Byzantine = (),
+) -> Result:
+    """Run the rounds of a Flower app.
+
+    Parameters
+    ----------
+    strategy : Strategy
+        Whose four methods are called: they may be overridden.
+    begin : callable
+        Makes the run from an earlier state and what sees each usable round.
+    grid, num_rounds, train_config, evaluate_config, evaluate_fn
+        As for Flower's `Strategy.start`.
+    run_dir, resume, byzantine
+        As for `RobustStrategy.start`, which also says what is raised.
+
+    Returns
+    -------
+    Result
+        The final model, and metrics by round.
+    """
+    if isinstance(byzantine, str) and byzantine != "announced":
+        raise ValueError(f"byzantine: expected node ids or 'announced'; got {byzantine!r}")
+    _show_log()
+    recorder: Recorder | None = None
+    if run_dir or resume:  # strategies know no run folder: the door of the package does
+        recorder = import_module("signfed").RunRecorder(run_dir, resume)
+    done, state = recorder.resume if recorder else (0, {})
+    # Asked in a round, when there is a run.
+    observe = recorder.observe(lambda: drop_in.byzantine(byzantine)) if recorder else None
+    drop_in = begin(state, observe)
+    drop_in.rule.check(drop_in.attendance.expected, num_rounds)
+    strategy.summary()
+    result = Result(arrays=drop_in.arrays)
+    rounds = _Rounds(strategy, drop_in, grid, train_config or ConfigRecord())
+
+    def evaluated(server_round: int, parameters: Tensor) -> dict[str, float]:
+        _ask_clients(strategy, drop_in, grid, server_round, evaluate_config, result)
+        return _ask_server(drop_in, server_round, evaluate_fn, result)
+
+    def recorded(record: RoundRecord, state: Callable[[], State]) -> None:
+        log.info(
+            "round %d/%d: %d updates received, dropped: %s",
+            record.round, num_rounds, record.received, record.losses,
+        )  # fmt: skip
+        if rounds.metrics is not None:
+            result.train_metrics_clientapp[record.round] = rounds.metrics
+        result.arrays = drop_in.arrays
+        if recorder:
+            recorder.after_round(record, state)
+
+    try:
+        if recorder:
+            recorder.begin(_described(drop_in), drop_in.training.parameters.numel(), num_rounds)
+        if not done:
+            _ask_server(drop_in, 0, evaluate_fn, result)
+        numbers = range(done + 1, num_rounds + 1)
+        run_rounds(rounds, rounds, numbers, evaluate=evaluated, on_round=recorded)
+    except BaseException as error:
+        if recorder:
+            recorder.end(None, error)
+        raise
+    if recorder:
+        recorder.end(drop_in.training.parameters, None)
+    return result
+
+
+def _show_log() -> None:
+    """Write our log where Flower writes its own, in an app that has not said where logs go."""
+    if not log.hasHandlers():
+        for handler in getLogger("flwr").handlers:
+            log.addHandler(handler)
+        if log.level == NOTSET:
+            log.setLevel(INFO)
+
+
+class _Rounds:
+    """Collector and training of the loop in one, since a subclass may stand between the two."""
+
+    def __init__(
+        self, strategy: Strategy, drop_in: DropIn, grid: Grid, config: ConfigRecord
+    ) -> None:
+        self._strategy, self._drop_in, self._grid, self._config = strategy, drop_in, grid, config
+        self._replies: list[Message] = []
+        self.metrics: MetricRecord | None = None
+
+    @property
+    def parameters(self) -> Tensor:
+        return self._drop_in.training.parameters
+
+    def collect(self, server_round: int) -> tuple[Updates | None, RoundRecord]:
+        """Send what `configure_train` returns, and keep the replies for `aggregate_train`."""
+        started = perf_counter()
+        link = self._drop_in.link
+        messages = self._strategy.configure_train(
+            server_round, self._drop_in.arrays, self._config, self._grid
+        )
+        self._replies = link.exchange(messages)
+        link.record.seconds["clients"] = perf_counter() - started
+        return None, link.record
+
+    def advance(self, updates: Updates | None, record: RoundRecord) -> bool:
+        """Have `aggregate_train` take the step. Raises ValueError when it returns another model."""
+        arrays, self.metrics = self._strategy.aggregate_train(record.round, self._replies)
+        self._replies = []
+        if arrays is not None and arrays is not self._drop_in.arrays:
+            raise ValueError(
+                f"{type(self._strategy).__name__}.aggregate_train: expected the arrays that "
+                "super().aggregate_train returned, or None; got others. The model is kept by the "
+                "strategy: read it there, do not replace it"
+            )
+        return arrays is not None
+
+    def state_dict(self) -> State:
+        return self._drop_in.training.state_dict() | self._drop_in.state_dict()
+
+
+def _ask_clients(
+    strategy: Strategy,
+    drop_in: DropIn,
+    grid: Grid,
+    server_round: int,
+    config: ConfigRecord | None,
+    result: Result,
+) -> None:
+    messages = strategy.configure_evaluate(
+        server_round, drop_in.arrays, config or ConfigRecord(), grid
+    )
+    if requests := list(messages):
+        replies = drop_in.link.exchange(requests)
+        if metrics := strategy.aggregate_evaluate(server_round, replies):
+            result.evaluate_metrics_clientapp[server_round] = metrics
+
+
+def _ask_server(
+    drop_in: DropIn, server_round: int, evaluate_fn: EvaluateFn | None, result: Result
+) -> dict[str, float]:
+    """What evaluate_fn finds; its accuracy and loss are those of the run."""
+    metrics = evaluate_fn(server_round, drop_in.arrays) if evaluate_fn else None
+    if metrics is None:
+        return {}
+    result.evaluate_metrics_serverapp[server_round] = metrics
+    log.info("round %d: evaluated: %s", server_round, dict(metrics))
+    numbers = {name: value for name, value in metrics.items() if isinstance(value, int | float)}
+    return {SCORES[name]: float(value) for name, value in numbers.items() if name in SCORES}
+
+
+def _described(drop_in: DropIn) -> dict[str, Any]:
+    """What the record of a run says of its rule, and what a run that goes on has to have alike."""
+    options = vars(drop_in.options).items()
+    return {"strategy": drop_in.rule.describe()} | {
+        name: value for name, value in options if isinstance(value, int | float | str)
+    }

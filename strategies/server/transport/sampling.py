@@ -1,0 +1,118 @@
+"""Who takes part in another's app: nodes, each a worker of its own, drawn anew in each round."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from logging import getLogger
+
+import numpy as np
+import torch
+from flwr.serverapp import Grid
+
+from signfed.strategies.core.rule import State
+from signfed.strategies.core.seeds import generator
+from signfed.strategies.server.federation import FederationError
+from signfed.strategies.server.nodes import NodeOptions
+from signfed.strategies.server.transport.attendance import Hosts
+
+log = getLogger("signfed")
+
+FIRST_LOOK, LONGEST_LOOK, LOG_EVERY = 0.005, 0.5, 30.0  # seconds
+
+
+class Nodes:
+    """Draw the nodes of another's app: an `Attendance`.
+
+    A node is a worker. Its number is that of its first round: 0, 1, ... in the order in which nodes
+    are first asked, by node id where several are new. So a rule that remembers a worker knows a
+    node that comes back.
+
+    Parameters
+    ----------
+    options : NodeOptions
+
+    Attributes
+    ----------
+    numbers : dict
+        Node -> worker, of all that were asked so far.
+    """
+
+    def __init__(self, options: NodeOptions) -> None:
+        self._options = options
+        self._connected: list[int] = []
+        self.numbers: dict[int, int] = {}  # node -> worker
+
+    def gather(self, grid: Grid, state: State) -> None:
+        """Wait for `min_available_nodes`; see `Attendance`."""
+        if "nodes" in state:
+            known = state["nodes"].numpy().view(np.uint64).tolist()
+            self.numbers = {node: worker for worker, node in enumerate(known)}
+        needed, patience = self._needed, self._options.node_timeout
+        if not self._wait(grid, needed, patience):
+            raise FederationError(
+                f"waited {patience:.0f} s for nodes: expected {needed}, got "
+                f"{len(self._connected)}; start more SuperNodes, or lower min_available_nodes, "
+                "min_train_nodes and min_evaluate_nodes"
+            )
+
+    def wait(self, grid: Grid, server_round: int, timeout: float) -> None:
+        """Look for nodes; wait while fewer than `min_available_nodes` are there."""
+        if not self._wait(grid, self._needed, timeout):
+            log.warning("round %d: goes on with %d nodes", server_round, len(self._connected))
+
+    @property
+    def expected(self) -> int:
+        """How many nodes a round of training asks, as things are."""
+        return self._options.asked(len(self._connected), train=True)
+
+    def asked(self, server_round: int) -> Hosts:
+        """The nodes that train in the round, as many of them as Flower would ask."""
+        chosen = self._drawn("train", server_round)
+        for node in chosen:
+            if node not in self.numbers:
+                self.numbers[node] = len(self.numbers)
+                log.info("node %d is worker %d", node, self.numbers[node])
+        return {node: (self.numbers[node],) for node in chosen}
+
+    def evaluators(self, server_round: int) -> list[int]:
+        """Return the nodes that evaluate in the round."""
+        return self._drawn("evaluate", server_round)
+
+    def absent(self, server_round: int, asked: Hosts) -> Collection[int]:
+        """Nobody: a node that is not connected is not drawn."""
+        return ()
+
+    def state_dict(self) -> State:
+        """nodes: int64 [workers], the bits of each worker's node id."""
+        nodes = np.array(list(self.numbers), np.uint64)
+        return {"nodes": torch.from_numpy(nodes.view(np.int64))}
+
+    @property
+    def _needed(self) -> int:
+        options = self._options
+        least = [options.min_available_nodes, options.min_train_nodes]
+        return max(*least, options.min_evaluate_nodes if options.fraction_evaluate else 1)
+
+    def _drawn(self, purpose: str, server_round: int) -> list[int]:
+        count = self._options.asked(len(self._connected), train=purpose == "train")
+        if count >= len(self._connected):
+            return self._connected if count else []
+        draws = generator(self._options.sampling_seed, f"{purpose}-nodes", server_round)
+        # Places, not ids: NumPy makes floats of ids on both sides of 2^63.
+        chosen = sorted(draws.choice(len(self._connected), count, replace=False).tolist())
+        return [self._connected[place] for place in chosen]
+
+    def _wait(self, grid: Grid, needed: int, timeout: float) -> bool:
+        """Whether as many nodes are connected as are needed, before the time is over."""
+        deadline, pause, said = time.monotonic() + timeout, FIRST_LOOK, -LOG_EVERY
+        while True:
+            self._connected = sorted(grid.get_node_ids())
+            remaining = deadline - time.monotonic()
+            if len(self._connected) >= needed or remaining <= 0:
+                return len(self._connected) >= needed
+            if time.monotonic() - said >= LOG_EVERY:
+                said = time.monotonic()
+                log.info("waiting for nodes: %d of %d connected", len(self._connected), needed)
+            time.sleep(min(pause, remaining))
+            pause = min(pause * 1.5, LONGEST_LOOK)

@@ -1,0 +1,213 @@
+"""The samples that the server keeps for itself, and the gradient that a rule gets of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from signfed.app.config.run_config import build_strategy, parse
+from signfed.app.errors import ConfigError
+from signfed.app.task import PARTITIONS, TASKS
+from signfed.app.task.partitions.server import server_shard
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.fltrust import FLTrust
+from signfed.strategies.mean import Mean
+from signfed.strategies.server.federation import Federation
+from signfed.strategies.server.record import RoundRecord
+from signfed.strategies.server.training import Training
+from tests.federation import federate, locally
+
+many = settings(deadline=None, max_examples=80, derandomize=True)
+
+
+@many
+@given(
+    labels=st.lists(st.integers(0, 4), min_size=1, max_size=80).map(np.array),
+    share=st.floats(0, 1),
+    seed=st.integers(0, 2**40),
+)
+def test_each_class_has_its_share(labels, share, seed):
+    k = round(share * len(labels))
+    shard = server_shard(labels, k, seed)
+    assert shard.dtype == np.int64 and len(np.unique(shard)) == len(shard) == k
+    assert np.array_equal(shard, server_shard(labels, k, seed))
+    for label, count in zip(*np.unique(labels, return_counts=True), strict=True):
+        exact = k * count / len(labels)
+        held = (labels[shard] == label).sum()
+        assert np.floor(exact - 1e-9) <= held <= np.ceil(exact + 1e-9)
+
+
+@pytest.mark.parametrize("partition", PARTITIONS)
+def test_no_worker_holds_a_sample_of_the_servers(partition):
+    keys = {"partition": partition, "server-samples": 90, "batch-size": 8, "seed": 3}
+    problem = TASKS["digits"].problem(parse(keys).workload)
+    server, workers = set(problem.server_shard.tolist()), np.concatenate(list(problem.shards))
+    assert len(server) == 90 and server.isdisjoint(workers.tolist())
+    left = len(problem.labels) - 90
+    assert len(set(workers.tolist())) == (left // 15 * 15 if partition == "stratified" else left)
+    plain = TASKS["digits"].problem(parse(keys | {"server-samples": 0}).workload)
+    assert not len(plain.server_shard) and plain.digest()["shards"] != problem.digest()["shards"]
+
+
+def test_the_digest_covers_the_servers_samples():
+    def problem(**keys):
+        keys = {"partition": "shared", "server-samples": 50, "device": "cpu"} | keys
+        return TASKS["digits"].problem(parse(keys).workload)
+
+    usual = problem().digest()["shards"]
+    assert problem().digest()["shards"] == usual != problem(seed=1).digest()["shards"]
+    other = problem()
+    other.server_shard = other.server_shard[1:]  # what the workers hold is the same
+    assert other.digest()["shards"] != usual
+
+
+def test_the_gradient_is_that_of_the_mean_loss_over_the_servers_samples():
+    problem = TASKS["digits"].problem(parse({"server-samples": 30, "device": "cpu"}).workload)
+    x = problem.initial().numpy()
+    found = problem.reference(x, 1)
+    assert found.tobytes() == problem.reference(x, 2).tobytes()  # no draw: all samples, each round
+    kept = parse({"num-workers": 1, "num-byzantine": 0, "batch-size": 30}).workload
+    alone = TASKS["digits"].problem(kept)
+    alone.shards = alone._gradients._shards = [problem.server_shard]
+    np.testing.assert_allclose(found, alone.gradient(x, 0, 1), rtol=1e-4, atol=1e-7)
+    assert found.shape == x.shape and found.dtype == np.float32
+    assert problem.edges == (0, 64 * 128, 65 * 128, 65 * 128 + 1280, 65 * 128 + 1290)
+
+
+def test_the_quadratics_gradient_has_the_noise_of_so_many_samples():
+    workload = parse({"task": "quadratic", "server-samples": 400}).workload
+    problem = TASKS["quadratic"].problem(workload)
+    x = problem.initial().numpy()
+    noise = [problem.reference(x, t) - x for t in (1, 2)]
+    assert noise[0].std() == pytest.approx(1 / 20, rel=0.1)
+    assert abs(np.corrcoef(*noise)[0, 1]) < 0.2 and problem.edges == (0, 1000)
+    assert np.array_equal(problem.reference(x, 1) - x, noise[0])
+
+
+@pytest.mark.parametrize("rule", ["fltrust", "sign-fv"])
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"partition": "dirichlet"},
+        {"partition": "shared", "momentum": 0.9},
+        {"task": "quadratic"},
+        {"fraction_train": 0.6, "pre_aggregation": "nnm"},
+    ],
+    ids=str,
+)
+def test_both_engines_give_the_same_model(rule, keys, tmp_path):
+    keys = {"strategy": rule, "num_byzantine": 3, "num_rounds": 3, "batch_size": 8} | keys
+    here = locally(tmp_path / "local", **keys)
+    there = federate(tmp_path / "flower", nodes=3, **keys)
+    assert here.sha256 == there.sha256
+    assert "accepted" in here.rounds[0]
+    other = locally(tmp_path / "other", **keys, server_samples=1)
+    # On the quadratic workers differ so little that all weights are the same.
+    assert (other.sha256 != here.sha256) == (rule == "fltrust" or "task" not in keys)
+
+
+def test_a_users_own_task(mine, tmp_path):
+    keys = mine() | {"batch_size": 10, "num_workers": 4, "num_byzantine": 1, "num_rounds": 3}
+    here = locally(tmp_path / "local", **keys, strategy="fltrust", server_samples=20)
+    there = federate(tmp_path / "flower", **keys, strategy="fltrust", server_samples=20)
+    assert here.sha256 == there.sha256
+    with pytest.raises(
+        ConfigError, match=r"server-samples: mine_.* has 200 training samples; .* 196"
+    ):
+        locally(tmp_path / "none", **keys, strategy="fltrust", server_samples=200)
+
+
+def test_a_model_that_cannot_take_the_servers_samples_is_refused(problem):
+    code = """
+    def net(spec):
+        return nn.Sequential(nn.Linear(16, 8), nn.BatchNorm1d(8), nn.Linear(8, spec.num_classes))
+    """
+    problem(code, server_samples=2)
+    with pytest.raises(ConfigError, match=r"^server-samples=1: no gradient of the server's own: ."):
+        problem(code, server_samples=1)
+
+
+@pytest.mark.parametrize("rule", ["fltrust", "sign-fv"])
+def test_a_rule_that_needs_them_is_refused_without(rule):
+    said = f"^server-samples: strategy='{rule}' needs the server's own gradient; expected at least"
+    for mixing in ("none", "nnm"):
+        config = parse({"strategy": rule, "pre-aggregation": mixing})
+        with pytest.raises(ConfigError, match=said):
+            build_strategy(config)
+    assert build_strategy(parse({"strategy": rule, "server-samples": 1})).needs_reference
+
+
+def training(rule, reference):
+    config = parse({"num-workers": 3, "num-byzantine": 0, "batch-size": 8})
+    federation = Federation(
+        config.participation, config.build_encoder("float32").codec, "float32", config.step,
+        reference=reference, edges=(0, 1, 2),
+    )  # fmt: skip
+    return Training(rule, federation, torch.zeros(2))
+
+
+class Sees(Mean):
+    """Mean, and keeps what it was given."""
+
+    def aggregate(self, updates):
+        self._seen = updates
+        return super().aggregate(updates)
+
+
+class SeesMore(Sees):
+    needs_reference = True
+
+
+def test_a_rule_gets_what_it_needs_and_no_more():
+    asked = []
+
+    def reference(parameters, server_round):
+        asked.append((parameters.copy(), server_round))
+        return np.array([3.0, 4.0], np.float32)
+
+    updates = Updates.from_matrix(torch.ones(3, 2))
+    rule = Sees()
+    training(rule, reference).advance(updates, RoundRecord(1))
+    assert rule._seen.reference is None and rule._seen.edges == (0, 1, 2) and not asked
+    rule = SeesMore()
+    model = training(rule, reference)
+    for t in (1, 2):
+        model.advance(updates, RoundRecord(t))
+    assert rule._seen.reference.tolist() == [3, 4]
+    assert [t for _, t in asked] == [1, 2] and asked[0][0].tolist() == [0, 0]
+    assert asked[1][0].tolist() == pytest.approx([-1e-3, -1e-3])  # the model of the round
+
+
+def test_a_gradient_of_the_servers_that_is_not_finite_skips_the_round():
+    model = training(SeesMore(), lambda x, t: np.array([np.nan, 1.0], np.float32))
+    record = RoundRecord(1)
+    assert not model.advance(Updates.from_matrix(torch.ones(3, 2)), record)
+    assert record.skipped == "the server's own gradient is not finite"
+
+
+def test_without_a_gradient_of_the_servers_training_does_not_start():
+    with pytest.raises(ValueError, match=r"expected Updates with a reference, .* needs_reference"):
+        FLTrust().aggregate(Updates.from_matrix(torch.ones(3, 2)))
+    with pytest.raises(ValueError, match="FLTrust needs the server's own gradient of each round"):
+        training(FLTrust(), None)
+    with pytest.raises(
+        ValueError, match=r"FLTrust needs .* expected reference=, 2 numbers; got none"
+    ):
+        FLTrust()([[1.0, 2.0]])
+
+
+@pytest.mark.parametrize(
+    "reference, said",
+    [
+        ([1.0], r"expected 2 numbers, one for each column of the matrix; got shape \(1,\)"),
+        ([[1.0, 2.0]], r"got shape \(1, 2\)"),
+        ([1.0, np.nan], "expected finite numbers; got NaN or infinity"),
+        (["a", "b"], "expected real numbers; got values of type <U1"),
+    ],
+)
+def test_a_reference_that_does_not_fit_is_refused(reference, said):
+    with pytest.raises(ValueError, match=f"^reference: .*{said}"):
+        FLTrust()([[1.0, 2.0]], reference=reference)

@@ -1,0 +1,242 @@
+"""Votes by agreement: against a literal transcription, and what no minority can do to them."""
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from signfed.strategies.core.agreement import (
+    agreements,
+    silence_useless,
+    standings,
+    ternary_vote,
+    ternary_weights,
+)
+from signfed.strategies.ops.packed import PackedSigns
+from signfed.strategies.sign_fd import SignFD, weigh_by_agreement
+from signfed.strategies.sign_mv import SignMV
+from tests.strategies.runs import play
+
+N = 2000  # coordinates; what coins reach by chance, 4 / sqrt(N), is 0.089
+
+
+def slow_weights(rows):
+    """The definition of `strategies.core.agreement`, one number after another."""
+    n, size = len(rows), len(rows[0])
+    minority = (n - 1) // 2
+    standing = []
+    for i in range(n):
+        with_others = [np.dot(rows[i], rows[j]) / size for j in range(n) if j != i]
+        standing.append(sorted(with_others, reverse=True)[minority - 1] if minority else 1.0)
+    half_level = sorted(standing, reverse=True)[(n - 1) // 2] / 2
+    chance = 4 / size**0.5
+    weights = []
+    for s in standing:
+        if 2 * half_level < chance:
+            weights.append(0)
+        elif s >= min(chance, half_level):
+            weights.append(1)
+        elif s <= -max(chance, half_level):
+            weights.append(-1)
+        else:
+            weights.append(0)
+    inverted, accepted = weights.count(-1), weights.count(1)
+    if not 0 < inverted < accepted:
+        return weights, standing
+    vote = [sum(r[k] for i, r in enumerate(rows) if weights[i] == 1) for k in range(size)]
+    turnable = [k for k in range(size) if 0 < abs(vote[k]) <= inverted]
+    for i, weight in enumerate(list(weights)):
+        if weight == -1:
+            right = sum(-rows[i][k] == (1 if vote[k] >= 0 else -1) for k in turnable)
+            if 2 * right < len(turnable):
+                weights[i] = 0
+    return weights, standing
+
+
+@settings(deadline=None, max_examples=150, derandomize=True)
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(1, 9), size=st.integers(1, 70))
+def test_parity_with_the_definition(seed, n, size):
+    random = np.random.default_rng(seed)
+    truth, quality = random.choice([-1, 1], size), random.uniform(0, 1, (n, 1))
+    rows = np.where(random.random((n, size)) < quality, truth, -truth)
+    expected, standing = slow_weights(rows.tolist())
+    signs = PackedSigns.pack(torch.from_numpy(rows))
+    weights, found = weigh_by_agreement(signs)
+    assert weights.tolist() == expected and found.tolist() == pytest.approx(standing, abs=1e-12)
+    if weights.any():
+        score = (weights[:, None] * torch.from_numpy(rows)).sum(dim=0)
+        assert ternary_vote(signs, weights).dense().tolist() == [1 if s >= 0 else -1 for s in score]
+
+
+def honest_rows(n, seed=0, size=N, errors=0.2):
+    """Signs of n workers that are wrong in that share of the coordinates, by themselves."""
+    random = np.random.default_rng([seed, n])
+    truth = random.choice([-1.0, 1.0], size)
+    return np.where(random.random((n, size)) < errors, -truth, truth)
+
+
+def weights_of(rows):
+    return weigh_by_agreement(PackedSigns.pack(torch.from_numpy(np.asarray(rows))))[0].numpy()
+
+
+def crafted(kind, honest, f, random):
+    """Rows of f workers that know everything."""
+    total, majority = honest.sum(axis=0), np.where(honest.sum(axis=0) >= 0, 1.0, -1.0)
+    close = np.abs(total) <= f
+    one = {
+        "the majority, inverted": -majority,
+        "an honest row, inverted": -honest[0],
+        "an honest row": honest[0],
+        "wrong where it is close": np.where(close, -majority, majority),
+        "right where it is close": np.where(close, majority, -majority),
+        "constant": np.ones(honest.shape[1]),
+        "with some, against others": np.where(honest[: len(honest) // 2].sum(axis=0) >= 0, 1.0, -1)
+        * np.where(random.random(honest.shape[1]) < 0.2, -1, 1),
+    }
+    if kind == "coins":
+        return random.choice([-1.0, 1.0], (f, honest.shape[1]))
+    return np.repeat(one[kind][None], f, axis=0)
+
+
+KINDS = (
+    "the majority, inverted", "an honest row, inverted", "an honest row", "wrong where it is close",
+    "right where it is close", "constant", "with some, against others", "coins",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("n, f", [(3, 1), (4, 1), (5, 2), (8, 3), (15, 3), (15, 7), (16, 7)])
+def test_no_minority_moves_an_honest_weight_and_none_turns_a_sure_coordinate(kind, n, f):
+    """The bound of SignFD: wrong only where the honest margin is at most f."""
+    random, honest = np.random.default_rng(n), honest_rows(n - f)
+    rows = np.concatenate([crafted(kind, honest, f, random), honest])
+    assert weights_of(rows)[f:].tolist() == [1.0] * (n - f)
+    ((decoded, found),) = play(SignFD(), [dict(enumerate(rows.astype(np.float32)))])
+    margin = honest.sum(axis=0)
+    assert not ((decoded != np.where(margin >= 0, 1, -1)) & (np.abs(margin) > f)).any()
+    assert set(range(f, n)) <= set(found["accepted"])
+
+
+@pytest.mark.parametrize("n, f", [(5, 2), (9, 4), (15, 7)])
+def test_a_search_for_rows_that_silence_an_honest_worker_finds_none(n, f):
+    """From the worst of the crafted rows uphill, bits that lower the lowest honest standing."""
+    size, random = 600, np.random.default_rng(7)
+    honest = honest_rows(n - f, seed=1, size=size)
+    chance = 4 / size**0.5
+    agree = (honest @ honest.T / size)[~np.eye(n - f, dtype=bool)].min()
+    assert agree > chance, "the premise of the bound: the test needs it"
+
+    def lowest(byzantine):
+        signs = PackedSigns.pack(torch.from_numpy(np.concatenate([byzantine, honest])))
+        return float(standings(agreements(signs))[f:].min())
+
+    starts = [crafted(kind, honest, f, random) for kind in KINDS]
+    byzantine = min(starts, key=lowest)
+    reached = lowest(byzantine)
+    for _ in range(150):
+        flipped = byzantine.copy()
+        flipped[:, random.choice(size, 20, replace=False)] *= -1
+        if lowest(flipped) < reached:
+            byzantine, reached = flipped, lowest(flipped)
+    assert reached >= agree - 1e-12 > chance
+    assert weights_of(np.concatenate([byzantine, honest]))[f:].tolist() == [1.0] * (n - f)
+
+
+def test_the_search_finds_such_rows_where_they_are_most():
+    """So the premise matters: six of ten that are one row outvote what honest rows say."""
+    honest = honest_rows(4)
+    weights = weights_of(np.concatenate([np.repeat(-honest[:1], 6, axis=0), honest]))
+    assert weights[6:].max() < 1
+
+
+@pytest.mark.parametrize("n, f", [(3, 1), (5, 2), (15, 7)])
+def test_inverted_rows_are_read_inverted_and_cost_nothing(n, f):
+    rows = honest_rows(n, seed=2)
+    turned = np.concatenate([-rows[:f], rows[f:]])
+    assert weights_of(turned).tolist() == [-1.0] * f + [1.0] * (n - f)
+    ((plain, _),) = play(SignMV(), [dict(enumerate(rows.astype(np.float32)))])
+    ((decoded, found),) = play(SignFD(), [dict(enumerate(turned.astype(np.float32)))])
+    assert decoded.tolist() == plain.tolist()
+    assert found["inverted"] == list(range(f)) and found["accepted"] == list(range(f, n))
+
+
+def test_coins_have_no_say():
+    coins = np.random.default_rng(3).choice([-1.0, 1.0], (7, N))
+    honest = honest_rows(8)
+    assert weights_of(np.concatenate([coins, honest])).tolist() == [0.0] * 7 + [1.0] * 8
+
+
+@pytest.mark.parametrize("k", [1, 20])
+def test_a_bloc_that_was_trusted_rules_the_published_forms_and_not_this_one(k):
+    """ALGORITHMS: five of fifteen send one honest row for k rounds, then its negation."""
+
+    def rounds():
+        for t in range(1, 2 * k + 20):
+            truth, honest = honest_rows(10, t, errors=0.0)[0], honest_rows(10, t, errors=0.3)
+            bloc = np.repeat(honest[:1] if t <= k else -honest[:1], 5, axis=0)
+            yield truth, dict(enumerate(np.concatenate([bloc, honest]).astype(np.float32)))
+
+    wrong = {}
+    for name, rule in (("plain", SignMV()), ("ours", SignFD()), ("pooled", SignFD("pooled"))):
+        for t, (truth, rows) in enumerate(rounds(), 1):
+            ((decoded, _),) = play(rule, [rows], first=t)
+            wrong[name] = np.mean(decoded != truth)
+    assert wrong["ours"] < wrong["plain"] - 0.1
+    assert k == 1 or wrong["pooled"] > wrong["plain"] + 0.1
+
+
+def test_rows_made_to_mislead_whoever_inverts_them_are_silenced():
+    honest = honest_rows(12)
+    fooling = crafted("right where it is close", honest, 3, np.random.default_rng(0))
+    rows = np.concatenate([fooling, honest])
+    signs = PackedSigns.pack(torch.from_numpy(rows))
+    before = ternary_weights(standings(agreements(signs)), N)
+    assert before[:3].tolist() == [-1.0] * 3
+    assert silence_useless(signs, before)[:3].tolist() == [0.0] * 3
+    ((plain, _),) = play(SignMV(), [dict(enumerate(honest.astype(np.float32)))])
+    ((decoded, _),) = play(SignFD(), [dict(enumerate(rows.astype(np.float32)))])
+    assert decoded.tolist() == plain.tolist()
+
+
+def test_without_an_honest_majority_the_round_is_a_plain_vote_and_no_majority_is_accepted():
+    coins = np.random.default_rng(5).choice([-1.0, 1.0], (9, N)).astype(np.float32)
+    rows = dict(enumerate(coins))
+    ((plain, _),) = play(SignMV(), [rows])
+    ((decoded, found),) = play(SignFD(), [rows])
+    assert decoded.tolist() == plain.tolist() and 2 * len(found["accepted"]) <= 9
+
+
+@pytest.mark.parametrize("size", [1, 3, 10])
+def test_too_few_coordinates_to_tell_are_a_plain_vote(size):
+    for seed in range(20):
+        rows = dict(enumerate(honest_rows(7, seed, size).astype(np.float32)))
+        ((plain, _),) = play(SignMV(), [rows])
+        ((decoded, found),) = play(SignFD(), [rows])
+        if 2 * len(found["accepted"]) <= 7:
+            assert decoded.tolist() == plain.tolist()
+
+
+def test_weights_follow_the_rows():
+    rows = np.concatenate([-honest_rows(5)[:2], honest_rows(5)[2:]])
+    expected = weights_of(rows)
+    for order in list(permutations(range(5)))[::7]:
+        assert weights_of(rows[list(order)]).tolist() == expected[list(order)].tolist()
+
+
+def test_nothing_is_remembered():
+    rule, inverted, honest = SignFD(), -honest_rows(5)[:2], honest_rows(5)[2:]
+    play(rule, [dict(enumerate(np.concatenate([inverted, honest]).astype(np.float32)))] * 5)
+    assert rule.state_dict() == {} and not rule.remembers_workers
+    ((_, found),) = play(rule, [dict(enumerate(honest_rows(5).astype(np.float32)))], first=6)
+    assert found["accepted"] == list(range(5)) and found["inverted"] == []
+
+
+def test_ties_are_plus_one():
+    rows = torch.tensor([[1.0, 1, -1, -1], [1, -1, 1, -1]])
+    decoded = ternary_vote(PackedSigns.pack(rows), torch.tensor([1.0, 1.0]))
+    assert decoded.dense().tolist() == [1, 1, 1, -1]
+    decoded = ternary_vote(PackedSigns.pack(rows), torch.tensor([1.0, -1.0]))
+    assert decoded.dense().tolist() == [1, 1, -1, 1]

@@ -1,0 +1,112 @@
+"""The record of a run in somebody's app: the same folder, checkpoints, and the same bits after."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import signfed
+from signfed import CoordinateMedian, Mean, SignFD, SignMV
+from signfed.app.errors import ConfigError
+from signfed.app.runs.folder import read_rounds, read_summary
+from signfed.strategies.server.federation import Federation, FederationError
+from tests.strategies.server.drop_in.app import client, floats, grid, model, moved, same
+
+
+def test_the_folder_holds_what_a_run_of_our_own_holds(tmp_path):
+    accuracies = {"evaluate_fn": lambda t, x: signfed_metrics(accuracy=0.1 * t, loss=1.0, f1=0.5)}
+    done = Mean().start(grid(3), model(), 2, run_dir=tmp_path / "new" / "run", **accuracies)
+    path = tmp_path / "new" / "run"
+    rounds, summary = read_rounds(path), read_summary(path)
+    assert [r["received"] for r in rounds] == [3, 3]
+    assert rounds[1]["test_accuracy"] == pytest.approx(0.2) and rounds[1]["test_loss"] == 1.0
+    assert rounds[0]["claims"] == {
+        "train": {"train_loss": 1.0},
+        "evaluate": dict(done.evaluate_metrics_clientapp[1]),
+    }
+    assert set(rounds[0]["seconds"]) == {"clients", "server", "evaluate"}
+    assert summary["status"] == "finished" and summary["parameters"] == 28
+    assert summary["final_test_accuracy"] == pytest.approx(0.2)
+    config = json.loads((path / "config.json").read_text())
+    assert config["config"]["strategy"] == "Mean {}" and config["config"]["fraction_train"] == 1.0
+    assert "flwr" in config["versions"]
+
+
+def signfed_metrics(**found):
+    from flwr.app import MetricRecord
+
+    return MetricRecord(found)
+
+
+@pytest.mark.parametrize("mods", [[], [signfed.one_bit_both]], ids=["floats", "both"])
+@pytest.mark.parametrize("rule", [SignFD, CoordinateMedian])
+def test_a_resumed_run_ends_at_the_same_bits(rule, mods, tmp_path):
+    def stop(server_round, arrays):
+        if server_round == 4:
+            raise KeyboardInterrupt
+
+    whole = rule().start(grid(5, client(moved, mods)), model(), 6)
+    with pytest.raises(KeyboardInterrupt):
+        nodes = grid(5, client(moved, mods))
+        rule().start(nodes, model(), 6, run_dir=tmp_path, evaluate_fn=stop)
+    assert read_summary(tmp_path)["status"] == "interrupted"
+    done = rule().start(grid(5, client(moved, mods)), model(), 6, resume=tmp_path)
+    assert [r["round"] for r in read_rounds(tmp_path)] == [1, 2, 3, 4, 5, 6]
+    assert same(done.arrays, whole.arrays)
+    if rule is SignFD:
+        assert set(read_rounds(tmp_path)[-1]["crossover"]) == {str(w) for w in range(5)}
+
+
+def test_a_finished_run_goes_on_when_more_rounds_are_asked_for(tmp_path):
+    Mean().start(grid(3), floats(), 2, run_dir=tmp_path)
+    with pytest.raises(ConfigError, match="round 2 of 2 is done, nothing is left"):
+        Mean().start(grid(3), floats(), 2, resume=tmp_path)
+    longer = Mean().start(grid(3), floats(), 3, resume=str(tmp_path))
+    assert same(longer.arrays, Mean().start(grid(3), floats(), 3).arrays)
+    assert read_summary(tmp_path)["status"] == "finished"
+
+
+@pytest.mark.parametrize(
+    "strategy, folders, said",
+    [
+        (lambda: Mean(fraction_train=0.7), {"resume": "run"}, "fraction_train=1.0, not 0.7"),
+        (CoordinateMedian, {"resume": "run"}, "strategy='Mean {}', not 'CoordinateMedian {}'"),
+        (Mean, {"run_dir": "run"}, "expected a new or empty folder"),
+        (Mean, {"run_dir": "other", "resume": "run"}, "expected none beside resume"),
+        (Mean, {"resume": "other"}, "has no config.json"),
+    ],
+)
+def test_a_folder_of_another_run_is_refused(strategy, folders, said, tmp_path):
+    Mean().start(grid(3), floats(), 1, run_dir=tmp_path / "run")
+    given = {name: tmp_path / folder for name, folder in folders.items()}
+    with pytest.raises(ConfigError, match=said):
+        strategy().start(grid(3), floats(), 3, **given)
+    assert len(read_rounds(tmp_path / "run")) == 1
+
+
+def test_a_model_of_another_form_does_not_go_on(tmp_path):
+    Mean().start(grid(3), floats(), 1, run_dir=tmp_path)
+    with pytest.raises(ValueError, match="expected the model of that run"):
+        Mean().start(grid(3), model(), 3, resume=tmp_path)
+
+
+def test_a_run_that_fails_says_so_in_its_summary(tmp_path):
+    def silent(request, reply):
+        return []
+
+    nodes = grid(2, tamper=dict.fromkeys(range(2), silent))
+    with pytest.raises(FederationError, match="no usable round"):
+        SignMV().start(nodes, floats(), 1, timeout=0.01, run_dir=tmp_path)
+    summary = read_summary(tmp_path)
+    assert summary["status"] == "failed" and "2 no-reply" in summary["error"]
+
+
+def test_what_belongs_to_our_own_app_is_not_mixed_with_it(tmp_path):
+    with pytest.raises(ValueError, match="expected a run folder; got a state"):
+        Mean().start(grid(2), floats(), 1, resume=(1, {}))
+    with pytest.raises(ValueError, match="expected node ids or 'announced'; got 'all'"):
+        Mean().start(grid(2), floats(), 1, byzantine="all")
+    federation = Federation.__new__(Federation)
+    with pytest.raises(ValueError, match="run_dir, byzantine, resume=folder: expected no"):
+        Mean().start(grid(2), floats(), 1, run_dir=tmp_path, federation=federation)

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from flwr.app import Array, ArrayRecord, Context
 from flwr.serverapp import Grid, ServerApp
-from flwr.superlink.grid import HttpGrid
 
 from signfed.app.config.knowledge import check_hosts
 from signfed.app.config.own_modules import check_names
@@ -36,6 +35,8 @@ def main(grid: Grid, context: Context) -> None:
 
 def run(grid: Grid, run_config: Mapping[str, Value]) -> Path:
     """One whole run over any Grid; returns its folder. Raises as `prepare` and `execute` do."""
+    from flwr.superlink.grid import HttpGrid
+
     on_devices = isinstance(grid, HttpGrid)
 
     def engine(run: Run) -> np.ndarray:

@@ -9,7 +9,6 @@ from logging import getLogger
 
 from flwr.app import Message
 from flwr.serverapp import Grid
-from flwr.superlink.grid import HttpGrid
 
 from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.server.federation import FederationError
@@ -54,6 +53,8 @@ class Reception:
         Simulated nodes are all there at once: when all have declined, nobody else will come.
         Raises FederationError when fewer have one.
         """
+        from flwr.superlink.grid import HttpGrid  # a second of imports, which a server has made
+
         simulated = not isinstance(grid, HttpGrid)
         self._wait(
             grid,

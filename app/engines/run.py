@@ -7,6 +7,7 @@ import platform
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,7 @@ def describe(config: RunConfig, run_config: Mapping[str, Value]) -> dict[str, An
     }
 
 
+@cache  # each one parses a file
 def _version(package: str) -> str:
     try:
         return version(package)

@@ -102,6 +102,7 @@ def test_a_tensor_from_elsewhere_is_kept_and_values_are_not_branched_upon():
     table = sample(3, seed=4)
     x = sample(3, seed=5)
     assert torch.equal(recorded(lambda x: x * table + table, sample(3))(x), x * table + table)
-    for function in (lambda x: x * x.sum().item(), lambda x: x if x.sum() > 0 else -x, torch.nonzero):
+    value, branch = lambda x: x * x.sum().item(), lambda x: x if x.sum() > 0 else -x
+    for function in (value, branch, torch.nonzero):
         with pytest.raises(RuntimeError, match="depends on values"):
             recorded(function, sample(3))

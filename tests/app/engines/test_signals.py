@@ -48,11 +48,7 @@ def test_a_run_that_is_ended_again_and_again_goes_on_from_there(tmp_path):
         arguments = ["--resume", str(path)]
     signfed.run({"num-rounds": rounds + 3, "resume": str(path)})
     assert [r["round"] for r in read_rounds(path)] == list(range(1, rounds + 4))
-    whole = {
-        "num_rounds": rounds + 3,
-        "sign_fd.estimator": "agreement",
-        "sign_fd.initial_rounds": 50,
-    }
+    whole = {"num_rounds": rounds + 3, "sign_fd.estimator": "agreement"}
     assert (
         read_summary(path)["model_sha256"]
         == locally(tmp_path / "whole", **QUADRATIC, **whole).sha256

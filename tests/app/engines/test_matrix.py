@@ -17,13 +17,14 @@ from tests.federation import in_local
 from tests.grid import InProcessGrid
 from tests.together import Together
 
-# n = 4f + 3 for bulyan, an odd n for election; a sleeper that wakes up within the run.
-ROUNDS = 20
+# n = 4f + 3 for bulyan, an odd n for election; a sleeper wakes up within the run, and sign-fd goes
+# from its first phase to the other.
+ROUNDS = 6
 SMALL = {
     "num-workers": 11, "num-byzantine": 2, "batch-size": 8, "num-rounds": ROUNDS,
     "evaluate-every": ROUNDS, "device": "cpu",
 }  # fmt: skip
-OF_ATTACK = {"sleeper": {"sleeper.rounds": 5}}
+OF = {"sleeper": {"sleeper.rounds": 3}, "sign-fd": {"sign-fd.initial-rounds": 3}}
 pytestmark = pytest.mark.timeout(240)
 
 SAY_WHOM_THEY_ACCEPT = {
@@ -49,7 +50,7 @@ def test_every_attack_on(rule, models, tmp_path):
     """At the default rate no attack's default size drives even the mean out of the numbers."""
     for name, attack in ATTACKS.items():
         path = tmp_path / name
-        config = SMALL | OF_ATTACK.get(name, {})
+        config = SMALL | OF.get(name, {}) | OF.get(rule, {})
         config |= {"strategy": rule, "attack": name, "out-dir": str(path)}
         if attack.knowledge == "server":
             in_local(config)

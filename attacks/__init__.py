@@ -7,6 +7,7 @@ array([[-1.,  2.]], dtype=float32)
 """
 
 from signfed.attacks.core.attack import Attack, attack
+from signfed.attacks.core.data import Batch, Trigger
 from signfed.attacks.core.findings import Findings
 from signfed.attacks.core.past import Past
 from signfed.attacks.core.view import Knowledge, KnowledgeError, View, knows
@@ -16,10 +17,12 @@ from signfed.attacks.registry import ATTACKS, build, find
 __all__ = [
     "ATTACKS",
     "Attack",
+    "Batch",
     "Findings",
     "Knowledge",
     "KnowledgeError",
     "Past",
+    "Trigger",
     "View",
     "attack",
     "build",

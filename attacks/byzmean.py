@@ -5,8 +5,9 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from signfed.attacks.core.attack import attack, parts_of
+from signfed.attacks.core.attack import attack
 from signfed.attacks.core.rows import finite
+from signfed.attacks.core.schedule import parts_of
 from signfed.attacks.core.view import View
 from signfed.strategies.core.options import Choice
 

@@ -18,7 +18,15 @@ SHRINK, SMALLEST = 0.7, 0.5
 
 
 def secret_signs(secret: int, n_coordinates: int) -> np.ndarray:
-    """Return the sign vector that the Byzantine workers of a run share, float32 [N]."""
+    """Return the sign vector that the Byzantine workers of a run share, float32 [N].
+
+    Parameters
+    ----------
+    secret : int
+        The number that they share.
+    n_coordinates : int
+        N.
+    """
     bits = np.random.default_rng([secret, STREAM]).integers(2, size=n_coordinates, dtype=np.int8)
     return np.where(bits, np.float32(1.0), np.float32(-1.0))
 
@@ -27,6 +35,13 @@ def unit_magnitudes(direction: np.ndarray, last: np.ndarray) -> np.ndarray:
     """Return k = v / |v| with v = |d - |d| r/|r||, float64 [N]: where others moved the model.
 
     r is the row that the Byzantine workers sent last, so v is what of the direction is not theirs.
+
+    Parameters
+    ----------
+    direction : ndarray, float64 [N]
+        d, of the server's last step.
+    last : ndarray, float64 [N]
+        r.
 
     Examples
     --------
@@ -44,6 +59,11 @@ def follows(moved: np.ndarray, wanted: np.ndarray) -> bool:
     Coordinates that did not move are left out. Of n others, n/2 + 2.33 sqrt(n)/2 have to agree: the
     99 % quantile of Binomial(n, 1/2), rounded from the normal distribution.
 
+    Parameters
+    ----------
+    moved, wanted : ndarray [N]
+        The movement; the signs, +1 or -1.
+
     Examples
     --------
     >>> wanted = np.ones(100)
@@ -56,7 +76,21 @@ def follows(moved: np.ndarray, wanted: np.ndarray) -> bool:
 
 
 def adjusted(past: Past, wanted: np.ndarray, server_round: int, period: int, first: float) -> float:
-    """Return this round's factor; keep it, and what the model moved by since the last check."""
+    """Return this round's factor; keep it, and what the model moved by since the last check.
+
+    Parameters
+    ----------
+    past : Past
+        Its memory is written to.
+    wanted : ndarray [N]
+        The signs along which the model is to move.
+    server_round : int
+        Number of the round.
+    period : int
+        Rounds from one check to the next.
+    first : float
+        The factor of the first round.
+    """
     memory = past.memory
     factor = float(memory.get("factor", np.array(first)))
     moved = memory.get("moved", np.float32(0.0)) - past.direction

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from signfed.attacks.backdoor import backdoor
 from signfed.attacks.byzmean import byzmean
 from signfed.attacks.colluding_majority import colluding_majority
 from signfed.attacks.core.attack import Attack
@@ -22,6 +23,8 @@ from signfed.attacks.min_sum import min_sum
 from signfed.attacks.noise import noise
 from signfed.attacks.none import none
 from signfed.attacks.omniscient import omniscient
+from signfed.attacks.opt_alie import opt_alie
+from signfed.attacks.opt_ipm import opt_ipm
 from signfed.attacks.poisoned_fl import poisoned_fl
 from signfed.attacks.random import random
 from signfed.attacks.reverse_scaling import reverse_scaling
@@ -48,11 +51,14 @@ ATTACKS: dict[str, Attack] = {
     "reverse-scaling": reverse_scaling,
     "inf": inf,
     "label-flip": label_flip,
+    "backdoor": backdoor,
     "lie": lie,
     "byzmean": byzmean,
     "min-max": min_max,
     "min-sum": min_sum,
     "ipm": ipm,
+    "opt-alie": opt_alie,
+    "opt-ipm": opt_ipm,
     "rop": rop,
     "hybrid-sparse": hybrid_sparse,
     "mimic": mimic,

@@ -5,8 +5,8 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from signfed.attacks.core.attack import Attack, parts_of
-from signfed.attacks.core.schedule import schedule
+from signfed.attacks.core.attack import Attack
+from signfed.attacks.core.schedule import parts_of, schedule
 from signfed.strategies.core.options import Choice
 
 STREAM = 0x7E  # keeps these draws apart from others of (seed, number)

@@ -17,6 +17,15 @@ TINY = np.finfo(np.float32).tiny  # a zero that keeps its sign on a sign channel
 def is_negated(server_round: int, rounds: int, period: int) -> bool:
     """Return whether the bloc has turned: after `rounds`, for good or in blocks of `period`.
 
+    Parameters
+    ----------
+    server_round : int
+        Number of the round, 1, 2, ...
+    rounds : int
+        Rounds in which the bloc is honest.
+    period : int
+        Rounds of a block; 0: for good.
+
     Examples
     --------
     >>> [is_negated(t, 2, 0) for t in range(1, 7)]

@@ -43,6 +43,13 @@ def weakest_certainty(votes: float, n_honest: int) -> float:
     An honest worker's entry is taken to be normal, so its sign is right with probability Phi(z),
     and the honest margin is h (2 Phi(z) - 1) votes on average.
 
+    Parameters
+    ----------
+    votes : float
+        How many they turn.
+    n_honest : int
+        h.
+
     Examples
     --------
     >>> round(weakest_certainty(6, 9), 3), weakest_certainty(9, 9), weakest_certainty(0, 9)

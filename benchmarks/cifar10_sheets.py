@@ -11,6 +11,7 @@ exact, which is printed. torchvision's own files are checked against their md5 i
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,8 @@ def load(data_dir: Path, download: bool) -> Dataset:
         listed = json.loads(approximate.read_text())
         count = sum(len(listed[part]) for part in SHEETS)
         Console(stderr=True).print(f"CIFAR-10, rebuilt: {count} of 60,000 images are approximate")
-    return cifar("CIFAR10", *(part_of(folder, part) for part in SHEETS))
+    data = cifar("CIFAR10", *(part_of(folder, part) for part in SHEETS))
+    return replace(data, sides=(SIDE, SIDE))
 
 
 def part_of(folder: Path, part: str) -> tuple[Tensor, Tensor]:

@@ -20,7 +20,7 @@ from signfed.app.config.run_config import build_strategy, parse
 from signfed.app.engines.local import local_engine
 from signfed.app.engines.run import Run
 from signfed.app.task.problem import Asked
-from signfed.clients import Relabel
+from signfed.clients import Poison
 from signfed.strategies.server.record import RoundRecord
 
 BASE = {"workers": 15, "parameters": 100_000, "rounds": 20}
@@ -35,7 +35,7 @@ class Bowl:
     """||x||^2 / 2 in any number of dimensions; a worker's gradient is x and a shift of its own."""
 
     device = torch.device("cpu")
-    num_classes = None
+    num_classes = sides = None
     edges = ()
 
     def __init__(self, dimensions: int) -> None:
@@ -46,7 +46,7 @@ class Bowl:
         return torch.from_numpy(draws.standard_normal(self._dimensions, dtype=np.float32))
 
     def gradient(
-        self, parameters: np.ndarray, worker: int, server_round: int, relabel: Relabel | None = None
+        self, parameters: np.ndarray, worker: int, server_round: int, poison: Poison | None = None
     ) -> np.ndarray:
         return np.roll(parameters, worker)
 
@@ -59,7 +59,7 @@ class Bowl:
     def batched(self, asked: Asked) -> None:
         return None
 
-    def evaluate(self, parameters: torch.Tensor) -> dict[str, float]:
+    def evaluate(self, parameters: torch.Tensor, trigger: object = None) -> dict[str, float]:
         return {"test_loss": float(parameters.double().square().sum() / 2)}
 
 

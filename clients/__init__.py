@@ -4,7 +4,7 @@ from signfed.clients.adversary import Adversary
 from signfed.clients.byzantine import ByzantineClient
 from signfed.clients.coded import CodedGradients
 from signfed.clients.encoders import ENCODERS, Encoder
-from signfed.clients.honest import GradientFn, HonestClient, Memory, Relabel
+from signfed.clients.honest import GradientFn, HonestClient, Memory, Poison
 
 __all__ = [
     "ENCODERS",
@@ -15,5 +15,5 @@ __all__ = [
     "GradientFn",
     "HonestClient",
     "Memory",
-    "Relabel",
+    "Poison",
 ]

@@ -3,42 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from functools import partial
 from threading import Lock
 
 import numpy as np
 
-from signfed.attacks import Attack, Findings, KnowledgeError, Past, View
+from signfed.attacks import Attack, Batch, Findings, KnowledgeError, Past, View
 from signfed.attacks.core.past import recalled, remembered
+from signfed.attacks.core.seeing import view_of
+from signfed.attacks.core.view import Stage
+from signfed.clients.given import Given
 from signfed.clients.honest import Memory
 from signfed.strategies.core.seeds import generator
 
-
-@dataclass(frozen=True)
-class _Given:
-    """What all rows of a round are computed from."""
-
-    server_round: int
-    parameters: np.ndarray
-    past: Past | None
-
-    def copied(self) -> _Given:
-        """With copies of what others may change."""
-        past = self.past and replace(self.past, memory=dict(self.past.memory))
-        return replace(self, parameters=self.parameters.copy(), past=past)
-
-    def equals(self, other: _Given) -> bool:
-        """Whether the rows would be the same; workers asked in other rounds have another past."""
-        if self.server_round != other.server_round:
-            return False
-        ours, theirs = self._arrays(), other._arrays()
-        return len(ours) == len(theirs) and all(map(np.array_equal, ours, theirs))
-
-    def _arrays(self) -> list[np.ndarray]:
-        if self.past is None:
-            return [self.parameters]
-        memory = self.past.memory
-        return [self.parameters, self.past.direction, *(memory[name] for name in sorted(memory))]
+# (stage, server_round, honest rows, rows of the Byzantine workers) -> what the rule would make of
+# them, float32 [N]. Rows are by worker, as they are at the stage.
+AskRule = Callable[[Stage, int, Mapping[int, np.ndarray], Mapping[int, np.ndarray]], np.ndarray]
 
 
 class Adversary:
@@ -73,6 +53,8 @@ class Adversary:
     memories : mapping of int to Memory, or None
         What each worker remembered before the round (momentum, errors); set by an engine that
         hosts them all. None where one worker cannot know what another remembers.
+    ask_rule : AskRule or None
+        Asks the rule, which does not remember it; set by an engine that has the rule.
     """
 
     def __init__(
@@ -89,10 +71,11 @@ class Adversary:
         self.attack, self.ids = attack, ids
         self.findings = Findings()
         self.memories: Mapping[int, Memory] | None = None
+        self.ask_rule: AskRule | None = None
         self._asked, self._seed, self._n_classes, self._truth = asked, seed, n_classes, truth
         self._lr_at = lr_at
         self._lock = Lock()
-        self._computed: _Given | None = None  # what the rows were computed from
+        self._computed: Given | None = None  # what the rows were computed from
         self._rows: dict[int, np.ndarray] = {}
         self._kept: Memory = {}  # what the attack keeps after them
         self._plan: tuple[int, Attack, tuple[int, ...]] = (-1, attack, ())
@@ -110,6 +93,10 @@ class Adversary:
         attack, active = self._planned(server_round)
         return attack if worker in active else None
 
+    def remembered(self, worker: int) -> Memory:
+        """Return what a worker remembered before the round, as far as it is known."""
+        return (self.memories or {}).get(worker, {})
+
     def row(
         self,
         worker: int,
@@ -125,7 +112,7 @@ class Adversary:
         ----------
         worker : int
             One of the workers that attack in the round.
-        own : ndarray, float32 [N], or labels
+        own : ndarray, float32 [N]
             What it made honestly at the stage.
         parameters : ndarray, float32 [N]
             The model of the round.
@@ -146,17 +133,12 @@ class Adversary:
         past = self._past(attack, parameters, server_round, memory) if attack.past else None
 
         def view(workers: tuple[int, ...]) -> View:
-            return attack.view(
+            return self._view(
                 workers,
                 lambda each: own if each == worker else honestly(each),
-                lambda each: generator(self._seed, "attack", each, server_round),
-                asked=self._asked(server_round),
-                n_total=len(self._asked(server_round)),
-                server_round=server_round,
-                truth=lambda: self._true_gradient(parameters),
+                server_round,
+                parameters=parameters,
                 past=past,
-                findings=self.findings,
-                n_classes=self._n_classes,
             )
 
         if attack.knowledge == "own":
@@ -164,7 +146,7 @@ class Adversary:
             memory |= remembered(past, attack.name) if past else {}
             return row
         with self._lock:
-            given = _Given(server_round, parameters, past)
+            given = Given(server_round, parameters, past)
             if self._computed is None or not self._computed.equals(given):
                 self._computed = given.copied()  # before the attack adds to its memory
                 self._rows = dict(zip(active, attack(view(active)), strict=True))
@@ -178,6 +160,56 @@ class Adversary:
         lr = self._lr_at(max(1, server_round - 1))
         return recalled(memory, attack.name, parameters, lr, self._seed)
 
+    def batch(self, worker: int, server_round: int, made: Batch) -> Batch:
+        """Return the changed batch of a worker, in a round in which it attacks the data.
+
+        Parameters
+        ----------
+        worker : int
+            One of the workers that attack in the round.
+        server_round : int
+            Number of the round.
+        made : Batch
+            What it would honestly compute on.
+        """
+        attack, _ = self._planned(server_round)
+        images = made.images
+        view = self._view(
+            (worker,), lambda _: made.labels, server_round,
+            images=None if images is None else lambda _: images,
+        )  # fmt: skip
+        batch = attack.poison(view)
+        changed = None if batch.images is None else batch.images[0]
+        return Batch(batch.labels[0], changed, batch.boost)
+
+    def _view(
+        self,
+        workers: tuple[int, ...],
+        row: Callable[[int], np.ndarray],
+        server_round: int,
+        *,
+        parameters: np.ndarray | None = None,
+        past: Past | None = None,
+        images: Callable[[int], np.ndarray] | None = None,
+    ) -> View:
+        """Build what these workers see in the round, of rows or of labels by worker."""
+        attack, _ = self._planned(server_round)
+        return view_of(
+            attack,
+            workers,
+            row,
+            lambda worker: generator(self._seed, "attack", worker, server_round),
+            asked=self._asked(server_round),
+            n_total=len(self._asked(server_round)),
+            server_round=server_round,
+            truth=lambda: self._true_gradient(parameters),
+            past=past,
+            rehearse=partial(self._rehearsed, attack.stage, server_round),
+            findings=self.findings,
+            n_classes=self._n_classes,
+            images=images,
+        )
+
     def _planned(self, server_round: int) -> tuple[Attack, tuple[int, ...]]:
         """Return what is done in the round, and which of the workers that it asks do it."""
         of, attack, active = self._plan
@@ -188,9 +220,20 @@ class Adversary:
             self._plan = server_round, attack, active
         return attack, active
 
-    def _true_gradient(self, parameters: np.ndarray) -> np.ndarray:
-        if self._truth is None:
+    def _true_gradient(self, parameters: np.ndarray | None) -> np.ndarray:
+        if self._truth is None or parameters is None:
             raise KnowledgeError(
                 f"attack {self.attack.name!r} needs the true gradient: pass truth to Adversary"
             )
         return self._truth(parameters)
+
+    def _rehearsed(
+        self,
+        stage: Stage,
+        server_round: int,
+        honest: Mapping[int, np.ndarray],
+        sent: Mapping[int, np.ndarray],
+    ) -> np.ndarray:
+        if self.ask_rule is None:
+            raise KnowledgeError(f"attack {self.attack.name!r} asks the rule: set ask_rule")
+        return self.ask_rule(stage, server_round, honest, sent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from signfed.attacks import KnowledgeError
 from signfed.attacks.core.view import Stage
 from signfed.clients.adversary import Adversary
 from signfed.clients.encoders import Encoder
-from signfed.clients.honest import GradientFn, HonestClient, Memory, Relabel
+from signfed.clients.honest import GradientFn, HonestClient, Memory, Poison
 
 
 class ByzantineClient(HonestClient):
@@ -24,7 +25,7 @@ class ByzantineClient(HonestClient):
     adversary : Adversary
         All Byzantine workers of the run, this one among them.
     poisoned : callable
-        Relabel -> the gradient function on the changed labels, for attacks on the data.
+        Poison -> the gradient function on the changed batches, for attacks on the data.
 
     Raises
     ------
@@ -40,7 +41,7 @@ class ByzantineClient(HonestClient):
         gradient: GradientFn,
         encoder: Encoder,
         adversary: Adversary,
-        poisoned: Callable[[Relabel], GradientFn],
+        poisoned: Callable[[Poison], GradientFn],
         *,
         seed: int = 0,
         momentum: float = 0.0,
@@ -75,13 +76,13 @@ class ByzantineClient(HonestClient):
         def honestly(worker: int) -> np.ndarray:
             peer = HonestClient(
                 worker, self.gradient, self.encoder, seed=self.seed, momentum=self.momentum,
-                memory=(self.adversary.memories or {}).get(worker),
+                memory=self.adversary.remembered(worker),
             )  # fmt: skip
             compute = peer.message if stage == "message" else peer.update
             return self._seen(stage, compute(parameters, server_round), len(parameters))
 
         if stage == "data":
-            return self.poisoned(crafted)
+            return self.poisoned(partial(self.adversary.batch, self.worker, server_round))
         row = crafted(self._seen(stage, made, len(parameters)))
         if np.isnan(row).any():
             return None

@@ -10,6 +10,7 @@ import numpy as np
 from flwr.client import NumPyClient
 from flwr.common import Scalar
 
+from signfed.attacks.core.data import Batch
 from signfed.attacks.core.view import Stage
 from signfed.clients.encoders import Encoder
 from signfed.strategies.core.seeds import generator
@@ -19,8 +20,8 @@ T = TypeVar("T")
 # (parameters float32 [N], worker id, server_round) -> gradient float32 [N]; pure.
 GradientFn = Callable[[np.ndarray, int, int], np.ndarray]
 
-# What an attack on the data makes of labels: int64 [k] -> int64 [k].
-Relabel = Callable[[np.ndarray], np.ndarray]
+# What an attack on the data makes of a worker's batch.
+Poison = Callable[[Batch], Batch]
 
 # What one worker keeps between two rounds: "momentum" and "error", float32 [N] each.
 Memory = dict[str, np.ndarray]

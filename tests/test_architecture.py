@@ -35,7 +35,7 @@ ROOMS = {
         "strategies.server.transport.plain", "strategies.server.transport.layout",
     ),
     "app.errors": (),
-    "app.task": ("app.errors", "clients", CORE, OPS),
+    "app.task": ("app.errors", "attacks.core.data", "clients", CORE, OPS),
     "app.config": ("app.errors", "app.task", "attacks", "clients", *RULES),
     "app.runs": ("app.errors", "app.config", "attacks", *RULES),
     "app.report": ("app.errors", "app.runs"),

@@ -22,10 +22,10 @@ class Together:
         self._batched = lru_cache(lambda problem: problem.batched(lambda t: workers_of(problem)))
         self._of = None
 
-    def __call__(self, problem, parameters, worker, server_round, relabel=None):
+    def __call__(self, problem, parameters, worker, server_round, poison=None):
         batched = self._batched(problem)
-        if relabel or not batched:
-            return self._real(problem, parameters, worker, server_round, relabel)
+        if poison or not batched:
+            return self._real(problem, parameters, worker, server_round, poison)
         if (
             self._of is None
             or self._of[0] != server_round

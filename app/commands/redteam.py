@@ -29,7 +29,11 @@ def redteam(
         "redteam.json"
     ),
 ) -> None:
-    """Search the options of attacks for the worst final accuracy of each rule (local engine)."""
+    """Search the options of attacks for the worst final accuracy of each rule (local engine).
+
+    Of a backdoor, for its highest success. Those of your own attack, module:function, are searched
+    where they are declared with a Range, a Choice or bounds.
+    """
     from signfed.app.config.pairs import given_keys
     from signfed.app.redteam import red_team
     from signfed.app.redteam.space import ATTACKERS

@@ -19,11 +19,14 @@ def score(
         typer.Option(help="the same run without attack; default: run it, into PATH/control"),
     ] = None,
 ) -> None:
-    """Show what the attack cost: the accuracy beside the same run without it."""
+    """Show what the attack cost: the accuracy beside the same run without it.
+
+    Under a backdoor also its success, beside what the trigger does to a model without one.
+    """
     with refusing():
         control = control or control_of(path)
         check_control(path, control)
-        print_impact(out, path, control)
+        print_impact(out, path, control, untouched(path, control))
 
 
 def control_config(config: dict[str, Any]) -> dict[str, Any]:
@@ -71,3 +74,38 @@ def check_control(path: Path, control: Path) -> None:
     """
     if control_config(read_config(control)) != control_config(read_config(path)):
         raise ConfigError(f"{control}: expected a run that differs from {path} in the attack alone")
+
+
+def untouched(path: Path, control: Path) -> float | None:
+    """Return the success rate of the run's backdoor on the control's final model.
+
+    Parameters
+    ----------
+    path, control : Path
+        Folders of the run and of the same without an attack.
+
+    Returns
+    -------
+    float or None
+        None without a backdoor, and where the control's last checkpoint is gone.
+
+    Raises
+    ------
+    ConfigError
+        When the checkpoint cannot be read.
+    """
+    from signfed.app.config.knowledge import built
+    from signfed.app.config.run_config import parse
+    from signfed.app.runs import checkpoint
+    from signfed.app.task import find_task
+
+    config = parse(read_config(path) | {"resume": "", "out-dir": ""})
+    trigger, place = built(config.attack).trigger, checkpoint.find(control)
+    if trigger is None or place is None:
+        return None
+    try:
+        parameters = checkpoint.read(place).state["parameters"]
+    except checkpoint.CheckpointError as error:
+        raise ConfigError(str(error)) from error
+    problem = find_task(config.workload.task).problem(config.workload)
+    return problem.evaluate(parameters, trigger)["backdoor_success"]

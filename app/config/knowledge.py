@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from signfed.app.config.plugins import Plugin, attack_plugin
 from signfed.app.config.shared import Shared
 from signfed.app.errors import ConfigError
@@ -50,6 +52,8 @@ def fitting_attack(values: Mapping[str, Any], keys: Shared, task: Task) -> Plugi
         raise ConfigError(
             f"attack={plugin.name!r}: changes labels, and task={keys.task!r} has none"
         )
+    if task.num_classes:  # of a task whose data are known before they are loaded
+        check_trigger(plugin, keys.task, task.sides, task.num_classes)
     return plugin
 
 
@@ -63,7 +67,13 @@ def check_reach(plugin: Plugin, reach: Knowledge) -> None:
     reach : Knowledge
         The most that can be known there.
     """
-    knowledge = built(plugin).knowledge
+    attack = built(plugin)
+    knowledge = attack.knowledge
+    if attack.rule and reach != "server":
+        raise ConfigError(
+            f"attack={plugin.name!r}: asks the server's rule what it would make of a round, which "
+            "no Flower client can; use --engine local"
+        )
     if not knows(reach, knowledge):
         where = {"colluders": "a real device", "omniscient": "a Flower client"}[reach]
         remedy = "run it as a simulation" if knowledge == "omniscient" else "use --engine local"
@@ -74,7 +84,17 @@ def check_reach(plugin: Plugin, reach: Knowledge) -> None:
 
 
 def check_memory(plugin: Plugin, workers_remember: bool, reach: Knowledge) -> None:
-    """Raise ConfigError when the attack asks for rows that depend on what others remember."""
+    """Raise ConfigError when the attack asks for rows that depend on what others remember.
+
+    Parameters
+    ----------
+    plugin : Plugin
+        The attack.
+    workers_remember : bool
+        Whether what honest workers send depends on earlier rounds.
+    reach : Knowledge
+        The most that can be known where the clients run.
+    """
     if workers_remember and reach != "server" and built(plugin).knowledge != "own":
         raise ConfigError(
             f"attack={plugin.name!r}: needs other workers' updates, and with worker-momentum or "
@@ -82,6 +102,44 @@ def check_memory(plugin: Plugin, workers_remember: bool, reach: Knowledge) -> No
             "Flower client can compute them. Use --engine local, or worker-momentum=0 and another "
             "encoder"
         )
+
+
+def check_trigger(
+    plugin: Plugin, task: str, sides: tuple[int, int] | None, num_classes: int | None
+) -> None:
+    """Raise ConfigError when the attack has a backdoor that the task's samples cannot have.
+
+    Parameters
+    ----------
+    plugin : Plugin
+        The attack.
+    task : str
+        Name of the task.
+    sides : (int, int) or None
+        Height and width of its samples, where they are images.
+    num_classes : int or None
+        None where that is not known.
+    """
+    label, trigger = f"attack={plugin.name!r}", built(plugin).trigger
+    if trigger is None:
+        return
+    if sides is None:
+        raise ConfigError(
+            f"{label}: changes images, and task={task!r} has none; a data set of your own tells "
+            "that it has by Dataset(..., sides=(height, width))"
+        )
+    if num_classes is not None and trigger.target >= num_classes:
+        raise ConfigError(
+            f"{label}: expected a target below {num_classes}, the number of classes of "
+            f"task={task!r}; got {trigger.target}"
+        )
+    black = np.zeros((1, 1, *sides), np.float32)
+    try:
+        found = np.shape(trigger.stamp(black))
+    except ValueError as error:
+        raise ConfigError(f"{label}: {error}") from error
+    if found != black.shape:
+        raise ConfigError(f"{label}: expected images {black.shape} with its trigger; got {found}")
 
 
 def check_hosts(plugin: Plugin, byzantine: set[int], hosted: list[tuple[int, ...]]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from signfed.app.config.keys import check_values, shared
 from signfed.app.config.knowledge import fitting_attack
+from signfed.app.config.numbers import byzantine_ids, milestones
 from signfed.app.config.plugins import (
     Plugin,
     encoder_plugins,
@@ -21,7 +22,6 @@ from signfed.app.errors import ConfigError
 from signfed.app.task import Problem, Workload, find_task
 from signfed.clients import ENCODERS, Encoder
 from signfed.strategies.core.options import Value
-from signfed.strategies.core.seeds import generator
 from signfed.strategies.registry import STRATEGIES
 from signfed.strategies.server.assumption import WhenBroken
 from signfed.strategies.server.federation import Federation, Participation
@@ -142,7 +142,7 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
         encoder_options=encoder_plugins(values),
         worker_momentum=keys.worker_momentum,
         attack=fitting_attack(values, keys, task),
-        byzantine_ids=_byzantine_ids(keys),
+        byzantine_ids=byzantine_ids(keys),
         assumed_byzantine=(
             keys.num_byzantine if keys.assumed_byzantine < 0 else keys.assumed_byzantine
         ),
@@ -152,7 +152,7 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
             keys.momentum,
             keys.weight_decay,
             keys.lr_schedule,
-            _milestones(keys.lr_milestones),
+            milestones(keys.lr_milestones),
             keys.lr_gamma,
         ),
         participation=participation,
@@ -233,37 +233,3 @@ def _check_together(keys: Shared) -> None:
             f"fraction-train: expected 1 with strategy={keys.strategy!r}, whose code counts a "
             f"missing worker as Byzantine; got {keys.fraction_train}"
         )
-
-
-def _milestones(text: str) -> tuple[int, ...]:
-    rounds = _whole_numbers(text) if text else ()
-    if rounds is None:
-        raise ConfigError(f"lr-milestones: expected rounds such as '40,80'; got {text!r}")
-    return tuple(sorted(rounds))
-
-
-def _byzantine_ids(keys: Shared) -> tuple[int, ...]:
-    """The Byzantine workers, ascending."""
-    text, count, workers = keys.byzantine_ids, keys.num_byzantine, keys.num_workers
-    if keys.attack == "none":
-        return ()
-    if text == "first":
-        return tuple(range(count))
-    if text == "random":
-        chosen = generator(keys.seed, "byzantine").choice(workers, count, replace=False)
-        return tuple(sorted(chosen.tolist()))
-    ids = _whole_numbers(text)
-    if ids is None:
-        raise ConfigError(f"byzantine-ids: expected first, random or ids like '0,3'; got {text!r}")
-    if len(set(ids)) != count or len(ids) != count or max(ids) >= workers:
-        raise ConfigError(
-            f"byzantine-ids: expected num-byzantine = {count} different ids below {workers}; "
-            f"got {text!r}"
-        )
-    return tuple(sorted(ids))
-
-
-def _whole_numbers(text: str) -> tuple[int, ...] | None:
-    """`0,3,5` as numbers; None where it is something else."""
-    parts = [part.strip() for part in text.split(",")]
-    return tuple(map(int, parts)) if all(part.isdecimal() for part in parts) else None

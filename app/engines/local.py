@@ -20,10 +20,11 @@ from torch import Tensor
 from signfed.app.engines import workers
 from signfed.app.engines.matrix import Collected, of_one_matrix
 from signfed.app.engines.memory import keep_freed_memory
+from signfed.app.engines.rehearsal import Rehearsal
 from signfed.app.engines.run import Run
 from signfed.app.runs.resuming import lost_memories
 from signfed.attacks import Findings
-from signfed.clients import GradientFn, HonestClient, Relabel
+from signfed.clients import GradientFn, HonestClient, Poison
 from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.core.rule import State
 from signfed.strategies.core.updates import Updates, is_signs
@@ -67,14 +68,17 @@ class LocalWorkers:
         self._codec = federation.codec
         encoder = run.config.build_encoder(federation.encoder)
         self._source: GradientFn = run.problem.gradient
-        self._poison: Callable[[Relabel], GradientFn] = workers.poisoned(
-            run.problem, {}, run.config
-        )
+        self._poison: Callable[[Poison], GradientFn] = workers.poisoned(run.problem, {}, run.config)
         self._asked = federation.participation.workers
         self._batched = run.problem.batched(self._asked)
         self._plain = not (encoder.prepare or encoder.feedback or run.config.worker_momentum)
         self._adversary = workers.adversary(run.config, run.problem)
         self._adversary.memories = {}  # known from the first round on
+        self._adversary.ask_rule = Rehearsal(
+            run.strategy, encoder, run.config.workload.seed,
+            run.problem.device if self._batched and self._plain else torch.device("cpu"),
+            self._adversary.remembered, training.as_rule_gets,
+        )  # fmt: skip
         byzantine = bool(self._adversary.ids)
         self._look_around = byzantine and self._adversary.attack.knowledge != "own"
         self._change_data = byzantine and self._adversary.attack.stage == "data"
@@ -82,7 +86,7 @@ class LocalWorkers:
         client = partial(
             workers.client, config=run.config,
             gradient=lambda *of: self._source(*of),  # both are others in each round
-            poisoned=lambda relabel: self._poison(relabel),
+            poisoned=lambda poison: self._poison(poison),
             encoder=encoder, memory={}, adversary=self._adversary,
         )  # fmt: skip
         self._clients = [client(worker) for worker in range(federation.num_workers)]

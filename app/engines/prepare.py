@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from signfed.app.config.knowledge import check_memory, check_reach
+from signfed.app.config.knowledge import built, check_memory, check_reach, check_trigger
 from signfed.app.config.run_config import RunConfig, build_strategy, check_machine, parse
 from signfed.app.config.simulation import Simulation
+from signfed.app.engines.rehearsal import check_copied
 from signfed.app.errors import ConfigError
 from signfed.app.runs import checkpoint
 from signfed.app.runs.checkpoint import Checkpoint
@@ -98,8 +99,11 @@ def prepare(
     if config.byzantine_ids:
         check_reach(config.attack, reach)
         check_memory(config.attack, config.workers_remember, reach)
+        if built(config.attack).rule:
+            check_copied(strategy, config.attack.name)
     last = resumed(config, given)
     problem = find_task(config.workload.task).problem(config.workload)
+    check_trigger(config.attack, config.workload.task, problem.sides, problem.num_classes)
     path = _claimed(config, parent or Path.home())  # last: nothing is left of a run that is refused
     return Prepared(given, config, strategy, problem, path, last)
 

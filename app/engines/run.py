@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from torch import Tensor
 
 from signfed.app.config.keys import defaults
+from signfed.app.config.knowledge import built
 from signfed.app.config.run_config import RunConfig
 from signfed.app.engines.prepare import Prepared
 from signfed.app.runs.folder import (
@@ -28,6 +30,7 @@ from signfed.app.runs.saving import Saver
 from signfed.app.runs.scoring import Scorer
 from signfed.app.runs.versions import versions
 from signfed.app.task import Problem
+from signfed.attacks import Trigger
 from signfed.strategies.core.options import Value
 from signfed.strategies.core.rule import State
 from signfed.strategies.server.federation import DivergedError
@@ -75,7 +78,11 @@ class Run:
         """
         if server_round % self.config.evaluate_every and server_round != self.config.num_rounds:
             return None
-        return self.problem.evaluate(parameters)
+        return self.problem.evaluate(parameters, self._trigger)
+
+    @cached_property
+    def _trigger(self) -> Trigger | None:
+        return built(self.config.attack).trigger
 
 
 # Runs all rounds; returns the final parameters, float32 [N].

@@ -19,7 +19,7 @@ from signfed.clients import (
     GradientFn,
     HonestClient,
     Memory,
-    Relabel,
+    Poison,
 )
 from signfed.strategies.core.allocation import from_bytes
 
@@ -49,7 +49,7 @@ def client(
     worker: int,
     config: RunConfig,
     gradient: GradientFn,
-    poisoned: Callable[[Relabel], GradientFn],
+    poisoned: Callable[[Poison], GradientFn],
     encoder: Encoder,
     memory: Memory,
     adversary: Adversary,
@@ -84,8 +84,8 @@ def client(
 
 def poisoned(
     problem: Problem, instructions: Mapping[str, Any], config: RunConfig
-) -> Callable[[Relabel], GradientFn]:
-    """Make the function from changed labels to the gradients of workers that compute on them.
+) -> Callable[[Poison], GradientFn]:
+    """Make the function from changed batches to the gradients of workers that compute on them.
 
     Parameters
     ----------
@@ -97,11 +97,11 @@ def poisoned(
         A checked run config.
     """
 
-    def on_labels(relabel: Relabel) -> GradientFn:
-        gradient = partial(problem.gradient, relabel=relabel)
+    def on_batches(poison: Poison) -> GradientFn:
+        gradient = partial(problem.gradient, poison=poison)
         return coded(gradient, instructions, config) if "allocation" in instructions else gradient
 
-    return on_labels
+    return on_batches
 
 
 class Remembered:

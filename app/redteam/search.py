@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,6 +13,8 @@ from multiprocessing import get_context
 from typing import Any
 
 from signfed.app.config.keys import KEYS, KIND_OF
+from signfed.app.config.knowledge import built
+from signfed.app.config.pairs import read_pairs
 from signfed.app.config.plugins import made_of
 from signfed.app.config.run_config import build_strategy, parse
 from signfed.app.engines.local import cores, local_engine
@@ -31,12 +34,21 @@ LOWEST = (0.0, -1e300)  # accuracy; minus the loss, where there is no accuracy
 
 @dataclass(frozen=True)
 class Trial:
-    """Final test accuracy of one rule under one attack with these parameters, mean over seeds."""
+    """Final scores of one rule under one attack with these parameters, mean over seeds.
+
+    accuracy: on the test set; success: of a backdoor, None for any other attack.
+    """
 
     strategy: str
     attack: str
     parameters: Mapping[str, Value]
     accuracy: float
+    success: float | None = None
+
+    @property
+    def damage(self) -> float:
+        """What the search makes as large as it can."""
+        return -self.accuracy if self.success is None else self.success
 
 
 def red_team(
@@ -90,12 +102,14 @@ def red_team(
         for sweep in range(refinements + 1):
             waiting = [
                 (strategy, attack, point, pool.map(
-                    _accuracy, [_config(base, strategy, attack, point, k) for k in range(seeds)]
+                    final_scores, [_config(base, strategy, attack, point, k) for k in range(seeds)]
                 ))
                 for (strategy, attack), points in plan.items() for point in points
             ]  # fmt: skip
             for strategy, attack, point, found in waiting:
-                trial = Trial(strategy, attack, point, sum(found) / seeds)
+                accuracies, successes = zip(*found, strict=True)
+                success = None if None in successes else sum(successes) / seeds
+                trial = Trial(strategy, attack, point, sum(accuracies) / seeds, success)
                 trials.append(trial)
                 done += 1
                 on_trial(trial, done, planned)
@@ -108,7 +122,7 @@ def red_team(
 
 
 def worst(trials: Sequence[Trial], strategy: str, attack: str | None = None) -> Trial:
-    """Return the trial with the lowest accuracy of a rule, under one attack or under any.
+    """Return the trial of a rule with the lowest accuracy; of a backdoor that is named, the best.
 
     Parameters
     ----------
@@ -117,11 +131,12 @@ def worst(trials: Sequence[Trial], strategy: str, attack: str | None = None) -> 
     strategy : str
         The rule.
     attack : str, optional
-        The attack; any but "none" by default.
+        The attack; any but "none" by default. Its trial with the most damage is returned.
     """
     of_rule = [t for t in trials if t.strategy == strategy]
-    chosen = [t for t in of_rule if (t.attack == attack if attack else t.attack != "none")]
-    return min(chosen, key=lambda trial: trial.accuracy)
+    if attack:
+        return max((t for t in of_rule if t.attack == attack), key=lambda trial: trial.damage)
+    return min((t for t in of_rule if t.attack != "none"), key=lambda trial: trial.accuracy)
 
 
 def _around(trials: Sequence[Trial], strategy: str, attack: str) -> list[dict[str, Value]]:
@@ -172,6 +187,12 @@ def _config(
     base: Mapping[str, Any], strategy: str, attack: str, point: Mapping[str, Value], offset: int
 ) -> dict[str, Any]:
     """The run config of one trial: base without the options of other rules and attacks."""
+    own = f"{attack}.".replace("_", "-") if ":" in attack else "no own attack."
+    options = {key.removeprefix(own): value for key, value in point.items() if key.startswith(own)}
+    if options:  # those of a user's own attack travel as one text
+        given = read_pairs("attack-options", base.get("attack-options", ""))
+        text = " ".join(f"{key}={json.dumps(value)}" for key, value in (given | options).items())
+        point = {"attack-options": text}
     others = foreign({**base, **point}, [strategy], [attack])
     return {
         **{key: value for key, value in base.items() if key not in others}, **point,
@@ -180,10 +201,22 @@ def _config(
     }  # fmt: skip
 
 
-def _accuracy(config: Mapping[str, Any]) -> float:
-    """Final test accuracy of one run without a folder; minus the loss where there is none.
+def final_scores(config: Mapping[str, Any]) -> tuple[float, float | None]:
+    """Return the final test accuracy, and the success of a backdoor, of a run without a folder.
 
-    The lowest value when the run could not end because the model diverged.
+    Minus the loss where there is no accuracy. The lowest values when the run could not end because
+    the model diverged.
+
+    Parameters
+    ----------
+    config : mapping
+        Run config.
+
+    Returns
+    -------
+    accuracy : float
+    success : float or None
+        In [0, 1]; None for any attack but a backdoor.
     """
     checked = parse(config)
     problem = find_task(checked.workload.task).problem(checked.workload)
@@ -192,13 +225,15 @@ def _accuracy(config: Mapping[str, Any]) -> float:
     def keep(record: RoundRecord, state: object) -> None:
         records.append(record.to_json())
 
+    backdoor = built(checked.attack).trigger is not None
     try:
         with one_thread(), _quiet():
             local_engine(Run(checked, build_strategy(checked), problem, None, keep))
     except FederationError:
-        return LOWEST[problem.num_classes is None]
-    accuracy = records[-1].get("test_accuracy", -records[-1]["test_loss"])
-    return accuracy if math.isfinite(accuracy) else LOWEST[True]
+        return LOWEST[problem.num_classes is None], 0.0 if backdoor else None
+    last = records[-1]
+    accuracy = last.get("test_accuracy", -last["test_loss"])
+    return accuracy if math.isfinite(accuracy) else LOWEST[True], last.get("backdoor_success")
 
 
 @contextmanager

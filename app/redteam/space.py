@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from signfed.app.config.keys import KEYS
-from signfed.attacks import ATTACKS
-from signfed.strategies.core.options import Option, Range, Value
+from signfed.attacks import ATTACKS, find
+from signfed.strategies.core.options import Option, Range, Value, options_of
 
 ATTACKERS = tuple(name for name in ATTACKS if name != "none")
 Point = Mapping[str, Value]  # run-config keys of one trial
@@ -57,8 +56,16 @@ def next_trials(attack: str, best: Point, tried: Sequence[Point]) -> list[dict[s
 
 
 def searched(attack: str) -> list[Option]:
-    """Return the options of an attack that a red team varies: not a choice of one value."""
-    own = [option for option in KEYS.values() if option.owner == attack]
+    """Return the options of an attack that a red team varies: not a choice of one value.
+
+    Those of a user's own attack have no run-config keys; `module:function.scale` stands for one.
+
+    Parameters
+    ----------
+    attack : str
+        Its name, or `module:function`.
+    """
+    own = options_of(find(attack).function, attack)
     return [option for option in own if len(grid(option, 2)) > 1]
 
 

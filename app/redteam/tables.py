@@ -15,7 +15,7 @@ from signfed.app.redteam.search import Trial, worst
 
 
 def print_red_team(console: Console, trials: Sequence[Trial]) -> None:
-    """Print one table of rules and the worst attack found, and one of all pairs.
+    """Print tables: rules and the worst attack found, all pairs, and backdoors.
 
     Parameters
     ----------
@@ -31,11 +31,11 @@ def print_red_team(console: Console, trials: Sequence[Trial]) -> None:
         found.add_column(column, overflow="fold")
     for name in strategies:
         clean, trial = worst(trials, name, "none").accuracy, worst(trials, name)
-        shown = " ".join(f"{key}={value}" for key, value in trial.parameters.items())
         drop = clean - trial.accuracy
         found.add_row(
-            name, f"{clean:.3f}", trial.attack, shown, f"{trial.accuracy:.3f}", f"{drop:.3f}"
-        )
+            name, f"{clean:.3f}", trial.attack, _shown(trial), f"{trial.accuracy:.3f}",
+            f"{drop:.3f}",
+        )  # fmt: skip
     console.print(found)
     pairs = Table("attack", *strategies, title="the worst of each attack", title_justify="left")
     for attack in ("none", *attacks):
@@ -43,6 +43,22 @@ def print_red_team(console: Console, trials: Sequence[Trial]) -> None:
             attack, *(f"{worst(trials, name, attack).accuracy:.3f}" for name in strategies)
         )
     console.print(pairs)
+    backdoors = Table(title="backdoors", title_justify="left")
+    for column in ("rule", "attack", "parameters", "success", "accuracy"):
+        backdoors.add_column(column, overflow="fold")
+    for attack in attacks:
+        for trial in (worst(trials, name, attack) for name in strategies):
+            if trial.success is not None:
+                backdoors.add_row(
+                    trial.strategy, attack, _shown(trial), f"{trial.success:.3f}",
+                    f"{trial.accuracy:.3f}",
+                )  # fmt: skip
+    if backdoors.row_count:
+        console.print(backdoors)
+
+
+def _shown(trial: Trial) -> str:
+    return " ".join(f"{key}={value}" for key, value in trial.parameters.items())
 
 
 def write_red_team(path: Path, config: dict[str, Any], trials: Sequence[Trial]) -> None:

@@ -11,6 +11,12 @@ from rich.table import Table
 
 from signfed.app.runs import folder as run_folder
 
+SHOWN = (
+    "rounds", "diverged_round", "final_test_accuracy", "best_test_accuracy", "final_test_loss",
+    "final_backdoor_success", *run_folder.SCORES, "parameters", "uplink_bits_per_parameter",
+    "downlink_bits_per_parameter", "model_sha256", "seconds",
+)  # fmt: skip
+
 
 def print_closing(console: Console, path: Path, byzantine_ids: tuple[int, ...]) -> None:
     """Print the summary of a run folder, and whom the rule rejected beside who is Byzantine.
@@ -29,9 +35,7 @@ def print_closing(console: Console, path: Path, byzantine_ids: tuple[int, ...]) 
     table.add_column()
     table.add_column(overflow="fold")
     table.show_header = False
-    for key in ("rounds", "diverged_round", "final_test_accuracy", "best_test_accuracy",
-                "final_test_loss", *run_folder.SCORES, "parameters", "uplink_bits_per_parameter",
-                "downlink_bits_per_parameter", "model_sha256", "seconds"):  # fmt: skip
+    for key in SHOWN:
         if key in summary:
             value = summary[key]
             shown = f"{value:.4f}" if isinstance(value, float) else str(value)

@@ -13,6 +13,7 @@ from signfed.app.errors import ConfigError
 from signfed.app.runs.folder import FINISHED, SCORES, read_summary
 
 ACCURACIES = ("final_test_accuracy", "best_test_accuracy")
+BACKDOOR = "final_backdoor_success"
 COLUMNS = ("run", "control", "impact")
 
 
@@ -57,20 +58,25 @@ def finished(path: Path) -> dict[str, Any]:
     return summary
 
 
-def impact(path: Path, control: Path) -> dict[str, dict[str, float]]:
+def impact(
+    path: Path, control: Path, untouched: float | None = None
+) -> dict[str, dict[str, float]]:
     """Compare a run with its control.
 
-    Attack impact: accuracy of the control minus that of the run.
+    Attack impact: accuracy of the control minus that of the run; success of a backdoor minus what
+    its trigger does to the control's model.
 
     Parameters
     ----------
     path, control : Path
         Folders of two finished runs that differ in the attack alone.
+    untouched : float, optional
+        The success rate on the control's final model, where it is known.
 
     Returns
     -------
     dict
-        Score -> the "run"'s, the "control"'s, and for accuracies the "impact".
+        Score -> the "run"'s, the "control"'s, and for accuracies and backdoors the "impact".
 
     Raises
     ------
@@ -92,10 +98,17 @@ def impact(path: Path, control: Path) -> dict[str, dict[str, float]]:
         for name in ACCURACIES
         if name in summary
     }
+    if BACKDOOR in summary:
+        success = summary[BACKDOOR]
+        rows[BACKDOOR] = {"run": success}
+        if untouched is not None:
+            rows[BACKDOOR] |= {"control": untouched, "impact": success - untouched}
     return rows | {name: {"run": summary[name]} for name in SCORES if name in summary}
 
 
-def print_impact(console: Console, path: Path, control: Path) -> None:
+def print_impact(
+    console: Console, path: Path, control: Path, untouched: float | None = None
+) -> None:
     """Print the table of `impact`.
 
     Parameters
@@ -104,9 +117,11 @@ def print_impact(console: Console, path: Path, control: Path) -> None:
         Where to print.
     path, control : Path
         Folders of two finished runs that differ in the attack alone.
+    untouched : float, optional
+        Success of the backdoor on the model of the control.
     """
     table = Table("", *COLUMNS, title=f"{path.name}", title_justify="left")
-    for name, row in impact(path, control).items():
+    for name, row in impact(path, control, untouched).items():
         shown = (f"{row[column]:.4f}" if column in row else "" for column in COLUMNS)
         table.add_row(name.replace("_", " "), *shown)
     console.print(table)

@@ -34,7 +34,8 @@ def model_sha256(parameters: np.ndarray) -> str:
 def score(record: Mapping[str, Any]) -> str:
     """Return an evaluated round in a few words: its accuracy, or its loss where there is none."""
     if "test_accuracy" in record:
-        return f"test accuracy {record['test_accuracy']:.4f}"
+        names = [name for name in ("test_accuracy", "backdoor_success") if name in record]
+        return ", ".join(f"{name.replace('_', ' ')} {record[name]:.4f}" for name in names)
     loss = record["test_loss"]
     return f"test loss {'not finite' if loss is None else format(loss, '.4g')}"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -39,6 +39,8 @@ class Task:
         Training samples and classes, where they are known before loading.
     load : callable, optional
         (data_dir, download) -> Dataset; None where there are no samples.
+    sides : (int, int), optional
+        Height and width of the samples, where they are known to be images.
     """
 
     description: str
@@ -46,6 +48,7 @@ class Task:
     num_train: int | None = None
     num_classes: int | None = None
     load: Callable[[Path, bool], Dataset] | None = None
+    sides: tuple[int, int] | None = None
 
     def problem(self, workload: Workload) -> Problem:
         """Make what a run with this workload minimises.
@@ -66,6 +69,8 @@ class Task:
             return Quadratic(workload)
         with installed(f"task={workload.task!r}"):
             data = self.load(Path(workload.data_dir).expanduser().absolute(), workload.download)
+        if self.sides:
+            data = replace(data, sides=self.sides)
         return Classification(workload, data, self.num_classes)
 
 
@@ -79,6 +84,7 @@ TASKS: dict[str, Task] = {
         num_train=DIGITS_TRAIN,
         num_classes=10,
         load=lambda data_dir, download: load_digits(),
+        sides=(8, 8),
     ),
     "mnist": Task(
         "70,000 28x28 handwritten digits (torchvision, from data-dir)",
@@ -86,6 +92,7 @@ TASKS: dict[str, Task] = {
         num_train=60_000,
         num_classes=10,
         load=partial(load_mnist, "MNIST", 0.1307, 0.3081),
+        sides=(28, 28),
     ),
     "fashion-mnist": Task(
         "70,000 28x28 pieces of clothing (torchvision, from data-dir)",
@@ -93,6 +100,7 @@ TASKS: dict[str, Task] = {
         num_train=60_000,
         num_classes=10,
         load=partial(load_mnist, "FashionMNIST", 0.2860, 0.3530),
+        sides=(28, 28),
     ),
     "cifar10": Task(
         "60,000 32x32 colour images, cropped and flipped at random (torchvision, from data-dir)",
@@ -100,6 +108,7 @@ TASKS: dict[str, Task] = {
         num_train=50_000,
         num_classes=10,
         load=partial(load_cifar, "CIFAR10"),
+        sides=(32, 32),
     ),
     "cifar100": Task(
         "the same of 100 classes, rotated at random too (torchvision, from data-dir)",
@@ -107,6 +116,7 @@ TASKS: dict[str, Task] = {
         num_train=50_000,
         num_classes=100,
         load=partial(load_cifar, "CIFAR100"),
+        sides=(32, 32),
     ),
     "ag-news": Task(
         "127,600 news headlines of 4 classes (public csv, from data-dir)",

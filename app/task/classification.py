@@ -20,10 +20,12 @@ from signfed.app.task.fit import Names, check_fit, network_input
 from signfed.app.task.gradients import Gradients
 from signfed.app.task.models import Spec, build, flatten, trainable
 from signfed.app.task.own import OwnLoss
+from signfed.app.task.poison import triggered
 from signfed.app.task.problem import Asked
 from signfed.app.task.seeded import watched
 from signfed.app.task.workload import Workload, device_of
-from signfed.clients import Relabel
+from signfed.attacks.core.data import Trigger
+from signfed.clients import Poison
 
 
 class Classification:
@@ -45,7 +47,7 @@ class Classification:
     def __init__(self, workload: Workload, data: Dataset, num_classes: int | None = None) -> None:
         self._workload, self._data = workload, data
         self.device = device_of(workload.device)
-        self.labels = data.train_y.numpy()
+        self.labels, self.sides = data.train_y.numpy(), data.sides
         largest = int(max(data.train_y.max(), data.test_y.max()))
         self.num_classes = num_classes or largest + 1
         if largest >= self.num_classes:
@@ -53,6 +55,7 @@ class Classification:
                 f"task={workload.task!r}: expected labels below {self.num_classes}; got {largest}"
             )
         self.server_shard = workload.server_shard(self.labels)
+        self._stamped: tuple[Trigger, Dataset] | None = None  # the last trigger's test images
         self.shards = workload.shards(self.labels)
         names = Names(workload.task, workload.model, workload.loss)
         shape = network_input(names, data, data.train_x).shape[1:]
@@ -78,9 +81,9 @@ class Classification:
         return flatten(self._model).cpu()
 
     def gradient(
-        self, parameters: np.ndarray, worker: int, server_round: int, relabel: Relabel | None = None
+        self, parameters: np.ndarray, worker: int, server_round: int, poison: Poison | None = None
     ) -> np.ndarray:
-        return self._gradients(parameters, worker, server_round, relabel)
+        return self._gradients(parameters, worker, server_round, poison)
 
     def truth(self, parameters: np.ndarray) -> np.ndarray:
         return self._gradients.everywhere(parameters)
@@ -101,9 +104,18 @@ class Classification:
         agrees = not on_cpu or all(batched.agrees(initial, asked(t), t) for t in (1, 2))
         return batched if agrees else None
 
-    def evaluate(self, parameters: Tensor) -> dict[str, float]:
-        accuracy, loss = evaluate(self._evaluated, parameters, self._tested, self._loss)
-        return {"test_accuracy": accuracy, "test_loss": loss}
+    def evaluate(self, parameters: Tensor, trigger: Trigger | None = None) -> dict[str, float]:
+        def on(data: Dataset) -> tuple[float, float]:
+            return evaluate(self._evaluated, parameters, data, self._loss)
+
+        accuracy, loss = on(self._tested)
+        scores = {"test_accuracy": accuracy, "test_loss": loss}
+        return scores | ({"backdoor_success": on(self._triggered(trigger))[0]} if trigger else {})
+
+    def _triggered(self, trigger: Trigger) -> Dataset:
+        if self._stamped is None or self._stamped[0] is not trigger:
+            self._stamped = trigger, triggered(self._tested, trigger)
+        return self._stamped[1]
 
     def batch_sizes(self) -> tuple[int, ...]:
         """Return the samples a round, by worker."""

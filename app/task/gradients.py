@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from typing import Literal
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 import numpy as np
 import torch
@@ -18,35 +17,11 @@ from signfed.app.task.evaluation import Loss, measured, pieces
 from signfed.app.task.models.parameters import assign, trainable
 from signfed.app.task.models.pure import draw_masks, dropouts, mask_shapes, put
 from signfed.app.task.partitions import Shards
+from signfed.app.task.poison import poisoned
+from signfed.app.task.precision import precision
+from signfed.clients import Poison
 from signfed.strategies.core.seeds import generator
 from signfed.strategies.ops.threads import one_thread
-
-Precision = Literal["float32", "tf32", "bfloat16"]
-
-
-@contextmanager
-def precision(name: str, device: torch.device) -> Iterator[None]:
-    """Round products of matrices as float32, or on tensor cores as tf32 or bfloat16.
-
-    tf32 exists on a GPU only. What comes out is float32 in any case.
-
-    Parameters
-    ----------
-    name : {"float32", "tf32", "bfloat16"}
-    device : torch.device
-        Where the products are computed.
-    """
-    if name == "float32" and device.type == "cpu":
-        yield  # nothing to set, many times a round
-        return
-    cuda, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = cuda.allow_tf32, cudnn.allow_tf32
-    cuda.allow_tf32 = cudnn.allow_tf32 = name == "tf32"  # cuDNN's own default is to allow it
-    try:
-        with torch.autocast(device.type, torch.bfloat16, enabled=name == "bfloat16"):
-            yield
-    finally:
-        cuda.allow_tf32, cudnn.allow_tf32 = before
 
 
 class Gradients:
@@ -91,7 +66,7 @@ class Gradients:
         self.loss = loss
         self._of_thread = threading.local()
         self._x, self._y = data.train_x.to(device), data.train_y.to(device)
-        self._to_input, self._augment = data.to_input, data.augment
+        self._to_input, self._augment, self._sides = data.to_input, data.augment, data.sides
         self._shards = shards
         asked = [batch_size] * len(shards) if isinstance(batch_size, int) else batch_size
         held = map(len, shards)
@@ -107,7 +82,7 @@ class Gradients:
         parameters: np.ndarray,
         worker: int,
         server_round: int,
-        relabel: Callable[[np.ndarray], np.ndarray] | None = None,
+        poison: Poison | None = None,
     ) -> np.ndarray:
         """Compute the worker's gradient in the round.
 
@@ -119,8 +94,8 @@ class Gradients:
             From 0.
         server_round : int
             From 1.
-        relabel : callable, optional
-            Makes other labels of the batch's, int64 [B] -> int64 [B].
+        poison : Poison, optional
+            Makes another batch of the worker's.
 
         Returns
         -------
@@ -131,15 +106,18 @@ class Gradients:
             flat = torch.tensor(parameters, device=self._device)
             model = self._own_model()
             assign(model, flat)
-            x, y = self.samples(
+            x, y = self._stored(
                 self.batch(worker, server_round), self.changes(worker, server_round)
             )
-            if relabel is not None:
-                y = torch.from_numpy(relabel(y.cpu().numpy())).to(y)
+            boost = None
+            if poison is not None:
+                x, y, boost = poisoned(x, y, self._sides, poison)
+            x = self._to_input(x)
             if self._rates:
                 put(model, [self._to_device(mask) for mask in self.masks(worker, server_round)])
             gradient = self._slope(model, x, y, worker, server_round)
-            return gradient.float().cpu().numpy()
+            gradient = gradient.float() if boost is None else boost * gradient.float()
+            return gradient.cpu().numpy()
 
     def everywhere(self, parameters: np.ndarray) -> np.ndarray:
         """Return the gradient of the mean loss over the whole training set, float32 [N].
@@ -153,7 +131,14 @@ class Gradients:
         return self.over(parameters, np.arange(len(self._y)))
 
     def over(self, parameters: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-        """The same over these samples; ids int64 [k], k at least 1."""
+        """Return the same over some samples.
+
+        Parameters
+        ----------
+        parameters : ndarray, float32 [N]
+        chosen : ndarray, int64 [k], k >= 1
+            Their ids.
+        """
         with one_thread(), self.precision():
             model = self._own_model()
             assign(model, torch.tensor(parameters, device=self._device))
@@ -226,11 +211,16 @@ class Gradients:
         changes : ndarray [*ids, k], optional
             What augments them.
         """
+        x, y = self._stored(chosen, changes)
+        return self._to_input(x).unflatten(0, chosen.shape), y.view(chosen.shape)
+
+    def _stored(self, chosen: np.ndarray, changes: np.ndarray | None) -> tuple[Tensor, Tensor]:
+        """Samples as stored, augmented, and their labels; in one row."""
         ids = torch.from_numpy(chosen).to(self._y.device).flatten()
         x, y = self._x.index_select(0, ids), self._y.index_select(0, ids)
         if changes is not None and self._augment is not None:
             x = self._augment(x, self._to_device(changes).flatten(0, -2))
-        return self._to_input(x).unflatten(0, chosen.shape), y.view(chosen.shape)
+        return x, y
 
     def _to_device(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(self._device)

@@ -110,7 +110,25 @@ def _wrong(data: Any) -> str:
             )
         if y.min() < 0:
             return f"expected {part} labels of at least 0; got {int(y.min())}"
+    if wrong := _no_images(data):
+        return wrong
     return _gaps(torch.cat([data.train_y.cpu(), data.test_y.cpu()]))
+
+
+def _no_images(data: Dataset) -> str:
+    """What is wrong with the sides of a user's images; empty if nothing."""
+    sides, n = data.sides, data.train_x[0].numel()
+    if sides is None or (
+        isinstance(sides, tuple)
+        and len(sides) == 2
+        and all(type(side) is int and side > 0 for side in sides)
+        and n % (sides[0] * sides[1]) == 0
+    ):
+        return ""
+    return (
+        "sides: expected None, or height and width of the images, whose product divides the "
+        f"{n} values of a sample; got {sides!r}"
+    )
 
 
 def _gaps(labels: Tensor) -> str:

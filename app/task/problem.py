@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from signfed.app.task.batched import BatchedGradients
-from signfed.clients import Relabel
+from signfed.attacks.core.data import Trigger
+from signfed.clients import Poison
 
 Asked = Callable[[int], Sequence[int]]  # server_round -> the workers that it asks
 
@@ -30,11 +31,15 @@ class Problem(Protocol):
     def edges(self) -> tuple[int, ...]:
         """Where the parameter tensors begin and end among the coordinates, from 0 to N."""
 
+    @property
+    def sides(self) -> tuple[int, int] | None:
+        """Height and width of the samples, where they are images."""
+
     def initial(self) -> Tensor:
         """Return the parameters of round 1, float32 [N]."""
 
     def gradient(
-        self, parameters: np.ndarray, worker: int, server_round: int, relabel: Relabel | None = None
+        self, parameters: np.ndarray, worker: int, server_round: int, poison: Poison | None = None
     ) -> np.ndarray:
         """Compute the worker's gradient in the round.
 
@@ -46,8 +51,8 @@ class Problem(Protocol):
             0 to num_workers - 1.
         server_round : int
             At least 1.
-        relabel : callable, optional
-            Makes other labels of the batch's, int64 [B] -> int64 [B].
+        poison : Poison, optional
+            Makes another batch of the worker's.
 
         Returns
         -------
@@ -59,13 +64,30 @@ class Problem(Protocol):
         """Return the gradient of what is minimised, without a batch's noise: float32 [N]."""
 
     def reference(self, parameters: np.ndarray, server_round: int) -> np.ndarray:
-        """The gradient on the samples that the server keeps for itself: float32 [N]."""
+        """Return the gradient on the samples that the server keeps for itself, float32 [N].
+
+        Parameters
+        ----------
+        parameters : ndarray, float32 [N]
+            The model of the round.
+        server_round : int
+            Number of the round.
+        """
 
     def batched(self, asked: Asked) -> BatchedGradients | None:
         """Return many workers' gradients at once, the same bits, where that is the faster way."""
 
-    def evaluate(self, parameters: Tensor) -> dict[str, float]:
-        """Return test_accuracy in [0, 1] where there is such a thing, and test_loss."""
+    def evaluate(self, parameters: Tensor, trigger: Trigger | None = None) -> dict[str, float]:
+        """Return test_accuracy in [0, 1] where there is such a thing, and test_loss.
+
+        Parameters
+        ----------
+        parameters : Tensor, float32 [N]
+            The model.
+        trigger : Trigger, optional
+            Of a backdoor. With it also backdoor_success in [0, 1]: the share of test images of
+            other classes that with the trigger are taken for its target.
+        """
 
     def digest(self) -> dict[str, str]:
         """Return what server and nodes have to agree on: "data", "model", ... -> its digest."""

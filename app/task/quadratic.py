@@ -9,7 +9,8 @@ from torch import Tensor
 from signfed.app.task.digest import fingerprint
 from signfed.app.task.problem import Asked
 from signfed.app.task.workload import Workload
-from signfed.clients import Relabel
+from signfed.attacks.core.data import Trigger
+from signfed.clients import Poison
 from signfed.strategies.core.seeds import generator
 
 
@@ -39,6 +40,7 @@ class Quadratic:
         self._workload = workload
         self.device = torch.device("cpu")
         self.num_classes: int | None = None
+        self.sides: tuple[int, int] | None = None
 
     @property
     def edges(self) -> tuple[int, ...]:
@@ -52,7 +54,7 @@ class Quadratic:
         return parameters.copy()
 
     def gradient(
-        self, parameters: np.ndarray, worker: int, server_round: int, relabel: Relabel | None = None
+        self, parameters: np.ndarray, worker: int, server_round: int, poison: Poison | None = None
     ) -> np.ndarray:
         sizes = self._workload.batch_sizes
         batch = sizes[worker] if sizes else self._workload.batch_size
@@ -64,7 +66,7 @@ class Quadratic:
     def batched(self, asked: Asked) -> None:
         return None
 
-    def evaluate(self, parameters: Tensor) -> dict[str, float]:
+    def evaluate(self, parameters: Tensor, trigger: Trigger | None = None) -> dict[str, float]:
         return {"test_loss": float(parameters.double().square().sum() / 2)}
 
     def digest(self) -> dict[str, str]:

@@ -61,6 +61,11 @@ class Workload:
     def server_shard(self, labels: np.ndarray) -> np.ndarray:
         """Choose the samples that the server keeps for itself.
 
+        Parameters
+        ----------
+        labels : ndarray, int64 [n]
+            Of the training samples.
+
         Returns
         -------
         ndarray

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
 import numpy as np
 
-from signfed.attacks.core.findings import Findings
-from signfed.attacks.core.past import Past
-from signfed.attacks.core.rows import described, numbers
+from signfed.attacks.core.data import Batch, Trigger
+from signfed.attacks.core.rows import as_asked
 from signfed.attacks.core.view import Knowledge, Stage, View, knows
 from signfed.strategies.core.options import known, options_of
 
@@ -27,14 +27,18 @@ class Attack:
         Own row alone; the rows of all Byzantine workers; the honest rows too; also what the
         server's rule found out (local engine only).
     stage : {"data", "gradient", "message"}
-        On the labels; before the encoder; or on the values that the server would decode, so that on
-        a sign channel a flip is a flipped bit, exact zeros included.
+        On the labels and images of a batch; before the encoder; or on the values that the server
+        would decode, so that on a sign channel a flip is a flipped bit, exact zeros included.
     truth : bool
         Whether it needs the gradient over the whole training set.
     past : bool
         Whether it needs the model, what the server did last, or a memory.
+    rule : bool
+        Whether it asks the server's rule what it would do (local engine only).
     parts : tuple of str
         Names of its options that name other attacks. `build` binds those attacks to them.
+    makes_trigger : callable or None
+        From those of its options that it has as parameters to the trigger of a backdoor.
     options : mapping
         Options that are bound to it.
     """
@@ -44,7 +48,9 @@ class Attack:
     stage: Stage
     truth: bool = False
     past: bool = False
+    rule: bool = False
     parts: tuple[str, ...] = ()
+    makes_trigger: Callable[..., Trigger] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -59,8 +65,28 @@ class Attack:
         """Its options with their defaults."""
         return {option.name: option.default for option in options_of(self.function)}
 
+    @property
+    def made_of(self) -> list[Attack]:
+        """The attacks that are bound to its parts."""
+        bound = [part for name in self.parts for part in self.options.get(name, ())]
+        return [part for part in bound if isinstance(part, Attack)]
+
+    @property
+    def trigger(self) -> Trigger | None:
+        """What its backdoor, or that of one of its parts, reacts to; None without a backdoor."""
+        if self.makes_trigger is None:
+            return next((part.trigger for part in self.made_of if part.trigger), None)
+        settings = {**self.arguments, **self.options}
+        asked = inspect.signature(self.makes_trigger).parameters
+        return self.makes_trigger(**{name: settings[name] for name in asked})
+
     def bind(self, **options: Any) -> Attack:
         """Return the same attack with these options; it knows what its parts know, too.
+
+        Parameters
+        ----------
+        options
+            By name; for a part, the attacks themselves.
 
         Raises
         ------
@@ -71,75 +97,53 @@ class Attack:
         for option in options_of(self.function):
             if option.name in options and option.name not in self.parts:
                 options[option.name] = option.check(options[option.name])
-        bound = [part for name in self.parts for part in options.get(name, ())]
-        made_of = [part for part in bound if isinstance(part, Attack)]
-        levels = [self.knowledge, *(part.knowledge for part in made_of)]
+        bound = replace(self, options={**self.options, **options})
+        levels = [self.knowledge, *(part.knowledge for part in bound.made_of)]
         return replace(
-            self,
+            bound,
             knowledge=max(levels, key=get_args(Knowledge).index),
-            truth=self.truth or any(part.truth for part in made_of),
-            past=self.past or any(part.past for part in made_of),
-            options={**self.options, **options},
+            truth=self.truth or any(part.truth for part in bound.made_of),
+            past=self.past or any(part.past for part in bound.made_of),
+            rule=self.rule or any(part.rule for part in bound.made_of),
         )
 
     def at(
         self, server_round: int, seed: int, ids: tuple[int, ...]
     ) -> tuple[Attack, tuple[int, ...]]:
-        """Return what is done in this round, and which of the Byzantine workers `ids` do it."""
-        return self, ids
-
-    def view(
-        self,
-        active: Sequence[int],
-        row: Callable[[int], np.ndarray],
-        generator: Callable[[int], np.random.Generator],
-        *,
-        asked: Sequence[int],
-        n_total: int,
-        server_round: int,
-        truth: Callable[[], np.ndarray],
-        past: Past | None,
-        findings: Findings,
-        n_classes: int | None,
-    ) -> View:
-        """Build the view of a round: what this attack declared, and no more.
+        """Return what is done in a round, and who does it.
 
         Parameters
         ----------
-        active : sequence of int
-            The Byzantine workers that attack, at least one.
-        row : callable
-            Worker -> what it would honestly have at the attack's stage, [N].
-        generator : callable
-            Worker -> the generator that it draws from.
-        asked : sequence of int
-            All workers of the round; the others among them are honest in it.
-        n_total : int
-            Their number.
-        truth : callable
-            Computes the gradient over the whole training set, float32 [N].
-        past : Past or None
-            For an attack that declared it.
+        server_round : int
+            Number of the round, 1, 2, ...
+        seed : int
+            Seed of the run.
+        ids : tuple of int
+            The Byzantine workers.
+
+        Returns
+        -------
+        Attack
+            With what it declares and no other attack behind it.
+        tuple of int
+            The workers that attack; the others are honest in the round.
         """
-        own = np.stack([row(worker) for worker in active])
-        sees: dict[str, Any] = {}
-        others = tuple(worker for worker in asked if worker not in active)
-        if knows(self.knowledge, "omniscient"):
-            rows = [row(worker) for worker in others]
-            sees["honest"] = np.reshape(rows, (len(rows), own.shape[1])).astype(np.float32)
-        if self.knowledge == "server":
-            sees |= {"findings": findings, "ids": tuple(active), "honest_ids": others}
-        if self.truth:
-            sees["truth"] = truth()
-        if self.past:
-            sees["past"] = past
-        if self.stage == "data":
-            sees["n_classes"] = n_classes
-        draws = tuple(generator(worker) for worker in active)
-        return View(own, draws, n_total, server_round=server_round, **sees)
+        return self, ids
 
     def __call__(self, view: View, **options: Any) -> np.ndarray:
-        """Craft the rows of a view: [b, N], in the type of `view.own`.
+        """Craft the rows of a view.
+
+        Parameters
+        ----------
+        view : View
+            What the attack sees.
+        options
+            Bound for this call.
+
+        Returns
+        -------
+        ndarray [b, N]
+            In the type of `view.own`; for an attack on the data, the labels.
 
         Raises
         ------
@@ -148,25 +152,40 @@ class Attack:
             that do not exist. NaN is allowed.
         """
         bound = self.bind(**options) if options else self
-        rows = bound._checked(self.function(view, **bound.options), view.own)
-        if self.stage == "data" and ((rows < 0) | (rows >= view.n_classes)).any():
+        if bound.stage == "data":
+            return bound.poison(view).labels
+        return as_asked(self.name, bound.function(view, **bound.options), view.own)
+
+    def poison(self, view: View) -> Batch:
+        """Change the batches of a view, for an attack on the data.
+
+        Parameters
+        ----------
+        view : View
+            Of labels and, where there are any, images.
+
+        Returns
+        -------
+        Batch
+            Labels [b, n] and images; None where they stay as they are.
+
+        Raises
+        ------
+        ValueError
+            When the function returns no labels that exist, or images of another shape.
+        """
+        returned = self.function(view, **self.options)
+        batch = returned if isinstance(returned, Batch) else Batch(returned)
+        labels = as_asked(self.name, batch.labels, view.own, whole=True)
+        if ((labels < 0) | (labels >= view.n_classes)).any():
             raise ValueError(
                 f"attack {self.name!r}: expected labels from 0 to {view.n_classes - 1}, "
-                f"got labels from {rows.min()} to {rows.max()}"
+                f"got labels from {labels.min()} to {labels.max()}"
             )
-        return rows
-
-    def _checked(self, returned: Any, own: np.ndarray) -> np.ndarray:
-        whole = self.stage == "data"
-        noun = "whole" if whole else "real"
-        rows = numbers(returned, whole=whole)
-        if rows is None or rows.shape != own.shape:
-            raise ValueError(
-                f"attack {self.name!r}: expected an array of {noun} numbers of shape {own.shape}, "
-                f"as view.own, with a row for each Byzantine worker; got {described(returned)}"
-            )
-        with np.errstate(over="ignore"):  # a float64 beyond float32 is sent as infinity
-            return rows.astype(own.dtype, copy=False)
+        images = batch.images
+        if images is not None:
+            images = as_asked(self.name, images, view.images, like="images")
+        return Batch(labels, images, float(batch.boost))
 
 
 def attack(
@@ -175,14 +194,23 @@ def attack(
     stage: Stage,
     truth: bool = False,
     past: bool = False,
+    rule: bool = False,
     parts: tuple[str, ...] = (),
+    trigger: Callable[..., Trigger] | None = None,
 ) -> Callable[[Callable[..., Any]], Attack]:
     """Declare a function `f(view, *, option=default, ...) -> [b, N]` as an attack.
 
     Parameters
     ----------
-    knowledge, stage, truth, past, parts
+    knowledge, stage, truth, past, rule, parts
         As in `Attack`.
+    trigger : callable, optional
+        For a backdoor, whose success is then measured: `makes_trigger` of `Attack`.
+
+    Returns
+    -------
+    callable
+        Function -> Attack.
 
     Raises
     ------
@@ -200,15 +228,13 @@ def attack(
     for name, value, literal in (("knowledge", knowledge, Knowledge), ("stage", stage, Stage)):
         if value not in get_args(literal):
             raise ValueError(f"{name} must be one of {get_args(literal)}, got {value!r}")
-    if truth and not knows(knowledge, "omniscient"):
-        raise ValueError(f"truth=True needs knowledge 'omniscient' or 'server', got {knowledge!r}")
-    if stage == "data" and knowledge != "own":
-        raise ValueError(f"stage 'data' needs knowledge 'own', got {knowledge!r}")
-    return lambda function: Attack(function, knowledge, stage, truth, past, parts)
-
-
-def parts_of(owner: str, bound: object) -> tuple[Attack, ...]:
-    """Return the attacks that `build` bound to an option."""
-    if isinstance(bound, tuple) and all(isinstance(part, Attack) for part in bound):
-        return bound
-    raise ValueError(f"{owner}: expected attacks, as build({owner!r}) binds them; got {bound!r}")
+    for name, asked in (("truth", truth), ("rule", rule)):
+        if asked and not knows(knowledge, "omniscient"):
+            raise ValueError(
+                f"{name}=True needs knowledge 'omniscient' or 'server', got {knowledge!r}"
+            )
+    if stage == "data" and (knowledge != "own" or past):
+        raise ValueError(
+            f"stage 'data' needs knowledge 'own' and past=False, got {knowledge!r} and {past}"
+        )
+    return lambda function: Attack(function, knowledge, stage, truth, past, rule, parts, trigger)

@@ -44,14 +44,22 @@ class Past:
 
     @classmethod
     def first(cls, model: np.ndarray, secret: int = 0) -> Past:
-        """Return what a worker knows at its first attack: the model alone."""
+        """Return what a worker knows at its first attack: the model alone.
+
+        Parameters
+        ----------
+        model : ndarray, float32 [N]
+            The parameters of the round.
+        secret : int
+            The number that all Byzantine workers share.
+        """
         return cls(model, np.zeros_like(model), {}, secret)
 
 
 def recalled(
     kept: Mapping[str, np.ndarray], owner: str, model: np.ndarray, lr: float, secret: int
 ) -> Past:
-    """Read what `remembered` made out of a worker's memory.
+    """Return the past of a worker, read out of what `remembered` made for its memory.
 
     Parameters
     ----------
@@ -64,6 +72,7 @@ def recalled(
     lr : float
         Learning rate of the server's last step, > 0.
     secret : int
+        The number that all Byzantine workers share.
 
     Examples
     --------
@@ -82,6 +91,14 @@ def recalled(
 
 
 def remembered(past: Past, owner: str) -> dict[str, np.ndarray]:
-    """Return what a worker keeps after a round, under names of its own among what it keeps."""
+    """Return what a worker keeps after a round, under names of its own among what it keeps.
+
+    Parameters
+    ----------
+    past : Past
+        As the attack left it.
+    owner : str
+        Name of the attack.
+    """
     memory = {f"attack.{owner}.{name}": np.asarray(array) for name, array in past.memory.items()}
     return memory | {"attack.model": past.model.copy()}

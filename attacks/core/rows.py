@@ -56,6 +56,40 @@ def described(values: object) -> str:
     )
 
 
+def as_asked(
+    attack: str, returned: object, given: np.ndarray, *, like: str = "own", whole: bool = False
+) -> np.ndarray:
+    """Return what an attack returned, in the type of what it was given.
+
+    Parameters
+    ----------
+    attack : str
+        Name of the attack.
+    returned : object
+        Anything.
+    given : ndarray
+        What it was given.
+    like : str
+        The attribute of the view that holds it.
+    whole : bool
+        Whether integers are expected.
+
+    Raises
+    ------
+    ValueError
+        When it is anything but real (`whole`: whole) numbers in the shape of what it was given.
+    """
+    array = numbers(returned, whole=whole)
+    if array is None or array.shape != given.shape:
+        raise ValueError(
+            f"attack {attack!r}: expected an array of {'whole' if whole else 'real'} numbers of "
+            f"shape {given.shape}, as view.{like}, with a row for each Byzantine worker; got "
+            f"{described(returned)}"
+        )
+    with np.errstate(over="ignore"):  # a float64 beyond float32 is sent as infinity
+        return array.astype(given.dtype, copy=False)
+
+
 def is_finite(rows: np.ndarray) -> np.ndarray:
     """Return which rows hold neither NaN nor infinity, bool [n]."""
     return np.array([np.isfinite(row).all() for row in rows], dtype=bool)

@@ -1,4 +1,4 @@
-"""Attacks that differ by round: made of others."""
+"""Attacks that are made of others: one that differs by round, and the parts of any."""
 
 from __future__ import annotations
 
@@ -29,5 +29,36 @@ class Schedule(Attack):
 
 
 def schedule(*, parts: tuple[str, ...]) -> Callable[[Callable[..., Any]], Schedule]:
-    """Declare a function as a schedule, which knows what the attacks in `parts` know."""
+    """Declare a function as a schedule, which knows what the attacks in `parts` know.
+
+    Parameters
+    ----------
+    parts : tuple of str
+        As in `Attack`.
+
+    Returns
+    -------
+    callable
+        Function -> Schedule.
+    """
     return lambda function: Schedule(function, "own", "gradient", parts=parts)
+
+
+def parts_of(owner: str, bound: object) -> tuple[Attack, ...]:
+    """Return the attacks that `build` bound to an option.
+
+    Parameters
+    ----------
+    owner : str
+        Name of the attack that is made of others.
+    bound : object
+        What the option holds.
+
+    Raises
+    ------
+    ValueError
+        When it holds anything but attacks.
+    """
+    if isinstance(bound, tuple) and all(isinstance(part, Attack) for part in bound):
+        return bound
+    raise ValueError(f"{owner}: expected attacks, as build({owner!r}) binds them; got {bound!r}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -13,6 +13,10 @@ from signfed.attacks.core.past import Past
 Knowledge = Literal["own", "colluders", "omniscient", "server"]
 Stage = Literal["data", "gradient", "message"]
 
+# (honest rows, rows of the Byzantine workers), by worker, at an attack's stage -> what the rule
+# would make of them, float32 [N].
+Rehearse = Callable[[Mapping[int, np.ndarray], Mapping[int, np.ndarray]], np.ndarray]
+
 
 class KnowledgeError(ValueError):
     """An attack asked for more than it declared, or for more than is known where it runs."""
@@ -21,8 +25,8 @@ class KnowledgeError(ValueError):
 class View:
     """The arrays that an attack may use in one round, for b Byzantine workers at once.
 
-    `honest`, `truth`, `past`, `findings`, `ids`, `honest_ids` and `n_classes` raise KnowledgeError
-    unless the attack declared that it needs them.
+    `honest`, `truth`, `past`, `aggregate`, `findings`, `ids`, `honest_ids`, `n_classes` and
+    `images` raise KnowledgeError unless the attack declared that it needs them.
 
     Parameters
     ----------
@@ -42,21 +46,28 @@ class View:
         The gradient over the whole training set.
     past : Past, optional
         The model of the round, what the server did last, and what the attack kept.
+    aggregate : callable, optional
+        Rows that the Byzantine workers might send, [b, N] -> what the server's rule, as it stands,
+        would make of the round then, float32 [N]. The rule does not remember that it was asked.
     findings : Findings, optional
         What the server's rule found out in the last round; empty in the first.
     ids, honest_ids : sequence of int, optional
         Worker ids of the rows of `own` and of `honest`.
     n_classes : int, optional
         Number of classes of the labels.
+    images : ndarray, float32 [b, n, C, H, W], optional
+        The images of a batch, from 0 (black) to 1 (white).
     """
 
     honest: np.ndarray
     truth: np.ndarray
     past: Past
+    aggregate: Callable[[np.ndarray], np.ndarray]
     findings: Findings
     ids: Sequence[int]
     honest_ids: Sequence[int]
     n_classes: int
+    images: np.ndarray
 
     def __init__(
         self,
@@ -68,10 +79,12 @@ class View:
         honest: np.ndarray | None = None,
         truth: np.ndarray | None = None,
         past: Past | None = None,
+        aggregate: Callable[[np.ndarray], np.ndarray] | None = None,
         findings: Findings | None = None,
         ids: Sequence[int] | None = None,
         honest_ids: Sequence[int] | None = None,
         n_classes: int | None = None,
+        images: np.ndarray | None = None,
     ) -> None:
         self.own = own
         self.generators = generators
@@ -81,10 +94,12 @@ class View:
             "honest": (honest, "knowledge 'omniscient' or 'server'"),
             "truth": (truth, "truth=True"),
             "past": (past, "past=True"),
+            "aggregate": (aggregate, "rule=True"),
             "findings": (findings, "knowledge 'server'"),
             "ids": (ids, "knowledge 'server'"),
             "honest_ids": (honest_ids, "knowledge 'server'"),
             "n_classes": (n_classes, "stage 'data'"),
+            "images": (images, "stage 'data', on a task with images"),
         }
 
     def __getattr__(self, name: str) -> Any:  # only for what __init__ did not set

@@ -11,6 +11,7 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, Message
 from flwr.clientapp.typing import ClientAppCallable
 
 from signfed.attacks import Attack, Findings, KnowledgeError
+from signfed.attacks.core.seeing import view_of
 from signfed.attacks.core.view import knows
 from signfed.attacks.registry import build
 from signfed.strategies.core.codecs import SignCodec
@@ -84,6 +85,11 @@ def byzantine(
             f"byzantine: attack {name!r} changes labels, which a mod does not see; change them "
             "where your client loads its data"
         )
+    if any(each.past for each in _with_parts(attack)):
+        raise ValueError(
+            f"byzantine: attack {name!r} goes by earlier rounds, which a mod does not keep; "
+            "expected one that looks at a round by itself"
+        )
     chosen = None if partitions is None else frozenset(partitions)
     return Byzantine(attack, chosen, seed, n_total)
 
@@ -130,7 +136,8 @@ class Byzantine:
         def falsified(own: np.ndarray) -> np.ndarray:
             # Colluders see one row each, their own; what they have in common is what they draw.
             keys = (worker,) if attack.knowledge == "own" else ()
-            view = attack.view(
+            view = view_of(
+                attack,
                 (worker,),
                 lambda _: own,
                 lambda _: generator(self.seed, "attack", *keys, server_round),
@@ -139,6 +146,7 @@ class Byzantine:
                 server_round=server_round,
                 truth=lambda: own,
                 past=None,
+                rehearse=_unknown,
                 findings=Findings(),
                 n_classes=None,
             )
@@ -187,6 +195,11 @@ def _false_model(model: ArrayRecord, made: ArrayRecord, falsified: Falsify) -> A
 def _with_parts(attack: Attack) -> list[Attack]:
     bound = [part for name in attack.parts for part in attack.options.get(name, ())]
     return [attack, *(each for part in bound for each in _with_parts(part))]
+
+
+def _unknown(peers: object, sent: object) -> np.ndarray:
+    """Stand for the rule, which no node can ask."""
+    raise KnowledgeError("byzantine: a node has no rule that it could ask")
 
 
 def _round(message: Message) -> int:

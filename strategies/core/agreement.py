@@ -140,6 +140,13 @@ def silence_useless(signs: PackedSigns, weights: Tensor) -> Tensor:
 def ternary_vote(signs: PackedSigns, weights: Tensor) -> PackedSigns:
     """Return sign(sum_i w_i Y_i) with sign(0) = +1 for weights 1, 0, -1, not all of them 0.
 
+    Parameters
+    ----------
+    signs : PackedSigns, n rows
+        Y_1 to Y_n.
+    weights : Tensor [n]
+        w_1 to w_n.
+
     Examples
     --------
     >>> rows = PackedSigns.pack(torch.tensor([[1.0, -1.0], [-1.0, -1.0], [-1.0, 1.0]]))

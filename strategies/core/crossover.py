@@ -33,7 +33,14 @@ from signfed.strategies.core.reliability import Record
 def pooled(records: Sequence[Record], counted: Tensor, n_coordinates: int) -> Tensor:
     """Estimate p_m = D_m / (N c_m) from all coordinates (eq. 14).
 
-    Returns float64 [n, 1].
+    Parameters
+    ----------
+    records, counted, n_coordinates
+        See above.
+
+    Returns
+    -------
+    Tensor, float64 [n, 1]
 
     Examples
     --------
@@ -47,7 +54,15 @@ def pooled(records: Sequence[Record], counted: Tensor, n_coordinates: int) -> Te
 def alg1(records: Sequence[Record], counted: Tensor, n_coordinates: int) -> Tensor:
     """Estimate p_mn = D_mn / c_m in every coordinate (Algorithm 1).
 
-    Returns p by coordinate, or by value of D_mn: [n, ...], in the dtype of `counted`.
+    Parameters
+    ----------
+    records, counted, n_coordinates
+        See above.
+
+    Returns
+    -------
+    Tensor [n, ...]
+        p by coordinate, or by value of D_mn, in the type of `counted`.
 
     Examples
     --------
@@ -60,7 +75,17 @@ def alg1(records: Sequence[Record], counted: Tensor, n_coordinates: int) -> Tens
 def eq17(records: Sequence[Record], counted: Tensor, n_coordinates: int) -> Tensor:
     """Estimate p_mn = (T_in p_pool + D_mn) / c_m, D_mn counted after round T_in (eq. 17).
 
-    p_pool is the pooled estimate after round T_in; it stays as T_in rounds. Returns as `alg1`.
+    p_pool is the pooled estimate after round T_in; it stays as T_in rounds.
+
+    Parameters
+    ----------
+    records, counted, n_coordinates
+        See above.
+
+    Returns
+    -------
+    Tensor [n, ...]
+        As `alg1`.
 
     Examples
     --------

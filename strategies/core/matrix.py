@@ -62,6 +62,17 @@ def as_rows(matrix: np.ndarray | Tensor | Sequence[Row]) -> Tensor:
 def as_reference(reference: Row, rows: Tensor) -> Tensor:
     """Turn the server's own gradient into a tensor float32 [N] on the device of the rows [n, N].
 
+    Parameters
+    ----------
+    reference : ndarray, Tensor or sequence of N numbers
+        The gradient.
+    rows : Tensor, float32 [n, N]
+        The rows of the round.
+
+    Returns
+    -------
+    Tensor
+
     Raises
     ------
     ValueError
@@ -88,6 +99,17 @@ def as_reference(reference: Row, rows: Tensor) -> Tensor:
 
 def as_edges(edges: Sequence[int], n_coordinates: int) -> tuple[int, ...]:
     """Check where layers begin and end among N coordinates; nothing given stays nothing.
+
+    Parameters
+    ----------
+    edges : sequence of int
+        From 0 to N, or nothing.
+    n_coordinates : int
+        N.
+
+    Returns
+    -------
+    tuple of int
 
     Raises
     ------

@@ -44,7 +44,7 @@ class Record:
     counts: Tensor | None = field(default=None, repr=False)
 
     def crossover(self, n_coordinates: int) -> float:
-        """Estimate p_m from all coordinates and counted rounds (eq. 14); 1/2 before the first."""
+        """Return p_m from all coordinates and counted rounds (eq. 14); 1/2 before the first."""
         return self.disagreements / (n_coordinates * self.rounds) if self.rounds else 0.5
 
     def count(self, disagreed: int, forget: float, *, pooled: bool) -> None:
@@ -65,7 +65,15 @@ class Record:
         self.pooled_disagreements = forget * self.pooled_disagreements + early
 
     def counts_or_zeros(self, like: PackedSigns, *, whole: bool) -> Tensor:
-        """Return `counts` on the device of the signs, zeros if there are none yet."""
+        """Return `counts` on the device of the signs, zeros if there are none yet.
+
+        Parameters
+        ----------
+        like : PackedSigns
+            The signs.
+        whole : bool
+            Whether counts are whole numbers; with forgetting they are not.
+        """
         if self.counts is None:
             dtype = torch.int16 if whole else torch.float32
             self.counts = torch.zeros(like.n_coordinates, dtype=dtype)
@@ -76,8 +84,16 @@ class Record:
 def records_to_tensors(records: dict[int, Record]) -> dict[str, Tensor]:
     """Return the records as tensors with names, for a checkpoint.
 
-    `records`: float64 [k, 4], per worker its id, rounds, disagreements, pooled disagreements;
-    `counts.ID` where a worker has them.
+    Parameters
+    ----------
+    records : dict of int to Record
+        By worker id.
+
+    Returns
+    -------
+    dict of str to Tensor
+        `records`: float64 [k, 4], per worker its id, rounds, disagreements, pooled disagreements;
+        `counts.ID` where a worker has them.
     """
     numbers = [
         [worker, r.rounds, r.disagreements, r.pooled_disagreements]

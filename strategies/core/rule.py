@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from signfed.strategies.core.fallback import fallback
 from signfed.strategies.core.matrix import Row, as_edges, as_reference, as_rows
 from signfed.strategies.core.options import checked
 from signfed.strategies.core.updates import Updates
-from signfed.strategies.ops.linalg import coordinate_median
 
 # Tensors by name: what has to be saved for a run to go on.
 State = dict[str, Tensor]
@@ -125,8 +125,7 @@ class Rule(ABC):
             server_round=server_round, signs=self.encoder == "sign",
         )  # fmt: skip
         updates = replace(updates, reference=own, edges=as_edges(edges, rows.shape[1]))
-        serves = self.admissible(updates.n) is None
-        direction = direction_of(self, updates) if serves else fallback(updates)
+        direction = answer(self, updates)
         first = matrix[0] if isinstance(matrix, list | tuple) else matrix
         return direction if isinstance(first, Tensor) else direction.cpu().numpy()
 
@@ -177,22 +176,17 @@ class Rule(ABC):
         return f"{type(self).__name__}({', '.join(behind)})" if behind else type(self).__name__
 
 
-def fallback(updates: Updates) -> Tensor:
-    """Answer a round that has fewer valid updates than the rule admits.
+def answer(rule: Rule, updates: Updates) -> Tensor:
+    """Return the rule's direction, float32 [N]; the fallback's where it does not admit so few.
 
     Parameters
     ----------
+    rule : Rule
+        Which rule.
     updates : Updates
-        At least one row.
-
-    Returns
-    -------
-    Tensor
-        float32 [N]: the coordinate-wise median; on the sign channel, the majority vote with
-        sign(0) = +1, in the magnitude of the rows.
+        The rows of the round, at least one.
     """
-    median, size = coordinate_median(updates.dense()), updates.magnitude
-    return torch.where(median >= 0, size, -size) if updates.on_sign_channel else median
+    return direction_of(rule, updates) if rule.admissible(updates.n) is None else fallback(updates)
 
 
 def direction_of(rule: Rule, updates: Updates) -> Tensor:

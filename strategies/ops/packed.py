@@ -68,7 +68,13 @@ class PackedSigns:
         return self._vector(_tensors.at_least(self.bits, votes))
 
     def between(self, fewest: int, most: int) -> PackedSigns:
-        """Return +1 where `fewest` to `most` rows say +1, 1 <= fewest <= most <= n."""
+        """Return +1 where a number of rows in a range say +1, else -1.
+
+        Parameters
+        ----------
+        fewest, most : int
+            The range, 1 <= fewest <= most <= n.
+        """
         ones = self.at_least(fewest).bits
         return self._vector(ones & ~self.at_least(most + 1).bits if most < len(self.bits) else ones)
 
@@ -81,7 +87,10 @@ class PackedSigns:
     def weighted_vote(self, weights: Tensor) -> PackedSigns:
         """Return sign(sum_m w_m Y_m) with sign(0) = +1, summed in float32 in the order of the rows.
 
-        weights: float32 [n].
+        Parameters
+        ----------
+        weights : Tensor, float32 [n]
+            w_1 to w_n.
         """
         if self._on_cpu:
             rows, numbers = self.bits.numpy(), weights.numpy()
@@ -145,7 +154,7 @@ class PackedSigns:
                 count += self._vector(row ^ other.bits).dense() > 0
 
     def disagreements(self, other: PackedSigns) -> Tensor:
-        """Count the coordinates in which each row differs from the vector: int64 [n]."""
+        """Return how often each row differs from a vector, int64 [n]."""
         rows = torch.atleast_2d(self.bits)
         if self._on_cpu:
             counts = torch.from_numpy(_popcount.disagreements(rows.numpy(), other.bits.numpy()))
@@ -168,11 +177,11 @@ class PackedSigns:
         return PackedSigns(self.bits & where.bits, self.n_coordinates)
 
     def ones(self) -> Tensor:
-        """Count the coordinates that say +1: int64 [n], or a number for one vector."""
+        """Return how many coordinates say +1, int64 [n]; a number for one vector."""
         return self.disagreements(self._vector(torch.zeros_like(torch.atleast_2d(self.bits)[0])))
 
     def pairwise_disagreements(self) -> Tensor:
-        """Count the coordinates in which each two rows differ: int64 [n, n]."""
+        """Return in how many coordinates each two rows differ, int64 [n, n]."""
         if self._on_cpu:
             return torch.from_numpy(_popcount.pairwise(self.bits.numpy()))
         return torch.stack([self.disagreements(self._vector(row)) for row in self.bits])

@@ -15,7 +15,7 @@ from signfed.strategies.server.record import RoundRecord
 
 log = getLogger("signfed")
 
-# (round, parameters float32 [N]) -> test_accuracy, test_loss; None in a round without evaluation
+# (round, parameters float32 [N]) -> scores of the record; None in a round without evaluation
 Evaluate = Callable[[int, Tensor], Mapping[str, float] | None]
 
 # Gets the record of each round, and a function that returns the run's state after it.

@@ -42,6 +42,9 @@ class RoundRecord:
         Why those whom the rule rejected cannot be the Byzantine workers that were assumed.
     test_accuracy, test_loss : float or None
         Of the model after the round, in rounds that are evaluated; accuracy in 0..1.
+    backdoor_success : float or None
+        Share of test images of other classes that with a backdoor's trigger are taken for its
+        target, in 0..1; in rounds that are evaluated, under such an attack.
     byzantine_accepted, honest_rejected : float or None
         False negative and false positive rate of the rule, in 0..1, where somebody is Byzantine.
     wrong_signs : float or None
@@ -75,6 +78,7 @@ class RoundRecord:
     broken_assumption: str | None = None
     test_accuracy: float | None = None
     test_loss: float | None = None
+    backdoor_success: float | None = None
     byzantine_accepted: float | None = None
     honest_rejected: float | None = None
     wrong_signs: float | None = None
@@ -159,4 +163,4 @@ class RoundRecord:
 FIELDS = frozenset(f.name for f in fields(RoundRecord))
 ALWAYS = ("round", "nodes", "received", "dropped", "uplink_bytes", "downlink_bytes", "seconds")
 DETECTION = ("byzantine_accepted", "honest_rejected", "wrong_signs")
-SCORES = ("test_accuracy", "test_loss", *DETECTION)
+SCORES = ("test_accuracy", "test_loss", "backdoor_success", *DETECTION)

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from signfed.strategies.core.drop_reason import DropReason
-from signfed.strategies.core.rule import Rule, State, direction_of, fallback, state_of
+from signfed.strategies.core.fallback import fallback
+from signfed.strategies.core.rule import Rule, State, direction_of, state_of
 from signfed.strategies.core.updates import Updates, is_finite
 from signfed.strategies.ops.threads import one_thread
 from signfed.strategies.server.assumption import broken_assumption
@@ -80,6 +81,7 @@ class Training:
         self._assumed, self._when_broken = federation.assumed_byzantine, federation.when_broken
         self._warned = False
         self._reference = federation.reference if rule.needs_reference else None
+        self._own: Tensor | None = None  # the server's gradient in the round under way
         self._failed_rounds = 0
         momentum, taken = None, 0
         if state:
@@ -144,13 +146,11 @@ class Training:
         if record.fallback:
             direction = fallback(updates)
         else:
-            updates = replace(updates, edges=self._edges)
-            if self._reference:
-                x = self.parameters.cpu().numpy()
-                own = torch.from_numpy(self._reference(x, record.round))
-                if not is_finite(own):
-                    return self._skip("the server's own gradient is not finite", record)
-                updates = replace(updates, reference=own.to(updates.rows.device))
+            complete = self.as_rule_gets(updates, record.round)
+            self._own = None
+            if complete is None:
+                return self._skip("the server's own gradient is not finite", record)
+            updates = complete
             direction = direction_of(self.rule, updates)
             record.add_findings(self.rule.title(), self.rule.diagnostics())
             self._doubt(updates, record)
@@ -161,6 +161,32 @@ class Training:
             record.add_scores(self._observe(updates, direction, record.findings))
         self.parameters, self.direction = self._descent.take(direction), direction
         return True
+
+    def as_rule_gets(self, updates: Updates, server_round: int) -> Updates | None:
+        """Return the updates with what the server knows: the layers and its own gradient.
+
+        Parameters
+        ----------
+        updates : Updates
+            Of the round, at the current model.
+        server_round : int
+            Number of the round.
+
+        Returns
+        -------
+        Updates or None
+            None where the rule needs the server's gradient and that one is not finite.
+        """
+        updates = replace(updates, edges=self._edges)
+        if self._reference is None:
+            return updates
+        if self._own is None:  # an attack may ask for it before the round does
+            self._own = torch.from_numpy(
+                self._reference(self.parameters.cpu().numpy(), server_round)
+            )
+        if not is_finite(self._own):
+            return None
+        return replace(updates, reference=self._own.to(updates.rows.device))
 
     def _doubt(self, updates: Updates, record: RoundRecord) -> None:
         """Note in the record, and say once, that the rule's verdict contradicts the assumed f."""

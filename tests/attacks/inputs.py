@@ -6,6 +6,7 @@ from signfed.attacks import ATTACKS, Past, build, craft, knows
 
 OWN = np.array([[1.0, -2.0, 0.0, -0.5], [-3.0, 4.0, 5.0, -6.0]], np.float32)
 LABELS = np.array([[0, 1, 2, 3], [3, 3, 0, 1]])
+IMAGES = np.random.default_rng(5).random((2, 4, 3, 6, 5), np.float32)  # those the labels belong to
 
 
 def randn(*shape, seed=0):
@@ -44,7 +45,11 @@ def past_of(n_coordinates, order=None, **kept):
 def call(name, honest=None, own=OWN, **options):
     """Any attack of the table, with all that it needs; its own rows are labels where it must be."""
     if ATTACKS[name].stage == "data":
-        return crafted(name, LABELS[: len(own)], n_classes=4, **options)
+        labels = own if own.dtype == int else LABELS[: len(own)]
+        images = IMAGES[: len(own)]
+        return crafted(name, labels, n_classes=4, images=images, **options).labels
+    if ATTACKS[name].rule:
+        options = {"rule": lambda rows: np.median(rows, axis=0)} | options
     if name == "time-varying":
         options = {"attacks": "random,lie,sleeper"} | options  # labels are no rows
     if knows(build(name).knowledge, "omniscient") and honest is None:

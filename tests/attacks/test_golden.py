@@ -34,6 +34,8 @@ EXPECTED = {
     # |v| = 5; 1 - 7/25 v = (0.16, 1, 1, -0.12), of length sqrt(2.04).
     "rop": np.subtract([3, 0, 0, 4], np.multiply(5 / 2.04**0.5, [0.16, 1, 1, -0.12])),
     "hybrid-sparse": [-1, -0.6, -1.6, 0.4],  # mu - 1.5 * 2 where it is largest, mu - 0.3 * 2
+    "opt-alie": [62, 60, 59, 61],  # a mean gives way at every length: mu + (10 + 20) * 2
+    "opt-ipm": [-20, 0, 10, -10],  # -10 mu
     "mimic": HONEST[0],
     "omniscient": np.array([-1, -1, 1, -1]) * 20 / 12,  # the mean for the truth; |entries| 20 of 12
     "colluding-majority": [-1, 1, -1, -1],  # majority (+, -, tie, tie)
@@ -51,6 +53,8 @@ EXPECTED = {
     "sleeper": OWN,  # it is the first round
 }
 OPTIONS = {
+    "opt-alie": {"rule": lambda rows: rows.mean(axis=0), "evaluations": 3},
+    "opt-ipm": {"rule": lambda rows: rows.mean(axis=0), "evaluations": 2},
     "weight-aware": {"findings": Findings(crossover={0: 0.3, 1: 0.3, 2: 0.4, 3: 0.4, 4: 0.4})},
     "rop": {"reference": 1.0},
     "hybrid-sparse": {"share": 0.25},
@@ -70,7 +74,7 @@ def test_what_is_sent(name):
 
 
 def test_all_attacks_on_rows_are_there():
-    assert set(ATTACKS) - set(EXPECTED) == {"label-flip", "time-varying"}
+    assert set(ATTACKS) - set(EXPECTED) == {"label-flip", "backdoor", "time-varying"}
 
 
 def test_no_two_send_the_same():

@@ -25,5 +25,5 @@ def byzantine(
         attack, ids or (worker,), asked=lambda t: everyone, seed=seed, n_classes=10
     )
     return ByzantineClient(
-        worker, gradient, encoder, adversary, lambda relabel: gradient, seed=seed, **kept
+        worker, gradient, encoder, adversary, lambda poison: gradient, seed=seed, **kept
     )

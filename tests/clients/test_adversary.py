@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from signfed.attacks import Findings, KnowledgeError, attack, build, craft
+from signfed.attacks import Batch, Findings, KnowledgeError, attack, build, craft
 from signfed.clients import ENCODERS, Adversary, ByzantineClient, HonestClient
 from tests.clients.byzantine import byzantine
 
@@ -39,7 +39,7 @@ def team(chosen, encoder="float32", gradient=gradient, **kept):
     )
     made = ENCODERS[encoder]()
     return [
-        ByzantineClient(w, gradient, made, adversary, lambda relabel: gradient, seed=3, **kept)
+        ByzantineClient(w, gradient, made, adversary, lambda poison: gradient, seed=3, **kept)
         for w in IDS
     ]
 
@@ -152,14 +152,15 @@ def test_the_true_gradient_has_to_be_told():
 def test_labels_are_changed_before_the_gradient_and_by_the_attack():
     labels, used = np.array([0, 3, 9]), []
 
-    def poisoned(relabel):
-        used.append(relabel(labels))
+    def poisoned(poison):
+        used.append(poison(Batch(labels)))
         return lambda parameters, worker, server_round: parameters + 100 * worker
 
     adversary = Adversary(build("label-flip"), (2,), asked=lambda t: range(3), seed=0, n_classes=10)
     client = ByzantineClient(2, gradient, ENCODERS["float32"](), adversary, poisoned)
     assert np.array_equal(client.message(X, 1), X + 200)
-    assert used[0].tolist() == [9, 6, 0] and labels.tolist() == [0, 3, 9]
+    assert used[0].labels.tolist() == [9, 6, 0] and labels.tolist() == [0, 3, 9]
+    assert used[0].images is None and used[0].boost == 1.0
 
 
 @pytest.mark.parametrize(

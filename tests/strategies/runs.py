@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from signfed.clients import ENCODERS
-from signfed.strategies.core.rule import fallback
+from signfed.strategies.core.fallback import fallback
 from signfed.strategies.core.updates import Updates
 
 

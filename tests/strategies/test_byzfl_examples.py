@@ -1,6 +1,6 @@
 """The examples in ByzFL 0.0.11's documentation, with the options that make our rules theirs.
 
-All are on the rows 1 2 3, 4 5 6, 7 8 9, f = 1.
+All are on the rows 1 2 3, 4 5 6, 7 8 9, f = 1; its own unit tests expect the same.
 """
 
 import numpy as np
@@ -22,7 +22,7 @@ EXAMPLES = [
     ("multi-krum", THEIR_KRUM | {"selected": 2}, LOWER),
     ("centered-clipping", {"radius": 100.0, "iterations": 1}, MIDDLE),
     ("mda", F, LOWER),
-    ("monna", F | {"trusted": 1}, LOWER),
+    ("monna", F | {"trusted": "1"}, LOWER),
     ("meamed", F, LOWER),
     ("caf", F, MIDDLE),
     ("smea", F, LOWER),
@@ -57,3 +57,10 @@ def test_the_rows_are_the_printed_ones(mixing):
     printed, options = MIXED[mixing]
     found = aggregate("mean", ROWS, pre_aggregation=mixing, pre_aggregation_options=options, **F)
     np.testing.assert_allclose(found, np.mean(printed, axis=0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("trusted", ["0", "1"])
+def test_byzpys_example_of_monna(trusted):
+    """Of the two that are equally near to the first row the first."""
+    rows = [[0.0, 0.0], [10.0, 0.0], [0.0, 10.0]]
+    assert aggregate("monna", rows, n_byzantine=1, trusted=trusted).tolist() == [5.0, 0.0]

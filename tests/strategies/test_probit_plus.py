@@ -94,6 +94,6 @@ def test_the_mean_sign_is_exact(place):
 def test_a_vote_takes_the_bits_and_too_few_rows_their_magnitude():
     rows = {0: np.array([1.0, -1.0], np.float32)}
     updates = updates_of(ProbitPlus(), rows, 1)
-    from signfed.strategies.core.rule import fallback
+    from signfed.strategies.core.fallback import fallback
 
     assert fallback(updates).tolist() == pytest.approx([0.01, -0.01])

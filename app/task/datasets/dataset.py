@@ -66,6 +66,9 @@ class Dataset:
         Random changes of training samples before that.
     vocabulary : int
         Number of different tokens; 0 where samples are no tokens.
+    sides : (int, int), optional
+        Height and width, where samples are images: stored as [n, ..., height, width] or flat, as
+        bytes or from 0 (black) to 1 (white). An attack on images needs it.
 
     Examples
     --------
@@ -82,3 +85,4 @@ class Dataset:
     to_input: Callable[[Tensor], Tensor] = as_float
     augment: Augment | None = None
     vocabulary: int = 0
+    sides: tuple[int, int] | None = None

@@ -8,6 +8,7 @@ import math
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from threading import Event
 from typing import Annotated
 
 import pytest
@@ -132,6 +133,22 @@ TRIALS = [
 ]
 
 
+BACKDOORS = [
+    Trial("mean", "backdoor", {"backdoor.share": 0.1, "backdoor.boost": 1.0}, 0.2, 0.5),
+    Trial("mean", "backdoor", {"backdoor.share": 0.4, "backdoor.boost": 1.0}, 0.8, 0.75),
+    Trial("mean", "backdoor", {"backdoor.share": 1.0, "backdoor.boost": 1.0}, 0.7, 0.25),
+]
+
+
+def test_of_a_backdoor_the_worst_is_the_most_successful():
+    """Among all attacks it is the accuracy that counts."""
+    trials = [*TRIALS, *BACKDOORS]
+    assert worst(trials, "mean", "backdoor") == BACKDOORS[1]
+    assert worst(trials, "mean") == BACKDOORS[0]
+    shares = [point["backdoor.share"] for point in search._around(trials, "mean", "backdoor")]
+    assert shares == [0.25, 0.7]
+
+
 @pytest.mark.parametrize(
     "asked, number",
     [(("mean",), 3), (("mean", "lie"), 2), (("mean", "none"), 0), (("median",), 5)],
@@ -211,8 +228,8 @@ def here(monkeypatch):
 def test_a_run_that_could_not_end_is_as_bad_as_can_be(here, task, lowest):
     """At such a rate the model diverges within two rounds, and then all are skipped."""
     config = {"task": task, "strategy": "mean", "num-rounds": 10}
-    assert search._accuracy(config) > lowest
-    assert search._accuracy(config | {"lr": 1e30}) == lowest
+    assert search.final_scores(config)[0] > lowest
+    assert search.final_scores(config | {"lr": 1e30}) == (lowest, None)
 
 
 @pytest.fixture
@@ -298,7 +315,7 @@ def test_the_command_shows_and_writes_what_was_found(redteam, here, tmp_path):
 
 
 def test_what_was_found_survives_an_interrupt(redteam, here, monkeypatch, tmp_path):
-    real, done = search._accuracy, []
+    real, done = search.final_scores, []
 
     def interrupted(config):
         if len(done) == 2:
@@ -306,7 +323,7 @@ def test_what_was_found_survives_an_interrupt(redteam, here, monkeypatch, tmp_pa
         done.append(config)
         return real(config)
 
-    monkeypatch.setattr(search, "_accuracy", interrupted)
+    monkeypatch.setattr(search, "final_scores", interrupted)
     budget = ("--grid", "2", "--refinements", "0", "--out", str(tmp_path / "x"))
     assert redteam("mean", "lie,ipm", "num-rounds=2", *budget).exit_code == 130
     trials = json.loads((tmp_path / "x").read_text())["trials"]
@@ -350,14 +367,92 @@ def test_options_go_to_those_they_belong_to():
 
 
 def test_an_interrupt_does_not_wait_for_what_was_planned(monkeypatch):
-    """The first trial shown raises; of hundreds planned in one thread few may have been run."""
-    ran = []
-    monkeypatch.setattr(search, "ProcessPoolExecutor", lambda *given, **more: ThreadPoolExecutor(1))
-    monkeypatch.setattr(search, "_accuracy", lambda config: ran.append(config) or 0.5)
+    """The first trial shown raises; the one under way ends, the hundreds planned are not run."""
+    ran, shut = [], Event()
+
+    class Pool(ThreadPoolExecutor):
+        def shutdown(self, wait=True, *, cancel_futures=False):
+            super().shutdown(wait=False, cancel_futures=cancel_futures)
+            shut.set()
+            super().shutdown()
+
+    def scores(config):
+        ran.append(config)
+        if len(ran) == 2:
+            assert shut.wait(30)
+        return 0.5, None
+
+    monkeypatch.setattr(search, "ProcessPoolExecutor", lambda *given, **more: Pool(1))
+    monkeypatch.setattr(search, "final_scores", scores)
 
     def interrupt(*_):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         red_team({}, ["sign-mv"], ["stochastic-sign-flip"], grid=400, on_trial=interrupt)
-    assert 1 <= len(ran) < 400
+    assert 1 <= len(ran) <= 2
+
+
+def test_the_table_of_backdoors(tmp_path):
+    console = Console(width=120, record=True, file=(tmp_path / "out").open("w"))
+    print_red_team(console, TRIALS[:4])
+    assert "backdoors" not in console.export_text()
+    print_red_team(console, [*TRIALS[:4], *BACKDOORS])
+    lines = [" ".join(line.replace("│", " ").split()) for line in console.export_text().split("\n")]
+    assert "mean backdoor backdoor.share=0.4 backdoor.boost=1.0 0.750 0.800" in lines
+
+
+def test_a_search_goes_by_success_and_tells_it(here):
+    config = {"num-rounds": 20, "lr": 0.5, "num-byzantine": 1, "backdoor.target": 3}
+    trials = red_team(config, ["mean"], ["backdoor"], grid=2, refinements=0, processes=1)
+    assert trials[0].success is None
+    tried = [tuple(trial.parameters.values()) for trial in trials[1:]]
+    assert tried == [(0.1, 1.0), (0.1, 100.0), (1.0, 1.0), (1.0, 100.0)]
+    found = {point: trial.success for point, trial in zip(tried, trials[1:], strict=True)}
+    assert all(0.0 <= rate <= 1.0 for rate in found.values())
+    assert worst(trials, "mean", "backdoor").success == max(found.values()) > found[0.1, 1.0]
+
+
+def test_a_backdoor_of_a_run_that_could_not_end_has_no_success():
+    config = {"strategy": "mean", "attack": "backdoor", "num-rounds": 10, "lr": 1e30}
+    assert search.final_scores(config) == (0.0, 0.0)
+
+
+OWN = """
+from typing import Annotated, Literal
+from pydantic import Field
+from signfed import attack
+from signfed.strategies.core.options import Range
+
+@attack(knowledge="own", stage="gradient")
+def scaled_by(view, *, factor: Annotated[float, Range(1.0, 100.0, log=True)] = 2.0,
+              side: Literal["up", "down"] = "down", shift_by: float = 0.0):
+    return (factor if side == "up" else -factor) * view.own + shift_by
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    (tmp_path / "attacks_with_ranges.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    return "attacks_with_ranges:scaled_by"
+
+
+def test_the_options_of_ones_own_attack_are_searched(own, here):
+    """Those with a Range or a choice; what base says of the others stays."""
+    key = "attacks-with-ranges:scaled-by."
+    assert first_trials(own, 3) == [
+        {f"{key}factor": factor, f"{key}side": side} for factor in (1, 10, 100)
+        for side in ("up", "down")
+    ]  # fmt: skip
+    base = {"num-rounds": 15, "lr": 0.3, "attack-options": "shift_by=0.001 side='up'"}
+    point = {f"{key}factor": 10.0, f"{key}side": "down"}
+    given = search._config(base, "mean", own, point, 0)
+    assert dict(parse(given).attack.options) == {"factor": 10.0, "side": "down", "shift_by": 0.001}
+    assert not any(name.startswith("attacks") for name in given)
+    trials = red_team(base, ["mean"], [own, "sign-flip"], grid=2, refinements=1, processes=1)
+    tried = [trial.parameters for trial in trials if trial.attack == own]
+    assert len(tried) == 2 * 2 + 1  # and the middle beside the worst
+    chosen = worst(trials, "mean", own)
+    assert chosen.parameters[f"{key}factor"] == 100.0
+    assert chosen.accuracy <= worst(trials, "mean", "sign-flip").accuracy

@@ -89,9 +89,9 @@ def test_an_attack_on_labels_gets_its_own(problem):
     x = found.initial().numpy()
     before = found.digest()
 
-    def relabel(labels):
-        labels[:] = 0
-        return labels
+    def relabel(batch):
+        batch.labels[:] = 0
+        return batch
 
     assert found.gradient(x, 0, 1).tobytes() != found.gradient(x, 0, 1, relabel).tobytes()
     del found._digest

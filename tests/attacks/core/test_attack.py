@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from signfed.attacks import ATTACKS, Findings, KnowledgeError, View, attack, build, knows
-from tests.attacks.inputs import LABELS, OWN, past_of, randn
+from tests.attacks.inputs import IMAGES, LABELS, OWN, past_of, randn
 
 PLAIN = [name for name in ATTACKS if name != "time-varying"]  # which has no rows of its own
 
@@ -18,10 +18,14 @@ def needed(name):
         known["truth"] = randn(4)
     if chosen.past:
         known["past"] = past_of(4)
+    if chosen.rule:
+        known["aggregate"] = lambda sent: sent.mean(axis=0)
     if chosen.knowledge == "server":
         known |= {"findings": Findings(), "ids": (0, 1), "honest_ids": (2, 3, 4)}
     if chosen.stage == "data":
         known["n_classes"] = 4
+    if chosen.makes_trigger:
+        known["images"] = IMAGES
     return known
 
 
@@ -51,7 +55,12 @@ def test_what_was_declared_is_needed_and_guarded(name, field):
         ({"knowledge": "all"}, "knowledge must be one of"),
         ({"stage": "bits"}, "stage must be one of"),
         ({"truth": True}, "truth=True needs knowledge 'omniscient' or 'server', got 'own'"),
-        ({"stage": "data", "knowledge": "colluders"}, "'data' needs knowledge 'own', got 'coll"),
+        ({"rule": True}, "rule=True needs knowledge 'omniscient' or 'server', got 'own'"),
+        (
+            {"stage": "data", "knowledge": "colluders"},
+            "'own' and past=False, got 'coll",
+        ),
+        ({"stage": "data", "past": True}, "and past=False, got 'own' and True"),
     ],
 )
 def test_an_attack_must_declare_what_exists_and_goes_together(declared, text):

@@ -5,6 +5,7 @@ import pytest
 
 from signfed.attacks import ATTACKS, KnowledgeError, Past, attack, build, craft
 from signfed.attacks.core.past import recalled, remembered
+from signfed.attacks.core.seeing import view_of
 from tests.attacks.inputs import crafted, matrix, past_of
 
 X, LATER = matrix(1, 2, -3), matrix(0.5, 2, -2)
@@ -71,8 +72,8 @@ def test_who_did_not_declare_it_has_none():
         return view.past.model
 
     with pytest.raises(KnowledgeError, match=r"view\.past is for attacks that declare past=True"):
-        view = curious.view(
-            (0,), lambda worker: X, lambda worker: None, asked=(0,), n_total=1, server_round=1,
-            truth=None, past=past_of(3), findings=None, n_classes=None,
+        view = view_of(
+            curious, (0,), lambda worker: X, lambda worker: None, asked=(0,), n_total=1,
+            server_round=1, truth=None, past=past_of(3), findings=None, n_classes=None,
         )  # fmt: skip
         curious(view)

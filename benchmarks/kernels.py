@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.common import report
-from signfed.strategies.core.agreement import ternary_vote
+from signfed.strategies.core.agreement import agreements, standings, ternary_vote
 from signfed.strategies.ops.gram import centred_gram, distances_of, squared_distances
 from signfed.strategies.ops.order import order_statistics
 from signfed.strategies.ops.packed import PackedSigns
@@ -88,6 +88,11 @@ def naive_distances(rows: Tensor) -> Tensor:
     return torch.stack([((rows - row) ** 2).sum(1) for row in rows])
 
 
+def judged(signs: PackedSigns) -> Tensor:
+    standing = standings(agreements(signs))
+    return weigh_by_agreement(signs, standing, standing)
+
+
 def sign_cases(n: int, n_coordinates: int, float_too: bool) -> Iterator[tuple[str, dict]]:
     """(kernel, works): "ours", "naive" and "read"."""
     draws = np.random.default_rng(0)
@@ -124,8 +129,8 @@ def sign_cases(n: int, n_coordinates: int, float_too: bool) -> Iterator[tuple[st
         lambda: floats() @ floats().T,
     )
     yield case(
-        "vote by agreement (sign-fd)",
-        lambda: ternary_vote(signs, weigh_by_agreement(signs)[0]),
+        "vote by agreement",
+        lambda: ternary_vote(signs, judged(signs)),
         lambda: floats() @ floats().T,
     )
     drawn = (draws.integers(0, ROUNDS // 2, n_coordinates, dtype=np.int16) for _ in range(n))

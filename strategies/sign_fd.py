@@ -2,7 +2,7 @@
 
     U = sign(sum_m w_m Y_m)
 
-    agreement       w_m = 1, 0 or -1, from how often worker m agrees with the others in this round
+    agreement       w_m = 1, 0 or -1, from how often worker m agrees with each of the others
     the paper's     w_m = ln((1 - p_m) / p_m),    p_m = P[Y_m != U] in the past
 
 Symbols: Y_m the signs of worker m, U the decoded signs, p_m its cross-over probability. The paper's
@@ -20,6 +20,7 @@ from pydantic import Field
 from torch import Tensor
 
 from signfed.strategies.core.agreement import (
+    Averages,
     agreements,
     silence_useless,
     standings,
@@ -43,38 +44,39 @@ MAX_ROUNDS = 2**16 - 1  # a disagreement count is 16 bits wide
 Estimator = Literal["agreement", "pooled", "alg1", "eq17"]
 
 
-def weigh_by_agreement(signs: PackedSigns) -> tuple[Tensor, Tensor]:
-    """Weigh each row 1, 0 or -1 by the rows that it agrees with, and return its standing too.
+def weigh_by_agreement(signs: PackedSigns, now: Tensor, lately: Tensor) -> Tensor:
+    """Weigh each row 1, 0 or -1 by its standing among the others.
 
     A row whose standing is that of a coin weighs 0, one that opposes the others -1, any other 1.
 
     Parameters
     ----------
     signs : PackedSigns, n rows
+    now, lately : Tensor, float64 [n]
+        Standings, see `strategies.core.agreement`.
 
     Returns
     -------
-    tuple of Tensor
-        Weights, float32 [n], and standings, float64 [n] in [-1, 1].
+    Tensor, float32 [n]
 
     Examples
     --------
-    >>> honest, inverted = torch.ones(3, 100), -torch.ones(2, 100)
-    >>> weigh_by_agreement(PackedSigns.pack(torch.cat([honest, inverted])))[0]
+    >>> signs = PackedSigns.pack(torch.cat([torch.ones(3, 100), -torch.ones(2, 100)]))
+    >>> standing = standings(agreements(signs))
+    >>> weigh_by_agreement(signs, standing, standing)
     tensor([ 1.,  1.,  1., -1., -1.])
     """
-    standing = standings(agreements(signs))
-    weights = ternary_weights(standing, signs.n_coordinates)
-    return silence_useless(signs, weights), standing
+    return silence_useless(signs, ternary_weights(now, lately, signs.n_coordinates))
 
 
 class SignFD(RobustStrategy):
     """Majority vote weighted by how reliable each worker is: U = sign(sum_m w_m Y_m).
 
-    With the default estimator, a worker is judged in each round by what it sends in this round,
-    compared with what each of the others sends: it weighs 1, or 0 if it is a coin, or -1 if it
-    opposes the others, and is then read inverted. There is no history that good behaviour could
-    fill, and no vote that a bloc could turn into its own reference.
+    With the default estimator, a worker is judged by how often it agrees with each of the others,
+    in this round and on average over the last ten or so, whichever is better for it. It weighs 1;
+    or 0, if it is a coin; or -1, if it opposes the others, and is then read inverted. Where fewer
+    than half weigh 1, the round is a plain vote. There is no vote that a bloc could turn into its
+    own reference, and no weight above 1 that it could earn.
 
     Precondition: fewer Byzantine than honest workers (L < M/2; a run that expects more is refused
     before it starts).
@@ -103,18 +105,18 @@ class SignFD(RobustStrategy):
 
     Notes
     -----
-    Bound. Let every two honest rows agree by at least 4/sqrt(N), and fewer than half of the rows be
-    Byzantine, f of them, with any content. Then every honest row weighs 1, every other at most 1,
-    so U is not the honest workers' own majority only where their margin is at most f: nobody has
-    more influence than on a plain vote. (An honest row has at least F honest others, so its
-    standing is at least its smallest agreement with them.) On the tasks of this package honest
-    rows agree by 0.03 to 0.7, also where each worker has one class, since unused parameters have
-    gradient 0, which is sent as +1 by all.
+    Bound. Let every two honest workers agree by at least 4/sqrt(N), in this round or on average,
+    and fewer than half of the workers be Byzantine, f of them, with any content. Then every honest
+    worker weighs 1, every other at most 1, so U is not the honest workers' own majority only where
+    their margin is at most f: nobody has more influence than on a plain vote. (An honest worker has
+    at least F honest others, so its standing is at least its smallest agreement with them.) Where
+    workers have too little in common, a median standing below 0.1, nobody is judged and U is the
+    plain vote.
 
-    State: none for "agreement". For the others a `Record` per worker id, and for alg1 and eq17 also
-    2 bytes per coordinate, 4 with forgetting; round 1 is a plain vote; a worker that was never
-    counted has weight 0 unless this holds for all that are present; the record of a missing worker
-    does not move.
+    State: for "agreement" two numbers per pair of workers. For the others a `Record` per worker id,
+    and for alg1 and eq17 also 2 bytes per coordinate, 4 with forgetting; round 1 is a plain vote; a
+    worker that was never counted has weight 0 unless this holds for all that are present. What is
+    kept of a missing worker does not move.
 
     Deviation: the default estimator is ours. The LLR is clipped (the paper is silent; the authors'
     code uses the same constants). A tie is +1. A worker is counted over its own rounds, not over
@@ -137,6 +139,7 @@ class SignFD(RobustStrategy):
 
     encoder = "sign"
     judges = True
+    remembers_workers = True
 
     def __init__(
         self,
@@ -160,7 +163,7 @@ class SignFD(RobustStrategy):
         self.eps = eps
         self.max_llr = max_llr
         self.n_byzantine = n_byzantine
-        self.remembers_workers = estimator != "agreement"
+        self._averages = Averages()
         self._published: LLRVote | None = None
         if estimator != "agreement":
             self._published = LLRVote(estimator, initial_rounds, forget, eps, max_llr)
@@ -185,11 +188,13 @@ class SignFD(RobustStrategy):
         if self._published:
             self._n_coordinates = signs.n_coordinates
             return self._published.decode(signs, ids, updates.server_round).dense()
-        weights, standing = weigh_by_agreement(signs)
+        agreement = agreements(signs)
+        now, lately = standings(agreement), standings(self._averages.add(ids, agreement))
+        weights = weigh_by_agreement(signs, now, lately)
         judged = 2 * int((weights > 0).sum()) > len(ids)
         decoded = ternary_vote(signs, weights) if judged else signs.vote()
         differs = signs.disagreements(decoded) / signs.n_coordinates
-        self._found = _findings(ids, weights, standing, differs)
+        self._found = _findings(ids, weights, torch.maximum(now, lately), differs)
         return decoded.dense()
 
     def diagnostics(self) -> dict[str, Any]:
@@ -209,17 +214,18 @@ class SignFD(RobustStrategy):
         return {"crossover": crossover, "accepted": accepted(crossover)}
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return nothing, or `n_coordinates` and the records as `records_to_tensors` makes them."""
+        """Return the averages, or `n_coordinates` and the records as `records_to_tensors` does."""
         if not self._published:
-            return {}
+            return self._averages.state_dict()
         n_coordinates = torch.tensor(self._n_coordinates)
         return {"n_coordinates": n_coordinates} | records_to_tensors(self._published.records)
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Go on from what `state_dict` returned."""
-        if self._published:
-            self._n_coordinates = int(state["n_coordinates"])
-            self._published.records = records_from_tensors(state)
+        if not self._published:
+            return self._averages.load_state_dict(state)
+        self._n_coordinates = int(state["n_coordinates"])
+        self._published.records = records_from_tensors(state)
 
 
 def _findings(

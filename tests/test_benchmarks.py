@@ -105,7 +105,7 @@ def test_kernels(play, monkeypatch):
     ]  # fmt: skip
     signs = {
         "majority vote", "weighted vote", "disagreements", "disagreements of all pairs",
-        "vote by agreement (sign-fd)",        "sign-fd per coordinate",
+        "vote by agreement",        "sign-fd per coordinate",
     }  # fmt: skip
     floats = {"pack", "unpack to float32", "median", "trimmed half", "pairwise distances"}
     expected = set(product(signs | floats, [3], [1000, 2000])) | set(product(floats, [4], [512]))

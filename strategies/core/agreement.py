@@ -1,12 +1,15 @@
-"""Weights for votes that may collude: 1, 0 or -1, from how often two rows agree in this round.
+"""Weights for votes that may collude: 1, 0 or -1, from how often each two rows agree.
 
 Symbols: Y_i the signs of row i, n rows of N coordinates, a_ij = (1/N) sum_k Y_ik Y_jk the agreement
 of two rows, F = floor((n - 1) / 2) the most rows that a minority can have.
 
-No vote and no history is a reference here. A row's standing is an order statistic that no minority
-can move past what honest rows say of it:
+No vote is a reference here. A row's standing is an order statistic that no minority can move past
+what honest rows say of it:
 
     s_i = the F-th largest of {a_ij : j != i}
+
+It is taken of this round and of an average over the last ten or so. A worker has to fail in both:
+one batch that is unlike the others is no fault, and nobody who mends its ways has to wait.
 
 At most F - 1 of the others share a Byzantine row's interest, so its standing is at most its
 agreement with some honest row. At least F of the others are honest for an honest row, so its
@@ -15,12 +18,16 @@ standing is at least its smallest agreement with an honest row.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import torch
 from torch import Tensor
 
 from signfed.strategies.ops.packed import PackedSigns
 
 SIGMAS = 4.0  # of a coin's agreement: 1/sqrt(N)
+LEAST = 0.1  # of the median standing, below which workers have too little in common to be judged
+MEMORY = 0.9  # a round that is k rounds old counts 0.9^k in the average
 
 
 def agreements(signs: PackedSigns) -> Tensor:
@@ -34,6 +41,60 @@ def agreements(signs: PackedSigns) -> Tensor:
     """
     differ = signs.pairwise_disagreements().cpu().to(torch.float64)
     return 1.0 - 2.0 * differ / signs.n_coordinates
+
+
+class Averages:
+    """Agreements of pairs of workers, averaged over the rounds in which both were there.
+
+    A round that is k such rounds old counts 0.9^k.
+
+    Examples
+    --------
+    >>> averages = Averages()
+    >>> _ = averages.add([3, 5], torch.tensor([[1.0, 0.9], [0.9, 1.0]]))
+    >>> averages.add([3, 5], torch.tensor([[1.0, -1.0], [-1.0, 1.0]]))[0, 1].round(decimals=3)
+    tensor(-0.1000, dtype=torch.float64)
+    """
+
+    def __init__(self) -> None:
+        self._ids: list[int] = []
+        self._sums = self._rounds = torch.zeros(0, 0, dtype=torch.float64)
+
+    def add(self, ids: Sequence[int], agreement: Tensor) -> Tensor:
+        """Count a round, and return the averages of those that are there.
+
+        Parameters
+        ----------
+        ids : sequence of int
+            The workers of the rows.
+        agreement : Tensor, float64 [n, n]
+            a_ij of the round.
+
+        Returns
+        -------
+        Tensor, float64 [n, n]
+        """
+        new = [worker for worker in ids if worker not in self._ids]
+        self._ids += new
+        grown = (0, len(new), 0, len(new))
+        self._sums = torch.nn.functional.pad(self._sums, grown)
+        self._rounds = torch.nn.functional.pad(self._rounds, grown)
+        place = {worker: i for i, worker in enumerate(self._ids)}
+        rows = torch.tensor([place[worker] for worker in ids])
+        pairs = rows[:, None], rows
+        self._sums[pairs] = MEMORY * self._sums[pairs] + agreement
+        self._rounds[pairs] = MEMORY * self._rounds[pairs] + 1
+        return self._sums[pairs] / self._rounds[pairs]
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return `ids`, and `sums` and `rounds` of all pairs of them."""
+        ids = torch.tensor(self._ids, dtype=torch.int64)
+        return {"ids": ids, "sums": self._sums.clone(), "rounds": self._rounds.clone()}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Put back what `state_dict` returned."""
+        self._ids = state["ids"].tolist()
+        self._sums, self._rounds = state["sums"].clone(), state["rounds"].clone()
 
 
 def standings(agreement: Tensor) -> Tensor:
@@ -64,17 +125,20 @@ def standings(agreement: Tensor) -> Tensor:
     return others.sort(dim=1, descending=True).values[:, minority - 1]
 
 
-def ternary_weights(standing: Tensor, n_coordinates: int) -> Tensor:
+def ternary_weights(now: Tensor, lately: Tensor, n_coordinates: int) -> Tensor:
     """Weigh each row 1, 0 or -1 by its standing.
 
-    w_i = 1 where s_i >= min(tau, l / 2),  -1 where s_i <= -max(tau, l / 2),  0 between the two
+    w_i = -1 where lately_i <= -max(tau, l / 2) and now_i <= 0
+           0 else, where now_i and lately_i are below min(tau, l / 2)
+           1 else
 
-    tau = 4 / sqrt(N) is what coin flips reach by chance, and l the (F + 1)-th largest standing, for
-    odd n the median. Where l < tau, nobody can be told from a coin, and all weights are 0.
+    tau = 4 / sqrt(N) is what coin flips reach by chance, and l the (F + 1)-th largest of `lately`,
+    for odd n the median. Where l < max(tau, 0.1) nobody can be judged, and all weights are 1.
 
     Parameters
     ----------
-    standing : Tensor, float64 [n]
+    now, lately : Tensor, float64 [n]
+        Standings in this round, and by the average agreements.
     n_coordinates : int
         N.
 
@@ -84,15 +148,16 @@ def ternary_weights(standing: Tensor, n_coordinates: int) -> Tensor:
 
     Examples
     --------
-    >>> ternary_weights(torch.tensor([0.4, 0.5, 0.4, 0.0, -0.4]), n_coordinates=10_000)
+    >>> standing = torch.tensor([0.4, 0.5, 0.4, 0.0, -0.4])
+    >>> ternary_weights(standing, standing, n_coordinates=10_000)
     tensor([ 1.,  1.,  1.,  0., -1.])
     """
-    level = float(standing.sort(descending=True).values[(len(standing) - 1) // 2])
+    level = float(lately.sort(descending=True).values[(len(lately) - 1) // 2])
     chance = SIGMAS / n_coordinates**0.5
-    weights = torch.zeros(len(standing))
-    if level >= chance:
-        weights[standing >= min(chance, level / 2)] = 1.0
-        weights[standing <= -max(chance, level / 2)] = -1.0
+    weights = torch.ones(len(lately))
+    if level >= max(chance, LEAST):
+        weights[torch.maximum(now, lately) < min(chance, level / 2)] = 0.0
+        weights[(lately <= -max(chance, level / 2)) & (now <= 0)] = -1.0
     return weights
 
 
@@ -100,8 +165,8 @@ def silence_useless(signs: PackedSigns, weights: Tensor) -> Tensor:
     """Set the weight of rows to 0 that are read inverted and, so read, are no help.
 
     Where K rows are read inverted, they can turn the vote V of the rows with weight 1 only where
-    0 < |V| <= K. A row that inverts honest signs, read inverted, still agrees with V in more than
-    half of these coordinates. One that was made to mislead whoever inverts it does not.
+    0 < |V| <= K. A row that inverts honest signs, read inverted, agrees with V in half of these
+    coordinates or more. One that was made to mislead whoever inverts it agrees in less than 2 of 5.
 
     Parameters
     ----------
@@ -133,7 +198,7 @@ def silence_useless(signs: PackedSigns, weights: Tensor) -> Tensor:
         turnable = turnable.among(accepted.exactly(n // 2).inverted())
     right = doubtful.among(turnable).disagreements(accepted.vote().among(turnable)).cpu()
     weights = weights.clone()
-    weights[weights < 0] = torch.where(2 * right < turnable.ones().cpu(), 0.0, -1.0)
+    weights[weights < 0] = torch.where(5 * right < 2 * turnable.ones().cpu(), 0.0, -1.0)
     return weights
 
 

@@ -19,7 +19,6 @@ from pydantic.fields import FieldInfo
 
 Value = int | float | str | bool
 Constructor = Callable[..., Any]
-
 # Arguments that whoever builds a rule or calls an attack knows: they are no options.
 GIVEN = ("self", "n_byzantine", "seed", "view")
 NOUNS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}

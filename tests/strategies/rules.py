@@ -68,9 +68,7 @@ RULES = {
     "sign-mv": Rule(VOTE),
     "sign-fd": Rule(
         VOTE,
-        tuple(
-            {"initial_rounds": 2, "estimator": c} for c in ("agreement", "alg1", "eq17", "pooled")
-        ),
+        (*({"initial_rounds": 2, "estimator": e} for e in ("pooled", "alg1", "eq17")), {}),
     ),
     # The server's half alone: what the code is worth is in test_election.
     "election": Rule(VOTE, ({}, {"code": "bernoulli"})),

@@ -36,7 +36,7 @@ def test_every_rule_states_its_laws():
     assert all(rule.laws for rule in RULES.values())
 
 
-REMEMBER = {"reputation-mv", "centered-clipping", "signguard-sim", "signguard-dist"}
+REMEMBER = {"sign-fd", "reputation-mv", "centered-clipping", "signguard-sim", "signguard-dist"}
 
 
 @pytest.mark.parametrize("name", STRATEGIES)

@@ -1,6 +1,6 @@
 """Votes by agreement: against a literal transcription, and what no minority can do to them."""
 
-from itertools import permutations
+from itertools import permutations, product
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signfed.strategies.core.agreement import (
+    Averages,
     agreements,
     silence_useless,
     standings,
@@ -35,9 +36,7 @@ def slow_weights(rows):
     chance = 4 / size**0.5
     weights = []
     for s in standing:
-        if 2 * half_level < chance:
-            weights.append(0)
-        elif s >= min(chance, half_level):
+        if 2 * half_level < max(chance, 0.1) or s >= min(chance, half_level):
             weights.append(1)
         elif s <= -max(chance, half_level):
             weights.append(-1)
@@ -51,7 +50,7 @@ def slow_weights(rows):
     for i, weight in enumerate(list(weights)):
         if weight == -1:
             right = sum(-rows[i][k] == (1 if vote[k] >= 0 else -1) for k in turnable)
-            if 2 * right < len(turnable):
+            if 5 * right < 2 * len(turnable):
                 weights[i] = 0
     return weights, standing
 
@@ -64,7 +63,8 @@ def test_parity_with_the_definition(seed, n, size):
     rows = np.where(random.random((n, size)) < quality, truth, -truth)
     expected, standing = slow_weights(rows.tolist())
     signs = PackedSigns.pack(torch.from_numpy(rows))
-    weights, found = weigh_by_agreement(signs)
+    found = standings(agreements(signs))
+    weights = weigh_by_agreement(signs, found, found)
     assert weights.tolist() == expected and found.tolist() == pytest.approx(standing, abs=1e-12)
     if weights.any():
         score = (weights[:, None] * torch.from_numpy(rows)).sum(dim=0)
@@ -79,7 +79,9 @@ def honest_rows(n, seed=0, size=N, errors=0.2):
 
 
 def weights_of(rows):
-    return weigh_by_agreement(PackedSigns.pack(torch.from_numpy(np.asarray(rows))))[0].numpy()
+    signs = PackedSigns.pack(torch.from_numpy(np.asarray(rows)))
+    standing = standings(agreements(signs))
+    return weigh_by_agreement(signs, standing, standing).numpy()
 
 
 def crafted(kind, honest, f, random):
@@ -174,7 +176,7 @@ def test_a_bloc_that_was_trusted_rules_the_published_forms_and_not_this_one(k):
     """ALGORITHMS: five of fifteen send one honest row for k rounds, then its negation."""
 
     def rounds():
-        for t in range(1, 2 * k + 20):
+        for t in range(1, 2 * k + 30):
             truth, honest = honest_rows(10, t, errors=0.0)[0], honest_rows(10, t, errors=0.3)
             bloc = np.repeat(honest[:1] if t <= k else -honest[:1], 5, axis=0)
             yield truth, dict(enumerate(np.concatenate([bloc, honest]).astype(np.float32)))
@@ -193,7 +195,8 @@ def test_rows_made_to_mislead_whoever_inverts_them_are_silenced():
     fooling = crafted("right where it is close", honest, 3, np.random.default_rng(0))
     rows = np.concatenate([fooling, honest])
     signs = PackedSigns.pack(torch.from_numpy(rows))
-    before = ternary_weights(standings(agreements(signs)), N)
+    standing = standings(agreements(signs))
+    before = ternary_weights(standing, standing, N)
     assert before[:3].tolist() == [-1.0] * 3
     assert silence_useless(signs, before)[:3].tolist() == [0.0] * 3
     ((plain, _),) = play(SignMV(), [dict(enumerate(honest.astype(np.float32)))])
@@ -201,12 +204,23 @@ def test_rows_made_to_mislead_whoever_inverts_them_are_silenced():
     assert decoded.tolist() == plain.tolist()
 
 
-def test_without_an_honest_majority_the_round_is_a_plain_vote_and_no_majority_is_accepted():
+def test_workers_that_have_nothing_in_common_are_not_judged():
     coins = np.random.default_rng(5).choice([-1.0, 1.0], (9, N)).astype(np.float32)
     rows = dict(enumerate(coins))
     ((plain, _),) = play(SignMV(), [rows])
     ((decoded, found),) = play(SignFD(), [rows])
-    assert decoded.tolist() == plain.tolist() and 2 * len(found["accepted"]) <= 9
+    assert decoded.tolist() == plain.tolist() and found["accepted"] == list(range(9))
+
+
+def test_without_an_honest_majority_the_round_is_a_plain_vote_and_no_majority_is_accepted():
+    """Two camps of four that oppose each other, and a coin: five do not weigh 1."""
+    camp = honest_rows(4)
+    coin = np.random.default_rng(5).choice([-1.0, 1.0], (2, N))
+    rows = dict(enumerate(np.concatenate([camp, -camp, coin]).astype(np.float32)))
+    ((plain, _),) = play(SignMV(), [rows])
+    ((decoded, found),) = play(SignFD(), [rows])
+    assert decoded.tolist() == plain.tolist()
+    assert 2 * len(found["accepted"]) <= 10 or found["accepted"] == list(range(10))
 
 
 @pytest.mark.parametrize("size", [1, 3, 10])
@@ -215,7 +229,7 @@ def test_too_few_coordinates_to_tell_are_a_plain_vote(size):
         rows = dict(enumerate(honest_rows(7, seed, size).astype(np.float32)))
         ((plain, _),) = play(SignMV(), [rows])
         ((decoded, found),) = play(SignFD(), [rows])
-        if 2 * len(found["accepted"]) <= 7:
+        if 2 * len(found["accepted"]) <= 7 or len(found["accepted"]) == 7:
             assert decoded.tolist() == plain.tolist()
 
 
@@ -226,12 +240,56 @@ def test_weights_follow_the_rows():
         assert weights_of(rows[list(order)]).tolist() == expected[list(order)].tolist()
 
 
-def test_nothing_is_remembered():
-    rule, inverted, honest = SignFD(), -honest_rows(5)[:2], honest_rows(5)[2:]
-    play(rule, [dict(enumerate(np.concatenate([inverted, honest]).astype(np.float32)))] * 5)
-    assert rule.state_dict() == {} and not rule.remembers_workers
-    ((_, found),) = play(rule, [dict(enumerate(honest_rows(5).astype(np.float32)))], first=6)
-    assert found["accepted"] == list(range(5)) and found["inverted"] == []
+def rounds_of(*matrices):
+    return [dict(enumerate(m.astype(np.float32))) for m in matrices]
+
+
+def test_the_better_of_this_round_and_the_last_ones_counts():
+    """One contrary batch is forgiven; one honest round is believed; lasting inversion is not."""
+    rule, rows = SignFD(), [honest_rows(5, t) for t in range(30)]
+    turned = [np.concatenate([-r[:1], r[1:]]) for r in rows]
+    *_, (_, found) = play(rule, rounds_of(*rows[:9], turned[9]))
+    assert found["accepted"] == list(range(5))
+    *_, (_, found) = play(rule, rounds_of(*turned[10:29]), first=11)
+    assert found["inverted"] == [0]
+    ((_, found),) = play(rule, rounds_of(rows[29]), first=30)
+    assert found["accepted"] == list(range(5))
+
+
+def test_a_worker_fails_in_both_or_it_does_not_fail():
+    """Each column: standing now and lately; 0.4 is the median, 0.089 what coins reach."""
+    now = torch.tensor([0.4] * 5 + [0.3, -0.3, 0.0, -0.01, -0.3, 0.01])
+    lately = torch.tensor([0.4] * 5 + [-0.3, 0.3, 0.0, -0.3, -0.3, -0.3])
+    weights = ternary_weights(now, lately, N)
+    assert weights.tolist() == [1.0] * 7 + [0, -1, -1, 0]
+
+
+def test_averages_are_those_of_the_rounds_that_two_workers_share():
+    """Against sums kept as they were: workers come and go."""
+    random, averages, history = np.random.default_rng(0), Averages(), {}
+    for _ in range(12):
+        ids = sorted(random.choice(6, 4, replace=False).tolist())
+        a = torch.from_numpy(random.uniform(-1, 1, (4, 4)))
+        found = averages.add(ids, a)
+        for (i, w), (j, x) in product(enumerate(ids), repeat=2):
+            past = history.setdefault((w, x), [])
+            past.append(float(a[i, j]))
+            ages = [0.9**k for k in range(len(past))][::-1]
+            expected = np.dot(ages, past) / sum(ages)
+            assert float(found[i, j]) == pytest.approx(expected)
+    again = Averages()
+    again.load_state_dict(averages.state_dict())
+    assert torch.equal(again.add(ids, a), averages.add(ids, a))
+
+
+def test_a_newcomer_is_judged_by_its_first_round():
+    rule = SignFD()
+    play(rule, rounds_of(*(honest_rows(5, t) for t in range(5))))
+    last = honest_rows(6, 7)
+    ((_, found),) = play(
+        rule, [dict(enumerate(np.concatenate([last[:5], -last[5:]]).astype(np.float32)))], first=6
+    )
+    assert found["accepted"] == list(range(5)) and found["inverted"] == [5]
 
 
 def test_ties_are_plus_one():

@@ -13,6 +13,7 @@ import re
 import shlex
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +21,12 @@ import pytest
 from typer.testing import CliRunner
 
 from signfed.app.cli import app
+from signfed.app.redteam import search
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+TYPED = re.compile(r"# (\w+\.py)\n")  # a program that a reader types into this file
 BLOCKS = {
     f"{page.name}-{i}": (language, text)
     for page in PAGES
@@ -79,7 +82,10 @@ def short(arguments, rounds):
     given = [a for i, a in enumerate(arguments) if at is None or i not in (at - 1, at)]
     given = re.sub(r"--engine (local|flower) ?", "", shlex.join(given))
     given = re.sub(r"--(supernodes|cpus-per-client|gpus-per-client) \S+ ?", "", given)
-    more = ["--engine", "local"] if arguments[0] == "run" else ["--grid", "2", "--refinements", "0"]
+    few = ["--grid", "2", "--refinements", "0"]
+    if "--attacks" not in given:
+        few += ["--attacks", "lie,sign-inversion"]
+    more = ["--engine", "local"] if arguments[0] == "run" else few
     return [*shlex.split(given), *more, "-c", config]
 
 
@@ -87,6 +93,10 @@ def short(arguments, rounds):
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
+    # A red team's runs in this process, not in new ones that take seconds to start.
+    monkeypatch.setattr(search, "ProcessPoolExecutor", lambda *given, **more: ThreadPoolExecutor(1))
+    for file in filter(None, map(TYPED.match, PROGRAMS.values())):  # which another test may have
+        monkeypatch.delitem(sys.modules, file[1].removesuffix(".py"), raising=False)
     before = set(sys.modules)
     yield tmp_path
     for name in set(sys.modules) - before:
@@ -98,7 +108,7 @@ def write_programs(block, folder):
     """What a reader of that page has typed into files by then: a block that starts with a name."""
     page = block.rpartition("-")[0]
     for name, text in PROGRAMS.items():
-        if name.startswith(page) and (named := re.match(r"# (\w+\.py)\n", text)):
+        if name.startswith(page) and (named := TYPED.match(text)):
             (folder / named[1]).write_text(text, encoding="utf-8")
 
 

@@ -185,7 +185,7 @@ sys.meta_path.insert(0, Blocked())
 
 
 def test_blocking_blocks():
-    done = python_without(("flwr",), "import signfed.strategies.registry")
+    done = python_without(("flwr",), "import signfed.clients.honest")
     assert done.returncode and "blocked: flwr" in done.stderr
 
 
@@ -209,30 +209,10 @@ FLOWERLESS = [
             "attacks.craft('gaussian', np.ones((2, 3), np.float32), n_total=5, seed=0)",
             id="attacks: no torch",
         ),
-        pytest.param(
-            ("ray",),
-            "import signfed.app.client_app, signfed.app.server_app\n"
-            "from signfed.app.config.run_config import build_strategy, parse\n"
-            "build_strategy(parse({}))",
-            id="everything: no Ray",
-        ),
     ],
 )
 def test_what_can_be_used_without(modules, code):
     done = python_without(modules, code)
-    assert done.returncode == 0, done.stderr
-
-
-def test_a_node_does_not_load_torchs_compiler():
-    """torch.optim's classes import it: time and memory that a device may not have."""
-    code = """
-from tests.federation import federate
-import pathlib, sys, tempfile
-with tempfile.TemporaryDirectory() as folder:
-    federate(pathlib.Path(folder) / "run", num_rounds=2)
-assert "torch._dynamo" not in sys.modules
-"""
-    done = python_without((), code)
     assert done.returncode == 0, done.stderr
 
 

@@ -13,6 +13,7 @@ import re
 import shlex
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +21,12 @@ import pytest
 from typer.testing import CliRunner
 
 from signfed.app.cli import app
+from signfed.app.redteam import search
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+TYPED = re.compile(r"# (\w+\.py)\n")  # a program that a reader types into this file
 BLOCKS = {
     f"{page.name}-{i}": (language, text)
     for page in PAGES
@@ -88,6 +91,10 @@ def short(arguments, rounds):
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
+    # A red team's runs in this process, not in new ones that take seconds to start.
+    monkeypatch.setattr(search, "ProcessPoolExecutor", lambda *given, **more: ThreadPoolExecutor(1))
+    for file in filter(None, map(TYPED.match, PROGRAMS.values())):  # which another test may have
+        monkeypatch.delitem(sys.modules, file[1].removesuffix(".py"), raising=False)
     before = set(sys.modules)
     yield tmp_path
     for name in set(sys.modules) - before:
@@ -99,7 +106,7 @@ def write_programs(block, folder):
     """What a reader of that page has typed into files by then: a block that starts with a name."""
     page = block.rpartition("-")[0]
     for name, text in PROGRAMS.items():
-        if name.startswith(page) and (named := re.match(r"# (\w+\.py)\n", text)):
+        if name.startswith(page) and (named := TYPED.match(text)):
             (folder / named[1]).write_text(text, encoding="utf-8")
 
 

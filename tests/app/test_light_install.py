@@ -1,5 +1,7 @@
 """The bare install serves a device; what an extra brings is named where it is missing."""
 
+import json
+import os
 import subprocess
 import sys
 import tomllib
@@ -33,51 +35,57 @@ def net(spec):
     return nn.Linear(spec.input_shape[0], spec.num_classes)
 """
 DEVICE = """
-from signfed.app.client_app import app
-from signfed.app.config.run_config import parse
-from signfed.app.task import find_task
-from signfed.strategies.registry import STRATEGIES
+import json
+from pathlib import Path
+from typer.testing import CliRunner
+from signfed.app.cli import app
+from tests.federation import federate
 
-config = parse({"task": "waves_here:waves", "model": "waves_here:net", "batch-size": 4})
-problem = find_task(config.workload.task).problem(config.workload)
-gradient = problem.gradient(problem.initial().numpy(), 0, 1)
-assert gradient.shape == (34,) and gradient.any()
-print("computed")
+names = {"task": "waves_here:waves", "model": "waves_here:net", "batch_size": 4}
+done = federate(Path("run"), nodes=2, num_rounds=2, **names)
+found = {"status": done.summary["status"], "compiler": "torch._dynamo" in sys.modules}
+found["said"] = [CliRunner().invoke(app, command).output for command in json.loads(sys.argv[1])]
+print(json.dumps(found))
 """
+SAID = [
+    (["run", "-c", "task='digits'", "--engine", "local"], "task='digits' needs the package sk"),
+    (["run", "-c", "task='mnist'", "--engine", "local"], "task='mnist' needs the package torc"),
+    (["run", "-c", "task='quadratic'"], "--engine flower needs the package ray, which is not "),
+    (
+        ["data", "-c", "task='waves_here:waves' model='waves_here:net' batch-size=4"],
+        "the picture needs the package matplotlib, which is not installed; expected: pip "
+        "install 'signfed[report]'",
+    ),
+]
 
 
-def python(code, folder):
-    command = [sys.executable, "-c", WITHOUT + code]
-    path = {"PYTHONPATH": str(folder)}
+@pytest.fixture(scope="module")
+def without(tmp_path_factory):
+    """What a process finds that has none of the extras."""
+    folder = tmp_path_factory.mktemp("light")
+    (folder / "waves_here.py").write_text(OWN)
+    commands = json.dumps([command for command, _ in SAID])
     done = subprocess.run(
-        command, cwd=folder, env=path, capture_output=True, text=True, check=False
-    )
-    return done.stdout + done.stderr
+        [sys.executable, "-c", WITHOUT + DEVICE, commands],
+        cwd=folder, env={"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_a_device_computes_a_gradient_without_any_extra(tmp_path):
-    (tmp_path / "waves_here.py").write_text(OWN)
-    assert python(DEVICE, tmp_path).endswith("computed\n")
+def test_server_and_nodes_of_a_run_need_no_extra(without):
+    assert without["status"] == "finished"
 
 
-@pytest.mark.parametrize(
-    "arguments, said",
-    [
-        (["run", "-c", "task='digits'", "--engine", "local"], "task='digits' needs the package sk"),
-        (["run", "-c", "task='mnist'", "--engine", "local"], "task='mnist' needs the package torc"),
-        (["run", "-c", "task='quadratic'"], "--engine flower needs the package ray, which is not "),
-        (
-            ["data", "-c", "task='waves_here:waves' model='waves_here:net' batch-size=4"],
-            "the picture needs the package matplotlib, which is not installed; expected: pip "
-            "install 'signfed[report]'",
-        ),
-    ],
-)
-def test_what_needs_an_extra_says_which(arguments, said, tmp_path):
-    (tmp_path / "waves_here.py").write_text(OWN)
-    code = f"import sys; sys.argv = ['signfed', *{arguments!r}]\n"
-    code += "from signfed.app.cli import app\napp()"
-    assert f"error: {said}" in python(code, tmp_path)
+def test_a_node_does_not_load_torchs_compiler(without):
+    """torch.optim's classes import it: time and memory that a device may not have."""
+    assert not without["compiler"]
+
+
+@pytest.mark.parametrize("i", range(len(SAID)))
+def test_what_needs_an_extra_says_which(i, without):
+    assert f"error: {SAID[i][1]}" in without["said"][i]
 
 
 def test_another_missing_package_is_not_ours_to_explain():

@@ -123,7 +123,7 @@ def test_the_trigger_comes_after_the_augmentation():
     """A square in the corner of a cropped, flipped image is in the corner, on all of them."""
     x = torch.randint(0, 200, (40, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator())
     y = torch.arange(40) % 10
-    data = replace(cifar(x, y, x, y), sides=(32, 32))
+    data = replace(cifar("CIFAR10", (x, y), (x, y)), sides=(32, 32))
     seen = []
 
     def to_input(stored):

@@ -74,6 +74,7 @@ def test_who_did_not_declare_it_has_none():
     with pytest.raises(KnowledgeError, match=r"view\.past is for attacks that declare past=True"):
         view = view_of(
             curious, (0,), lambda worker: X, lambda worker: None, asked=(0,), n_total=1,
-            server_round=1, truth=None, past=past_of(3), findings=None, n_classes=None,
+            server_round=1, truth=None, past=past_of(3), rehearse=None,
+            findings=None, n_classes=None,
         )  # fmt: skip
         curious(view)

@@ -9,7 +9,7 @@ import torch
 from signfed.app.config.run_config import parse
 from signfed.app.errors import ConfigError
 from signfed.app.task import TASKS, Classification, Dataset
-from signfed.app.task.datasets.images import cifar10
+from signfed.app.task.datasets.images import cifar
 from signfed.app.task.own import own_data
 from signfed.app.task.poison import as_images, as_stored, poisoned, triggered
 from signfed.attacks import Batch, Trigger, build
@@ -123,7 +123,7 @@ def test_the_trigger_comes_after_the_augmentation():
     """A square in the corner of a cropped, flipped image is in the corner, on all of them."""
     x = torch.randint(0, 200, (40, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator())
     y = torch.arange(40) % 10
-    data = replace(cifar10(x, y, x, y), sides=(32, 32))
+    data = replace(cifar("CIFAR10", (x, y), (x, y)), sides=(32, 32))
     seen = []
 
     def to_input(stored):

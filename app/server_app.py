@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from flwr.app import Array, ArrayRecord, Context
 from flwr.serverapp import Grid, ServerApp
-from flwr.superlink.grid import HttpGrid
 
 from signfed.app.config.knowledge import check_hosts
 from signfed.app.config.own_modules import check_names
@@ -64,6 +63,8 @@ def run(grid: Grid, run_config: Mapping[str, Value]) -> Path:
     FederationError
         When the nodes fail the run.
     """
+    from flwr.superlink.grid import HttpGrid
+
     on_devices = isinstance(grid, HttpGrid)
 
     def engine(run: Run) -> np.ndarray:

@@ -38,7 +38,7 @@ def hybrid_sparse(
     share: Annotated[
         float,
         Field(ge=0, le=1, description="share of the weights that is attacked hard"),
-        Range(0.005, 0.1, log=True),
+        Choice((0.005, 0.05)),
     ] = 0.005,
     scale: Annotated[
         float,

@@ -52,7 +52,7 @@ def rop(
     angle: Annotated[
         float,
         Field(ge=0, le=360, description="to the reference, in degrees"),
-        Choice((90.0, 180.0, 270.0)),
+        Choice((90.0, 270.0)),
     ] = 270.0,
     relocation: Annotated[
         float,

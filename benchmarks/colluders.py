@@ -133,7 +133,14 @@ def main() -> None:
     finally:
         pool.shutdown(cancel_futures=True)
     trials = [name | {"accuracy": done[json.dumps(name)]} for name, _ in planned]
-    report(table(trials, given.rules), given.out.with_suffix(".json"))
+    rows = table(trials, given.rules)
+    title = f"{given.task}, {given.rounds} rounds, {given.seeds} seeds: worst of each attack"
+    report(title, rows, given.out.with_suffix(".json"))
+    for rule in given.rules[1:]:
+        lost = [(r[given.rules[0]] - r[rule], r) for r in rows if rule in r]
+        loss, cell = max(lost, key=lambda each: each[0])
+        where = f"{cell['attack']}, {cell['byzantine']} Byzantine, {cell['shards']} shards"
+        print(f"{rule}: at most {loss:.4f} below {given.rules[0]} ({where})")
 
 
 if __name__ == "__main__":

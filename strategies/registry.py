@@ -8,15 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from torch import Tensor
 
-from signfed.strategies.arc import ARC
-from signfed.strategies.bucketing import Bucketing
 from signfed.strategies.bulyan import Bulyan
 from signfed.strategies.caf import CAF
 from signfed.strategies.centered_clipping import CenteredClipping
 from signfed.strategies.cge import CGE
-from signfed.strategies.clipping import Clipping
 from signfed.strategies.core.matrix import Row
-from signfed.strategies.core.options import OptionError, known, options_of
+from signfed.strategies.core.options import known
 from signfed.strategies.dnc import DnC
 from signfed.strategies.election import ElectionCoding
 from signfed.strategies.fedseca import FedSECA
@@ -30,7 +27,7 @@ from signfed.strategies.mean import Mean
 from signfed.strategies.median import CoordinateMedian
 from signfed.strategies.monna import MoNNA
 from signfed.strategies.multi_krum import MultiKrum
-from signfed.strategies.nnm import NearestNeighbourMixing
+from signfed.strategies.pre_aggregations import PRE_AGGREGATIONS, chosen
 from signfed.strategies.probit_plus import ProbitPlus
 from signfed.strategies.reputation_mv import ReputationMV
 from signfed.strategies.server.strategy import RobustStrategy
@@ -72,12 +69,6 @@ STRATEGIES: dict[str, type[RobustStrategy]] = {
     "smea": SMEA,
     "cge": CGE,
 }
-PRE_AGGREGATIONS: dict[str, Callable[..., RobustStrategy]] = {
-    "bucketing": Bucketing,
-    "nnm": NearestNeighbourMixing,
-    "clipping": Clipping,
-    "arc": ARC,
-}
 
 
 def build(
@@ -109,28 +100,6 @@ def build(
     return kind(*inner, **{name: value for name, value in common if name in asked}, **options)
 
 
-def in_a_row(text: str) -> tuple[str, ...]:
-    """Return the names of pre-aggregations: "clipping,nnm" clips first; "none" is no name.
-
-    Parameters
-    ----------
-    text : str
-        As in a run config.
-
-    Raises
-    ------
-    ValueError
-        For an unknown name.
-    """
-    names = tuple(name.strip() for name in text.split(",") if text != "none")
-    if not set(names) <= set(PRE_AGGREGATIONS):
-        expected = ", ".join(["none", *PRE_AGGREGATIONS])
-        raise ValueError(
-            f"expected one of {expected}, or some in a row, 'clipping,nnm'; got {text!r}"
-        )
-    return names
-
-
 def before(
     rule: RobustStrategy,
     mixing: Sequence[tuple[str, Mapping[str, object]]],
@@ -138,15 +107,20 @@ def before(
     n_byzantine: int,
     seed: int,
 ) -> RobustStrategy:
-    """Return a rule behind pre-aggregations, each by name and with its options, in their order.
+    """Put pre-aggregations before a rule.
 
     Parameters
     ----------
     rule : RobustStrategy
     mixing : sequence of (str, mapping)
-        The first sees the rows as they come.
+        A name of `PRE_AGGREGATIONS` and its options each, in the order in which they see the rows.
     n_byzantine, seed : int
-        For those that take them.
+        As for `build`.
+
+    Returns
+    -------
+    RobustStrategy
+        The first of them, around the others and the rule.
     """
     for name, options in reversed(mixing):
         rule = build(PRE_AGGREGATIONS[name], rule, n_byzantine=n_byzantine, seed=seed, **options)
@@ -222,29 +196,6 @@ def aggregate(
         raise ValueError(f"unknown rule {name!r}; expected one of {', '.join(STRATEGIES)}")
     known(STRATEGIES[name], name, options)
     rule = build(STRATEGIES[name], n_byzantine=n_byzantine, seed=seed, **options)
-    mixing = _mixing(pre_aggregation, pre_aggregation_options or {})
+    mixing = chosen(pre_aggregation, pre_aggregation_options or {})
     mixed = before(rule, mixing, n_byzantine=n_byzantine, seed=seed)
     return mixed(matrix, reference=reference, edges=edges)
-
-
-def _mixing(text: str, given: Mapping[str, object]) -> list[tuple[str, dict[str, object]]]:
-    """Name the pre-aggregations, each with those of the given options that are its own."""
-    try:
-        names = in_a_row(text)
-    except ValueError as error:
-        raise ValueError(f"pre_aggregation: {error}") from None
-    if given and not names:
-        raise OptionError(
-            f"pre_aggregation_options: expected none without a pre-aggregation; got {dict(given)}"
-        )
-    has = {name: [o.name for o in options_of(PRE_AGGREGATIONS[name])] for name in names}
-    taken: dict[str, dict[str, object]] = {name: {} for name in names}
-    for key, value in given.items():
-        owner, _, option = key.rpartition(".")
-        owners = [name for name in names if owner in ("", name) and option in has[name]]
-        if not owners:
-            expected = ", ".join(option for options in has.values() for option in options)
-            raise OptionError(f"{text} has no option {key!r}; expected {expected or 'none'}")
-        for name in owners:
-            taken[name][option] = value
-    return [(name, taken[name]) for name in names]

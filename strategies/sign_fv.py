@@ -40,17 +40,17 @@ def agreements(signs: PackedSigns, reference: PackedSigns) -> Tensor:
 
 
 def vote_weights(agreement: Tensor) -> Tensor:
-    """Weigh a worker by its agreement with the server: w = ln(a / (1 - a)), kept finite.
+    """Weigh a voter by how often its signs are right: w = ln(a / (1 - a)), kept finite.
 
     Parameters
     ----------
     agreement : Tensor, float64 [n], in [0, 1]
-        a.
+        a; for a worker, its agreement with the server.
 
     Returns
     -------
     Tensor, float64 [n]
-        0 for a = 1/2; below 0 for a < 1/2, so that such a worker is read inverted.
+        0 for a = 1/2; below 0 for a < 1/2, so that such a voter is read inverted.
 
     Examples
     --------
@@ -60,15 +60,54 @@ def vote_weights(agreement: Tensor) -> Tensor:
     return torch.logit(agreement, eps=EPS)
 
 
+def server_accuracy(agreement: Tensor, differing: Tensor, n_coordinates: int) -> Tensor:
+    """Estimate how often the server's own signs are right, from pairs of workers.
+
+    a_0 = (1 + q_0) / 2,    q_0^2 = sum_{i<j} |z_i z_j| / sum_{i<j} |C_ij|
+
+    with z_i = 2 a_i - 1 and C_ij the mean product of two workers' signs. If errors are independent,
+    z_i = q_i q_0 and C_ij = q_i q_j with q = 1 - 2 P[wrong], so every pair says the same.
+
+    Parameters
+    ----------
+    agreement : Tensor, float64 [n]
+        a.
+    differing : Tensor, int64 [n, n]
+        Coordinates in which two workers' signs differ.
+    n_coordinates : int
+
+    Returns
+    -------
+    Tensor, float64 [1], in [1/2, 1]
+        1/2 where no pair says anything: of one worker, or of none that agrees with another.
+
+    Examples
+    --------
+    Two workers, each right in 3 of 4 signs, differ in 3 of 8. Whoever agrees with both in 3 of 4 is
+    always right:
+
+    >>> agreement = torch.tensor([0.75, 0.75], dtype=torch.float64)
+    >>> server_accuracy(agreement, torch.tensor([[0, 3], [3, 0]]), 8)
+    tensor([1.], dtype=torch.float64)
+    """
+    z, alike = 2 * agreement - 1, 1 - 2 * differing.to(torch.float64) / n_coordinates
+    # Sums over all i and j, without the diagonal, are twice those over i < j.
+    explained = z.abs().sum() ** 2 - (z**2).sum()
+    total = alike.abs().sum() - len(z)
+    q = (explained / total).clamp(0, 1).sqrt() if total > 0 else torch.zeros_like(total)
+    return ((1 + q) / 2)[None]
+
+
 class SignFV(RobustStrategy):
     """Majority vote weighted by how often each worker agrees with the server's own gradient.
 
-    v = sign(sum_m w_m Y_m),    w_m = ln(a_m / (1 - a_m)),    a_m = share of Y_m = sign(g_0)
+    v = sign(w_0 S + sum_m w_m Y_m),    w = ln(a / (1 - a)),    a_m = share of Y_m = S
 
-    g_0 is the server's own gradient on its own samples (`server-samples`), at the model of the
-    round. The workers have no influence on what they are measured against, so no number of them can
-    turn it; and a weight counts for one round, so nobody can save trust and spend it later. In
-    sign-fd the vote itself is the measure, over all rounds.
+    S are the signs of the server's own gradient on its own samples (`server-samples`), at the model
+    of the round; it votes too, by its `server_accuracy` a_0. The workers have no influence on what
+    they are measured against, so no number of them can turn it; and a weight counts for one round,
+    so nobody can save trust and spend it later. In sign-fd the vote itself is the measure, over all
+    rounds.
 
     Precondition: server-samples of at least 1. None on f.
 
@@ -76,13 +115,15 @@ class SignFV(RobustStrategy):
     -----
     State: none. Weights that remember earlier rounds were tried and were nowhere better.
 
-    The server's gradient has errors of its own. If p_0 of its signs are wrong, independently of the
-    workers', 2 a_m - 1 = (1 - 2 p_m)(1 - 2 p_0); where signs are noisy w is nearly linear in
-    2 a - 1, so that all weights shrink alike, which changes no vote.
+    The server's own errors shrink all 2 a_m - 1 by one factor, 1 - 2 P[S wrong]. Where signs are
+    noisy w is nearly linear in them, so that all workers' weights shrink alike. What workers can do
+    to a_0 is harmless: copies of one another make it smaller, down to no vote of the server's, and
+    a larger one trusts the server more.
 
     Deviation: the paper learns how often a worker errs over the rounds, without data of the
-    server's; measuring each round against the server's own gradient is ours. Of the paper the
-    abstract and a review could be read; the weight ln((1 - p) / p) is its and Park & Lee's.
+    server's; measuring each round against the server's own gradient, and its vote, are ours. Of the
+    paper the abstract and a review could be read; the weight ln((1 - p) / p) is its and Park &
+    Lee's.
 
     References
     ----------
@@ -105,15 +146,22 @@ class SignFV(RobustStrategy):
 
     def __init__(self) -> None:
         self._agreement: dict[int, float] = {}
+        self._own = 0.5
 
     def aggregate(self, updates: Updates) -> Tensor:
         """Return the weighted vote, float32 [N]."""
         signs, reference = updates.signs(), PackedSigns.pack(updates.needed_reference())
-        found = agreements(signs, reference).cpu()
+        n, found = updates.n_coordinates, agreements(signs, reference).cpu()
+        own = server_accuracy(found, signs.pairwise_disagreements().cpu(), n)
         self._agreement = dict(zip(updates.ids.tolist(), found.tolist(), strict=True))
-        return signs.weighted_vote(vote_weights(found).to(torch.float32)).dense()
+        self._own = float(own)
+        voters = PackedSigns(torch.cat([signs.bits, reference.bits[None]]), n)
+        weights = vote_weights(torch.cat([found, own])).to(torch.float32)
+        return voters.weighted_vote(weights).dense()
 
     def diagnostics(self) -> dict[str, Any]:
-        """Return `agreement`: worker id -> a_m; `accepted`: ids with a_m above 1/2."""
+        """Return `agreement`: worker id -> a_m; `server_accuracy`: a_0; `accepted`: a_m > 1/2."""
         accepted = [worker for worker, a in self._agreement.items() if a > 0.5]
-        return {"agreement": self._agreement, "accepted": accepted}
+        return {
+            "agreement": self._agreement, "server_accuracy": self._own, "accepted": accepted,
+        }  # fmt: skip

@@ -79,12 +79,16 @@ def least_varying(product: Tensor, f: int) -> list[int]:
 
 
 def work(n: int, f: int) -> int:
-    """Return the operations of the search: (n-f)^3 for each of the C(n, f) subsets; none for f = 0.
+    """Count the operations of the search: C(n, f) (n-f)^3, and none for f = 0.
 
     Parameters
     ----------
-    n, f : int
-        Rows, and how many of them may be Byzantine.
+    n : int, at least 1
+    f : int, from 0 to n
+
+    Returns
+    -------
+    int
 
     Examples
     --------

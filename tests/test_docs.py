@@ -70,7 +70,7 @@ def commands(text, folder):
 
 
 def short(arguments, rounds):
-    """The command with so many rounds, on the local engine."""
+    """The command with so many rounds, on the local engine; a red team with two attacks."""
     if arguments[0] not in ("run", "redteam"):
         return arguments
     at = arguments.index("-c") + 1 if "-c" in arguments else None
@@ -78,8 +78,9 @@ def short(arguments, rounds):
     config = re.sub(r"\b(num-rounds|evaluate-every)=\d+", "", config) + f" num-rounds={rounds}"
     given = [a for i, a in enumerate(arguments) if at is None or i not in (at - 1, at)]
     given = re.sub(r"--engine (local|flower) ?", "", shlex.join(given))
-    given = re.sub(r"--(supernodes|cpus-per-client|gpus-per-client) \S+ ?", "", given)
-    more = ["--engine", "local"] if arguments[0] == "run" else ["--grid", "2", "--refinements", "0"]
+    given = re.sub(r"--(attacks|supernodes|cpus-per-client|gpus-per-client) \S+ ?", "", given)
+    team = ["--grid", "2", "--refinements", "0", "--attacks", "lie,sleeper"]
+    more = ["--engine", "local"] if arguments[0] == "run" else team
     return [*shlex.split(given), *more, "-c", config]
 
 

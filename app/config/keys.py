@@ -13,7 +13,8 @@ from signfed.app.task import PARTITIONS
 from signfed.attacks import ATTACKS
 from signfed.clients import ENCODERS
 from signfed.strategies.core.options import Option, OptionError, Value, options_of
-from signfed.strategies.registry import PRE_AGGREGATIONS, STRATEGIES
+from signfed.strategies.pre_aggregations import PRE_AGGREGATIONS
+from signfed.strategies.registry import STRATEGIES
 
 # What may have options: the key that chooses it -> name -> constructor.
 OWNERS: dict[str, Mapping[str, Callable[..., Any]]] = {

@@ -13,7 +13,8 @@ from signfed.attacks import ATTACKS, find
 from signfed.clients import ENCODERS
 from signfed.strategies.core import own
 from signfed.strategies.core.options import OptionError, settled
-from signfed.strategies.registry import STRATEGIES, before, build, in_a_row
+from signfed.strategies.pre_aggregations import in_a_row
+from signfed.strategies.registry import STRATEGIES, before, build
 from signfed.strategies.server.strategy import RobustStrategy
 
 
@@ -57,7 +58,18 @@ def plugin(values: Mapping[str, Any], kind: str) -> Plugin:
 
 
 def pre_aggregation_plugins(values: Mapping[str, Any]) -> tuple[Plugin, ...]:
-    """Return the pre-aggregations, in the order in which they see the rows."""
+    """Return the pre-aggregations that were chosen, each with its options.
+
+    Parameters
+    ----------
+    values : Mapping
+        Checked run-config keys.
+
+    Returns
+    -------
+    tuple of Plugin
+        In the order in which they see the rows.
+    """
     names = in_a_row(values["pre-aggregation"])
     options = chosen(values, "pre-aggregation", *names)
     return tuple(Plugin(name, tuple(options[name].items())) for name in names)

@@ -11,7 +11,8 @@ from signfed.app.task import MODELS, PARTITIONS, TASKS
 from signfed.app.task.precision import Precision
 from signfed.attacks import ATTACKS
 from signfed.clients import ENCODERS
-from signfed.strategies.registry import STRATEGIES, in_a_row
+from signfed.strategies.pre_aggregations import in_a_row
+from signfed.strategies.registry import STRATEGIES
 from signfed.strategies.server.assumption import WhenBroken
 from signfed.strategies.server.optimizer import Schedule
 

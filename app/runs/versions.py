@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 
@@ -12,6 +13,7 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {p: _version(p) for p in packages}
 
 
+@cache  # each one parses a file
 def _version(package: str) -> str:
     try:
         return version(package)

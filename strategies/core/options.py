@@ -193,8 +193,9 @@ def options_of(
     >>> option.key, option.default, option.expected
     ('centered-clipping.radius', 10.0, 'a number above 0')
     """
-    found = _parameters(constructor, given).values()
-    return tuple(replace(o, owner=owner) for o in found if type(o.default) in NOUNS)
+    found = [o for o in _parameters(constructor, given).values() if type(o.default) in NOUNS]
+    # Without an owner they are the ones that `_parameters` remembers, with what checks them.
+    return tuple(replace(o, owner=owner) if owner else o for o in found)
 
 
 def checked(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from math import sqrt
 
 from signfed.strategies.core.options import options_of
-from signfed.strategies.registry import PRE_AGGREGATIONS, STRATEGIES, before, build
+from signfed.strategies.pre_aggregations import PRE_AGGREGATIONS
+from signfed.strategies.registry import STRATEGIES, before, build
 from tests.strategies import properties as law
 from tests.strategies.hostile_rows import (
     FAR,

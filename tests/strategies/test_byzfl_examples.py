@@ -22,7 +22,7 @@ EXAMPLES = [
     ("multi-krum", THEIR_KRUM | {"selected": 2}, LOWER),
     ("centered-clipping", {"radius": 100.0, "iterations": 1}, MIDDLE),
     ("mda", F, LOWER),
-    ("monna", F | {"trusted": 1}, LOWER),
+    ("monna", F | {"trusted": "1"}, LOWER),
     ("meamed", F, LOWER),
     ("caf", F, MIDDLE),
     ("smea", F, LOWER),
@@ -59,7 +59,7 @@ def test_the_rows_are_the_printed_ones(mixing):
     np.testing.assert_allclose(found, np.mean(printed, axis=0), rtol=1e-6)
 
 
-@pytest.mark.parametrize("trusted", [0, 1])
+@pytest.mark.parametrize("trusted", ["0", "1"])
 def test_byzpys_example_of_monna(trusted):
     """Of the two that are equally near to the first row the first."""
     rows = [[0.0, 0.0], [10.0, 0.0], [0.0, 10.0]]

@@ -82,7 +82,7 @@ ALIKE = {
     ),
     "meamed": lambda n, f: ({"n_byzantine": f}, theirs.Meamed(f)),
     # Row 0 is trusted by default.
-    "monna": lambda n, f: ({"n_byzantine": f, "trusted": n - 1}, theirs.MoNNA(f, n - 1)),
+    "monna": lambda n, f: ({"n_byzantine": f, "trusted": str(n - 1)}, theirs.MoNNA(f, n - 1)),
 }  # fmt: skip
 
 

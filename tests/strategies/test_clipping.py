@@ -13,7 +13,8 @@ from signfed.strategies.core.updates import Updates
 from signfed.strategies.median import CoordinateMedian
 from signfed.strategies.multi_krum import MultiKrum
 from signfed.strategies.ops.linalg import norms
-from signfed.strategies.registry import aggregate, before, in_a_row
+from signfed.strategies.pre_aggregations import in_a_row
+from signfed.strategies.registry import aggregate, before
 from signfed.strategies.sign_fd import SignFD
 from tests.strategies.float_rows import rows_of
 from tests.strategies.places import PLACES

@@ -41,7 +41,7 @@ CASES = [
     ("mda", {}, slow.mda, 2),
     ("meamed", {}, slow.meamed, 2),
     ("monna", {}, slow.monna, 2),
-    ("monna", {"trusted": 3}, lambda r, f: slow.monna(r, f, 3), 2),
+    ("monna", {"trusted": "3"}, lambda r, f: slow.monna(r, f, 3), 2),
     ("caf", {}, slow.caf, 2),
     ("smea", {}, slow.smea, 2),
     ("cge", {}, slow.cge, 2),

@@ -6,7 +6,8 @@ import torch
 
 from signfed.strategies.core.matrix import as_rows
 from signfed.strategies.core.options import OptionError
-from signfed.strategies.registry import PRE_AGGREGATIONS, STRATEGIES, aggregate
+from signfed.strategies.pre_aggregations import PRE_AGGREGATIONS
+from signfed.strategies.registry import STRATEGIES, aggregate
 from tests.strategies.runs import same_bits
 
 ROWS = np.array([[1.0, -2.0, 0.5], [3.0, -4.0, 0.25], [-5.0, 6.0, 8.0]], np.float32)

@@ -118,7 +118,7 @@ def test_searches_that_would_take_too_long_are_refused():
 def test_monna_averages_around_the_row_that_is_trusted():
     rows, ids = rows_of(4, 11, 3, outlier=20.0), np.arange(11) * 2 + 5
     for trusted in ids.tolist():
-        rule = MoNNA(n_byzantine=3, trusted=trusted)
+        rule = MoNNA(n_byzantine=3, trusted=str(trusted))
         found = rule.aggregate(Updates.from_matrix(torch.from_numpy(rows), torch.from_numpy(ids)))
         expected = slow.monna(rows.astype(float).tolist(), 3, ids.tolist().index(trusted))
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
@@ -127,10 +127,31 @@ def test_monna_averages_around_the_row_that_is_trusted():
 
 def test_monna_chooses_in_a_round_that_the_trusted_worker_misses():
     rows = rows_of(4, 11, 3, outlier=20.0)
-    absent, chosen = MoNNA(3, trusted=40), MoNNA(3)
+    absent, chosen = MoNNA(3, trusted="40"), MoNNA(3)
     assert absent(rows).tobytes() == chosen(rows).tobytes()
     assert absent.diagnostics() == chosen.diagnostics()
     assert chosen.diagnostics()["reference"] < 8  # the last three are far from all others
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e6, 3e38])
+def test_monna_averages_around_the_servers_own_gradient(scale):
+    """Which is none of the rows that are averaged."""
+    rows = rows_of(4, 11)
+    own = rows[:6].mean(axis=0) + 0.1
+    rows[6:] = scale * np.sign(rows[6])
+    rule = MoNNA(n_byzantine=5, trusted="server")
+    found = rule(rows, reference=own)
+    order = sorted(range(11), key=lambda i: slow.distance2(rows[i].tolist(), own.tolist()))
+    np.testing.assert_allclose(found, rows[order[:6]].mean(axis=0), rtol=1e-4, atol=1e-5)
+    assert rule.diagnostics() == {"accepted": sorted(order[:6])}
+    with pytest.raises(ValueError, match="MoNNA needs the server's own gradient"):
+        rule(rows)
+
+
+@pytest.mark.parametrize("trusted", ["", "-1", "1.5", "serve"])
+def test_monna_trusts_nobody_else(trusted):
+    with pytest.raises(ValueError, match=r"^trusted: expected central, server or a worker's id"):
+        MoNNA(trusted=trusted)
 
 
 def test_cge_is_never_longer_than_the_longest_honest_row():

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
+from torch import Tensor
 
 from signfed.app.task.datasets.dataset import Dataset
 
@@ -17,6 +20,12 @@ def load_digits() -> Dataset:
     Dataset
         Float32 [n, 64], 0 to 1.
     """
+    train_x, test_x, train_y, test_y = (part.clone() for part in _parts())
+    return Dataset(train_x, train_y, test_x, test_y, to_input=lambda x: x)
+
+
+@cache  # half a megabyte, read once by a search or a sweep of many short runs
+def _parts() -> tuple[Tensor, ...]:
     from sklearn.datasets import load_digits as embedded
     from sklearn.model_selection import train_test_split
 
@@ -28,5 +37,4 @@ def load_digits() -> Dataset:
         stratify=labels,
         random_state=0,
     )
-    train_x, test_x, train_y, test_y = (torch.from_numpy(part) for part in parts)
-    return Dataset(train_x, train_y, test_x, test_y, to_input=lambda x: x)
+    return tuple(torch.from_numpy(part) for part in parts)

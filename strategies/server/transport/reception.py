@@ -9,7 +9,6 @@ from logging import getLogger
 
 from flwr.app import Message
 from flwr.serverapp import Grid
-from flwr.superlink.grid import HttpGrid
 
 from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.server.federation import FederationError
@@ -71,6 +70,8 @@ class Reception:
         FederationError
             When fewer have a node.
         """
+        from flwr.superlink.grid import HttpGrid  # a second of imports, which a server has made
+
         simulated = not isinstance(grid, HttpGrid)
         self._wait(
             grid,

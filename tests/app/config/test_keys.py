@@ -110,7 +110,7 @@ def test_errors_by_hand(key, value, said):
 ANOTHER = {
     "signguard.components": "filter,clip", "signguard-sim.components": "filter,clip",
     "signguard-dist.components": "filter,clip", "byzmean.inner": "ipm",
-    "time-varying.attacks": "lie,ipm", "backdoor.size": 5,
+    "time-varying.attacks": "lie,ipm", "backdoor.size": 5, "monna.trusted": "3",
 }  # fmt: skip
 
 

@@ -45,6 +45,7 @@ CANNOT_SERVE = [
         r"arc needs n >= 2f\+1: got n=8 updates, f=4",
     ),
     ({"strategy": "monna", "num-byzantine": 8}, "monna needs n >= 2f\\+1: got n=15 updates, f=8"),
+    ({"strategy": "monna", "monna.trusted": "server"}, "expected at least 1 sample, 100 for"),
     # what would take too long to search
     (
         {"strategy": "mda", "num-workers": 60, "num-byzantine": 25, "batch-size": 8},

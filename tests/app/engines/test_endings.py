@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from signfed.app import cli
+from signfed.app.client_app import app as client_app
 from signfed.app.engines import superlink
 from signfed.app.engines.environment import FlowerError
 from signfed.app.runs.folder import read_rounds, read_summary
+from signfed.app.server_app import run
 from tests.app.engines.commands import last_line
+from tests.grid import InProcessGrid
 
 LOCAL = ("run", "--engine", "local")
 
@@ -87,6 +92,72 @@ def test_when_flower_does_not_start_its_reason_is_the_last_line(signfed, monkeyp
         "the run failed: Flower's SuperLink did not start: no ports"
     )
     assert read_summary(tmp_path / "run")["status"] == "failed"
+
+
+class InProcess:
+    """In place of a Flower of one's own: the run in this process, and as little said of its end."""
+
+    def __init__(self, log, ray_address):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def submit(self, values, federation):
+        with suppress(Exception):
+            run(InProcessGrid(client_app, 2, values), values)
+        return "1"
+
+
+FAILS_IN_ROUND_2 = """
+from signfed import RobustStrategy
+
+class Fails(RobustStrategy):
+    def aggregate(self, updates):
+        if updates.server_round == 2:
+            raise ArithmeticError("this rule fails")
+        return updates.dense()[0]
+"""
+NO_DATA_ON_NODES = """
+import torch
+from signfed import Dataset
+
+loaded = []
+
+def load(data_dir, download):
+    loaded.append(data_dir)
+    if len(loaded) > 2:  # the command and the server
+        raise OSError("no such disk")
+    x, y = torch.zeros(2000, 64), torch.arange(2000) % 4
+    return Dataset(x, y, x, y)
+"""
+
+
+@pytest.mark.parametrize(
+    "module, config, rounds, said",
+    [
+        (FAILS_IN_ROUND_2, "strategy='own_1:Fails'", 1, "ArithmeticError: this rule fails"),
+        (
+            NO_DATA_ON_NODES,
+            "task='own_0:load' model='mlp' strategy='sign-mv' node-timeout=600.0", 0,
+            "FederationError: 2 of 2 nodes take no part, .* OSError: no such disk .*",
+        ),
+    ],
+)  # fmt: skip
+def test_a_run_that_fails_in_flower_says_why_in_its_last_line(
+    module, config, rounds, said, signfed, monkeypatch, tmp_path
+):
+    (tmp_path / f"own_{rounds}.py").write_text(module)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(superlink, "LocalFlower", InProcess)
+    result = signfed("run", "--out", "run", "-c", config)
+    summary = read_summary(tmp_path / "run")
+    assert (summary["status"], summary["rounds"]) == ("failed", rounds)
+    assert result.exit_code == 1 and re.fullmatch(said, summary["error"])
+    assert last_line(result.output) == f"the run failed: {summary['error']}"
 
 
 def test_what_is_interrupted_before_the_run_is_exit_code_130(signfed, monkeypatch, tmp_path):

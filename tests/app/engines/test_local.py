@@ -23,7 +23,8 @@ from signfed.app.task.datasets.digits import load_digits
 from signfed.attacks import ATTACKS
 from signfed.clients import ENCODERS
 from signfed.strategies.election import ElectionCoding
-from signfed.strategies.registry import PRE_AGGREGATIONS, STRATEGIES
+from signfed.strategies.pre_aggregations import PRE_AGGREGATIONS
+from signfed.strategies.registry import STRATEGIES
 from signfed.strategies.server.federation import FederationError
 from signfed.strategies.server.training import Training
 from tests.federation import federate, locally
@@ -57,14 +58,35 @@ CASES = (
 )
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case.values())))
-def test_the_model_is_that_of_flower_with_1_2_and_15_nodes(case, tmp_path):
+# With all workers on one node, and each on one of its own, where workers look around them.
+ALONE_AND_APART = [
+    {"strategy": "sign-fd", "fraction-train": 0.4, "assumed-byzantine": 2, "attack": "byzmean"},
+    {"strategy": "mean", "attack": "min-max"},
+    {"strategy": "sign-mv", "attack": "label-flip"},
+]
+
+
+def case_id(case):
+    return "-".join(map(str, case.values()))
+
+
+def is_the_run_of_flower(tmp_path, case, *numbers_of_nodes):
     keys = {"num-byzantine": 3, "num-rounds": 3} | case
     here = locally(tmp_path / "local", **keys)
-    for nodes in (1, 2, 15):
+    for nodes in numbers_of_nodes:
         there = federate(tmp_path / f"flower-{nodes}", nodes=nodes, **keys)
         assert here.sha256 == there.sha256
         assert list(map(same_in_all, here.rounds)) == list(map(same_in_all, there.rounds))
+
+
+@pytest.mark.parametrize("case", CASES, ids=case_id)
+def test_the_model_is_that_of_flower(case, tmp_path):
+    is_the_run_of_flower(tmp_path, case, 2)
+
+
+@pytest.mark.parametrize("case", ALONE_AND_APART, ids=case_id)
+def test_the_model_is_that_of_flower_with_1_and_15_nodes(case, tmp_path):
+    is_the_run_of_flower(tmp_path, case, 1, 15)
 
 
 def same_in_all(record):

@@ -18,14 +18,14 @@ from tests.grid import InProcessGrid
 from tests.together import Together
 
 # n = 4f + 3 for bulyan, an odd n for election; who is honest at first turns within the run.
-ROUNDS = 20
+ROUNDS = 6
 SMALL = {
     "num-workers": 11, "num-byzantine": 2, "batch-size": 8, "num-rounds": ROUNDS,
     "evaluate-every": ROUNDS, "device": "cpu",
 }  # fmt: skip
 OF_ATTACK = {
-    "sleeper": {"sleeper.rounds": 5},
-    "trusted-bloc": {"trusted-bloc.rounds": 5},
+    "sleeper": {"sleeper.rounds": 3},
+    "trusted-bloc": {"trusted-bloc.rounds": 3},
     "opt-alie": {"opt-alie.evaluations": 3},  # a mean gives way at every length, up to infinity
     "opt-ipm": {"opt-ipm.evaluations": 3},
 }

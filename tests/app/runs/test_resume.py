@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import random
+import re
+import resource
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -24,12 +20,11 @@ from signfed.app.runs import checkpoint
 from signfed.app.runs.checkpoint import Checkpoint
 from signfed.app.runs.folder import read_rounds, read_summary
 from signfed.app.server_app import run
-from signfed.strategies.registry import PRE_AGGREGATIONS, STRATEGIES
-from tests.conftest import THREADS
+from signfed.strategies.pre_aggregations import PRE_AGGREGATIONS
+from signfed.strategies.registry import STRATEGIES
 from tests.federation import config_for, federate, in_local, outcome
 from tests.grid import InProcessGrid
 
-ROOT = Path(__file__).parents[3]
 ROUNDS, LAST = 9, 4  # checkpoints after 4, 8 and 9, of which the last two are kept
 BASE = {"num-rounds": ROUNDS, "checkpoint-every": LAST, "num-byzantine": 3, "batch-size": 8}
 
@@ -235,7 +230,7 @@ def test_a_damaged_checkpoint_is_refused_by_name_and_the_one_before_offered(name
         resume(broken, in_local)
     said = str(refusal.value)
     assert str(places[-1] / file) in said and f"--resume {places[0]}" in said
-    assert __import__("re").search(text, said)
+    assert re.search(text, said)
     assert read_rounds(Path(broken["out-dir"])) == before  # nothing was started
     done = resume(broken, in_local, place=places[0])
     assert done.sha256 == outcome(Path(broken["out-dir"]).parent / "whole").sha256
@@ -279,74 +274,25 @@ def test_later_checkpoints_of_the_attempt_that_is_given_up_are_forgotten(broken)
     assert names == ["round-000004", "round-000007"]
 
 
-SMALL_DISK = """
-import resource, signal, sys
-from signfed.app.engines.local import local_engine
-from signfed.app.engines.prepare import prepare
-from signfed.app.engines.run import execute
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-out, limit = sys.argv[1:]
-config = {"num-rounds": 9, "checkpoint-every": 4, "out-dir": out, "evaluate-every": 3}
-def narrow(record):
-    if record["round"] == 5:  # from here on no file may be longer
-        resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
-execute(prepare(config), local_engine, on_round=narrow)
-"""
-
-
-def python(code, *arguments):
-    kept = {k: v for k, v in os.environ.items() if k not in THREADS}
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, arguments)], cwd=ROOT, text=True,
-        env=kept | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-
-
 def test_a_full_disk_is_a_clear_error_and_costs_no_checkpoint(tmp_path):
-    """The system refuses to write more than 20 kB: the model alone is 38 kB."""
-    process = python(SMALL_DISK, tmp_path / "run", 20_000)
-    _, said = process.communicate()
-    assert process.returncode == 1
+    """From round 5 on the system refuses to write more than 20 kB: the model alone is 38 kB."""
+    config = config_of(tmp_path / "run")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def narrow(record):
+        if record["round"] == 5:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+
     last = tmp_path / "run/checkpoints/round-000004"
-    assert f"no checkpoint after round 8: File too large; the last one is whole: {last}" in said
+    said = f"no checkpoint after round 8: File too large; the last one is whole: {last}"
+    try:
+        with pytest.raises(OSError, match=re.escape(said)):
+            execute(prepare(config), local_engine, on_round=narrow)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert [p.name for p in (tmp_path / "run/checkpoints").iterdir()] == ["round-000004"]
-    config = {"num-rounds": 9, "checkpoint-every": 4, "out-dir": str(tmp_path / "run")}
-    in_local(config | {"evaluate-every": 3, "resume": str(tmp_path / "run")})
-    in_local(config | {"evaluate-every": 3, "out-dir": str(tmp_path / "whole")})
-    assert outcome(tmp_path / "run").sha256 == outcome(tmp_path / "whole").sha256
-
-
-KILLED = """
-import sys
-from signfed.app.engines.local import local_engine
-from signfed.app.engines.prepare import prepare
-from signfed.app.engines.run import execute
-out, resume = sys.argv[1:]
-config = {"num-rounds": 2000, "checkpoint-every": 3, "evaluate-every": 500, "out-dir": out}
-execute(prepare(config | ({"resume": resume} if resume else {})), local_engine)
-"""
-
-
-@pytest.mark.timeout(180)
-def test_kill_9_in_the_middle_and_again(tmp_path):
-    """Four processes, three of them killed at a random moment; see benchmarks/kill.py for more."""
-    moments, path = random.Random(os.getpid()), tmp_path / "run"
-    for _ in range(3):
-        process = python(KILLED, path, path if (path / "config.json").exists() else "")
-        before = len(read_rounds(path))
-        while len(read_rounds(path)) < before + 20 and process.poll() is None:
-            time.sleep(0.01)
-        time.sleep(moments.random())
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        assert read_summary(path)["status"] == "running"
-    rounds = len(read_rounds(path))
-    config = json.loads((path / "config.json").read_text())["config"]
-    in_local(config | {"num-rounds": rounds + 3, "resume": str(path)})
-    whole = config | {"num-rounds": rounds + 3, "out-dir": str(tmp_path / "whole")}
-    in_local(whole)
-    assert outcome(path).sha256 == outcome(tmp_path / "whole").sha256
-    assert [r["round"] for r in read_rounds(path)] == list(range(1, rounds + 4))
+    in_local(config_of(tmp_path / "whole"))
+    assert resume(config, in_local).sha256 == outcome(tmp_path / "whole").sha256
 
 
 def test_half_a_checkpoint_is_none(tmp_path):

@@ -6,7 +6,7 @@ from signfed.app.task.recorded import recorded
 
 def operations(function):
     """How many a recorded function has."""
-    return sum(node.op == "call_function" for node in function.__self__.graph.nodes)
+    return sum(node.op == "call_function" for node in function.graph.nodes)
 
 
 def sample(*shape, seed=0):
@@ -96,3 +96,13 @@ def test_several_tensors_and_lists_of_them_are_taken_and_given():
     other = sample(3, seed=3), [sample(3, seed=4), sample(3, seed=5)]
     for a, b in zip(short(*other), function(*other), strict=True):
         assert torch.equal(a, b)
+
+
+def test_a_tensor_from_elsewhere_is_kept_and_values_are_not_branched_upon():
+    table = sample(3, seed=4)
+    x = sample(3, seed=5)
+    assert torch.equal(recorded(lambda x: x * table + table, sample(3))(x), x * table + table)
+    value, branch = lambda x: x * x.sum().item(), lambda x: x if x.sum() > 0 else -x
+    for function in (value, branch, torch.nonzero):
+        with pytest.raises(RuntimeError, match="depends on values"):
+            recorded(function, sample(3))

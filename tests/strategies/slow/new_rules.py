@@ -2,7 +2,7 @@
 definitions, with plain loops over lists of floats: slow, float64."""
 
 from fractions import Fraction
-from itertools import pairwise
+from itertools import combinations, pairwise
 from math import log, sqrt
 from statistics import median, pstdev
 
@@ -35,14 +35,20 @@ def fltrust(rows, server):
 
 
 def sign_fv(rows, server, eps=1e-5):
-    """sign(sum_m w_m Y_m) with w = ln(a / (1 - a)), a the share of the server's signs."""
+    """The scores w_0 S + sum_m w_m Y_m with w = ln(a / (1 - a)), a the share of the server's signs,
+    and the server's own from all pairs."""
+    signs = [[sign(x) for x in row] for row in (*rows, server)]
+    z = [dot(one, signs[-1]) / len(server) for one in signs[:-1]]
+    pairs = list(combinations(range(len(rows)), 2))
+    explained = sum(abs(z[i] * z[j]) for i, j in pairs)
+    total = sum(abs(dot(signs[i], signs[j])) / len(server) for i, j in pairs)
+    z.append(min(1.0, sqrt(explained / total)) if total else 0.0)
     scores = [0.0] * len(server)
-    for row in rows:
-        equal = [sign(x) == sign(s) for x, s in zip(row, server, strict=True)]
-        share = min(max(sum(equal) / len(equal), eps), 1 - eps)
+    for one, agreed in zip(signs, z, strict=True):
+        share = min(max((1 + agreed) / 2, eps), 1 - eps)
         weight = log(share / (1 - share))
-        scores = [t + weight * sign(x) for t, x in zip(scores, row, strict=True)]
-    return [sign(score) for score in scores]
+        scores = [t + weight * y for t, y in zip(scores, one, strict=True)]
+    return scores
 
 
 def concordance_ratios(rows):

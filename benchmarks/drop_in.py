@@ -4,8 +4,8 @@ Ten nodes of one ClientApp in this process; a ResNet-18 with its batch norms, as
 A node unpacks the model into a state_dict, changes each float array and packs it again; every
 request and every reply goes through bytes of protobuf and back. Nothing trains: what is timed is
 what a strategy and its messages cost, in one thread, by the processor's time and the clock on the
-wall. Starts take turns, so that what else the machine does meets all alike; the first round of a
-start is left out. "server" is a round without the sending and the nodes.
+wall. Starts take turns, in another order each time; the first round of a start is left out.
+"server" is a round without the sending and the nodes.
 
 python -m benchmarks.drop_in [--nodes 10] [--rounds 3] [--repeat 3] [--out FILE]
 """
@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -124,6 +124,12 @@ def _lengths(times: list[float]) -> list[float]:
     return [end - begin for begin, end in pairwise(times)]
 
 
+def _rotated(places: Sequence[int], turn: int) -> list[int]:
+    """The places from another one on in each turn: who comes first pays for fresh memory."""
+    start = turn * (len(places) // 2) % len(places)
+    return [*places[start:], *places[:start]]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--nodes", type=int, default=10)
@@ -133,10 +139,13 @@ def main() -> None:
     given = parser.parse_args()
     logging.disable()
     torch.set_num_threads(1)
-    found: list[list[dict[str, float]]] = [
-        [play(strategy, mods, given.nodes, given.rounds) for _, strategy, mods in CASES]
-        for _ in range(given.repeat)
-    ]
+    found: list[list[dict[str, float]]] = []
+    for turn in range(given.repeat):
+        measured = {}
+        for i in _rotated(range(len(CASES)), turn):
+            _, strategy, mods = CASES[i]
+            measured[i] = play(strategy, mods, given.nodes, given.rounds)
+        found.append([measured[i] for i in range(len(CASES))])
     logging.disable(logging.NOTSET)
     rows: list[dict[str, Any]] = []
     for i, (name, *_) in enumerate(CASES):

@@ -35,7 +35,7 @@ class Recorded:
         self._run = GraphModule(dict(constants), graph).forward
 
     def __call__(self, *given: Any) -> Any:
-        """Run them on other tensors of the same shapes, in the same lists."""
+        """Return what they make of other tensors of the same shapes, in the same lists."""
         return self._run(*tree_leaves(given))
 
 

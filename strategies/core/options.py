@@ -193,8 +193,7 @@ def options_of(
     ('centered-clipping.radius', 10.0, 'a number above 0')
     """
     found = [o for o in _parameters(constructor, given).values() if type(o.default) in NOUNS]
-    # Without an owner they are the ones that `_parameters` remembers, with what checks them.
-    return tuple(replace(o, owner=owner) if owner else o for o in found)
+    return tuple(replace(o, owner=owner) if owner else o for o in found)  # a copy checks anew
 
 
 def checked(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -77,6 +77,29 @@ def test_tensors_of_few_bits_and_of_labels():
     assert flipped.tolist() == [[9, 8, 0]]
 
 
+def test_tensors_beside_a_rule_that_answers_with_a_tensor():
+    own, honest = torch.from_numpy(OWN), torch.from_numpy(randn(3, 4))
+
+    def rule(rows):
+        return torch.from_numpy(rows).median(dim=0).values
+
+    sent = craft("opt-alie", own, honest, n_total=5, seed=0, rule=rule)
+    expected = craft(
+        "opt-alie", OWN, honest.numpy(), n_total=5, seed=0, rule=lambda rows: rule(rows).numpy()
+    )
+    assert isinstance(sent, torch.Tensor) and np.array_equal(sent, expected)
+
+
+def test_images_as_a_tensor_make_a_batch_of_arrays():
+    labels, images = np.array([[1, 2]]), randn(1, 2, 1, 4, 4)
+    given = {"n_total": 3, "seed": 0, "n_classes": 4}
+    batch = craft("backdoor", torch.from_numpy(labels), images=torch.from_numpy(images), **given)
+    expected = craft("backdoor", labels, images=images, **given)
+    assert isinstance(batch.labels, np.ndarray) and isinstance(batch.images, np.ndarray)
+    assert np.array_equal(batch.labels, expected.labels)
+    assert np.array_equal(batch.images, expected.images)
+
+
 @pytest.mark.parametrize(
     "own, honest, options, text",
     [

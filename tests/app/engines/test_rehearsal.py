@@ -82,10 +82,19 @@ CASES = [
     {"strategy": "sign-mv", "sign-mv.tie": "random", "num-workers": 14, "num-byzantine": 3},
     {"strategy": "median", "pre-aggregation": "bucketing"},
     {"strategy": "sign-fd", "fraction-train": 0.6, "assumed-byzantine": 2},
+    {"strategy": "fltrust", "server-samples": 40},  # rules that get the server's own gradient
+    {"strategy": "sign-fv", "server-samples": 40},
+    {"strategy": "lasa"},  # and the layers
+    {"strategy": "probit-plus"},  # a bit has a magnitude
+    {"strategy": "mean", "pre-aggregation": "clipping,nnm"},
+    {"strategy": "median", "worker-momentum": 0.9},  # workers that remember
+    {"strategy": "mean", "encoder": "top-k", "worker-momentum": 0.9},
 ]
 
 
-ASKED = [("on_gradient", case) for case in CASES] + [("on_message", case) for case in CASES[:4]]
+ASKED = [("on_gradient", case) for case in CASES] + [
+    ("on_message", case) for case in (*CASES[:4], CASES[-1])
+]
 
 
 @pytest.mark.parametrize("name, case", ASKED, ids=lambda each: str(each).strip("{}"))

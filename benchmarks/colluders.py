@@ -3,11 +3,11 @@
     python -m benchmarks.colluders digits --seeds 5
     python -m benchmarks.colluders mnist --seeds 3 --byzantine 3,7 --data-dir data
 
-15 workers, 300 rounds, equal shards and three classes a worker. A cell is the lowest final accuracy
-over the options of the attack that a red team tries (`signfed redteam`, a grid), mean over the
-seeds. Trials are kept in results/colluders.jsonl as they come; a benchmark that was ended goes on
-with those that are missing. Prints, for each number of Byzantine workers and kind of shards, the
-cells of every rule, and the largest loss of each against `sign-mv`.
+15 workers, 300 rounds, equal shards and three classes a worker. A cell is the accuracy at the end,
+mean over the seeds, at the options that are worst for this rule on seed 0 among those that a red
+team tries (`signfed redteam`, a grid). Trials are kept in results/colluders.jsonl as they come; a
+benchmark that was ended goes on with those that are missing. Prints, for each number of Byzantine
+workers and kind of shards, the cells of every rule, and the largest loss of each against `sign-mv`.
 """
 
 from __future__ import annotations
@@ -50,27 +50,47 @@ TASKS: dict[str, dict[str, Any]] = {
 NO_GRADIENT = ("backdoor",)  # aims at a class, not at accuracy
 
 
-def configs(
-    given: argparse.Namespace,
-) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """(what names a trial, its run config), for every trial."""
-    seeds = range(given.seeds)
+Trial = dict[str, Any]  # what names a trial
+
+
+def searched(given: argparse.Namespace) -> Iterator[Trial]:
+    """Every point of every attack's range, on seed 0."""
     for shards, f, attack in product(given.shards, given.byzantine, ("none", *given.attacks)):
-        for point, rule, seed in product(first_trials(attack, given.grid), given.rules, seeds):
-            if attack == "none" and f != given.byzantine[0]:
-                continue
+        if attack == "none" and f != given.byzantine[0]:
+            continue
+        for point, rule in product(first_trials(attack, given.grid), given.rules):
             name = {"task": given.task, "shards": shards, "byzantine": 0 if attack == "none" else f}
-            name |= {"attack": attack, "options": point, "rule": rule, "seed": seed}
-            name |= {"rounds": given.rounds}
-            config = {**TASKS[given.task], **SHARDS[shards], **RULES[rule], **point}
-            config |= {"attack": attack, "num-byzantine": f, "num-rounds": given.rounds}
-            config |= {"seed": seed, "evaluate-every": given.rounds, "device": "cpu"}
-            if given.data_dir:
-                config["data-dir"] = given.data_dir
-            yield name, config
+            name |= {"attack": attack, "options": point, "rule": rule, "seed": 0}
+            yield name | {"rounds": given.rounds}
 
 
-def trial(config: Mapping[str, Any]) -> float | str:
+def worst_of_each(trials: list[Trial]) -> list[Trial]:
+    """Of each rule and cell the trial with the lowest accuracy; none where no trial could run."""
+    worst: dict[tuple, Trial] = {}
+    for t in trials:
+        if isinstance(t["accuracy"], float):
+            cell = (t["shards"], t["byzantine"], t["attack"], t["rule"])
+            if cell not in worst or t["accuracy"] < worst[cell]["accuracy"]:
+                worst[cell] = t
+    return list(worst.values())
+
+
+def repeated(trials: list[Trial], seeds: int) -> Iterator[Trial]:
+    """The same trials on the other seeds."""
+    for trial, seed in product(trials, range(1, seeds)):
+        yield {key: value for key, value in trial.items() if key != "accuracy"} | {"seed": seed}
+
+
+def config_of(trial: Trial, data_dir: str) -> dict[str, Any]:
+    """The run config of a trial."""
+    config = {**TASKS[trial["task"]], **SHARDS[trial["shards"]], **RULES[trial["rule"]]}
+    config |= trial["options"] | {"attack": trial["attack"], "num-rounds": trial["rounds"]}
+    config |= {"num-byzantine": trial["byzantine"] or 3, "seed": trial["seed"], "device": "cpu"}
+    config["evaluate-every"] = trial["rounds"]
+    return config | ({"data-dir": data_dir} if data_dir else {})
+
+
+def accuracy(config: Mapping[str, Any]) -> float | str:
     """The final accuracy, or why there is none."""
     try:
         return final_scores(config)[0]
@@ -78,23 +98,37 @@ def trial(config: Mapping[str, Any]) -> float | str:
         return str(error)
 
 
-def table(trials: list[dict[str, Any]], rules: list[str]) -> list[dict[str, Any]]:
-    """One row a cell: the worst options of the attack, for each rule by itself."""
-    scores: dict[tuple, dict[str, list[float]]] = {}
+def measured(given: argparse.Namespace, planned: list[Trial]) -> list[Trial]:
+    """Those trials with their accuracy; what the file does not hold is run and added to it."""
+    lines = given.out.read_text().splitlines() if given.out.exists() else []
+    done = {json.dumps(t["trial"]): t["accuracy"] for t in map(json.loads, lines)}
+    missing = [trial for trial in planned if json.dumps(trial) not in done]
+    print(f"{len(planned)} trials, {len(planned) - len(missing)} of them done", flush=True)
+    pool = ProcessPoolExecutor(given.processes, get_context("spawn"), end_with_parent)
+    try:
+        with given.out.open("a") as out:
+            found = pool.map(accuracy, [config_of(trial, given.data_dir) for trial in missing])
+            pairs = zip(missing, found, strict=True)
+            for trial, value in track(pairs, "trials", total=len(missing)):
+                out.write(json.dumps({"trial": trial, "accuracy": value}) + "\n")
+                out.flush()
+                done[json.dumps(trial)] = value
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return [trial | {"accuracy": done[json.dumps(trial)]} for trial in planned]
+
+
+def table(trials: list[Trial]) -> list[dict[str, Any]]:
+    """One row a cell, the mean over the seeds of each rule."""
+    cells: dict[tuple, dict[str, list[float]]] = {}
     for t in trials:
-        if isinstance(t["accuracy"], float):
-            cell = (t["shards"], t["byzantine"], t["attack"])
-            key = f"{t['rule']} {json.dumps(t['options'])}"
-            scores.setdefault(cell, {}).setdefault(key, []).append(t["accuracy"])
-    rows = []
-    for (shards, byzantine, attack), found in scores.items():
-        row = {"shards": shards, "byzantine": byzantine, "attack": attack}
-        for rule in rules:
-            means = [sum(v) / len(v) for k, v in found.items() if k.startswith(f"{rule} ")]
-            if means:
-                row[rule] = round(min(means), 4)
-        rows.append(row)
-    return sorted(rows, key=lambda row: (row["shards"], row["byzantine"], row["attack"]))
+        cell = (t["shards"], t["byzantine"], t["attack"])
+        cells.setdefault(cell, {}).setdefault(t["rule"], []).append(t["accuracy"])
+    names = ("shards", "byzantine", "attack")
+    return [
+        dict(zip(names, cell, strict=True)) | {r: round(sum(v) / len(v), 4) for r, v in by.items()}
+        for cell, by in sorted(cells.items())
+    ]
 
 
 def main() -> None:
@@ -115,25 +149,8 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=cores())
     given = parser.parse_args()
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    lines = given.out.read_text().splitlines() if given.out.exists() else []
-    done = {json.dumps(t["trial"]): t["accuracy"] for t in map(json.loads, lines)}
-    planned = list(configs(given))
-    missing = [(name, config) for name, config in planned if json.dumps(name) not in done]
-    print(f"{len(planned)} trials, {len(planned) - len(missing)} of them done", flush=True)
-    pool = ProcessPoolExecutor(given.processes, get_context("spawn"), end_with_parent)
-    try:
-        with given.out.open("a") as out:
-            found = pool.map(trial, [config for _, config in missing])
-            for (name, _), accuracy in track(
-                zip(missing, found, strict=True), "trials", total=len(missing)
-            ):
-                out.write(json.dumps({"trial": name, "accuracy": accuracy}) + "\n")
-                out.flush()
-                done[json.dumps(name)] = accuracy
-    finally:
-        pool.shutdown(cancel_futures=True)
-    trials = [name | {"accuracy": done[json.dumps(name)]} for name, _ in planned]
-    rows = table(trials, given.rules)
+    worst = worst_of_each(measured(given, list(searched(given))))
+    rows = table(worst + measured(given, list(repeated(worst, given.seeds))))
     title = f"{given.task}, {given.rounds} rounds, {given.seeds} seeds: worst of each attack"
     report(title, rows, given.out.with_suffix(".json"))
     for rule in given.rules[1:]:

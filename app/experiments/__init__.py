@@ -1,0 +1,1 @@
+"""Sweeps, and the papers' figures and tables as sweeps with claims."""

@@ -1,0 +1,102 @@
+"""What an experiment is: a published figure or table as sweeps, claims and a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from signfed.app.experiments.sweep import Sweep
+from signfed.app.runs.sweeps import Row
+
+Rows = Sequence[Row]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a claim holds: the published number or ordering beside ours.
+
+    Attributes
+    ----------
+    published, ours, tolerance : str
+        As they stand in the table; the tolerance with its reason.
+    holds : bool or None
+        None where it was not tried.
+    """
+
+    published: str
+    ours: str
+    tolerance: str
+    holds: bool | None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What the paper says of the figure or table, and how it is judged.
+
+    Attributes
+    ----------
+    text : str
+        The claim in a sentence.
+    source : str
+        Where it stands: "Section V-B", "Table I".
+    judge : callable
+        Rows of the experiment, one a cell -> Verdict.
+    """
+
+    text: str
+    source: str
+    judge: Callable[[Rows], Verdict]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One size of an experiment.
+
+    Attributes
+    ----------
+    sweep : Sweep
+        The runs; of an experiment that trains nothing, what `Experiment.measure` is given.
+    minutes : float
+        Measured, on 2 cores.
+    note : str
+        What is smaller than in the paper; empty for the full setting.
+    """
+
+    sweep: Sweep
+    minutes: float
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One published figure or table.
+
+    Attributes
+    ----------
+    name : str
+        As `signfed reproduce` takes it: "fd-fig1a".
+    paper : str
+        Key of the paper: "park-2024", "mengoli-2025", "xu-2022", "sohn-2020", ...
+    title : str
+        What it shows, in a sentence.
+    full, quick : Setting
+        The paper's, and one of at most ten minutes on 2 cores that still shows the claim.
+    claims : sequence of Claim
+    pictures : sequence
+        Kinds of `app.report.pictures`, each drawn from the rows.
+    choices : sequence of str
+        What the paper leaves open, and what is taken here.
+    measure : callable, optional
+        For what is no training: Sweep -> rows. None for a sweep of runs.
+    """
+
+    name: str
+    paper: str
+    title: str
+    full: Setting
+    quick: Setting
+    claims: Sequence[Claim]
+    pictures: Sequence[Any]
+    choices: Sequence[str] = ()
+    measure: Callable[[Sweep], Rows] | None = None

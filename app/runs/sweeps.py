@@ -1,0 +1,77 @@
+"""A sweep on disk: what was asked for, its cells, each a run folder, and what they add up to.
+
+```
+DIR/sweep.json       name, engine, the cells in their order: id and keys
+DIR/manifest.json    commit, dirty, versions, hardware; of each cell its seconds and its attempts
+DIR/cells/ID/        the run folder of a cell
+DIR/results.csv, DIR/results.parquet     `rows`, without what differs from run to run
+```
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from signfed.app.runs.folder import read_rounds, read_summary
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class CellFolder:
+    """One cell of a sweep.
+
+    Attributes
+    ----------
+    id : str
+        Hash of its configuration and of the code that it runs.
+    keys : mapping
+        What tells it from the other cells: run-config keys that vary, "seed" among them.
+    path : Path
+        Its run folder, which may not be there yet.
+    """
+
+    id: str
+    keys: Mapping[str, Any]
+    path: Path
+
+
+@dataclass(frozen=True)
+class SweepFolder:
+    """Read a sweep's folder; nothing is ever written here.
+
+    Attributes
+    ----------
+    path : Path
+        The folder.
+    """
+
+    path: Path
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """Return what `sweep.json` holds."""
+        return json.loads((self.path / "sweep.json").read_text(encoding="utf-8"))
+
+    @property
+    def cells(self) -> list[CellFolder]:
+        """Return the cells in the order of the sweep."""
+        return [
+            CellFolder(cell["id"], cell["keys"], self.path / "cells" / cell["id"])
+            for cell in self.description["cells"]
+        ]
+
+    def rows(self) -> list[Row]:
+        """Return one row a cell: its keys, then its summary; "missing" is a status, too."""
+        return [
+            {**cell.keys, **({"status": "missing"} | read_summary(cell.path))}
+            for cell in self.cells
+        ]
+
+    def rounds(self) -> list[Row]:
+        """Return one row for each round of each cell: its keys, then the line of `rounds.jsonl`."""
+        return [{**cell.keys, **line} for cell in self.cells for line in read_rounds(cell.path)]

@@ -24,7 +24,7 @@ ENGINES = {
     "local": ("signfed.app.engines.local",),
     "flower": ("signfed.app.server_app", "signfed.app.client_app"),
 }
-SCORED = ("signfed.app.runs.summary", "signfed.app.runs.scoring")
+SCORED = ("signfed.app.runs.summary", "signfed.app.runs.scoring", "signfed.app.runs.stopping")
 SET_HERE = ("seed", "out-dir", "resume")
 # Of a RunConfig and its workload, what changes no result.
 FREE = ("checkpoint_every", "round_timeout", "node_timeout", "out_dir", "resume")

@@ -16,6 +16,7 @@ from signfed.app.commands.list import list_
 from signfed.app.commands.redteam import redteam
 from signfed.app.commands.run import run
 from signfed.app.commands.score import score
+from signfed.app.commands.sweep import sweep
 
 app = typer.Typer(
     help="Byzantine-robust federated learning at one bit per coordinate, on Flower.",
@@ -25,6 +26,7 @@ app = typer.Typer(
 app.command()(run)
 app.command()(score)
 app.command()(redteam)
+app.command()(sweep)
 app.command()(data)
 app.command(name="list")(list_)
 

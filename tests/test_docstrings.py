@@ -50,6 +50,7 @@ COMMANDS = {
     "app/commands/redteam.py": "redteam",
     "app/commands/run.py": "run",
     "app/commands/score.py": "score",
+    "app/commands/sweep.py": "sweep",
 }
 MESSAGES = "strategies/server/transport/wire.py"
 FACTORIES = ("app/task/models/", "clients/encoders")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from signfed.app.runs import checkpoint
 from signfed.app.runs.checkpoint import Checkpoint
 from signfed.app.runs.claim import FLOWER_LOG, existing_folder, new_folder
 from signfed.app.runs.resuming import resumed
-from signfed.app.task import Problem, find_task
+from signfed.app.task import Problem, Workload, find_task
 from signfed.attacks import Knowledge
 from signfed.strategies.core.options import Value
 from signfed.strategies.core.rule import state_of
@@ -54,12 +54,64 @@ class Prepared:
         return self.resume.server_round if self.resume else 0
 
 
+def problem_of(workload: Workload) -> Problem:
+    """Load the data of a workload, and make what it minimises."""
+    return find_task(workload.task).problem(workload)
+
+
+def check(
+    given: Mapping[str, Value],
+    *,
+    reach: Knowledge = "server",
+    simulation: Simulation | None = None,
+    here: bool = True,
+) -> tuple[RunConfig, RobustStrategy]:
+    """Check all of a run config that can be checked without data.
+
+    Parameters
+    ----------
+    given, reach, simulation
+        As for `prepare`.
+    here : bool
+        Whether it is this machine that has to have the device.
+
+    Returns
+    -------
+    RunConfig
+    RobustStrategy
+        The rule, built.
+
+    Raises
+    ------
+    ConfigError
+        At the first thing that is wrong, with what was expected.
+    """
+    config = parse(given)
+    strategy = build_strategy(config)
+    try:
+        state_of(strategy)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    if here:
+        check_machine(config)
+    _check_free(config)
+    if simulation:
+        simulation.check(config)
+    if config.byzantine_ids:
+        check_reach(config.attack, reach)
+        check_memory(config.attack, config.workers_remember, reach)
+        if built(config.attack).rule:
+            check_copied(strategy, config.attack.name)
+    return config, strategy
+
+
 def prepare(
     given: Mapping[str, Value],
     *,
     reach: Knowledge = "server",
     simulation: Simulation | None = None,
     parent: Path | None = None,
+    load: Callable[[Workload], Problem] = problem_of,
 ) -> Prepared:
     """Check a run config, build its rule, load its data, make its folder; nothing is started.
 
@@ -74,6 +126,8 @@ def prepare(
         What Flower's simulation shares out of this machine, where that is known.
     parent : Path, optional
         Where a run folder that is not named goes; the home folder by default.
+    load : callable, optional
+        Makes the problem of a workload; one that keeps the data for the next run, say.
 
     Returns
     -------
@@ -86,23 +140,9 @@ def prepare(
     DataMissing
         When the data are not where they should be.
     """
-    config = parse(given)
-    strategy = build_strategy(config)
-    try:
-        state_of(strategy)
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
-    check_machine(config)
-    _check_free(config)
-    if simulation:
-        simulation.check(config)
-    if config.byzantine_ids:
-        check_reach(config.attack, reach)
-        check_memory(config.attack, config.workers_remember, reach)
-        if built(config.attack).rule:
-            check_copied(strategy, config.attack.name)
+    config, strategy = check(given, reach=reach, simulation=simulation)
     last = resumed(config, given)
-    problem = find_task(config.workload.task).problem(config.workload)
+    problem = load(config.workload)
     check_trigger(config.attack, config.workload.task, problem.sides, problem.num_classes)
     path = _claimed(config, parent or Path.home())  # last: nothing is left of a run that is refused
     return Prepared(given, config, strategy, problem, path, last)

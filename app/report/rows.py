@@ -13,7 +13,7 @@ SHARES = frozenset(
     {
         "test_accuracy", "final_test_accuracy", "best_test_accuracy", "validation_accuracy",
         "final_validation_accuracy", "backdoor_success", "final_backdoor_success",
-        "byzantine_accepted", "honest_rejected", "wrong_signs",
+        "byzantine_accepted", "honest_rejected", "wrong_signs", "rate",
     }
 )  # fmt: skip
 NAMES = {

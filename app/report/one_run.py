@@ -7,7 +7,7 @@ from typing import Any
 from signfed.app.config.keys import defaults
 from signfed.app.report.document import Report, Section, Table
 from signfed.app.report.reading import Run
-from signfed.app.report.rows import NAMES, shown
+from signfed.app.report.rows import NAMES, PLACES, shown
 from signfed.app.report.run_pictures import accuracy, events, traffic, workers
 from signfed.app.runs.folder import SCORES
 
@@ -87,7 +87,7 @@ def _config(run: Run, *, differing: bool) -> Table:
     lines = [
         [key, shown(value), shown(usual.get(key))]
         for key, value in run.config.items()
-        if not differing or key not in usual or value != usual[key]
+        if not differing or (key not in PLACES and value != usual.get(key))
     ]
     return Table(["key", "value", "default"], lines)
 

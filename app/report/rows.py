@@ -16,6 +16,7 @@ SHARES = frozenset(
         "byzantine_accepted", "honest_rejected", "wrong_signs", "rate",
     }
 )  # fmt: skip
+PLACES = ("out-dir", "data-dir", "resume")  # run-config keys that say where, not what
 NAMES = {
     "byzantine_accepted": "Byzantine workers accepted",
     "honest_rejected": "honest workers rejected",

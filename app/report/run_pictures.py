@@ -14,7 +14,6 @@ from signfed.app.report.workers import draw_raster, draw_standing, workers_table
 from signfed.app.runs.folder import SCORES
 from signfed.app.runs.verdicts import ACCEPTED, REJECTED, standings, verdicts
 
-MOST_STANDINGS = 2  # pictures of the rule's numbers of each worker
 KINDS = {"Byzantine": "bad"}
 EVENTS = ("skipped", "fallback", "broken_assumption")
 
@@ -87,17 +86,17 @@ def workers(run: Run) -> list[Part]:
     rates = [name for name in SCORES if run.has(name)]
     if rates:
         rows = [
-            {"round": line["round"], "rate": line[name], "of": NAMES[name]}
+            {"round": line["round"], "rate": line[name], "error": NAMES[name]}
             for name in rates for line in run.rounds if name in line
         ]  # fmt: skip
-        figure = Lines("round", "rate", "of", "Errors of the rule").draw(rows)
+        figure = Lines("round", "rate", "error", "Errors of the rule").draw(rows)
         says = (
             "False negative rate (Byzantine workers accepted), false positive rate (honest workers "
             "rejected), and the share of coordinates with the wrong sign."
         )
         parts.append(Picture("errors", figure, says))
-    names = list(dict.fromkeys(name for line in run.rounds for name in standings(line)))
-    for name in sorted(names, key=lambda name: name != "crossover")[:MOST_STANDINGS]:
+    names = dict.fromkeys(name for line in run.rounds for name in standings(line))
+    if name := "crossover" if "crossover" in names else next(iter(names), ""):
         figure, (axes,) = figure_of()
         draw_standing(axes, run.rounds, name, run.workers, run.byzantine)
         axes.set_title(f"{label(name)} of each worker".capitalize(), loc="left")

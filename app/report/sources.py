@@ -10,11 +10,11 @@ from typing import Any
 
 from signfed.app.errors import ConfigError
 from signfed.app.report.reading import Run, is_run
+from signfed.app.report.rows import PLACES, grouped
 from signfed.app.runs.sweeps import Row, SweepFolder
 
 SWEEP, VERDICTS = "sweep.json", "verdicts.json"
 DEEPEST = 4  # folders below the one that is given
-PLACES = ("out-dir", "data-dir", "resume")  # keys that say where, not what
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def cells_of(sources: Sources) -> tuple[list[Row], list[Row], list[str]]:
     configs = [run.config for run in sources.runs]
     differing = _differing(configs)
     for run in sources.runs:
-        own = {key: run.config.get(key) for key in differing}
+        own = {key: run.config.get(key) for key in dict.fromkeys([*differing, "seed"])}
         own |= {"sweep": run.path.parent.name} if several else {}
         rows.append({**own, "folder": run.path.name, "status": run.status, **run.summary})
         rounds += [{**own, "folder": run.path.name, **line} for line in run.rounds]
@@ -131,13 +131,16 @@ def _differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _telling(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
-    """The columns with more than one value, first those by which one compares."""
+    """The columns that tell the cells apart, first those by which one compares.
+
+    A column that follows from those before it (a learning rate of each rule's own) tells nothing.
+    """
     first = ["strategy", "pre-aggregation", "attack", "num-byzantine"]
-    several = [key for key in keys if len({repr(row.get(key)) for row in rows}) > 1]
-    return sorted(
-        (key for key in several if key != "seed"),
-        key=lambda key: first.index(key) if key in first else len(first),
-    )
+    found: list[str] = []
+    for key in sorted(keys, key=lambda key: first.index(key) if key in first else len(first)):
+        if key != "seed" and len(grouped(rows, [*found, key])) > len(grouped(rows, found)):
+            found.append(key)
+    return found
 
 
 def claims_of(place: Path) -> dict[str, dict[str, Any]]:

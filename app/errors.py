@@ -14,6 +14,7 @@ class ConfigError(ValueError):
 EXTRA_OF = {
     "jinja2": "report",
     "matplotlib": "report",
+    "pyarrow": "report",
     "ray": "simulation",
     "rocrate": "tracking",
     "sklearn": "simulation",

@@ -12,6 +12,7 @@ import typer
 
 from signfed.app.commands.common import out, refusing
 from signfed.app.commands.data import data
+from signfed.app.commands.export import export
 from signfed.app.commands.list import list_
 from signfed.app.commands.redteam import redteam
 from signfed.app.commands.report import report
@@ -27,6 +28,7 @@ app.command()(run)
 app.command()(score)
 app.command()(redteam)
 app.command()(report)
+app.command()(export)
 app.command()(data)
 app.command(name="list")(list_)
 

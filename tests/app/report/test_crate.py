@@ -27,7 +27,7 @@ def test_a_run(tmp_path):
     (path / "checkpoints" / "round-3" / "state.safetensors").write_bytes(b"large")
     crate = packed(path, tmp_path / "one.zip")
     descriptor = crate.metadata
-    assert descriptor["conformsTo"].id == "https://w3id.org/ro/crate/1.1"
+    assert descriptor["conformsTo"] == "https://w3id.org/ro/crate/1.1"
     root = crate.root_dataset
     assert crate.name == "one" and root["description"] and root["datePublished"]
     assert root["license"]["name"] == "Apache License 2.0"

@@ -10,12 +10,14 @@ from pathlib import Path
 from signfed.app.report.document import Image, Part, Picture, Report, Section, Table, Text
 from signfed.app.report.heatmap import Heatmap
 from signfed.app.report.lines import Lines
-from signfed.app.report.rows import SHARES, Rows, grouped, label, shown, values_of
+from signfed.app.report.rows import SHARES, Rows, grouped, label, sentence, shown, values_of
 from signfed.app.report.sources import Sources, cells_of, claims_of
+from signfed.app.report.style import same_height
 from signfed.app.runs.folder import SCORES
 from signfed.app.runs.sweeps import Row
 
-MOST_PANELS = 8
+MOST_PANELS, MOST_PICTURES = 8, 12
+FAR = 20.0  # last over first amount sent, from which on the axis is logarithmic
 # What sets a run's data apart: how unlike the workers' are.
 HETEROGENEITY = ("partition", "dirichlet.alpha", "sorted.even-share", "labels.held")
 TABLED = (
@@ -85,29 +87,33 @@ def _number(column: str, value: object) -> str:
 
 
 def _curves(rounds: Rows, rows: Rows, keys: Sequence[str]) -> list[Part]:
+    """A picture for each combination of all keys but the first: a phone shows one at a time."""
     y = next((y for y in ("test_accuracy", "test_loss") if any(y in line for line in rounds)), "")
     if not y:
         return [Text("No round was evaluated yet.")]
     by, *others = keys or [""]
-    split = others[0] if others else ""
-    parts: list[Part] = []
-    rest = others[1:]
-    heads = grouped(rows, rest) if rest else {(): rows}
     lines = [line for line in rounds if y in line]
-    for number, values in enumerate(list(heads)[:MOST_PANELS], 1):
-        where = dict(zip(rest, values, strict=True))
-        of = ", ".join(f"{label(key)}: {shown(value)}" for key, value in where.items())
-        figure = Lines("round", y, by, of, split=split, where=where).draw(lines)
-        name = f"curves-{number}" if rest else "curves"
-        says = f"{label(y)} over the rounds".capitalize() + (f"; {of}." if of else ".")
-        parts.append(Picture(name, figure, says))
-    if len(heads) > MOST_PANELS:
-        parts.append(Text(f"{len(heads) - MOST_PANELS} more like these are left out."))
-    if not rest:
-        figure = Lines("megabytes", y, by, split=split).draw(lines)
-        says = f"{label(y)} by bytes sent in both directions, 1 MB = 10^6 bytes.".capitalize()
-        parts.append(Picture("traffic", figure, says))
+    combinations = list(grouped(rows, others))
+    parts: list[Part] = []
+    for x in ("round", "megabytes"):
+        pictures = []
+        for number, values in enumerate(combinations[:MOST_PICTURES], 1):
+            where = dict(zip(others, values, strict=True))
+            of = ", ".join(f"{label(key)}: {shown(value)}" for key, value in where.items())
+            spread = x == "megabytes" and _reach(lines, x) > FAR
+            figure = Lines(x, y, by, of, where=where, log_x=spread).draw(lines)
+            says = f"{label(y)} by {label(x)}" + (f"; {of}" if of else "")
+            pictures.append(Picture(f"{y}-{x}-{number}".replace("_", "-"), figure, sentence(says)))
+        same_height([picture.figure for picture in pictures])
+        parts += pictures
+    if (left := len(combinations) - MOST_PICTURES) > 0:
+        parts.append(Text(f"{left} more combinations are left out; cells.csv has all."))
     return parts
+
+
+def _reach(lines: Rows, x: str) -> float:
+    values = [line[x] for line in lines]
+    return max(values) / max(min(values), 1e-9)
 
 
 def _heatmaps(rows: Rows, keys: Sequence[str]) -> list[Part]:
@@ -134,7 +140,7 @@ def _heatmaps(rows: Rows, keys: Sequence[str]) -> list[Part]:
             says += f"; mean over {', '.join(map(label, left))}"
         title = "Worst case" if heat.worst else label(y)
         heat = Heatmap(heat.rows, heat.columns, y, title, heat.split, worst=heat.worst)
-        parts.append(Picture(f"heatmap-{number}", heat.draw(rows), says.capitalize() + "."))
+        parts.append(Picture(f"heatmap-{number}", heat.draw(rows), sentence(says)))
     return parts
 
 

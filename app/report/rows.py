@@ -40,6 +40,15 @@ def label(column: str) -> str:
     return f"{name} (%)" if column in SHARES else name
 
 
+def sentence(text: str) -> str:
+    """Return a text that begins with a capital and ends with a full stop.
+
+    >>> sentence("test accuracy by MB")
+    'Test accuracy by MB.'
+    """
+    return f"{text[:1].upper()}{text[1:]}" + ("" if text.endswith(".") else ".")
+
+
 def shown(value: Any) -> str:
     """Return a value of a column as people read it.
 

@@ -39,7 +39,7 @@ def accuracy(run: Run, title: str) -> list[Part]:
     if measured or judged:
         parts.append(_overview(run, measured, title, judged=judged))
     if run.has("test_loss"):
-        figure = Lines("round", "test_loss", "", "Test loss").draw(run.rounds)
+        figure = Lines("round", "test_loss", "", "test loss").draw(run.rounds)
         parts.append(Picture("loss", figure, "Loss on the test data over the rounds."))
     return parts or [Text("No round was evaluated yet.")]
 
@@ -89,7 +89,7 @@ def workers(run: Run) -> list[Part]:
             {"round": line["round"], "rate": line[name], "error": NAMES[name]}
             for name in rates for line in run.rounds if name in line
         ]  # fmt: skip
-        figure = Lines("round", "rate", "error", "Errors of the rule").draw(rows)
+        figure = Lines("round", "rate", "error", "errors of the rule").draw(rows)
         says = (
             "False negative rate (Byzantine workers accepted), false positive rate (honest workers "
             "rejected), and the share of coordinates with the wrong sign."
@@ -99,7 +99,7 @@ def workers(run: Run) -> list[Part]:
     if name := "crossover" if "crossover" in names else next(iter(names), ""):
         figure, (axes,) = figure_of()
         draw_standing(axes, run.rounds, name, run.workers, run.byzantine)
-        axes.set_title(f"{label(name)} of each worker".capitalize(), loc="left")
+        axes.set_title(f"{label(name)} of each worker", loc="left")
         legend(figure, [axes])
         parts.append(Picture(f"worker-{name}".replace("_", "-"), figure, _meaning(name)))
     if run.rounds:
@@ -140,7 +140,7 @@ def traffic(run: Run) -> list[Part]:
             )
             for line in run.rounds if y in line
         ]  # fmt: skip
-        title = f"{y.replace('_', ' ')} by bytes sent".capitalize()
+        title = f"{y.replace('_', ' ')} by bytes sent"
         figure = Lines("megabytes", y, "direction", title).draw(rows)
         says = (
             "What the model is worth after so many bytes, all workers together, 1 MB = 10^6 bytes."
@@ -190,6 +190,6 @@ def events(run: Run) -> list[Part]:
             {"round": line["round"], "dropped": len(line["dropped"].get(why, ())), "reason": why}
             for why in dropped for line in run.rounds
         ]  # fmt: skip
-        figure = Lines("round", "dropped", "reason", "Dropped replies").draw(rows)
+        figure = Lines("round", "dropped", "reason", "dropped replies").draw(rows)
         parts.append(Picture("dropped", figure, "Replies dropped in each round, by reason."))
     return parts

@@ -105,9 +105,9 @@ def dress(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(INK)
     axes.tick_params(colors=INK)
-    for text in (axes.title, axes.xaxis.label, axes.yaxis.label):
+    axes.set_title("", loc="left", color=INK)
+    for text in (axes.xaxis.label, axes.yaxis.label):
         text.set_color(INK)
-    axes.title.set_fontsize(11)
 
 
 def line_styles() -> Iterator[dict[str, Any]]:
@@ -149,6 +149,21 @@ def in_per_cent(axis: Axis) -> None:
     from matplotlib.ticker import FuncFormatter
 
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
+
+
+def same_height(figures: Sequence[Figure]) -> None:
+    """Give the first axes of all figures the same range of y, so that they can be compared.
+
+    Parameters
+    ----------
+    figures : sequence of Figure
+        Pictures of the same quantity.
+    """
+    panels = [figure.axes[0] for figure in figures]
+    if panels:
+        low, high = zip(*(axes.get_ylim() for axes in panels), strict=True)
+        for axes in panels:
+            axes.set_ylim(min(low), max(high))
 
 
 def _settle(figure: Figure) -> None:

@@ -38,7 +38,11 @@ def run_folder(path, rounds=ROUNDS, config=CONFIG, summary=SUMMARY, byzantine=(0
     """Write a run folder; None leaves a file out."""
     path.mkdir(parents=True)
     if config is not None:
-        described = {"config": config, "byzantine_ids": list(byzantine), "versions": {"torch": "2", "signfed": "1"}}
+        described = {
+            "config": config,
+            "byzantine_ids": list(byzantine),
+            "versions": {"torch": "2", "signfed": "1"},
+        }
         (path / "config.json").write_text(json.dumps(described))
     if rounds is not None:
         (path / "rounds.jsonl").write_text("".join(json.dumps(each) + "\n" for each in rounds))

@@ -199,9 +199,15 @@ def sweep(tmp_path_factory):
 def test_a_sweep_has_curves_heatmaps_and_every_cell(sweep):
     text, page = page_of(sweep)
     assert page.titles == ["two", "Curves", "Heatmaps", "Cells"]
-    assert {"curves.png", "traffic.png", "heatmap-1.png", "cells.csv", "report.md"} == {
-        file.name for file in (sweep / "report").iterdir()
-    }
+    assert {
+        "test-accuracy-round-1.png",
+        "test-accuracy-round-2.png",
+        "test-accuracy-megabytes-1.png",
+        "test-accuracy-megabytes-2.png",
+        "heatmap-1.png",
+        "cells.csv",
+        "report.md",
+    } == {file.name for file in (sweep / "report").iterdir()}
     cells = [row for row in page.rows if row[0] in ("krum", "mean")]
     assert len(cells) == 8
     assert cells[0][:5] == ["krum", "lie", "0", "finished", "90.0 %"]
@@ -213,7 +219,8 @@ def test_a_sweep_has_curves_heatmaps_and_every_cell(sweep):
 def test_its_pictures_hold_means_over_seeds(sweep):
     report = many_runs.report_of(find([sweep]), "two")
     figures = {picture.name: picture.figure for picture in report.pictures}
-    lie, _ = figures["curves"].axes
+    (lie,) = figures["test-accuracy-round-1"].axes
+    assert lie.get_ylim() == figures["test-accuracy-round-2"].axes[0].get_ylim()
     last = {line.get_label(): line.get_xydata()[-1].round(6).tolist() for line in lie.get_lines()}
     assert last == {"krum": [2, 0.91], "mean": [2, 0.8]}  # of (0.90, 0.92); the second is missing
     heat = figures["heatmap-1"].axes[0]

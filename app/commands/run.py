@@ -93,7 +93,7 @@ def run(
         err.print("[yellow]interrupted before the run began[/yellow]")
         raise typer.Exit(EXIT_CODES[run_folder.INTERRUPTED]) from None
     print_closing(out, path, byzantine_ids)
-    if report:
+    if report and status != run_folder.INTERRUPTED:  # who interrupts wants the terminal back
         _report(path)
     print_end(err, path, status)
     raise typer.Exit(EXIT_CODES[status])
@@ -108,3 +108,5 @@ def _report(path: Path) -> None:
         out.print(f"report {make_for_run(path)}", soft_wrap=True, highlight=False)
     except ConfigError as error:
         err.print(f"no report: {error}", style="yellow", markup=False, soft_wrap=True)
+    except KeyboardInterrupt:
+        err.print("no report: interrupted", style="yellow")

@@ -8,7 +8,7 @@ from math import prod
 from pathlib import Path
 
 from signfed.app.report.document import Image, Part, Picture, Report, Section, Table, Text
-from signfed.app.report.heatmap import Heatmap
+from signfed.app.report.heatmap import Heatmap, lowest, means
 from signfed.app.report.lines import Lines
 from signfed.app.report.rows import SHARES, Rows, grouped, label, sentence, shown, values_of
 from signfed.app.report.sources import Sources, cells_of, claims_of
@@ -20,6 +20,10 @@ MOST_PANELS, MOST_PICTURES = 8, 12
 FAR = 20.0  # last over first amount sent, from which on the axis is logarithmic
 # What sets a run's data apart: how unlike the workers' are.
 HETEROGENEITY = ("partition", "dirichlet.alpha", "sorted.even-share", "labels.held")
+OVER = {
+    "round": "over the rounds",
+    "megabytes": "over the bytes sent in both directions, 1 MB = 10^6 bytes",
+}
 TABLED = (
     "status", "final_test_accuracy", "best_test_accuracy", "final_test_loss",
     "final_backdoor_success", *SCORES, "seconds", "error",
@@ -49,7 +53,7 @@ def report_of(sources: Sources, title: str) -> Report:
     if rows:
         sections += [
             Section("Curves", _curves(rounds, rows, keys)),
-            Section("Heatmaps", _heatmaps(rows, keys)),
+            Section("Heatmaps", [*_heatmaps(rows, keys), *_worst(rows, keys)]),
             Section("Cells", [_table(rows, keys)]),
         ]
     status = Counter(str(row.get("status")) for row in rows)
@@ -95,14 +99,14 @@ def _curves(rounds: Rows, rows: Rows, keys: Sequence[str]) -> list[Part]:
     lines = [line for line in rounds if y in line]
     combinations = list(grouped(rows, others))
     parts: list[Part] = []
-    for x in ("round", "megabytes"):
+    for x in OVER:
         pictures = []
         for number, values in enumerate(combinations[:MOST_PICTURES], 1):
             where = dict(zip(others, values, strict=True))
             of = ", ".join(f"{label(key)}: {shown(value)}" for key, value in where.items())
             spread = x == "megabytes" and _reach(lines, x) > FAR
             figure = Lines(x, y, by, of, where=where, log_x=spread).draw(lines)
-            says = f"{label(y)} by {label(x)}" + (f"; {of}" if of else "")
+            says = f"{label(y)} {OVER[x]}" + (f"; {of}" if of else "")
             pictures.append(Picture(f"{y}-{x}-{number}".replace("_", "-"), figure, sentence(says)))
         same_height([picture.figure for picture in pictures])
         parts += pictures
@@ -142,6 +146,21 @@ def _heatmaps(rows: Rows, keys: Sequence[str]) -> list[Part]:
         heat = Heatmap(heat.rows, heat.columns, y, title, heat.split, worst=heat.worst)
         parts.append(Picture(f"heatmap-{number}", heat.draw(rows), sentence(says)))
     return parts
+
+
+def _worst(rows: Rows, keys: Sequence[str]) -> list[Part]:
+    """Each rule under the attack that harms it most; means over the seeds."""
+    y = "final_test_accuracy"
+    others = [key for key in keys if key != "attack"]
+    if "attack" not in keys or not others or not any(y in row for row in rows):
+        return []
+    found = lowest(means(rows, (*others, "attack"), y))
+    lines = [
+        [*map(shown, at), f"{100 * value:.1f} %", shown(attack)]
+        for at, (value, attack) in found.items()
+    ]
+    heads = [*map(label, others), "lowest accuracy", "under"]
+    return [Table(heads, lines, "the attack that harms most, by the mean over the seeds")]
 
 
 def _table(rows: Sequence[Row], keys: Sequence[str]) -> Table:

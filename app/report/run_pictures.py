@@ -9,7 +9,7 @@ from signfed.app.report.document import Part, Picture, Table, Text
 from signfed.app.report.lines import Lines
 from signfed.app.report.reading import Run
 from signfed.app.report.rows import NAMES, label, number
-from signfed.app.report.style import COLOURS, figure_of, in_per_cent, legend, stacked
+from signfed.app.report.style import COLOURS, INK, figure_of, in_per_cent, legend, stacked
 from signfed.app.report.workers import draw_raster, draw_standing, workers_table
 from signfed.app.runs.folder import SCORES
 from signfed.app.runs.verdicts import ACCEPTED, REJECTED, standings, verdicts
@@ -54,6 +54,10 @@ def _overview(run: Run, measured: Sequence[str], title: str, *, judged: bool) ->
             rows = [line for line in run.rounds if y in line]
             points = [line["round"] for line in rows], [number(line[y]) for line in rows]
             panels[0].plot(*points, color=colour, marker="o", markersize=3, label=label(y))
+            panels[0].annotate(
+                f"{100 * points[1][-1]:.1f}", (points[0][-1], points[1][-1]), (0, -6),
+                textcoords="offset points", ha="right", va="top", color=INK, fontsize=10,
+            )  # fmt: skip
         panels[0].set(ylabel=label(measured[0]), ylim=(0, 1.03))
         in_per_cent(panels[0].yaxis)
         if len(measured) > 1:

@@ -6,8 +6,10 @@ import sys
 from html.parser import HTMLParser
 
 import pytest
+from flwr.app import MetricRecord
 from typer.testing import CliRunner
 
+from signfed import Mean
 from signfed.app.cli import app
 from signfed.app.report import many_runs, one_run
 from signfed.app.report.reading import Run
@@ -16,6 +18,7 @@ from signfed.app.report.tracking import write_events
 from signfed.app.report.workers import NOT_ASKED, STATES, raster
 from signfed.app.report.writing import html_of, markdown_of
 from tests.app.report.folders import CONFIG, ROUNDS, SUMMARY, run_folder, sweep_folder
+from tests.strategies.server.drop_in.app import grid, model
 
 VOID = {"meta", "link", "img", "br", "path", "use", "input"}
 
@@ -182,6 +185,18 @@ def test_a_users_own_module_is_escaped(tmp_path):
     path = run_folder(tmp_path / "run", rounds=[], config=CONFIG | {"strategy": "mine:<Rule>"})
     text = html_of(one_run.report_of(Run(path)))
     assert "<Rule>" not in text and "mine:&lt;Rule&gt; under" in text
+
+
+def test_a_run_in_anothers_flower_app(tmp_path):
+    Mean().start(
+        grid(3), model(), 2, run_dir=tmp_path / "run",
+        evaluate_fn=lambda t, x: MetricRecord({"accuracy": 0.1 * t, "loss": 1.0}),
+    )  # fmt: skip
+    report = one_run.report_of(Run(tmp_path / "run"))
+    assert ("final test accuracy", "20.0 %") in report.headline
+    assert ["strategy", "Mean {}"] in report.sections[-2].parts[0].lines
+    overview = report.pictures[0].figure.axes[0].get_lines()[0]
+    assert overview.get_xydata().round(6).tolist() == [[1, 0.1], [2, 0.2]]
 
 
 def test_a_line_that_is_being_written_is_left_out(tmp_path):

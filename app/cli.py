@@ -18,6 +18,7 @@ from signfed.app.commands.redteam import redteam
 from signfed.app.commands.report import report
 from signfed.app.commands.run import run
 from signfed.app.commands.score import score
+from signfed.app.commands.sweep import sweep
 
 app = typer.Typer(
     help="Byzantine-robust federated learning at one bit per coordinate, on Flower.",
@@ -29,6 +30,7 @@ app.command()(score)
 app.command()(redteam)
 app.command()(report)
 app.command()(export)
+app.command()(sweep)
 app.command()(data)
 app.command(name="list")(list_)
 

@@ -52,6 +52,7 @@ COMMANDS = {
     "app/commands/report.py": "report",
     "app/commands/run.py": "run",
     "app/commands/score.py": "score",
+    "app/commands/sweep.py": "sweep",
 }
 MESSAGES = "strategies/server/transport/wire.py"
 FACTORIES = ("app/task/models/", "clients/encoders")

@@ -12,8 +12,10 @@ import typer
 
 from signfed.app.commands.common import out, refusing
 from signfed.app.commands.data import data
+from signfed.app.commands.export import export
 from signfed.app.commands.list import list_
 from signfed.app.commands.redteam import redteam
+from signfed.app.commands.report import report
 from signfed.app.commands.run import run
 from signfed.app.commands.score import score
 from signfed.app.commands.sweep import sweep
@@ -26,6 +28,8 @@ app = typer.Typer(
 app.command()(run)
 app.command()(score)
 app.command()(redteam)
+app.command()(report)
+app.command()(export)
 app.command()(sweep)
 app.command()(data)
 app.command(name="list")(list_)

@@ -24,6 +24,11 @@ def answer(message: Message, context: Context) -> Message:
         What the server asks.
     context : Context
         Run config and node config; the state is what the node keeps from one message to the next.
+
+    Returns
+    -------
+    Message
+        Always.
     """
     try:
         return warm.answer(message, context) or _here(message, context)

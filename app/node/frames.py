@@ -28,7 +28,13 @@ LENGTH = struct.Struct(">Q")
 
 
 def failure(error: Exception) -> Error:
-    """Return what the server is told of an exception."""
+    """Return what the server is told of an exception.
+
+    Examples
+    --------
+    >>> failure(OSError("no disk")).reason
+    'OSError: no disk'
+    """
     return Error(CLIENT_FAILED, f"{type(error).__name__}: {error}")
 
 
@@ -53,6 +59,11 @@ def send_request(stream: BufferedRWPair, message: Message, context: Context) -> 
 
 def read_request(stream: BufferedRWPair) -> tuple[Message, Context]:
     """Return what `send_request` wrote.
+
+    Parameters
+    ----------
+    stream : BufferedRWPair
+        From the process of the message.
 
     Raises
     ------

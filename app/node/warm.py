@@ -40,6 +40,11 @@ def answer(message: Message, context: Context) -> Message | None:
     context : Context
         The node's; its state becomes that after the answer.
 
+    Returns
+    -------
+    Message or None
+        The worker's answer, with metadata as if it were made here.
+
     Raises
     ------
     TimeoutError
@@ -81,6 +86,11 @@ def name(context: Context) -> str:
 
     Of the node that this process was started for, by its SuperExec, and of its run, since another
     run may bring other code.
+
+    Parameters
+    ----------
+    context : Context
+        Of the node.
     """
     node = f"{os.getppid()} {context.node_id}"
     return f"{_short(node)}-{_short(str(context.run_id))}"

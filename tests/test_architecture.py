@@ -42,6 +42,9 @@ ROOMS = {
     "app.engines": (
         "app.errors", "app.config", "app.runs", "app.task", "attacks", "clients", *RULES,
     ),
+    "app.node": (
+        "app.config", "app.engines.workers", "app.engines.memory", "app.task", "clients", *RULES,
+    ),
     "app.redteam": ("app.errors", "app.config", "app.engines", "app.runs", "app.task", "attacks",
                     *RULES),
     "app.experiments": (
@@ -51,8 +54,8 @@ ROOMS = {
     "app": ("app", "attacks", "clients", *RULES),  # entry points
 }  # fmt: skip
 MAY_IMPORT_FLOWER = (
-    "app/client_app.py", "app/server_app.py", "clients/honest.py", "clients/replica.py",
-    "clients/mods/",
+    "app/client_app.py", "app/server_app.py", "app/node/", "clients/honest.py",
+    "clients/replica.py", "clients/mods/",
     "strategies/server/",
 )  # fmt: skip
 OWN_GENERATORS = {"default_rng", "Generator", "PCG64", "SeedSequence"}

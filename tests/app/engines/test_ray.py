@@ -139,8 +139,8 @@ def weather(message, context, call_next):
 
 
 clients, server = ClientApp(mods=[weather]), ServerApp()
-clients.train()(client_app.train)
-clients.query("hello")(client_app.hello)
+clients.train()(client_app.answer)
+clients.query("hello")(client_app.answer)
 server.main()(lambda grid, context: run(grid, CONFIG))
 resources = {"client_resources": {"num_cpus": 1, "num_gpus": 0.0}}
 run_simulation(server, clients, num_supernodes=5, backend_config=resources)

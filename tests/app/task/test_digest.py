@@ -119,16 +119,16 @@ def test_what_was_computed_is_compared_between_machines_of_one_kind_only(caplog)
 
 def test_one_node_that_differs_does_not_end_the_run(mine, tmp_path, monkeypatch, caplog):
     """The others go on where quorum allows, and its workers have no node."""
-    from signfed.app import client_app
+    from signfed.app.node import answers
 
-    real, calls = client_app.wire.hello_reply, []
+    real, calls = answers.wire.hello_reply, []
 
     def hello_reply(message, partition, num_partitions, digest):
         calls.append(partition)
         other = digest | {"data": "another"} if partition == 1 else digest
         return real(message, partition, num_partitions, other)
 
-    monkeypatch.setattr(client_app.wire, "hello_reply", hello_reply)
+    monkeypatch.setattr(answers.wire, "hello_reply", hello_reply)
     keys = {"num_rounds": 2, "node_timeout": 0.2, "attack": "none", "num_byzantine": 0}
     done = federate(tmp_path / "run", nodes=5, **keys)
     assert calls == list(range(5)) and "node 101 takes no part: its data differ" in caplog.text

@@ -1,0 +1,166 @@
+"""What a node answers: it hosts its workers, one NumPyClient each."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import lru_cache
+
+from flwr.app import Array, ArrayRecord, Context, Message
+
+from signfed.app.config.run_config import RunConfig, parse
+from signfed.app.engines import workers
+from signfed.app.engines.memory import keep_freed_memory
+from signfed.app.task import Problem, Workload, find_task
+from signfed.clients import Adversary, GradientFn, Memory, replica
+from signfed.strategies.server.transport import wire
+
+# Workloads of which this process has computed a gradient.
+_warmed: set[Workload] = set()
+
+
+def answer(message: Message, context: Context) -> Message:
+    """Return what the node answers to a message.
+
+    Parameters
+    ----------
+    message : Message
+        A question of `transport.wire`: hello, or train.
+    context : Context
+        The node's, whose state `train` changes.
+    """
+    return {wire.HELLO: hello, wire.TRAIN: train}[message.metadata.message_type](message, context)
+
+
+def hello(message: Message, context: Context) -> Message:
+    """Tell the server which partition this node is, once it can compute a gradient.
+
+    Parameters
+    ----------
+    message : Message
+        The server's question.
+    context : Context
+        The run config, and the node config with "partition-id" and "num-partitions".
+
+    Returns
+    -------
+    Message
+        With the digests of what the node computes on.
+
+    Raises
+    ------
+    ValueError
+        When the node config lacks its partition, or the run config is wrong.
+    """
+    partition, num_partitions = _partition(context)
+    workload = _config_of(context).workload
+    _warm(workload)
+    return wire.hello_reply(message, partition, num_partitions, _problem(workload).digest())
+
+
+def train(message: Message, context: Context) -> Message:
+    """Make one encoded update for each hosted worker of the round, or say what the node lacks.
+
+    Parameters
+    ----------
+    message : Message
+        A request, as `transport.wire` describes it.
+    context : Context
+        The node's state holds its copy of the model, and what its workers remember.
+
+    Returns
+    -------
+    Message
+        The rows, with the ids of workers whose gradient is not finite; or the version of the model
+        that the node holds, where it cannot follow.
+    """
+    config = _config_of(context)
+    try:
+        descent = replica.follow(message, context, config.step)
+    except replica.CannotFollow as lack:
+        return wire.lacking_reply(message, lack.held)
+    _, request = wire.read_train(message)
+    server_round, parameters = wire.read_round(request), descent.parameters.numpy()
+    problem, adversary, gradient = _problem(config.workload), _adversary(config), _gradient(config)
+    if "allocation" in request:
+        gradient = workers.coded(gradient, request, config)
+    poisoned = workers.poisoned(problem, request, config)
+    encoder = config.build_encoder(str(request["encoder"]))
+    partition, num_partitions = _partition(context)
+    rows, memories, non_finite = {}, {}, []
+    for worker in config.participation.workers(server_round):
+        if worker % num_partitions != partition:
+            continue
+        memory = _recall(context, worker)
+        client = workers.client(worker, config, gradient, poisoned, encoder, memory, adversary)
+        sent, _, _ = client.fit([parameters], {"round": server_round})
+        if sent:
+            rows[worker] = sent[0]
+        else:
+            non_finite.append(worker)
+        memories[worker] = client.memory
+    reply = wire.train_reply(message, rows, server_round, non_finite)
+    replica.keep(descent, message, context)  # last: a handler that failed must leave no trace
+    for worker, memory in memories.items():
+        _remember(context, worker, memory)
+    return reply
+
+
+def _recall(context: Context, worker: int) -> Memory:
+    record = context.state.array_records.get(f"worker-{worker}", ArrayRecord())
+    return {name: array.numpy() for name, array in record.items()}
+
+
+def _remember(context: Context, worker: int, memory: Memory) -> None:
+    if memory:
+        arrays = {name: Array(value) for name, value in memory.items()}
+        context.state[f"worker-{worker}"] = ArrayRecord(arrays)
+
+
+def _partition(context: Context) -> tuple[int, int]:
+    try:
+        node = context.node_config
+        return int(node["partition-id"]), int(node["num-partitions"])
+    except KeyError as missing:
+        raise ValueError(
+            f"node-config lacks {missing}: start this SuperNode with --node-config "
+            "'partition-id=P num-partitions=N'"
+        ) from None
+
+
+def _config_of(context: Context) -> RunConfig:
+    """The run's config, with the node's own data folder if it names one."""
+    config = _config(json.dumps(dict(context.run_config), sort_keys=True))
+    data_dir = context.node_config.get("data-dir", config.workload.data_dir)
+    return replace(config, workload=replace(config.workload, data_dir=str(data_dir)))
+
+
+@lru_cache(maxsize=1)  # checking it tries the attack, and all that it is made of
+def _config(run_config: str) -> RunConfig:
+    return parse(json.loads(run_config))
+
+
+@lru_cache(maxsize=1)
+def _adversary(config: RunConfig) -> Adversary:
+    return workers.adversary(config, _problem(config.workload))
+
+
+@lru_cache(maxsize=1)
+def _gradient(config: RunConfig) -> GradientFn:
+    gradient = _problem(config.workload).gradient
+    looks_around = config.byzantine_ids and _adversary(config).attack.knowledge != "own"
+    return workers.Remembered(gradient) if looks_around else gradient
+
+
+def _warm(workload: Workload) -> None:
+    """Loads and imports on first use take seconds, which a round's deadline may not have."""
+    if workload not in _warmed:
+        problem = _problem(workload)
+        problem.gradient(problem.initial().numpy(), 0, 1)
+        _warmed.add(workload)
+
+
+@lru_cache(maxsize=1)  # a process serves one run after another, many rounds each
+def _problem(workload: Workload) -> Problem:
+    keep_freed_memory()
+    return find_task(workload.task).problem(workload)

@@ -12,7 +12,9 @@ import typer
 
 from signfed.app.commands.common import out, refusing
 from signfed.app.commands.data import data
+from signfed.app.commands.federation import federation
 from signfed.app.commands.list import list_
+from signfed.app.commands.node import node
 from signfed.app.commands.redteam import redteam
 from signfed.app.commands.run import run
 from signfed.app.commands.score import score
@@ -27,6 +29,8 @@ app.command()(score)
 app.command()(redteam)
 app.command()(data)
 app.command(name="list")(list_)
+app.add_typer(federation, name="federation")
+app.add_typer(node, name="node")
 
 
 @app.command()

@@ -42,6 +42,7 @@ ROOMS = {
     "app.engines": (
         "app.errors", "app.config", "app.runs", "app.task", "attacks", "clients", *RULES,
     ),
+    "app.federation": ("app.errors", "app.engines", "app.runs.versions", "app.task"),
     "app.redteam": ("app.errors", "app.config", "app.engines", "app.runs", "app.task", "attacks",
                     *RULES),
     "app.experiments": (
@@ -51,7 +52,8 @@ ROOMS = {
     "app": ("app", "attacks", "clients", *RULES),  # entry points
 }  # fmt: skip
 MAY_IMPORT_FLOWER = (
-    "app/client_app.py", "app/server_app.py", "clients/honest.py", "clients/replica.py",
+    "app/client_app.py", "app/server_app.py", "app/federation/serve.py",
+    "app/federation/superlink.py", "clients/honest.py", "clients/replica.py",
     "clients/mods/",
     "strategies/server/",
 )  # fmt: skip

@@ -87,6 +87,8 @@ def prepare(
         When the data are not where they should be.
     """
     config = parse(given)
+    if config.roster and reach != "colluders":
+        raise ConfigError("roster: expected none on one machine; simulated nodes have no keys")
     strategy = build_strategy(config)
     try:
         state_of(strategy)

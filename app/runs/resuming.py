@@ -17,7 +17,7 @@ from signfed.strategies.core.options import Value
 # What the rounds that are done do not depend on.
 FREE = frozenset(
     {"num-rounds", "evaluate-every", "checkpoint-every", "round-timeout", "node-timeout"}
-    | {"data-dir", "download", "device", "out-dir", "resume"}
+    | {"data-dir", "download", "device", "roster", "out-dir", "resume"}
 )
 
 

@@ -5,14 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
 from signfed.app.commands.common import CONFIG_EXIT, err, out
 from signfed.app.errors import ConfigError
+
+if TYPE_CHECKING:
+    from signfed.app.federation.doctor.finding import Finding
+
+COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
+FOUND_ERROR = 1  # exit code of a doctor
 
 
 class Format(StrEnum):
@@ -72,3 +79,27 @@ def answer(
         for key, value in result.items():
             shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
             out.print(f"{key:12} {escape(shown or '-')}", soft_wrap=True, highlight=False)
+
+
+def answer_findings(command: str, form: Format, findings: list[Finding]) -> None:
+    """Print what a doctor found; exit code 1 when an error is among it.
+
+    Parameters
+    ----------
+    command : str
+    form : Format
+    findings : list of Finding
+    """
+    sound = all(finding.level != "error" for finding in findings)
+    if form is Format.json:
+        found = [asdict(finding) for finding in findings]
+        typer.echo(json.dumps({"command": command, "ok": sound, "findings": found}))
+    else:
+        for finding in findings:
+            level = f"[{COLOURS[finding.level]}]{finding.level:7}[/]"
+            line = f"{level} {finding.check:18} {escape(finding.found)}"
+            out.print(line, soft_wrap=True, highlight=False)
+            if finding.remedy:
+                out.print(f"{'':26} -> {escape(finding.remedy)}", soft_wrap=True, highlight=False)
+    if not sound:
+        raise typer.Exit(FOUND_ERROR)

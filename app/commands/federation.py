@@ -10,8 +10,15 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from signfed.app.commands.answer import Format, FormatOption, answer, answering
+from signfed.app.commands.answer import (
+    Format,
+    FormatOption,
+    answer,
+    answer_findings,
+    answering,
+)
 from signfed.app.commands.common import out
+from signfed.app.errors import ConfigError
 
 federation = typer.Typer(
     help="A federation of real devices: certificates, keys, who may take part. On its server.",
@@ -84,11 +91,43 @@ def remove(
 @federation.command(name="list")
 def list_(folder: Folder, form: FormatOption = Format.text) -> None:
     """Show the nodes, what the SuperLink says of each, and what expires when."""
-    from signfed.app.federation import nodes
+    from signfed.app.federation.overview import overview
 
     with answering("federation list", form):
-        result = nodes.overview(folder)
+        result = overview(folder)
     answer("federation list", form, result, _show_overview)
+
+
+@federation.command()
+def rotate(
+    folder: Folder,
+    host: Annotated[
+        list[str] | None, typer.Option(help="one more name or address of this server")
+    ] = None,
+    node: Annotated[
+        str, typer.Option(help="renew this node's approval, in place of the server's certificate")
+    ] = "",
+    days: Days = 365,
+    form: FormatOption = Format.text,
+) -> None:
+    """Renew what expires while the federation runs: the server's certificate, or a node's time."""
+    from signfed.app.federation import renewal
+
+    with answering("federation rotate", form):
+        if node and host:
+            raise ConfigError("expected --node or --host, got both")
+        result = renewal.renew(folder, node, days) if node else renewal.rotate(folder, host or [])
+    answer("federation rotate", form, result)
+
+
+@federation.command()
+def doctor(folder: Folder, form: FormatOption = Format.text) -> None:
+    """Check this server, and name the command that mends each finding; exit code 1 for an error."""
+    from signfed.app.federation.doctor.server import examine_server
+
+    with answering("federation doctor", form):
+        findings = examine_server(folder)
+    answer_findings("federation doctor", form, findings)
 
 
 def _show_overview(result: Mapping[str, Any]) -> None:

@@ -7,7 +7,13 @@ from typing import Annotated
 
 import typer
 
-from signfed.app.commands.answer import Format, FormatOption, answer, answering
+from signfed.app.commands.answer import (
+    Format,
+    FormatOption,
+    answer,
+    answer_findings,
+    answering,
+)
 
 node = typer.Typer(
     help="A device of a federation: its key, its request, its start.", no_args_is_help=True
@@ -53,3 +59,13 @@ def install(
             bundle, fingerprint, home, data_dir=data_dir, port=port, start=start
         )
     answer("node install", form, result)
+
+
+@node.command()
+def doctor(home: NodeFolder = DEFAULT_HOME, form: FormatOption = Format.text) -> None:
+    """Check this device, and name the command that mends each finding; exit code 1 for an error."""
+    from signfed.app.federation.doctor.node import examine_device
+
+    with answering("node doctor", form):
+        findings = examine_device(home)
+    answer_findings("node doctor", form, findings)

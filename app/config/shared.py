@@ -134,7 +134,7 @@ class Shared:
     precision: Annotated[Precision, says("of the gradients' matrix products")] = "float32"
     roster: Annotated[
         str,
-        says("folder `nodes` of a federation, to which real nodes are held; empty: the SuperLink's"),
+        says("folder `nodes` of a federation, which binds its nodes; empty: the SuperLink's"),
     ] = ""
     out_dir: Annotated[str, says("run folder; empty: a new one")] = ""
     resume: Annotated[str, says("run folder, or one of its checkpoints, to go on with")] = ""

@@ -17,15 +17,11 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.ec import (
-    EllipticCurvePrivateKey as PrivateKey,
-)
-from cryptography.hazmat.primitives.asymmetric.ec import (
-    EllipticCurvePublicKey as PublicKey,
-)
 
 from signfed.app.errors import ConfigError
 
+PrivateKey = ec.EllipticCurvePrivateKey
+PublicKey = ec.EllipticCurvePublicKey
 ECDSA = ec.ECDSA(hashes.SHA384())
 
 

@@ -1,4 +1,4 @@
-"""Approve a node, remove one, renew what expires, list them all: on the server."""
+"""Approve a node, or remove one: on the server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from signfed.app.errors import ConfigError
 from signfed.app.federation import keys, superlink
 from signfed.app.federation.bundle import Bundle, write_bundle
-from signfed.app.federation.ca import ca_fingerprint, load_certificate
+from signfed.app.federation.ca import ca_fingerprint
 from signfed.app.federation.files import now, one_at_a_time, replace, time_text, write_once
 from signfed.app.federation.request import Request, read_request
 from signfed.app.federation.roster import (
@@ -22,7 +22,7 @@ from signfed.app.federation.roster import (
     removed_before,
     was_removed,
 )
-from signfed.app.federation.settings import Home
+from signfed.app.federation.settings import Home, open_home
 from signfed.app.runs.versions import versions
 
 DAYS = 365  # for which a node is approved
@@ -63,7 +63,7 @@ def approve(
     ConfigError
         When the request is not in order, or name, key or partition are another node's.
     """
-    home = _open(path)
+    home = open_home(path)
     request = read_request(request_file)
     with one_at_a_time(home.path):
         node, file = _entry(home, request, partition, data_dir, days)
@@ -75,7 +75,7 @@ def approve(
             node = with_changes(node, node_id=node_id)
             replace(file, node.text())
         if not home.bundle(node.name).exists():
-            write_once(home.bundle(node.name), _bundle(home, node, ca))
+            write_once(home.bundle(node.name), bundle_text(home, node, ca))
             audit(
                 home, "approve", name=node.name, key=node.key, node_id=node.node_id,
                 partition=node.partition, expires=node.expires,
@@ -110,7 +110,7 @@ def remove(path: Path, name: str) -> dict[str, Any]:
     SuperLinkSilent
         When the SuperLink does not answer; the roster no longer has the node all the same.
     """
-    home = _open(path)
+    home = open_home(path)
     with one_at_a_time(home.path):
         node = removed_before(home, name)
         if node is None:
@@ -127,83 +127,6 @@ def remove(path: Path, name: str) -> dict[str, Any]:
                     "the SuperLink, and give this command again"
                 ) from None
     return {"name": name, "partition": node.partition, "key": node.key, "node_id": node.node_id}
-
-
-def renew(path: Path, name: str, days: int = DAYS) -> dict[str, Any]:
-    """Approve a node for longer, on a running federation; nothing has to be done on the device.
-
-    The new bundle is for a device that is set up again.
-
-    Parameters
-    ----------
-    path : Path
-        Of the federation.
-    name : str
-        Of the node.
-    days : int
-        From now on.
-
-    Raises
-    ------
-    ConfigError
-        When there is no such node.
-    """
-    home = _open(path)
-    with one_at_a_time(home.path):
-        node = find(home, name)
-        if not node.node_id:
-            raise ConfigError(f"expected a registered node; approve the request of {name} again")
-        node = with_changes(node, expires=_until(now(), days))
-        replace(home.roster / f"{name}.json", node.text())
-        replace(home.bundle(name), _bundle(home, node, home.ca.read_text(encoding="ascii")))
-        audit(home, "renew", name=name, key=node.key, expires=node.expires)
-    return {"name": name, "expires": node.expires, "bundle": str(home.bundle(name))}
-
-
-def overview(path: Path, *, ask: bool = True) -> dict[str, Any]:
-    """Return the federation, its certificates and its nodes, with what the SuperLink says of each.
-
-    Parameters
-    ----------
-    path : Path
-    ask : bool
-        Whether to ask the SuperLink; a node's status is "unknown" otherwise.
-    """
-    home = _open(path)
-    ca = home.ca.read_text(encoding="ascii")
-    status: dict[str, str] | None = None
-    if ask:
-        try:
-            found = superlink.registered(home.settings.local_address, ca)
-            status = {node.key: node.status for node in found}
-        except superlink.SuperLinkSilent:
-            status = None
-    server = load_certificate(home.server_certificate.read_text(encoding="ascii"))
-    return {
-        "federation": home.settings.name,
-        "address": home.settings.address,
-        "fingerprint": ca_fingerprint(ca),
-        "ca_expires": time_text(load_certificate(ca).not_valid_after_utc),
-        "certificate_expires": time_text(server.not_valid_after_utc),
-        "superlink": "unknown" if not ask else "silent" if status is None else "answers",
-        "nodes": [
-            {
-                "name": node.name,
-                "partition": node.partition,
-                "node_id": node.node_id,
-                "key": node.key,
-                "status": "unknown" if status is None else status.get(node.key, "unregistered"),
-                "expires": node.expires,
-            }
-            for node in read_roster(home.roster)
-        ],
-    }
-
-
-def _open(path: Path) -> Home:
-    home = Home(path.expanduser().absolute())
-    assert home.settings  # read, and known to be a federation's
-    return home
 
 
 def _entry(
@@ -243,15 +166,25 @@ def _entry(
     moment = now()
     return Node(
         request.name, partition, total, key, request.public_key, "", data_dir,
-        time_text(moment), _until(moment, days),
+        time_text(moment), until(moment, days),
     ), file  # fmt: skip
 
 
-def _until(moment: datetime, days: int) -> str:
+def until(moment: datetime, days: int) -> str:
+    """Return the moment so many days later, as text."""
     return time_text(moment + timedelta(days=days))
 
 
-def _bundle(home: Home, node: Node, ca: str) -> str:
+def bundle_text(home: Home, node: Node, ca: str) -> str:
+    """Return a node's bundle, signed now.
+
+    Parameters
+    ----------
+    home : Home
+    node : Node
+    ca : str
+        The authority's certificate, PEM.
+    """
     here = versions()
     bundle = Bundle(
         federation=home.settings.name,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from signfed.app.errors import ConfigError
@@ -99,6 +100,23 @@ def node_script(home: Path, arguments: Sequence[str]) -> str:
     )
 
 
+def read_node_script(text: str) -> tuple[str, dict[str, str]]:
+    """Return the SuperLink's address and the node config that a start script hands over.
+
+    Parameters
+    ----------
+    text : str
+        Of the script. Both are empty where it is of another form.
+    """
+    try:
+        words = shlex.split(text.strip().rpartition("\n")[2])
+        given = dict(pairwise(words))
+        pairs = (pair.partition("=") for pair in shlex.split(given.get("--node-config", "")))
+        return given.get("--superlink", ""), {key: value for key, _, value in pairs}
+    except ValueError:  # a quote that is not closed
+        return "", {}
+
+
 def node_unit(name: str, script: Path, home: Path) -> str:
     """Return the systemd unit of a device's node.
 
@@ -130,9 +148,7 @@ def _superlink_arguments(home: Home, settings: Settings) -> list[str]:
     ]  # fmt: skip
 
 
-def _script(
-    what: str, folder: Path, variables: Mapping[str, str], command: Sequence[str]
-) -> str:
+def _script(what: str, folder: Path, variables: Mapping[str, str], command: Sequence[str]) -> str:
     exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
     return (
         f"#!/bin/sh\n# {what}\nset -eu\numask 077\ncd {shlex.quote(str(folder))}\n{exports}"

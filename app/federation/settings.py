@@ -165,3 +165,15 @@ def check_host(host: str) -> str:
         if HOST.fullmatch(host):
             return host
     raise ConfigError(f"host: expected a host name or an IP address, without port; got {host!r}")
+
+
+def open_home(path: Path) -> Home:
+    """Return the folder of a federation. Raises ConfigError where there is none.
+
+    Parameters
+    ----------
+    path : Path
+    """
+    home = Home(path.expanduser().absolute())
+    assert home.settings.num_partitions  # read, and known to be a federation's
+    return home

@@ -109,9 +109,7 @@ def _make(home: Home, wanted: Settings) -> list[str]:
         write(home.ca, new_ca(settings.name, ca_key, moment))
     if not home.server_certificate.exists():
         ca = home.ca.read_text(encoding="ascii")
-        write(
-            home.server_certificate, new_server_certificate(settings.hosts, ca, ca_key, moment)
-        )
+        write(home.server_certificate, new_server_certificate(settings.hosts, ca, ca_key, moment))
     for folder in (home.roster, home.flower_home, home.superlink_home):
         private_folder(folder)
     write(home.flower_home / "config.toml", scripts.connection(home))

@@ -1,0 +1,98 @@
+"""The checks of a federation on its server, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+from signfed.app.federation.doctor import machine, network
+from signfed.app.federation.doctor.certificates import authority, port, server_certificate
+from signfed.app.federation.doctor.federation import Server
+from signfed.app.federation.doctor.finding import Finding, error, examine, fine, warning
+from signfed.app.federation.doctor.members import registration, roster
+from signfed.app.federation.doctor.world import World
+from signfed.app.federation.files import read_time
+from signfed.app.federation.settings import open_home
+
+
+def folder(server: Server) -> list[Finding]:
+    """Check that nobody else enters the folder or reads what is secret."""
+    home = server.home
+    found = [
+        finding
+        for path in (home.path, home.roster)
+        if path.exists() and (finding := machine.private("folder", path))
+    ]
+    return found or [fine("folder", str(home.path))]
+
+
+def clock(server: Server) -> Finding:
+    """Check the clock against the federation's own past: it cannot be before its beginning."""
+    began, moment = read_time(server.home.settings.created), server.world.now()
+    if moment < began - timedelta(minutes=10):
+        return error(
+            "clock", f"this clock shows {moment:%Y-%m-%d}, before the federation was made",
+            network.SET_CLOCK,
+        )  # fmt: skip
+    return fine("clock", f"{moment:%Y-%m-%d %H:%M} UTC")
+
+
+def name(server: Server) -> list[Finding]:
+    """Check that the names under which nodes know the server are known here."""
+    found = []
+    for host in server.home.settings.hosts:
+        try:
+            server.world.resolve(host)
+        except OSError:
+            found.append(
+                warning("name", f"the name {host} is not known here", f"getent hosts {host}")
+            )
+    return found or [fine("name", ", ".join(server.home.settings.hosts))]
+
+
+def database(server: Server) -> Finding:
+    """Check that the SuperLink's memory lies on the disk and is its owner's alone."""
+    path = server.home.database
+    if not path.exists():
+        return warning("database", "there is none yet; the first start makes it", server.start)
+    return machine.private("database", path) or fine("database", str(path))
+
+
+def versions(server: Server) -> list[Finding]:
+    """Check the versions here."""
+    return machine.versions(server.world, {})
+
+
+def disk(server: Server) -> Finding:
+    """Check the room where the federation keeps its files."""
+    return machine.disk(server.world, server.home.path)
+
+
+def memory(server: Server) -> Finding:
+    """Check the memory."""
+    return machine.memory(server.world)
+
+
+CHECKS: tuple[Callable[[Server], Finding | list[Finding]], ...] = (
+    folder, authority, server_certificate, clock, name, port, database, roster, registration,
+    versions, disk, memory,
+)  # fmt: skip
+
+
+def examine_server(path: Path, world: World | None = None) -> list[Finding]:
+    """Carry out all checks of a federation on its server.
+
+    Parameters
+    ----------
+    path : Path
+        Of the federation.
+    world : World, optional
+        In place of the real one.
+
+    Raises
+    ------
+    ConfigError
+        When there is no federation.
+    """
+    return examine(Server(open_home(path), world or World()), CHECKS)

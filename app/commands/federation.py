@@ -25,6 +25,8 @@ federation = typer.Typer(
     no_args_is_help=True,
 )
 Folder = Annotated[Path, typer.Argument(help="folder of the federation")]
+TrialFolder = Annotated[Path, typer.Option("--dir", help="folder of the trial")]
+TRIAL = Path("signfed-trial")
 Days = Annotated[int, typer.Option(min=1, help="days for which the node takes part")]
 
 
@@ -128,6 +130,46 @@ def doctor(folder: Folder, form: FormatOption = Format.text) -> None:
     with answering("federation doctor", form):
         findings = examine_server(folder)
     answer_findings("federation doctor", form, findings)
+
+
+@federation.command()
+def up(
+    nodes: Annotated[int, typer.Argument(min=1, help="how many")],
+    folder: TrialFolder = TRIAL,
+    form: FormatOption = Format.text,
+) -> None:
+    """Start a trial on this machine: a SuperLink and nodes, with TLS and keys as in earnest."""
+    from signfed.app.federation import trial
+
+    with answering("federation up", form):
+        result = trial.up(folder, nodes)
+    answer("federation up", form, result, _show_trial)
+
+
+@federation.command()
+def status(folder: TrialFolder = TRIAL, form: FormatOption = Format.text) -> None:
+    """Show which processes of a trial run."""
+    from signfed.app.federation import trial
+
+    with answering("federation status", form):
+        result = trial.status(folder)
+    answer("federation status", form, result, _show_trial)
+
+
+@federation.command()
+def down(folder: TrialFolder = TRIAL, form: FormatOption = Format.text) -> None:
+    """End the processes of a trial; its files stay."""
+    from signfed.app.federation import trial
+
+    with answering("federation down", form):
+        result = trial.down(folder)
+    answer("federation down", form, result)
+
+
+def _show_trial(result: Mapping[str, Any]) -> None:
+    for name, state in result["processes"].items():
+        out.print(f"{name:10} {state}", highlight=False)
+    out.print(escape(result["run"]), soft_wrap=True, highlight=False)
 
 
 def _show_overview(result: Mapping[str, Any]) -> None:

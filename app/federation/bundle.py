@@ -69,7 +69,7 @@ def write_bundle(bundle: Bundle, ca_key: keys.PrivateKey) -> str:
 
 
 def read_bundle(path: Path, expected: str) -> Bundle:
-    """Read a bundle of the federation whose authority has this fingerprint.
+    """Return the bundle of the federation whose authority has this fingerprint.
 
     Parameters
     ----------

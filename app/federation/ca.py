@@ -82,7 +82,7 @@ def new_server_certificate(
 
 
 def load_certificate(pem: str) -> x509.Certificate:
-    """Read the first certificate of a PEM text. Raises ConfigError when there is none."""
+    """Return the first certificate of a PEM text. Raises ConfigError when there is none."""
     start = pem.find("-----BEGIN CERTIFICATE-----")
     try:
         return x509.load_pem_x509_certificate(pem[max(start, 0) :].encode("ascii"))

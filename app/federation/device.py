@@ -42,7 +42,7 @@ class NodeHome:
         self.flower = self.path / "flower"
 
     def unit(self, name: str) -> Path:
-        """Where the systemd unit of a node of that name lies."""
+        """Return the place of the systemd unit of a node of that name."""
         return self.path / f"signfed-node-{name}.service"
 
     def installed(self) -> Bundle:
@@ -122,6 +122,11 @@ def install(
         On loopback, for Flower's own processes; a second node takes another.
     start : bool
         Whether to start the node, with systemd, now and whenever the device starts.
+
+    Returns
+    -------
+    dict
+        What was made, and how the node is started.
 
     Raises
     ------

@@ -107,7 +107,7 @@ def append_line(path: Path, line: str) -> None:
 
 
 def read_json(path: Path, what: str) -> dict[str, Any]:
-    """Read an object of JSON.
+    """Return an object of JSON.
 
     Parameters
     ----------

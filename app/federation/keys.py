@@ -44,7 +44,7 @@ def key_text(key: PrivateKey) -> str:
 
 
 def load_key(path: Path) -> PrivateKey:
-    """Read a private key.
+    """Return the private key of a file.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def public_pem(key: PublicKey) -> bytes:
 
 
 def read_public(text: object) -> PublicKey:
-    """Read what `public_text` wrote. Raises ConfigError for any other text."""
+    """Return the key that `public_text` wrote. Raises ConfigError for any other text."""
     try:
         key = serialization.load_ssh_public_key(str(text).encode("ascii"))
     except (ValueError, UnsupportedAlgorithm):

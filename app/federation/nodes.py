@@ -103,6 +103,11 @@ def remove(path: Path, name: str) -> dict[str, Any]:
     name : str
         Of the node.
 
+    Returns
+    -------
+    dict
+        Who was removed.
+
     Raises
     ------
     ConfigError
@@ -171,7 +176,13 @@ def _entry(
 
 
 def until(moment: datetime, days: int) -> str:
-    """Return the moment so many days later, as text."""
+    """Return the moment so many days later, as text.
+
+    Parameters
+    ----------
+    moment : datetime
+    days : int
+    """
     return time_text(moment + timedelta(days=days))
 
 

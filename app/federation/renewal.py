@@ -78,6 +78,11 @@ def renew(path: Path, name: str, days: int = DAYS) -> dict[str, Any]:
     days : int
         From now on.
 
+    Returns
+    -------
+    dict
+        Until when the node is approved, and its bundle's place.
+
     Raises
     ------
     ConfigError

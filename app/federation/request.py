@@ -81,7 +81,7 @@ def write_request(name: str, key: keys.PrivateKey) -> str:
 
 
 def read_request(path: Path) -> Request:
-    """Read a request whose sender has the private key.
+    """Return a request whose sender has the private key.
 
     Parameters
     ----------

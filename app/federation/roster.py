@@ -59,7 +59,7 @@ class Node:
 
 
 def read_node(path: Path) -> Node:
-    """Read a node's file.
+    """Return what a node's file holds.
 
     Parameters
     ----------

@@ -138,7 +138,7 @@ class Home:
         return self.path / "superlink"
 
     def bundle(self, name: str) -> Path:
-        """Where the bundle of a node lies."""
+        """Return the place of a node's bundle."""
         return self.roster / f"{name}.bundle"
 
 

@@ -65,7 +65,7 @@ def registered(address: str, ca: str) -> list[Registered]:
 
 
 def register(address: str, ca: str, key: keys.PublicKey, name: str) -> str:
-    """Register a key, unless it is, and return the node's id.
+    """Register a key, unless it is registered.
 
     Parameters
     ----------
@@ -74,6 +74,11 @@ def register(address: str, ca: str, key: keys.PublicKey, name: str) -> str:
     key : PublicKey
     name : str
         By which Flower shows the node.
+
+    Returns
+    -------
+    str
+        The node's id, in decimal digits.
 
     Raises
     ------
@@ -121,7 +126,7 @@ def unregister(address: str, ca: str, node_id: str) -> None:
 
 
 def recognizes(address: str, ca: str, key: keys.PrivateKey, node_id: str) -> bool:
-    """Ask the SuperLink, as the node, whether the key is registered under this id.
+    """Tell whether the key is registered under this id: the SuperLink is asked as by the node.
 
     It is asked for a run that does not exist: a key that is not registered is turned away before
     the run is looked for.

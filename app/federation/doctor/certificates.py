@@ -21,7 +21,7 @@ LAST_YEAR = timedelta(days=365)
 
 
 def authority(server: Server) -> Finding:
-    """Check the authority: its key, its certificate, that they belong together."""
+    """Say whether the authority is whole: its key, its certificate, that they belong together."""
     home = server.home
     restore = f"restore {home.ca_key} and {home.ca} from your backup"
     if not home.ca_key.exists() or not home.ca.exists():
@@ -41,7 +41,7 @@ def authority(server: Server) -> Finding:
 
 
 def server_certificate(server: Server) -> list[Finding]:
-    """Check the server's own certificate in the file: key, chain, dates, names."""
+    """Say whether the server's certificate in its file is right: key, chain, dates, names."""
     home = server.home
     path = home.server_certificate
     if not path.exists():
@@ -69,7 +69,7 @@ def server_certificate(server: Server) -> list[Finding]:
 
 
 def port(server: Server) -> Finding:
-    """Check that this federation's SuperLink listens on its port, with its present certificate."""
+    """Say whether this federation's SuperLink listens on its port, with its present certificate."""
     home = server.home
     where, remedy = f"port {home.settings.port}", server.start
     try:

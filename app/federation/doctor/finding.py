@@ -42,24 +42,42 @@ class Finding:
 
 
 def fine(check: str, found: str) -> Finding:
-    """Make a finding of nothing wrong."""
+    """Make a finding of nothing wrong.
+
+    Parameters
+    ----------
+    check, found : str
+        As in `Finding`.
+    """
     return Finding(check, Level.ok, found)
 
 
 def warning(check: str, found: str, remedy: str) -> Finding:
-    """Make a finding of what is going to be wrong."""
+    """Make a finding of what is going to be wrong.
+
+    Parameters
+    ----------
+    check, found, remedy : str
+        As in `Finding`.
+    """
     return Finding(check, Level.warning, found, remedy)
 
 
 def error(check: str, found: str, remedy: str) -> Finding:
-    """Make a finding of what is wrong."""
+    """Make a finding of what is wrong.
+
+    Parameters
+    ----------
+    check, found, remedy : str
+        As in `Finding`.
+    """
     return Finding(check, Level.error, found, remedy)
 
 
 def examine(
     subject: Subject, checks: Iterable[Callable[[Subject], Finding | Iterable[Finding]]]
 ) -> list[Finding]:
-    """Carry out checks, one after the other; what one of them cannot read is a finding, too.
+    """Return what checks find, one after the other; what one cannot read is a finding, too.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ def private(check: str, path: Path) -> Finding | None:
 
 
 def versions(world: World, theirs: Mapping[str, str]) -> list[Finding]:
-    """Check the versions of Python, Flower and signfed here against the other side's.
+    """Say whether Python, Flower and signfed here fit the other side's.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def versions(world: World, theirs: Mapping[str, str]) -> list[Finding]:
 
 
 def disk(world: World, folder: Path) -> Finding:
-    """Check the room where a folder lies.
+    """Say whether there is room where a folder lies.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def disk(world: World, folder: Path) -> Finding:
 
 
 def memory(world: World) -> Finding:
-    """Check the memory that programs can have."""
+    """Say whether there is memory enough for programs."""
     free = world.free_memory()
     text, remedy = f"{free // MB} MB of memory free", "end other programs, or add swap: free -h"
     if free < MEMORY_NEEDED:
@@ -99,7 +99,7 @@ def memory(world: World) -> Finding:
 
 
 def gradient(world: World) -> Finding:
-    """Time one gradient of the network `fd-cnn` (582,026 parameters, 64 images)."""
+    """Say what time one gradient takes, of the network `fd-cnn` (582,026 parameters, 64 images)."""
     try:
         seconds = world.gradient_seconds()
     except (ImportError, RuntimeError, MemoryError) as problem:

@@ -16,7 +16,7 @@ SOON = timedelta(days=30)
 
 
 def roster(server: Server) -> list[Finding]:
-    """Check the nodes' files: each can be read, no partition twice, nobody expired."""
+    """Say whether each node's file can be read, no partition is there twice, nobody expired."""
     found = []
     try:
         nodes = read_roster(server.home.roster)
@@ -45,7 +45,7 @@ def roster(server: Server) -> list[Finding]:
 
 
 def registration(server: Server) -> list[Finding]:
-    """Compare the roster with what the SuperLink has registered."""
+    """Say whether the roster is what the SuperLink has registered."""
     if server.known is None:
         return []
     home, found = server.home, []

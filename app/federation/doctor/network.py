@@ -68,7 +68,7 @@ class Way:
 
 
 def name(way: Way) -> Finding:
-    """Check that the SuperLink's name is known here."""
+    """Say whether the SuperLink's name is known here."""
     if not way.resolves:
         return error(
             "name",
@@ -79,7 +79,7 @@ def name(way: Way) -> Finding:
 
 
 def port(way: Way) -> list[Finding]:
-    """Check that something listens there, and that it speaks TLS."""
+    """Say whether something listens there, and that it speaks TLS."""
     if not way.resolves:
         return []
     where = f"{way.host}:{way.port}"
@@ -109,7 +109,7 @@ def port(way: Way) -> list[Finding]:
 
 
 def certificate(way: Way) -> list[Finding]:
-    """Check the certificate that the SuperLink shows: chain, dates, names."""
+    """Say whether the certificate that the SuperLink shows is right: chain, dates, names."""
     if not way.answers:
         return []
     shown = x509.load_der_x509_certificate(way.shown)
@@ -128,7 +128,7 @@ def certificate(way: Way) -> list[Finding]:
 
 
 def judged(shown: x509.Certificate, way: Way) -> list[Finding]:
-    """Judge the dates and the names of a certificate.
+    """Say what is wrong with the dates and the names of a certificate.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def judged(shown: x509.Certificate, way: Way) -> list[Finding]:
 
 
 def clock(way: Way) -> list[Finding]:
-    """Check this clock against the SuperLink's, which refuses a signature of another time."""
+    """Say whether this clock fits the SuperLink's, which refuses a signature of another time."""
     if not way.answers:
         return []
     try:

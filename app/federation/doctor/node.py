@@ -69,7 +69,7 @@ class Device:
 
 
 def folder(device: Device) -> Finding:
-    """Check that the node's folder is there, and its owner's alone."""
+    """Say whether the node's folder is there, and its owner's alone."""
     path = device.home.path
     if not path.is_dir():
         return error("folder", f"there is no folder {path}", f"{REQUEST} --home {path}")
@@ -77,7 +77,7 @@ def folder(device: Device) -> Finding:
 
 
 def key(device: Device) -> Finding:
-    """Check that the key is there, is one, is its owner's alone, and is the bundle's."""
+    """Say whether the key is there, is one, is its owner's alone, and is the bundle's."""
     path = device.home.key
     if not path.exists():
         return error("key", f"there is no key {path}", f"{REQUEST} --home {device.home.path}")
@@ -97,7 +97,7 @@ def key(device: Device) -> Finding:
 
 
 def bundle(device: Device) -> Finding:
-    """Check that a bundle is installed, unchanged, and valid for long enough."""
+    """Say whether a bundle is installed, unchanged, and valid for long enough."""
     home = device.home
     if not home.bundle.exists():
         return error("bundle", f"no bundle is installed in {home.path}", INSTALL)
@@ -121,7 +121,7 @@ def bundle(device: Device) -> Finding:
 
 
 def script(device: Device) -> list[Finding]:
-    """Check that the start script is there, can be started, and says what the bundle says."""
+    """Say whether the start script is there, can be started, and says what the bundle says."""
     path, found = device.home.script, device.bundle
     if found is None:
         return []
@@ -150,7 +150,7 @@ def script(device: Device) -> list[Finding]:
 
 
 def registration(device: Device) -> list[Finding]:
-    """Ask the SuperLink whether it knows the key."""
+    """Say whether the SuperLink knows the key."""
     way, found = device.way, device.bundle
     if way is None or found is None or device.key is None or not way.answers:
         return []
@@ -171,25 +171,25 @@ def registration(device: Device) -> list[Finding]:
 
 
 def versions(device: Device) -> list[Finding]:
-    """Compare the versions here with the server's when it made the bundle."""
+    """Say whether the versions here are the server's when it made the bundle."""
     found = device.bundle
     theirs = {"flwr": found.flwr, "signfed": found.signfed} if found else {}
     return machine.versions(device.world, theirs)
 
 
 def disk(device: Device) -> Finding:
-    """Check the room where the node keeps its files."""
+    """Say whether there is room where the node keeps its files."""
     path = device.home.path
     return machine.disk(device.world, path if path.is_dir() else Path.home())
 
 
 def memory(device: Device) -> Finding:
-    """Check the memory."""
+    """Say whether there is memory enough."""
     return machine.memory(device.world)
 
 
 def data(device: Device) -> list[Finding]:
-    """Check that the folder with the device's data is there, can be read, and is not empty."""
+    """Say whether the folder with the device's data is there, can be read, and is not empty."""
     path = _data_dir(device)
     if path is None:
         return []
@@ -203,12 +203,12 @@ def data(device: Device) -> list[Finding]:
 
 
 def gradient(device: Device) -> Finding:
-    """Time one gradient."""
+    """Say what time one gradient takes."""
     return machine.gradient(device.world)
 
 
 def examine_device(home: Path, world: World | None = None) -> list[Finding]:
-    """Carry out all checks of a device.
+    """Return what all checks of a device find.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ from signfed.app.federation.settings import open_home
 
 
 def folder(server: Server) -> list[Finding]:
-    """Check that nobody else enters the folder or reads what is secret."""
+    """Say whether nobody else enters the folder or reads what is secret."""
     home = server.home
     found = [
         finding
@@ -28,7 +28,7 @@ def folder(server: Server) -> list[Finding]:
 
 
 def clock(server: Server) -> Finding:
-    """Check the clock against the federation's own past: it cannot be before its beginning."""
+    """Say whether the clock is after the federation's own beginning."""
     began, moment = read_time(server.home.settings.created), server.world.now()
     if moment < began - timedelta(minutes=10):
         return error(
@@ -39,7 +39,7 @@ def clock(server: Server) -> Finding:
 
 
 def name(server: Server) -> list[Finding]:
-    """Check that the names under which nodes know the server are known here."""
+    """Say whether the names under which nodes know the server are known here."""
     found = []
     for host in server.home.settings.hosts:
         try:
@@ -52,7 +52,7 @@ def name(server: Server) -> list[Finding]:
 
 
 def database(server: Server) -> Finding:
-    """Check that the SuperLink's memory lies on the disk and is its owner's alone."""
+    """Say whether the SuperLink's memory lies on the disk and is its owner's alone."""
     path = server.home.database
     if not path.exists():
         return warning("database", "there is none yet; the first start makes it", server.start)
@@ -60,17 +60,17 @@ def database(server: Server) -> Finding:
 
 
 def versions(server: Server) -> list[Finding]:
-    """Check the versions here."""
+    """Say which versions are here, and whether they do."""
     return machine.versions(server.world, {})
 
 
 def disk(server: Server) -> Finding:
-    """Check the room where the federation keeps its files."""
+    """Say whether there is room where the federation keeps its files."""
     return machine.disk(server.world, server.home.path)
 
 
 def memory(server: Server) -> Finding:
-    """Check the memory."""
+    """Say whether there is memory enough."""
     return machine.memory(server.world)
 
 
@@ -81,7 +81,7 @@ CHECKS: tuple[Callable[[Server], Finding | list[Finding]], ...] = (
 
 
 def examine_server(path: Path, world: World | None = None) -> list[Finding]:
-    """Carry out all checks of a federation on its server.
+    """Return what all checks of a federation on its server find.
 
     Parameters
     ----------

@@ -30,7 +30,13 @@ def resolve(host: str) -> list[str]:
 
 
 def connect(host: str, port: int) -> None:
-    """Open a connection and close it. Raises OSError when that fails."""
+    """Open a connection and close it. Raises OSError when that fails.
+
+    Parameters
+    ----------
+    host : str
+    port : int
+    """
     socket.create_connection((host, port), timeout=PATIENCE).close()
 
 

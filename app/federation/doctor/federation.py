@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 
 from signfed.app.errors import ConfigError
 from signfed.app.federation import superlink
 from signfed.app.federation.doctor.world import World
+from signfed.app.federation.files import read_time
 from signfed.app.federation.roster import Node, read_roster
 from signfed.app.federation.settings import Home
+
+TOLERANCE = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,12 @@ class Server:
     @property
     def start(self) -> str:
         return f"sh {self.home.start_script}, or systemctl start {self.home.unit.name}"
+
+    @property
+    def clock_is_right(self) -> bool:
+        """Whether this clock is after the federation's beginning, which it cannot be before."""
+        began = read_time(self.home.settings.created)
+        return self.world.now() >= began - TOLERANCE
 
     @cached_property
     def nodes(self) -> list[Node]:

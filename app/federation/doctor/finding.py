@@ -41,6 +41,9 @@ class Finding:
     remedy: str = ""
 
 
+Found = Finding | list[Finding] | None  # None and an empty list: it was not looked at
+
+
 def fine(check: str, found: str) -> Finding:
     """Make a finding of nothing wrong.
 
@@ -74,9 +77,7 @@ def error(check: str, found: str, remedy: str) -> Finding:
     return Finding(check, Level.error, found, remedy)
 
 
-def examine(
-    subject: Subject, checks: Iterable[Callable[[Subject], Finding | Iterable[Finding]]]
-) -> list[Finding]:
+def examine(subject: Subject, checks: Iterable[Callable[[Subject], Found]]) -> list[Finding]:
     """Return what checks find, one after the other; what one cannot read is a finding, too.
 
     Parameters
@@ -88,12 +89,10 @@ def examine(
     return [finding for check in checks for finding in _carried_out(subject, check)]
 
 
-def _carried_out(
-    subject: Subject, check: Callable[[Subject], Finding | Iterable[Finding]]
-) -> Iterator[Finding]:
+def _carried_out(subject: Subject, check: Callable[[Subject], Found]) -> Iterator[Finding]:
     name = check.__name__.replace("_", " ")
     try:
         found = check(subject)
-        yield from [found] if isinstance(found, Finding) else found
+        yield from [found] if isinstance(found, Finding) else found or []
     except (ConfigError, OSError) as problem:
         yield error(name, str(problem), "mend what the sentence names, then: doctor again")

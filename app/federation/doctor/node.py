@@ -14,7 +14,7 @@ from signfed.app.federation import keys, scripts, superlink
 from signfed.app.federation.bundle import Bundle
 from signfed.app.federation.device import NodeHome
 from signfed.app.federation.doctor import machine, network
-from signfed.app.federation.doctor.finding import Finding, error, examine, fine, warning
+from signfed.app.federation.doctor.finding import Finding, Found, error, examine, fine, warning
 from signfed.app.federation.doctor.world import World
 from signfed.app.federation.files import read_time
 
@@ -76,9 +76,11 @@ def folder(device: Device) -> Finding:
     return machine.private("folder", path) or fine("folder", str(path))
 
 
-def key(device: Device) -> Finding:
+def key(device: Device) -> Finding | None:
     """Say whether the key is there, is one, is its owner's alone, and is the bundle's."""
     path = device.home.key
+    if not device.home.path.is_dir():
+        return None
     if not path.exists():
         return error("key", f"there is no key {path}", f"{REQUEST} --home {device.home.path}")
     if finding := machine.private("key", path):
@@ -96,9 +98,11 @@ def key(device: Device) -> Finding:
     return fine("key", f"SHA-256 {own[:16]}")
 
 
-def bundle(device: Device) -> Finding:
+def bundle(device: Device) -> Finding | None:
     """Say whether a bundle is installed, unchanged, and valid for long enough."""
     home = device.home
+    if not home.path.is_dir():
+        return None
     if not home.bundle.exists():
         return error("bundle", f"no bundle is installed in {home.path}", INSTALL)
     if device.bundle is None:
@@ -218,8 +222,8 @@ def examine_device(home: Path, world: World | None = None) -> list[Finding]:
         In place of the real one.
     """
     device = Device(NodeHome(home), world or World())
-    first: list[Callable[[Device], Finding | list[Finding]]] = [folder, key, bundle, script]
-    last: list[Callable[[Device], Finding | list[Finding]]] = [
+    first: list[Callable[[Device], Found]] = [folder, key, bundle, script]
+    last: list[Callable[[Device], Found]] = [
         registration, versions, disk, memory, data, gradient,
     ]  # fmt: skip
     found = examine(device, first)

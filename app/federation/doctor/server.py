@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 
 from signfed.app.federation.doctor import machine, network
 from signfed.app.federation.doctor.certificates import authority, port, server_certificate
 from signfed.app.federation.doctor.federation import Server
-from signfed.app.federation.doctor.finding import Finding, error, examine, fine, warning
+from signfed.app.federation.doctor.finding import Finding, Found, error, examine, fine, warning
 from signfed.app.federation.doctor.members import registration, roster
 from signfed.app.federation.doctor.world import World
-from signfed.app.federation.files import read_time
 from signfed.app.federation.settings import open_home
 
 
@@ -29,8 +27,8 @@ def folder(server: Server) -> list[Finding]:
 
 def clock(server: Server) -> Finding:
     """Say whether the clock is after the federation's own beginning."""
-    began, moment = read_time(server.home.settings.created), server.world.now()
-    if moment < began - timedelta(minutes=10):
+    moment = server.world.now()
+    if not server.clock_is_right:
         return error(
             "clock", f"this clock shows {moment:%Y-%m-%d}, before the federation was made",
             network.SET_CLOCK,
@@ -74,7 +72,7 @@ def memory(server: Server) -> Finding:
     return machine.memory(server.world)
 
 
-CHECKS: tuple[Callable[[Server], Finding | list[Finding]], ...] = (
+CHECKS: tuple[Callable[[Server], Found], ...] = (
     folder, authority, server_certificate, clock, name, port, database, roster, registration,
     versions, disk, memory,
 )  # fmt: skip

@@ -57,7 +57,7 @@ def up(path: Path, count: int) -> dict[str, Any]:
     path : Path
         Of the trial; made unless it is there.
     count : int
-        Nodes.
+        Nodes, P. Node p hosts the workers p, p + P, ...
 
     Returns
     -------
@@ -70,12 +70,18 @@ def up(path: Path, count: int) -> dict[str, Any]:
         When a process ends instead of answering; with the end of its log.
     """
     trial = Trial(path)
-    if count < (there := len(trial.nodes())):
-        raise ConfigError(f"expected at least {there} nodes, as there are; got {count}")
     private_folder(trial.path)
     home = trial.server
     if not home.settings_file.exists():
-        setup.init(home.path, ["localhost", LOCAL], name=NAME, port=_free_port(), bind=LOCAL)
+        setup.init(
+            home.path, ["localhost", LOCAL], name=NAME, port=_free_port(), bind=LOCAL,
+            num_partitions=count,
+        )  # fmt: skip
+    if count != (made := home.settings.num_partitions):
+        raise ConfigError(
+            f"expected {made} nodes, for which {trial.path} was made; got {count}; choose another "
+            "--dir for another number"
+        )
     ca = home.ca.read_text(encoding="ascii")
     address = home.settings.local_address
     _start(home.start_script, home.superlink_home, trial.path / "server.log")

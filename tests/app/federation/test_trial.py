@@ -109,7 +109,7 @@ def test_a_federation_trains_and_keeps_out_who_has_no_business_there(federation,
         rounds = out / "rounds.jsonl"
         until(lambda: rounds.exists() and len(read_rounds(out)) >= 2, "two rounds")
         assert all(r["received"] == 2 for r in read_rounds(out)[:2])
-        wrong = "claims partition 0 of 1000, its key is approved for 2 of 1000"
+        wrong = "claims partition 0 of 3, its key is approved for 2 of 3"
         until(lambda: wrong in log.read_text(), "the refusal of another's partition")
         assert refused.wait(GUARD) != 0 and thief.poll() is None
 

@@ -10,6 +10,7 @@ from signfed.app.errors import ConfigError
 from signfed.app.federation import keys
 from signfed.app.federation.ca import ca_fingerprint, ca_public_key
 from signfed.app.federation.files import as_text, read_json, read_time
+from signfed.app.federation.request import check_name
 
 FORMAT = "signfed-bundle-1"
 
@@ -94,7 +95,7 @@ def read_bundle(path: Path, expected: str) -> Bundle:
         content = keys.verify(FORMAT, document, ca_public_key(ca))
         del content["format"]
         bundle = Bundle(**content)
-        read_time(bundle.created), read_time(bundle.expires)
+        read_time(bundle.created), read_time(bundle.expires), check_name(bundle.name)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
     except (TypeError, ValueError):

@@ -59,18 +59,22 @@ def write_once(path: Path, text: str, mode: int = FILE_MODE) -> bool:
     ConfigError
         When a file of that name holds something else.
     """
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    except FileExistsError:
+    if path.exists():
         if path.is_file() and path.read_text(encoding="utf-8") == text:
             return False
         raise ConfigError(
             f"expected no file {path}, or the one that would be written; it holds something else, "
             "and nothing is overwritten: move it away"
-        ) from None
-    except OSError as error:
-        raise ConfigError(f"cannot write {path}: {error.strerror}") from None
-    _fill(path, descriptor, text)
+        )
+    draft = _draft(path, text, mode)
+    try:
+        os.link(draft, path)  # as a whole, and only where there is none
+    except FileExistsError:
+        raise ConfigError(f"expected no file {path}; another command has just written it") from None
+    except OSError:  # a file system without links
+        os.rename(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
     return True
 
 
@@ -83,10 +87,7 @@ def replace(path: Path, text: str, mode: int = FILE_MODE) -> None:
     text : str
     mode : int
     """
-    draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    draft.unlink(missing_ok=True)
-    _fill(draft, os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), text)
-    os.replace(draft, path)
+    os.replace(_draft(path, text, mode), path)
 
 
 def append_line(path: Path, line: str) -> None:
@@ -182,13 +183,17 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _fill(path: Path, descriptor: int, text: str) -> None:
-    """Write all of it and see it on the disk; a full disk leaves no half of a file."""
+def _draft(path: Path, text: str, mode: int) -> Path:
+    """Write a file beside its place, on the disk as a whole; a full disk leaves nothing of it."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
+        draft.unlink(missing_ok=True)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
     except OSError as error:
-        path.unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
         raise ConfigError(f"cannot write {path}: {error.strerror}") from None
+    return draft

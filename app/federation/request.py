@@ -58,7 +58,8 @@ def check_name(name: str) -> str:
     """
     if not NAME.fullmatch(name):
         raise ConfigError(
-            f"name: expected 1 to 40 lower-case letters, digits and hyphens; got {name!r}"
+            f"name: expected 1 to 40 lower-case letters, digits and hyphens; got {name!r}; "
+            "give one with --name"
         )
     return name
 

@@ -100,21 +100,26 @@ def node_script(home: Path, arguments: Sequence[str]) -> str:
     )
 
 
-def read_node_script(text: str) -> tuple[str, dict[str, str]]:
-    """Return the SuperLink's address and the node config that a start script hands over.
+def read_node_script(text: str) -> dict[str, str]:
+    """Return what a start script hands to Flower: its options, and the keys of the node config.
 
     Parameters
     ----------
     text : str
-        Of the script. Both are empty where it is of another form.
+        Of the script.
+
+    Returns
+    -------
+    dict
+        "--superlink", "--port", "partition-id", ...; empty where the script is of another form.
     """
     try:
         words = shlex.split(text.strip().rpartition("\n")[2])
         given = dict(pairwise(words))
         pairs = (pair.partition("=") for pair in shlex.split(given.get("--node-config", "")))
-        return given.get("--superlink", ""), {key: value for key, _, value in pairs}
+        return given | {key: value for key, _, value in pairs}
     except ValueError:  # a quote that is not closed
-        return "", {}
+        return {}
 
 
 def node_unit(name: str, script: Path, home: Path) -> str:

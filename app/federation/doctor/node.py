@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cached_property
 from pathlib import Path
 
-from signfed.app.errors import ConfigError
-from signfed.app.federation import keys, scripts, superlink
-from signfed.app.federation.bundle import Bundle
+from signfed.app.federation import keys, superlink
 from signfed.app.federation.device import NodeHome
 from signfed.app.federation.doctor import machine, network
+from signfed.app.federation.doctor.device import Device
 from signfed.app.federation.doctor.finding import Finding, Found, error, examine, fine, warning
 from signfed.app.federation.doctor.world import World
 from signfed.app.federation.files import read_time
@@ -21,51 +18,6 @@ from signfed.app.federation.files import read_time
 SOON = timedelta(days=30)
 REQUEST = "signfed node request --out NAME.csr"
 INSTALL = "signfed node install BUNDLE --fingerprint F"
-
-
-@dataclass(frozen=True)
-class Device:
-    """A device that is looked at.
-
-    Attributes
-    ----------
-    home : NodeHome
-    world : World
-    """
-
-    home: NodeHome
-    world: World = field(default_factory=World)
-
-    @cached_property
-    def bundle(self) -> Bundle | None:
-        """What is installed; None where nothing can be read."""
-        try:
-            return self.home.installed()
-        except (ConfigError, OSError):
-            return None
-
-    @cached_property
-    def key(self) -> keys.PrivateKey | None:
-        """The device's key; None where none can be read."""
-        try:
-            return keys.load_key(self.home.key)
-        except (ConfigError, OSError):
-            return None
-
-    @cached_property
-    def way(self) -> network.Way | None:
-        """The way to the SuperLink; None without a bundle."""
-        if self.bundle is None:
-            return None
-        host, _, port = self.bundle.address.rpartition(":")
-        return network.Way(
-            host.strip("[]"),
-            int(port),
-            self.bundle.ca,
-            self.world,
-            start="on the server: sh DIR/start-superlink.sh",
-            renew="on the server: signfed federation rotate DIR",
-        )
 
 
 def folder(device: Device) -> Finding:
@@ -134,12 +86,12 @@ def script(device: Device) -> list[Finding]:
         return [error("script", f"there is no start script {path}", INSTALL)]
     if not os.access(path, os.X_OK):
         return [error("script", f"{path} cannot be started", f"chmod 700 {path}")]
-    address, config = scripts.read_node_script(path.read_text(encoding="utf-8"))
     partition = {
         "partition-id": str(found.partition), "num-partitions": str(found.num_partitions)
     }  # fmt: skip
-    if not partition.items() <= config.items():
-        said = f"{config.get('partition-id')} of {config.get('num-partitions')}"
+    started = device.started
+    if not partition.items() <= started.items():
+        said = f"{started.get('partition-id')} of {started.get('num-partitions')}"
         return [
             error(
                 "script",
@@ -148,9 +100,23 @@ def script(device: Device) -> list[Finding]:
                 again,
             )
         ]
-    if address != found.address:
+    if started.get("--superlink") != found.address:
         return [error("script", f"{path} names another server than {found.address}", again)]
     return [fine("script", str(path))]
+
+
+def process(device: Device) -> list[Finding]:
+    """Say whether the node runs, or could: its own port may be another program's."""
+    port = device.started.get("--port", "")
+    if not port.isdigit():
+        return []
+    if device.world.runs(device.home.flower):
+        return [fine("process", "the node runs")]
+    if device.world.taken(int(port)):
+        again = f"move {device.home.script} away; {INSTALL} --port another"
+        return [error("process", f"port {port} of this device is another program's", again)]
+    start = f"sh {device.home.script}, or {INSTALL} --start"
+    return [warning("process", "the node does not run", start)]
 
 
 def registration(device: Device) -> list[Finding]:
@@ -224,7 +190,7 @@ def examine_device(home: Path, world: World | None = None) -> list[Finding]:
     device = Device(NodeHome(home), world or World())
     first: list[Callable[[Device], Found]] = [folder, key, bundle, script]
     last: list[Callable[[Device], Found]] = [
-        registration, versions, disk, memory, data, gradient,
+        registration, process, versions, disk, memory, data, gradient,
     ]  # fmt: skip
     found = examine(device, first)
     if device.way:
@@ -235,8 +201,5 @@ def examine_device(home: Path, world: World | None = None) -> list[Finding]:
 
 def _data_dir(device: Device) -> Path | None:
     """The folder that the start script names; None for none."""
-    if not device.home.script.exists():
-        return None
-    _, config = scripts.read_node_script(device.home.script.read_text(encoding="utf-8"))
-    said = config.get("data-dir", "")
+    said = device.started.get("data-dir", "")
     return device.home.path / said if said else None

@@ -13,7 +13,9 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
+from signfed.app.engines import guard
 from signfed.app.federation import files, keys, superlink
+from signfed.app.federation.settings import LOCAL
 from signfed.app.runs.versions import versions
 
 PATIENCE = 5.0  # seconds for a connection
@@ -126,13 +128,25 @@ def gradient_seconds() -> float:
     return time.perf_counter() - started
 
 
+def runs(flower_home: Path) -> bool:
+    """Tell whether processes of Flower with this FLWR_HOME run."""
+    return bool(guard.of_home(str(flower_home)))
+
+
+def taken(port: int) -> bool:
+    """Tell whether something listens at a port of this machine."""
+    with socket.socket() as probe:
+        probe.settimeout(PATIENCE)
+        return probe.connect_ex((LOCAL, port)) == 0
+
+
 @dataclass(frozen=True)
 class World:
     """The real one by default.
 
     Attributes
     ----------
-    now, resolve, connect, served_certificate, server_time, free_disk, free_memory
+    now, resolve, connect, served_certificate, server_time, free_disk, free_memory, runs, taken
     versions, gradient_seconds, recognizes, registered
         Callables; see the functions of this file and `superlink`.
     """
@@ -144,6 +158,8 @@ class World:
     server_time: Callable[[str, int], datetime] = server_time
     free_disk: Callable[[Path], int] = free_disk
     free_memory: Callable[[], int] = free_memory
+    runs: Callable[[Path], bool] = runs
+    taken: Callable[[int], bool] = taken
     versions: Callable[[], Mapping[str, str]] = versions
     gradient_seconds: Callable[[], float] = gradient_seconds
     recognizes: Callable[[str, str, keys.PrivateKey, str], bool] = superlink.recognizes

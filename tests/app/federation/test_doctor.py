@@ -78,6 +78,8 @@ def case(fed, site, control):
         free_disk=lambda path: 50_000 * MB,
         free_memory=lambda: 4_000 * MB,
         gradient_seconds=lambda: 0.1,
+        runs=lambda home: True,
+        taken=lambda port: False,
         recognizes=lambda address, ca, key, node_id: True,
     ))  # fmt: skip
     case.shows((fed / "server.pem").read_text())
@@ -242,6 +244,13 @@ ON_A_NODE = {
     "superlink breaks off": (
         raising("recognizes", superlink.SuperLinkSilent("silent")), ["registration"], "error",
         "silent", "above",
+    ),
+    "node not started": (
+        seen(runs=lambda home: False), ["process"], "warning", "does not run", "start-node.sh",
+    ),
+    "port of its own taken": (
+        seen(runs=lambda home: False, taken=lambda port: True), ["process"], "error",
+        "port 9094 of this device is another program's", "--port",
     ),
     "another Flower": (
         other_versions(flwr="1.30.0"), ["versions"], "error", "flwr 1.30.0 here", "pip install",

@@ -55,7 +55,7 @@ def containerfile(settings: Settings) -> str:
     command = ", ".join(f'"{part}"' for part in ["python", *_superlink_arguments(home, settings)])
     return (
         f"# The SuperLink of the federation {settings.name}. Written by `signfed federation init`."
-        "\n# In this folder; SIGNFED is what pip installs, a wheel or a name:\n"
+        "\n# In this folder; SIGNFED is what pip installs, a name or the address of a wheel:\n"
         f"#   docker build -t signfed-superlink -f Containerfile --build-arg SIGNFED=... .\n"
         f"#   docker run --init --user $(id -u) -p {settings.port}:{settings.port} "
         f"-v $PWD:{IN_CONTAINER} signfed-superlink\n"
@@ -164,7 +164,7 @@ def _script(what: str, folder: Path, variables: Mapping[str, str], command: Sequ
 
 def _unit(description: str, script: Path, folder: Path) -> str:
     """A unit that restarts after a failure, and gives up after five quick ones."""
-    return f"""# For a unit of the system add User= below, or install it as that user's.
+    return f"""# In ~/.config/systemd/user; in /etc/systemd/system it needs User= as well.
 [Unit]
 Description={description}
 Wants=network-online.target

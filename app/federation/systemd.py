@@ -11,7 +11,6 @@ from signfed.app.errors import ConfigError
 from signfed.app.federation.files import write_once
 
 RUNNING = Path("/run/systemd/system")  # is there while systemd is what started this machine
-SYSTEM = Path("/etc/systemd/system")
 ABSENT = "systemd is absent here: start it with the start script"
 
 
@@ -21,9 +20,7 @@ def present() -> bool:
 
 
 def start(unit: Path) -> str:
-    """Install a unit, start it, and have it started whenever the machine starts.
-
-    As root it is the system's, else the user's own.
+    """Install a unit as this user's, start it, and have it started with the machine.
 
     Parameters
     ----------
@@ -38,22 +35,25 @@ def start(unit: Path) -> str:
     Raises
     ------
     ConfigError
-        When systemd refuses; with what it said.
+        For root, since a node carries out what the server sends; and when systemd refuses, with
+        what it said.
     """
     if not present():
         return ABSENT
-    root = os.geteuid() == 0
-    folder = SYSTEM if root else Path("~/.config/systemd/user").expanduser()
+    if os.geteuid() == 0:
+        raise ConfigError(
+            "--start: expected an ordinary user; a node carries out code that its server sends, "
+            "and should not do so as root: sudo -iu USER, and give both commands there"
+        )
+    folder = Path("~/.config/systemd/user").expanduser()
     folder.mkdir(parents=True, exist_ok=True)
     write_once(folder / unit.name, unit.read_text(encoding="utf-8"), 0o644)
     for command in (["daemon-reload"], ["enable", "--now", unit.name]):
-        systemctl = ["systemctl", *([] if root else ["--user"]), *command]
+        systemctl = ["systemctl", "--user", *command]
         done = subprocess.run(systemctl, capture_output=True, text=True, check=False)
         if done.returncode:
             said = done.stderr.strip()
             raise ConfigError(f"{' '.join(systemctl)}: {said}; start it with the start script")
-    if root:
-        return f"started as the system's unit {unit.name}"
     return (
         f"started as the user's unit {unit.name}; so that it starts without a login: "
         "loginctl enable-linger"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 
 import pytest
 from typer.testing import CliRunner
 
 from signfed.app.cli import app
+from signfed.app.errors import ConfigError
 from signfed.app.federation import systemd
 from signfed.app.federation.serve import keep_contexts
 
@@ -68,8 +71,7 @@ def test_what_is_wrong_is_said_in_the_same_form(tmp_path):
     assert "error:" in called("federation", "list", tmp_path, code=2).output
 
 
-@pytest.mark.parametrize("root, command", [(True, ["systemctl"]), (False, ["systemctl", "--user"])])
-def test_systemd_gets_the_unit(tmp_path, monkeypatch, root, command):
+def test_systemd_gets_the_unit_of_an_ordinary_user(tmp_path, monkeypatch):
     calls = []
 
     def run(arguments, **_):
@@ -77,18 +79,39 @@ def test_systemd_gets_the_unit(tmp_path, monkeypatch, root, command):
         return type("Done", (), {"returncode": 0, "stderr": ""})
 
     monkeypatch.setattr(systemd, "present", lambda: True)
-    monkeypatch.setattr(systemd.os, "geteuid", lambda: 0 if root else 1000)
-    monkeypatch.setattr(systemd, "SYSTEM", tmp_path / "system")
+    monkeypatch.setattr(systemd.os, "geteuid", lambda: 1000)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(systemd.subprocess, "run", run)
     unit = tmp_path / "signfed-node-pi-1.service"
     unit.write_text("[Unit]\n")
     assert "started" in systemd.start(unit)
     assert calls == [
-        [*command, "daemon-reload"], [*command, "enable", "--now", "signfed-node-pi-1.service"]
-    ]  # fmt: skip
-    place = tmp_path / ("system" if root else ".config/systemd/user") / unit.name
+        ["systemctl", "--user", "daemon-reload"],
+        ["systemctl", "--user", "enable", "--now", "signfed-node-pi-1.service"],
+    ]
+    place = tmp_path / ".config/systemd/user" / unit.name
     assert place.read_text() == "[Unit]\n"
+
+
+def test_no_node_is_started_as_root(tmp_path, monkeypatch):
+    monkeypatch.setattr(systemd, "present", lambda: True)
+    monkeypatch.setattr(systemd.os, "geteuid", lambda: 0)
+    with pytest.raises(ConfigError, match="ordinary user"):
+        systemd.start(tmp_path / "unit")
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="wants systemd's own check")
+def test_systemd_takes_the_units(tmp_path, control):
+    fed, csr, home = tmp_path / "fed 50%", tmp_path / "pi-1.csr", tmp_path / "home"
+    called("federation", "init", fed, "--host", "localhost", "--name", "fed")
+    called("node", "request", "--out", csr, "--home", home)
+    done = as_json("federation", "approve", fed, csr)["result"]
+    called("node", "install", done["bundle"], "--home", home, "--fingerprint", done["fingerprint"])
+    for unit in (fed / "signfed-superlink.service", home / "signfed-node-pi-1.service"):
+        checked = subprocess.run(
+            ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False
+        )
+        assert (checked.returncode, checked.stderr) == (0, "")
 
 
 def test_the_web_server_still_makes_its_context_where_we_look(tmp_path, control, monkeypatch):

@@ -36,7 +36,7 @@ def test_every_key_reaches_the_run():
         "node-timeout": 5.0, "seed": 3, "device": "cpu",
         "server-samples": 50, "when-broken": "stop",
         "precision": "bfloat16", "out-dir": "/out", "fraction-train": 0.5, "checkpoint-every": 7,
-        "resume": "/run",
+        "resume": "/run", "roster": "/fed/nodes",
     }  # fmt: skip
     needs = {
         "model": {"task": "digits"},

@@ -181,6 +181,9 @@ def test_removing_ends_a_registration_and_is_written_down(fed, site, control):
     assert nodes.remove(fed, "pi-1") == removed and acts(fed).count("remove") == 1
     with pytest.raises(ConfigError, match="not removed before"):
         nodes.approve(fed, site("pi-1").csr)
+    control.nodes.clear()  # a new database has forgotten the key, the roster has not
+    with pytest.raises(ConfigError, match="not removed before"):
+        nodes.approve(fed, site("pi-1").csr)
     with pytest.raises(ConfigError, match="name of a node"):
         nodes.remove(fed, "pi-8")
 

@@ -12,11 +12,11 @@ from typing import Any
 import psutil
 from cryptography import x509
 
-from signfed.app.errors import ConfigError
+from signfed.app.federation import superlink
 from signfed.app.federation.ca import load_certificate, new_server_certificate
 from signfed.app.federation.doctor.world import served_certificate
 from signfed.app.federation.files import now, one_at_a_time, replace, time_text
-from signfed.app.federation.keys import load_key
+from signfed.app.federation.keys import load_key, read_public
 from signfed.app.federation.nodes import DAYS, bundle_text, until
 from signfed.app.federation.roster import audit, find
 from signfed.app.federation.settings import LOCAL, Home, check_host, open_home
@@ -67,7 +67,8 @@ def rotate(path: Path, hosts: Sequence[str] = ()) -> dict[str, Any]:
 def renew(path: Path, name: str, days: int = DAYS) -> dict[str, Any]:
     """Approve a node for longer, on a running federation; nothing has to be done on the device.
 
-    The new bundle is for a device that is set up again.
+    The new bundle is for a device that is set up again. A SuperLink whose database is new learns
+    the node's key again; one that does not answer is left as it is.
 
     Parameters
     ----------
@@ -86,16 +87,21 @@ def renew(path: Path, name: str, days: int = DAYS) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        When there is no such node.
+        When there is no such node, or Flower refuses its key.
     """
     home = open_home(path)
     with one_at_a_time(home.path):
-        node = find(home, name)
-        if not node.node_id:
-            raise ConfigError(f"expected a registered node; approve the request of {name} again")
-        node = with_changes(node, expires=until(now(), days))
+        node, ca = find(home, name), home.ca.read_text(encoding="ascii")
+        key = read_public(node.public_key)
+        try:
+            node_id = superlink.register(home.settings.local_address, ca, key, name)
+        except superlink.SuperLinkSilent:
+            if not node.node_id:  # its approval was interrupted
+                raise
+            node_id = node.node_id
+        node = with_changes(node, node_id=node_id, expires=until(now(), days))
         replace(home.roster / f"{name}.json", node.text())
-        replace(home.bundle(name), bundle_text(home, node, home.ca.read_text(encoding="ascii")))
+        replace(home.bundle(name), bundle_text(home, node, ca))
         audit(home, "renew", name=name, key=node.key, expires=node.expires)
     return {"name": name, "expires": node.expires, "bundle": str(home.bundle(name))}
 

@@ -39,7 +39,7 @@ def roster(server: Server) -> list[Finding]:
         if not node.node_id:
             found.append(
                 error("roster", f"the approval of {node.name} was interrupted",
-                      f"signfed federation approve {server.home.path} {node.name}.csr")
+                      renew)
             )  # fmt: skip
     return found or [fine("roster", f"{len(nodes)} nodes")]
 
@@ -51,20 +51,31 @@ def registration(server: Server) -> list[Finding]:
     home, found = server.home, []
     for node in server.nodes:
         known = server.known.get(node.key)
-        if known is None or known.status == "unregistered":
+        renew = f"{server.rotate} --node {node.name}"
+        if known is None:
             found.append(
                 error(
                     "registration",
-                    f"the SuperLink does not know {node.name}: its database is new, or it was "
-                    "unregistered by hand",
+                    f"the SuperLink does not know {node.name}: its database is new",
+                    renew,
+                )
+            )
+        elif known.status == "unregistered":
+            found.append(
+                error(
+                    "registration",
+                    f"{node.name} was unregistered by hand, and Flower takes no key twice",
                     f"signfed federation remove {home.path} {node.name}; approve a new request",
                 )
             )
         elif node.node_id and known.node_id != node.node_id:
             found.append(
-                warning("registration", f"{node.name} is {known.node_id} to the SuperLink, "
-                        f"{node.node_id} in the roster", "restore the database that was there")
-            )  # fmt: skip
+                warning(
+                    "registration",
+                    f"{node.name}: {known.node_id} to the SuperLink, {node.node_id} in the roster",
+                    renew,
+                )
+            )
     keys_here = {node.key for node in server.nodes}
     for key, known in server.known.items():
         if key not in keys_here and known.status != "unregistered":

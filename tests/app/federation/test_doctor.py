@@ -367,15 +367,15 @@ ON_THE_SERVER = {
     ),
     "approval interrupted": (
         lambda c: c.edit(c.entry, node_id=""), "roster", "error", "interrupted",
-        "federation approve",
+        "--node pi-1",
     ),
     "node unregistered by hand": (
         lambda c: setattr(c.control.nodes[0], "status", "unregistered"), "registration", "error",
-        "does not know pi-1", "federation remove",
+        "pi-1 was unregistered by hand", "federation remove",
     ),
     "database new": (
         lambda c: c.control.nodes.clear(), "registration", "error", "does not know pi-1",
-        "federation remove",
+        "--node pi-1",
     ),
     "registered by hand": (
         lambda c: c.control.RegisterNode(type("R", (), {"public_key": b"", "name": "x"})),
@@ -383,7 +383,7 @@ ON_THE_SERVER = {
     ),
     "node id another": (
         lambda c: c.edit(c.entry, node_id="7"), "registration", "warning", "7 in the roster",
-        "database",
+        "--node pi-1",
     ),
     "disk full": (
         seen(free_disk=lambda path: 20 * MB), "disk", "error", "20 MB free", "du -xh",

@@ -221,6 +221,18 @@ def test_renewing_a_node_changes_its_time_alone(fed, site):
     assert acts(fed)[-1] == "renew"
 
 
+def test_a_superlink_with_a_new_database_learns_the_key_again(fed, site, control):
+    before = site("pi-1").approved(fed)
+    control.nodes.clear()
+    renewal.renew(fed, "pi-1")
+    (node,) = read_roster(fed / "nodes")
+    assert node.node_id == str(control.nodes[0].node_id) != before["node_id"]
+    assert (node.key, node.partition) == (before["key"], before["partition"])
+    control.silent = True
+    renewal.renew(fed, "pi-1", days=9)
+    assert read_roster(fed / "nodes")[0].node_id == node.node_id
+
+
 def test_rotating_renews_the_servers_certificate_for_one_more_name(fed, site, monkeypatch):
     site("pi-1").approved(fed)
     before = tree(fed)

@@ -71,10 +71,12 @@ def case(fed, site, control):
     (one.home / "data" / "images.npz").write_text("x")
     (fed / "superlink.db").touch(0o600)
     control.nodes[0].status = "online"
+    moment = files.now()  # one for both clocks, however busy the machine is
     case = Case(fed, one.home, control, World(
+        now=lambda: moment,
         resolve=lambda host: ["10.0.0.7"],
         connect=lambda host, port: None,
-        server_time=lambda host, port: files.now(),
+        server_time=lambda host, port: moment,
         free_disk=lambda path: 50_000 * MB,
         free_memory=lambda: 4_000 * MB,
         gradient_seconds=lambda: 0.1,
@@ -110,7 +112,8 @@ def edit_script(old, new):
 
 def shifted(seconds):
     def fault(case):
-        case.seen(server_time=lambda host, port: files.now() - timedelta(seconds=seconds))
+        theirs = case.world.now() - timedelta(seconds=seconds)
+        case.seen(server_time=lambda host, port: theirs)
 
     return fault
 

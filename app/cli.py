@@ -13,7 +13,9 @@ import typer
 from signfed.app.commands.common import out, refusing
 from signfed.app.commands.data import data
 from signfed.app.commands.export import export
+from signfed.app.commands.federation import federation
 from signfed.app.commands.list import list_
+from signfed.app.commands.node import node
 from signfed.app.commands.redteam import redteam
 from signfed.app.commands.report import report
 from signfed.app.commands.run import run
@@ -33,6 +35,8 @@ app.command()(export)
 app.command()(sweep)
 app.command()(data)
 app.command(name="list")(list_)
+app.add_typer(federation, name="federation")
+app.add_typer(node, name="node")
 
 
 @app.command()

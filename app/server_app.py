@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from signfed.app.config.own_modules import check_names
 from signfed.app.engines import guard
 from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import Run, execute
+from signfed.app.federation.admission import Admission, roster_folder
 from signfed.app.runs.resuming import lost_memories
 from signfed.strategies.core.options import Value
 
@@ -66,6 +68,8 @@ def run(grid: Grid, run_config: Mapping[str, Value]) -> Path:
     from flwr.superlink.grid import HttpGrid
 
     on_devices = isinstance(grid, HttpGrid)
+    roster = roster_folder(str(run_config.get("roster", ""))) if on_devices else None
+    admit = Admission(roster) if roster else None
 
     def engine(run: Run) -> np.ndarray:
         byzantine = set(run.config.byzantine_ids)
@@ -76,7 +80,7 @@ def run(grid: Grid, run_config: Mapping[str, Value]) -> Path:
             ArrayRecord({"parameters": Array(run.problem.initial().numpy())}),
             run.config.num_rounds,
             run.config.round_timeout,
-            federation=run.config.federation(run.strategy, run.problem),
+            federation=replace(run.config.federation(run.strategy, run.problem), admit=admit),
             on_nodes=partial(check_hosts, run.config.attack, byzantine) if on_devices else None,
             observe=run.observe,
             evaluate=run.evaluate,

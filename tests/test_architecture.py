@@ -45,6 +45,7 @@ ROOMS = {
     "app.node": (
         "app.config", "app.engines.workers", "app.engines.memory", "app.task", "clients", *RULES,
     ),
+    "app.federation": ("app.errors", "app.engines", "app.runs.versions", "app.task"),
     "app.redteam": ("app.errors", "app.config", "app.engines", "app.runs", "app.task", "attacks",
                     *RULES),
     "app.experiments": (
@@ -54,8 +55,8 @@ ROOMS = {
     "app": ("app", "attacks", "clients", *RULES),  # entry points
 }  # fmt: skip
 MAY_IMPORT_FLOWER = (
-    "app/client_app.py", "app/server_app.py", "app/node/", "clients/honest.py",
-    "clients/replica.py", "clients/mods/",
+    "app/client_app.py", "app/server_app.py", "app/node/", "app/federation/serve.py",
+    "app/federation/superlink.py", "clients/honest.py", "clients/replica.py", "clients/mods/",
     "strategies/server/",
 )  # fmt: skip
 OWN_GENERATORS = {"default_rng", "Generator", "PCG64", "SeedSequence"}

@@ -73,6 +73,7 @@ class RunConfig:
     quorum: int
     round_timeout: float
     node_timeout: float
+    roster: str
     out_dir: str
     resume: str
 
@@ -167,6 +168,7 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
         quorum=math.ceil(round(keys.quorum * participation.count, 9)),  # 0.07 * 100 is 7
         round_timeout=keys.round_timeout,
         node_timeout=keys.node_timeout,
+        roster=keys.roster,
         out_dir=keys.out_dir,
         resume=keys.resume,
     )

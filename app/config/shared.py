@@ -142,5 +142,9 @@ class Shared:
     ] = 0
     device: Annotated[Literal["auto", "cpu", "cuda"], says("where gradients are computed")] = "auto"
     precision: Annotated[Precision, says("of the gradients' matrix products")] = "float32"
+    roster: Annotated[
+        str,
+        says("folder `nodes` of a federation, which binds its nodes; empty: the SuperLink's"),
+    ] = ""
     out_dir: Annotated[str, says("run folder; empty: a new one")] = ""
     resume: Annotated[str, says("run folder, or one of its checkpoints, to go on with")] = ""

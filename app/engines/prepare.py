@@ -87,6 +87,8 @@ def check(
         At the first thing that is wrong, with what was expected.
     """
     config = parse(given)
+    if config.roster and reach != "colluders":
+        raise ConfigError("roster: expected none on one machine; simulated nodes have no keys")
     strategy = build_strategy(config)
     try:
         state_of(strategy)

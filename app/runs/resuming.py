@@ -20,7 +20,7 @@ from signfed.strategies.core.options import Value
 FREE = frozenset(
     {"num-rounds", "evaluate-every", "checkpoint-every", "stop-when"}
     | {"round-timeout", "node-timeout"}
-    | {"data-dir", "download", "device", "out-dir", "resume"}
+    | {"data-dir", "download", "device", "roster", "out-dir", "resume"}
 )
 
 

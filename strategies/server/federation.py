@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from flwr.serverapp import Grid
 
 from signfed.strategies.core.codecs import Codec
 from signfed.strategies.core.seeds import generator
@@ -16,6 +17,9 @@ from signfed.strategies.server.optimizer import Step
 
 # (parameters float32 [N], server_round) -> the server's own gradient, float32 [N]; pure.
 Reference = Callable[[np.ndarray, int], np.ndarray]
+
+# Grid -> each connected node that may take part -> (partition, number of partitions).
+Admit = Callable[[Grid], Mapping[int, tuple[int, int]]]
 
 
 class FederationError(RuntimeError):
@@ -102,6 +106,9 @@ class Federation:
         The most workers that are assumed to be Byzantine; checked where a rule judges workers.
     when_broken : {"warn", "stop"}
         What happens when a rule's verdict contradicts this assumption.
+    admit : callable, optional
+        Which connected nodes take part, and as which partition; looked at before each round. All,
+        as the partition that they say, where there is none.
     edges : tuple of int
         Where the model's parameter tensors begin and end, from 0 to N; empty where that is not
         known.
@@ -117,6 +124,7 @@ class Federation:
     edges: tuple[int, ...] = ()
     assumed_byzantine: int | None = None
     when_broken: WhenBroken = "warn"
+    admit: Admit | None = None
 
     @property
     def num_workers(self) -> int:

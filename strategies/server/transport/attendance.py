@@ -67,7 +67,9 @@ class Workers:
 
     def __init__(self, federation: Federation, digest: Mapping[str, str] | None = None) -> None:
         self._participation, self._quorum = federation.participation, federation.quorum
-        self._reception = Reception(federation.num_workers, federation.node_timeout, digest)
+        self._reception = Reception(
+            federation.num_workers, federation.node_timeout, digest, federation.admit
+        )
 
     def gather(self, grid: Grid, state: State) -> None:
         self._reception.roster.load_state_dict(state)

@@ -11,7 +11,7 @@ from flwr.app import Message
 from flwr.serverapp import Grid
 
 from signfed.strategies.core.drop_reason import DropReason
-from signfed.strategies.server.federation import FederationError
+from signfed.strategies.server.federation import Admit, FederationError
 from signfed.strategies.server.transport import wire
 from signfed.strategies.server.transport.digests import compare, digest_in
 from signfed.strategies.server.transport.exchange import Pending, arrived, push
@@ -38,12 +38,20 @@ class Reception:
         Seconds to wait for all nodes before round 1, and for a node's answer.
     digest : mapping, optional
         Of what the run computes on, by part; a node that differs takes no part.
+    admit : callable, optional
+        Which connected nodes take part, and as which partition; the others are not spoken to.
     """
 
     def __init__(
-        self, num_workers: int, patience: float, digest: Mapping[str, str] | None = None
+        self,
+        num_workers: int,
+        patience: float,
+        digest: Mapping[str, str] | None = None,
+        admit: Admit | None = None,
     ) -> None:
         self.roster = Roster(num_workers)
+        self._admit = admit
+        self._admitted: Mapping[int, tuple[int, int]] = {}
         self._digest = dict(digest or {})
         self._patience = patience
         self._connected: set[int] = set()
@@ -134,7 +142,11 @@ class Reception:
 
     def look(self, grid: Grid) -> None:
         """Ask nodes that are new, bind those that have answered; waits for nobody."""
-        self._connected = set(grid.get_node_ids())
+        if self._admit is None:
+            self._connected = set(grid.get_node_ids())
+        else:
+            self._admitted = self._admit(grid)
+            self._connected = set(self._admitted)
         new = [node for node in sorted(self._connected) if node not in self._asked]
         if new:
             self._asked.update(new)
@@ -157,7 +169,9 @@ class Reception:
             return
         try:
             claim = wire.read_hello_reply(reply)
-            if refusal := compare(node, self._digest, digest_in(reply, self._digest)):
+            if refusal := self._another(node, claim) or compare(
+                node, self._digest, digest_in(reply, self._digest)
+            ):
                 self._decline(node, refusal)
             else:
                 self._bind(node, claim)
@@ -168,6 +182,15 @@ class Reception:
                 self._asked.discard(node)  # the question was lost on the way
                 return
             self._decline(node, excuse(reply) or str(refusal))
+
+    def _another(self, node: int, claim: tuple[int, int]) -> str:
+        """What is wrong with a claim of a node whose partition is known; "" for nothing."""
+        known = self._admitted.get(node, claim)
+        if claim == known:
+            return ""
+        return "it claims partition {} of {}, its key is approved for {} of {}".format(
+            *claim, *known
+        )
 
     def _decline(self, node: int, why: str) -> None:
         self._declined[node] = why

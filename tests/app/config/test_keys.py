@@ -97,7 +97,11 @@ def test_a_value_that_a_key_cannot_take_is_refused_with_what_would_do(key):
         ("seed", 2**63, f"seed: expected a whole number in [0, 9.22337e+18); got {2**63}"),
         ("lie.z", -1.0, "lie.z: expected a finite number of at least 0; got -1.0"),
         ("num-round", 3, "unknown key 'num-round': did you mean num-rounds"),
-        ("crossover", "alg1", "unknown key 'crossover': no key is like it; `signfed list` shows"),
+        (
+            "gossip-degree",
+            3,
+            "unknown key 'gossip-degree': no key is like it; `signfed list` shows",
+        ),
     ],
 )
 def test_errors_by_hand(key, value, said):

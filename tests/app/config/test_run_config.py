@@ -37,7 +37,7 @@ def test_every_key_reaches_the_run():
         "server-samples": 50, "validation-samples": 50, "stop-when": "stale=2",
         "when-broken": "stop",
         "precision": "bfloat16", "out-dir": "/out", "fraction-train": 0.5, "checkpoint-every": 7,
-        "resume": "/run",
+        "resume": "/run", "roster": "/fed/nodes",
     }  # fmt: skip
     needs = {
         "model": {"task": "digits"},

@@ -1,4 +1,4 @@
-"""A real federation on loopback, as the README prints it: a SuperLink and SuperNodes."""
+"""A SuperLink and SuperNodes on loopback, without TLS; with it: federation/test_trial.py."""
 
 from __future__ import annotations
 

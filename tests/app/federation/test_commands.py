@@ -1,0 +1,129 @@
+"""Each command answers in one form, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+
+import pytest
+from typer.testing import CliRunner
+
+from signfed.app.cli import app
+from signfed.app.errors import ConfigError
+from signfed.app.federation import systemd
+from signfed.app.federation.serve import keep_contexts
+
+
+def called(*arguments, code=0):
+    done = CliRunner().invoke(app, list(map(str, arguments)))
+    assert done.exit_code == code, done.output
+    return done
+
+
+def as_json(*arguments, code=0):
+    found = json.loads(called(*arguments, "--format", "json", code=code).stdout)
+    assert found["command"] == " ".join(map(str, arguments[:2]))
+    assert found["ok"] is (code == 0)
+    return found
+
+
+def test_from_an_empty_folder_to_an_installed_node(tmp_path, control):
+    fed, csr, home = tmp_path / "fed", tmp_path / "pi-1.csr", tmp_path / "home"
+    said = [
+        init := as_json("federation", "init", fed, "--host", "fl.example.org"),
+        as_json("node", "request", "--out", csr, "--home", home),
+        done := as_json("federation", "approve", fed, csr, "--partition", 4, "--data-dir", "/data"),
+        as_json(
+            "node", "install", done["result"]["bundle"], "--home", home,
+            "--fingerprint", init["result"]["fingerprint"],
+        ),
+        as_json("federation", "list", fed),
+        as_json("federation", "rotate", fed, "--node", "pi-1", "--days", 3),
+        as_json("federation", "rotate", fed, "--host", "10.0.0.7"),
+        as_json("federation", "remove", fed, "pi-1"),
+    ]  # fmt: skip
+    assert all(set(answer) == {"command", "ok", "result"} for answer in said)
+    assert done["result"]["partition"] == 4
+    secrets = [(fed / "ca.key"), (fed / "server.pem"), (home / "node.key")]
+    for secret in secrets:
+        for line in secret.read_text().splitlines()[1:3]:
+            assert line not in json.dumps(said)
+
+
+def test_people_get_sentences(tmp_path, control):
+    fed, csr, home = tmp_path / "fed", tmp_path / "pi-1.csr", tmp_path / "home"
+    assert "fingerprint" in called("federation", "init", fed, "--host", "localhost").stdout
+    called("node", "request", "--out", csr, "--home", home)
+    called("federation", "add", fed, csr)
+    assert "pi-1" in called("federation", "list", fed).stdout
+    doctor = called("federation", "doctor", fed, code=1)
+    assert "the SuperLink does not run" in doctor.stdout and "-> sh " in doctor.stdout
+
+
+def test_what_is_wrong_is_said_in_the_same_form(tmp_path):
+    found = as_json("federation", "list", tmp_path, code=2)
+    assert "signfed federation init" in found["error"]
+    found = as_json("node", "install", tmp_path / "none", "--fingerprint", "00", code=2)
+    assert "expected" in found["error"]
+    found = as_json("node", "doctor", "--home", tmp_path / "none", code=1)
+    assert found["findings"][0]["remedy"].startswith("signfed node request")
+    assert "error:" in called("federation", "list", tmp_path, code=2).output
+
+
+def test_systemd_gets_the_unit_of_an_ordinary_user(tmp_path, monkeypatch):
+    calls = []
+
+    def run(arguments, **_):
+        calls.append(arguments)
+        return type("Done", (), {"returncode": 0, "stderr": ""})
+
+    monkeypatch.setattr(systemd, "present", lambda: True)
+    monkeypatch.setattr(systemd.os, "geteuid", lambda: 1000)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(systemd.subprocess, "run", run)
+    unit = tmp_path / "signfed-node-pi-1.service"
+    unit.write_text("[Unit]\n")
+    assert "started" in systemd.start(unit)
+    assert calls == [
+        ["systemctl", "--user", "daemon-reload"],
+        ["systemctl", "--user", "enable", "--now", "signfed-node-pi-1.service"],
+    ]
+    place = tmp_path / ".config/systemd/user" / unit.name
+    assert place.read_text() == "[Unit]\n"
+
+
+def test_no_node_is_started_as_root(tmp_path, monkeypatch):
+    monkeypatch.setattr(systemd, "present", lambda: True)
+    monkeypatch.setattr(systemd.os, "geteuid", lambda: 0)
+    with pytest.raises(ConfigError, match="ordinary user"):
+        systemd.start(tmp_path / "unit")
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="wants systemd's own check")
+def test_systemd_takes_the_units(tmp_path, control):
+    fed, csr, home = tmp_path / "fed 50%", tmp_path / "pi-1.csr", tmp_path / "home"
+    called("federation", "init", fed, "--host", "localhost", "--name", "fed")
+    called("node", "request", "--out", csr, "--home", home)
+    done = as_json("federation", "approve", fed, csr)["result"]
+    called("node", "install", done["bundle"], "--home", home, "--fingerprint", done["fingerprint"])
+    for unit in (fed / "signfed-superlink.service", home / "signfed-node-pi-1.service"):
+        checked = subprocess.run(
+            ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False
+        )
+        assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_the_web_server_still_makes_its_context_where_we_look(tmp_path, control, monkeypatch):
+    """On which renewal without a restart rests."""
+    import uvicorn
+    import uvicorn.config
+
+    monkeypatch.setattr(uvicorn.config, "create_ssl_context", uvicorn.config.create_ssl_context)
+    called("federation", "init", tmp_path / "fed", "--host", "localhost")
+    kept = keep_contexts()
+    certificate = str(tmp_path / "fed" / "server.pem")
+    config = uvicorn.Config(app=None, ssl_certfile=certificate, ssl_keyfile=certificate)
+    config.load()
+    ((context, file),) = kept
+    assert context is config.ssl and file == certificate

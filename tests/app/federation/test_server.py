@@ -1,0 +1,258 @@
+"""A federation on its server: made once, nodes approved, removed and renewed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tomllib
+from datetime import UTC, datetime
+
+import pytest
+
+from signfed.app.errors import ConfigError
+from signfed.app.federation import files, nodes, renewal, setup, superlink
+from signfed.app.federation.ca import hosts_of, load_certificate
+from signfed.app.federation.overview import overview
+from signfed.app.federation.roster import read_roster
+
+
+def tree(folder):
+    """Path -> mode and content of every file below a folder."""
+    return {
+        str(path.relative_to(folder)): (
+            path.stat().st_mode & 0o777,
+            hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "",
+        )
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+def acts(fed):
+    return [json.loads(line)["act"] for line in (fed / "audit.jsonl").read_text().splitlines()]
+
+
+def test_init_makes_all_that_a_server_needs_and_nothing_that_others_read(tmp_path):
+    before = os.umask(0)  # what a careless user has: the modes are ours all the same
+    try:
+        made = setup.init(tmp_path / "fed", ["fl.example.org", "10.0.0.7"], port=18443)
+    finally:
+        os.umask(before)
+    fed = tmp_path / "fed"
+    assert {mode & 0o077 for mode, _ in tree(fed).values()} == {0}
+    assert fed.stat().st_mode & 0o777 == 0o700
+    certificate = load_certificate((fed / "server.pem").read_text())
+    assert hosts_of(certificate) == ["fl.example.org", "10.0.0.7", "localhost", "127.0.0.1", "::1"]
+    ca = load_certificate((fed / "ca.crt").read_text())
+    certificate.verify_directly_issued_by(ca)
+    connection = tomllib.loads((fed / "flower" / "config.toml").read_text())["superlink"]
+    assert connection["signfed"] == {
+        "address": "127.0.0.1:18443", "root-certificates": str(fed / "ca.crt")
+    }  # fmt: skip
+    script = (fed / "start-superlink.sh").read_text()
+    for part in ("--enable-supernode-auth", f"--database {fed}/superlink.db", "SIGNFED_ROSTER="):
+        assert part in script
+    assert "--insecure" not in script
+    unit = (fed / "signfed-superlink.service").read_text()
+    assert "Restart=on-failure" in unit and "StartLimitBurst=5" in unit
+    assert made["address"] == "fl.example.org:18443"
+    assert (
+        made["fingerprint"]
+        == hashlib.sha256(
+            ca.public_bytes(__import__("cryptography").hazmat.primitives.serialization.Encoding.DER)
+        ).hexdigest()
+    )
+
+
+def test_init_again_changes_nothing_and_completes_what_was_interrupted(fed):
+    before = tree(fed)
+    assert setup.init(fed, ["fl.example.org", "10.0.0.7"], port=18443)["made"] == []
+    assert tree(fed) == before
+    (fed / "server.pem").unlink()
+    (fed / "start-superlink.sh").unlink()
+    made = setup.init(fed, ["fl.example.org", "10.0.0.7"], port=18443)["made"]
+    assert made == ["server.pem", "start-superlink.sh"]
+    assert tree(fed)["start-superlink.sh"] == before["start-superlink.sh"]
+
+
+@pytest.mark.parametrize(
+    "change, named",
+    [
+        ({"hosts": ["other.org"]}, "hosts"),
+        ({"port": 1}, "port"),
+        ({"num_partitions": 5}, "num_partitions"),
+        ({"name": "another"}, "name"),
+        ({"hosts": ["no host"]}, "host:"),
+        ({"hosts": []}, "host:"),
+    ],
+)
+def test_init_refuses_other_settings(fed, change, named):
+    before = tree(fed)
+    given = {"hosts": ["fl.example.org", "10.0.0.7"], "port": 18443} | change
+    with pytest.raises(ConfigError, match=named):
+        setup.init(fed, **given)
+    assert tree(fed) == before
+
+
+def test_init_overwrites_nothing(tmp_path):
+    (tmp_path / "ca.crt").write_text("mine")
+    with pytest.raises(ConfigError, match="new or empty"):
+        setup.init(tmp_path, ["localhost"], name="fed")
+    assert (tmp_path / "ca.crt").read_text() == "mine"
+
+
+def test_adding_a_site_leaves_all_others_byte_for_byte(fed, site):
+    site("pi-1").approved(fed)
+    site("pi-2").approved(fed, partition=7, data_dir="/data")
+    before = tree(fed)
+    site("pi-3").approved(fed)
+    after = tree(fed)
+    assert {name for name in after if after[name] != before.get(name)} == {
+        "nodes/pi-3.json", "nodes/pi-3.bundle", "audit.jsonl",
+    }  # fmt: skip
+    assert [(n.name, n.partition) for n in read_roster(fed / "nodes")] == [
+        ("pi-1", 0), ("pi-3", 1), ("pi-2", 7),
+    ]  # fmt: skip
+
+
+def test_approving_twice_gives_the_same_bundle(fed, site, control):
+    first = site("pi-1").approved(fed)
+    before = tree(fed)
+    assert nodes.approve(fed, site("pi-1").csr) == first
+    assert tree(fed) == before and len(control.nodes) == 1
+
+
+@pytest.mark.parametrize("lost", ["the answer of the SuperLink", "the bundle"])
+def test_an_interrupted_approval_is_completed(fed, site, control, monkeypatch, lost):
+    def broken(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        where = {"the answer of the SuperLink": "replace", "the bundle": "bundle_text"}[lost]
+        patch.setattr(nodes, where, broken)
+        site("pi-1").approved(fed)
+    done = site("pi-1").approved(fed)
+    assert len(control.nodes) == 1 and done["node_id"] == str(control.nodes[0].node_id)
+    assert acts(fed) == ["init", "approve"]
+
+
+def test_a_superlink_that_is_silent_registers_nobody(fed, site, control):
+    control.silent = True
+    with pytest.raises(superlink.SuperLinkSilent, match="does not answer"):
+        site("pi-1").approved(fed)
+    assert not (fed / "nodes" / "pi-1.bundle").exists()
+    control.silent = False
+    site("pi-1").approved(fed)
+
+
+def test_a_partition_a_name_and_a_key_belong_to_one_node(fed, site, tmp_path):
+    one = site("pi-1")
+    one.approved(fed, partition=3)
+    with pytest.raises(ConfigError, match="'pi-1' has 3"):
+        site("pi-2").approved(fed, partition=3)
+    with pytest.raises(ConfigError, match="0 to 999"):
+        site("pi-2").approved(fed, partition=1000)
+    with pytest.raises(ConfigError, match="pi-1 has 3 already"):
+        one.approved(fed, partition=4)
+    thief = type(one)(tmp_path / "thief", "pi-1")
+    (tmp_path / "thief").mkdir()
+    with pytest.raises(ConfigError, match="expected a new name"):
+        thief.approved(fed)
+    from signfed.app.federation import keys, request
+
+    other_name = tmp_path / "again.csr"
+    other_name.write_text(request.write_request("pi-9", keys.load_key(one.home / "node.key")))
+    with pytest.raises(ConfigError, match="that of the node 'pi-1'"):
+        nodes.approve(fed, other_name)
+
+
+def test_removing_ends_a_registration_and_is_written_down(fed, site, control):
+    site("pi-1").approved(fed)
+    site("pi-2").approved(fed)
+    before = tree(fed)
+    removed = nodes.remove(fed, "pi-1")
+    after = tree(fed)
+    assert [node.status for node in control.nodes] == ["unregistered", "registered"]
+    assert [n.name for n in read_roster(fed / "nodes")] == ["pi-2"]
+    assert after["nodes/pi-2.json"] == before["nodes/pi-2.json"]
+    assert after["nodes/pi-2.bundle"] == before["nodes/pi-2.bundle"]
+    last = json.loads((fed / "audit.jsonl").read_text().splitlines()[-1])
+    assert (last["act"], last["name"], last["node_id"]) == ("remove", "pi-1", removed["node_id"])
+    assert nodes.remove(fed, "pi-1") == removed and acts(fed).count("remove") == 1
+    with pytest.raises(ConfigError, match="not removed before"):
+        nodes.approve(fed, site("pi-1").csr)
+    control.nodes.clear()  # a new database has forgotten the key, the roster has not
+    with pytest.raises(ConfigError, match="not removed before"):
+        nodes.approve(fed, site("pi-1").csr)
+    with pytest.raises(ConfigError, match="name of a node"):
+        nodes.remove(fed, "pi-8")
+
+
+def test_a_removed_nodes_name_and_partition_are_free_for_a_new_key(fed, site, tmp_path):
+    site("pi-1").approved(fed, partition=5)
+    nodes.remove(fed, "pi-1")
+    (tmp_path / "new").mkdir()
+    new = type(site("pi-1"))(tmp_path / "new", "pi-1")
+    assert new.approved(fed, partition=5)["partition"] == 5
+    nodes.remove(fed, "pi-1")
+    assert len(list((fed / "removed").glob("pi-1-*.json"))) == 2
+
+
+def test_a_node_is_out_of_the_roster_although_the_superlink_is_silent(fed, site, control):
+    site("pi-1").approved(fed)
+    control.silent = True
+    with pytest.raises(superlink.SuperLinkSilent, match=r"out of the roster.*command again"):
+        nodes.remove(fed, "pi-1")
+    assert read_roster(fed / "nodes") == []
+    control.silent = False
+    nodes.remove(fed, "pi-1")
+    assert control.nodes[0].status == "unregistered"
+
+
+def test_renewing_a_node_changes_its_time_alone(fed, site):
+    site("pi-1").approved(fed, days=1)
+    before = read_roster(fed / "nodes")[0]
+    renewal.renew(fed, "pi-1", days=30)
+    after = read_roster(fed / "nodes")[0]
+    assert files.read_time(after.expires) > files.read_time(before.expires)
+    assert (after.key, after.partition, after.node_id) == (
+        before.key, before.partition, before.node_id,
+    )  # fmt: skip
+    assert acts(fed)[-1] == "renew"
+
+
+def test_a_superlink_with_a_new_database_learns_the_key_again(fed, site, control):
+    before = site("pi-1").approved(fed)
+    control.nodes.clear()
+    renewal.renew(fed, "pi-1")
+    (node,) = read_roster(fed / "nodes")
+    assert node.node_id == str(control.nodes[0].node_id) != before["node_id"]
+    assert (node.key, node.partition) == (before["key"], before["partition"])
+    control.silent = True
+    renewal.renew(fed, "pi-1", days=9)
+    assert read_roster(fed / "nodes")[0].node_id == node.node_id
+
+
+def test_rotating_renews_the_servers_certificate_for_one_more_name(fed, site, monkeypatch):
+    site("pi-1").approved(fed)
+    before = tree(fed)
+    old = load_certificate((fed / "server.pem").read_text())
+    done = renewal.rotate(fed, ["second.example.org"])
+    new = load_certificate((fed / "server.pem").read_text())
+    assert new.serial_number != old.serial_number and "second.example.org" in hosts_of(new)
+    assert done["superlink"] == "at its next start"
+    changed = {name for name, what in tree(fed).items() if before.get(name) != what}
+    assert changed == {"server.pem", "federation.json", "audit.jsonl"}
+    new.verify_directly_issued_by(load_certificate((fed / "ca.crt").read_text()))
+
+
+def test_the_list_shows_who_is_there_and_until_when(fed, site, control):
+    site("pi-1").approved(fed, days=10)
+    control.nodes[0].status = "online"
+    found = overview(fed)
+    (node,) = found["nodes"]
+    assert (node["name"], node["status"], found["superlink"]) == ("pi-1", "online", "answers")
+    assert files.read_time(node["expires"]) > datetime.now(UTC)
+    assert files.read_time(found["certificate_expires"]) > datetime.now(UTC)
+    control.silent = True
+    assert overview(fed)["superlink"] == "silent"

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from signfed.app.commands.check import check
 from signfed.app.commands.common import out, refusing
 from signfed.app.commands.data import data
 from signfed.app.commands.list import list_
@@ -26,6 +27,7 @@ app.command()(run)
 app.command()(score)
 app.command()(redteam)
 app.command()(data)
+app.command()(check)
 app.command(name="list")(list_)
 
 

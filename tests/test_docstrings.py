@@ -45,6 +45,7 @@ CLASSES = {
 }
 COMMANDS = {
     "app/cli.py": "bound",
+    "app/commands/check.py": "check",
     "app/commands/data.py": "data",
     "app/commands/list.py": "list_",
     "app/commands/redteam.py": "redteam",

@@ -101,17 +101,15 @@ def accuracies(
     found: dict[str, dict[str, float]] = {}
     for rule in RULES:
         subject = Subject(rule)
+        common = {
+            "task": "digits", "num-rounds": rounds, "evaluate-every": rounds, "device": "cpu",
+            "strategy": rule, "lr": SIGNS_LR if subject.votes else FLOATS_LR,
+        }  # fmt: skip
+        runs = {"none attack": {"num-byzantine": BYZANTINE[0], "attack": "none"}}
         for f in BYZANTINE:
-            if not subject.serves(WORKERS, f):
-                continue
-            on_run(rule, name)
-            for attack in ("none", name):
-                config = {
-                    "task": "digits", "num-rounds": rounds, "evaluate-every": rounds,
-                    "device": "cpu", "strategy": rule, "num-byzantine": f, "attack": attack,
-                    "lr": SIGNS_LR if subject.votes else FLOATS_LR,
-                    **(keys if attack == name else {}),
-                }  # fmt: skip
-                label = f"{f} attack" if attack == name else f"{f} do not"
-                found.setdefault(rule, {})[label] = final_scores(config)[0]
+            if subject.serves(WORKERS, f):
+                runs[f"{f} attack"] = {"num-byzantine": f, "attack": name, **keys}
+        for label, run in runs.items():
+            on_run(rule, label)
+            found.setdefault(rule, {})[label] = final_scores(common | run)[0]
     return found

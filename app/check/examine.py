@@ -9,7 +9,7 @@ from signfed.app.check import attack as attacks
 from signfed.app.check.breakdown import WORKERS, Breakdown, breakdown
 from signfed.app.check.laws import LAWS
 from signfed.app.check.search import Finding, examine
-from signfed.app.check.subject import Subject
+from signfed.app.check.subject import subject_of
 from signfed.app.check.table import accuracies, cost
 from signfed.app.config.pairs import read_pairs
 from signfed.app.errors import ConfigError
@@ -66,9 +66,7 @@ def examine_rule(
     tell : callable
         Told what is going on.
     """
-    subject = Subject(name, dict(keys))
-    if subject.rule().needs_reference:
-        subject.keys.setdefault("server-samples", 20)
+    subject = subject_of(name, keys)
     share = LAWS_SHARE * seconds / len(LAWS) / SHRINKING
     found: dict[str, Any] = {"rule": name, "options": subject.keys, "laws": []}
     for law in LAWS:
@@ -91,7 +89,20 @@ def examine_rule(
 def examine_attack(
     name: str, keys: Mapping[str, Any], seconds: float, laws_only: bool, tell: Tell
 ) -> dict[str, Any]:
-    """Return what was found of an attack; as for a rule, but that the seconds are not needed."""
+    """Return what was found of an attack.
+
+    Parameters
+    ----------
+    name : str
+    keys : mapping
+        Its options, as run-config keys.
+    seconds : float
+        Not needed: it always takes about the same.
+    laws_only : bool
+        Without cosines and training.
+    tell : callable
+        Told what is going on.
+    """
     given = read_pairs("attack-options", str(keys.get("attack-options", "")))
     prefix = f"{name}."
     options = {k.removeprefix(prefix): v for k, v in keys.items() if k.startswith(prefix)} | given

@@ -6,11 +6,13 @@ A law is a function of the rule and the rows, float32 [n, N]. It returns what we
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 
 from signfed.app.check.subject import Subject
+from signfed.strategies.core.updates import Updates
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 FAR = 10.0  # spreads of the honest rows: what a bounded rule may be moved by
@@ -106,9 +108,14 @@ def _hostile(honest: np.ndarray, f: int) -> dict[str, np.ndarray]:
 
 
 def _inputs_untouched(rule: Subject, rows: np.ndarray) -> str:
-    before = rows.copy()
-    rule(rows)
-    return "" if before.tobytes() == rows.tobytes() else "the rows were changed in place"
+    fresh = rule.rule(len(rows))
+    updates = Updates.from_matrix(torch.from_numpy(rows), signs=fresh.encoder == "sign")
+    own = rule.references(rows)
+    if own:
+        updates = replace(updates, reference=torch.from_numpy(own["reference"]))
+    before = updates.rows.numpy().tobytes()
+    fresh.aggregate(updates)
+    return "" if before == updates.rows.numpy().tobytes() else "the rows were changed in place"
 
 
 def _non_finite_rows(rule: Subject, rows: np.ndarray) -> str:

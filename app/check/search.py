@@ -11,7 +11,7 @@ import numpy as np
 from signfed.app.check.laws import Law
 from signfed.app.check.subject import Subject
 
-WORKERS = (3, 5, 11, 15)
+WORKERS = (3, 5, 11, 15, 2, 1)
 COORDINATES = 6
 
 

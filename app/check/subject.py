@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +10,8 @@ import numpy as np
 
 from signfed.app.config.run_config import build_strategy, parse
 from signfed.app.errors import ConfigError
+from signfed.strategies.core import own
+from signfed.strategies.registry import STRATEGIES
 from signfed.strategies.server.strategy import RobustStrategy
 
 
@@ -103,3 +106,27 @@ class Subject:
         """
         numbers = range((num_workers - 1) // 2, -1, -1)
         return next((f for f in numbers if self.serves(num_workers, f)), 0)
+
+
+def subject_of(name: str, keys: Mapping[str, Any]) -> Subject:
+    """Return a rule to be checked; the server has samples where it needs a gradient of its own.
+
+    Parameters
+    ----------
+    name : str
+    keys : mapping
+        Run-config keys.
+
+    Raises
+    ------
+    ConfigError
+        When there is no such rule.
+    """
+    try:
+        kind = own.load(name, "Class") if ":" in name else STRATEGIES[name]
+    except (KeyError, ValueError) as error:
+        raise ConfigError(f"unknown rule {name!r}: {error}") from error
+    needed = {"server-samples": 20} if getattr(kind, "needs_reference", False) else {}
+    subject = Subject(name, {**needed, **keys})
+    subject.rule()
+    return subject

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,7 @@ def bites(name: str, options: Mapping[str, Value]) -> dict[str, dict[int, float]
                 continue
             attack = name if f else "none"
             found.setdefault(rule, {})[f] = alignment(
-                lambda subject=subject, f=f: subject.rule(WORKERS, f), attack, options, f
+                partial(subject.rule, WORKERS, f), attack, options, f
             )
     return found
 

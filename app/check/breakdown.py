@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -174,7 +175,7 @@ def breakdown(
     """
     ends, order = time.monotonic() + seconds, list(ATTACKERS)
     reference, most = subject.needs_reference, subject.most_byzantine(WORKERS)
-    without = alignment(lambda: subject.rule(WORKERS, 0), "none", {}, 0, reference=reference)
+    without = alignment(partial(subject.rule, WORKERS, 0), "none", {}, 0, reference=reference)
     worst: dict[int, Alignment] = {}
     free, taken = 0, most + 1
     f = most
@@ -187,7 +188,7 @@ def breakdown(
                     return Breakdown(without, most, worst, complete=False)
                 try:
                     cosine = alignment(
-                        lambda f=f: subject.rule(WORKERS, f), attack, options, f,
+                        partial(subject.rule, WORKERS, f), attack, options, f,
                         reference=reference,
                     )  # fmt: skip
                 except ValueError:  # weight-aware against a rule that has no weights

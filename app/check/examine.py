@@ -130,6 +130,7 @@ def law_json(finding: Finding) -> dict[str, Any]:
     rows = None if finding.rows is None else finding.rows.tolist()
     return {
         "law": finding.law.name, "says": finding.law.says, "holds": finding.holds,
+        "must": finding.law.must,
         "tried": finding.tried, "problem": finding.problem, "rows": rows,
     }  # fmt: skip
 

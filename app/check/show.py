@@ -23,7 +23,8 @@ def print_check(console: Console, found: Mapping[str, Any]) -> None:
     """
     table = Table("law", "what it says", "", title=escape(found.get("rule") or found["attack"]))
     for each in found["laws"]:
-        table.add_row(each["law"], each["says"], SAYS[each["holds"]])
+        other = each["holds"] is False and not each.get("must", True)
+        table.add_row(each["law"], each["says"], "no" if other else SAYS[each["holds"]])
     if found["laws"]:
         console.print(table)
     for each in found["laws"]:

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from signfed.app.commands.check import check
 from signfed.app.commands.common import out, refusing
 from signfed.app.commands.data import data
 from signfed.app.commands.export import export
@@ -34,6 +35,7 @@ app.command()(report)
 app.command()(export)
 app.command()(sweep)
 app.command()(data)
+app.command()(check)
 app.command(name="list")(list_)
 app.add_typer(federation, name="federation")
 app.add_typer(node, name="node")

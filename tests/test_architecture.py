@@ -48,6 +48,7 @@ ROOMS = {
     "app.federation": ("app.errors", "app.engines", "app.runs.versions", "app.task"),
     "app.redteam": ("app.errors", "app.config", "app.engines", "app.runs", "app.task", "attacks",
                     *RULES),
+    "app.check": ("app.errors", "app.config", "app.redteam", "attacks", *RULES),
     "app.experiments": (
         "app.errors", "app.config", "app.engines", "app.report", "app.runs", "app.task", *RULES,
     ),

@@ -45,6 +45,7 @@ CLASSES = {
 }
 COMMANDS = {
     "app/cli.py": "bound",
+    "app/commands/check.py": "check",
     "app/commands/data.py": "data",
     "app/commands/export.py": "export",
     "app/commands/federation.py": "approve",  # registered twice, once as `add`

@@ -1,0 +1,116 @@
+"""What an attack is worth: whether it keeps the form of one, and how hard it bites."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from signfed.app.check.breakdown import WORKERS, alignment, rounds_of_gradients
+from signfed.app.check.subject import Subject
+from signfed.app.check.table import FLOATS_LR, SIGNS_LR
+from signfed.app.redteam.search import final_scores
+from signfed.attacks import craft, find
+from signfed.strategies.core.options import Value
+
+RULES = ("mean", "sign-mv", "sign-fd", "median", "multi-krum")
+BYZANTINE = (3, 6)
+
+
+def keeps_its_form(name: str, options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Try what each attack on rows has to keep; nothing for an attack on the data.
+
+    Parameters
+    ----------
+    name : str
+        An attack, or `module:function`.
+    options : mapping
+        Of the attack, by the names of its own arguments.
+
+    Returns
+    -------
+    list of dict
+        `law`, `says`, `holds`, `problem`.
+    """
+    attack = find(name)
+    if attack.stage == "data" or attack.past or attack.rule:
+        return []
+    _, rows = next(rounds_of_gradients())
+    own, honest = rows[:4], rows[4:]
+
+    def send() -> np.ndarray:
+        sent = craft(name, own, honest, n_total=WORKERS, seed=0, server_round=3, **options)
+        return np.asarray(sent)
+
+    before = rows.copy()
+    first, second = send(), send()
+    found = [
+        ("repeatable", "the same round and seed give the same rows",
+         first.tobytes() == second.tobytes()),
+        ("inputs untouched", "no worker's row is changed in place",
+         before.tobytes() == rows.tobytes()),
+        ("does something", "what is sent is not what was honest",
+         name == "none" or not np.array_equal(first, own)),
+    ]  # fmt: skip
+    return [{"law": law, "says": says, "holds": bool(holds)} for law, says, holds in found]
+
+
+def bites(name: str, options: Mapping[str, Value]) -> dict[str, dict[int, float]]:
+    """Return the cosine of each rule's direction with the true gradient, rule -> f -> cosine.
+
+    Parameters
+    ----------
+    name : str
+        An attack on rows.
+    options : mapping
+        Of the attack, as run-config keys.
+    """
+    found: dict[str, dict[int, float]] = {}
+    for rule in RULES:
+        subject = Subject(rule)
+        for f in (0, *BYZANTINE):
+            if not subject.serves(WORKERS, f):
+                continue
+            attack = name if f else "none"
+            found.setdefault(rule, {})[f] = alignment(
+                partial(subject.rule, WORKERS, f), attack, options, f
+            )
+    return found
+
+
+def accuracies(
+    name: str,
+    keys: Mapping[str, Any],
+    *,
+    rounds: int = 100,
+    on_run: Callable[[str, str], None] = lambda rule, attack: None,
+) -> dict[str, dict[str, float]]:
+    """Return the final accuracy on digits, rule by number of attackers; 15 workers, seed 0.
+
+    Parameters
+    ----------
+    name : str
+        The attack.
+    keys : mapping
+        Its run-config keys.
+    rounds : int
+    on_run : callable
+        Told what runs.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for rule in RULES:
+        subject = Subject(rule)
+        common = {
+            "task": "digits", "num-rounds": rounds, "evaluate-every": rounds, "device": "cpu",
+            "strategy": rule, "lr": SIGNS_LR if subject.votes else FLOATS_LR,
+        }  # fmt: skip
+        runs = {"none attack": {"num-byzantine": BYZANTINE[0], "attack": "none"}}
+        for f in BYZANTINE:
+            if subject.serves(WORKERS, f):
+                runs[f"{f} attack"] = {"num-byzantine": f, "attack": name, **keys}
+        for label, run in runs.items():
+            on_run(rule, label)
+            found.setdefault(rule, {})[label] = final_scores(common | run)[0]
+    return found

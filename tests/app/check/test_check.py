@@ -1,0 +1,169 @@
+"""`signfed check`: each law is broken by a rule that was made for it, and the search finds it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from signfed.app.check import breakdown as searching
+from signfed.app.check.breakdown import Alignment, Breakdown, alignment, breakdown
+from signfed.app.check.examine import examine_rule, is_attack
+from signfed.app.check.laws import LAWS
+from signfed.app.check.search import examine
+from signfed.app.check.subject import Subject
+from signfed.app.cli import app
+from signfed.app.errors import ConfigError
+
+LAW = {law.name: law for law in LAWS}
+OWN = """
+import torch
+from signfed import RobustStrategy
+
+class Floats(RobustStrategy):
+    encoder = "float32"
+    def aggregate(self, updates):
+        return self.answer(updates.dense())
+    def answer(self, rows):
+        return rows.median(dim=0).values
+
+class Good(Floats): pass
+class FirstRow(Floats):
+    def answer(self, rows): return rows[0].clone()
+class Plain(Floats):
+    def answer(self, rows): return rows.mean(dim=0)
+class Halved(Floats):
+    def answer(self, rows): return rows.median(dim=0).values / 2
+class Clamped(Floats):
+    def answer(self, rows): return rows.clamp(-1, 1).median(dim=0).values
+class InPlace(Floats):
+    def answer(self, rows): return rows.mul_(1.0).add_(1.0).median(dim=0).values - 1
+class Overflows(Floats):
+    def answer(self, rows): return rows.median(dim=0).values + 0 * rows.square().sum()
+class Coins(Floats):
+    def answer(self, rows): return rows.median(dim=0).values + torch.rand(1)
+class Raises(Floats):
+    def answer(self, rows): return rows[2]
+class Votes(RobustStrategy):
+    def aggregate(self, updates): return updates.signs().vote().dense()
+class MinusOnTies(RobustStrategy):
+    def aggregate(self, updates):
+        total = updates.dense().sum(dim=0)
+        return torch.where(total > 0, 1.0, -1.0)
+class OneDecides(RobustStrategy):
+    def aggregate(self, updates):
+        rows = updates.dense()
+        return torch.where((rows > 0).all(dim=0), 1.0, -1.0)
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    (tmp_path / "rules21.py").write_text(OWN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "rule, law",
+    [
+        ("FirstRow", "permutation"),
+        ("FirstRow", "bounded movement"),
+        ("Plain", "bounded movement"),
+        ("Halved", "unanimity"),
+        ("Clamped", "scale"),
+        ("Clamped", "shift"),
+        ("InPlace", "inputs untouched"),
+        ("Overflows", "non-finite rows"),
+        ("Coins", "ties"),
+        ("Raises", "unanimity"),
+        ("MinusOnTies", "ties"),
+        ("OneDecides", "bounded movement"),
+    ],
+)
+def test_a_broken_law_is_found_with_a_small_counter_example(own, rule, law):
+    found = examine(Subject(f"rules21:{rule}"), LAW[law], seconds=2.0)
+    assert found.holds is False and found.problem
+    assert found.rows.size <= 15 and len(found.rows) <= 6
+
+
+@pytest.mark.parametrize("rule", ["Good", "Votes"])
+def test_a_sound_rule_keeps_every_law_that_is_for_it(own, rule):
+    kept = {law.name: examine(Subject(f"rules21:{rule}"), law, seconds=0.3) for law in LAWS}
+    assert {name for name, found in kept.items() if found.holds is False} == set()
+    assert {name for name, found in kept.items() if found.holds is None} == (
+        {"shift"} if rule == "Votes" else set()
+    )
+    assert all(found.tried >= 3 for found in kept.values() if found.holds)
+
+
+def test_what_turns_a_rule_is_found_at_the_smallest_number(monkeypatch):
+    monkeypatch.setattr(searching, "ATTACKERS", ("sign-inversion", "ipm", "lie"))
+    found = breakdown(Subject("sign-mv"), seconds=120)
+    assert found.complete and found.most == 7
+    taken = found.taken_by
+    smaller = found.worst.get(taken.n_byzantine - 1)
+    assert taken.cosine <= 0 and smaller.cosine > 0
+    again = alignment(
+        lambda: Subject("sign-mv").rule(15, taken.n_byzantine), taken.attack, taken.options,
+        taken.n_byzantine,
+    )  # fmt: skip
+    assert again == pytest.approx(taken.cosine)
+    assert 0.6 < found.without < 0.9
+
+
+def test_one_attacker_takes_the_mean(monkeypatch):
+    monkeypatch.setattr(searching, "ATTACKERS", ("lie", "reverse-scaling", "ipm"))
+    found = breakdown(Subject("mean"), seconds=120)
+    assert found.complete and found.taken_by.n_byzantine == 1 and found.taken_by.cosine <= 0
+
+
+def test_a_search_without_time_says_so():
+    found = breakdown(Subject("sign-mv"), seconds=0)
+    assert not found.complete and found.taken_by is None and not found.worst
+
+
+def test_the_smallest_number_counts():
+    worst = {
+        7: Alignment("a", {}, 7, -0.5),
+        3: Alignment("b", {}, 3, 0.2),
+        5: Alignment("c", {}, 5, 0),
+    }
+    assert Breakdown(0.9, 7, worst, complete=True).taken_by.attack == "c"
+
+
+def test_a_rule_that_needs_a_reference_gets_one():
+    subject = Subject("fltrust", {"server-samples": 20})
+    rows = np.ones((5, 3), np.float32)
+    assert subject(rows, 1).tolist() == [1.0, 1.0, 1.0]
+    found = examine_rule("fltrust", {}, 2.0, laws_only=True, tell=lambda text: None)
+    assert found["options"] == {"server-samples": 20}
+
+
+def test_the_command_says_it_in_its_exit_code_and_in_json(own):
+    run = CliRunner().invoke(app, ["check", "rules21:Good", "--laws", "--seconds", "5"])
+    assert run.exit_code == 0 and "holds" in run.output and "broken" not in run.output
+    run = CliRunner().invoke(
+        app, ["check", "rules21:FirstRow", "--laws", "--seconds", "5", "--format", "json",
+              "--out", "found.json"],
+    )  # fmt: skip
+    assert run.exit_code == 1
+    said = json.loads(run.output)
+    assert said == json.loads(Path("found.json").read_text())
+    assert {law["law"] for law in said["laws"] if law["holds"] is False} >= {"permutation"}
+    run = CliRunner().invoke(app, ["check", "sign-inversion", "--laws", "--format", "json"])
+    assert (
+        run.exit_code == 0
+        and [law["holds"] for law in json.loads(run.output)["laws"]] == [True] * 3
+    )
+    run = CliRunner().invoke(app, ["check", "krums"])
+    assert run.exit_code == 2 and "expected a rule or an attack" in run.output + run.stderr
+
+
+def test_rules_and_attacks_are_told_apart(own):
+    assert is_attack("lie") and not is_attack("krum") and not is_attack("rules21:Good")
+    with pytest.raises(ConfigError, match="expected module:Name"):
+        is_attack("rules21:Nothing")

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from signfed import Mean
 from signfed.app.cli import app
 from signfed.app.report import many_runs, one_run
+from signfed.app.report.document import Table
 from signfed.app.report.reading import Run
 from signfed.app.report.sources import find
 from signfed.app.report.tracking import write_events
@@ -245,10 +246,35 @@ def test_its_pictures_hold_means_over_seeds(sweep):
     assert [text.get_text() for text in heat.texts] == ["91.0", "71.0", "80.0", "60.0"]
 
 
+def test_with_a_third_key_the_worst_attack_is_shown(tmp_path):
+    worth = {("lie", 1): 0.9, ("lie", 2): 0.5, ("ipm", 1): 0.8, ("ipm", 2): 0.6}
+    for rule in ("krum", "mean"):
+        for (attack, f), value in worth.items():
+            keys = {"strategy": rule, "attack": attack, "num-byzantine": f}
+            value -= 0.1 * (rule == "mean")
+            run_folder(
+                tmp_path / f"{rule}{attack}{f}", config=CONFIG | keys,
+                summary=SUMMARY | {"final_test_accuracy": value},
+            )  # fmt: skip
+    report = many_runs.report_of(find([tmp_path]), "eight")
+    figures = {picture.name: picture.figure for picture in report.pictures}
+    split, worst = figures["heatmap-1"].axes[:2], figures["heatmap-2"].axes[0]
+    assert [text.get_text() for text in split[1].texts] == [
+        "60.0",
+        "50.0",
+        "50.0",
+        "40.0",
+    ]  # ipm, lie
+    assert [text.get_text() for text in worst.texts] == ["80.0", "50.0", "70.0", "40.0"]
+    (table,) = [part for part in report.sections[1].parts if isinstance(part, Table)]
+    assert table.lines[1] == ["krum", "2", "50.0 %", "lie"]
+
+
 def test_runs_are_compared_by_what_differs(tmp_path):
     for rule, worth in (("krum", 0.9), ("mean", 0.4)):
         run_folder(
-            tmp_path / "runs" / rule, config=CONFIG | {"strategy": rule, "out-dir": rule},
+            tmp_path / "runs" / rule,
+            config=CONFIG | {"strategy": rule, "lr": 1 - worth, "out-dir": rule},
             summary=SUMMARY | {"final_test_accuracy": worth},
         )  # fmt: skip
     reported(tmp_path / "runs" / "krum", tmp_path / "runs" / "mean", "--out", tmp_path / "a.html")

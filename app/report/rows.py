@@ -24,6 +24,7 @@ NAMES = {
     "uplink_megabytes": "sent to the server (MB)",
     "downlink_megabytes": "sent to the nodes (MB)",
     "megabytes": "sent in both directions (MB)",
+    "sent": "sent (MB)",
     "num-byzantine": "Byzantine workers",
     "num-workers": "workers",
     "strategy": "rule",

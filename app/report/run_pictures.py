@@ -137,7 +137,7 @@ def traffic(run: Run) -> list[Part]:
     parts: list[Part] = []
     if run.has(y):
         rows = [
-            {"megabytes": line[column], "round": line["round"], y: line[y], "direction": name}
+            {"sent": line[column], "round": line["round"], y: line[y], "direction": name}
             for column, name in (
                 ("megabytes", "both directions"), ("uplink_megabytes", "to the server"),
                 ("downlink_megabytes", "to the nodes"),
@@ -145,7 +145,7 @@ def traffic(run: Run) -> list[Part]:
             for line in run.rounds if y in line
         ]  # fmt: skip
         title = f"{y.replace('_', ' ')} by bytes sent"
-        figure = Lines("megabytes", y, "direction", title).draw(rows)
+        figure = Lines("sent", y, "direction", title).draw(rows)
         says = (
             "What the model is worth after so many bytes, all workers together, 1 MB = 10^6 bytes."
         )

@@ -169,7 +169,14 @@ def claimed(folder: Path) -> Writer:
 
 
 def described(sweep: Sweep, cells: Sequence[Cell]) -> dict[str, object]:
-    """Return what `sweep.json` holds."""
+    """Return what `sweep.json` holds.
+
+    Parameters
+    ----------
+    sweep : Sweep
+    cells : sequence of Cell
+        Its cells.
+    """
     listed = [{"id": cell.id, "keys": dict(cell.keys)} for cell in cells]
     return {"name": sweep.name, "engine": sweep.engine, "cells": listed}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -60,6 +60,9 @@ class Outcome:
 
     status: str
     error: str = ""
+
+
+Ended = Sequence[tuple[Work, Outcome]]
 
 
 class KeptData:

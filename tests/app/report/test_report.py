@@ -258,14 +258,16 @@ def test_with_a_third_key_the_worst_attack_is_shown(tmp_path):
             )  # fmt: skip
     report = many_runs.report_of(find([tmp_path]), "eight")
     figures = {picture.name: picture.figure for picture in report.pictures}
-    split, worst = figures["heatmap-1"].axes[:2], figures["heatmap-2"].axes[0]
-    assert [text.get_text() for text in split[1].texts] == [
+    second, worst = figures["heatmap-1b"].axes[0], figures["heatmap-2"].axes[0]
+    assert [text.get_text() for text in second.texts] == [
         "60.0",
         "50.0",
         "50.0",
         "40.0",
     ]  # ipm, lie
     assert [text.get_text() for text in worst.texts] == ["80.0", "50.0", "70.0", "40.0"]
+    limits = [figures[f"heatmap-1{x}"].axes[0].collections[0].get_clim() for x in "ab"]
+    assert limits[0] == limits[1] == pytest.approx((0.4, 0.9))
     (table,) = [part for part in report.sections[1].parts if isinstance(part, Table)]
     assert table.lines[1] == ["krum", "2", "50.0 %", "lie"]
 

@@ -178,12 +178,12 @@ def _claims(place: Path) -> list[Part]:
     verdicts = {True: "holds", False: "does not hold", None: "not tried"}
     for setting, record in claims_of(place).items():
         lines = [
-            [claim["text"], claim["source"], claim["published"], claim["ours"],
-             claim["tolerance"], verdicts[claim["holds"]]]
+            [claim["text"], verdicts[claim["holds"]], claim["published"], claim["ours"],
+             claim["tolerance"], claim["source"]]
             for claim in record.get("claims", ())
         ]  # fmt: skip
         says = ". ".join(filter(None, (record.get("title", ""), f"setting: {setting}")))
-        heads = ["claim", "source", "published", "ours", "tolerance", "verdict"]
+        heads = ["claim", "verdict", "published", "ours", "tolerance", "source"]
         parts.append(Table(heads, lines, says, KINDS))
         parts += [
             Image(place / name, f"{record.get('title', place.name)} ({setting})")

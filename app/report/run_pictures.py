@@ -195,5 +195,6 @@ def events(run: Run) -> list[Part]:
             for why in dropped for line in run.rounds
         ]  # fmt: skip
         figure = Lines("round", "dropped", "reason", "dropped replies").draw(rows)
+        figure.axes[0].set_ylim(bottom=0)
         parts.append(Picture("dropped", figure, "Replies dropped in each round, by reason."))
     return parts

@@ -295,7 +295,7 @@ def test_claims_of_a_reproduction(tmp_path):
     (tmp_path / "fd-fig1" / "verdicts.json").write_text(json.dumps(record))
     reported(tmp_path)
     _, page = page_of(tmp_path)
-    assert ["a > b", "Fig. 1", "1", "<2>", "0.1", "does not hold"] in page.rows
+    assert ["a > b", "does not hold", "1", "<2>", "0.1", "Fig. 1"] in page.rows
 
 
 @pytest.mark.parametrize(

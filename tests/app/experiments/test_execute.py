@@ -344,3 +344,21 @@ def test_the_command(tmp_path, monkeypatch):
     assert refused.exit_code == 2 and "cannot be read" in refused.output
     both = CliRunner().invoke(app, ["sweep", str(file), "--processes", "2", "--address", "auto"])
     assert both.exit_code == 2 and "expected none beside --processes" in both.output
+
+
+def test_flowers_runs_go_one_after_the_other(tmp_path, monkeypatch):
+    """Flower itself is started in earnest elsewhere; here, what it is asked for."""
+    asked = []
+
+    def run(values, *, engine):
+        asked.append((values["strategy"], engine))
+        if values["strategy"] == "krum":
+            raise RuntimeError("the SuperLink did not start")
+        execute(prepare(values), local_engine)
+
+    monkeypatch.setattr(work.launch, "run", run)
+    sweep = Sweep("x", QUICK, {"strategy": ["krum", "mean"]}, engine="flower")
+    found = run_sweep(sweep, tmp_path, processes=8)
+    assert [row["status"] for row in found.rows()] == ["failed", "finished"]
+    assert "the SuperLink did not start" in found.rows()[0]["error"]
+    assert asked == [("krum", "flower"), ("mean", "flower"), ("krum", "flower")]

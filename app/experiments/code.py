@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from signfed.app.experiments import modules
-from signfed.app.experiments.modules import DOOR, Import, ParsedModule, parsed
+from signfed.app.experiments.modules import DOOR, Import, ParsedModule, digest, parsed
 
 # What has names by which a run config chooses: kind -> module and its table.
 TABLES = {
@@ -97,8 +97,18 @@ class Sources:
         modules : iterable of str
             As `reached` returns them.
         """
-        own = (m for m in modules if m.partition(".")[0] != DOOR)
+        own = (m for m in modules if m.partition(".")[0] != DOOR and ":" not in m)
         return {module: self._text(module) or "" for module in own}
+
+    def texts(self, modules: Iterable[str]) -> dict[str, str]:
+        """Return the digest of each module's whole text, for whoever imports it later.
+
+        Parameters
+        ----------
+        modules : iterable of str
+            As `reached` returns them.
+        """
+        return {m: digest(self._text(m) or "") for m in modules if ":" not in m}
 
     def _targets(self, imported: Import) -> Iterator[str]:
         """The modules that an import brings: those that define the name, and the one named."""

@@ -209,8 +209,8 @@ def _run(
             under_way[cell.id] = cell
             tried[cell.id] += 1
             manifest.begin(cell)
-            draft = str(draft_of(folder, cell))
-            runner.start(Work(cell.id, cell.values, draft, engine, threads, cell.own_sources))
+            draft, sources, texts = str(draft_of(folder, cell)), cell.own_sources, cell.texts
+            runner.start(Work(cell.id, cell.values, draft, engine, threads, sources, texts))
         for work, outcome in runner.wait():
             cell = under_way.pop(work.id)
             again = outcome.status not in DONE and tried[cell.id] <= retries

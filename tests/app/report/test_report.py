@@ -15,7 +15,7 @@ from signfed.app.report import many_runs, one_run
 from signfed.app.report.document import Table
 from signfed.app.report.reading import Run
 from signfed.app.report.sources import find
-from signfed.app.report.tracking import write_events
+from signfed.app.report.tracking import named_runs, write_events
 from signfed.app.report.workers import NOT_ASKED, STATES, raster
 from signfed.app.report.writing import html_of, markdown_of
 from tests.app.report.folders import CONFIG, ROUNDS, SUMMARY, run_folder, sweep_folder
@@ -318,13 +318,18 @@ def test_what_cannot_be_read_is_said_with_exit_code_2(tmp_path, file, text, said
 def test_event_files_hold_the_rounds(one, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    write_events([Run(one)], tmp_path)
-    events = write_events([Run(one)], tmp_path)  # again: replaced, not added to
+    for _ in range(2):  # replaced, not added to
+        events = write_events({"run": Run(one)}, tmp_path)
     found = EventAccumulator(str(events / "run"))
     found.Reload()
     accuracy = [(e.step, e.value) for e in found.Scalars("round/test_accuracy")]
     assert accuracy == [(2, 0.5), (3, 0.75), (4, 0.625)]
     assert len(found.Scalars("crossover/worker 0")) == 3
+
+
+def test_event_files_of_a_sweep_are_called_by_its_keys(one, sweep):
+    names = list(named_runs(find([one, sweep])))
+    assert len(names) == 9 and names[:2] == ["run", "two,strategy=krum,attack=lie,seed=0"]
 
 
 def local(path, *more):

@@ -342,6 +342,10 @@ def test_the_command(tmp_path, monkeypatch):
     assert planned.exit_code == 0 and "2 done" in planned.output
     refused = CliRunner().invoke(app, ["sweep", str(tmp_path / "no.toml")])
     assert refused.exit_code == 2 and "cannot be read" in refused.output
+    with monkeypatch.context() as patch:
+        patch.setattr(work, "execute", None)
+        failing = CliRunner().invoke(app, ["sweep", str(file), "--out", "other", "--retry", "0"])
+    assert failing.exit_code == 1 and "failed: strategy='krum' seed=0" in failing.output
     both = CliRunner().invoke(app, ["sweep", str(file), "--processes", "2", "--address", "auto"])
     assert both.exit_code == 2 and "expected none beside --processes" in both.output
 

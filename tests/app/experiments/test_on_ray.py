@@ -94,9 +94,10 @@ def test_a_sweep_on_ray_is_a_sweep(tmp_path, monkeypatch):
     assert row["status"] == "failed" and "WorkerCrashedError" in row["error"]
 
 
-def test_a_cluster_that_does_not_answer():
+def test_a_cluster_that_does_not_answer(tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))  # nobody listens there
         address = f"127.0.0.1:{free.getsockname()[1]}"
         with pytest.raises(ConfigError, match=f"--address: cannot reach Ray at {address}"):
-            _ = OnRay(address, 0.0).slots
+            run_sweep(Sweep("x", QUICK), tmp_path / "sweep", runner=OnRay(address, 0.0))
+    assert not (tmp_path / "sweep").exists()

@@ -12,7 +12,7 @@ from signfed.app.report.rows import NAMES, label, number
 from signfed.app.report.style import COLOURS, INK, figure_of, in_per_cent, legend, stacked
 from signfed.app.report.workers import draw_raster, draw_standing, workers_table
 from signfed.app.runs.folder import SCORES
-from signfed.app.runs.verdicts import ACCEPTED, REJECTED, standings, verdicts
+from signfed.app.runs.verdicts import ACCEPTED, NO_VERDICT, REJECTED, standings, verdicts
 
 KINDS = {"Byzantine": "bad"}
 EVENTS = ("skipped", "fallback", "broken_assumption")
@@ -108,7 +108,7 @@ def workers(run: Run) -> list[Part]:
         parts.append(Picture(f"worker-{name}".replace("_", "-"), figure, _meaning(name)))
     if run.rounds:
         table = workers_table(run.rounds, run.workers, run.byzantine)
-        if len(table.heads) > 2:
+        if set(table.heads[2:]) - {NO_VERDICT}:  # a rule may say nothing of any worker
             parts.append(Table(table.heads, table.lines, table.says, KINDS))
     return parts
 

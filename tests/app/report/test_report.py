@@ -18,7 +18,7 @@ from signfed.app.report.sources import find
 from signfed.app.report.tracking import named_runs, write_events
 from signfed.app.report.workers import NOT_ASKED, STATES, raster
 from signfed.app.report.writing import html_of, markdown_of
-from tests.app.report.folders import CONFIG, ROUNDS, SUMMARY, run_folder, sweep_folder
+from tests.app.report.folders import CONFIG, ROUNDS, SUMMARY, line, run_folder, sweep_folder
 from tests.strategies.server.drop_in.app import grid, model
 
 VOID = {"meta", "link", "img", "br", "path", "use", "input"}
@@ -180,6 +180,14 @@ def test_whatever_state_a_run_is_in_it_can_be_shown(tmp_path, files, status):
     assert f"Status: {status}" in markdown_of(report)
     if status == "diverged":
         assert f"<dd>{status}</dd>" in html_of(report)
+
+
+def test_a_rule_that_says_nothing_of_workers_has_no_table_of_them(tmp_path):
+    silent = [line(t, test_accuracy=0.5, wrong_signs=0.1) for t in (1, 2)]
+    report = one_run.report_of(Run(run_folder(tmp_path / "run", rounds=silent)))
+    workers = next(section for section in report.sections if section.title == "Workers")
+    assert [part.kind for part in workers.parts] == ["picture"]
+    assert len(report.pictures[0].figure.axes) == 1, "accuracy alone, no raster"
 
 
 def test_a_users_own_module_is_escaped(tmp_path):

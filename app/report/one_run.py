@@ -56,8 +56,8 @@ def _says(run: Run) -> str:
     if run.byzantine:
         who += f", {len(run.byzantine)} of them Byzantine"
     seed = f", seed {config['seed']}" if "seed" in config else ""
-    error = run.summary.get("error")
-    ended = f"{run.status}: {error}" if error else run.status
+    why = run.summary.get("error") or run.summary.get("stopped_because")
+    ended = f"{run.status}: {why}" if why else run.status
     return f"{who}; {done}{seed}. Status: {ended}. Folder: {run.path.name}."
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import socket
 import sys
 
 import pytest
@@ -93,8 +94,10 @@ def test_a_sweep_on_ray_is_a_sweep(tmp_path, monkeypatch):
     assert row["status"] == "failed" and "WorkerCrashedError" in row["error"]
 
 
-@pytest.mark.ray
-@pytest.mark.timeout(300)
-def test_no_cluster_and_no_gpu_are_named():
-    with pytest.raises(ConfigError, match="--address: cannot reach Ray at"):
-        _ = OnRay("127.0.0.1:1", 0.0).slots
+def test_a_cluster_that_does_not_answer(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))  # nobody listens there
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+        with pytest.raises(ConfigError, match=f"--address: cannot reach Ray at {address}"):
+            run_sweep(Sweep("x", QUICK), tmp_path / "sweep", runner=OnRay(address, 0.0))
+    assert not (tmp_path / "sweep").exists()

@@ -37,12 +37,10 @@ TREES = {
     for file in sorted((ROOT / package).rglob("*.py"))
     if not file.name.startswith("_") or file.name == "__init__.py"
 }
-CLASSES = {
-    node.name: node
-    for tree in TREES.values()
-    for node in ast.walk(tree)
-    if isinstance(node, ast.ClassDef)
-}
+EVERY_CLASS = [
+    node for tree in TREES.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
+]
+CLASSES = {node.name: node for node in EVERY_CLASS}
 COMMANDS = {
     "app/cli.py": "bound",
     "app/commands/check.py": "check",
@@ -94,7 +92,7 @@ def inherited(cls):
     for name in bases(cls):
         above = CLASSES.get(name)
         found |= {m.name for m in functions(above)} if above else FOREIGN.get(name, set())
-    for protocol in CLASSES.values():
+    for protocol in EVERY_CLASS:
         if "Protocol" in bases(protocol) and protocol is not cls:
             # A property that it asks for may be an attribute.
             asked = {m.name for m in functions(protocol) if not m.decorator_list}

@@ -60,7 +60,7 @@ class Watch(Protocol):
         """Take the end: the results are there; why Parquet is not among them, or ""."""
 
 
-class Unwatched:
+class Unwatched(Watch):
     """A Watch that says nothing."""
 
     def planned(self, steps: Sequence[Step], slots: int, manifest: Manifest) -> None: ...

@@ -10,6 +10,7 @@ from signfed.app.config.plugins import plugin
 from signfed.app.config.shared import Shared
 from signfed.app.errors import ConfigError
 from signfed.app.task import Task, Workload
+from signfed.app.task.local_steps import LocalSteps
 
 
 def workload_of(values: Mapping[str, Any], keys: Shared, task: Task) -> Workload:
@@ -64,6 +65,7 @@ def workload_of(values: Mapping[str, Any], keys: Shared, task: Task) -> Workload
         partition_options=partition.options,
         batch_sizes=tuple(_share(share, size) for size in sizes),
         loss=keys.loss,
+        local=LocalSteps(keys.local_steps, keys.local_lr),
     )
 
 

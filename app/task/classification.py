@@ -164,4 +164,5 @@ class Classification:
             device=self.device,
             precision=workload.precision,
             loss=self._loss,
+            local=workload.local,
         )

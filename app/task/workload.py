@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from signfed.app.errors import ConfigError
+from signfed.app.task.local_steps import ONE_STEP, LocalSteps
 from signfed.app.task.partitions import PARTITIONS, Shards
 from signfed.app.task.partitions.server import server_shard
 
@@ -41,6 +42,8 @@ class Workload:
         Of each worker, where they differ; else empty.
     server_samples : int
         Samples that the server keeps for itself.
+    local : LocalSteps
+        Of each worker in a round.
     """
 
     task: str
@@ -57,6 +60,7 @@ class Workload:
     batch_sizes: tuple[int, ...] = ()
     loss: str = "cross-entropy"
     server_samples: int = 0
+    local: LocalSteps = ONE_STEP
 
     def server_shard(self, labels: np.ndarray) -> np.ndarray:
         """Choose the samples that the server keeps for itself.

@@ -14,6 +14,7 @@ from signfed.app.errors import ConfigError
 from signfed.app.task import TASKS, Gradients, Spec, build, flatten
 from signfed.app.task.datasets.dataset import Dataset
 from signfed.app.task.local_steps import LocalSteps, local_change
+from signfed.app.task.models.pure import Dropout
 from signfed.strategies.core.seeds import generator
 from tests.federation import federate, locally
 

@@ -44,6 +44,10 @@ class Workload:
         Samples that the server keeps for itself.
     local : LocalSteps
         Of each worker in a round.
+    task_options : tuple
+        Options of the task, as sorted pairs.
+    alone : bool
+        Whether data_dir is a device's own: it holds what one worker trains on.
     """
 
     task: str
@@ -61,6 +65,8 @@ class Workload:
     loss: str = "cross-entropy"
     server_samples: int = 0
     local: LocalSteps = ONE_STEP
+    task_options: tuple[tuple[str, Any], ...] = ()
+    alone: bool = False
 
     def server_shard(self, labels: np.ndarray) -> np.ndarray:
         """Choose the samples that the server keeps for itself.

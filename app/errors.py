@@ -12,7 +12,7 @@ class ConfigError(ValueError):
 
 # Optional packages, and the extra of pyproject.toml that installs each.
 EXTRA_OF = {
-    "PIL": "simulation",
+    "PIL": "images",
     "matplotlib": "report",
     "ray": "simulation",
     "sklearn": "simulation",

@@ -8,7 +8,9 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
+from signfed.app.cli import app as cli
 from signfed.app.client_app import app as client_app
 from signfed.app.config.run_config import parse
 from signfed.app.errors import ConfigError
@@ -243,3 +245,18 @@ def test_a_rehearsal_needs_every_folder(place, tmp_path):
         )
     with pytest.raises(ConfigError, match=r"own-data.kind: belongs to task='own-data'"):
         parse({"own-data.kind": "table"})
+
+
+def test_the_command_line_looks_at_a_folder_as_a_device_would(place, tmp_path):
+    schema = "own-data.shape='1x6x5' own-data.classes='cat,dog,wolf'"
+    picture = tmp_path / "samples.png"
+    command = ["data", "--dir", str(place / "0"), "-c", schema, "--out", str(picture)]
+    done = CliRunner().invoke(cli, command)
+    assert done.exit_code == 0, done.output
+    lines = [" ".join(line.split()) for line in done.output.splitlines()]
+    assert {"cat 9", "dog 9", "wolf 0", "none of: wolf"} <= set(lines)
+    assert "18 samples, 18 of them a round" in lines
+    assert "fewer than batch-size=64: every round takes all of them" in lines
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    done = CliRunner().invoke(cli, ["data", "--dir", str(place), "-c", schema])
+    assert done.exit_code == 2 and "expected a folder of images for each class" in " ".join(done.output.split())

@@ -259,4 +259,6 @@ def test_the_command_line_looks_at_a_folder_as_a_device_would(place, tmp_path):
     assert "fewer than batch-size=64: every round takes all of them" in lines
     assert picture.read_bytes().startswith(b"\x89PNG")
     done = CliRunner().invoke(cli, ["data", "--dir", str(place), "-c", schema])
-    assert done.exit_code == 2 and "expected a folder of images for each class" in " ".join(done.output.split())
+    assert done.exit_code == 2 and "expected a folder of images for each class" in " ".join(
+        done.output.split()
+    )

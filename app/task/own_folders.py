@@ -92,7 +92,7 @@ class OwnData(Classification):
         workload = self._workload
         if not self._sizes:
             raise DataMissing(
-                f"{workload.data_dir}: expected a folder for each worker, 0 to "
+                f"data-dir: expected a folder for each worker in {workload.data_dir}, 0 to "
                 f"{workload.num_workers - 1}, or a data-dir in the node config; found none"
             )
 
@@ -128,7 +128,7 @@ def _rehearsed(
     missing = [folder.name for folder in folders if not folder.is_dir()]
     if 0 < len(missing) < num_workers:
         raise DataMissing(
-            f"{place}: expected a folder for each of {num_workers} workers; missing: "
+            f"data-dir: expected in {place} a folder for each of {num_workers} workers; missing: "
             f"{', '.join(missing)}"
         )
     return [] if missing else [read(folder, schema) for folder in folders]

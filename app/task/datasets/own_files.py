@@ -40,9 +40,7 @@ def read(folder: Path, schema: Schema) -> tuple[np.ndarray, np.ndarray]:
         At the first sample that does not fit, with what was expected.
     """
     if not folder.is_dir():
-        raise DataMissing(
-            f"{folder}: expected a folder with {EXPECTED[schema.kind]}; it is not there"
-        )
+        raise DataMissing(f"data-dir: expected {EXPECTED[schema.kind]} in {folder}: no such folder")
     x, y = READERS[schema.kind](folder, schema)
     if not np.isfinite(x).all():
         bad = int(np.flatnonzero(~np.isfinite(x.reshape(len(x), -1)).all(axis=1))[0])
@@ -154,7 +152,7 @@ def _arrays(folder: Path, schema: Schema) -> tuple[np.ndarray, np.ndarray]:
 
 def _some(files: list[Path], folder: Path, schema: Schema) -> None:
     if not files:
-        raise DataMissing(f"{folder}: expected {EXPECTED[schema.kind]}; there is none")
+        raise DataMissing(f"data-dir: expected {EXPECTED[schema.kind]} in {folder}: there is none")
 
 
 def _one(files: list[Path], folder: Path) -> Path:

@@ -102,9 +102,7 @@ def messages(times: int) -> list[dict[str, Any]]:
         for _ in range(times + 1):
             for kind in kinds:
                 began = time.perf_counter()
-                with (folders[kind] / "said").open(
-                    "w+"
-                ) as said:  # no pipe: the worker holds it
+                with (folders[kind] / "said").open("w+") as said:  # no pipe: the worker holds it
                     subprocess.run(
                         [sys.executable, "-c", PROCESS, str(folders[kind])],
                         env=environment, stdout=said, stderr=said, check=True,

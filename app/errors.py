@@ -12,6 +12,7 @@ class ConfigError(ValueError):
 
 # Optional packages, and the extra of pyproject.toml that installs each.
 EXTRA_OF = {
+    "PIL": "images",
     "jinja2": "report",
     "matplotlib": "report",
     "pyarrow": "report",

@@ -1,8 +1,9 @@
 """The scripts that print a table, at tiny sizes: what they promise is there and adds up.
 
-Left out: `kill` and the Flower part of `rounds`, which start Flower's simulation; `memory`, which
-starts a process a row (see test_participation); `ag_news_ids` and `cifar10_sheets`, which are data
-sets. What scripts hand to processes of their own runs in a thread here.
+Left out: `kill` and the Flower part of `rounds`, which start Flower's simulation; `warm_node` and
+`footprint`, which start a federation of processes (see tests/app/node, test_deployment); `memory`,
+which starts a process a row (see test_participation); `ag_news_ids` and `cifar10_sheets`, which are
+data sets. What scripts hand to processes of their own runs in a thread here.
 """
 
 import gc

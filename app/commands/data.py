@@ -13,9 +13,15 @@ from signfed.app.errors import ConfigError
 
 def data(
     config: RunConfigOption = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--dir", help="a device's own data, read as a device would (task='own-data')"),
+    ] = None,
     out_file: Annotated[Path, typer.Option("--out", help="PNG")] = Path("holdings.png"),
 ) -> None:
     """Show who holds which training samples: a table, and a picture."""
+    if folder is not None:
+        return _own(folder, config or [], out_file)
     from signfed.app.config.pairs import given_keys
     from signfed.app.config.run_config import parse
     from signfed.app.report.holdings import draw_holdings, print_holdings
@@ -36,4 +42,26 @@ def data(
         options = ", ".join(str(value) for _, value in workload.partition_options)
         title = f"{workload.task}, {workload.partition}" + (f" ({options})" if options else "")
         draw_holdings(held, title, out_file)
+    out.print(f"picture {out_file}", soft_wrap=True, highlight=False)
+
+
+def _own(folder: Path, config: list[str], out_file: Path) -> None:
+    """What a node with this data-dir would train on, or what is wrong with it."""
+    from signfed.app.config.pairs import given_keys
+    from signfed.app.config.run_config import parse
+    from signfed.app.report.samples import draw_samples, print_own
+    from signfed.app.task.datasets.own_files import read
+    from signfed.app.task.datasets.schema import Schema
+
+    with refusing():
+        given = {"task": "own-data"} | given_keys(config)
+        workload = parse(given).workload
+        if workload.task != "own-data":
+            raise ConfigError(f"--dir: expected task='own-data'; got {workload.task!r}")
+        schema = Schema(**dict(workload.task_options))
+        x, y = read(folder.expanduser().absolute(), schema)
+        print_own(y, schema.names, workload.batch_size, out)
+        if schema.kind != "images":
+            return
+        draw_samples(x, y, schema.names, out_file)
     out.print(f"picture {out_file}", soft_wrap=True, highlight=False)

@@ -9,7 +9,7 @@ from typing import Any
 
 from signfed.app.config.shared import Shared
 from signfed.app.errors import ConfigError
-from signfed.app.task import PARTITIONS
+from signfed.app.task import PARTITIONS, TASK_OPTIONS
 from signfed.attacks import ATTACKS
 from signfed.clients import ENCODERS
 from signfed.strategies.core.options import Option, OptionError, Value, options_of
@@ -18,6 +18,7 @@ from signfed.strategies.registry import STRATEGIES
 
 # What may have options: the key that chooses it -> name -> constructor.
 OWNERS: dict[str, Mapping[str, Callable[..., Any]]] = {
+    "task": TASK_OPTIONS,
     "partition": PARTITIONS,
     "strategy": STRATEGIES,
     "pre-aggregation": PRE_AGGREGATIONS,

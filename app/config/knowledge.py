@@ -38,7 +38,7 @@ def fitting_attack(values: Mapping[str, Any], keys: Shared, task: Task) -> Plugi
         When it changes labels that the task does not have, or looks at rows of clients that
         remember.
     """
-    if task.load and not task.num_train and values["time-varying.period"] == 0:
+    if task.samples and not task.num_train and values["time-varying.period"] == 0:
         raise ConfigError(
             "time-varying.period: 0 stands for an epoch, whose length is not known before your own "
             "data are loaded; expected a number of rounds"
@@ -48,7 +48,7 @@ def fitting_attack(values: Mapping[str, Any], keys: Shared, task: Task) -> Plugi
     plugin = attack_plugin(values, epoch=math.ceil(held / keys.batch_size) or 1)
     attack = built(plugin)
     parts = [part for name in attack.parts for part in attack.options[name]] or [attack]
-    if task.load is None and any(part.stage == "data" for part in parts):
+    if not task.samples and any(part.stage == "data" for part in parts):
         raise ConfigError(
             f"attack={plugin.name!r}: changes labels, and task={keys.task!r} has none"
         )

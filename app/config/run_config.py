@@ -242,6 +242,11 @@ def _check_together(keys: Shared) -> None:
             f"worker-momentum: expected 0 with strategy={keys.strategy!r}, whose workers send "
             f"votes, not gradients; got {keys.worker_momentum}"
         )
+    if rule and rule.coded and keys.local_steps > 1:
+        raise ConfigError(
+            f"local-steps: expected 1 with strategy={keys.strategy!r}, whose workers vote on "
+            f"gradients at one model; got {keys.local_steps}"
+        )
     if rule and rule.coded and keys.fraction_train < 1:
         raise ConfigError(
             f"fraction-train: expected 1 with strategy={keys.strategy!r}, whose code counts a "

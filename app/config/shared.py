@@ -108,6 +108,10 @@ class Shared:
     batch_sizes: Annotated[str, says("of each worker, where they differ, such as '16x10,64x5'")] = (
         ""
     )
+    local_steps: Annotated[
+        Count, says("steps of SGD that a worker takes in a round, each on a batch of its own")
+    ] = 1
+    local_lr: Annotated[AboveZero, says("their learning rate, where there are several")] = 0.1
     lr: Annotated[AboveZero, says("learning rate")] = 0.001
     momentum: Annotated[Decay, says("momentum of the server's step")] = 0.0
     lr_schedule: Annotated[Schedule, says("lr_t: lr, lr/sqrt(t), or lowered at milestones")] = (

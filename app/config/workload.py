@@ -10,6 +10,7 @@ from signfed.app.config.plugins import plugin
 from signfed.app.config.shared import Shared
 from signfed.app.errors import ConfigError
 from signfed.app.task import Task, Workload
+from signfed.app.task.local_steps import LocalSteps
 
 
 def workload_of(values: Mapping[str, Any], keys: Shared, task: Task) -> Workload:
@@ -31,7 +32,7 @@ def workload_of(values: Mapping[str, Any], keys: Shared, task: Task) -> Workload
     """
     if task.load is None and keys.partition != "stratified":
         raise ConfigError(f"partition: task={keys.task!r} has no samples to share out")
-    if task.load is None and keys.loss != "cross-entropy":
+    if not task.samples and keys.loss != "cross-entropy":
         raise ConfigError(f"loss: task={keys.task!r} has its own")
     sizes = _batch_sizes(keys)
     if task.load is None and keys.validation_samples:
@@ -61,6 +62,8 @@ def workload_of(values: Mapping[str, Any], keys: Shared, task: Task) -> Workload
         partition_options=partition.options,
         batch_sizes=tuple(_share(share, size) for size in sizes),
         loss=keys.loss,
+        local=LocalSteps(keys.local_steps, keys.local_lr),
+        task_options=plugin(values, "task").options,
     )
 
 
@@ -103,6 +106,6 @@ def _model(name: str, task: Task) -> str:
         return task.models[0]
     if name == "auto":
         raise ConfigError("model: expected a model's name, or module:function, for your own task")
-    if task.models and name not in task.models and not (":" in name and task.load):
+    if task.models and name not in task.models and not (":" in name and task.samples):
         raise ConfigError(f"model: expected auto, {', '.join(task.models)}; got {name!r}")
     return name

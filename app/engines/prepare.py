@@ -16,6 +16,7 @@ from signfed.app.runs.checkpoint import Checkpoint
 from signfed.app.runs.claim import FLOWER_LOG, existing_folder, new_folder
 from signfed.app.runs.resuming import resumed
 from signfed.app.task import Problem, Workload, find_task
+from signfed.app.task.own_folders import OwnData
 from signfed.attacks import Knowledge
 from signfed.strategies.core.options import Value
 from signfed.strategies.core.rule import state_of
@@ -145,6 +146,8 @@ def prepare(
     config, strategy = check(given, reach=reach, simulation=simulation)
     last = resumed(config, given)
     problem = load(config.workload)
+    if isinstance(problem, OwnData) and reach == "server":  # workers run in this process
+        problem.require_workers()
     check_trigger(config.attack, config.workload.task, problem.sides, problem.num_classes)
     path = _claimed(config, parent or Path.home())  # last: nothing is left of a run that is refused
     return Prepared(given, config, strategy, problem, path, last)

@@ -54,7 +54,12 @@ def hello(message: Message, context: Context) -> Message:
     """
     partition, num_partitions = _partition(context)
     workload = _config_of(context).workload
-    _warm(workload)
+    if workload.alone and workload.task == "own-data" and num_partitions != workload.num_workers:
+        raise ValueError(
+            "own-data: expected a node for each worker, since a node has one folder; got "
+            f"num-workers={workload.num_workers} and num-partitions={num_partitions}"
+        )
+    _warm(workload, partition)
     return wire.hello_reply(message, partition, num_partitions, _problem(workload).digest())
 
 
@@ -131,8 +136,10 @@ def _partition(context: Context) -> tuple[int, int]:
 def _config_of(context: Context) -> RunConfig:
     """The run's config, with the node's own data folder if it names one."""
     config = _config(json.dumps(dict(context.run_config), sort_keys=True))
-    data_dir = context.node_config.get("data-dir", config.workload.data_dir)
-    return replace(config, workload=replace(config.workload, data_dir=str(data_dir)))
+    workload, own = config.workload, context.node_config.get("data-dir")
+    if own is None:
+        return config
+    return replace(config, workload=replace(workload, data_dir=str(own), alone=True))
 
 
 @lru_cache(maxsize=1)  # checking it tries the attack, and all that it is made of
@@ -152,11 +159,11 @@ def _gradient(config: RunConfig) -> GradientFn:
     return workers.Remembered(gradient) if looks_around else gradient
 
 
-def _warm(workload: Workload) -> None:
+def _warm(workload: Workload, worker: int) -> None:
     """Loads and imports on first use take seconds, which a round's deadline may not have."""
     if workload not in _warmed:
         problem = _problem(workload)
-        problem.gradient(problem.initial().numpy(), 0, 1)
+        problem.gradient(problem.initial().numpy(), min(worker, workload.num_workers - 1), 1)
         _warmed.add(workload)
 
 

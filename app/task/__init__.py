@@ -7,17 +7,19 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from signfed.app.errors import installed
+from signfed.app.errors import ConfigError, installed
 from signfed.app.task.classification import Classification
 from signfed.app.task.datasets.ag_news import load_ag_news
 from signfed.app.task.datasets.augment import CropFlipRotate
 from signfed.app.task.datasets.dataset import DataMissing, Dataset
 from signfed.app.task.datasets.digits import DIGITS_TRAIN, load_digits
 from signfed.app.task.datasets.images import load_cifar, load_mnist
+from signfed.app.task.datasets.schema import Schema
 from signfed.app.task.evaluation import evaluate
 from signfed.app.task.gradients import Gradients
 from signfed.app.task.models import MODELS, Spec, build, flatten
 from signfed.app.task.own import own_data
+from signfed.app.task.own_folders import OwnData
 from signfed.app.task.partitions import PARTITIONS
 from signfed.app.task.partitions.stratified import stratified
 from signfed.app.task.problem import Problem
@@ -38,7 +40,9 @@ class Task:
     num_train, num_classes : int, optional
         Training samples and classes, where they are known before loading.
     load : callable, optional
-        (data_dir, download) -> Dataset; None where there are no samples.
+        (data_dir, download) -> Dataset; None where there are no samples to share out.
+    make : callable, optional
+        Workload -> Problem, in place of `load`.
     sides : (int, int), optional
         Height and width of the samples, where they are known to be images.
     """
@@ -48,10 +52,16 @@ class Task:
     num_train: int | None = None
     num_classes: int | None = None
     load: Callable[[Path, bool], Dataset] | None = None
+    make: Callable[[Workload], Problem] | None = None
     sides: tuple[int, int] | None = None
 
+    @property
+    def samples(self) -> bool:
+        """Whether workers compute on samples with labels."""
+        return self.load is not None or self.make is OwnData
+
     def data(self, workload: Workload) -> Dataset | None:
-        """Return the data set, loaded; None where there are no samples.
+        """Return the data set, loaded; None where there is none to share out.
 
         Parameters
         ----------
@@ -86,10 +96,12 @@ class Task:
         ConfigError
             When data, model, loss and partition do not fit one another.
         """
+        if self.make is not None:
+            return self.make(workload)
         if data is None:
             data = self.data(workload)
         if data is None:
-            return Quadratic(workload)
+            raise ConfigError(f"task={workload.task!r} has neither data nor a problem")
         return Classification(workload, data, self.num_classes)
 
 
@@ -147,8 +159,15 @@ TASKS: dict[str, Task] = {
     "quadratic": Task(
         "||x||^2 / 2 in 1,000 dimensions, gradients with Gaussian noise",
         models=("vector",),
+        make=Quadratic,
+    ),
+    "own-data": Task(
+        "what lies in each node's own data-dir: images, a table, or arrays",
+        models=("mlp", *CNNS, *RESNETS),
+        make=OwnData,
     ),
 }
+TASK_OPTIONS = {"own-data": Schema}
 
 
 def find_task(name: str) -> Task:
@@ -162,6 +181,7 @@ __all__ = [
     "MODELS",
     "PARTITIONS",
     "TASKS",
+    "TASK_OPTIONS",
     "Classification",
     "CropFlipRotate",
     "DataMissing",

@@ -12,6 +12,7 @@ from torch.func import functional_call, grad, vmap
 from torch.nn.functional import cross_entropy
 
 from signfed.app.task.gradients import Gradients
+from signfed.app.task.local_steps import keys, local_change
 from signfed.app.task.models.pure import put
 from signfed.app.task.recorded import recorded
 from signfed.strategies.ops.threads import one_thread
@@ -47,20 +48,21 @@ class BatchedGradients:
             put(model, masks)
             return measure(functional_call(model, parameters, (x,)), y)
 
-        every = vmap(grad(loss), in_dims=(None, 0, 0, 0))
-
         def matrix(flat: Tensor, x: Tensor, y: Tensor, masks: list[Tensor]) -> Tensor:
-            pieces = zip(names, flat.split(sizes), shapes, strict=True)
-            found = every({name: piece.view(shape) for name, piece, shape in pieces}, x, y, masks)
+            *many, _ = flat.shape  # one model for all, or after a local step one each
+            pieces = zip(names, flat.split(sizes, dim=-1), shapes, strict=True)
+            model = {name: piece.reshape(*many, *shape) for name, piece, shape in pieces}
+            every = vmap(grad(loss), in_dims=(0 if many else None, 0, 0, 0))
+            found = every(model, x, y, masks)
             return torch.cat([found[name].reshape(len(x), -1) for name in names], dim=1)
 
         self._derive = matrix
-        self._recorded: dict[int, Callable[..., Tensor]] = {}
+        self._recorded: dict[tuple[int, int], Callable[..., Tensor]] = {}
 
     def __call__(
         self, parameters: np.ndarray | Tensor, workers: Sequence[int], server_round: int
     ) -> Tensor:
-        """Compute the gradients of these workers in the round.
+        """Compute the gradients of these workers in the round, or what their local steps change.
 
         Parameters
         ----------
@@ -77,17 +79,27 @@ class BatchedGradients:
             float32 [len(workers), N], on the data's device.
         """
         of = self._gradients
+
+        def step(start: Tensor, number: int) -> Tensor:
+            return self._step(start, [keys(w, server_round, number) for w in workers])
+
         with one_thread(), of.precision(), torch.no_grad():
-            ids = np.stack([of.batch(w, server_round) for w in workers])
-            changes = [of.changes(w, server_round) for w in workers]
-            drawn = [change for change in changes if change is not None]
-            x, y = of.samples(ids, np.stack(drawn) if drawn else None)
-            by_dropout = zip(*(of.masks(w, server_round) for w in workers), strict=True)
-            masks = [torch.from_numpy(np.stack(mask)).to(y.device) for mask in by_dropout]
-            flat = torch.as_tensor(parameters, device=y.device).clone()  # a model may write into it
-            if len(x) not in self._recorded:
-                self._recorded[len(x)] = recorded(self._derive, flat, x, y, masks)
-            return self._recorded[len(x)](flat, x, y, masks)
+            return local_change(step, torch.as_tensor(parameters, device=of.device), of.local)
+
+    def _step(self, start: Tensor, at: Sequence[tuple[int, ...]]) -> Tensor:
+        """Gradients on the batches of that worker, round and step; start: [N] or [n, N]."""
+        of = self._gradients
+        ids = np.stack([of.batch(*each) for each in at])
+        changes = [of.changes(*each) for each in at]
+        drawn = [change for change in changes if change is not None]
+        x, y = of.samples(ids, np.stack(drawn) if drawn else None)
+        by_dropout = zip(*(of.masks(*each) for each in at), strict=True)
+        masks = [torch.from_numpy(np.stack(mask)).to(y.device) for mask in by_dropout]
+        flat = start.clone()  # a model may write into it
+        key = len(x), flat.dim()
+        if key not in self._recorded:
+            self._recorded[key] = recorded(self._derive, flat, x, y, masks)
+        return self._recorded[key](flat, x, y, masks)
 
     def works(self, parameters: np.ndarray, workers: Sequence[int], server_round: int) -> bool:
         """Tell whether there is such a form of all operations of the network.

@@ -20,6 +20,7 @@ from signfed.app.task.fit import Names, check_fit, network_input
 from signfed.app.task.gradients import Gradients
 from signfed.app.task.models import Spec, build, flatten, trainable
 from signfed.app.task.own import OwnLoss
+from signfed.app.task.partitions import Shards
 from signfed.app.task.poison import triggered
 from signfed.app.task.problem import Asked
 from signfed.app.task.seeded import watched
@@ -57,7 +58,7 @@ class Classification:
         self.server_shard = workload.server_shard(self.labels)
         self.validation_shard = workload.validation_shard(self.labels)
         self._stamped: tuple[Trigger, Dataset] | None = None  # the last trigger's test images
-        self.shards = workload.shards(self.labels)
+        self.shards = self._shared_out(workload)
         names = Names(workload.task, workload.model, workload.loss)
         shape = network_input(names, data, data.train_x).shape[1:]
         self._spec = Spec(tuple(shape), self.num_classes, data.vocabulary)
@@ -72,6 +73,9 @@ class Classification:
                 lambda: self._gradients,
                 self.server_shard,
             )
+
+    def _shared_out(self, workload: Workload) -> Shards:
+        return workload.shards(self.labels)
 
     @property
     def edges(self) -> tuple[int, ...]:
@@ -129,7 +133,7 @@ class Classification:
 
     @cached_property
     def _digest(self) -> dict[str, str]:
-        data, model = self._data, self._model
+        data = self._data
         shards = [("", torch.from_numpy(shard)) for shard in self.shards]
         if len(self.server_shard):
             shards.append(("server", torch.from_numpy(self.server_shard)))
@@ -139,8 +143,14 @@ class Classification:
             "data": fingerprint([("train", data.train_x), ("test", data.test_x)]),
             "labels": fingerprint([("train", data.train_y), ("test", data.test_y)]),
             "shards": fingerprint(shards),
-            "model": made_here(fingerprint(model.named_parameters())),
-            "buffers": made_here(fingerprint(model.named_buffers())),
+        } | self._made
+
+    @cached_property
+    def _made(self) -> dict[str, str]:
+        """Digests of what is made from the run config alone."""
+        return {
+            "model": made_here(fingerprint(self._model.named_parameters())),
+            "buffers": made_here(fingerprint(self._model.named_buffers())),
         }
 
     @cached_property  # once: a user's function may give another model at each call
@@ -176,4 +186,5 @@ class Classification:
             device=self.device,
             precision=workload.precision,
             loss=self._loss,
+            local=workload.local,
         )

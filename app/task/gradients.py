@@ -14,6 +14,7 @@ from torch.nn.functional import cross_entropy
 
 from signfed.app.task.datasets.dataset import Dataset
 from signfed.app.task.evaluation import Loss, measured, pieces
+from signfed.app.task.local_steps import ONE_STEP, LocalSteps, keys, local_change
 from signfed.app.task.models.parameters import assign, trainable
 from signfed.app.task.models.pure import draw_masks, dropouts, mask_shapes, put
 from signfed.app.task.partitions import Shards
@@ -27,10 +28,10 @@ from signfed.strategies.ops.threads import one_thread
 class Gradients:
     """Mini-batch gradients of the mean loss, pure in (parameters, worker, round).
 
-    A batch is drawn without replacement, anew each round; so are what augments it and the masks of
-    the model's dropouts, from the same seed, worker and round. On a CPU the bits do not depend on
-    who computes them, in what order, or on how many cores. Threads may call it side by side: each
-    has its own copy of the model.
+    A batch is drawn without replacement, anew each round and step; so are what augments it and the
+    masks of the model's dropouts, from the same seed, worker, round and step. On a CPU the bits do
+    not depend on who computes them, in what order, or on how many cores. Threads may call it side
+    by side: each has its own copy of the model.
 
     Parameters
     ----------
@@ -48,6 +49,8 @@ class Gradients:
         "float32", "tf32" or "bfloat16".
     loss : callable
         (scores [B, C], labels [B]) -> the batch's mean.
+    local : LocalSteps
+        With more than one step, what they change together takes the gradient's place.
     """
 
     def __init__(
@@ -61,9 +64,10 @@ class Gradients:
         device: torch.device,
         precision: str = "float32",
         loss: Loss = cross_entropy,
+        local: LocalSteps = ONE_STEP,
     ) -> None:
         self.model = model.to(device)
-        self.loss = loss
+        self.loss, self.local = loss, local
         self._of_thread = threading.local()
         self._x, self._y = data.train_x.to(device), data.train_y.to(device)
         self._to_input, self._augment, self._sides = data.to_input, data.augment, data.sides
@@ -72,7 +76,7 @@ class Gradients:
         held = map(len, shards)
         self.batch_sizes = tuple(min(pair) for pair in zip(asked, held, strict=True))
         self._seed = seed
-        self._device = device
+        self.device = device
         self._precision = precision
         self._rates = [module.p for module in dropouts(model)]
         self._mask_shapes = self._masked() if self._rates else []
@@ -84,7 +88,7 @@ class Gradients:
         server_round: int,
         poison: Poison | None = None,
     ) -> np.ndarray:
-        """Compute the worker's gradient in the round.
+        """Compute the worker's gradient in the round, or what its local steps change.
 
         Parameters
         ----------
@@ -102,22 +106,24 @@ class Gradients:
         ndarray
             float32 [N].
         """
-        with one_thread(), self.precision():
-            flat = torch.tensor(parameters, device=self._device)
+        boost: Tensor | None = None
+
+        def step(start: np.ndarray, number: int) -> np.ndarray:
+            nonlocal boost
+            at = keys(worker, server_round, number)
             model = self._own_model()
-            assign(model, flat)
-            x, y = self._stored(
-                self.batch(worker, server_round), self.changes(worker, server_round)
-            )
-            boost = None
+            assign(model, torch.tensor(start, device=self.device))
+            x, y = self._stored(self.batch(*at), self.changes(*at))
             if poison is not None:
                 x, y, boost = poisoned(x, y, self._sides, poison)
             x = self._to_input(x)
             if self._rates:
-                put(model, [self._to_device(mask) for mask in self.masks(worker, server_round)])
-            gradient = self._slope(model, x, y, worker, server_round)
-            gradient = gradient.float() if boost is None else boost * gradient.float()
-            return gradient.cpu().numpy()
+                put(model, [self._to_device(mask) for mask in self.masks(*at)])
+            return self._slope(model, x, y, *at).float().cpu().numpy()
+
+        with one_thread(), self.precision():
+            change = local_change(step, parameters, self.local)
+            return change if boost is None else boost.cpu().numpy() * change
 
     def everywhere(self, parameters: np.ndarray) -> np.ndarray:
         """Return the gradient of the mean loss over the whole training set, float32 [N].
@@ -141,9 +147,9 @@ class Gradients:
         """
         with one_thread(), self.precision():
             model = self._own_model()
-            assign(model, torch.tensor(parameters, device=self._device))
+            assign(model, torch.tensor(parameters, device=self.device))
             put(model.eval(), None)
-            total = torch.zeros(len(parameters), dtype=torch.float64, device=self._device)
+            total = torch.zeros(len(parameters), dtype=torch.float64, device=self.device)
             for piece in pieces(len(chosen)):
                 x, y = self.samples(chosen[piece])
                 total += self._slope(model, x, y, piece.start) * len(y)
@@ -159,44 +165,46 @@ class Gradients:
 
     def precision(self) -> AbstractContextManager[None]:
         """Return a context of the precision in which these gradients are computed."""
-        return precision(self._precision, self._device)
+        return precision(self._precision, self.device)
 
-    def batch(self, worker: int, server_round: int) -> np.ndarray:
+    def batch(self, worker: int, *at: int) -> np.ndarray:
         """Return the ids of the worker's samples in the round, int64 [batch_size].
 
         Parameters
         ----------
-        worker, server_round : int
-            Worker from 0, round from 1.
+        worker : int
+            From 0.
+        *at : int
+            The round, from 1; then the number of the local step, where it is not the first.
         """
         shard = self._shards[worker]
-        draw = generator(self._seed, "batch", worker, server_round)
+        draw = generator(self._seed, "batch", worker, *at)
         return shard[draw.choice(len(shard), self.batch_sizes[worker], replace=False)]
 
-    def changes(self, worker: int, server_round: int) -> np.ndarray | None:
+    def changes(self, worker: int, *at: int) -> np.ndarray | None:
         """Return what augments the worker's batch, [batch_size, k]; None where nothing does.
 
         Parameters
         ----------
-        worker, server_round : int
-            Worker from 0, round from 1.
+        worker, *at : int
+            As for `batch`.
         """
         if self._augment is None:
             return None
-        draws = generator(self._seed, "augment", worker, server_round)
+        draws = generator(self._seed, "augment", worker, *at)
         return self._augment.draw(draws, self.batch_sizes[worker])
 
-    def masks(self, worker: int, server_round: int) -> list[np.ndarray]:
+    def masks(self, worker: int, *at: int) -> list[np.ndarray]:
         """Return one for each dropout of the model, float32 [batch_size, ...].
 
         Parameters
         ----------
-        worker, server_round : int
-            Worker from 0, round from 1.
+        worker, *at : int
+            As for `batch`.
         """
         if not self._rates:
             return []
-        draws = generator(self._seed, "dropout", worker, server_round)
+        draws = generator(self._seed, "dropout", worker, *at)
         return draw_masks(self._rates, self._mask_shapes, self.batch_sizes[worker], draws)
 
     def samples(
@@ -223,7 +231,7 @@ class Gradients:
         return x, y
 
     def _to_device(self, array: np.ndarray) -> Tensor:
-        return torch.from_numpy(array).to(self._device)
+        return torch.from_numpy(array).to(self.device)
 
     def _masked(self) -> list[tuple[int, ...]]:
         with one_thread(), self.precision():

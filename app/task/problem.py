@@ -41,7 +41,7 @@ class Problem(Protocol):
     def gradient(
         self, parameters: np.ndarray, worker: int, server_round: int, poison: Poison | None = None
     ) -> np.ndarray:
-        """Compute the worker's gradient in the round.
+        """Compute the worker's gradient in the round, or what its local steps change.
 
         Parameters
         ----------

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from signfed.app.task.digest import fingerprint
+from signfed.app.task.local_steps import keys, local_change
 from signfed.app.task.problem import Asked
 from signfed.app.task.workload import Workload
 from signfed.attacks.core.data import Trigger
@@ -56,9 +57,13 @@ class Quadratic:
     def gradient(
         self, parameters: np.ndarray, worker: int, server_round: int, poison: Poison | None = None
     ) -> np.ndarray:
-        sizes = self._workload.batch_sizes
-        batch = sizes[worker] if sizes else self._workload.batch_size
-        return self._noisy(parameters, batch, "batch", worker, server_round)
+        workload = self._workload
+        batch = workload.batch_sizes[worker] if workload.batch_sizes else workload.batch_size
+
+        def step(start: np.ndarray, number: int) -> np.ndarray:
+            return self._noisy(start, batch, "batch", *keys(worker, server_round, number))
+
+        return local_change(step, parameters, workload.local)
 
     def reference(self, parameters: np.ndarray, server_round: int) -> np.ndarray:
         return self._noisy(parameters, self._workload.server_samples, "server", server_round)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from signfed.app.errors import ConfigError
+from signfed.app.task.local_steps import ONE_STEP, LocalSteps
 from signfed.app.task.partitions import PARTITIONS, Shards
 from signfed.app.task.partitions.server import server_shard
 
@@ -43,6 +44,12 @@ class Workload:
         Samples that the server keeps for itself.
     validation_samples : int
         Samples on which settings are compared; neither the server's nor a worker's.
+    local : LocalSteps
+        Of each worker in a round.
+    task_options : tuple
+        Options of the task, as sorted pairs.
+    alone : bool
+        Whether data_dir is a device's own: it holds what one worker trains on.
     """
 
     task: str
@@ -60,6 +67,9 @@ class Workload:
     loss: str = "cross-entropy"
     server_samples: int = 0
     validation_samples: int = 0
+    local: LocalSteps = ONE_STEP
+    task_options: tuple[tuple[str, Any], ...] = ()
+    alone: bool = False
 
     def server_shard(self, labels: np.ndarray) -> np.ndarray:
         """Choose the samples that the server keeps for itself.

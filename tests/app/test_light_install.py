@@ -102,7 +102,7 @@ def test_another_missing_package_is_not_ours_to_explain():
 
 def test_pyproject_puts_each_package_where_the_error_says():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    named = {"sklearn": "scikit-learn", "ray": "flwr[simulation]"}
+    named = {"sklearn": "scikit-learn", "ray": "flwr[simulation]", "PIL": "pillow"}
     for package, extra in EXTRA_OF.items():
         assert find_spec(package)
         name = named.get(package, package)

@@ -115,6 +115,7 @@ ANOTHER = {
     "signguard.components": "filter,clip", "signguard-sim.components": "filter,clip",
     "signguard-dist.components": "filter,clip", "byzmean.inner": "ipm",
     "time-varying.attacks": "lie,ipm", "backdoor.size": 5, "monna.trusted": "3",
+    "own-data.shape": "3x28x28", "own-data.classes": "cat,dog", "own-data.label": "class",
 }  # fmt: skip
 
 
@@ -131,7 +132,7 @@ def another(key):
 
 OWNED = [key for key, option in KEYS.items() if option.owner]
 STRANGER = {"strategy": "mean", "pre-aggregation": "none", "encoder": "float32",
-            "partition": "shared", "attack": "none"}  # fmt: skip
+            "partition": "shared", "attack": "none", "task": "digits"}  # fmt: skip
 
 
 @pytest.mark.parametrize("key", OWNED)

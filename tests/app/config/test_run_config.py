@@ -31,7 +31,7 @@ def test_every_key_reaches_the_run():
         "pre-aggregation": "nnm", "encoder": "float32", "worker-momentum": 0.9,
         "lr-schedule": "steps", "lr-milestones": "3,5", "lr-gamma": 0.5,
         "attack": "none", "num-rounds": 7, "batch-size": 5, "batch-sizes": "3x15",
-        "lr": 0.5, "momentum": 0.5,
+        "local-steps": 2, "local-lr": 0.5, "lr": 0.5, "momentum": 0.5,
         "weight-decay": 0.5, "evaluate-every": 3, "quorum": 1.0, "round-timeout": 5.0,
         "node-timeout": 5.0, "seed": 3, "device": "cpu",
         "server-samples": 50, "validation-samples": 50, "stop-when": "stale=2",

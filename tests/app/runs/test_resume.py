@@ -45,6 +45,7 @@ CASES = (
         {"strategy": "sign-mv", "momentum": 0.9, "lr-schedule": "inverse-sqrt"},
         {"strategy": "sign-mv", "attack": "sleeper", "sleeper.rounds": 6},
         {"strategy": "sign-mv", "fraction-train": 0.4},
+        {"strategy": "sign-mv", "local-steps": 2},
     ]
 )
 

@@ -82,7 +82,7 @@ def reproduce(
         }  # what is wrong is said before the first run
         for each in experiments:
             sweep = sweeps[each.name]
-            folder = runs / f"{each.name}-{chosen}"
+            folder = runs / each.name  # of all settings: cells that they share run once
             if plan:
                 _print_plan(each, chosen, sweep, folder)
                 continue
@@ -102,15 +102,17 @@ def reproduce(
 def _print_list(experiments: list[Experiment]) -> None:
     from signfed.app.experiments.registry import PAPERS
 
-    table = Table("name", "paper", "what it shows", "setting", "minutes on 2 cores")
+    table = Table("name", "paper", "what it shows", "settings: minutes on 2 cores")
+    table.columns[0].no_wrap = True
     for experiment in experiments:
-        for name, setting in experiment.settings.items():
-            minutes = f"{setting.minutes:g}{' (estimated)' if setting.estimated else ''}"
-            first = name == "full"
-            paper = PAPERS.get(experiment.paper, experiment.paper).partition(",")[0]
-            head = (experiment.name, paper, escape(experiment.title)) if first else ("", "", "")
-            table.add_row(*head, name, minutes)
+        paper = PAPERS.get(experiment.paper, experiment.paper).partition(",")[0]
+        settings = "\n".join(
+            f"{name} {'about ' if setting.estimated else ''}{setting.minutes:g}"
+            for name, setting in experiment.settings.items()
+        )
+        table.add_row(experiment.name, paper, escape(experiment.title), settings)
     out.print(table)
+    out.print("about: estimated from a few rounds; all else was measured", highlight=False)
 
 
 def _print_plan(experiment: Experiment, setting: str, sweep: Any, folder: Path) -> None:

@@ -15,7 +15,7 @@ BYZANTINE = (0, 3, 6, 9, 11, 13)  # of 27: 9 are 33 %, 13 are 48 %
 MNIST: Keys = {
     "task": "mnist", "model": "bft-cnn", "strategy": "sign-mv", "attack": "colluding-majority",
     "num-workers": 27, "lr": 1e-4, "weight-decay": 0.05, "worker-momentum": 0.9,
-    "evaluate-every": 5, "checkpoint-every": 0,
+    "evaluate-every": 5,
 }  # fmt: skip
 SMALL: Keys = {"model": "mlp", "evaluate-every": 20}
 NOTE = "an MLP of 101,770 parameters instead of their CNN of 1,199,882, fewer adversaries"

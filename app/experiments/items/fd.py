@@ -16,7 +16,7 @@ BY = ("strategy", "sign-fd.estimator")
 # code runs 3,001 rounds and evaluates every 100.
 PAPERS: Keys = {
     "num-workers": 15, "batch-size": 64, "lr": 1e-3, "num-rounds": 3000, "evaluate-every": 100,
-    "checkpoint-every": 0,
+    "checkpoint-every": 100,
 }  # fmt: skip
 CIFAR10: Keys = {**PAPERS, "task": "cifar10", "model": "resnet-56"}
 CIFAR100: Keys = {**PAPERS, "task": "cifar100", "model": "resnet-56"}

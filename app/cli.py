@@ -17,6 +17,7 @@ from signfed.app.commands.redteam import redteam
 from signfed.app.commands.reproduce import reproduce
 from signfed.app.commands.run import run
 from signfed.app.commands.score import score
+from signfed.app.commands.sweep import sweep
 
 app = typer.Typer(
     help="Byzantine-robust federated learning at one bit per coordinate, on Flower.",
@@ -27,6 +28,7 @@ app.command()(run)
 app.command()(score)
 app.command()(redteam)
 app.command()(reproduce)
+app.command()(sweep)
 app.command()(data)
 app.command(name="list")(list_)
 

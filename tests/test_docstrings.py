@@ -51,6 +51,7 @@ COMMANDS = {
     "app/commands/reproduce.py": "reproduce",
     "app/commands/run.py": "run",
     "app/commands/score.py": "score",
+    "app/commands/sweep.py": "sweep",
 }
 MESSAGES = "strategies/server/transport/wire.py"
 FACTORIES = ("app/task/models/", "clients/encoders")

@@ -38,7 +38,7 @@ ROOMS = {
     "app.task": ("app.errors", "attacks.core.data", "clients", CORE, OPS),
     "app.config": ("app.errors", "app.task", "attacks", "clients", *RULES),
     "app.runs": ("app.errors", "app.config", "attacks", *RULES),
-    "app.report": ("app.errors", "app.runs"),
+    "app.report": ("app.errors", "app.config", "app.runs"),
     "app.engines": (
         "app.errors", "app.config", "app.runs", "app.task", "attacks", "clients", *RULES,
     ),

@@ -9,6 +9,7 @@ SEEDS = (0, 1, 2)  # the authors' code: mean of three
 
 MV: Keys = {"strategy": "sign-mv"}
 FD: Keys = {"strategy": "sign-fd", "sign-fd.estimator": "alg1"}
+POOLED: Keys = {"strategy": "sign-fd", "sign-fd.estimator": "pooled"}
 OURS: Keys = {"strategy": "sign-fd", "sign-fd.estimator": "agreement"}
 BY = ("strategy", "sign-fd.estimator")
 

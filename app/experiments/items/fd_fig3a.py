@@ -12,6 +12,7 @@ from signfed.app.experiments.items.fd import (
     NORMS,
     OURS,
     PAPER,
+    POOLED,
     ROUNDS,
     SEEDS,
     SHARDS,
@@ -45,7 +46,7 @@ def compared(task: Keys) -> Sweep:
     return Sweep(
         "fd-fig3a",
         config={**task, "attack": "sign-inversion", "num-byzantine": 6},
-        cases=[*WITH_OPTIONS, initial(FD, task), OURS],
+        cases=[*WITH_OPTIONS, initial(FD, task), POOLED, OURS],
         seeds=SEEDS,
     )
 
@@ -61,6 +62,14 @@ FD_FIG3A = Experiment(
             higher(
                 SCORE, [(FD, other) for other in (VOTE, ELECTION, STO, NOISY)],
                 "FD above MV, Election, Sto, Noisy",
+            ),
+        ),
+        Claim(
+            "With one weight a worker (estimator pooled, T_in without end) it is above them",
+            "ours",
+            higher(
+                SCORE, [(POOLED, other) for other in (VOTE, ELECTION, STO, NOISY)],
+                "(not in the paper)",
             ),
         ),
         Claim(

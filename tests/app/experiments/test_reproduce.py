@@ -70,7 +70,7 @@ def test_an_item_from_its_runs_to_its_page(call, tmp_path):
     assert (place / "quick.csv").read_text().count("\n") == 5
 
     # The full setting has the same cells: none runs again, and the page has both.
-    assert "0 of 4 runs to do" in call("tiny", "--plan")
+    assert "4 done nothing to run" in call("tiny", "--plan")
     call("tiny")
     page = (place / "README.md").read_text()
     assert page.index("## full") < page.index("## quick")
@@ -82,7 +82,7 @@ def test_an_item_from_its_runs_to_its_page(call, tmp_path):
 
 
 def test_a_part_of_an_item_writes_no_page(call, tmp_path):
-    assert "4 of 4 runs to do, about 1 minutes" in call("tiny", "--plan")
+    assert "4 to run: about" in call("tiny", "--plan")
     assert not (tmp_path / "runs").exists()
     assert "no page" in call("tiny", "--only", "lr=0.2", "--only", "seed=1")
     assert not (tmp_path / "pages").exists()

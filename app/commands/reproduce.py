@@ -127,7 +127,9 @@ def _print_list(experiments: list[Experiment]) -> None:
         )
         table.add_row(experiment.name, paper, escape(experiment.title), settings)
     out.print(table)
-    out.print("about: estimated from a few rounds; all else was measured", highlight=False)
+    out.print(
+        "about: from a few rounds, or from a machine that did other things, too", highlight=False
+    )
 
 
 def _print_verdicts(outcome: Outcome) -> None:

@@ -93,7 +93,7 @@ def _figure(
     full, quick = minutes
     return Experiment(
         name, PAPER, title,
-        full=Setting(swept(batch, rounds, BYZANTINE, {}, 3), full, estimated=True),
+        full=Setting(swept(batch, rounds, BYZANTINE, {}, 3), full),
         quick=Setting(swept(batch, rounds, (0, 9, 13), SMALL, 2), quick, NOTE),
         claims=claims,
         pictures=(
@@ -109,16 +109,16 @@ BFT_FIG2 = _figure(
     (
         up_to(9, "Batch 64: useful models up to 33 % adversaries"),
         beyond(9, "Batch 64: no convergence for more than 33 % adversaries"),
-    ), (900, 3),
+    ), (500, 5),
 )  # fmt: skip
 BFT_FIG3 = _figure(
     "bft-fig3", 256, 200,
     (
         up_to(11, "Batch 256: convergence below 48 % adversaries"),
         beyond(11, "Batch 256: no convergence for 48 % adversaries"),
-    ), (1200, 3),
+    ), (750, 3),
 )  # fmt: skip
 BFT_FIG4 = _figure(
     "bft-fig4", 512, 200,
-    (up_to(13, "Batch 512: convergence for up to 48 % adversaries"),), (2400, 4),
+    (up_to(13, "Batch 512: convergence for up to 48 % adversaries"),), (1500, 5),
 )  # fmt: skip

@@ -118,7 +118,7 @@ def _figure(
     return Experiment(
         name, PAPER, f"Test accuracy by the number L of attacked workers, {how}, {data}",
         full=Setting(
-            under_attack(name, task, rules, attack, numbers), minutes=40_000, estimated=True
+            under_attack(name, task, rules, attack, numbers), minutes=59_000
         ),
         quick=quick,
         claims=claims,
@@ -130,8 +130,8 @@ def _figure(
         choices=(ESTIMATOR, ROUNDS, grid, which, SHARDS, NORMS),
         others={
             "mnist": Setting(
-                under_attack(name, MNIST, rules, attack, numbers), minutes=400,
-                note=MNIST_NOTE, estimated=True,
+                under_attack(name, MNIST, rules, attack, numbers), minutes=500,
+                note=MNIST_NOTE,
             )
         } if data == "CIFAR-10" else {},
         remarks={"quick": remark} if remark else {},

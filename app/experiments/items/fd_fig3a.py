@@ -53,7 +53,7 @@ def compared(task: Keys) -> Sweep:
 
 FD_FIG3A = Experiment(
     "fd-fig3a", PAPER, "Test accuracy of one-bit algorithms under sign inversion, L = 6 of 15",
-    full=Setting(compared(CIFAR10), minutes=16_000, estimated=True),
+    full=Setting(compared(CIFAR10), minutes=27_000),
     quick=Setting(compared(DIGITS), minutes=2, note=DIGITS_NOTE),
     claims=(
         Claim(

@@ -149,7 +149,7 @@ def times(more: Keys, less: Keys, published: float, rounding: float) -> Judge:
 SOURCE = "Section 5.5"
 FD_FIG3B = Experiment(
     "fd-fig3b", PAPER, "Bits in both directions until an accuracy is reached, 6 of 15 send noise",
-    full=Setting(compared(MNIST, 1000), minutes=600, estimated=True),
+    full=Setting(compared(MNIST, 1000), minutes=200),
     quick=Setting(compared(DIGITS, 300), minutes=2, note=DIGITS_NOTE),
     claims=(
         Claim(

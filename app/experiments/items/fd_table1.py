@@ -113,7 +113,7 @@ def costs(cell: Keys, formula: Formula, printed: str, *, at_least: bool = False)
 
 
 def saves(rows: Rows) -> Verdict:
-    """Judge that signs take 32 times fewer bits than floats.
+    """Say whether signs take 32 times fewer bits than floats.
 
     Parameters
     ----------

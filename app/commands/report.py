@@ -25,14 +25,12 @@ def report(
 ) -> None:
     """Show what runs left: one HTML page, and Markdown, PNG and CSV beside it. Runs nothing."""
     from signfed.app.report.making import make
-    from signfed.app.report.reading import Run
 
     with refusing():
         written, found = make(folders, page)
         out.print(f"report {written}", soft_wrap=True, highlight=False)
         if tensorboard:
-            from signfed.app.report.tracking import write_events
+            from signfed.app.report.tracking import named_runs, write_events
 
-            runs = [*found.runs, *(Run(c.path) for sweep in found.sweeps for c in sweep.cells)]
-            events = write_events(runs, written.with_suffix(""))
+            events = write_events(named_runs(found), written.with_suffix(""))
             out.print(f"tensorboard --logdir '{events}'", soft_wrap=True, highlight=False)

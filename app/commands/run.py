@@ -93,7 +93,8 @@ def run(
         err.print("[yellow]interrupted before the run began[/yellow]")
         raise typer.Exit(EXIT_CODES[run_folder.INTERRUPTED]) from None
     print_closing(out, path, byzantine_ids)
-    if report and status != run_folder.INTERRUPTED:  # who interrupts wants the terminal back
+    begun = bool(run_folder.read_summary(path).get("rounds"))
+    if report and begun and status != run_folder.INTERRUPTED:  # then the terminal is wanted back
         _report(path)
     print_end(err, path, status)
     raise typer.Exit(EXIT_CODES[status])

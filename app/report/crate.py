@@ -127,9 +127,10 @@ def _software(crate: ROCrate, found: Mapping[str, str]) -> list[Any]:
 
     entities = []
     for name in sorted(found, key=lambda name: name != "signfed"):
-        about = {"@type": "SoftwareApplication", "name": name, "softwareVersion": found[name]}
+        about: dict[str, Any] = {"@type": "SoftwareApplication", "name": name}
+        about["softwareVersion"] = found[name]
         if name == "signfed":
-            about |= {"license": {"@id": APACHE}}
+            about["license"] = {"@id": APACHE}
         entities.append(crate.add(ContextEntity(crate, f"#{name}-{found[name]}", about)))
     return entities
 

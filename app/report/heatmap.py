@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +64,21 @@ def lowest(
     return worst
 
 
+def reach(values: Iterable[float]) -> tuple[float, float]:
+    """Return the lowest and the highest finite value, never twice the same.
+
+    >>> reach([0.5, float("nan"), 0.25])
+    (0.25, 0.5)
+
+    Parameters
+    ----------
+    values : iterable of float
+        Any.
+    """
+    finite = [value for value in values if np.isfinite(value)] or [0.0]
+    return min(finite), max(max(finite), min(finite) + 1e-9)
+
+
 @dataclass(frozen=True)
 class Heatmap:
     """A quantity in a table of colours; several rows of one field become their mean.
@@ -78,6 +93,8 @@ class Heatmap:
         As in `Lines`.
     worst : str
         Column over which the lowest mean is taken: "attack", say. "" for none.
+    limits : tuple of float, optional
+        Values of the first and the last colour; by default the lowest and the highest shown.
     """
 
     rows: str
@@ -87,6 +104,7 @@ class Heatmap:
     split: str = ""
     where: Mapping[str, Any] = field(default_factory=dict)
     worst: str = ""
+    limits: tuple[float, float] | None = None
 
     @property
     def of_rounds(self) -> bool:
@@ -138,8 +156,7 @@ class Heatmap:
         tables = [
             self.table(chosen(rows, {self.split: p}) if parts else rows) for p in parts or [0]
         ]
-        values = [v for table in tables for v in table.values() if np.isfinite(v)] or [0.0]
-        limits = min(values), max(values) if max(values) > min(values) else min(values) + 1e-9
+        limits = self.limits or reach(v for table in tables for v in table.values())
         for axes, table, part in zip(panels, tables, parts or [None], strict=True):
             mesh = self._draw_panel(axes, table, names, limits)
             heading = f"{label(self.split)}: {shown(part)}" if parts else self.title

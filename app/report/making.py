@@ -38,9 +38,14 @@ def make(paths: Sequence[Path], out: Path | None = None) -> tuple[Path, Sources]
     if len(found.runs) == 1 and not found.sweeps and not found.claims:
         write(one_run.report_of(found.runs[0]), page)
     else:
-        names = ", ".join(path.resolve().name for path in paths)
-        write(many_runs.report_of(found, names), page)
+        write(many_runs.report_of(found, _title(paths, found)), page)
     return page, found
+
+
+def _title(paths: Sequence[Path], found: Sources) -> str:
+    if len(found.sweeps) == 1 and not found.runs:
+        return str(found.sweeps[0].description.get("name", found.sweeps[0].path.name))
+    return ", ".join(path.resolve().name for path in paths)
 
 
 def make_for_run(path: Path) -> Path:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from math import prod
+from dataclasses import replace
 from pathlib import Path
 
 from signfed.app.report.document import Image, Part, Picture, Report, Section, Table, Text
-from signfed.app.report.heatmap import Heatmap, lowest, means
+from signfed.app.report.heatmap import Heatmap, lowest, means, reach
 from signfed.app.report.lines import Lines
 from signfed.app.report.rows import SHARES, Rows, grouped, label, sentence, shown, values_of
 from signfed.app.report.sources import Sources, cells_of, claims_of
@@ -122,30 +122,32 @@ def _reach(lines: Rows, x: str) -> float:
 
 def _heatmaps(rows: Rows, keys: Sequence[str]) -> list[Part]:
     y = _score(rows)
-    parts: list[Part] = []
     if not y or len(keys) < 2:
-        return parts
-    sizes = {key: len(values_of(rows, key)) for key in keys}
-    wanted = [Heatmap(keys[0], keys[1], y, split=keys[2] if len(keys) > 2 else "")]
+        return []
+    wanted = [(keys[0], keys[1], keys[2] if len(keys) > 2 else "", "")]
     if "attack" in keys and len(keys) > 2:
-        others = [key for key in keys if key != "attack"]
-        mixed = [key for key in others if key in HETEROGENEITY]
-        wanted.append(Heatmap(others[0], others[1], y, worst="attack"))
-        if "num-byzantine" in keys and mixed:
-            split = "strategy" if "strategy" in keys else ""
-            wanted.append(Heatmap(mixed[0], "num-byzantine", y, split=split, worst="attack"))
-    for number, heat in enumerate(wanted, 1):
-        if heat.split and sizes[heat.split] > MOST_PANELS:
-            heat = Heatmap(heat.rows, heat.columns, y, worst=heat.worst)
-        left = [k for k in keys if k not in (heat.rows, heat.columns, heat.split, heat.worst)]
-        says = f"{label(y)} by {label(heat.rows)} and {label(heat.columns)}"
-        says += f", the lowest over {label(heat.worst)}" if heat.worst else ""
-        if left and prod(sizes[key] for key in left) > 1:
-            says += f"; mean over {', '.join(map(label, left))}"
-        title = "Worst case" if heat.worst else label(y)
-        heat = Heatmap(heat.rows, heat.columns, y, title, heat.split, worst=heat.worst)
-        parts.append(Picture(f"heatmap-{number}", heat.draw(rows), sentence(says)))
-    return parts
+        first, second, *_ = others = [key for key in keys if key != "attack"]
+        wanted.append((first, second, "", "attack"))
+        for mixed in HETEROGENEITY:
+            if mixed in others and "num-byzantine" in others and len(others) > 2:
+                wanted.append((mixed, "num-byzantine", first, "attack"))
+    pictures: list[Part] = []
+    for number, (lines, columns, split, worst) in enumerate(wanted, 1):
+        parts = [{split: value} for value in values_of(rows, split)] if split else [{}]
+        named = Heatmap(lines, columns, y, "worst case" if worst else "", worst=worst)
+        heats = [replace(named, where=part) for part in parts[:MOST_PANELS]]
+        limits = reach(value for heat in heats for value in heat.table(rows).values())
+        says = f"{label(y)} by {label(lines)} and {label(columns)}"
+        says += f", the lowest over {label(worst)}" if worst else ""
+        left = [label(k) for k in keys if k not in (lines, columns, split, worst)]
+        says += f"; mean over {', '.join(left)}" if left else ""
+        for letter, heat in zip("abcdefgh", heats, strict=False):
+            of = "".join(f"{label(k)}: {shown(v)}" for k, v in heat.where.items())
+            title = ", ".join(filter(None, (heat.title, of)))
+            figure = replace(heat, title=title, limits=limits).draw(rows)
+            name = f"heatmap-{number}{letter if split else ''}"
+            pictures.append(Picture(name, figure, sentence(f"{says}; {of}" if of else says)))
+    return pictures
 
 
 def _worst(rows: Rows, keys: Sequence[str]) -> list[Part]:
@@ -176,12 +178,12 @@ def _claims(place: Path) -> list[Part]:
     verdicts = {True: "holds", False: "does not hold", None: "not tried"}
     for setting, record in claims_of(place).items():
         lines = [
-            [claim["text"], claim["source"], claim["published"], claim["ours"],
-             claim["tolerance"], verdicts[claim["holds"]]]
+            [claim["text"], verdicts[claim["holds"]], claim["published"], claim["ours"],
+             claim["tolerance"], claim["source"]]
             for claim in record.get("claims", ())
         ]  # fmt: skip
         says = ". ".join(filter(None, (record.get("title", ""), f"setting: {setting}")))
-        heads = ["claim", "source", "published", "ours", "tolerance", "verdict"]
+        heads = ["claim", "verdict", "published", "ours", "tolerance", "source"]
         parts.append(Table(heads, lines, says, KINDS))
         parts += [
             Image(place / name, f"{record.get('title', place.name)} ({setting})")

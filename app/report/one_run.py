@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from signfed.app.config.keys import defaults
-from signfed.app.report.document import Report, Section, Table
+from signfed.app.report.document import Report, Section, Table, Text
 from signfed.app.report.reading import Run
 from signfed.app.report.rows import NAMES, PLACES, shown
 from signfed.app.report.run_pictures import accuracy, events, traffic, workers
@@ -30,8 +30,7 @@ def report_of(run: Run) -> Report:
         Section("Workers", workers(run)),
         Section("Traffic", traffic(run)),
         Section("What went wrong", events(run)),
-        Section("Configuration: what differs from the defaults", [_config(run, differing=True)]),
-        Section("Configuration: every key", [_config(run, differing=False)], folded=True),
+        *_configuration(run),
         Section("Versions and files", _versions(run), folded=True),
     ]
     return Report(
@@ -57,8 +56,8 @@ def _says(run: Run) -> str:
     if run.byzantine:
         who += f", {len(run.byzantine)} of them Byzantine"
     seed = f", seed {config['seed']}" if "seed" in config else ""
-    error = run.summary.get("error")
-    ended = f"{run.status}: {error}" if error else run.status
+    why = run.summary.get("error") or run.summary.get("stopped_because")
+    ended = f"{run.status}: {why}" if why else run.status
     return f"{who}; {done}{seed}. Status: {ended}. Folder: {run.path.name}."
 
 
@@ -82,14 +81,23 @@ def _headline(run: Run) -> list[tuple[str, str]]:
     return [("status", run.status), *found]
 
 
-def _config(run: Run, *, differing: bool) -> Table:
+def _configuration(run: Run) -> list[Section]:
+    """What differs from the defaults, and every key; of another's Flower app, all that it says."""
+    lines = [[key, shown(value)] for key, value in run.config.items()]
+    if "task" not in run.config:
+        return [Section("Configuration", [Table(["key", "value"], lines)])] if lines else []
     usual = defaults()
-    lines = [
+    differing = [
         [key, shown(value), shown(usual.get(key))]
         for key, value in run.config.items()
-        if not differing or (key not in PLACES and value != usual.get(key))
+        if key not in PLACES and value != usual.get(key)
     ]
-    return Table(["key", "value", "default"], lines)
+    nothing = Text("Nothing: every key has its default.")
+    table = Table(["key", "value", "default"], differing)
+    return [
+        Section("Configuration: what differs from the defaults", [table if differing else nothing]),
+        Section("Configuration: every key", [Table(["key", "value"], lines)], folded=True),
+    ]
 
 
 def _versions(run: Run) -> list[Table]:

@@ -24,6 +24,7 @@ NAMES = {
     "uplink_megabytes": "sent to the server (MB)",
     "downlink_megabytes": "sent to the nodes (MB)",
     "megabytes": "sent in both directions (MB)",
+    "sent": "sent (MB)",
     "num-byzantine": "Byzantine workers",
     "num-workers": "workers",
     "strategy": "rule",
@@ -35,6 +36,11 @@ def label(column: str) -> str:
 
     >>> label("final_test_accuracy"), label("num-rounds")
     ('final test accuracy (%)', 'num-rounds')
+
+    Parameters
+    ----------
+    column : str
+        A run-config key, or a field of a summary or of a round.
     """
     name = NAMES.get(column, column.replace("_", " "))
     return f"{name} (%)" if column in SHARES else name
@@ -45,6 +51,11 @@ def sentence(text: str) -> str:
 
     >>> sentence("test accuracy by MB")
     'Test accuracy by MB.'
+
+    Parameters
+    ----------
+    text : str
+        Any.
     """
     return f"{text[:1].upper()}{text[1:]}" + ("" if text.endswith(".") else ".")
 
@@ -54,6 +65,11 @@ def shown(value: Any) -> str:
 
     >>> shown(0.30000000000000004), shown(True), shown("lie"), shown(None)
     ('0.3', 'true', 'lie', '-')
+
+    Parameters
+    ----------
+    value : object
+        Of any column.
     """
     if value is None:
         return "-"
@@ -122,6 +138,13 @@ def values_of(rows: Rows, column: str) -> list[Any]:
 
     >>> values_of([{"f": 4}, {"f": 1}, {"f": 4}, {}], "f"), values_of([{"f": "b"}, {"f": "a"}], "f")
     ([1, 4], ['b', 'a'])
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        A row that lacks the column, or has null there, does not count.
+    column : str
+        Which.
     """
     found = list(dict.fromkeys(row[column] for row in rows if row.get(column) is not None))
     numbers = all(isinstance(value, int | float) for value in found)
@@ -133,5 +156,10 @@ def number(value: Any) -> float:
 
     >>> number(3), number(None)
     (3.0, nan)
+
+    Parameters
+    ----------
+    value : object
+        A number, or None.
     """
     return float(value) if isinstance(value, int | float) else math.nan

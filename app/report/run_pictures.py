@@ -9,10 +9,10 @@ from signfed.app.report.document import Part, Picture, Table, Text
 from signfed.app.report.lines import Lines
 from signfed.app.report.reading import Run
 from signfed.app.report.rows import NAMES, label, number
-from signfed.app.report.style import COLOURS, figure_of, in_per_cent, legend, stacked
+from signfed.app.report.style import COLOURS, INK, figure_of, in_per_cent, legend, stacked
 from signfed.app.report.workers import draw_raster, draw_standing, workers_table
 from signfed.app.runs.folder import SCORES
-from signfed.app.runs.verdicts import ACCEPTED, REJECTED, standings, verdicts
+from signfed.app.runs.verdicts import ACCEPTED, NO_VERDICT, REJECTED, standings, verdicts
 
 KINDS = {"Byzantine": "bad"}
 EVENTS = ("skipped", "fallback", "broken_assumption")
@@ -54,6 +54,10 @@ def _overview(run: Run, measured: Sequence[str], title: str, *, judged: bool) ->
             rows = [line for line in run.rounds if y in line]
             points = [line["round"] for line in rows], [number(line[y]) for line in rows]
             panels[0].plot(*points, color=colour, marker="o", markersize=3, label=label(y))
+            panels[0].annotate(
+                f"{100 * points[1][-1]:.1f}", (points[0][-1], points[1][-1]), (0, -6),
+                textcoords="offset points", ha="right", va="top", color=INK, fontsize=10,
+            )  # fmt: skip
         panels[0].set(ylabel=label(measured[0]), ylim=(0, 1.03))
         in_per_cent(panels[0].yaxis)
         if len(measured) > 1:
@@ -104,7 +108,7 @@ def workers(run: Run) -> list[Part]:
         parts.append(Picture(f"worker-{name}".replace("_", "-"), figure, _meaning(name)))
     if run.rounds:
         table = workers_table(run.rounds, run.workers, run.byzantine)
-        if len(table.heads) > 2:
+        if set(table.heads[2:]) - {NO_VERDICT}:  # a rule may say nothing of any worker
             parts.append(Table(table.heads, table.lines, table.says, KINDS))
     return parts
 
@@ -133,7 +137,7 @@ def traffic(run: Run) -> list[Part]:
     parts: list[Part] = []
     if run.has(y):
         rows = [
-            {"megabytes": line[column], "round": line["round"], y: line[y], "direction": name}
+            {"sent": line[column], "round": line["round"], y: line[y], "direction": name}
             for column, name in (
                 ("megabytes", "both directions"), ("uplink_megabytes", "to the server"),
                 ("downlink_megabytes", "to the nodes"),
@@ -141,7 +145,7 @@ def traffic(run: Run) -> list[Part]:
             for line in run.rounds if y in line
         ]  # fmt: skip
         title = f"{y.replace('_', ' ')} by bytes sent"
-        figure = Lines("megabytes", y, "direction", title).draw(rows)
+        figure = Lines("sent", y, "direction", title).draw(rows)
         says = (
             "What the model is worth after so many bytes, all workers together, 1 MB = 10^6 bytes."
         )
@@ -191,5 +195,6 @@ def events(run: Run) -> list[Part]:
             for why in dropped for line in run.rounds
         ]  # fmt: skip
         figure = Lines("round", "dropped", "reason", "dropped replies").draw(rows)
+        figure.axes[0].set_ylim(bottom=0)
         parts.append(Picture("dropped", figure, "Replies dropped in each round, by reason."))
     return parts

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import cycle
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from signfed.app.errors import installed
@@ -135,6 +136,7 @@ def legend(figure: Figure, panels: Sequence[Axes], title: str = "", note: str = 
     if not named:
         return
     heading = f"{title} ({note})" if title and note else title or note
+    heading = fill(heading, int(12.5 * figure.get_figwidth()))
     room = 11 * figure.get_figwidth()  # letters in a line
     shown = figure.legend(
         named.values(), named.keys(), title=heading or None, loc="outside lower left",

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from signfed.app.errors import installed
 from signfed.app.report.reading import Run
+from signfed.app.report.sources import Sources
 from signfed.app.runs.verdicts import standings
 
 EVENTS = "tensorboard"
+UNUSUAL = re.compile(r"[^\w.,=+-]+")  # in the name of a folder
 
 
 def scalars(line: dict[str, Any]) -> dict[str, float]:
@@ -38,13 +41,38 @@ def scalars(line: dict[str, Any]) -> dict[str, float]:
     return found
 
 
-def write_events(runs: Sequence[Run], folder: Path) -> Path:
-    """Write an event file for each run, in a folder of its name.
+def named_runs(found: Sources) -> dict[str, Run]:
+    """Return all runs by names that tell them apart: of a sweep's cells, their keys.
 
     Parameters
     ----------
-    runs : sequence of Run
-        Whose rounds are written.
+    found : Sources
+        Runs and sweeps.
+
+    Returns
+    -------
+    dict
+        Names are good for folders.
+    """
+    runs: dict[str, Run] = {}
+    for run in found.runs:
+        place = run.path.resolve()
+        name = place.name if place.name not in runs else f"{place.parent.name}-{place.name}"
+        runs[name] = run
+    for sweep in found.sweeps:
+        for cell in sweep.cells:
+            keys = ",".join(f"{key}={value}" for key, value in cell.keys.items())
+            runs[f"{sweep.path.resolve().name},{UNUSUAL.sub('-', keys)}"] = Run(cell.path)
+    return runs
+
+
+def write_events(runs: Mapping[str, Run], folder: Path) -> Path:
+    """Write an event file for each run that has rounds, in a folder of its name.
+
+    Parameters
+    ----------
+    runs : mapping
+        Name -> run.
     folder : Path
         Beside the report; what an earlier call left of the same run there is replaced.
 
@@ -63,12 +91,14 @@ def write_events(runs: Sequence[Run], folder: Path) -> Path:
         from torch.utils.tensorboard import SummaryWriter
 
     place = folder / EVENTS
-    for run in runs:
-        own = place / run.path.resolve().name
+    for name, run in runs.items():
+        own = place / name
         for old in own.glob("events.out.tfevents.*"):
             old.unlink()
+        if not run.rounds:
+            continue
         with SummaryWriter(str(own)) as writer:
             for line in run.rounds:
-                for name, value in scalars(line).items():
-                    writer.add_scalar(name, value, line["round"])
+                for tag, value in scalars(line).items():
+                    writer.add_scalar(tag, value, line["round"])
     return place

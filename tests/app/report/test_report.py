@@ -6,16 +6,20 @@ import sys
 from html.parser import HTMLParser
 
 import pytest
+from flwr.app import MetricRecord
 from typer.testing import CliRunner
 
+from signfed import Mean
 from signfed.app.cli import app
 from signfed.app.report import many_runs, one_run
+from signfed.app.report.document import Table
 from signfed.app.report.reading import Run
 from signfed.app.report.sources import find
-from signfed.app.report.tracking import write_events
+from signfed.app.report.tracking import named_runs, write_events
 from signfed.app.report.workers import NOT_ASKED, STATES, raster
 from signfed.app.report.writing import html_of, markdown_of
-from tests.app.report.folders import CONFIG, ROUNDS, SUMMARY, run_folder, sweep_folder
+from tests.app.report.folders import CONFIG, ROUNDS, SUMMARY, line, run_folder, sweep_folder
+from tests.strategies.server.drop_in.app import grid, model
 
 VOID = {"meta", "link", "img", "br", "path", "use", "input"}
 
@@ -178,10 +182,30 @@ def test_whatever_state_a_run_is_in_it_can_be_shown(tmp_path, files, status):
         assert f"<dd>{status}</dd>" in html_of(report)
 
 
+def test_a_rule_that_says_nothing_of_workers_has_no_table_of_them(tmp_path):
+    silent = [line(t, test_accuracy=0.5, wrong_signs=0.1) for t in (1, 2)]
+    report = one_run.report_of(Run(run_folder(tmp_path / "run", rounds=silent)))
+    workers = next(section for section in report.sections if section.title == "Workers")
+    assert [part.kind for part in workers.parts] == ["picture"]
+    assert len(report.pictures[0].figure.axes) == 1, "accuracy alone, no raster"
+
+
 def test_a_users_own_module_is_escaped(tmp_path):
     path = run_folder(tmp_path / "run", rounds=[], config=CONFIG | {"strategy": "mine:<Rule>"})
     text = html_of(one_run.report_of(Run(path)))
     assert "<Rule>" not in text and "mine:&lt;Rule&gt; under" in text
+
+
+def test_a_run_in_anothers_flower_app(tmp_path):
+    Mean().start(
+        grid(3), model(), 2, run_dir=tmp_path / "run",
+        evaluate_fn=lambda t, x: MetricRecord({"accuracy": 0.1 * t, "loss": 1.0}),
+    )  # fmt: skip
+    report = one_run.report_of(Run(tmp_path / "run"))
+    assert ("final test accuracy", "20.0 %") in report.headline
+    assert ["strategy", "Mean {}"] in report.sections[-2].parts[0].lines
+    overview = report.pictures[0].figure.axes[0].get_lines()[0]
+    assert overview.get_xydata().round(6).tolist() == [[1, 0.1], [2, 0.2]]
 
 
 def test_a_line_that_is_being_written_is_left_out(tmp_path):
@@ -230,10 +254,37 @@ def test_its_pictures_hold_means_over_seeds(sweep):
     assert [text.get_text() for text in heat.texts] == ["91.0", "71.0", "80.0", "60.0"]
 
 
+def test_with_a_third_key_the_worst_attack_is_shown(tmp_path):
+    worth = {("lie", 1): 0.9, ("lie", 2): 0.5, ("ipm", 1): 0.8, ("ipm", 2): 0.6}
+    for rule in ("krum", "mean"):
+        for (attack, f), value in worth.items():
+            keys = {"strategy": rule, "attack": attack, "num-byzantine": f}
+            value -= 0.1 * (rule == "mean")
+            run_folder(
+                tmp_path / f"{rule}{attack}{f}", config=CONFIG | keys,
+                summary=SUMMARY | {"final_test_accuracy": value},
+            )  # fmt: skip
+    report = many_runs.report_of(find([tmp_path]), "eight")
+    figures = {picture.name: picture.figure for picture in report.pictures}
+    second, worst = figures["heatmap-1b"].axes[0], figures["heatmap-2"].axes[0]
+    assert [text.get_text() for text in second.texts] == [
+        "60.0",
+        "50.0",
+        "50.0",
+        "40.0",
+    ]  # ipm, lie
+    assert [text.get_text() for text in worst.texts] == ["80.0", "50.0", "70.0", "40.0"]
+    limits = [figures[f"heatmap-1{x}"].axes[0].collections[0].get_clim() for x in "ab"]
+    assert limits[0] == limits[1] == pytest.approx((0.4, 0.9))
+    (table,) = [part for part in report.sections[1].parts if isinstance(part, Table)]
+    assert table.lines[1] == ["krum", "2", "50.0 %", "lie"]
+
+
 def test_runs_are_compared_by_what_differs(tmp_path):
     for rule, worth in (("krum", 0.9), ("mean", 0.4)):
         run_folder(
-            tmp_path / "runs" / rule, config=CONFIG | {"strategy": rule, "out-dir": rule},
+            tmp_path / "runs" / rule,
+            config=CONFIG | {"strategy": rule, "lr": 1 - worth, "out-dir": rule},
             summary=SUMMARY | {"final_test_accuracy": worth},
         )  # fmt: skip
     reported(tmp_path / "runs" / "krum", tmp_path / "runs" / "mean", "--out", tmp_path / "a.html")
@@ -252,7 +303,7 @@ def test_claims_of_a_reproduction(tmp_path):
     (tmp_path / "fd-fig1" / "verdicts.json").write_text(json.dumps(record))
     reported(tmp_path)
     _, page = page_of(tmp_path)
-    assert ["a > b", "Fig. 1", "1", "<2>", "0.1", "does not hold"] in page.rows
+    assert ["a > b", "does not hold", "1", "<2>", "0.1", "Fig. 1"] in page.rows
 
 
 @pytest.mark.parametrize(
@@ -275,13 +326,18 @@ def test_what_cannot_be_read_is_said_with_exit_code_2(tmp_path, file, text, said
 def test_event_files_hold_the_rounds(one, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    write_events([Run(one)], tmp_path)
-    events = write_events([Run(one)], tmp_path)  # again: replaced, not added to
+    for _ in range(2):  # replaced, not added to
+        events = write_events({"run": Run(one)}, tmp_path)
     found = EventAccumulator(str(events / "run"))
     found.Reload()
     accuracy = [(e.step, e.value) for e in found.Scalars("round/test_accuracy")]
     assert accuracy == [(2, 0.5), (3, 0.75), (4, 0.625)]
     assert len(found.Scalars("crossover/worker 0")) == 3
+
+
+def test_event_files_of_a_sweep_are_called_by_its_keys(one, sweep):
+    names = list(named_runs(find([one, sweep])))
+    assert len(names) == 9 and names[:2] == ["run", "two,strategy=krum,attack=lie,seed=0"]
 
 
 def local(path, *more):

@@ -126,8 +126,8 @@ BFT_FIG3 = _figure(
     "The vote converges with 48 % adversaries, too: 0.873 against 0.912 without them. Most of this "
     "is our choice that momentum 0.9 is the workers': it averages about ten batches before the "
     "sign, so that each honest sign is right more often. The same run without momentum ends at "
-    "0.703 (one seed), with 58 % of all signs wrong. The rest is the MLP, which is easier than their "
-    "CNN with dropout: the quick setting does not decide this claim.",
+    "0.703 (one seed), with 58 % of all signs wrong. The rest is the MLP, which is easier than "
+    "their CNN with dropout: the quick setting does not decide this claim.",
 )  # fmt: skip
 BFT_FIG4 = _figure(
     "bft-fig4", 512, 200,

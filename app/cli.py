@@ -19,6 +19,7 @@ from signfed.app.commands.list import list_
 from signfed.app.commands.node import node
 from signfed.app.commands.redteam import redteam
 from signfed.app.commands.report import report
+from signfed.app.commands.reproduce import reproduce
 from signfed.app.commands.run import run
 from signfed.app.commands.score import score
 from signfed.app.commands.sweep import sweep
@@ -31,9 +32,10 @@ app = typer.Typer(
 app.command()(run)
 app.command()(score)
 app.command()(redteam)
+app.command()(reproduce)
+app.command()(sweep)
 app.command()(report)
 app.command()(export)
-app.command()(sweep)
 app.command()(data)
 app.command()(check)
 app.command(name="list")(list_)

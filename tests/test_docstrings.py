@@ -49,6 +49,7 @@ COMMANDS = {
     "app/commands/federation.py": "approve",  # registered twice, once as `add`
     "app/commands/list.py": "list_",
     "app/commands/redteam.py": "redteam",
+    "app/commands/reproduce.py": "reproduce",
     "app/commands/report.py": "report",
     "app/commands/run.py": "run",
     "app/commands/score.py": "score",

@@ -105,9 +105,10 @@ class Shared:
     attack_options: Annotated[str, says("options of your own attack, such as 'scale=2.0'")] = ""
     num_rounds: Annotated[Count, says("rounds")] = 300
     batch_size: Annotated[Count, says("samples per worker and round")] = 64
-    batch_sizes: Annotated[str, says("of each worker, where they differ, such as '16x10,64x5'")] = (
-        ""
-    )
+    batch_sizes: Annotated[
+        str,
+        says("of each worker, where they differ, such as '16x10,64x5'; t: round t's (quadratic)"),
+    ] = ""
     local_steps: Annotated[
         Count, says("steps of SGD that a worker takes in a round, each on a batch of its own")
     ] = 1

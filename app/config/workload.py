@@ -12,6 +12,8 @@ from signfed.app.errors import ConfigError
 from signfed.app.task import Task, Workload
 from signfed.app.task.local_steps import LocalSteps
 
+GROWS = "t"  # a value of batch-sizes
+
 
 def workload_of(values: Mapping[str, Any], keys: Shared, task: Task) -> Workload:
     """Make the workload from checked values; what only the data can tell is left to Problem.
@@ -34,7 +36,13 @@ def workload_of(values: Mapping[str, Any], keys: Shared, task: Task) -> Workload
         raise ConfigError(f"partition: task={keys.task!r} has no samples to share out")
     if not task.samples and keys.loss != "cross-entropy":
         raise ConfigError(f"loss: task={keys.task!r} has its own")
-    sizes = _batch_sizes(keys)
+    grows = keys.batch_sizes.strip() == GROWS
+    if grows and task.load is not None:
+        raise ConfigError(
+            f"batch-sizes: {GROWS!r}, a batch of t samples in round t, is for task='quadratic'; "
+            f"expected sizes such as '16x10,64x5' for task={keys.task!r}"
+        )
+    sizes = [] if grows else _batch_sizes(keys)
     if task.load is None and keys.validation_samples:
         raise ConfigError(f"validation-samples: task={keys.task!r} has no samples; expected 0")
     left = _left(keys, task)
@@ -53,6 +61,7 @@ def workload_of(values: Mapping[str, Any], keys: Shared, task: Task) -> Workload
         download=keys.download,
         num_workers=keys.num_workers,
         server_samples=keys.server_samples,
+        batch_grows=grows,
         validation_samples=keys.validation_samples,
         batch_size=_share(share, keys.batch_size),
         seed=keys.seed,

@@ -24,7 +24,7 @@ class Quadratic:
     Parameters
     ----------
     workload : Workload
-        Seed, number of workers and batch sizes count.
+        Seed, number of workers and batch sizes count; a batch may grow: t samples in round t.
 
     References
     ----------
@@ -59,6 +59,8 @@ class Quadratic:
     ) -> np.ndarray:
         workload = self._workload
         batch = workload.batch_sizes[worker] if workload.batch_sizes else workload.batch_size
+        if workload.batch_grows:
+            batch = server_round
 
         def step(start: np.ndarray, number: int) -> np.ndarray:
             return self._noisy(start, batch, "batch", *keys(worker, server_round, number))

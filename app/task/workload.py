@@ -42,6 +42,8 @@ class Workload:
         Of each worker, where they differ; else empty.
     server_samples : int
         Samples that the server keeps for itself.
+    batch_grows : bool
+        Whether the batch of round t has t samples, of a problem without data.
     validation_samples : int
         Samples on which settings are compared; neither the server's nor a worker's.
     local : LocalSteps
@@ -66,6 +68,7 @@ class Workload:
     batch_sizes: tuple[int, ...] = ()
     loss: str = "cross-entropy"
     server_samples: int = 0
+    batch_grows: bool = False
     validation_samples: int = 0
     local: LocalSteps = ONE_STEP
     task_options: tuple[tuple[str, Any], ...] = ()

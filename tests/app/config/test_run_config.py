@@ -103,6 +103,7 @@ IMPOSSIBLE = [
     ({"batch-sizes": "3x16"}, "batch-sizes: expected one for each of 15 workers"),
     ({"batch-sizes": "3x7,4x99999999999"}, "batch-sizes: expected one for each of 15 workers"),
     ({"batch-sizes": "0x15"}, "batch-sizes: expected sizes such as '16x10,64x5'; got '0x15'"),
+    ({"batch-sizes": "t"}, "batch-sizes: 't', a batch of t samples in round t, is for task='quad"),
     ({"batch-sizes": "3x"}, "batch-sizes: expected sizes such as"),
     ({"batch-sizes": "3;4"}, "batch-sizes: expected sizes such as"),
     (

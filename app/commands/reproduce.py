@@ -1,0 +1,144 @@
+"""`signfed reproduce`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from signfed.app.commands.common import RunConfigOption, err, out, refusing
+from signfed.app.errors import ConfigError
+
+if TYPE_CHECKING:
+    from signfed.app.experiments.experiment import Experiment
+    from signfed.app.experiments.reproduce import Outcome
+
+FOR_THIS_MACHINE = ("data-dir", "device", "download", "precision")
+SAYS = {True: "[green]holds[/green]", False: "[red]does not hold[/red]", None: "not tried"}
+
+
+def reproduce(
+    names: Annotated[list[str] | None, typer.Argument(help="experiments, or all")] = None,
+    list_: Annotated[bool, typer.Option("--list", help="all experiments, with times")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="the small setting, ten minutes at most")
+    ] = False,
+    setting: Annotated[str, typer.Option(help="full, quick, or another; see --list")] = "full",
+    only: Annotated[
+        list[str] | None, typer.Option(help="cells with this key=value; writes no page")
+    ] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="say what would run, run nothing")] = False,
+    pages: Annotated[Path, typer.Option("--out", help="folder of the result pages")] = Path(
+        "signfed-results"
+    ),
+    runs: Annotated[Path, typer.Option(help="folder of the runs, gone on with")] = Path(
+        "signfed-sweeps"
+    ),
+    config: RunConfigOption = None,
+    processes: Annotated[
+        int | None, typer.Option(min=0, help="runs at a time; default: one a core")
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Ray cluster to run on; 'local' starts one here")
+    ] = None,
+    gpus_per_cell: Annotated[
+        float, typer.Option(min=0, help="share of a GPU for each run, by Ray")
+    ] = 0.0,
+    summary: Annotated[
+        Path | None, typer.Option(help="write README.md of this folder of pages, run nothing")
+    ] = None,
+) -> None:
+    """Repeat a figure or table of a paper, and say of each claim whether it holds.
+
+    Runs, draws and judges, and writes a page NAME/README.md. Runs that are there are not repeated.
+    -c takes what holds for this machine: data-dir, device, download, precision.
+    Exit code 0: all ran, whatever the verdicts. 1: some run failed. 2: nothing was started.
+    130: interrupted.
+    """
+    from signfed.app.config.pairs import given_keys
+    from signfed.app.engines.signals import Interruptible
+    from signfed.app.experiments.narrow import narrowed
+    from signfed.app.experiments.pages import write_page, write_summary
+    from signfed.app.experiments.records import keep
+    from signfed.app.experiments.registry import EXPERIMENTS, find
+    from signfed.app.experiments.reproduce import reproduce as carry_out
+    from signfed.app.experiments.reproduce import setting_sweep
+    from signfed.app.experiments.runner import runner_for
+    from signfed.app.experiments.show import ShownSweep, print_plan
+
+    chosen, failed = "quick" if quick else setting, 0
+    try:
+        with Interruptible(), refusing():
+            if list_:
+                return _print_list(list(EXPERIMENTS.values()))
+            if summary:
+                out.print(f"summary: {write_summary(summary)}", soft_wrap=True, highlight=False)
+                return None
+            given = _of_this_machine(given_keys(config or []))
+            items = list(EXPERIMENTS.values()) if names == ["all"] else [*map(find, names or [])]
+            if not items:
+                raise ConfigError(
+                    "expected names of experiments, or all; see: signfed reproduce --list"
+                )
+            sweeps = [narrowed(setting_sweep(item, chosen, given), only or []) for item in items]
+            for item, sweep in zip(items, sweeps, strict=True):
+                folder = runs / item.name  # of all settings: cells that they share run once
+                runner = runner_for(sweep.engine, processes, address, gpus_per_cell)
+                if plan:
+                    print_plan(out, sweep, folder, runner)
+                    continue
+                out.print(f"[bold]{item.name}[/bold] ({chosen}): {escape(item.title)}")
+                with ShownSweep(out, folder.resolve()) as shown:
+                    outcome = carry_out(item, chosen, sweep, folder, runner=runner, watch=shown)
+                failed += shown.failed
+                _print_verdicts(outcome)
+                if only:
+                    out.print("no page: only a part was run (--only)")
+                    continue
+                page = write_page(keep(outcome, pages / item.name), pages / item.name)
+                out.print(f"page: {page}", soft_wrap=True, highlight=False)
+    except KeyboardInterrupt:
+        err.print("[yellow]interrupted[/yellow]; the same command goes on")
+        raise typer.Exit(130) from None
+    raise typer.Exit(1 if failed else 0)
+
+
+def _of_this_machine(given: dict[str, Any]) -> dict[str, Any]:
+    for key in given:
+        if key not in FOR_THIS_MACHINE:
+            allowed = ", ".join(FOR_THIS_MACHINE)
+            raise ConfigError(f"-c {key}: expected what holds for this machine: {allowed}")
+    return given
+
+
+def _print_list(experiments: list[Experiment]) -> None:
+    from signfed.app.experiments.registry import PAPERS
+
+    table = Table("name", "paper", "what it shows", "settings: minutes on 2 cores")
+    table.columns[0].no_wrap = True
+    for experiment in experiments:
+        paper = PAPERS.get(experiment.paper, experiment.paper).partition(",")[0]
+        settings = "\n".join(
+            f"{name} {'about ' if setting.estimated else ''}{setting.minutes:g}"
+            for name, setting in experiment.settings.items()
+        )
+        table.add_row(experiment.name, paper, escape(experiment.title), settings)
+    out.print(table)
+    out.print(
+        "about: from a few rounds, or from a machine that did other things, too", highlight=False
+    )
+
+
+def _print_verdicts(outcome: Outcome) -> None:
+    table = Table("claim", "published", "ours", "tolerance", "verdict")
+    for claim, verdict in outcome.verdicts:
+        cells = (claim.text, verdict.published, verdict.ours, verdict.tolerance)
+        table.add_row(*map(escape, cells), SAYS[verdict.holds])
+    out.print(table)
+    if note := outcome.experiment.settings[outcome.setting].note:
+        out.print(f"smaller than in the paper: {note}", highlight=False)
+    if remark := outcome.experiment.remarks.get(outcome.setting):
+        out.print(remark, highlight=False)

@@ -1,0 +1,80 @@
+"""Judges of several claims at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from signfed.app.experiments.estimates import Rows, selected
+from signfed.app.experiments.experiment import Verdict
+from signfed.app.experiments.judges.common import Judge
+
+
+def every(*judges: Judge) -> Judge:
+    """Make a judge of claims that must hold together; one that was not tried leaves all untried.
+
+    Parameters
+    ----------
+    *judges : callable
+    """
+
+    def judge(rows: Rows) -> Verdict:
+        found = [each(rows) for each in judges]
+        known = [verdict.holds for verdict in found]
+        holds = False if False in known else None if None in known else True
+        return Verdict(
+            found[0].published,
+            "; ".join(dict.fromkeys(verdict.ours for verdict in found)),
+            "; ".join(dict.fromkeys(verdict.tolerance for verdict in found)),
+            holds,
+        )
+
+    return judge
+
+
+def each_of(column: str, judge: Judge) -> Judge:
+    """Make a judge of a claim that must hold for each value of a column: each data set, say.
+
+    Parameters
+    ----------
+    column : str
+        A column that some settings do not have: they are judged as they are.
+    judge : callable
+        Of the rows with one value.
+    """
+
+    def each(rows: Rows) -> Verdict:
+        values = list(dict.fromkeys(row.get(column) for row in rows))
+        parts = [lambda rows, v=value: judge(selected(rows, {column: v})) for value in values]
+        return every(*parts)(rows) if parts else judge(rows)
+
+    return each
+
+
+def averaged(column: str, by: Sequence[str], judge: Judge) -> Judge:
+    """Make a judge of whole curves: it gets the mean of a column over the rounds, not its end.
+
+    Parameters
+    ----------
+    column : str
+        Of rows of rounds, where the claim is `of_rounds`.
+    by : sequence of str
+        Columns that tell the cells apart, but for the seed.
+    judge : callable
+        Of rows with that column, one a cell.
+    """
+    keys = (*by, "seed")
+
+    def of_means(rounds: Rows) -> Verdict:
+        found: dict[tuple[Any, ...], list[float]] = {}
+        for row in rounds:
+            if column in row:  # null in JSON: not finite
+                value = math.inf if row[column] is None else float(row[column])
+                found.setdefault(tuple(row.get(key) for key in keys), []).append(value)
+        return judge([
+            {**dict(zip(keys, cell, strict=True)), column: math.fsum(values) / len(values)}
+            for cell, values in found.items()
+        ])  # fmt: skip
+
+    return of_means

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from signfed.app.experiments.sweep import Sweep
@@ -42,11 +42,14 @@ class Claim:
         Where it stands: "Section V-B", "Table I".
     judge : callable
         Rows of the experiment, one a cell -> Verdict.
+    of_rounds : bool
+        Whether the judge gets one row a round instead.
     """
 
     text: str
     source: str
     judge: Callable[[Rows], Verdict]
+    of_rounds: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,14 +61,17 @@ class Setting:
     sweep : Sweep
         The runs; of an experiment that trains nothing, what `Experiment.measure` is given.
     minutes : float
-        Measured, on 2 cores.
+        On 2 cores.
     note : str
         What is smaller than in the paper; empty for the full setting.
+    estimated : bool
+        Whether the minutes are an estimate from a few rounds, not measured.
     """
 
     sweep: Sweep
     minutes: float
     note: str = ""
+    estimated: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,10 @@ class Experiment:
         What the paper leaves open, and what is taken here.
     measure : callable, optional
         For what is no training: Sweep -> rows. None for a sweep of runs.
+    others : mapping of str to Setting
+        More settings by name: the same claims on other data.
+    remarks : mapping of str to str
+        Setting -> what was found there: why a claim does not hold, what the numbers mean.
     """
 
     name: str
@@ -100,3 +110,10 @@ class Experiment:
     pictures: Sequence[Any]
     choices: Sequence[str] = ()
     measure: Callable[[Sweep], Rows] | None = None
+    others: Mapping[str, Setting] = field(default_factory=dict)
+    remarks: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> dict[str, Setting]:
+        """All settings by name, "full" first."""
+        return {"full": self.full, "quick": self.quick, **self.others}

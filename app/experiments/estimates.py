@@ -1,0 +1,161 @@
+"""Means over seeds with their errors, and paired differences: what the judges compare."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from signfed.app.runs.sweeps import Row
+
+Rows = Sequence[Row]
+Where = Mapping[str, Any]  # columns and the values that a row must have
+
+# SignGuard prints the same cell twice, 0.2 and 0.3 points apart (Tables I and III): what a number
+# in a paper of this field moves by when it is measured again.
+PUBLISHED_NOISE = 0.003
+# One-sided 95 % quantiles of Student's t, by degrees of freedom; beyond these, of the normal law.
+T_95 = (6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860, 1.833)
+NORMAL_95 = 1.645
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over seeds.
+
+    Attributes
+    ----------
+    mean : float
+    error : float
+        Half the width of its one-sided 95 % interval: Student's t times the standard error; 0 for
+        one seed, of which no error is known.
+    count : int
+        How many seeds.
+    """
+
+    mean: float
+    error: float
+    count: int
+
+    def text(self, scale: float = 1.0, digits: int = 3) -> str:
+        """Return it as it stands in a table.
+
+        Parameters
+        ----------
+        scale : float
+            What it is multiplied by.
+        digits : int
+            After the point; of large numbers fewer are shown.
+        """
+        shown = digits if abs(self.mean * scale) < 100 else 1
+        error = f" ± {self.error * scale:.{shown}f}" if self.count > 1 else ""
+        return f"{self.mean * scale:.{shown}f}{error}"
+
+
+def estimate(values: Sequence[float]) -> Estimate:
+    """Return mean and error of values that differ by their seed alone.
+
+    Parameters
+    ----------
+    values : sequence of float
+        At least one.
+
+    Examples
+    --------
+    >>> estimate([0.9, 0.9, 0.9, 0.9])
+    Estimate(mean=0.9, error=0.0, count=4)
+    """
+    n = len(values)
+    mean = math.fsum(values) / n
+    if n == 1 or not math.isfinite(mean):
+        return Estimate(mean, 0.0, n)
+    variance = math.fsum((value - mean) ** 2 for value in values) / (n - 1)
+    t = T_95[n - 2] if n - 2 < len(T_95) else NORMAL_95
+    return Estimate(mean, t * math.sqrt(variance / n), n)
+
+
+def selected(rows: Rows, where: Where) -> list[Row]:
+    """Return the rows that have these values.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+    where : mapping
+        Column -> value; None for a column that a row does not have.
+    """
+    return [row for row in rows if all(row.get(key) == value for key, value in where.items())]
+
+
+def by_seed(rows: Rows, column: str, where: Where) -> dict[int, float]:
+    """Return a column of the rows that have these values, by seed.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        One a cell.
+    column : str
+        A score. Of a run that diverged a loss is infinite, an accuracy 0.
+    where : mapping
+        As for `selected`; together with the seed it must name one cell.
+
+    Returns
+    -------
+    dict of int to float
+        Without the cells that did not end.
+
+    Raises
+    ------
+    ValueError
+        When two cells have the same seed: a judge that asks too little.
+    """
+    found: dict[int, float] = {}
+    for row in selected(rows, where):
+        value = row.get(column)
+        if row.get("status", "finished") == "diverged" or value is None:
+            if row.get("status") != "diverged":
+                continue
+            value = math.inf if "loss" in column else 0.0
+        seed = row.get("seed", 0)
+        if seed in found:
+            raise ValueError(f"{column} of {dict(where)}: expected one cell with seed {seed}")
+        found[seed] = float(value)
+    return found
+
+
+def mean_of(rows: Rows, column: str, where: Where) -> Estimate | None:
+    """Return the estimate of a column over the seeds; None where no cell has ended.
+
+    Parameters
+    ----------
+    rows, column, where
+        As for `by_seed`.
+    """
+    found = by_seed(rows, column, where)
+    return estimate(list(found.values())) if found else None
+
+
+def difference(rows: Rows, column: str, one: Where, other: Where) -> Estimate | None:
+    """Return by how much a column is larger in one cell than in another.
+
+    Differences are taken seed by seed, since two cells with the same seed have shards, first model
+    and batches in common; only seeds that both have count.
+
+    Parameters
+    ----------
+    rows, column
+        As for `by_seed`.
+    one, other : mapping
+        The cells.
+
+    Returns
+    -------
+    Estimate or None
+        None where they have no seed in common.
+    """
+    first, second = by_seed(rows, column, one), by_seed(rows, column, other)
+    common = [seed for seed in first if seed in second]
+    if not common:
+        return None
+    both = [(first[seed], second[seed]) for seed in common]
+    return estimate([0.0 if a == b else a - b for a, b in both])  # inf - inf is no number

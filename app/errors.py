@@ -13,6 +13,7 @@ class ConfigError(ValueError):
 # Optional packages, and the extra of pyproject.toml that installs each.
 EXTRA_OF = {
     "matplotlib": "report",
+    "pyarrow": "report",
     "ray": "simulation",
     "sklearn": "simulation",
     "torchvision": "simulation",

@@ -211,13 +211,14 @@ def _looked_up(asked: Sequence[int], row: Callable[[int], np.ndarray]) -> Gradie
     return lambda parameters, worker, server_round: row(place[worker])
 
 
-def local_engine(run: Run) -> np.ndarray:
+def local_engine(run: Run, threads: int | None = None) -> np.ndarray:
     """Run all rounds in this process: an `Engine`.
 
     Parameters
     ----------
     run : Run
-        What to run.
+    threads : int, optional
+        On a CPU; one a core by default. Their number changes no bit.
 
     Returns
     -------
@@ -238,7 +239,8 @@ def local_engine(run: Run) -> np.ndarray:
     training = Training(
         run.strategy, federation, run.problem.initial().to(device), run.observe, state
     )
-    threads = 1 if device.type != "cpu" else min(cores(), federation.participation.count)
+    most = 1 if device.type != "cpu" else threads or cores()
+    threads = min(most, federation.participation.count)
     with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         collector = LocalWorkers(run, training, pool)
         collector.load_state_dict(state)

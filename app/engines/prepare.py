@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from signfed.app.runs import checkpoint
 from signfed.app.runs.checkpoint import Checkpoint
 from signfed.app.runs.claim import FLOWER_LOG, existing_folder, new_folder
 from signfed.app.runs.resuming import resumed
-from signfed.app.task import Problem, find_task
+from signfed.app.task import Problem, Workload, find_task
 from signfed.attacks import Knowledge
 from signfed.strategies.core.options import Value
 from signfed.strategies.core.rule import state_of
@@ -54,37 +54,34 @@ class Prepared:
         return self.resume.server_round if self.resume else 0
 
 
-def prepare(
+def problem_of(workload: Workload) -> Problem:
+    """Load the data of a workload, and make what it minimises."""
+    return find_task(workload.task).problem(workload)
+
+
+def check(
     given: Mapping[str, Value],
     *,
     reach: Knowledge = "server",
     simulation: Simulation | None = None,
-    parent: Path | None = None,
-) -> Prepared:
-    """Check a run config, build its rule, load its data, make its folder; nothing is started.
+) -> tuple[RunConfig, RobustStrategy]:
+    """Check all of a run config that can be checked without data.
 
     Parameters
     ----------
-    given : mapping
-        Run-config keys; missing ones take their defaults.
-    reach : Knowledge
-        The most that an attack can know where the engine runs its clients: "server" in the local
-        engine, "omniscient" in a simulation, "colluders" on devices.
-    simulation : Simulation, optional
-        What Flower's simulation shares out of this machine, where that is known.
-    parent : Path, optional
-        Where a run folder that is not named goes; the home folder by default.
+    given, reach, simulation
+        As for `prepare`.
 
     Returns
     -------
-    Prepared
+    RunConfig
+    RobustStrategy
+        The rule, built.
 
     Raises
     ------
     ConfigError
         At the first thing that is wrong, with what was expected.
-    DataMissing
-        When the data are not where they should be.
     """
     config = parse(given)
     strategy = build_strategy(config)
@@ -101,8 +98,47 @@ def prepare(
         check_memory(config.attack, config.workers_remember, reach)
         if built(config.attack).rule:
             check_copied(strategy, config.attack.name)
+    return config, strategy
+
+
+def prepare(
+    given: Mapping[str, Value],
+    *,
+    reach: Knowledge = "server",
+    simulation: Simulation | None = None,
+    parent: Path | None = None,
+    load: Callable[[Workload], Problem] = problem_of,
+) -> Prepared:
+    """Check a run config, build its rule, load its data, make its folder; nothing is started.
+
+    Parameters
+    ----------
+    given : mapping
+        Run-config keys; missing ones take their defaults.
+    reach : Knowledge
+        The most that an attack can know where the engine runs its clients: "server" in the local
+        engine, "omniscient" in a simulation, "colluders" on devices.
+    simulation : Simulation, optional
+        What Flower's simulation shares out of this machine, where that is known.
+    parent : Path, optional
+        Where a run folder that is not named goes; the home folder by default.
+    load : callable, optional
+        Makes the problem of a workload; one that keeps the data for the next run, say.
+
+    Returns
+    -------
+    Prepared
+
+    Raises
+    ------
+    ConfigError
+        At the first thing that is wrong, with what was expected.
+    DataMissing
+        When the data are not where they should be.
+    """
+    config, strategy = check(given, reach=reach, simulation=simulation)
     last = resumed(config, given)
-    problem = find_task(config.workload.task).problem(config.workload)
+    problem = load(config.workload)
     check_trigger(config.attack, config.workload.task, problem.sides, problem.num_classes)
     path = _claimed(config, parent or Path.home())  # last: nothing is left of a run that is refused
     return Prepared(given, config, strategy, problem, path, last)

@@ -51,8 +51,8 @@ class Task:
     load: Callable[[Path, bool], Dataset] | None = None
     sides: tuple[int, int] | None = None
 
-    def problem(self, workload: Workload) -> Problem:
-        """Make what a run with this workload minimises.
+    def data(self, workload: Workload) -> Dataset | None:
+        """Load the data set; None where there are no samples.
 
         Parameters
         ----------
@@ -63,15 +63,34 @@ class Task:
         ------
         DataMissing
             When the data are not below data_dir.
+        """
+        if self.load is None:
+            return None
+        with installed(f"task={workload.task!r}"):
+            data = self.load(Path(workload.data_dir).expanduser().absolute(), workload.download)
+        return replace(data, sides=self.sides) if self.sides else data
+
+    def problem(self, workload: Workload, data: Dataset | None = None) -> Problem:
+        """Make what a run with this workload minimises.
+
+        Parameters
+        ----------
+        workload : Workload
+            Of this task.
+        data : Dataset, optional
+            What `data` returned before; loaded by default.
+
+        Raises
+        ------
+        DataMissing
+            When the data are not below data_dir.
         ConfigError
             When data, model, loss and partition do not fit one another.
         """
-        if self.load is None:
+        if data is None:
+            data = self.data(workload)
+        if data is None:
             return Quadratic(workload)
-        with installed(f"task={workload.task!r}"):
-            data = self.load(Path(workload.data_dir).expanduser().absolute(), workload.download)
-        if self.sides:
-            data = replace(data, sides=self.sides)
         return Classification(workload, data, self.num_classes)
 
 

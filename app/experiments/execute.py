@@ -1,0 +1,242 @@
+"""A sweep carried out: what is missing is run, what died is retried, and the results are written.
+
+A cell runs in `under-way/ID` and is moved to `cells/ID` when it has ended, so that whatever lies in
+`cells` is whole.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+from signfed.app.engines.local import cores
+from signfed.app.errors import ConfigError
+from signfed.app.experiments.cells import Cell, cells_of
+from signfed.app.experiments.manifest import Manifest
+from signfed.app.experiments.plan import DONE, Step, draft_of, place_of, plan
+from signfed.app.experiments.pool import Here, Processes, Runner
+from signfed.app.experiments.sweep import Sweep
+from signfed.app.experiments.tables import write_results
+from signfed.app.experiments.work import TRACEBACK, KeptData, Outcome, Work
+from signfed.app.runs import folder as run_folder
+from signfed.app.runs.claim import Writer, existing_folder
+from signfed.app.runs.folder import FAILED, read_summary
+from signfed.app.runs.json_files import write_json
+from signfed.app.runs.sweeps import SweepFolder
+
+
+class Watch(Protocol):
+    """Who is told how a sweep goes on."""
+
+    def planned(self, steps: Sequence[Step], slots: int, manifest: Manifest) -> None:
+        """Take what is done and what will run, before the first cell starts.
+
+        Parameters
+        ----------
+        steps : sequence of Step
+        slots : int
+            Cells that run at a time.
+        manifest : Manifest
+            Of the sweep, as it grows.
+        """
+
+    def ended(self, cell: Cell, outcome: Outcome, again: bool) -> None:
+        """Take a cell that has ended.
+
+        Parameters
+        ----------
+        cell : Cell
+        outcome : Outcome
+        again : bool
+            Whether it failed and will be tried again.
+        """
+
+    def wrote(self, without_parquet: str) -> None:
+        """Take the end: the results are there; why Parquet is not among them, or ""."""
+
+
+class Unwatched:
+    """A Watch that says nothing."""
+
+    def planned(self, steps: Sequence[Step], slots: int, manifest: Manifest) -> None: ...
+    def ended(self, cell: Cell, outcome: Outcome, again: bool) -> None: ...
+    def wrote(self, without_parquet: str) -> None: ...
+
+
+def run_sweep(
+    sweep: Sweep,
+    folder: str | Path,
+    *,
+    processes: int | None = None,
+    retries: int = 1,
+    runner: Runner | None = None,
+    watch: Watch | None = None,
+) -> SweepFolder:
+    """Run what is missing of a sweep, and write its results.
+
+    Parameters
+    ----------
+    sweep : Sweep
+    folder : path
+        The sweep's: a new or empty one, or the one of an earlier call, which is gone on with.
+    processes : int, optional
+        Cells that run at a time, each in a process of its own; 0 runs them in this process. As many
+        as there are cores by default. Flower's runs go one after the other, whatever it is.
+    retries : int
+        Times that a cell that failed is tried again.
+    runner : Runner, optional
+        Where the cells run, instead of processes of this machine.
+    watch : Watch, optional
+        Who is told how it goes on.
+
+    Returns
+    -------
+    SweepFolder
+        A cell that failed has status "failed" there, with the traceback in its folder.
+
+    Raises
+    ------
+    ConfigError
+        When a cell cannot run, or the folder is not this sweep's to use. Nothing was started.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> sweep = Sweep("example", {"task": "quadratic", "num-rounds": 2}, {"lr": [0.1, 0.2]})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     rows = run_sweep(sweep, folder, processes=0).rows()
+    >>> [(row["lr"], row["status"], row["rounds"]) for row in rows]
+    [(0.1, 'finished', 2), (0.2, 'finished', 2)]
+    """
+    folder, watch = Path(folder).expanduser().resolve(), watch or Unwatched()
+    cells = cells_of(sweep, load=KeptData())
+    writer = claimed(folder)
+    try:
+        manifest = Manifest(folder)
+        write_json(folder / "sweep.json", described(sweep, cells))
+        steps = plan(cells, folder, manifest)
+        waiting = [step.cell for step in steps if step.runs]
+        _forget_others(folder, waiting)
+        if runner is None:
+            runner = _runner(sweep, processes, len(waiting))
+        try:
+            watch.planned(steps, runner.slots, manifest)
+            _run(waiting, folder, sweep.engine, runner, manifest, retries, watch)
+        finally:
+            runner.close()
+            with suppress(OSError):  # what was cut off stays
+                (folder / "under-way").rmdir()
+            found = SweepFolder(folder)
+            missing = write_results(folder, found.rows())
+        watch.wrote(missing)
+    finally:
+        writer.release()
+    return found
+
+
+def claimed(folder: Path) -> Writer:
+    """Take the folder of a sweep; no second process may.
+
+    Parameters
+    ----------
+    folder : Path
+        Which is made.
+
+    Returns
+    -------
+    Writer
+        To be released.
+
+    Raises
+    ------
+    ConfigError
+        When it is no sweep's folder, or another process has it.
+    """
+    existing_folder(folder)
+    if any(folder.iterdir()) and not (folder / "sweep.json").exists():
+        raise ConfigError(f"--out: expected a new folder or a sweep's; {folder} has other files")
+    try:
+        return Writer(folder, patience=0)
+    except ConfigError:
+        raise ConfigError(
+            f"--out: expected a folder that no other process writes to; a sweep is under way in "
+            f"{folder}"
+        ) from None
+
+
+def described(sweep: Sweep, cells: Sequence[Cell]) -> dict[str, object]:
+    """Return what `sweep.json` holds."""
+    listed = [{"id": cell.id, "keys": dict(cell.keys)} for cell in cells]
+    return {"name": sweep.name, "engine": sweep.engine, "cells": listed}
+
+
+def _runner(sweep: Sweep, processes: int | None, works: int) -> Runner:
+    if processes is not None and processes < 0:
+        raise ConfigError(f"--processes: expected at least 0; got {processes}")
+    most = cores() if processes is None else processes
+    if sweep.engine == "flower" or not most or not works:
+        return Here()
+    return Processes(min(most, works))
+
+
+def _forget_others(folder: Path, waiting: Sequence[Cell]) -> None:
+    """Remove half runs of cells that are no longer asked for, and what failed before."""
+    ids = {cell.id for cell in waiting}
+    for draft in (folder / "under-way").glob("*"):
+        if draft.name not in ids:
+            shutil.rmtree(draft, ignore_errors=True)
+    for cell in waiting:
+        shutil.rmtree(place_of(folder, cell), ignore_errors=True)
+
+
+def _run(
+    cells: Sequence[Cell],
+    folder: Path,
+    engine: str,
+    runner: Runner,
+    manifest: Manifest,
+    retries: int,
+    watch: Watch,
+) -> None:
+    waiting, under_way = deque(cells), dict[str, Cell]()
+    tried = dict.fromkeys((cell.id for cell in cells), 0)
+    threads = max(1, cores() // max(1, min(runner.slots, len(cells))))
+    while waiting or under_way:
+        while waiting and len(under_way) < runner.slots:
+            cell = waiting.popleft()
+            under_way[cell.id] = cell
+            tried[cell.id] += 1
+            manifest.begin(cell)
+            draft = str(draft_of(folder, cell))
+            runner.start(Work(cell.id, cell.values, draft, engine, threads))
+        for work, outcome in runner.wait():
+            cell = under_way.pop(work.id)
+            again = outcome.status not in DONE and tried[cell.id] <= retries
+            if again:
+                shutil.rmtree(work.folder, ignore_errors=True)
+                waiting.append(cell)
+            else:
+                seconds = read_summary(Path(work.folder)).get("seconds")
+                outcome = _put_away(cell, folder, outcome)
+                manifest.end(cell, outcome.status, seconds)
+            watch.ended(cell, outcome, again)
+
+
+def _put_away(cell: Cell, folder: Path, outcome: Outcome) -> Outcome:
+    """Move a run that has ended to its place, without its checkpoints."""
+    draft, place = draft_of(folder, cell), place_of(folder, cell)
+    if outcome.status not in DONE:
+        outcome = Outcome(FAILED, outcome.error or "the run ended early")
+        run_folder.set_status(draft, FAILED, outcome.error)
+        with suppress(FileExistsError), (draft / TRACEBACK).open("x", encoding="utf-8") as file:
+            file.write(outcome.error + "\n")
+    shutil.rmtree(draft / "checkpoints", ignore_errors=True)
+    place.parent.mkdir(exist_ok=True)
+    shutil.rmtree(place, ignore_errors=True)
+    os.replace(draft, place)
+    return outcome

@@ -1,0 +1,133 @@
+"""What a sweep ran on: commit, versions, hardware; of each cell its code, seconds and attempts."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+import signfed
+from signfed.app.config.run_config import RunConfig
+from signfed.app.experiments.cells import Cell
+from signfed.app.runs.json_files import write_json
+from signfed.app.runs.versions import versions
+
+FILE = "manifest.json"
+
+
+class Manifest:
+    """Read and write `manifest.json` of a sweep's folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The sweep's.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / FILE
+        found: dict[str, Any] = {}
+        with suppress(OSError, ValueError):
+            found = json.loads(self._file.read_text(encoding="utf-8"))
+        self.cells: dict[str, dict[str, Any]] = found.get("cells", {})
+        self._codes: dict[str, dict[str, str]] = found.get("codes", {})
+        self._here: dict[str, Any] = {}
+
+    def code_of(self, cell_id: str) -> Mapping[str, str]:
+        """Return the digests of a cell's code, by module."""
+        return self._codes.get(self.cells[cell_id]["code"], {})
+
+    def begin(self, cell: Cell) -> None:
+        """Count an attempt at a cell, and write it down."""
+        known = self.cells.setdefault(cell.id, {"attempts": 0})
+        known |= {
+            "keys": dict(cell.keys), "status": "started", "settings": cell.settings,
+            "code": cell.code_id, "load": load_of(cell.config), "attempts": known["attempts"] + 1,
+        }  # fmt: skip
+        self._codes[cell.code_id] = dict(cell.code)
+        self.save()
+
+    def end(self, cell: Cell, status: str, seconds: float | None) -> None:
+        """Write down how a cell ended.
+
+        Parameters
+        ----------
+        cell : Cell
+        status : str
+            Of its run.
+        seconds : float, optional
+            That its run took, earlier attempts included.
+        """
+        self._here = self._here or surroundings()
+        self.cells[cell.id] |= {
+            "status": status, "seconds": seconds, "commit": self._here["commit"],
+            "dirty": self._here["dirty"],
+        }  # fmt: skip
+        self.save()
+
+    def save(self) -> None:
+        """Replace the file."""
+        self._here = self._here or surroundings()
+        write_json(self._file, self._here | {"cells": self.cells, "codes": self._codes})
+
+
+def load_of(config: RunConfig) -> dict[str, Any]:
+    """Return what decides how long a run takes."""
+    workload = config.workload
+    return {
+        "task": workload.task, "model": workload.model, "device": workload.device,
+        "workers": workload.num_workers, "batch_size": workload.batch_size,
+        "strategy": config.strategy.name, "attack": config.attack.name,
+        "evaluate_every": config.evaluate_every, "rounds": config.num_rounds,
+    }  # fmt: skip
+
+
+def surroundings() -> dict[str, Any]:
+    """Return the commit, the versions and the hardware of this process."""
+    return {**_commit(), "versions": versions(), "hardware": hardware()}
+
+
+def hardware() -> dict[str, Any]:
+    """Return the CPU's name, cores, memory in GiB, and GPUs of this machine."""
+    gpus = range(torch.cuda.device_count() if torch.cuda.is_available() else 0)
+    return {
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "gpus": [torch.cuda.get_device_name(i) for i in gpus],
+    }
+
+
+def _cpu() -> str:
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _commit() -> dict[str, Any]:
+    """The commit of signfed's checkout, and whether it was changed since; None where it is none."""
+    folder = Path(signfed.__file__).parents[1]
+
+    def git(*arguments: str) -> str | None:
+        try:
+            done = subprocess.run(
+                ["git", "-C", str(folder), *arguments],
+                capture_output=True, text=True, check=True, timeout=20,
+            )  # fmt: skip
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return done.stdout.strip()
+
+    if git("ls-files", "signfed/__init__.py") != "signfed/__init__.py":  # another's repository
+        return {"commit": None, "dirty": None}
+    return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}

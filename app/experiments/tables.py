@@ -1,0 +1,108 @@
+"""The results of a sweep as CSV and Parquet: nothing that differs from run to run is in them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from signfed.app.errors import ConfigError, installed
+from signfed.app.runs.json_files import replace_text
+from signfed.app.runs.sweeps import Row
+
+# Seconds differ, an error may name a path.
+LEFT_OUT = ("seconds", "error")
+
+
+def results(rows: Sequence[Row]) -> list[Row]:
+    """Return rows that are the same whenever the sweep is run; each has every column.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        One a cell: `SweepFolder.rows`.
+
+    Examples
+    --------
+    >>> results([{"lr": 0.1, "seconds": 3.2}, {"lr": 0.2, "rounds": 5}])
+    [{'lr': 0.1, 'rounds': None}, {'lr': 0.2, 'rounds': 5}]
+    """
+    columns = dict.fromkeys(name for row in rows for name in row if name not in LEFT_OUT)
+    return [{name: row.get(name) for name in columns} for row in rows]
+
+
+def write_csv(file: Path, rows: Sequence[Row]) -> None:
+    """Replace a CSV file.
+
+    Parameters
+    ----------
+    file : Path
+        Which one.
+    rows : sequence of mapping
+        All with the same columns.
+    """
+    text = io.StringIO()
+    table = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    replace_text(file, text.getvalue())
+
+
+def write_parquet(file: Path, rows: Sequence[Row]) -> None:
+    """Replace a Parquet file; a column of several types becomes text.
+
+    Parameters
+    ----------
+    file : Path
+        Which one.
+    rows : sequence of mapping
+        All with the same columns.
+
+    Raises
+    ------
+    ConfigError
+        When pyarrow is not installed.
+    """
+    with installed("results.parquet"):
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+    names = list(rows[0]) if rows else []
+    columns = {name: pa.array(_one_type([row[name] for row in rows])) for name in names}
+    draft = file.with_name(f"{file.name}.tmp")
+    pq.write_table(pa.table(columns), draft)
+    draft.replace(file)
+
+
+def write_results(folder: Path, rows: Sequence[Row]) -> str:
+    """Write `results.csv` and, where pyarrow is installed, `results.parquet`.
+
+    Parameters
+    ----------
+    folder : Path
+        The sweep's.
+    rows : sequence of mapping
+        `SweepFolder.rows`.
+
+    Returns
+    -------
+    str
+        Why there is no Parquet file; empty where there is one.
+    """
+    table = results(rows)
+    write_csv(folder / "results.csv", table)
+    try:
+        write_parquet(folder / "results.parquet", table)
+    except ConfigError as error:
+        return str(error)
+    return ""
+
+
+def _one_type(values: list[Any]) -> list[Any]:
+    """Whole numbers among others become floats, everything else that is mixed text."""
+    kinds = {type(value) for value in values if value is not None}
+    if len(kinds) < 2 or kinds == {int, float}:
+        return [float(v) if kinds == {int, float} and v is not None else v for v in values]
+    return [None if value is None else str(value) for value in values]

@@ -1,0 +1,153 @@
+"""One cell carried out, in whatever process: a run config -> a run folder."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+
+from threadpoolctl import threadpool_limits
+
+from signfed.app.engines import launch
+from signfed.app.engines.local import local_engine
+from signfed.app.engines.prepare import Prepared, prepare
+from signfed.app.engines.run import execute
+from signfed.app.engines.signals import Interruptible
+from signfed.app.errors import ConfigError
+from signfed.app.runs.folder import FAILED, read_summary
+from signfed.app.task import Dataset, Problem, Workload, find_task
+from signfed.strategies.ops.threads import one_thread
+
+TRACEBACK = "traceback.txt"
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a process gets to do.
+
+    Attributes
+    ----------
+    id : str
+        Of the cell.
+    values : mapping
+        Its run config.
+    folder : str
+        The run folder. One with a run in it that was cut off goes on from its last checkpoint.
+    engine : {"local", "flower"}
+    threads : int
+        That compute gradients on a CPU.
+    """
+
+    id: str
+    values: Mapping[str, Any]
+    folder: str
+    engine: str = "local"
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a cell ended: the status of its run, and the error of one that failed."""
+
+    status: str
+    error: str = ""
+
+
+class KeptData:
+    """Make the problems of workloads, and keep the last data set for the next one."""
+
+    def __init__(self) -> None:
+        self._key: tuple[object, ...] = ()
+        self._data: Dataset | None = None
+
+    def __call__(self, workload: Workload) -> Problem:
+        """Return the problem of a workload.
+
+        Parameters
+        ----------
+        workload : Workload
+
+        Raises
+        ------
+        DataMissing
+            When the data are not below data_dir.
+        ConfigError
+            When data, model, loss and partition do not fit one another.
+        """
+        task, key = find_task(workload.task), (workload.task, workload.data_dir, workload.download)
+        if key != self._key:
+            self._key, self._data = (), None  # one at a time in memory
+            self._data = task.data(workload)
+            self._key = key
+        return task.problem(workload, self._data)
+
+
+def carry_out(work: Work, load: KeptData) -> Outcome:
+    """Run a cell; what goes wrong is in its folder, and not raised.
+
+    Parameters
+    ----------
+    work : Work
+    load : KeptData
+        Of this process.
+
+    Returns
+    -------
+    Outcome
+
+    Raises
+    ------
+    KeyboardInterrupt
+        When a signal ends the process; the state of the run was saved.
+    """
+    path, error = Path(work.folder), ""
+    try:
+        with Interruptible() as signals, _quiet(), threadpool_limits(work.threads):
+            if work.engine == "flower":
+                _by_flower(work, path)
+            else:
+                with one_thread():
+                    execute(
+                        _prepared(work, path, load),
+                        partial(local_engine, threads=work.threads),
+                        on_round=lambda line: signals.between_rounds(),
+                    )
+    except Exception as failure:
+        error = f"{type(failure).__name__}: {failure}"
+        with suppress(OSError):
+            path.mkdir(parents=True, exist_ok=True)
+            (path / TRACEBACK).write_text(traceback.format_exc(), encoding="utf-8")
+    return Outcome(read_summary(path).get("status", FAILED) if path.exists() else FAILED, error)
+
+
+def _prepared(work: Work, path: Path, load: KeptData) -> Prepared:
+    """The run, from its last checkpoint where it has one that is whole."""
+    if (path / "config.json").exists():
+        with suppress(ConfigError):
+            return prepare({**work.values, "resume": str(path)}, load=load)
+    rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    return prepare({**work.values, "out-dir": str(path)}, load=load)
+
+
+def _by_flower(work: Work, path: Path) -> None:
+    rmtree(path, ignore_errors=True)  # its nodes are gone, and with them what they remember
+    launch.run({**work.values, "out-dir": str(path)}, engine="flower")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without warnings of skipped rounds: they are in the records."""
+    log = logging.getLogger("signfed")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)

@@ -1,0 +1,187 @@
+"""A quantity in a table of colours, the value printed in each field."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from signfed.app.report.fields import draw_fields, draw_scale
+from signfed.app.report.rows import SHARES, Rows, chosen, grouped, label, number, shown, values_of
+from signfed.app.report.style import INK, figure_of, in_per_cent
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS = "cividis"  # the same order of light and dark for every colour vision
+
+
+def means(rows: Rows, by: tuple[str, ...], value: str) -> dict[tuple[Hashable, ...], float]:
+    """Return the mean of a column over the rows that have it, by their values of other columns.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Rows; one whose value is null (not finite) makes the mean NaN.
+    by : tuple of str
+        Columns.
+    value : str
+        Column.
+
+    Returns
+    -------
+    dict
+        Values of `by` -> mean.
+    """
+    having = [row for row in rows if value in row]
+    return {
+        at: float(np.mean([number(row[value]) for row in group]))
+        for at, group in grouped(having, by).items()
+    }
+
+
+def lowest(
+    found: Mapping[tuple[Hashable, ...], float],
+) -> dict[tuple[Hashable, ...], tuple[float, Hashable]]:
+    """Return the lowest value over the last of the keys, and where it is; NaN is lower than all.
+
+    >>> lowest({("krum", "lie"): 0.3, ("krum", "ipm"): 0.2, ("mean", "lie"): 0.1})
+    {('krum',): (0.2, 'ipm'), ('mean',): (0.1, 'lie')}
+
+    Parameters
+    ----------
+    found : mapping
+        Keys -> value.
+    """
+    worst: dict[tuple[Hashable, ...], tuple[float, Hashable]] = {}
+    for (*at, last), value in found.items():
+        known = worst.get(tuple(at))
+        if known is None or np.isnan(value) or value < known[0]:
+            worst[tuple(at)] = (value, last)
+    return worst
+
+
+@dataclass(frozen=True)
+class Heatmap:
+    """A quantity in a table of colours; several rows of one field become their mean.
+
+    Attributes
+    ----------
+    rows, columns, value : str
+        Columns of the rows given.
+    title, split : str
+        As in `Lines`.
+    where : mapping
+        As in `Lines`.
+    worst : str
+        Column over which the lowest mean is taken: "attack", say. "" for none.
+    """
+
+    rows: str
+    columns: str
+    value: str
+    title: str = ""
+    split: str = ""
+    where: Mapping[str, Any] = field(default_factory=dict)
+    worst: str = ""
+
+    @property
+    def of_rounds(self) -> bool:
+        """Whether its rows are those of rounds."""
+        return False
+
+    def table(self, rows: Rows) -> dict[tuple[Hashable, ...], float]:
+        """Return what the fields hold.
+
+        Parameters
+        ----------
+        rows : sequence of mapping
+            Of cells.
+
+        Returns
+        -------
+        dict
+            (row, column) -> mean over the seeds, the lowest one over `worst`.
+        """
+        rows, by = chosen(rows, self.where), (self.rows, self.columns)
+        if not self.worst:
+            return means(rows, by, self.value)
+        found = lowest(means(rows, (*by, self.worst), self.value))
+        return {at: value for at, (value, _) in found.items()}
+
+    def draw(self, rows: Rows) -> Figure:
+        """Draw it.
+
+        Parameters
+        ----------
+        rows : sequence of mapping
+            Of cells.
+
+        Returns
+        -------
+        Figure
+            One axes a panel, and one for the scale. A field without a value is empty; one whose
+            value is not finite says so.
+        """
+        rows = chosen(rows, self.where)
+        parts = values_of(rows, self.split) if self.split else []
+        names = values_of(rows, self.rows), values_of(rows, self.columns)
+        longest = max((len(shown(name)) for name in names[0]), default=1)
+        figure, panels = figure_of(
+            len(parts) or 1,
+            width=max(4.2, 1.3 + 0.09 * longest + 0.6 * len(names[1])),
+            height=1.9 + 0.34 * len(names[0]),
+        )
+        tables = [
+            self.table(chosen(rows, {self.split: p}) if parts else rows) for p in parts or [0]
+        ]
+        values = [v for table in tables for v in table.values() if np.isfinite(v)] or [0.0]
+        limits = min(values), max(values) if max(values) > min(values) else min(values) + 1e-9
+        for axes, table, part in zip(panels, tables, parts or [None], strict=True):
+            mesh = self._draw_panel(axes, table, names, limits)
+            heading = f"{label(self.split)}: {shown(part)}" if parts else self.title
+            axes.set_title(heading, loc="left")
+        scale = draw_scale(figure, mesh, panels, self._says(rows))
+        if self.value in SHARES:
+            in_per_cent(scale.ax.xaxis)
+        if parts:
+            figure.suptitle(self.title, x=0.01, ha="left", color=INK, fontsize=12)
+        return figure
+
+    def _says(self, rows: Rows) -> str:
+        split = (self.split,) if self.split else ()
+        keys = (self.rows, self.columns, *((self.worst,) if self.worst else ()), *split)
+        having = [row for row in rows if self.value in row]
+        most = max(map(len, grouped(having, keys).values()), default=0)
+        says = [label(self.value)]
+        if most > 1:
+            says.append(f"mean of {most} seeds")
+        if self.worst:
+            says.append(f"lowest over {label(self.worst)}")
+        return ", ".join(says).replace(", lowest", "\nlowest")
+
+    def _draw_panel(
+        self,
+        axes: Axes,
+        table: Mapping[Any, float],
+        names: tuple[list, list],
+        limits: tuple[float, float],
+    ) -> Any:
+        values = np.full((len(names[0]), len(names[1])), np.nan)
+        texts = [[""] * len(names[1]) for _ in names[0]]
+        for row, column in np.ndindex(values.shape):
+            at = names[0][row], names[1][column]
+            if at in table:
+                values[row, column] = table[at]
+                texts[row][column] = self._field(table[at])
+        axes.set(xlabel=label(self.columns), ylabel=label(self.rows))
+        heads = [shown(name) for name in names[0]], [shown(name) for name in names[1]]
+        return draw_fields(axes, values, texts, heads, limits=limits, colours=COLOURS)
+
+    def _field(self, value: float) -> str:
+        if not np.isfinite(value):
+            return "n. f."  # not finite
+        return f"{100 * value:.1f}" if self.value in SHARES else f"{value:.3g}"

@@ -1,0 +1,78 @@
+"""One field of a paper's table beside ours, and whether it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+HOLDS, FAILS, NOT_TRIED = "holds", "does not hold", "not tried"
+MARKS = {HOLDS: "✓", FAILS: "✗", NOT_TRIED: "?"}
+
+
+@dataclass(frozen=True)
+class Published:
+    """One field of a paper's table, and ours.
+
+    Attributes
+    ----------
+    row, column : hashable
+        As our rows call them.
+    published : float
+        The paper's value, in the paper's unit.
+    ours : float or None
+        The mean over our seeds, in the same unit; None where nothing was run.
+    spread : float
+        Highest minus lowest of our seeds.
+    seeds : int
+    verdict : str
+        "holds", "does not hold" or "not tried".
+    """
+
+    row: Hashable
+    column: Hashable
+    published: float
+    ours: float | None = None
+    spread: float = 0.0
+    seeds: int = 0
+    verdict: str = NOT_TRIED
+
+    @property
+    def difference(self) -> float | None:
+        """Ours minus the published value; None where nothing was run."""
+        return None if self.ours is None else self.ours - self.published
+
+
+Judge = Callable[[Published], bool]
+
+
+def within(tolerance: float, collapsed: float = 0.0) -> Judge:
+    """Return a judge: ours holds where it is near the published value.
+
+    Parameters
+    ----------
+    tolerance : float
+        The largest difference, in the paper's unit.
+    collapsed : float
+        A published value below it is one of a broken model, and whatever of ours is below it, too,
+        holds.
+
+    Returns
+    -------
+    callable
+        Published -> bool.
+
+    Examples
+    --------
+    >>> judge = within(0.5, collapsed=50)
+    >>> [judge(Published("mean", "lie", p, o)) for p, o in ((99, 98.6), (99, 98), (10, 31))]
+    [True, False, True]
+    """
+
+    def judge(cell: Published) -> bool:
+        if cell.ours is None:
+            return False
+        if cell.published < collapsed:
+            return cell.ours < collapsed
+        return abs(cell.ours - cell.published) <= tolerance
+
+    return judge

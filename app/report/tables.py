@@ -1,0 +1,77 @@
+"""Tables of text: Markdown, columns for a terminal, CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+
+from signfed.app.report.rows import Rows
+
+
+def markdown_table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown: the first column to the left, the others to the right.
+
+    Parameters
+    ----------
+    heads : sequence of str
+        Of the columns.
+    lines : sequence of sequence of str
+        As long as `heads`, each.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> print(markdown_table(["rule", "accuracy"], [["a|b", "0.9"]]), end="")
+    | rule | accuracy |
+    | --- | ---: |
+    | a\\|b | 0.9 |
+    """
+    rule = ["---", *["---:"] * (len(heads) - 1)]
+    escaped = [[text.replace("|", "\\|").replace("\n", " ") for text in line] for line in lines]
+    return "".join(f"| {' | '.join(line)} |\n" for line in [list(heads), rule, *escaped])
+
+
+def aligned(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """Return a table for a terminal, in columns of equal width.
+
+    >>> print(aligned(["rule", "accuracy"], [["sign-fd", "0.9"]]), end="")
+    rule     accuracy
+    sign-fd  0.9
+
+    Parameters
+    ----------
+    heads : sequence of str
+        Of the columns.
+    lines : sequence of sequence of str
+        As long as `heads`, each.
+    """
+    table = [list(heads), *map(list, lines)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    padded = (
+        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+        for line in table
+    )
+    return "".join(f"{line}\n" for line in padded)
+
+
+def csv_text(rows: Rows) -> str:
+    """Return rows as CSV, a column for each key of any row; an empty field where a row has none.
+
+    >>> csv_text([{"f": 1}, {"f": 2, "a": None}])
+    'f,a\\n1,\\n2,\\n'
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Values that are neither numbers nor text are written as Python shows them.
+    """
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()

@@ -1,0 +1,169 @@
+"""Pictures hold the numbers of their rows: read off the axes, not off the pixels."""
+
+import math
+
+import numpy as np
+import pytest
+
+from signfed.app.report.lines import curve_of, thinned
+from signfed.app.report.pictures import Heatmap, Lines, Published, PublishedTable, within
+from signfed.app.report.style import INK, svg_of
+
+CELLS = [
+    {"strategy": rule, "attack": attack, "seed": seed, "num-byzantine": f, "acc": value + seed / 10}
+    for rule, attack, f, value in (
+        ("mean", "lie", 1, 0.5), ("mean", "ipm", 1, 0.4), ("mean", "lie", 3, 0.3),
+        ("krum", "lie", 1, 0.7), ("krum", "ipm", 1, 0.8), ("krum", "lie", 3, 0.6),
+    )
+    for seed in (0, 1)
+]  # fmt: skip
+ROUNDS = [
+    {"strategy": rule, "seed": seed, "round": t, "megabytes": t * (1 + seed), "acc": t / k + seed}
+    for rule, k in (("mean", 100), ("krum", 50))
+    for seed in (0, 1)
+    for t in (10, 20, 30)
+]
+
+
+def lines_of(axes):
+    return {line.get_label(): line.get_xydata().round(9).tolist() for line in axes.get_lines()}
+
+
+def texts_of(axes):
+    return [text.get_text() for text in axes.texts]
+
+
+def test_a_line_is_the_mean_of_the_seeds_and_the_band_their_range():
+    (axes,) = Lines("round", "acc", "strategy").draw(ROUNDS).axes
+    assert lines_of(axes) == {
+        "mean": [[10, 0.6], [20, 0.7], [30, 0.8]],
+        "krum": [[10, 0.7], [20, 0.9], [30, 1.1]],
+    }
+    mean_band, krum_band = (c.get_paths()[0].get_extents() for c in axes.collections)
+    assert np.allclose(mean_band.intervaly, (0.1, 1.3))
+    assert np.allclose(krum_band.intervaly, (0.2, 1.6))
+    legend = axes.figure.legends[0]
+    assert legend.get_title().get_text() == "rule (mean of 2 seeds, band: lowest to highest)"
+
+
+def test_lines_differ_in_colour_dash_and_marker():
+    (axes,) = Lines("round", "acc", "strategy").draw(ROUNDS).axes
+    a, b = axes.get_lines()
+    assert a.get_color() != b.get_color() and a.get_marker() != b.get_marker()
+    assert a.get_linestyle() != b.get_linestyle()
+
+
+def test_seeds_that_sent_different_amounts_meet_in_their_round():
+    curve = curve_of(ROUNDS[:6], "megabytes", "acc")
+    assert curve.x.tolist() == [15, 30, 45] and curve.seeds == 2
+
+
+def test_a_value_that_is_not_finite_leaves_a_gap():
+    rows = [{"round": 1, "loss": 0.5}, {"round": 2, "loss": None}, {"round": 3}]
+    curve = curve_of(rows, "round", "loss")
+    assert curve.x.tolist() == [1, 2] and math.isnan(curve.mean[1])
+
+
+def test_thinning_keeps_both_ends():
+    curve = curve_of([{"round": t, "a": t} for t in range(1, 1001)], "round", "a")
+    few = thinned(curve, 7)
+    assert len(few.x) == 7 and few.x[[0, -1]].tolist() == [1, 1000]
+    assert thinned(few, 200).x.tolist() == few.x.tolist()
+
+
+def test_each_value_of_split_has_a_panel_and_one_legend_names_all():
+    figure = Lines("num-byzantine", "acc", "strategy", split="attack").draw(CELLS)
+    lie, ipm = figure.axes
+    assert [axes.get_title(loc="left") for axes in (lie, ipm)] == ["attack: lie", "attack: ipm"]
+    assert lines_of(lie)["krum"] == [[1, 0.75], [3, 0.65]]
+    assert lines_of(ipm)["mean"] == [[1, 0.45]]
+    assert len(figure.legends) == 1
+
+
+def test_where_takes_a_value_or_several():
+    drawn = Lines("num-byzantine", "acc", "strategy", where={"attack": ["ipm"], "seed": 0})
+    assert lines_of(drawn.draw(CELLS).axes[0]) == {"mean": [[1, 0.4]], "krum": [[1, 0.8]]}
+
+
+def test_shares_are_labelled_in_per_cent():
+    rows = [{"round": t, "test_accuracy": 0.25 * t} for t in (1, 2, 3)]
+    (axes,) = Lines("round", "test_accuracy", "").draw(rows).axes
+    assert axes.get_ylabel() == "test accuracy (%)"
+    assert axes.yaxis.get_major_formatter()(0.5, 0) == "50"
+
+
+def test_nothing_to_draw_is_said():
+    (axes,) = Lines("round", "acc", "strategy").draw([]).axes
+    assert texts_of(axes) == ["no values yet"]
+
+
+@pytest.mark.parametrize("worst, expected", [("attack", 0.45), ("", 0.5)])
+def test_a_field_is_the_mean_over_seeds_and_the_lowest_over_attacks(worst, expected):
+    """mean, f = 1: (0.5 + 0.6) / 2 under lie, (0.4 + 0.5) / 2 under ipm; all four: 0.5."""
+    heat = Heatmap("strategy", "num-byzantine", "acc", worst=worst)
+    assert heat.table(CELLS)["mean", 1] == pytest.approx(expected)
+
+
+def test_a_heatmap_prints_what_it_colours():
+    picture = Heatmap("strategy", "attack", "acc", where={"num-byzantine": 3}).draw(
+        [*CELLS, {"strategy": "dnc", "attack": "ipm", "num-byzantine": 3, "acc": None}]
+    )
+    axes, scale = picture.axes
+    (mesh,) = axes.collections
+    shown = np.ma.filled(mesh.get_array().reshape(3, 2), np.nan).tolist()
+    assert shown[0][0] == pytest.approx(0.35) and shown[1][0] == pytest.approx(0.65)
+    assert texts_of(axes) == ["0.35", "", "0.65", "", "", "n. f."]
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["mean", "krum", "dnc"]
+    assert scale.get_xlabel() == "acc, mean of 2 seeds"
+
+
+TABLE = PublishedTable(
+    "strategy", "attack", "acc", {("mean", "lie"): 56.0, ("krum", "lie"): 75.2, ("krum", "x"): 9.0},
+    title="Table I", source="A 2020", judge=within(0.5), names={"lie": "Little", "x": "<X>"},
+    where={"num-byzantine": 1},
+)  # fmt: skip
+
+
+def test_a_published_table_compares_field_by_field():
+    mean, krum, untried = TABLE.cells(CELLS)
+    assert (mean.ours, mean.seeds, mean.verdict) == (pytest.approx(55), 2, "does not hold")
+    assert mean.spread == pytest.approx(10) and mean.difference == pytest.approx(-1)
+    assert krum.verdict == "holds" and krum.difference == pytest.approx(-0.2)
+    assert untried == Published("krum", "x", 9.0)
+    assert TABLE.counted(CELLS) == "1 of 3 hold, 1 do not, 1 were not tried"
+
+
+def test_it_reads_the_same_in_text_markdown_and_html():
+    markdown, html = TABLE.markdown(CELLS), TABLE.html(CELLS)
+    assert "| mean | **55.0** (56.0, -1.0) ✗ |  |" in markdown
+    assert "| krum | **75.0** (75.2, -0.2) ✓ | (9.0) ? |" in markdown
+    assert "krum  75.0 (75.2, -0.2) ✓  (9.0) ?" in TABLE.text(CELLS)
+    assert '<td class="does-not-hold"><b>55.0</b> ✗<br><small>56.0, -1.0</small></td>' in html
+    assert "<X>" in markdown and "<X>" not in html and "&lt;X&gt;" in html
+    assert [r["verdict"] for r in TABLE.records(CELLS)] == ["does not hold", "holds", "not tried"]
+
+
+def test_its_picture_has_the_differences():
+    axes = TABLE.draw(CELLS).axes[0]
+    shown = np.ma.filled(axes.collections[0].get_array().reshape(2, 2), np.nan)
+    assert shown[:, 0].tolist() == pytest.approx([-1, -0.2]) and np.isnan(shown[:, 1]).all()
+    assert texts_of(axes) == ["55.0 ✗\n(56.0)", "", "75.0 ✓\n(75.2)", " ?\n(9.0)"]
+
+
+def test_what_is_not_finite_holds_nowhere():
+    (mean, *_) = TABLE.cells(
+        [{"strategy": "mean", "attack": "lie", "num-byzantine": 1, "acc": None}]
+    )
+    assert mean.verdict == "does not hold" and "not finite" in TABLE.markdown(
+        [{"strategy": "mean", "attack": "lie", "num-byzantine": 1, "acc": None}]
+    )
+
+
+def test_svg_for_a_page_has_ids_of_its_own_and_the_pages_ink():
+    figure = Lines("round", "acc", "strategy").draw(ROUNDS)
+    text = svg_of(figure, "acc", 'a "b" <c>')
+    assert text.startswith('<svg role="img" aria-label="a &quot;b&quot; &lt;c&gt;"')
+    assert 'id="acc-' in text and 'id="axes' not in text and "url(#acc-" in text
+    assert "currentColor" in text and INK not in text
+    assert "<metadata" not in text and "<!--" not in text
+    assert text == svg_of(figure, "acc", 'a "b" <c>'), "the same picture is the same file"

@@ -1,4 +1,4 @@
-"""Xu et al. 2022, Fig. 2: the signs of honest gradients, and those of the LIE vector beside them."""
+"""Xu et al. 2022, Fig. 2: the signs of honest gradients, and of the LIE vector beside them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from signfed.app.experiments.items.signguard import (
     SMALL,
     SMALL_NOTE,
 )
-from signfed.app.experiments.judges import apart_in_rounds
+from signfed.app.experiments.margins import above_in_rounds
 from signfed.app.experiments.sweep import Keys, Sweep
 from signfed.app.report.pictures import Lines
 from signfed.strategies.core.updates import Updates
@@ -71,9 +71,7 @@ COUNTED: Keys = {
 
 
 def _setting(tasks: tuple[Keys, ...], minutes: float, note: str = "") -> Setting:
-    cases = [
-        {key: value for key, value in {**FEDERATION, **task, **COUNTED}.items()} for task in tasks
-    ]
+    cases = [{**FEDERATION, **task, **COUNTED} for task in tasks]
     return Setting(Sweep("signguard-fig2", cases=cases), minutes, note, estimated=not note)
 
 
@@ -97,15 +95,16 @@ SIGNGUARD_FIG2 = Experiment(
     claims=(
         Claim(
             "The LIE vector has fewer positive values than honest gradients", "Section III, Fig. 2",
-            apart_in_rounds("positive", "lie_positive", "fewer, in every round"), of_rounds=True,
+            above_in_rounds("positive", "lie_positive", "fewer, in every round"), of_rounds=True,
         ),
         Claim(
             "It has more negative values", "Section III, Fig. 2",
-            apart_in_rounds("lie_negative", "negative", "more, in every round"), of_rounds=True,
+            above_in_rounds("lie_negative", "negative", "more, in every round"), of_rounds=True,
         ),
     ),
     pictures=_pictures(),
     choices=(
-        RATE, SHAPES, "No worker is Byzantine: the vector is computed beside the run, with z = 0.3.",
+        RATE, SHAPES,
+        "No worker is Byzantine: the vector is computed beside the run, with z = 0.3.",
     ),
 )  # fmt: skip

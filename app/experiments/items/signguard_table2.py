@@ -14,16 +14,17 @@ from signfed.app.experiments.items.signguard import (
     RULES,
     SMALL,
     SMALL_NOTE,
+    UNDER,
     attacked,
     crossed,
 )
-from signfed.app.experiments.judges import agrees, at_most, higher
+from signfed.app.experiments.judges import higher
+from signfed.app.experiments.margins import agrees, at_most
 from signfed.app.experiments.published import published
 from signfed.app.experiments.sweep import Keys
 from signfed.app.report.pictures import Heatmap, PublishedTable, within
 
 ACCEPTED, REJECTED = "byzantine_accepted", "honest_rejected"
-UNDER = ("ByzMean", "Sign-flip", "LIE", "Min-Max", "Min-Sum")
 CRAFTED = tuple(name for name in UNDER if name != "Sign-flip")
 RULES_OF_SIGNS = [RULES[name] for name in GUARDS]
 TOLERANCE = 0.05  # the shares of one rule under the attacks that it sees through differ by 0.03

@@ -35,7 +35,6 @@ class Cell:
     value: float
 
 
-
 def published(paper: str, **having: str) -> list[Cell]:
     """Return the published numbers of a paper, in its order.
 

@@ -42,6 +42,7 @@ from signfed.strategies.server.strategy import RobustStrategy
 MAX_ROUNDS = 2**16 - 1  # a disagreement count is 16 bits wide
 
 Estimator = Literal["agreement", "pooled", "alg1", "eq17"]
+InitialVote = Literal["weighted", "plain"]
 
 
 def weigh_by_agreement(signs: PackedSigns, now: Tensor, lately: Tensor) -> Tensor:
@@ -90,6 +91,8 @@ class SignFD(RobustStrategy):
         "eq17": pooled in rounds 2..T_in+1, then p_m per coordinate.
     initial_rounds : int
         T_in of alg1 and eq17, at least 1.
+    initial_vote : {"weighted", "plain"}
+        What decodes the first T_in rounds of alg1 and eq17; "plain" is the worse form of Fig. 4a.
     forget : float
         Of the paper's, in (0, 1]; a round that is k rounds old counts forget^k.
     eps, max_llr : float
@@ -148,6 +151,9 @@ class SignFD(RobustStrategy):
             int,
             Field(ge=1, description="T_in of alg1 and eq17: rounds with one weight a worker"),
         ] = 50,
+        initial_vote: Annotated[
+            InitialVote, Field(description="what decodes the first T_in rounds of alg1 and eq17")
+        ] = "weighted",
         forget: Annotated[
             float, Field(gt=0, le=1, description="a round that is k rounds old counts forget^k")
         ] = 1.0,
@@ -159,6 +165,7 @@ class SignFD(RobustStrategy):
     ) -> None:
         self.estimator = estimator
         self.initial_rounds = initial_rounds
+        self.initial_vote = initial_vote
         self.forget = forget
         self.eps = eps
         self.max_llr = max_llr
@@ -166,7 +173,9 @@ class SignFD(RobustStrategy):
         self._averages = Averages()
         self._published: LLRVote | None = None
         if estimator != "agreement":
-            self._published = LLRVote(estimator, initial_rounds, forget, eps, max_llr)
+            self._published = LLRVote(
+                estimator, initial_rounds, forget, eps, max_llr, plain=initial_vote == "plain"
+            )
         self._n_coordinates = 0
         self._found: dict[str, Any] = {}
 

@@ -99,9 +99,10 @@ class Shared:
     attack_options: Annotated[str, says("options of your own attack, such as 'scale=2.0'")] = ""
     num_rounds: Annotated[Count, says("rounds")] = 300
     batch_size: Annotated[Count, says("samples per worker and round")] = 64
-    batch_sizes: Annotated[str, says("of each worker, where they differ, such as '16x10,64x5'")] = (
-        ""
-    )
+    batch_sizes: Annotated[
+        str,
+        says("of each worker, where they differ, such as '16x10,64x5'; t: round t's (quadratic)"),
+    ] = ""
     lr: Annotated[AboveZero, says("learning rate")] = 0.001
     momentum: Annotated[Decay, says("momentum of the server's step")] = 0.0
     lr_schedule: Annotated[Schedule, says("lr_t: lr, lr/sqrt(t), or lowered at milestones")] = (

@@ -11,6 +11,8 @@ from signfed.app.config.shared import Shared
 from signfed.app.errors import ConfigError
 from signfed.app.task import Task, Workload
 
+GROWS = "t"  # a value of batch-sizes
+
 
 def workload_of(values: Mapping[str, Any], keys: Shared, task: Task) -> Workload:
     """Make the workload from checked values; what only the data can tell is left to Problem.
@@ -33,7 +35,13 @@ def workload_of(values: Mapping[str, Any], keys: Shared, task: Task) -> Workload
         raise ConfigError(f"partition: task={keys.task!r} has no samples to share out")
     if task.load is None and keys.loss != "cross-entropy":
         raise ConfigError(f"loss: task={keys.task!r} has its own")
-    sizes = _batch_sizes(keys)
+    grows = keys.batch_sizes.strip() == GROWS
+    if grows and task.load is not None:
+        raise ConfigError(
+            f"batch-sizes: {GROWS!r}, a batch of t samples in round t, is for task='quadratic'; "
+            f"expected sizes such as '16x10,64x5' for task={keys.task!r}"
+        )
+    sizes = [] if grows else _batch_sizes(keys)
     left = (task.num_train or 0) - keys.server_samples
     if task.num_train and keys.server_samples and left < keys.num_workers:
         raise ConfigError(
@@ -56,6 +64,7 @@ def workload_of(values: Mapping[str, Any], keys: Shared, task: Task) -> Workload
         download=keys.download,
         num_workers=keys.num_workers,
         server_samples=keys.server_samples,
+        batch_grows=grows,
         batch_size=_share(share, keys.batch_size),
         seed=keys.seed,
         device=keys.device,

@@ -12,7 +12,7 @@ from signfed.app.runs.sweeps import Row
 Rows = Sequence[Row]
 Where = Mapping[str, Any]  # columns and the values that a row must have
 
-# SignGuard prints the same cell twice, 0.2 and 0.3 points apart (Tables I and III): what a number
+# SignGuard prints two cells twice, 0.22 and 0.25 points apart (Tables I and III): what a number
 # in a paper of this field moves by when it is measured again.
 PUBLISHED_NOISE = 0.003
 # One-sided 95 % quantiles of Student's t, by degrees of freedom; beyond these, of the normal law.

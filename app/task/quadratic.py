@@ -23,7 +23,7 @@ class Quadratic:
     Parameters
     ----------
     workload : Workload
-        Seed, number of workers and batch sizes count.
+        Seed, number of workers and batch sizes count; a batch may grow: t samples in round t.
 
     References
     ----------
@@ -58,6 +58,8 @@ class Quadratic:
     ) -> np.ndarray:
         sizes = self._workload.batch_sizes
         batch = sizes[worker] if sizes else self._workload.batch_size
+        if self._workload.batch_grows:
+            batch = server_round
         return self._noisy(parameters, batch, "batch", worker, server_round)
 
     def reference(self, parameters: np.ndarray, server_round: int) -> np.ndarray:

@@ -41,6 +41,8 @@ class Workload:
         Of each worker, where they differ; else empty.
     server_samples : int
         Samples that the server keeps for itself.
+    batch_grows : bool
+        Whether the batch of round t has t samples, of a problem without data.
     """
 
     task: str
@@ -57,6 +59,7 @@ class Workload:
     batch_sizes: tuple[int, ...] = ()
     loss: str = "cross-entropy"
     server_samples: int = 0
+    batch_grows: bool = False
 
     def server_shard(self, labels: np.ndarray) -> np.ndarray:
         """Choose the samples that the server keeps for itself.

@@ -58,6 +58,8 @@ class LLRVote:
         T_in.
     forget, eps, max_llr : float
         As in `SignFD`.
+    plain : bool
+        Whether the first T_in rounds of an estimate by coordinate are plain votes, too.
 
     Attributes
     ----------
@@ -66,11 +68,19 @@ class LLRVote:
     """
 
     def __init__(
-        self, estimator: Published, initial_rounds: int, forget: float, eps: float, max_llr: float
+        self,
+        estimator: Published,
+        initial_rounds: int,
+        forget: float,
+        eps: float,
+        max_llr: float,
+        *,
+        plain: bool = False,
     ) -> None:
         self.records: dict[int, Record] = {}
         self._estimator, self._initial_rounds = estimator, initial_rounds
         self._forget, self._eps, self._max_llr = forget, eps, max_llr
+        self._plain = plain and estimator in BY_COORDINATE
 
     def decode(self, signs: PackedSigns, ids: Sequence[int], server_round: int) -> PackedSigns:
         """Return U, and count the round.
@@ -90,9 +100,10 @@ class LLRVote:
         if by_coordinate and (self._estimator == "alg1" or t > self._initial_rounds):
             counts = [record.counts_or_zeros(signs, whole=self._forget == 1) for record in records]
 
-        if not any(record.rounds for record in records):
+        pooled_phase = t <= self._initial_rounds + 1
+        if not any(record.rounds for record in records) or (self._plain and pooled_phase):
             decoded = signs.vote()
-        elif by_coordinate and t > self._initial_rounds + 1:
+        elif by_coordinate and not pooled_phase:
             decoded, counts = self._by_coordinate(signs, records, counts)
         else:
             p = pooled(records, torch.empty(0), signs.n_coordinates)

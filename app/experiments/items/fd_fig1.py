@@ -1,0 +1,152 @@
+"""Park & Lee 2024, Fig. 1: accuracy by the number of attacked workers, two attacks, two data sets."""
+
+from __future__ import annotations
+
+from signfed.app.experiments.experiment import Claim, Experiment, Setting
+from signfed.app.experiments.items.fd import (
+    BY,
+    CIFAR10,
+    CIFAR100,
+    DIGITS,
+    DIGITS_NOTE,
+    ESTIMATOR,
+    FASHION,
+    FASHION_NOTE,
+    FD,
+    MNIST,
+    MNIST_NOTE,
+    MV,
+    NORMS,
+    OURS,
+    PAPER,
+    ROUNDS,
+    SHARDS,
+    under_attack,
+)
+from signfed.app.experiments.judges import alike, falls, higher, learns
+from signfed.app.experiments.sweep import Keys
+from signfed.app.report.pictures import Lines
+
+SCORE = "final_test_accuracy"
+SIA: Keys = {"attack": "sign-inversion"}
+SSFA: Keys = {"attack": "stochastic-sign-flip", "stochastic-sign-flip.probability": 0.5}
+OF_SIA, OF_SSFA = (0, 3, 6, 7, 9), (0, 3, 6, 9, 12)
+GRID = "L: the text names 9 and 12 only; "
+
+
+def with_l(rule: Keys, *numbers: int) -> list[Keys]:
+    """Return the cells of a rule with these L.
+
+    Parameters
+    ----------
+    rule : mapping
+    *numbers : int
+    """
+    return [{**rule, "num-byzantine": number} for number in numbers]
+
+
+def inverted(chance: float) -> tuple[Claim, ...]:
+    """Return what the paper says of Fig. 1 (a) and (b), sign inversion.
+
+    Parameters
+    ----------
+    chance : float
+        One over the number of classes.
+    """
+    clean = with_l(FD, 0)[0]
+    return (
+        Claim(
+            "signSGD-MV deteriorates significantly as L increases", "Section 5.2",
+            falls(SCORE, with_l(MV, 0, 3, 6, 7), "falls with L"),
+        ),
+        Claim(
+            "signSGD-FD keeps almost the accuracy that it has without attack if L < M/2",
+            "Section 5.2",
+            alike(SCORE, clean, with_l(FD, 3, 6, 7), "almost the same"),
+        ),
+        Claim(
+            "signSGD-FD fails to converge with L = 9", "Section 5.2",
+            learns(SCORE, with_l(FD, 9), clean, chance, "fails", fails=True),
+        ),
+        Claim(
+            "The same of our default estimator: nothing lost if L < M/2", "ours",
+            alike(SCORE, with_l(OURS, 0)[0], with_l(OURS, 3, 6, 7), "(not in the paper)"),
+        ),
+    )  # fmt: skip
+
+
+def flipped(chance: float) -> tuple[Claim, ...]:
+    """Return what the paper says of Fig. 1 (c) and (d), signs flipped with probability 1/2.
+
+    Parameters
+    ----------
+    chance : float
+        One over the number of classes.
+    """
+    attacked = (3, 6, 9, 12)
+    pairs = zip(with_l(FD, *attacked), with_l(MV, *attacked), strict=True)
+    return (
+        Claim(
+            "signSGD-FD is more robust than signSGD-MV", "Section 5.3",
+            higher(SCORE, list(pairs), "FD above MV"),
+        ),
+        Claim(
+            "signSGD-FD degrades gradually as L increases", "Section 5.3",
+            falls(SCORE, with_l(FD, *OF_SSFA), "falls with L"),
+        ),
+        Claim(
+            "Both algorithms can learn with L = 12", "Section 5.3",
+            learns(
+                SCORE, [*with_l(FD, 12), *with_l(MV, 12)], with_l(FD, 0)[0], chance, "both learn"
+            ),
+        ),
+    )  # fmt: skip
+
+
+def _figure(panel: str, data: str, attack: Keys, task: Keys, quick: Setting) -> Experiment:
+    """One panel: the paper's data, MNIST beside it, and the quick setting."""
+    name, inversion = f"fd-fig1{panel}", attack is SIA
+    numbers = OF_SIA if inversion else OF_SSFA
+    chance = 0.01 if data == "CIFAR-100" else 0.1
+    how = "sign inversion" if inversion else "signs flipped with probability 1/2"
+    grid = GRID + f"{', '.join(map(str, numbers))} are taken."
+    which = "Which data set is in which panel is lost in our copy: (a), (c) CIFAR-10 is assumed."
+    claims = inverted(chance) if inversion else flipped(chance)
+    rules = (MV, FD, OURS)
+    return Experiment(
+        name, PAPER, f"Test accuracy by the number L of attacked workers, {how}, {data}",
+        full=Setting(
+            under_attack(name, task, rules, attack, numbers), minutes=40_000, estimated=True
+        ),
+        quick=quick,
+        claims=claims,
+        pictures=(
+            Lines("round", "test_accuracy", "num-byzantine", f"{data}, {how}: MV", where=MV),
+            Lines("round", "test_accuracy", "num-byzantine", f"{data}, {how}: FD", where=FD),
+            Lines("num-byzantine", SCORE, BY, f"{data}, {how}: at the end"),
+        ),
+        choices=(ESTIMATOR, ROUNDS, grid, which, SHARDS, NORMS),
+        others={
+            "mnist": Setting(
+                under_attack(name, MNIST, rules, attack, numbers), minutes=400,
+                note=MNIST_NOTE, estimated=True,
+            )
+        } if data == "CIFAR-10" else {},
+    )  # fmt: skip
+
+
+def _on_digits(attack: Keys, numbers: tuple[int, ...], minutes: float) -> Setting:
+    return Setting(
+        under_attack("digits", DIGITS, (MV, FD, OURS), attack, numbers), minutes, DIGITS_NOTE
+    )
+
+
+def _on_fashion(attack: Keys, numbers: tuple[int, ...], minutes: float) -> Setting:
+    rules = (MV, FD, OURS)
+    return Setting(under_attack("fashion", FASHION, rules, attack, numbers), minutes, FASHION_NOTE)
+
+
+FD_FIG1A = _figure("a", "CIFAR-10", SIA, CIFAR10, _on_digits(SIA, OF_SIA, 3))
+FD_FIG1B = _figure("b", "CIFAR-100", SIA, CIFAR100, _on_fashion(SIA, (0, 6, 9), 4))
+FD_FIG1C = _figure("c", "CIFAR-10", SSFA, CIFAR10, _on_digits(SSFA, OF_SSFA, 3))
+FD_FIG1D = _figure("d", "CIFAR-100", SSFA, CIFAR100, _on_fashion(SSFA, (0, 6, 12), 4))

@@ -1,0 +1,99 @@
+"""Park & Lee 2024, Fig. 2: accuracy by the probability that an attacked worker flips a sign."""
+
+from __future__ import annotations
+
+from signfed.app.experiments.experiment import Claim, Experiment, Setting
+from signfed.app.experiments.items.fd import (
+    BY,
+    CIFAR10,
+    CIFAR100,
+    DIGITS,
+    DIGITS_NOTE,
+    ESTIMATOR,
+    FD,
+    MNIST,
+    MNIST_NOTE,
+    MV,
+    NORMS,
+    OURS,
+    PAPER,
+    ROUNDS,
+    SEEDS,
+    SHARDS,
+    initial,
+)
+from signfed.app.experiments.judges import each_of, falls, higher
+from signfed.app.experiments.sweep import Keys, Sweep
+from signfed.app.report.pictures import Lines
+
+SCORE, FLIPS = "final_test_accuracy", "stochastic-sign-flip.probability"
+PROBABILITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
+ATTACK: Keys = {"attack": "stochastic-sign-flip", "num-byzantine": 6}
+
+
+def swept(*tasks: Keys) -> Sweep:
+    """Return the runs of three rules by r, on these data.
+
+    Parameters
+    ----------
+    *tasks : mapping
+    """
+    rules = (MV, FD, OURS)
+    one = len(tasks) == 1
+    return Sweep(
+        "fd-fig2",
+        config={**ATTACK, **(tasks[0] if one else {})},
+        grid={FLIPS: PROBABILITIES},
+        cases=[
+            {**({} if one else task), **initial(rule, task)} for task in tasks for rule in rules
+        ],
+        seeds=SEEDS,
+    )
+
+
+def flipping(rule: Keys, probability: float) -> Keys:
+    """Return the cell of a rule with this r.
+
+    Parameters
+    ----------
+    rule : mapping
+    probability : float
+    """
+    return {**rule, FLIPS: probability}
+
+
+FD_FIG2 = Experiment(
+    "fd-fig2", PAPER, "Test accuracy by the sign-flipping probability r, L = 6 of 15",
+    full=Setting(swept(CIFAR10, CIFAR100), minutes=80_000, estimated=True),
+    quick=Setting(swept(DIGITS), minutes=3, note=DIGITS_NOTE),
+    claims=(
+        Claim(
+            "The accuracy that signSGD-MV loses becomes severer as r increases", "Section 5.4",
+            each_of("task", falls(
+                SCORE, [flipping(MV, r) for r in PROBABILITIES], "falls with r"
+            )),
+        ),
+        Claim(
+            "signSGD-FD is best with r = 0 or 1, and worst with r = 1/2", "Section 5.4",
+            each_of("task", higher(
+                SCORE, [(flipping(FD, r), flipping(FD, 0.5)) for r in (0.0, 1.0)],
+                "r = 0 and 1 above 1/2",
+            )),
+        ),
+        Claim(
+            "The loss of signSGD-FD with r = 1/2 is not that serious", "Section 5.4",
+            each_of("task", higher(
+                SCORE, [(flipping(FD, 0.5), flipping(MV, 1.0))], "above MV's at its worst"
+            )),
+        ),
+    ),
+    pictures=(
+        Lines(FLIPS, SCORE, BY, "L = 6 of 15", split="task"),
+        Lines("round", "test_accuracy", FLIPS, "signSGD-MV", where=MV, split="task"),
+        Lines("round", "test_accuracy", FLIPS, "signSGD-FD", where=FD, split="task"),
+    ),
+    choices=(ESTIMATOR, ROUNDS, "r: a grid in steps of 1/4; the paper states none.", SHARDS, NORMS),
+    others={
+        "mnist": Setting(swept(MNIST), minutes=400, note=MNIST_NOTE, estimated=True),
+    },
+)  # fmt: skip

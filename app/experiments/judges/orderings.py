@@ -1,0 +1,79 @@
+"""Judges of orderings: one above another, or a fall from first to last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from signfed.app.experiments.estimates import Rows, Where, difference, mean_of
+from signfed.app.experiments.experiment import Verdict
+from signfed.app.experiments.judges.common import SEEDS, Judge, there, untried
+
+
+def higher(column: str, pairs: Sequence[tuple[Where, Where]], published: str) -> Judge:
+    """Make a judge of "this is above that": each difference is above its own error.
+
+    Parameters
+    ----------
+    column : str
+        A score, of which more is better or worse as the claim says.
+    pairs : sequence of (mapping, mapping)
+        The cell that is above, the cell below it; pairs that the setting does not have are left
+        out.
+    published : str
+        What the paper says, in a few words.
+    """
+
+    def judge(rows: Rows) -> Verdict:
+        ours: list[str] = []
+        margins: list[float] = []
+        errors: list[float] = []
+        for high, low in pairs:
+            if len(there(rows, (high, low))) < 2:
+                continue
+            found = difference(rows, column, high, low)
+            one, other = mean_of(rows, column, high), mean_of(rows, column, low)
+            if not (found and one and other):
+                return untried(published, SEEDS)
+            ours.append(f"{one.text()} against {other.text()}")
+            margins.append(found.mean - found.error)
+            errors.append(found.error)
+        if not ours:
+            return untried(published, SEEDS)
+        tolerance = f"{SEEDS}: {', '.join(f'{error:.3f}' for error in errors)}"
+        return Verdict(published, "; ".join(ours), tolerance, min(margins) > 0)
+
+    return judge
+
+
+def falls(column: str, cells: Sequence[Where], published: str) -> Judge:
+    """Make a judge of "the more of it, the worse": first to last it falls, and no step rises.
+
+    Both are asked beyond the error of the difference between seeds.
+
+    Parameters
+    ----------
+    column : str
+        A score that falls where the claim holds.
+    cells : sequence of mapping
+        In the order in which it falls; those that the setting does not have are left out.
+    published : str
+        What the paper says.
+    """
+
+    def judge(rows: Rows) -> Verdict:
+        here = there(rows, cells)
+        found = [mean_of(rows, column, cell) for cell in here]
+        means = [mean for mean in found if mean]
+        if len(means) < max(2, len(found)):
+            return untried(published, SEEDS)
+        steps = [difference(rows, column, *pair) for pair in pairwise(here)]
+        whole = difference(rows, column, here[0], here[-1])
+        if None in steps or not whole:
+            return untried(published, SEEDS)
+        rose = any(step.mean < -step.error for step in steps if step)
+        ours = ", ".join(mean.text() for mean in means)
+        tolerance = f"{SEEDS}: {whole.error:.3f} from first to last"
+        return Verdict(published, ours, tolerance, whole.mean > whole.error and not rose)
+
+    return judge

@@ -17,7 +17,7 @@ from signfed.app.experiments.items.signguard import (
     SMALL,
     SMALL_NOTE,
 )
-from signfed.app.experiments.margins import above_in_rounds
+from signfed.app.experiments.judges import above_in_rounds
 from signfed.app.experiments.sweep import Keys, Sweep
 from signfed.app.report.pictures import Lines
 from signfed.strategies.core.updates import Updates

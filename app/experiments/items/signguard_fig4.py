@@ -21,8 +21,7 @@ from signfed.app.experiments.items.signguard import (
     UNDER,
     crossed,
 )
-from signfed.app.experiments.judges import higher
-from signfed.app.experiments.margins import keeps
+from signfed.app.experiments.judges import higher, keeps
 from signfed.app.experiments.sweep import Keys
 from signfed.app.report.pictures import Lines
 

@@ -18,7 +18,7 @@ from signfed.app.experiments.items.signguard import (
     SMALL_NOTE,
     crossed,
 )
-from signfed.app.experiments.margins import harms, keeps
+from signfed.app.experiments.judges import harms, keeps
 from signfed.app.experiments.sweep import Keys
 from signfed.app.report.pictures import Lines
 

@@ -19,8 +19,7 @@ from signfed.app.experiments.items.signguard import (
     UNDER,
     crossed,
 )
-from signfed.app.experiments.judges import every, higher
-from signfed.app.experiments.margins import keeps
+from signfed.app.experiments.judges import every, higher, keeps
 from signfed.app.experiments.sweep import Keys
 from signfed.app.report.pictures import Heatmap
 

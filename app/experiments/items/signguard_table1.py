@@ -25,8 +25,7 @@ from signfed.app.experiments.items.signguard import (
     crossed,
     table_1,
 )
-from signfed.app.experiments.judges import higher
-from signfed.app.experiments.margins import agrees, harms, keeps
+from signfed.app.experiments.judges import agrees, harms, higher, keeps
 from signfed.app.experiments.sweep import Keys
 from signfed.app.report.pictures import Heatmap, PublishedTable, within
 

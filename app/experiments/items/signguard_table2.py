@@ -18,8 +18,7 @@ from signfed.app.experiments.items.signguard import (
     attacked,
     crossed,
 )
-from signfed.app.experiments.judges import higher
-from signfed.app.experiments.margins import agrees, at_most
+from signfed.app.experiments.judges import agrees, at_most, higher
 from signfed.app.experiments.published import published
 from signfed.app.experiments.sweep import Keys
 from signfed.app.report.pictures import Heatmap, PublishedTable, within

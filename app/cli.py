@@ -14,6 +14,7 @@ from signfed.app.commands.common import out, refusing
 from signfed.app.commands.data import data
 from signfed.app.commands.list import list_
 from signfed.app.commands.redteam import redteam
+from signfed.app.commands.reproduce import reproduce
 from signfed.app.commands.run import run
 from signfed.app.commands.score import score
 
@@ -25,6 +26,7 @@ app = typer.Typer(
 app.command()(run)
 app.command()(score)
 app.command()(redteam)
+app.command()(reproduce)
 app.command()(data)
 app.command(name="list")(list_)
 

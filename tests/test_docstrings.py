@@ -48,6 +48,7 @@ COMMANDS = {
     "app/commands/data.py": "data",
     "app/commands/list.py": "list_",
     "app/commands/redteam.py": "redteam",
+    "app/commands/reproduce.py": "reproduce",
     "app/commands/run.py": "run",
     "app/commands/score.py": "score",
 }

@@ -1,4 +1,4 @@
-"""Park & Lee 2024, Fig. 1: accuracy by the number of attacked workers, two attacks, two data sets."""
+"""Park & Lee 2024, Fig. 1: accuracy by the number of attacked workers; two attacks, two data."""
 
 from __future__ import annotations
 

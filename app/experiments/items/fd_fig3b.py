@@ -35,8 +35,14 @@ def compared(task: Keys, rounds: int) -> Sweep:
     rounds : int
     """
     config = {key: value for key, value in task.items() if key != "lr"}
-    few = {"num-rounds": rounds, "evaluate-every": 5, "attack": "gaussian", "num-byzantine": 6}
-    signs, floats = {"lr": 1e-3, "encoder": "sign"}, {"lr": 0.1}
+    few: Keys = {
+        "num-rounds": rounds,
+        "evaluate-every": 5,
+        "attack": "gaussian",
+        "num-byzantine": 6,
+    }
+    signs: Keys = {"lr": 1e-3, "encoder": "sign"}
+    floats: Keys = {"lr": 0.1}
     return Sweep(
         "fd-fig3b",
         config={**config, **few},

@@ -1,0 +1,171 @@
+"""Pages in Markdown from what is kept: one an experiment, and the summary of all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from signfed.app.errors import ConfigError
+from signfed.app.experiments.records import VERDICTS, read_verdicts
+from signfed.app.experiments.registry import EXPERIMENTS, PAPERS
+from signfed.app.report.tables import markdown_table
+from signfed.app.runs.json_files import replace_text
+
+Found = Mapping[str, Mapping[str, Any]]  # setting -> record, as verdicts.json holds it
+PAGE = "README.md"
+SAYS = {True: "holds", False: "**does not hold**", None: "not tried"}
+HEADS = ("claim", "source", "published", "ours", "tolerance", "verdict")
+
+
+def write_page(found: Found, place: Path) -> Path:
+    """Write the page of an experiment.
+
+    Parameters
+    ----------
+    found : mapping
+    place : Path
+        Its folder among the pages.
+
+    Returns
+    -------
+    Path
+        The page.
+    """
+    page = place / PAGE
+    replace_text(page, page_of(found))
+    return page
+
+
+def page_of(found: Found) -> str:
+    """Return the page of an experiment: verdicts, pictures, cells, setting, choices, by setting.
+
+    Parameters
+    ----------
+    found : mapping
+    """
+    first = next(iter(found.values()))
+    paper = PAPERS.get(first["paper"], first["paper"])
+    lines = [f"# {first['name']}: {first['title']}", "", f"{paper}.", ""]
+    for setting in ordered(found):
+        lines += _section(setting, found[setting])
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def ordered(found: Found) -> list[str]:
+    """Return the settings, "full" first and "quick" last.
+
+    Parameters
+    ----------
+    found : mapping
+    """
+    return sorted(found, key=lambda name: (name == "quick", name != "full", name))
+
+
+def _section(setting: str, record: Mapping[str, Any]) -> list[str]:
+    smaller = f"Smaller than in the paper: {record['note']}." if record["note"] else ""
+    lines = [f"## {setting}", "", *([smaller, ""] if smaller else [])]
+    claims = [
+        [c["text"], c["source"], c["published"], c["ours"], c["tolerance"], SAYS[c["holds"]]]
+        for c in record["claims"]
+    ]
+    lines += [markdown_table(HEADS, claims)]
+    if record["remark"]:
+        lines += [record["remark"], ""]
+    for picture in record["pictures"]:
+        lines += [f"![{record['title']}]({picture})", ""]
+    if record["cells"]:
+        heads = list(dict.fromkeys(key for cell in record["cells"] for key in cell))
+        cells = [[cell.get(key, "") for key in heads] for cell in record["cells"]]
+        lines += ["Means over the seeds; ± is one-sided 95 % of the mean.", ""]
+        lines += [markdown_table(heads, cells)]
+    lines += [f"- Ran: {ran(record)}", f"- Every cell: {_keys(record['config'])}"]
+    lines += [f"- Seeds: {', '.join(map(str, record['seeds']))}; engine: {record['engine']}"]
+    lines += [f"- Chosen here: {choice}" for choice in record["choices"]]
+    return [*lines, ""]
+
+
+def _keys(config: Mapping[str, Any]) -> str:
+    return " ".join(f"`{key}={value}`" for key, value in config.items())
+
+
+def ran(record: Mapping[str, Any]) -> str:
+    """Say when, where and with what a setting ran.
+
+    Parameters
+    ----------
+    record : mapping
+        Of verdicts.json.
+    """
+    machine, commit = record["hardware"], str(record["commit"] or "unknown")[:10]
+    gpus = f", {', '.join(machine['gpus'])}" if machine["gpus"] else ""
+    versions = ", ".join(f"{name} {number}" for name, number in record["versions"].items())
+    return (
+        f"{record['when']}, {record['ended']} of {record['runs']} runs ended, "
+        f"{record['minutes']} minutes of runs; {machine['cpu']}, {machine['cores']} cores, "
+        f"{machine['memory_gib']} GiB{gpus}; {versions}; "
+        f"commit {commit}{' and changes' if record['dirty'] else ''}"
+    )
+
+
+def write_summary(folder: Path) -> Path:
+    """Write the summary of all pages of a folder: claims held, failed and not tried.
+
+    Parameters
+    ----------
+    folder : Path
+        That holds NAME/verdicts.json.
+
+    Returns
+    -------
+    Path
+        Its README.md.
+
+    Raises
+    ------
+    ConfigError
+        When there is no page.
+    """
+    pages = {file.parent.name: read_verdicts(file.parent) for file in folder.glob(f"*/{VERDICTS}")}
+    if not pages:
+        raise ConfigError(f"{folder}: expected NAME/{VERDICTS}, as `signfed reproduce` writes it")
+    replace_text(folder / PAGE, summary_of(pages))
+    return folder / PAGE
+
+
+def summary_of(pages: Mapping[str, Found]) -> str:
+    """Return the summary.
+
+    Parameters
+    ----------
+    pages : mapping
+        Name of an experiment -> what its verdicts.json holds.
+    """
+    lines, total = [], Counter[bool | None]()
+    known = [*EXPERIMENTS, *sorted(set(pages) - set(EXPERIMENTS))]
+    failed = []
+    for name in known:
+        found = pages.get(name, {})
+        for setting in ordered(found):
+            record = found[setting]
+            count = Counter(claim["holds"] for claim in record["claims"])
+            total += count
+            failed += [
+                f"- [{name}]({name}/{PAGE}) ({setting}): {claim['text']}: {claim['ours']}"
+                for claim in record["claims"] if claim["holds"] is False
+            ]  # fmt: skip
+            counts = [str(count[holds]) for holds in (True, False, None)]
+            lines.append([f"[{name}]({name}/{PAGE})", record["title"], setting, *counts,
+                          str(record["minutes"])])  # fmt: skip
+        if not found:
+            lines.append([name, EXPERIMENTS[name].title, "-", "-", "-", "-", "-"])
+    heads = ("item", "what it shows", "setting", "hold", "fail", "not tried", "minutes")
+    claims = f"{total[True]} claims hold, {total[False]} do not, {total[None]} were not tried."
+    return "\n".join([
+        "# Results", "",
+        "The papers' figures and tables, each by `signfed reproduce NAME`. This page is written by "
+        "`signfed reproduce --summary DIR` from the verdicts beside it.", "",
+        claims, "", markdown_table(heads, lines),
+        *(["What does not hold; the item's page says why:", "", *failed] if failed else []),
+    ]).rstrip() + "\n"  # fmt: skip

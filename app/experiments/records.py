@@ -1,0 +1,138 @@
+"""What is kept of an experiment: its verdicts, and of each setting the cells and pictures.
+
+`verdicts.json` is what was found; the page README.md and the summary are made from it alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from signfed.app.errors import ConfigError, installed
+from signfed.app.experiments.estimates import estimate
+from signfed.app.experiments.experiment import Rows
+from signfed.app.experiments.reproduce import Outcome
+from signfed.app.experiments.sweep import Sweep
+from signfed.app.report.tables import csv_text
+from signfed.app.runs.json_files import replace_text, write_json
+from signfed.app.runs.sweeps import Row
+
+VERDICTS, DPI = "verdicts.json", 72
+SCORES = ("final_test_accuracy", "final_test_loss", "uplink_bits_per_parameter",
+          "downlink_bits_per_parameter")  # fmt: skip
+
+
+def keep(outcome: Outcome, place: Path) -> dict[str, dict[str, Any]]:
+    """Write pictures, cells and verdicts of a setting beside those of the others.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    place : Path
+        The experiment's folder among the pages, which is made.
+
+    Returns
+    -------
+    dict
+        What verdicts.json holds now: setting -> record.
+    """
+    place.mkdir(parents=True, exist_ok=True)
+    rows = [{key: value for key, value in row.items() if key != "seconds"} for row in outcome.rows]
+    replace_text(place / f"{outcome.setting}.csv", csv_text(rows))
+    found = read_verdicts(place) | {outcome.setting: _record(outcome, _draw(outcome, place))}
+    write_json(place / VERDICTS, found)
+    return found
+
+
+def read_verdicts(place: Path) -> dict[str, dict[str, Any]]:
+    """Return what is known of an experiment, by setting; {} where nothing is.
+
+    Parameters
+    ----------
+    place : Path
+        Its folder among the pages.
+
+    Raises
+    ------
+    ConfigError
+        When verdicts.json there cannot be read.
+    """
+    file = place / VERDICTS
+    if not file.exists():
+        return {}
+    try:
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise ConfigError(f"{file}: expected what `signfed reproduce` wrote; {error}") from None
+
+
+def _draw(outcome: Outcome, place: Path) -> list[str]:
+    """Draw the pictures; return the names of their files."""
+    names = []
+    with installed("the pictures"):
+        for number, picture in enumerate(outcome.experiment.pictures, 1):
+            rows = outcome.rounds if getattr(picture, "of_rounds", False) else outcome.rows
+            name = f"{outcome.setting}-{number}.png"
+            picture.draw(rows).savefig(place / name, dpi=DPI)
+            names.append(name)
+    return names
+
+
+def _record(outcome: Outcome, pictures: list[str]) -> dict[str, Any]:
+    experiment, sweep = outcome.experiment, outcome.sweep
+    setting = experiment.settings[outcome.setting]
+    hidden = ("data-dir", "out-dir")
+    return {
+        "name": experiment.name,
+        "paper": experiment.paper,
+        "title": experiment.title,
+        "note": setting.note,
+        "claims": [
+            {"text": claim.text, "source": claim.source, "published": verdict.published,
+             "ours": verdict.ours, "tolerance": verdict.tolerance, "holds": verdict.holds}
+            for claim, verdict in outcome.verdicts
+        ],
+        "remark": experiment.remarks.get(outcome.setting, ""),
+        "pictures": pictures,
+        "config": {key: value for key, value in sweep.config.items() if key not in hidden},
+        "grid": {key: list(values) for key, values in sweep.grid.items()},
+        "cases": [dict(case) for case in sweep.cases],
+        "seeds": list(sweep.seeds),
+        "engine": sweep.engine,
+        "choices": list(experiment.choices),
+        "cells": means_of(outcome.rows, _varying(sweep)),
+        "ended": sum(row.get("status") in ("finished", "diverged") for row in outcome.rows),
+        "runs": len(outcome.rows),
+        "minutes": round(outcome.seconds / 60, 1),
+        "when": outcome.when,
+        **outcome.surroundings,
+    }  # fmt: skip
+
+
+def _varying(sweep: Sweep) -> list[str]:
+    return list(dict.fromkeys([*(key for case in sweep.cases for key in case), *sweep.grid]))
+
+
+def means_of(rows: Rows, keys: Iterable[str]) -> list[dict[str, str]]:
+    """Return one line for each cell but its seed: its keys, and its scores over the seeds.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+    keys : iterable of str
+        What tells the cells apart.
+    """
+    keys = tuple(keys)
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row.get(key) for key in keys), []).append(row)
+    lines = []
+    for values, group in groups.items():
+        line = {k: "" if v is None else str(v) for k, v in zip(keys, values, strict=True)}
+        for score in SCORES:
+            if numbers := [float(row[score]) for row in group if row.get(score) is not None]:
+                line[score] = estimate(numbers).text()
+        lines.append(line)
+    return lines

@@ -1,0 +1,138 @@
+"""One setting of an experiment carried out: its runs, its verdicts, its page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from signfed.app.errors import ConfigError
+from signfed.app.experiments.execute import Watch, run_sweep
+from signfed.app.experiments.experiment import Claim, Experiment, Rows, Verdict
+from signfed.app.experiments.manifest import Manifest, surroundings
+from signfed.app.experiments.sweep import Keys, Sweep
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What came of one setting.
+
+    Attributes
+    ----------
+    experiment : Experiment
+    setting : str
+        Its name.
+    sweep : Sweep
+        What ran.
+    rows : sequence of mapping
+        One a cell.
+    rounds : sequence of mapping
+        One a round; empty where nothing was trained.
+    verdicts : sequence of (Claim, Verdict)
+        In the order of the claims.
+    seconds : float
+        Of the runs, each one's own, summed; of earlier calls, too.
+    surroundings : mapping
+        Commit, versions, hardware.
+    when : str
+        Date.
+    """
+
+    experiment: Experiment
+    setting: str
+    sweep: Sweep
+    rows: Rows
+    rounds: Rows
+    verdicts: Sequence[tuple[Claim, Verdict]]
+    seconds: float
+    surroundings: Mapping[str, Any]
+    when: str
+
+
+def setting_sweep(experiment: Experiment, setting: str, given: Keys) -> Sweep:
+    """Return the sweep of a setting, with run-config keys that hold for this machine.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    setting : str
+        "full", "quick" or another of its settings.
+    given : mapping
+        Such as data-dir and device.
+
+    Raises
+    ------
+    ConfigError
+        For a setting that it does not have.
+    """
+    if setting not in experiment.settings:
+        has = ", ".join(experiment.settings)
+        raise ConfigError(f"{experiment.name}: expected a setting among {has}; got {setting!r}")
+    sweep = experiment.settings[setting].sweep
+    return replace(sweep, config={**sweep.config, **given})
+
+
+def judged(claims: Sequence[Claim], rows: Rows, rounds: Rows) -> list[tuple[Claim, Verdict]]:
+    """Return each claim with its verdict.
+
+    Parameters
+    ----------
+    claims : sequence of Claim
+    rows, rounds : sequence of mapping
+        One a cell; one a round.
+    """
+    return [(claim, claim.judge(rounds if claim.of_rounds else rows)) for claim in claims]
+
+
+def reproduce(
+    experiment: Experiment,
+    setting: str,
+    sweep: Sweep,
+    folder: Path,
+    *,
+    processes: int | None = None,
+    watch: Watch | None = None,
+) -> Outcome:
+    """Run what is missing of a setting, and judge its claims.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    setting : str
+        Its name.
+    sweep : Sweep
+        As `setting_sweep` returned it, or a part of it.
+    folder : Path
+        The sweep's; what is there already is not run again.
+    processes : int, optional
+        Cells that run at a time.
+    watch : Watch, optional
+        Who is told how it goes on.
+
+    Returns
+    -------
+    Outcome
+
+    Raises
+    ------
+    ConfigError
+        When a cell cannot run; nothing was started.
+    """
+    rounds: Rows = ()
+    if experiment.measure:
+        started = time.monotonic()
+        rows = experiment.measure(sweep)
+        seconds, around = time.monotonic() - started, surroundings()
+    else:
+        found = run_sweep(sweep, folder, processes=processes, watch=watch)
+        rows, rounds = found.rows(), found.rounds()
+        ran = Manifest(found.path).cells
+        seconds = sum(ran.get(cell.id, {}).get("seconds") or 0.0 for cell in found.cells)
+        around = surroundings()
+    return Outcome(
+        experiment, setting, sweep, rows, rounds, judged(experiment.claims, rows, rounds),
+        seconds, around, datetime.now(UTC).date().isoformat(),
+    )  # fmt: skip

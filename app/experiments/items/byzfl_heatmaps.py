@@ -113,8 +113,8 @@ def _row(gamma: float) -> list[Keys]:
 
 
 BYZFL_HEATMAPS = Experiment(
-    "byzfl-heatmaps", "allouah-2025",
-    "Worst test accuracy over three attacks: 10 honest workers, 1 to 4 Byzantine, four similarities",
+    "byzfl-heatmaps", "byzfl",
+    "Worst accuracy over three attacks: 10 honest workers, 1 to 4 Byzantine, four similarities",
     full=_setting(MNIST, GAMMAS, NUMBERS, (0, 1, 2), 3_000),
     quick=_setting(
         SMALL, (0.0, 0.33, 1.0), (1, 4), (0, 1), 2,

@@ -44,7 +44,9 @@ KRUM_NIPS2017 = Experiment(
         ),
         Claim(
             "It loses one or two points by the attack", "krum's README",
-            keeps(LAST, {**MULTI, **QUIET}, [ATTACKED], 0.03, "the README: 1 to 2 points", "1 to 2"),
+            keeps(
+                LAST, {**MULTI, **QUIET}, [ATTACKED], 0.03, "the README: 1 to 2 points", "1 to 2"
+            ),
         ),
         Claim(
             "The mean diverges", "krum's README",

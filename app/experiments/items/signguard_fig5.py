@@ -44,8 +44,8 @@ SIGNGUARD_FIG5 = Experiment(
     "signguard-fig5", PAPER, "Accuracy by round under an attack that changes in each epoch",
     full=_setting(FASHION, 0, (*GUARDS, *OTHERS), 75),
     quick=_setting(
-        {**SMALL, "num-rounds": 150}, 10, (*GUARDS[:2], "Multi-Krum", "DnC"), 0.5,
-        SMALL_NOTE.replace("80 rounds", "150 rounds, another attack every 10"),
+        SMALL, 10, (*GUARDS[:2], "Multi-Krum", "DnC"), 0.5,
+        f"{SMALL_NOTE}; another attack every 10 rounds",
     ),
     claims=(
         Claim(
@@ -61,7 +61,7 @@ SIGNGUARD_FIG5 = Experiment(
     pictures=(Lines("round", "test_accuracy", "strategy", "Accuracy by round"),),
     choices=(
         *CHOICES, DNC,
-        "One seed, so one order of attacks: the paper states none. Its defences are not named "
+        "One seed in full, so one order of attacks: the paper states none. Its defences are not named "
         "either; the state of the art is taken for Multi-Krum, Bulyan and DnC.",
     ),
     others={"cifar10": _setting(CIFAR, 0, (*GUARDS, *OTHERS), 20_000)},

@@ -10,6 +10,7 @@ from signfed.app.experiments.items.signguard import (
     FASHION,
     NAMES,
     PAPER,
+    RULES,
     SMALL,
     SMALL_NOTE,
     crossed,
@@ -51,7 +52,7 @@ def _attack(name: str, parts: str) -> Keys:
 
 def _setting(task: Keys, minutes: float, note: str = "", estimated: bool = True) -> Setting:
     rules = [
-        {"strategy": "signguard-sim", PARTS: parts, **_attack(attack, parts)}
+        {**RULES["SignGuard-Sim"], PARTS: parts, **_attack(attack, parts)}
         for parts in COMPONENTS.values() for attack in ATTACKS.values()
     ]  # fmt: skip
     sweep = crossed(f"signguard-table3-{task['task']}", task, rules)

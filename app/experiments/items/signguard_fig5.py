@@ -61,8 +61,8 @@ SIGNGUARD_FIG5 = Experiment(
     pictures=(Lines("round", "test_accuracy", "strategy", "Accuracy by round"),),
     choices=(
         *CHOICES, DNC,
-        "One seed in full, so one order of attacks: the paper states none. Its defences are not named "
-        "either; the state of the art is taken for Multi-Krum, Bulyan and DnC.",
+        "One seed in full, so one order of attacks: the paper states none. Nor does it name its "
+        "defences; the state of the art is taken for Multi-Krum, Bulyan and DnC.",
     ),
     others={"cifar10": _setting(CIFAR, 0, (*GUARDS, *OTHERS), 20_000)},
 )  # fmt: skip

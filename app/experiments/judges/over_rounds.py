@@ -22,7 +22,8 @@ def above_in_rounds(high: str, low: str, published: str) -> Judge:
     """
 
     def judge(rows: Rows) -> Verdict:
-        gaps = [row[high] - row[low] for row in rows if high in row and low in row]
+        pairs = [(row.get(high), row.get(low)) for row in rows]
+        gaps = [one - other for one, other in pairs if one is not None and other is not None]
         if not gaps:
             return untried(published, "none")
         ours = f"in {sum(gap > 0 for gap in gaps)} of {len(gaps)} rounds, by {min(gaps):.3f} to "

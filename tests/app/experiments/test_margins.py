@@ -68,7 +68,7 @@ def test_what_did_not_run_is_untried(judge):
 
 
 def test_a_run_that_diverged_has_lost_everything():
-    gone = rows(mean=[0.9]) + [{"rule": "a", "seed": 0, "status": "diverged"}]
+    gone = [*rows(mean=[0.9]), {"rule": "a", "seed": 0, "status": "diverged"}]
     assert harms("score", BASE, [A], 0.8, "", "")(gone).holds
     assert not keeps("score", BASE, [A], 0.8, "", "")(gone).holds
 

@@ -52,7 +52,7 @@ MOST = (SMALL_NUMBERS[-1], NUMBERS[-1])  # two fifths
 SIGNGUARD_FIG4 = Experiment(
     "signguard-fig4", PAPER,
     "Best accuracy by the share of Byzantine workers, a tenth to two fifths, five attacks",
-    full=_setting(FASHION, NUMBERS, UNDER, RULES_OF_IT, 1_100),
+    full=_setting(FASHION, NUMBERS, UNDER, RULES_OF_IT, 1_900),
     quick=_setting(
         SMALL, SMALL_NUMBERS, FAST, (SIM, "Multi-Krum"), 1,
         f"{SMALL_NOTE}; then 2 and 8 of them, 2 of 5 rules, 2 of 5 attacks",

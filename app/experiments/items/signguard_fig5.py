@@ -42,7 +42,7 @@ def _cells(*rules: str) -> list[Keys]:
 
 SIGNGUARD_FIG5 = Experiment(
     "signguard-fig5", PAPER, "Accuracy by round under an attack that changes in each epoch",
-    full=_setting(FASHION, 0, (*GUARDS, *OTHERS), 75),
+    full=_setting(FASHION, 0, (*GUARDS, *OTHERS), 130),
     quick=_setting(
         SMALL, 10, (*GUARDS[:2], "Multi-Krum", "DnC"), 0.5,
         f"{SMALL_NOTE}; another attack every 10 rounds",

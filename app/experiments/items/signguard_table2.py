@@ -97,7 +97,7 @@ SIGNGUARD_TABLE2 = Experiment(
     ),
     choices=CHOICES,
     others={
-        "mnist": _setting(MNIST, 170, "MNIST and the CNN instead of CIFAR-10 and ResNet-18"),
+        "mnist": _setting(MNIST, 280, "MNIST and the CNN instead of CIFAR-10 and ResNet-18"),
         "printed": _setting(
             SMALL, 1, f"{SMALL_NOTE}; cosine and distance raw, as the text reads them", False,
             PRINTED,

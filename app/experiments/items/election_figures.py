@@ -20,28 +20,43 @@ from signfed.app.experiments.items.election import (
     nodes,
     quick,
 )
-from signfed.app.experiments.judges import every, harms, higher, keeps
+from signfed.app.experiments.judges import harms, higher, keeps
 from signfed.app.experiments.sweep import Keys
 from signfed.app.report.pictures import Lines
 
 BY = (
     "strategy", "election.redundancy", "election.noise", "num-workers", "num-byzantine",
 )  # fmt: skip
-OURS = "half of the paper's 20 points: what a smaller task leaves of it"
+# What half batches do to a vote of 15 of which 6 are reversed, computed from independent draws.
+HALVED = (
+    "Half batches cost what the code gains. On digits the plain vote ends at 0.892 and 0.897 (two "
+    "seeds, 15 nodes), r = 3 with whole batches at 0.911 and 0.908, with half ones at 0.886 and "
+    "0.883. Independent draws say the same: where a batch errs in 0.16 of the signs and half a "
+    "batch in 0.24 (noise that falls as one over the root of the batch), a plain vote of 15 with 6 "
+    "reversed is wrong in 0.23, r = 3 in 0.12, and r = 3 with half batches in 0.21; at 0.07 and "
+    "0.14 these are 0.08, 0.03 and 0.10. A gain of 20 points at r_eff = 1.5 needs signs that "
+    "hardly suffer from half a batch; whether CIFAR-10's do is for the full setting to say."
+)
+SMALLER = (
+    "Digits are learned in the end by either vote, so that less than the paper's 20 points is left "
+    "between them; the ordering is what this setting can show."
+)
 
 
 def _curves(title: str) -> tuple[Lines, ...]:
     return (Lines("round", "test_accuracy", BY, title),)
 
 
-def _gap(text: str, where: str, sizes: Sequence[tuple[int, int]], code: Keys) -> Claim:
-    """A coded vote lies far above a plain one: a loss of more than ten points without the code."""
-    judges = [
-        harms(
-            BEST, cells(n, b, [code])[0], cells(n, b, [MV]), 0.1, OURS, "over 20 points above"
-        ) for n, b in sizes
-    ]  # fmt: skip
-    return Claim(text, where, every(*judges))
+def _gap(what: str, where: str, n: int, b: int, code: Keys) -> tuple[Claim, Claim]:
+    """A coded vote lies above a plain one, and by over 20 points."""
+    (coded,), (plain,) = cells(n, b, [code]), cells(n, b, [MV])
+    return (
+        Claim(f"{what} is above SignSGD-MV", where, higher(BEST, [(coded, plain)], "above")),
+        Claim(
+            f"{what} is over 20 points above it", where,
+            harms(BEST, coded, [plain], 0.2, "the paper's words", "over 20 points"),
+        ),
+    )  # fmt: skip
 
 
 MISMATCH, EXTREME = deterministic(1), bernoulli(3.0)
@@ -50,24 +65,16 @@ ELECTION_FIGA1 = Experiment(
     "A code that was built for one Byzantine node, with two of five (r = 3.8)",
     full=full("election-figA1", [(nodes(5, 2), (MV, MISMATCH))], 60_000),
     quick=quick("election-figA1", [((5, 2), (MV, MISMATCH))], 0.5),
-    claims=(
-        _gap(
-            "The underestimating code stays over 20 points above SignSGD-MV", "A.2, Fig. A.1",
-            [(5, 2)], MISMATCH,
-        ),
-    ),
+    claims=_gap("The underestimating code", "A.2, Fig. A.1", 5, 2, MISMATCH),
+    remarks={"quick": SMALLER},
     pictures=_curves("n = 5, b = 2, code for 1"), choices=CHOICES,
 )  # fmt: skip
 ELECTION_FIGA2 = Experiment(
     "election-figA2", PAPER, "Four of nine nodes Byzantine, the most that a vote allows",
     full=full("election-figA2", [(nodes(9, 4), (MV, bernoulli(2.0), EXTREME))], 150_000),
     quick=quick("election-figA2", [((9, 4), (MV, bernoulli(2.0), EXTREME))], 0.5),
-    claims=(
-        _gap(
-            "The Bernoulli code with r = 3 is over 20 points above SignSGD-MV", "A.3, Fig. A.2",
-            [(9, 4)], EXTREME,
-        ),
-    ),
+    claims=_gap("The Bernoulli code with r = 3", "A.3, Fig. A.2", 9, 4, EXTREME),
+    remarks={"quick": SMALLER},
     pictures=_curves("n = 9, b = 4"),
     choices=(*CHOICES, "r = 2 stands beside r = 3; the text names no r for this figure but 3."),
 )  # fmt: skip
@@ -79,14 +86,10 @@ ELECTION_FIGA3 = Experiment(
     ),
     quick=quick("election-figA3", [((5, 2), (MV, HALF_5)), ((15, 6), (MV, HALF_15))], 1),
     claims=(
-        _gap(
-            "With r_eff = 1.25 the code is 20 to 30 points above SignSGD-MV", "A.4, Fig. A.3",
-            [(5, 2)], HALF_5,
-        ),
-        _gap(
-            "With r_eff = 1.5, too", "A.4, Fig. A.3", [(15, 6)], HALF_15,
-        ),
+        *_gap("The code with r_eff = 1.25", "A.4, Fig. A.3", 5, 2, HALF_5),
+        *_gap("The code with r_eff = 1.5", "A.4, Fig. A.3", 15, 6, HALF_15),
     ),
+    remarks={"quick": HALVED},
     pictures=_curves("rho = 0.5"),
     choices=(*CHOICES, "Byzantine nodes: 2 of 5 and 6 of 15; the text names n alone."),
 )  # fmt: skip
@@ -100,9 +103,10 @@ ELECTION_FIGA4A = Experiment(
     claims=(
         Claim(
             "The code is still effective: above SignSGD-MV", "A.5, Fig. A.4a",
-            higher(BEST, [tuple(cells(15, 6, [HALF_15, MV]))], "above"),  # type: ignore[list-item]
+            higher(BEST, [(cells(15, 6, [HALF_15])[0], cells(15, 6, [MV])[0])], "above"),
         ),
     ),
+    remarks={"quick": HALVED},
     pictures=_curves("n = 15, b = 6"), choices=CHOICES,
 )  # fmt: skip
 

@@ -88,8 +88,10 @@ SMALL_LOSS, OURS = 0.03, "ours: the figure has no numbers, a drop of a few point
 CHOICES = (RATE, BYZANTINE, SHAPES, SIMILARITY)
 
 
-def crossed(name: str, task: Keys, rules: Iterable[Keys], grid: Grid | None = None) -> Sweep:
-    """Return the runs of some rules on a task: one seed of the paper's, three of the small one.
+def crossed(
+    name: str, task: Keys, rules: Iterable[Keys], grid: Grid | None = None, seeds: int = 3
+) -> Sweep:
+    """Return the runs of some rules on a task: one seed of the paper's tasks, some of the small one.
 
     Parameters
     ----------
@@ -100,10 +102,14 @@ def crossed(name: str, task: Keys, rules: Iterable[Keys], grid: Grid | None = No
     rules : iterable of mapping
     grid : mapping, optional
         What else varies, as for `Sweep`.
+    seeds : int
+        Of the small task.
     """
     cases = [{"task": task["task"], **rule} for rule in rules]
-    seeds = (0, 1, 2) if task["task"] == "digits" else (0,)  # 360 test images: 1.2 points of noise
-    return Sweep(name, {**FEDERATION, **task}, grid or {}, cases, seeds)
+    counted = range(
+        seeds if task["task"] == "digits" else 1
+    )  # 360 test images: 1.2 points of noise
+    return Sweep(name, {**FEDERATION, **task}, grid or {}, cases, tuple(counted))
 
 
 def attacked(rule: str, *attacks: str) -> list[Keys]:

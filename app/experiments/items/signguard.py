@@ -91,7 +91,7 @@ CHOICES = (RATE, BYZANTINE, SHAPES, SIMILARITY)
 def crossed(
     name: str, task: Keys, rules: Iterable[Keys], grid: Grid | None = None, seeds: int = 3
 ) -> Sweep:
-    """Return the runs of some rules on a task: one seed of the paper's tasks, some of the small one.
+    """Return the runs of some rules on a task, with one seed; of the small task with more.
 
     Parameters
     ----------

@@ -29,13 +29,14 @@ BY = (
 )  # fmt: skip
 # What half batches do to a vote of 15 of which 6 are reversed, computed from independent draws.
 HALVED = (
-    "Half batches cost what the code gains. On digits, 15 nodes, the plain vote reaches 0.892 and "
-    "0.897 (seeds 0 and 1), r = 3 with whole batches 0.911 and 0.908, with half ones 0.886 and "
-    "0.883, and 0.62 with seed 2 (see the choice on exact zeros). Independent draws say the same: where a batch errs in 0.16 of the signs and half a "
-    "batch in 0.24 (noise that falls as one over the root of the batch), a plain vote of 15 with 6 "
-    "reversed is wrong in 0.23, r = 3 in 0.12, and r = 3 with half batches in 0.21; at 0.07 and "
-    "0.14 these are 0.08, 0.03 and 0.10. A gain of 20 points at r_eff = 1.5 needs signs that "
-    "hardly suffer from half a batch; whether CIFAR-10's do is for the full setting to say."
+    "Half batches cost what the code gains. On digits, 15 nodes, the plain vote reaches 0.892 "
+    "and 0.897 (seeds 0 and 1), r = 3 with whole batches 0.911 and 0.908, with half ones 0.886 "
+    "and 0.883, and 0.62 with seed 2 (see the choice on exact zeros). Independent draws say the"
+    " same: where a batch errs in 0.16 of the signs and half a batch in 0.24 (noise that falls "
+    "as one over the root of the batch), a plain vote of 15 with 6 reversed is wrong in 0.23, r"
+    " = 3 in 0.12, and r = 3 with half batches in 0.21; at 0.07 and 0.14 these are 0.08, 0.03 "
+    "and 0.10. A gain of 20 points at r_eff = 1.5 needs signs that hardly suffer from half a "
+    "batch; whether CIFAR-10's do is for the full setting to say."
 )
 SMALLER = (
     "Digits are learned in the end by either vote, so that less than the paper's 20 points is left "

@@ -149,8 +149,8 @@ BYZFL_HEATMAPS = Experiment(
     remarks={
         "quick": "One seed and 360 test images: 0.025 between f = 1 and f = 4 at gamma = 1 is nine "
         "images. What the heatmaps show is there: little harm where data are alike, ruin with a "
-        "class each. At gamma = 0.33 four Byzantine workers do far more harm than in print; after "
-        "100 rounds this network has learned little with none of them, too.",
+        "class each. At gamma = 0.33 four Byzantine workers do far more harm than in print; "
+        "this network is at 0.79 after 100 rounds even with one of them, where print has 0.98.",
     },
     pictures=(
         *TABLES,

@@ -13,7 +13,6 @@ MNIST: Keys = {
     "task": "mnist", "model": "mlp", "num-workers": 39, "batch-size": 32, "lr": 0.1,
     "num-rounds": 100, "evaluate-every": 10, "checkpoint-every": 0,
 }  # fmt: skip
-DIGITS: Keys = {**MNIST, "task": "digits"}
 MOVED: Keys = {"num-byzantine": 9, "attack": "one-coordinate"}
 AVERAGE: Keys = {"strategy": "mean", "num-byzantine": 0, "attack": "none"}
 
@@ -31,7 +30,7 @@ KRUM_ICML2018 = Experiment(
     "krum-icml2018", "elmhamdi-2018",
     "MNIST, 9 of 39 workers send the honest mean with one coordinate moved by 4",
     full=_setting(MNIST, 3, 15),
-    quick=_setting(DIGITS, 3, 1, "scikit-learn's digits and an MLP of 9,610 parameters"),
+    quick=_setting({**MNIST, "num-rounds": 50}, 1, 1, "50 rounds of 100, one seed of 3"),
     claims=(
         Claim(
             "Krum takes the moved row in every round", "krum's README",
@@ -54,6 +53,8 @@ KRUM_ICML2018 = Experiment(
     choices=(
         "The MLP has 128 hidden units, krum's 100.",
         "The rate is constant: krum's 0.1 falls by 1 % over 100 rounds.",
+        "Digits in place of MNIST do not show it: their gradients lie within 1 of one another, and "
+        "a row that is moved by 4 is the first that Krum leaves out.",
         "Multi-Krum with its usual n-f-2 rows stands beside Krum.",
     ),
 )  # fmt: skip

@@ -65,8 +65,8 @@ SIGNGUARD_FIG5 = Experiment(
         "defences; the state of the art is taken for Multi-Krum, Bulyan and DnC.",
     ),
     remarks={
-        "quick": "120 rounds with 12 attacks of 10 rounds each are too short to ruin anyone: momentum "
-        "carries a run over ten bad rounds. In the paper an attack lasts an epoch, 24 rounds.",
+        "quick": "Twelve attacks of ten rounds each are too short to ruin anyone: momentum carries "
+        "a run over ten bad rounds. In the paper an attack lasts an epoch, 24 rounds.",
     },
     others={"cifar10": _setting(CIFAR, 0, (*GUARDS, *OTHERS), 20_000)},
 )  # fmt: skip

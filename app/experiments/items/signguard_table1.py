@@ -112,11 +112,11 @@ SIGNGUARD_TABLE1 = Experiment(
         "it holds where ours is broken too. The others hold within 0.5 points.",
     ),
     remarks={
-        "quick": "LIE's harm grows with the rounds: after 120 it has cost the mean two points, which "
-        "five seeds do not prove to be more than one. Under sign flipping -Sim selects fewer "
-        "Byzantine gradients than plain SignGuard (0.23 against 0.35, signguard-table2) and more of "
-        "the honest are lost with them (0.36 against 0.24); with 16 honest workers the second costs "
-        "more than the first gains.",
+        "quick": "LIE's harm grows with the rounds: after 120 it has cost the mean two points, "
+        "which five seeds do not prove to be more than one. Under sign flipping -Sim selects fewer "
+        "Byzantine gradients than plain SignGuard (0.23 against 0.35, signguard-table2), and "
+        "rejects more honest ones (0.36 against 0.24); of 16 honest workers the second costs more "
+        "than the first gains.",
     },
     others={
         "mnist-480": _setting(

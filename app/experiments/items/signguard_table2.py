@@ -97,12 +97,13 @@ SIGNGUARD_TABLE2 = Experiment(
     ),
     choices=CHOICES,
     remarks={
-        "quick": "-Sim is no more critical than plain SignGuard under crafted gradients: with the "
-        "authors' scale its feature weighs as much as a fifth of a share of signs, and on digits "
-        "signs alone tell the two groups apart. -Dist is (0.21 to 0.25 against 0.13 to 0.19).",
+        "quick": "-Sim is no more critical than plain SignGuard under crafted gradients: the "
+        "authors' code scales its feature to 0 to 0.2, and on digits the signs alone tell the two "
+        "groups apart. -Dist is: it rejects 0.21 to 0.25 where plain SignGuard rejects 0.13 to "
+        "0.19.",
         "printed": "The raw cosine and the raw distance vary more among honest gradients of small "
-        "batches than the shares of signs do, so that mean shift clusters by them alone, and LIE's "
-        "rows, whose cosine is high, are the most central. Table II cannot have been made that way.",
+        "batches than the shares of signs do, so that clusters are made by them; and LIE's rows, "
+        "whose cosine is high, are among the most central. Table II is not what raw values give.",
     },
     others={
         "mnist": _setting(MNIST, 280, "MNIST and the CNN instead of CIFAR-10 and ResNet-18"),

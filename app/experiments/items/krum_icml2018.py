@@ -53,8 +53,8 @@ KRUM_ICML2018 = Experiment(
     choices=(
         "The MLP has 128 hidden units, krum's 100.",
         "The rate is constant: krum's 0.1 falls by 1 % over 100 rounds.",
-        "Digits in place of MNIST do not show it: gradients there are shorter than 4, and Krum took "
-        "the moved row in none of 300 rounds.",
+        "Digits in place of MNIST do not show it: gradients there are shorter than 4, and Krum "
+        "took the moved row in none of 300 rounds.",
         "Multi-Krum with its usual n-f-2 rows stands beside Krum.",
     ),
 )  # fmt: skip

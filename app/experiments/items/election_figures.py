@@ -123,7 +123,7 @@ def _noisy(noise: float) -> tuple[Keys, Keys]:
     )  # fmt: skip
 
 
-NOISE, SMALL_NOISE = 1e-4, 0.1
+NOISE, SMALL_NOISE = 1e-4, 0.004
 
 
 def _noise_claims(noise: float) -> tuple[Claim, ...]:
@@ -150,7 +150,7 @@ ELECTION_FIGA4B = Experiment(
     "election-figA4b", PAPER, "Noise on the gradients of the partitions",
     full=full("election-figA4b", [(nodes(15, 6), (*_noisy(0.0), *_noisy(NOISE)))], 200_000),
     quick=quick("election-figA4b", [((15, 6), (*_noisy(0.0), *_noisy(SMALL_NOISE)))], 1,
-                "; noise of deviation 0.1, digits' gradients being larger than 1e-4"),
+                "; noise of deviation 0.004, as large as a coordinate of these gradients"),
     claims=(*_noise_claims(NOISE), *_noise_claims(SMALL_NOISE)),
     pictures=_curves("n = 15, b = 6, with and without noise"),
     choices=(

@@ -182,6 +182,7 @@ ELECTION_FIGA4C = Experiment(
             ),
         ) for b in (3, 6)
     ),
+    remarks={"quick": HALVED},
     pictures=_curves("n = 15, coded signs and the median of gradients"),
     choices=(
         *CHOICES,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from signfed.app.experiments.experiment import Claim, Experiment, Setting
 from signfed.app.experiments.items.signguard import (
     ATTACKS,
@@ -26,7 +28,7 @@ from signfed.app.report.pictures import Heatmap, PublishedTable, within
 ACCEPTED, REJECTED = "byzantine_accepted", "honest_rejected"
 CRAFTED = tuple(name for name in UNDER if name != "Sign-flip")
 AUTHORS = [RULES[name] for name in GUARDS]
-PRINTED = [{"strategy": rule["strategy"]} for rule in AUTHORS]
+PRINTED: list[Keys] = [{"strategy": rule["strategy"]} for rule in AUTHORS]
 TOLERANCE = 0.05  # the shares of one rule under the attacks that it sees through differ by 0.03
 
 
@@ -55,7 +57,11 @@ TABLES = (
 
 
 def _setting(
-    task: Keys, minutes: float, note: str = "", estimated: bool = True, rules: list[Keys] = AUTHORS
+    task: Keys,
+    minutes: float,
+    note: str = "",
+    estimated: bool = True,
+    rules: Sequence[Keys] = AUTHORS,
 ) -> Setting:
     grid = {"attack": [ATTACKS[name] for name in UNDER]}
     sweep = crossed(f"signguard-table2-{task['task']}", task, rules, grid=grid)

@@ -12,11 +12,14 @@ import typer
 
 from signfed.app.commands.common import out, refusing
 from signfed.app.commands.data import data
+from signfed.app.commands.export import export
 from signfed.app.commands.list import list_
 from signfed.app.commands.redteam import redteam
+from signfed.app.commands.report import report
 from signfed.app.commands.reproduce import reproduce
 from signfed.app.commands.run import run
 from signfed.app.commands.score import score
+from signfed.app.commands.sweep import sweep
 
 app = typer.Typer(
     help="Byzantine-robust federated learning at one bit per coordinate, on Flower.",
@@ -27,6 +30,9 @@ app.command()(run)
 app.command()(score)
 app.command()(redteam)
 app.command()(reproduce)
+app.command()(sweep)
+app.command()(report)
+app.command()(export)
 app.command()(data)
 app.command(name="list")(list_)
 

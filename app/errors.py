@@ -12,10 +12,13 @@ class ConfigError(ValueError):
 
 # Optional packages, and the extra of pyproject.toml that installs each.
 EXTRA_OF = {
+    "jinja2": "report",
     "matplotlib": "report",
     "pyarrow": "report",
     "ray": "simulation",
+    "rocrate": "tracking",
     "sklearn": "simulation",
+    "tensorboard": "tracking",
     "torchvision": "simulation",
 }
 

@@ -38,7 +38,7 @@ ROOMS = {
     "app.task": ("app.errors", "attacks.core.data", "clients", CORE, OPS),
     "app.config": ("app.errors", "app.task", "attacks", "clients", *RULES),
     "app.runs": ("app.errors", "app.config", "attacks", *RULES),
-    "app.report": ("app.errors", "app.runs"),
+    "app.report": ("app.errors", "app.config", "app.runs"),
     "app.engines": (
         "app.errors", "app.config", "app.runs", "app.task", "attacks", "clients", *RULES,
     ),
@@ -126,8 +126,9 @@ def test_only_the_shells_know_flower():
             assert name.startswith(MAY_IMPORT_FLOWER), f"{name} imports flwr"
 
 
-def test_ray_is_flowers_business():
-    assert not any(within(other, ["ray"]) for tree in TREES.values() for other in imported(tree))
+def test_ray_is_flowers_business_and_that_of_sweeps():
+    users = {n for n, tree in TREES.items() if any(within(i, ["ray"]) for i in imported(tree))}
+    assert users == {"app/experiments/on_ray.py"}
 
 
 def global_randomness(tree):

@@ -46,11 +46,14 @@ CLASSES = {
 COMMANDS = {
     "app/cli.py": "bound",
     "app/commands/data.py": "data",
+    "app/commands/export.py": "export",
     "app/commands/list.py": "list_",
     "app/commands/redteam.py": "redteam",
     "app/commands/reproduce.py": "reproduce",
+    "app/commands/report.py": "report",
     "app/commands/run.py": "run",
     "app/commands/score.py": "score",
+    "app/commands/sweep.py": "sweep",
 }
 MESSAGES = "strategies/server/transport/wire.py"
 FACTORIES = ("app/task/models/", "clients/encoders")

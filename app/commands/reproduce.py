@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from signfed.app.commands.common import RunConfigOption, out, refusing
+from signfed.app.commands.common import RunConfigOption, err, out, refusing
 from signfed.app.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -39,8 +39,14 @@ def reproduce(
     ),
     config: RunConfigOption = None,
     processes: Annotated[
-        int | None, typer.Option(min=0, help="runs at a time; default: as many as cores")
+        int | None, typer.Option(min=0, help="runs at a time; default: one a core")
     ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Ray cluster to run on; 'local' starts one here")
+    ] = None,
+    gpus_per_cell: Annotated[
+        float, typer.Option(min=0, help="share of a GPU for each run, by Ray")
+    ] = 0.0,
     summary: Annotated[
         Path | None, typer.Option(help="write README.md of this folder of pages, run nothing")
     ] = None,
@@ -50,85 +56,80 @@ def reproduce(
     Runs, draws and judges, and writes a page NAME/README.md. Runs that are there are not repeated.
     -c takes what holds for this machine: data-dir, device, download, precision.
     Exit code 0: all ran, whatever the verdicts. 1: some run failed. 2: nothing was started.
+    130: interrupted.
     """
     from signfed.app.config.pairs import given_keys
+    from signfed.app.engines.signals import Interruptible
     from signfed.app.experiments.narrow import narrowed
     from signfed.app.experiments.pages import write_page, write_summary
     from signfed.app.experiments.records import keep
     from signfed.app.experiments.registry import EXPERIMENTS, find
     from signfed.app.experiments.reproduce import reproduce as carry_out
     from signfed.app.experiments.reproduce import setting_sweep
+    from signfed.app.experiments.runner import runner_for
+    from signfed.app.experiments.show import ShownSweep, print_plan
 
     chosen, failed = "quick" if quick else setting, 0
-    with refusing():
-        if list_:
-            return _print_list(list(EXPERIMENTS.values()))
-        if summary:
-            out.print(f"summary: {write_summary(summary)}", soft_wrap=True, highlight=False)
-            return None
-        given = given_keys(config or [])
-        for key in given:
-            if key not in FOR_THIS_MACHINE:
-                allowed = ", ".join(FOR_THIS_MACHINE)
-                raise ConfigError(f"-c {key}: expected what holds for this machine: {allowed}")
-        if not names:
-            raise ConfigError(
-                "expected names of experiments, or all; see: signfed reproduce --list"
-            )
-        experiments = list(EXPERIMENTS.values()) if names == ["all"] else [find(n) for n in names]
-        sweeps = {
-            each.name: narrowed(setting_sweep(each, chosen, given), only or [])
-            for each in experiments
-        }  # what is wrong is said before the first run
-        for each in experiments:
-            sweep = sweeps[each.name]
-            folder = runs / f"{each.name}-{chosen}"
-            if plan:
-                _print_plan(each, chosen, sweep, folder)
-                continue
-            out.print(f"[bold]{each.name}[/bold] ({chosen}): {escape(each.title)}", highlight=False)
-            outcome = carry_out(each, chosen, sweep, folder, processes=processes)
-            _print_verdicts(outcome)
-            failed += sum(row.get("status") not in ("finished", "diverged") for row in outcome.rows)
-            if only:
-                out.print("no page: only a part was run (--only)")
-                continue
-            place = pages / each.name
-            page = write_page(keep(outcome, place), place)
-            out.print(f"page: {page}", soft_wrap=True, highlight=False)
+    try:
+        with Interruptible(), refusing():
+            if list_:
+                return _print_list(list(EXPERIMENTS.values()))
+            if summary:
+                out.print(f"summary: {write_summary(summary)}", soft_wrap=True, highlight=False)
+                return None
+            given = _of_this_machine(given_keys(config or []))
+            items = list(EXPERIMENTS.values()) if names == ["all"] else [*map(find, names or [])]
+            if not items:
+                raise ConfigError(
+                    "expected names of experiments, or all; see: signfed reproduce --list"
+                )
+            sweeps = [narrowed(setting_sweep(item, chosen, given), only or []) for item in items]
+            for item, sweep in zip(items, sweeps, strict=True):
+                folder = runs / item.name  # of all settings: cells that they share run once
+                runner = runner_for(sweep.engine, processes, address, gpus_per_cell)
+                if plan:
+                    print_plan(out, sweep, folder, runner)
+                    continue
+                out.print(f"[bold]{item.name}[/bold] ({chosen}): {escape(item.title)}")
+                with ShownSweep(out, folder.resolve()) as shown:
+                    outcome = carry_out(item, chosen, sweep, folder, runner=runner, watch=shown)
+                failed += shown.failed
+                _print_verdicts(outcome)
+                if only:
+                    out.print("no page: only a part was run (--only)")
+                    continue
+                page = write_page(keep(outcome, pages / item.name), pages / item.name)
+                out.print(f"page: {page}", soft_wrap=True, highlight=False)
+    except KeyboardInterrupt:
+        err.print("[yellow]interrupted[/yellow]; the same command goes on")
+        raise typer.Exit(130) from None
     raise typer.Exit(1 if failed else 0)
+
+
+def _of_this_machine(given: dict[str, Any]) -> dict[str, Any]:
+    for key in given:
+        if key not in FOR_THIS_MACHINE:
+            allowed = ", ".join(FOR_THIS_MACHINE)
+            raise ConfigError(f"-c {key}: expected what holds for this machine: {allowed}")
+    return given
 
 
 def _print_list(experiments: list[Experiment]) -> None:
     from signfed.app.experiments.registry import PAPERS
 
-    table = Table("name", "paper", "what it shows", "setting", "minutes on 2 cores")
+    table = Table("name", "paper", "what it shows", "settings: minutes on 2 cores")
+    table.columns[0].no_wrap = True
     for experiment in experiments:
-        for name, setting in experiment.settings.items():
-            minutes = f"{setting.minutes:g}{' (estimated)' if setting.estimated else ''}"
-            first = name == "full"
-            paper = PAPERS.get(experiment.paper, experiment.paper).partition(",")[0]
-            head = (experiment.name, paper, escape(experiment.title)) if first else ("", "", "")
-            table.add_row(*head, name, minutes)
+        paper = PAPERS.get(experiment.paper, experiment.paper).partition(",")[0]
+        settings = "\n".join(
+            f"{name} {'about ' if setting.estimated else ''}{setting.minutes:g}"
+            for name, setting in experiment.settings.items()
+        )
+        table.add_row(experiment.name, paper, escape(experiment.title), settings)
     out.print(table)
-
-
-def _print_plan(experiment: Experiment, setting: str, sweep: Any, folder: Path) -> None:
-    """What would run, and how long it takes where the whole setting's time is known."""
-    from signfed.app.experiments.cells import cells_of
-    from signfed.app.experiments.manifest import Manifest
-    from signfed.app.experiments.plan import plan
-
-    whole = experiment.settings[setting]
-    steps = plan(cells_of(sweep, load=None), folder.expanduser().resolve(), Manifest(folder))
-    waiting = [step for step in steps if step.runs]
-    share = len(waiting) / max(1, sum(1 for _ in whole.sweep.points()))
     out.print(
-        f"{experiment.name} ({setting}): {len(waiting)} of {len(steps)} runs to do, about "
-        f"{whole.minutes * share:.0f} minutes on 2 cores", highlight=False,
-    )  # fmt: skip
-    for step in waiting:
-        out.print(f"  {step.cell.label}: {step.why}", soft_wrap=True, highlight=False, markup=False)
+        "about: from a few rounds, or from a machine that did other things, too", highlight=False
+    )
 
 
 def _print_verdicts(outcome: Outcome) -> None:

@@ -46,6 +46,9 @@ def run(
     ray_address: Annotated[
         str | None, typer.Option(help="Ray cluster for the nodes; default: one of its own (flower)")
     ] = None,
+    report: Annotated[
+        bool, typer.Option("--report/--no-report", help="write report.html at the end")
+    ] = True,
 ) -> None:
     """Run one federation on this machine; on a CPU the engine does not change the result.
 
@@ -90,5 +93,20 @@ def run(
         err.print("[yellow]interrupted before the run began[/yellow]")
         raise typer.Exit(EXIT_CODES[run_folder.INTERRUPTED]) from None
     print_closing(out, path, byzantine_ids)
+    if report and status != run_folder.INTERRUPTED:  # who interrupts wants the terminal back
+        _report(path)
     print_end(err, path, status)
     raise typer.Exit(EXIT_CODES[status])
+
+
+def _report(path: Path) -> None:
+    """Write the report; a run that is done does not fail for want of it."""
+    from signfed.app.errors import ConfigError
+    from signfed.app.report.making import make_for_run
+
+    try:
+        out.print(f"report {make_for_run(path)}", soft_wrap=True, highlight=False)
+    except ConfigError as error:
+        err.print(f"no report: {error}", style="yellow", markup=False, soft_wrap=True)
+    except KeyboardInterrupt:
+        err.print("no report: interrupted", style="yellow")

@@ -44,7 +44,7 @@ def fitting_attack(values: Mapping[str, Any], keys: Shared, task: Task) -> Plugi
             "data are loaded; expected a number of rounds"
         )
     holders = 1 if keys.partition == "shared" else keys.num_workers
-    held = ((task.num_train or 1) - keys.server_samples) // holders
+    held = ((task.num_train or 1) - keys.server_samples - keys.validation_samples) // holders
     plugin = attack_plugin(values, epoch=math.ceil(held / keys.batch_size) or 1)
     attack = built(plugin)
     parts = [part for name in attack.parts for part in attack.options[name]] or [attack]

@@ -17,9 +17,10 @@ from signfed.app.config.plugins import (
     pre_aggregation_plugins,
 )
 from signfed.app.config.shared import Shared
+from signfed.app.config.stopping import StopWhen, stop_when
 from signfed.app.config.workload import workload_of
 from signfed.app.errors import ConfigError
-from signfed.app.task import Problem, Workload, find_task
+from signfed.app.task import Problem, Task, Workload, find_task
 from signfed.clients import ENCODERS, Encoder
 from signfed.strategies.core.options import Value
 from signfed.strategies.registry import STRATEGIES
@@ -47,6 +48,8 @@ class RunConfig:
         f, as the rule assumes it.
     when_broken : {"warn", "stop"}
         What happens when the rule's verdict contradicts f.
+    stop_when : StopWhen
+        What ends the run before its last round.
     quorum : int
         Valid updates that a round needs.
     """
@@ -66,6 +69,7 @@ class RunConfig:
     num_rounds: int
     checkpoint_every: int
     evaluate_every: int
+    stop_when: StopWhen
     quorum: int
     round_timeout: float
     node_timeout: float
@@ -159,6 +163,7 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
         num_rounds=keys.num_rounds,
         checkpoint_every=keys.checkpoint_every,
         evaluate_every=keys.evaluate_every,
+        stop_when=_fitting_stop(keys, task),
         quorum=math.ceil(round(keys.quorum * participation.count, 9)),  # 0.07 * 100 is 7
         round_timeout=keys.round_timeout,
         node_timeout=keys.node_timeout,
@@ -200,6 +205,13 @@ def build_strategy(config: RunConfig) -> RobustStrategy:
             "expected at least 1 sample, 100 for example; got 0"
         )
     return strategy
+
+
+def _fitting_stop(keys: Shared, task: Task) -> StopWhen:
+    found = stop_when(keys.stop_when)
+    if found.accuracy is not None and task.load is None:
+        raise ConfigError(f"stop-when: task={keys.task!r} has no accuracy; expected 'stale=5'")
+    return found
 
 
 def check_machine(config: RunConfig) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
+from signfed.app.config.stopping import stop_when
 from signfed.app.task import MODELS, PARTITIONS, TASKS
 from signfed.app.task.precision import Precision
 from signfed.attacks import ATTACKS
@@ -54,6 +55,7 @@ Loss = Annotated[str, one_of("cross-entropy", own="function")]
 Partition = Annotated[str, one_of(*PARTITIONS)]
 Strategy = Annotated[str, one_of(*STRATEGIES, own="Class")]
 PreAggregations = Annotated[str, AfterValidator(lambda text: ",".join(in_a_row(text)) or "none")]
+StopWhen = Annotated[str, AfterValidator(lambda text: stop_when(text) and text)]
 EncoderName = Annotated[str, one_of("auto", *ENCODERS)]
 AttackName = Annotated[str, one_of(*ATTACKS, own="function")]
 
@@ -70,6 +72,10 @@ class Shared:
     partition: Annotated[Partition, says("who holds which training samples")] = "stratified"
     server_samples: Annotated[
         CountOrZero, says("training samples that the server keeps for itself, no worker's; 0: none")
+    ] = 0
+    validation_samples: Annotated[
+        CountOrZero,
+        says("training samples kept out of training, on which settings are compared; 0: none"),
     ] = 0
     num_workers: Annotated[Count, says("workers in the federation, M")] = 15
     num_byzantine: Annotated[CountOrZero, says("how many of them are Byzantine")] = 6
@@ -116,6 +122,10 @@ class Shared:
         float, Field(ge=0, allow_inf_nan=False, description="weight decay of the server's step")
     ] = 0.0
     evaluate_every: Annotated[Count, says("rounds between two central evaluations")] = 10
+    stop_when: Annotated[
+        StopWhen,
+        says("end early: 'accuracy>=0.9', 'stale=5' evaluations without progress, or both"),
+    ] = ""
     checkpoint_every: Annotated[
         CountOrZero, says("rounds between two checkpoints; 0: only at the end")
     ] = 50

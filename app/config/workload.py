@@ -42,13 +42,9 @@ def workload_of(values: Mapping[str, Any], keys: Shared, task: Task) -> Workload
             f"expected sizes such as '16x10,64x5' for task={keys.task!r}"
         )
     sizes = [] if grows else _batch_sizes(keys)
-    left = (task.num_train or 0) - keys.server_samples
-    if task.num_train and keys.server_samples and left < keys.num_workers:
-        raise ConfigError(
-            f"server-samples: {keys.task} has {task.num_train} training samples for "
-            f"{keys.num_workers} workers; expected at most "
-            f"{max(0, task.num_train - keys.num_workers)} for the server; got {keys.server_samples}"
-        )
+    if task.load is None and keys.validation_samples:
+        raise ConfigError(f"validation-samples: task={keys.task!r} has no samples; expected 0")
+    left = _left(keys, task)
     if task.num_train and keys.partition == "stratified" and not sizes:
         held = left // keys.num_workers
         if keys.batch_size > held:
@@ -65,6 +61,7 @@ def workload_of(values: Mapping[str, Any], keys: Shared, task: Task) -> Workload
         num_workers=keys.num_workers,
         server_samples=keys.server_samples,
         batch_grows=grows,
+        validation_samples=keys.validation_samples,
         batch_size=_share(share, keys.batch_size),
         seed=keys.seed,
         device=keys.device,
@@ -74,6 +71,22 @@ def workload_of(values: Mapping[str, Any], keys: Shared, task: Task) -> Workload
         batch_sizes=tuple(_share(share, size) for size in sizes),
         loss=keys.loss,
     )
+
+
+def _left(keys: Shared, task: Task) -> int:
+    """Training samples of a task, known before loading, that are left for the workers."""
+    left = task.num_train or 0
+    for key, kept, use in (
+        ("server-samples", keys.server_samples, "for the server"),
+        ("validation-samples", keys.validation_samples, "for validation"),
+    ):
+        if task.num_train and kept and left - kept < keys.num_workers:
+            raise ConfigError(
+                f"{key}: {keys.task} has {left} training samples for {keys.num_workers} workers; "
+                f"expected at most {max(0, left - keys.num_workers)} {use}; got {kept}"
+            )
+        left -= kept
+    return left
 
 
 def _share(share: float, size: int) -> int:

@@ -64,6 +64,7 @@ def check(
     *,
     reach: Knowledge = "server",
     simulation: Simulation | None = None,
+    here: bool = True,
 ) -> tuple[RunConfig, RobustStrategy]:
     """Check all of a run config that can be checked without data.
 
@@ -71,6 +72,8 @@ def check(
     ----------
     given, reach, simulation
         As for `prepare`.
+    here : bool
+        Whether it is this machine that has to have the device.
 
     Returns
     -------
@@ -89,7 +92,8 @@ def check(
         state_of(strategy)
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    check_machine(config)
+    if here:
+        check_machine(config)
     _check_free(config)
     if simulation:
         simulation.check(config)

@@ -23,11 +23,13 @@ from signfed.app.runs.folder import (
     FINISHED,
     RunFolder,
     model_sha256,
+    read_rounds,
     score,
 )
 from signfed.app.runs.resuming import forget_later
 from signfed.app.runs.saving import Saver
 from signfed.app.runs.scoring import Scorer
+from signfed.app.runs.stopping import Stopping
 from signfed.app.runs.versions import versions
 from signfed.app.task import Problem
 from signfed.attacks import Trigger
@@ -54,7 +56,8 @@ class Run:
     observe : callable or None
         Scores a usable round; None when nobody is Byzantine.
     on_round : callable
-        Takes the record of each round, and a function that returns the engine's state after it.
+        Takes the record of each round, and a function that returns the engine's state after it;
+        True ends the run.
     resume : tuple of int and dict, optional
         A round and such a state, to go on from.
     """
@@ -135,9 +138,12 @@ def execute(
     on_start(saver.interrupt)
     prepared.strategy.summary()
 
-    def write(record: RoundRecord, state: Callable[[], State]) -> None:
+    stopping = Stopping(config.stop_when, read_rounds(folder.path))
+
+    def write(record: RoundRecord, state: Callable[[], State]) -> bool:
         line = record.to_json()
-        saver.after_round(line, state)
+        ends = stopping.after(line)
+        saver.after_round(line, state, last=ends)
         if record.test_loss is not None:
             log.info(
                 "round %d/%d: %s, %d updates received, dropped: %s",
@@ -148,6 +154,7 @@ def execute(
         except KeyboardInterrupt:
             saver.keep(record.round, state)
             raise
+        return ends
 
     byzantine = config.byzantine_ids
     observe = Scorer(byzantine, config.workload.num_workers) if byzantine else None
@@ -165,7 +172,10 @@ def execute(
         saver.interrupt()
         raise
     status = FINISHED if np.isfinite(parameters).all() else DIVERGED
-    folder.close(status, model_sha256=model_sha256(parameters))
+    early = {"stopped_round": stopping.round, "stopped_because": stopping.reason}
+    folder.close(
+        status, model_sha256=model_sha256(parameters), **(early if stopping.reason else {})
+    )
     log.info("%s: %s", status, folder.path)
     return folder.path
 

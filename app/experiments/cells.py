@@ -15,6 +15,7 @@ from signfed.app.config.simulation import Simulation
 from signfed.app.engines.asked import asked_for
 from signfed.app.engines.prepare import check
 from signfed.app.errors import ConfigError
+from signfed.app.experiments.choose import check_choice
 from signfed.app.experiments.code import Sources
 from signfed.app.experiments.modules import digest
 from signfed.app.experiments.sweep import Sweep
@@ -24,7 +25,7 @@ ENGINES = {
     "local": ("signfed.app.engines.local",),
     "flower": ("signfed.app.server_app", "signfed.app.client_app"),
 }
-SCORED = ("signfed.app.runs.summary", "signfed.app.runs.scoring")
+SCORED = ("signfed.app.runs.summary", "signfed.app.runs.scoring", "signfed.app.runs.stopping")
 SET_HERE = ("seed", "out-dir", "resume")
 # Of a RunConfig and its workload, what changes no result.
 FREE = ("checkpoint_every", "round_timeout", "node_timeout", "out_dir", "resume")
@@ -47,6 +48,8 @@ class Cell:
         Hash of the checked configuration.
     code : mapping
         Module that it runs -> digest.
+    own_sources : mapping
+        Module of the user's that it runs -> source.
     """
 
     keys: Mapping[str, Any]
@@ -54,6 +57,7 @@ class Cell:
     config: RunConfig
     settings: str
     code: Mapping[str, str]
+    own_sources: Mapping[str, str]
 
     @property
     def code_id(self) -> str:
@@ -101,6 +105,7 @@ def cells_of(
         With all that cannot run, each with the keys of its cell.
     """
     refuse_wrong_shape(sweep)
+    check_choice(sweep)
     sources, refused = sources or Sources(), _Refused()
     problems: dict[Workload, Problem] = {}
     cells: list[Cell] = []
@@ -111,7 +116,10 @@ def cells_of(
         values = asked_for({**sweep.config, **point})
         try:
             config, _ = check(
-                values, reach="omniscient" if simulation else "server", simulation=simulation
+                values,
+                reach="omniscient" if simulation else "server",
+                simulation=simulation,
+                here=load is not None,
             )
             if load:
                 if config.workload not in problems:
@@ -126,7 +134,8 @@ def cells_of(
             refused.add(str(error), point)
             continue
         keys = {key: point.get(key, shared.get(key)) for key in varying if key in point | shared}
-        cells.append(Cell(keys, values, config, settings_of(config, sweep.engine), code))
+        settings, own = settings_of(config, sweep.engine), sources.own(code)
+        cells.append(Cell(keys, values, config, settings, code, own))
     first: dict[str, Cell] = {}
     for cell in cells:
         if (other := first.setdefault(cell.settings, cell)) is not cell:

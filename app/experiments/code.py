@@ -74,6 +74,17 @@ class Sources:
                 waiting += [m for each in self._module(module).imports for m in self._targets(each)]
         return dict(sorted(found.items()))
 
+    def own(self, modules: Iterable[str]) -> dict[str, str]:
+        """Return the source of each of the user's own modules among those.
+
+        Parameters
+        ----------
+        modules : iterable of str
+            As `reached` returns them.
+        """
+        own = (m for m in modules if m.partition(".")[0] != DOOR)
+        return {module: self._text(module) or "" for module in own}
+
     def _targets(self, imported: Import) -> Iterator[str]:
         """The modules that an import brings: those that define the name, and the one named."""
         _, module, name = imported

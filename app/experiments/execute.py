@@ -19,7 +19,7 @@ from signfed.app.errors import ConfigError
 from signfed.app.experiments.cells import Cell, cells_of
 from signfed.app.experiments.manifest import Manifest
 from signfed.app.experiments.plan import DONE, Step, draft_of, place_of, plan
-from signfed.app.experiments.pool import Here, Processes, Runner
+from signfed.app.experiments.runner import Runner, runner_for
 from signfed.app.experiments.sweep import Sweep
 from signfed.app.experiments.tables import write_results
 from signfed.app.experiments.work import TRACEBACK, KeptData, Outcome, Work
@@ -114,7 +114,8 @@ def run_sweep(
     [(0.1, 'finished', 2), (0.2, 'finished', 2)]
     """
     folder, watch = Path(folder).expanduser().resolve(), watch or Unwatched()
-    cells = cells_of(sweep, load=KeptData())
+    runner = runner or runner_for(sweep.engine, processes)
+    cells = cells_of(sweep, load=None if runner.elsewhere else KeptData())
     writer = claimed(folder)
     try:
         manifest = Manifest(folder)
@@ -122,8 +123,6 @@ def run_sweep(
         steps = plan(cells, folder, manifest)
         waiting = [step.cell for step in steps if step.runs]
         _forget_others(folder, waiting)
-        if runner is None:
-            runner = _runner(sweep, processes, len(waiting))
         try:
             watch.planned(steps, runner.slots, manifest)
             _run(waiting, folder, sweep.engine, runner, manifest, retries, watch)
@@ -132,7 +131,7 @@ def run_sweep(
             with suppress(OSError):  # what was cut off stays
                 (folder / "under-way").rmdir()
             found = SweepFolder(folder)
-            missing = write_results(folder, found.rows())
+            missing = write_results(found, sweep.choose)
         watch.wrote(missing)
     finally:
         writer.release()
@@ -175,15 +174,6 @@ def described(sweep: Sweep, cells: Sequence[Cell]) -> dict[str, object]:
     return {"name": sweep.name, "engine": sweep.engine, "cells": listed}
 
 
-def _runner(sweep: Sweep, processes: int | None, works: int) -> Runner:
-    if processes is not None and processes < 0:
-        raise ConfigError(f"--processes: expected at least 0; got {processes}")
-    most = cores() if processes is None else processes
-    if sweep.engine == "flower" or not most or not works:
-        return Here()
-    return Processes(min(most, works))
-
-
 def _forget_others(folder: Path, waiting: Sequence[Cell]) -> None:
     """Remove half runs of cells that are no longer asked for, and what failed before."""
     ids = {cell.id for cell in waiting}
@@ -213,7 +203,7 @@ def _run(
             tried[cell.id] += 1
             manifest.begin(cell)
             draft = str(draft_of(folder, cell))
-            runner.start(Work(cell.id, cell.values, draft, engine, threads))
+            runner.start(Work(cell.id, cell.values, draft, engine, threads, cell.own_sources))
         for work, outcome in runner.wait():
             cell = under_way.pop(work.id)
             again = outcome.status not in DONE and tried[cell.id] <= retries

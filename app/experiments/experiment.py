@@ -65,13 +65,14 @@ class Setting:
     note : str
         What is smaller than in the paper; empty for the full setting.
     estimated : bool
-        Whether the minutes are an estimate from a few rounds, not measured.
+        Whether the minutes are an estimate: from a few rounds, or from a machine that did other
+        things, too.
     """
 
     sweep: Sweep
     minutes: float
     note: str = ""
-    estimated: bool = False
+    estimated: bool = True
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import hashlib
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.machinery import PathFinder
 from pathlib import Path
 
@@ -70,6 +71,7 @@ class Module:
     entries: dict[str, tuple[str, tuple[Import, ...]]]
 
 
+@lru_cache(maxsize=1024)  # a pure function of the text, which seldom changes
 def parsed(module: str, text: str, *, is_package: bool = False, registry: str = "") -> Module:
     """Take a module apart.
 
@@ -98,8 +100,8 @@ def parsed(module: str, text: str, *, is_package: bool = False, registry: str = 
         tree.body.remove(table[0])
         for key, value in zip(table[1].keys, table[1].values, strict=True):
             mentioned = tuple(each for each in every if each[0] in _names(value))
-            assert isinstance(key, ast.Constant)
-            entries[key.value] = (
+            name = str(ast.literal_eval(ast.unparse(key)) if key else "")
+            entries[name] = (
                 digest(ast.unparse(value), repr(mentioned)),
                 mentioned,
             )

@@ -13,6 +13,7 @@ from signfed.app.errors import ConfigError
 from signfed.app.experiments.execute import Watch, run_sweep
 from signfed.app.experiments.experiment import Claim, Experiment, Rows, Verdict
 from signfed.app.experiments.manifest import Manifest, surroundings
+from signfed.app.experiments.runner import Runner
 from signfed.app.experiments.sweep import Keys, Sweep
 
 
@@ -93,7 +94,7 @@ def reproduce(
     sweep: Sweep,
     folder: Path,
     *,
-    processes: int | None = None,
+    runner: Runner | None = None,
     watch: Watch | None = None,
 ) -> Outcome:
     """Run what is missing of a setting, and judge its claims.
@@ -107,8 +108,8 @@ def reproduce(
         As `setting_sweep` returned it, or a part of it.
     folder : Path
         The sweep's; what is there already is not run again.
-    processes : int, optional
-        Cells that run at a time.
+    runner : Runner, optional
+        Where the cells run; processes of this machine by default.
     watch : Watch, optional
         Who is told how it goes on.
 
@@ -127,7 +128,7 @@ def reproduce(
         rows = experiment.measure(sweep)
         seconds, around = time.monotonic() - started, surroundings()
     else:
-        found = run_sweep(sweep, folder, processes=processes, watch=watch)
+        found = run_sweep(sweep, folder, runner=runner, watch=watch)
         rows, rounds = found.rows(), found.rounds()
         ran = Manifest(found.path).cells
         seconds = sum(ran.get(cell.id, {}).get("seconds") or 0.0 for cell in found.cells)

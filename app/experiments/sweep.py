@@ -13,6 +13,22 @@ Keys = Mapping[str, Value]
 
 
 @dataclass(frozen=True)
+class Choose:
+    """A choice of settings by their worst case.
+
+    Attributes
+    ----------
+    over : sequence of str
+        Keys whose values are chosen, such as "lr".
+    worst_of : str
+        Key over whose values the worst counts, such as "attack".
+    """
+
+    over: Sequence[str]
+    worst_of: str = "attack"
+
+
+@dataclass(frozen=True)
 class Sweep:
     """Run configs that differ in some keys.
 
@@ -29,6 +45,8 @@ class Sweep:
         Each cell is run with each.
     engine : str
         "local" or "flower".
+    choose : Choose, optional
+        Which settings are chosen among the cells, on validation data.
     """
 
     name: str
@@ -37,6 +55,7 @@ class Sweep:
     cases: Sequence[Keys] = ({},)
     seeds: Sequence[int] = (0,)
     engine: str = "local"
+    choose: Choose | None = None
 
     def points(self) -> Iterator[dict[str, Any]]:
         """Yield what tells one cell from the others: its case, its point of the grid, its seed."""

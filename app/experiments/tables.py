@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from signfed.app.errors import ConfigError, installed
+from signfed.app.experiments.choose import chosen
+from signfed.app.experiments.sweep import Choose
 from signfed.app.runs.json_files import replace_text
-from signfed.app.runs.sweeps import Row
+from signfed.app.runs.sweeps import Row, SweepFolder
 
 # Seconds differ, an error may name a path.
 LEFT_OUT = ("seconds", "error")
@@ -76,25 +78,28 @@ def write_parquet(file: Path, rows: Sequence[Row]) -> None:
     draft.replace(file)
 
 
-def write_results(folder: Path, rows: Sequence[Row]) -> str:
-    """Write `results.csv` and, where pyarrow is installed, `results.parquet`.
+def write_results(found: SweepFolder, choose: Choose | None) -> str:
+    """Write `results.csv` and, where pyarrow is installed, `results.parquet`; `chosen.csv`, too.
 
     Parameters
     ----------
-    folder : Path
-        The sweep's.
-    rows : sequence of mapping
-        `SweepFolder.rows`.
+    found : SweepFolder
+        The sweep.
+    choose : Choose or None
+        Which settings are chosen.
 
     Returns
     -------
     str
         Why there is no Parquet file; empty where there is one.
     """
-    table = results(rows)
-    write_csv(folder / "results.csv", table)
+    table = results(found.rows())
+    write_csv(found.path / "results.csv", table)
+    if choose:
+        keys = dict.fromkeys(key for cell in found.cells for key in cell.keys)
+        write_csv(found.path / "chosen.csv", chosen(choose, found.rounds(), list(keys)))
     try:
-        write_parquet(folder / "results.parquet", table)
+        write_parquet(found.path / "results.parquet", table)
     except ConfigError as error:
         return str(error)
     return ""

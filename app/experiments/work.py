@@ -6,7 +6,7 @@ import logging
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from shutil import rmtree
@@ -42,6 +42,8 @@ class Work:
     engine : {"local", "flower"}
     threads : int
         That compute gradients on a CPU.
+    sources : mapping
+        The user's modules that it needs, for a machine that does not have them.
     """
 
     id: str
@@ -49,6 +51,7 @@ class Work:
     folder: str
     engine: str = "local"
     threads: int = 1
+    sources: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from rich.table import Table
 from signfed.app.runs import folder as run_folder
 
 SHOWN = (
-    "rounds", "diverged_round", "final_test_accuracy", "best_test_accuracy", "final_test_loss",
-    "final_backdoor_success", *run_folder.SCORES, "parameters", "uplink_bits_per_parameter",
-    "downlink_bits_per_parameter", "model_sha256", "seconds",
+    "rounds", "diverged_round", "stopped_round", "stopped_because", "final_test_accuracy",
+    "best_test_accuracy", "final_test_loss", "final_validation_accuracy", "final_backdoor_success",
+    *run_folder.SCORES, "parameters", "uplink_bits_per_parameter", "downlink_bits_per_parameter",
+    "model_sha256", "seconds",
 )  # fmt: skip
 
 

@@ -79,7 +79,7 @@ def draw_fields(
 
 
 def draw_scale(figure: Figure, mesh: Any, panels: Sequence[Axes], says: str) -> Any:
-    """Draw the scale of the colours below the panels, and return it.
+    """Draw the scale of the colours below the panels.
 
     Parameters
     ----------
@@ -91,6 +91,10 @@ def draw_scale(figure: Figure, mesh: Any, panels: Sequence[Axes], says: str) -> 
         All panels that it belongs to.
     says : str
         Its label.
+
+    Returns
+    -------
+    Colorbar
     """
     scale = figure.colorbar(
         mesh, ax=list(panels), location="bottom", shrink=0.8, aspect=40, pad=0.02

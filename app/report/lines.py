@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from signfed.app.report.rows import SHARES, Rows, chosen, grouped, label, number, shown, values_of
-from signfed.app.report.style import INK, figure_of, in_per_cent, legend, line_styles
+from signfed.app.report.style import COLOURS, INK, figure_of, in_per_cent, legend, line_styles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -144,11 +144,16 @@ class Lines:
         Figure
             One axes a panel. A panel without a value says so.
         """
-        rows = chosen(rows, self.where)
+        everything, rows = rows, chosen(rows, self.where)
         parts = values_of(rows, self.split) if self.split else []
-        names = len(grouped(rows, self._by)) if self._by else 0
-        figure, panels = figure_of(len(parts) or 1, below=0.2 * -(-names // 2))
-        styles = dict(zip(grouped(rows, self._by), line_styles(), strict=False))
+        values = grouped(rows, self._by)
+        figure, panels = figure_of(
+            len(parts) or 1, below=0.2 * -(-len(values) // 2) if self._by else 0.0
+        )
+        known = grouped(everything, self._by)  # a value looks alike in every picture of these rows
+        styles = dict(
+            zip(known if len(known) <= len(COLOURS) else values, line_styles(), strict=False)
+        )
         seeds = 0
         for axes, part in zip(panels, parts or [None], strict=True):
             here = chosen(rows, {self.split: part}) if parts else rows

@@ -13,9 +13,10 @@ SHARES = frozenset(
     {
         "test_accuracy", "final_test_accuracy", "best_test_accuracy", "validation_accuracy",
         "final_validation_accuracy", "backdoor_success", "final_backdoor_success",
-        "byzantine_accepted", "honest_rejected", "wrong_signs",
+        "byzantine_accepted", "honest_rejected", "wrong_signs", "rate",
     }
 )  # fmt: skip
+PLACES = ("out-dir", "data-dir", "resume")  # run-config keys that say where, not what
 NAMES = {
     "byzantine_accepted": "Byzantine workers accepted",
     "honest_rejected": "honest workers rejected",
@@ -37,6 +38,15 @@ def label(column: str) -> str:
     """
     name = NAMES.get(column, column.replace("_", " "))
     return f"{name} (%)" if column in SHARES else name
+
+
+def sentence(text: str) -> str:
+    """Return a text that begins with a capital and ends with a full stop.
+
+    >>> sentence("test accuracy by MB")
+    'Test accuracy by MB.'
+    """
+    return f"{text[:1].upper()}{text[1:]}" + ("" if text.endswith(".") else ".")
 
 
 def shown(value: Any) -> str:

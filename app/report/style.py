@@ -67,6 +67,36 @@ def figure_of(
     return figure, axes[:n_panels]
 
 
+def stacked(heights: Sequence[float], width: float = WIDTH) -> Any:
+    """Return a figure with panels above one another.
+
+    Parameters
+    ----------
+    heights : sequence of float
+        Inches of each panel.
+    width : float
+        Inches.
+
+    Returns
+    -------
+    Figure, list of Axes
+
+    Raises
+    ------
+    ConfigError
+        When matplotlib is not installed.
+    """
+    with installed("a picture"):
+        from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, sum(heights)), layout="constrained")
+    panels = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)
+    axes = panels.flatten().tolist()
+    for each in axes:
+        dress(each)
+    return figure, axes
+
+
 def dress(axes: Axes) -> None:
     """Give the axes their look: two spines, a faint grid, ink of one colour."""
     axes.set_facecolor("none")
@@ -75,9 +105,9 @@ def dress(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(INK)
     axes.tick_params(colors=INK)
-    for text in (axes.title, axes.xaxis.label, axes.yaxis.label):
+    axes.set_title("", loc="left", color=INK)
+    for text in (axes.xaxis.label, axes.yaxis.label):
         text.set_color(INK)
-    axes.title.set_fontsize(11)
 
 
 def line_styles() -> Iterator[dict[str, Any]]:
@@ -121,6 +151,28 @@ def in_per_cent(axis: Axis) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
 
 
+def same_height(figures: Sequence[Figure]) -> None:
+    """Give the first axes of all figures the same range of y, so that they can be compared.
+
+    Parameters
+    ----------
+    figures : sequence of Figure
+        Pictures of the same quantity.
+    """
+    panels = [figure.axes[0] for figure in figures]
+    if panels:
+        low, high = zip(*(axes.get_ylim() for axes in panels), strict=True)
+        for axes in panels:
+            axes.set_ylim(min(low), max(high))
+
+
+def _settle(figure: Figure) -> None:
+    """Lay the figure out once: each time that it is saved the engine would do so twice."""
+    if (engine := figure.get_layout_engine()) is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")
+
+
 @contextmanager
 def _plain_svg() -> Iterator[None]:
     """Text as text, and the same file for the same picture."""
@@ -150,6 +202,7 @@ def svg_of(figure: Figure, name: str, description: str) -> str:
     from html import escape
 
     stream = io.StringIO()
+    _settle(figure)
     with _plain_svg():
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
     text = stream.getvalue()
@@ -169,4 +222,5 @@ def save_png(figure: Figure, file: Path) -> None:
     file : Path
         Which one.
     """
+    _settle(figure)
     figure.savefig(file, format="png", dpi=PNG_DPI, facecolor="white")

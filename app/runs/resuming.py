@@ -12,11 +12,14 @@ from signfed.app.config.run_config import RunConfig
 from signfed.app.errors import ConfigError
 from signfed.app.runs import checkpoint
 from signfed.app.runs.checkpoint import Checkpoint, CheckpointError
+from signfed.app.runs.folder import read_rounds
+from signfed.app.runs.stopping import Stopping
 from signfed.strategies.core.options import Value
 
 # What the rounds that are done do not depend on.
 FREE = frozenset(
-    {"num-rounds", "evaluate-every", "checkpoint-every", "round-timeout", "node-timeout"}
+    {"num-rounds", "evaluate-every", "checkpoint-every", "stop-when"}
+    | {"round-timeout", "node-timeout"}
     | {"data-dir", "download", "device", "out-dir", "resume"}
 )
 
@@ -92,6 +95,12 @@ def resumed(config: RunConfig, run_config: Mapping[str, Value]) -> Checkpoint | 
         raise ConfigError(
             f"resume: round {found.server_round} of {config.num_rounds} is done, nothing is left; "
             f"expected num-rounds above {found.server_round}"
+        )
+    done = [line for line in read_rounds(run) if line["round"] <= found.server_round]
+    if (stopping := Stopping(config.stop_when, done)).reason:
+        raise ConfigError(
+            f"resume: stop-when={now['stop-when']!r} ended the run after round {stopping.round}: "
+            f"{stopping.reason}; expected another stop-when, or an earlier checkpoint"
         )
     return found
 

@@ -44,7 +44,9 @@ class Saver:
         self._next_copy = 0.0
         self._busy = threading.RLock()  # Flower interrupts the server from another thread
 
-    def after_round(self, record: Mapping[str, Any], state: Callable[[], State]) -> None:
+    def after_round(
+        self, record: Mapping[str, Any], state: Callable[[], State], *, last: bool = False
+    ) -> None:
         """Write the round's record and, if it is due, its checkpoint; or keep a copy of the state.
 
         Parameters
@@ -53,6 +55,8 @@ class Saver:
             The line of `rounds.jsonl`.
         state : callable
             Makes the run's state after the round.
+        last : bool
+            Whether the run ends early, after this round.
 
         Raises
         ------
@@ -62,7 +66,7 @@ class Saver:
         server_round = record["round"]
         with self._busy:
             self._folder.write_round(record)
-            if self._is_due(server_round):
+            if last or self._is_due(server_round):
                 self._folder.flush()
                 self._write(self._at(server_round, state()))
                 self._kept = None

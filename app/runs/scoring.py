@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from signfed.app.runs.verdicts import accepted_in
 from signfed.attacks import Findings
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.ops.packed import PackedSigns
@@ -60,8 +61,7 @@ def error_rates(findings: Findings, byzantine: set[int], honest: set[int]) -> di
     Parameters
     ----------
     findings : Findings
-        `accepted`; without it `weights`, where a worker counts as accepted from half of an equal
-        share on.
+        Whom the rule accepted; see `accepted_in`.
     byzantine, honest : set of int
         The workers.
 
@@ -75,12 +75,9 @@ def error_rates(findings: Findings, byzantine: set[int], honest: set[int]) -> di
     >>> error_rates(Findings(accepted=frozenset({1, 2, 3})), {0, 1}, {2, 3, 4, 5})
     {'byzantine_accepted': 0.5, 'honest_rejected': 0.5}
     """
-    accepted = findings.accepted
+    accepted = accepted_in(findings)
     if accepted is None:
-        if not findings.weights:
-            return {}
-        least = 0.5 / len(findings.weights)
-        accepted = frozenset(w for w, share in findings.weights.items() if share >= least)
+        return {}
     scores = {}
     if byzantine:
         scores["byzantine_accepted"] = len(byzantine & accepted) / len(byzantine)

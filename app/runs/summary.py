@@ -32,6 +32,8 @@ def summary_of(rounds: Sequence[Line], n_parameters: int) -> dict[str, Any]:
         summary["best_test_accuracy"] = max(accuracies)
     if losses := [line["test_loss"] for line in rounds if "test_loss" in line]:
         summary["final_test_loss"] = losses[-1]
+    if found := [line["validation_accuracy"] for line in rounds if "validation_accuracy" in line]:
+        summary["final_validation_accuracy"] = found[-1]
     if successes := [line["backdoor_success"] for line in rounds if "backdoor_success" in line]:
         summary["final_backdoor_success"] = successes[-1]
     for name in DETECTION:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from signfed.app.runs.folder import read_rounds, read_summary
+from signfed.app.runs.traffic import with_megabytes
 
 Row = dict[str, Any]
 
@@ -73,5 +74,9 @@ class SweepFolder:
         ]
 
     def rounds(self) -> list[Row]:
-        """Return one row for each round of each cell: its keys, then the line of `rounds.jsonl`."""
-        return [{**cell.keys, **line} for cell in self.cells for line in read_rounds(cell.path)]
+        """Return one row for each round of each cell: its keys, the line, what was sent so far."""
+        return [
+            {**cell.keys, **line}
+            for cell in self.cells
+            for line in with_megabytes(read_rounds(cell.path))
+        ]

@@ -55,6 +55,7 @@ class Classification:
                 f"task={workload.task!r}: expected labels below {self.num_classes}; got {largest}"
             )
         self.server_shard = workload.server_shard(self.labels)
+        self.validation_shard = workload.validation_shard(self.labels)
         self._stamped: tuple[Trigger, Dataset] | None = None  # the last trigger's test images
         self.shards = workload.shards(self.labels)
         names = Names(workload.task, workload.model, workload.loss)
@@ -110,6 +111,8 @@ class Classification:
 
         accuracy, loss = on(self._tested)
         scores = {"test_accuracy": accuracy, "test_loss": loss}
+        if len(self.validation_shard):
+            scores["validation_accuracy"] = on(self._validated)[0]
         return scores | ({"backdoor_success": on(self._triggered(trigger))[0]} if trigger else {})
 
     def _triggered(self, trigger: Trigger) -> Dataset:
@@ -130,6 +133,8 @@ class Classification:
         shards = [("", torch.from_numpy(shard)) for shard in self.shards]
         if len(self.server_shard):
             shards.append(("server", torch.from_numpy(self.server_shard)))
+        if len(self.validation_shard):
+            shards.append(("validation", torch.from_numpy(self.validation_shard)))
         return {
             "data": fingerprint([("train", data.train_x), ("test", data.test_x)]),
             "labels": fingerprint([("train", data.train_y), ("test", data.test_y)]),
@@ -150,6 +155,13 @@ class Classification:
     def _tested(self) -> Dataset:
         """The test set lies where the model is."""
         x, y = (part.to(self.device) for part in (self._data.test_x, self._data.test_y))
+        return replace(self._data, test_x=x, test_y=y)
+
+    @cached_property
+    def _validated(self) -> Dataset:
+        """The samples of validation in the place of the test set."""
+        held = torch.from_numpy(self.validation_shard)
+        x, y = (part[held].to(self.device) for part in (self._data.train_x, self._data.train_y))
         return replace(self._data, test_x=x, test_y=y)
 
     @cached_property  # a server never needs it

@@ -80,6 +80,8 @@ class Problem(Protocol):
     def evaluate(self, parameters: Tensor, trigger: Trigger | None = None) -> dict[str, float]:
         """Return test_accuracy in [0, 1] where there is such a thing, and test_loss.
 
+        With samples kept for validation also validation_accuracy on these.
+
         Parameters
         ----------
         parameters : Tensor, float32 [N]

@@ -43,6 +43,8 @@ class Workload:
         Samples that the server keeps for itself.
     batch_grows : bool
         Whether the batch of round t has t samples, of a problem without data.
+    validation_samples : int
+        Samples on which settings are compared; neither the server's nor a worker's.
     """
 
     task: str
@@ -60,6 +62,7 @@ class Workload:
     loss: str = "cross-entropy"
     server_samples: int = 0
     batch_grows: bool = False
+    validation_samples: int = 0
 
     def server_shard(self, labels: np.ndarray) -> np.ndarray:
         """Choose the samples that the server keeps for itself.
@@ -87,8 +90,36 @@ class Workload:
             )
         return server_shard(labels, self.server_samples, self.seed)
 
+    def validation_shard(self, labels: np.ndarray) -> np.ndarray:
+        """Choose the samples of validation, at random within each class.
+
+        Parameters
+        ----------
+        labels : ndarray, int64 [n]
+            Of the training samples.
+
+        Returns
+        -------
+        ndarray
+            int64 [validation_samples], sample ids.
+
+        Raises
+        ------
+        ConfigError
+            When no sample would be left.
+        """
+        left = np.delete(np.arange(len(labels)), self.server_shard(labels))
+        if self.validation_samples >= len(left):
+            raise ConfigError(
+                f"validation-samples: {self.task} has {len(left)} training samples left; expected "
+                f"at most {max(0, len(left) - self.num_workers)}, to leave each of "
+                f"{self.num_workers} workers one; got {self.validation_samples}"
+            )
+        chosen = server_shard(labels[left], self.validation_samples, self.seed, "validation-shard")
+        return left[chosen]
+
     def shards(self, labels: np.ndarray) -> Shards:
-        """Share out among the workers what the server does not keep.
+        """Share out among the workers what is kept neither by the server nor for validation.
 
         Parameters
         ----------
@@ -105,7 +136,8 @@ class Workload:
         ConfigError
             When the data do not allow the partition, or nobody can fill a batch.
         """
-        make, kept = PARTITIONS[self.partition], self.server_shard(labels)
+        make = PARTITIONS[self.partition]
+        kept = np.concatenate([self.server_shard(labels), self.validation_shard(labels)])
         left = np.delete(np.arange(len(labels)), kept)
         try:
             shards = make(labels[left], self.num_workers, self.seed, **dict(self.partition_options))

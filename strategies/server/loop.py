@@ -18,8 +18,9 @@ log = getLogger("signfed")
 # (round, parameters float32 [N]) -> scores of the record; None in a round without evaluation
 Evaluate = Callable[[int, Tensor], Mapping[str, float] | None]
 
-# Gets the record of each round, and a function that returns the run's state after it.
-OnRound = Callable[[RoundRecord, Callable[[], State]], None]
+# Gets the record of each round, and a function that returns the run's state after it; returns
+# whether the run ends here, before its last round.
+OnRound = Callable[[RoundRecord, Callable[[], State]], bool | None]
 
 
 class Collector(Protocol):
@@ -88,7 +89,7 @@ def run_rounds(
     evaluate : callable, optional
         Asked in each round what the model is worth.
     on_round : callable, optional
-        Gets one record a round.
+        Gets one record a round, and ends the run by returning True.
 
     Raises
     ------
@@ -107,5 +108,5 @@ def run_rounds(
         if evaluate:
             with record.timed("evaluate"):
                 record.add_scores(evaluate(server_round, training.parameters) or {})
-        if on_round:
-            on_round(record, lambda: training.state_dict() | collector.state_dict())
+        if on_round and on_round(record, lambda: training.state_dict() | collector.state_dict()):
+            return

@@ -42,6 +42,8 @@ class RoundRecord:
         Why those whom the rule rejected cannot be the Byzantine workers that were assumed.
     test_accuracy, test_loss : float or None
         Of the model after the round, in rounds that are evaluated; accuracy in 0..1.
+    validation_accuracy : float or None
+        On training samples that no worker holds, where some were kept for this.
     backdoor_success : float or None
         Share of test images of other classes that with a backdoor's trigger are taken for its
         target, in 0..1; in rounds that are evaluated, under such an attack.
@@ -78,6 +80,7 @@ class RoundRecord:
     broken_assumption: str | None = None
     test_accuracy: float | None = None
     test_loss: float | None = None
+    validation_accuracy: float | None = None
     backdoor_success: float | None = None
     byzantine_accepted: float | None = None
     honest_rejected: float | None = None
@@ -163,4 +166,4 @@ class RoundRecord:
 FIELDS = frozenset(f.name for f in fields(RoundRecord))
 ALWAYS = ("round", "nodes", "received", "dropped", "uplink_bytes", "downlink_bytes", "seconds")
 DETECTION = ("byzantine_accepted", "honest_rejected", "wrong_signs")
-SCORES = ("test_accuracy", "test_loss", "backdoor_success", *DETECTION)
+SCORES = ("test_accuracy", "test_loss", "validation_accuracy", "backdoor_success", *DETECTION)

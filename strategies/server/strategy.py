@@ -115,7 +115,8 @@ class RobustStrategy(Rule, Strategy):
         evaluate : callable, optional
             Asked after each round, with the parameters as a tensor; its scores are recorded.
         on_round : callable, optional
-            Gets the record of each round, and a function that returns the server's state after it.
+            Gets the record of each round, and a function that returns the server's state after
+            it; True ends the run.
         digest : Mapping, optional
             Digest of each part of what the run computes on; a node that differs takes no part.
 
@@ -174,10 +175,9 @@ class RobustStrategy(Rule, Strategy):
             result.evaluate_metrics_serverapp[server_round] = MetricRecord({**scores})
             return {**scores}
 
-        def recorded(record: RoundRecord, state: Callable[[], State]) -> None:
+        def recorded(record: RoundRecord, state: Callable[[], State]) -> bool | None:
             result.train_metrics_clientapp[record.round] = _counts(record)
-            if on_round:
-                on_round(record, state)
+            return on_round(record, state) if on_round else None
 
         rounds = range(done + 1, num_rounds + 1)
         run_rounds(training, link, rounds, evaluate=evaluated, on_round=recorded)

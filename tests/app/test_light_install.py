@@ -51,6 +51,8 @@ SAID = [
     (["run", "-c", "task='digits'", "--engine", "local"], "task='digits' needs the package sk"),
     (["run", "-c", "task='mnist'", "--engine", "local"], "task='mnist' needs the package torc"),
     (["run", "-c", "task='quadratic'"], "--engine flower needs the package ray, which is not "),
+    (["report", "run"], "a picture needs the package matplotlib, which is not in"),
+    (["export", "run", "--out", "run.zip"], "signfed export needs the package rocrate, which is"),
     (
         ["data", "-c", "task='waves_here:waves' model='waves_here:net' batch-size=4"],
         "the picture needs the package matplotlib, which is not installed; expected: pip "

@@ -60,6 +60,18 @@ def test_weights_are_pooled_until_one_round_after_the_initial_ones(estimator):
         assert found != pooled
 
 
+@pytest.mark.parametrize("estimator", ["alg1", "eq17"])
+def test_the_initial_rounds_may_be_plain_votes(estimator):
+    """Rounds 1..T_in+1 are then signSGD-MV's; with weights these rows are decoded otherwise."""
+    rounds = random_rounds(seed=3, n=5, n_coordinates=40, n_rounds=6)
+    plain = SignFD(estimator, initial_rounds=3, initial_vote="plain")
+    found = [decoded.tolist() for decoded, _ in play(plain, rounds)]
+    voted = [decoded.tolist() for decoded, _ in play(SignMV(), rounds)]
+    weighted = [decoded.tolist() for decoded, _ in play(SignFD(estimator, 3), rounds)]
+    assert found[:4] == voted[:4] != weighted[:4]
+    assert found[4:] != voted[4:]
+
+
 def test_round_1_is_a_majority_vote():
     for n in (1, 2, 5, 6):
         first_round = random_rounds(seed=n, n=n)[:1]

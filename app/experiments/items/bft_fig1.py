@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from signfed.app.experiments.experiment import Claim, Experiment, Setting
-from signfed.app.experiments.judges import falls, higher
+from signfed.app.experiments.judges import averaged, falls, higher
 from signfed.app.experiments.sweep import Keys, Sweep
 from signfed.app.report.pictures import Lines
 
@@ -47,7 +47,7 @@ def with_f(batch: Keys, number: int) -> Keys:
     return {**batch, "num-byzantine": number}
 
 
-ATTACKED = BYZANTINE[1:]
+ATTACKED, BY = BYZANTINE[1:], ("batch-sizes", "num-byzantine")
 BFT_FIG1 = Experiment(
     "bft-fig1", PAPER,
     "A quadratic in 1,000 dimensions, 27 workers: loss by batch size and omniscient adversaries",
@@ -57,22 +57,31 @@ BFT_FIG1 = Experiment(
         Claim(
             "The larger the batch, the better the vote converges under each number of adversaries",
             "Section 5, Fig. 1",
-            higher(
-                LOSS, [
+            averaged("test_loss", BY, higher(
+                "test_loss", [
                     pair for f in ATTACKED for pair in (
                         (with_f(ONE, f), with_f(GROWING, f)), (with_f(GROWING, f), with_f(LARGE, f))
                     )
-                ], "loss: B = 1 above B = t above B = 500",
-            ),
+                ], "B = 1 above B = t above B = 500",
+            )),
+            of_rounds=True,
         ),
-        Claim(
-            "More adversaries, slower convergence (B = 1)", "Section 5, Fig. 1",
-            falls(LOSS, [with_f(ONE, f) for f in reversed(BYZANTINE)], "loss rises with f"),
+        *(
+            Claim(
+                f"More adversaries, slower convergence, {batch['batch-sizes']}",
+                "Section 5, Fig. 1",
+                averaged("test_loss", BY, falls(
+                    "test_loss", [with_f(batch, f) for f in reversed(BYZANTINE)],
+                    "loss rises with f",
+                )),
+                of_rounds=True,
+            )
+            for batch in (ONE, GROWING, LARGE)
         ),
     ),
     pictures=(
-        Lines("round", "test_loss", "num-byzantine", "f(x) by round", split="batch-sizes"),
-        Lines("num-byzantine", LOSS, "batch-sizes", "f(x) after 500 rounds"),
+        Lines("round", "test_loss", "num-byzantine", "f(x) by round", split="batch-sizes", log_y=True),
+        Lines("num-byzantine", LOSS, "batch-sizes", "f(x) after 500 rounds", log_y=True),
     ),
     choices=(
         "Start: x ~ N(0, I); the paper states none.",
@@ -80,5 +89,15 @@ BFT_FIG1 = Experiment(
         "Repeats: 5 in full, where the paper has 1 or 3 with adversaries.",
         "B = t: t samples in round t = 1, 2, ...; the paper counts rounds from 0, where a batch of "
         "0 samples is none.",
+        "How well a vote converges: the mean of f(x) over the 500 rounds; after the last round "
+        "B = t and B = 500 take batches of one size, and end alike.",
     ),
+    remarks={
+        "full": "Where f(x) stops is what Theorem 3.7 says: a coordinate goes on to 0 only while "
+        "the share of adversaries is below 1 - 1/(2p), p the probability that an honest sign is "
+        "right, here Phi(|x| sqrt(B)). That gives f(x) = 67, 227, 510, 1,625 for 6, 9, 11, 13 "
+        "adversaries and B = 1; measured are 70, 223, 485, 1,390. (The theorem counts votes in "
+        "expectation; that 14 of 14 honest signs must be right with probability 1/2 gives 1,378.) "
+        "Without adversaries 3.7 are left: steps of 1/sqrt(t) do not end at 0.",
+    },
 )  # fmt: skip

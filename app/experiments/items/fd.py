@@ -9,6 +9,7 @@ SEEDS = (0, 1, 2)  # the authors' code: mean of three
 
 MV: Keys = {"strategy": "sign-mv"}
 FD: Keys = {"strategy": "sign-fd", "sign-fd.estimator": "alg1"}
+POOLED: Keys = {"strategy": "sign-fd", "sign-fd.estimator": "pooled"}
 OURS: Keys = {"strategy": "sign-fd", "sign-fd.estimator": "agreement"}
 BY = ("strategy", "sign-fd.estimator")
 
@@ -16,7 +17,7 @@ BY = ("strategy", "sign-fd.estimator")
 # code runs 3,001 rounds and evaluates every 100.
 PAPERS: Keys = {
     "num-workers": 15, "batch-size": 64, "lr": 1e-3, "num-rounds": 3000, "evaluate-every": 100,
-    "checkpoint-every": 0,
+    "checkpoint-every": 100,
 }  # fmt: skip
 CIFAR10: Keys = {**PAPERS, "task": "cifar10", "model": "resnet-56"}
 CIFAR100: Keys = {**PAPERS, "task": "cifar100", "model": "resnet-56"}

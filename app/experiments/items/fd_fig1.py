@@ -103,7 +103,9 @@ def flipped(chance: float) -> tuple[Claim, ...]:
     )  # fmt: skip
 
 
-def _figure(panel: str, data: str, attack: Keys, task: Keys, quick: Setting) -> Experiment:
+def _figure(
+    panel: str, data: str, attack: Keys, task: Keys, quick: Setting, remark: str = ""
+) -> Experiment:
     """One panel: the paper's data, MNIST beside it, and the quick setting."""
     name, inversion = f"fd-fig1{panel}", attack is SIA
     numbers = OF_SIA if inversion else OF_SSFA
@@ -116,22 +118,23 @@ def _figure(panel: str, data: str, attack: Keys, task: Keys, quick: Setting) -> 
     return Experiment(
         name, PAPER, f"Test accuracy by the number L of attacked workers, {how}, {data}",
         full=Setting(
-            under_attack(name, task, rules, attack, numbers), minutes=40_000, estimated=True
+            under_attack(name, task, rules, attack, numbers), minutes=59_000
         ),
         quick=quick,
         claims=claims,
         pictures=(
-            Lines("round", "test_accuracy", "num-byzantine", f"{data}, {how}: MV", where=MV),
-            Lines("round", "test_accuracy", "num-byzantine", f"{data}, {how}: FD", where=FD),
-            Lines("num-byzantine", SCORE, BY, f"{data}, {how}: at the end"),
+            Lines("round", "test_accuracy", "num-byzantine", f"signSGD-MV, {how}", where=MV),
+            Lines("round", "test_accuracy", "num-byzantine", f"signSGD-FD, {how}", where=FD),
+            Lines("num-byzantine", SCORE, BY, f"{how} at the end"),
         ),
         choices=(ESTIMATOR, ROUNDS, grid, which, SHARDS, NORMS),
         others={
             "mnist": Setting(
-                under_attack(name, MNIST, rules, attack, numbers), minutes=400,
-                note=MNIST_NOTE, estimated=True,
+                under_attack(name, MNIST, rules, attack, numbers), minutes=500,
+                note=MNIST_NOTE,
             )
         } if data == "CIFAR-10" else {},
+        remarks={"quick": remark} if remark else {},
     )  # fmt: skip
 
 
@@ -146,7 +149,14 @@ def _on_fashion(attack: Keys, numbers: tuple[int, ...], minutes: float) -> Setti
     return Setting(under_attack("fashion", FASHION, rules, attack, numbers), minutes, FASHION_NOTE)
 
 
-FD_FIG1A = _figure("a", "CIFAR-10", SIA, CIFAR10, _on_digits(SIA, OF_SIA, 3))
+FLAT = (
+    "All claims hold. Beside them: signSGD-FD is flat, but on a lower level. Without attack the "
+    "paper's estimator (alg1) ends at 0.940, the plain vote and our default at 0.963. Its weights "
+    "per coordinate are estimated from that coordinate's own counts; where workers are alike, what "
+    "they differ in is noise, and the noise decides close votes (docs/rules.md, fd-fig4b). Our "
+    "default loses nothing from L = 0 to 7."
+)
+FD_FIG1A = _figure("a", "CIFAR-10", SIA, CIFAR10, _on_digits(SIA, OF_SIA, 3), FLAT)
 FD_FIG1B = _figure("b", "CIFAR-100", SIA, CIFAR100, _on_fashion(SIA, (0, 6, 9), 4))
 FD_FIG1C = _figure("c", "CIFAR-10", SSFA, CIFAR10, _on_digits(SSFA, OF_SSFA, 3))
 FD_FIG1D = _figure("d", "CIFAR-100", SSFA, CIFAR100, _on_fashion(SSFA, (0, 6, 12), 4))

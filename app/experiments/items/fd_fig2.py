@@ -64,7 +64,7 @@ def flipping(rule: Keys, probability: float) -> Keys:
 
 FD_FIG2 = Experiment(
     "fd-fig2", PAPER, "Test accuracy by the sign-flipping probability r, L = 6 of 15",
-    full=Setting(swept(CIFAR10, CIFAR100), minutes=80_000, estimated=True),
+    full=Setting(swept(CIFAR10, CIFAR100), minutes=117_000),
     quick=Setting(swept(DIGITS), minutes=3, note=DIGITS_NOTE),
     claims=(
         Claim(
@@ -94,6 +94,6 @@ FD_FIG2 = Experiment(
     ),
     choices=(ESTIMATOR, ROUNDS, "r: a grid in steps of 1/4; the paper states none.", SHARDS, NORMS),
     others={
-        "mnist": Setting(swept(MNIST), minutes=400, note=MNIST_NOTE, estimated=True),
+        "mnist": Setting(swept(MNIST), minutes=500, note=MNIST_NOTE),
     },
 )  # fmt: skip

@@ -149,7 +149,7 @@ def times(more: Keys, less: Keys, published: float, rounding: float) -> Judge:
 SOURCE = "Section 5.5"
 FD_FIG3B = Experiment(
     "fd-fig3b", PAPER, "Bits in both directions until an accuracy is reached, 6 of 15 send noise",
-    full=Setting(compared(MNIST, 1000), minutes=600, estimated=True),
+    full=Setting(compared(MNIST, 1000), minutes=200),
     quick=Setting(compared(DIGITS, 300), minutes=2, note=DIGITS_NOTE),
     claims=(
         Claim(
@@ -181,4 +181,14 @@ FD_FIG3B = Experiment(
         "0.001 for signs.",
         SHARDS,
     ),
+    remarks={
+        "quick": "The ordering holds, and signs save more than published; the three factors do "
+        "not. At an equal number of rounds Table 1 gives 32 for SGD over signs, 1.8 for SGD over "
+        "Top-K (64 N over 35.5 N) and 18 for Top-K over signs; what is measured is that times the "
+        "ratio of rounds. Top-K with error feedback needs as many rounds as SGD here, so 1.8 it "
+        "is; a factor of 3 needs 1.7 times fewer rounds than SGD, or a count in which the downlink "
+        "is not a full model. Signs need 1.3 times fewer rounds than SGD at its rate of 0.1: 42 "
+        "and 24. The learning rates are the paper's for MNIST, the data here are digits; the full "
+        "setting decides whether 30 is met there."
+    },
 )  # fmt: skip

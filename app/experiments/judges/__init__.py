@@ -9,11 +9,11 @@ from signfed.app.experiments.judges.margins import at_most, harms, keeps
 from signfed.app.experiments.judges.orderings import falls, higher
 from signfed.app.experiments.judges.over_rounds import above_in_rounds, sooner
 from signfed.app.experiments.judges.published_cells import agrees
-from signfed.app.experiments.judges.together import each_of, every
+from signfed.app.experiments.judges.together import averaged, each_of, every
 from signfed.app.experiments.judges.worst import of_worst, worst_rows
 
 __all__ = [
-    "SEEDS", "Judge", "above_in_rounds", "agrees", "alike", "at_most", "each_of", "every", "falls",
-    "harms", "higher", "keeps", "learns", "near", "of_worst", "sooner",
-    "there", "untried", "worst_rows",
+    "SEEDS", "Judge", "above_in_rounds", "agrees", "alike", "at_most", "averaged", "each_of",
+    "every", "falls", "harms", "higher", "keeps", "learns", "near", "of_worst", "sooner", "there",
+    "untried", "worst_rows",
 ]  # fmt: skip

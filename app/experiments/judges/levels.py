@@ -9,7 +9,9 @@ from signfed.app.experiments.experiment import Verdict
 from signfed.app.experiments.judges.common import SEEDS, Judge, there, untried
 
 
-def alike(column: str, base: Where, others: Sequence[Where], published: str) -> Judge:
+def alike(
+    column: str, base: Where, others: Sequence[Where], published: str, *, rises: bool = False
+) -> Judge:
     """Make a judge of "nothing is lost": no other cell is worse by more than noise.
 
     The noise is what published numbers move by when they are measured again (`PUBLISHED_NOISE`),
@@ -25,6 +27,8 @@ def alike(column: str, base: Where, others: Sequence[Where], published: str) -> 
         Cells; those that the setting does not have are left out.
     published : str
         What the paper says.
+    rises : bool
+        Whether a cell that is better by more than noise breaks the claim, too.
     """
 
     def judge(rows: Rows) -> Verdict:
@@ -33,10 +37,11 @@ def alike(column: str, base: Where, others: Sequence[Where], published: str) -> 
         start = mean_of(rows, column, base)
         if not (start and losses) or len(losses) < len(found):
             return untried(published)
-        worst = max(losses, key=lambda loss: loss.mean - loss.error)
-        ours = f"{start.text()}, largest loss {worst.text()}"
+        beyond = [(abs(x.mean) if rises else x.mean) - x.error - PUBLISHED_NOISE for x in losses]
+        worst = losses[beyond.index(max(beyond))]
+        ours = f"{start.text()}, largest {'change' if rises else 'loss'} {worst.text()}"
         tolerance = f"{PUBLISHED_NOISE} (published noise) + {worst.error:.3f} ({SEEDS})"
-        return Verdict(published, ours, tolerance, worst.mean - worst.error <= PUBLISHED_NOISE)
+        return Verdict(published, ours, tolerance, max(beyond) <= 0)
 
     return judge
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from typing import Any
+
 from signfed.app.experiments.estimates import Rows, selected
 from signfed.app.experiments.experiment import Verdict
 from signfed.app.experiments.judges.common import Judge
@@ -46,3 +50,31 @@ def each_of(column: str, judge: Judge) -> Judge:
         return every(*parts)(rows) if parts else judge(rows)
 
     return each
+
+
+def averaged(column: str, by: Sequence[str], judge: Judge) -> Judge:
+    """Make a judge of whole curves: it gets the mean of a column over the rounds, not its end.
+
+    Parameters
+    ----------
+    column : str
+        Of rows of rounds, where the claim is `of_rounds`.
+    by : sequence of str
+        Columns that tell the cells apart, but for the seed.
+    judge : callable
+        Of rows with that column, one a cell.
+    """
+    keys = (*by, "seed")
+
+    def of_means(rounds: Rows) -> Verdict:
+        found: dict[tuple[Any, ...], list[float]] = {}
+        for row in rounds:
+            if column in row:  # null in JSON: not finite
+                value = math.inf if row[column] is None else float(row[column])
+                found.setdefault(tuple(row.get(key) for key in keys), []).append(value)
+        return judge([
+            {**dict(zip(keys, cell, strict=True)), column: math.fsum(values) / len(values)}
+            for cell, values in found.items()
+        ])  # fmt: skip
+
+    return of_means

@@ -1,4 +1,4 @@
-"""The samples that the server keeps for itself."""
+"""The samples that no worker holds: the server's own, and those of validation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import numpy as np
 from signfed.strategies.core.seeds import generator
 
 
-def server_shard(labels: np.ndarray, n_samples: int, seed: int) -> np.ndarray:
+def server_shard(
+    labels: np.ndarray, n_samples: int, seed: int, purpose: str = "server-shard"
+) -> np.ndarray:
     """Choose samples for the server, at random within each class.
 
     A class gets floor or ceil of n_samples times its share of the training set: what rounding down
@@ -20,6 +22,8 @@ def server_shard(labels: np.ndarray, n_samples: int, seed: int) -> np.ndarray:
     n_samples : int
         From 0 to n.
     seed : int
+    purpose : str
+        Of the draw; another one makes another choice.
 
     Returns
     -------
@@ -47,7 +51,7 @@ def server_shard(labels: np.ndarray, n_samples: int, seed: int) -> np.ndarray:
     chosen = np.floor(exact).astype(np.int64)
     most_lost = np.argsort(chosen - exact, kind="stable")
     chosen[most_lost[: n_samples - chosen.sum()]] += 1
-    order = generator(seed, "server-shard").permutation(len(labels))
+    order = generator(seed, purpose).permutation(len(labels))
     return np.concatenate(
         [order[labels[order] == c][:k] for c, k in zip(classes, chosen.tolist(), strict=True)]
     )

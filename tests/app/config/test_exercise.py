@@ -57,7 +57,7 @@ def command(*arguments):
 code, shown = command("list")
 assert code == 0 and "smallest.kept" in shown and "The mean of the k rows of" in shown
 assert build_strategy(parse({"strategy": "smallest", "smallest.kept": 7})).kept == 7
-run = ("run", "--engine", "local", "-c")
+run = ("run", "--engine", "local", "--no-report", "-c")
 for given, said in (
     ("strategy='smallest' smallest.kept=0", "smallest.kept: expected a whole number of at least 1"),
     ("strategy='smallest' smallest.kept=16", "smallest needs n >= 16: got n=15 updates"),

@@ -147,7 +147,7 @@ def test_the_command_line_refuses_it_before_flower_is_started(monkeypatch, tmp_p
     result = CliRunner().invoke(cli.app, given)
     assert result.exit_code == 2 and "use --engine local" in result.output
     assert list(tmp_path.iterdir()) == []
-    result = CliRunner().invoke(cli.app, [*given, "--engine", "local"])
+    result = CliRunner().invoke(cli.app, [*given, "--engine", "local", "--no-report"])
     assert result.exit_code == 0 and read_summary(tmp_path / "run")["status"] == "finished"
 
 

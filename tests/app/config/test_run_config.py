@@ -34,7 +34,8 @@ def test_every_key_reaches_the_run():
         "lr": 0.5, "momentum": 0.5,
         "weight-decay": 0.5, "evaluate-every": 3, "quorum": 1.0, "round-timeout": 5.0,
         "node-timeout": 5.0, "seed": 3, "device": "cpu",
-        "server-samples": 50, "when-broken": "stop",
+        "server-samples": 50, "validation-samples": 50, "stop-when": "stale=2",
+        "when-broken": "stop",
         "precision": "bfloat16", "out-dir": "/out", "fraction-train": 0.5, "checkpoint-every": 7,
         "resume": "/run",
     }  # fmt: skip
@@ -102,6 +103,7 @@ IMPOSSIBLE = [
     ({"batch-sizes": "3x16"}, "batch-sizes: expected one for each of 15 workers"),
     ({"batch-sizes": "3x7,4x99999999999"}, "batch-sizes: expected one for each of 15 workers"),
     ({"batch-sizes": "0x15"}, "batch-sizes: expected sizes such as '16x10,64x5'; got '0x15'"),
+    ({"batch-sizes": "t"}, "batch-sizes: 't', a batch of t samples in round t, is for task='quad"),
     ({"batch-sizes": "3x"}, "batch-sizes: expected sizes such as"),
     ({"batch-sizes": "3;4"}, "batch-sizes: expected sizes such as"),
     (

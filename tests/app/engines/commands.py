@@ -30,7 +30,7 @@ def environment(**changed: str) -> dict[str, str]:
 
 def start(cwd: Path, *arguments: str, **changed: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [*COMMAND, "run", *arguments],
+        [*COMMAND, "run", "--no-report", *arguments],
         cwd=cwd, env=environment(**changed), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip

@@ -270,7 +270,7 @@ def test_data_are_loaded_and_the_config_parsed_once(monkeypatch, tmp_path):
     counted(prepare_module, "build_strategy")
     keys = "num-rounds=2 device='cpu'"
     done = CliRunner().invoke(
-        app, ["run", "--engine", "local", "-c", keys, "--out", str(tmp_path / "run")]
+        app, ["run", "--engine", "local", "--no-report", "-c", keys, "--out", str(tmp_path / "run")]
     )
     assert done.exit_code == 0, done.output
     assert calls == {"problem": 1, "parse": 1, "build_strategy": 1}

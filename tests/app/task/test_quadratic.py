@@ -21,6 +21,15 @@ def test_the_gradient_is_the_point_plus_noise_that_the_batch_averages():
     assert x[0] == -1.0
 
 
+def test_a_batch_may_grow_with_the_rounds():
+    """batch-sizes='t': in round 400 the same draw as with one sample, averaged over 400."""
+    x = np.zeros(1000, np.float32)
+    grows = quadratic(**{"batch-sizes": "t"})
+    one = quadratic(**{"batch-size": 1})
+    assert np.array_equal(grows.gradient(x, 3, 1), one.gradient(x, 3, 1))
+    assert np.allclose(grows.gradient(x, 3, 400), one.gradient(x, 3, 400) / 20, atol=1e-6)
+
+
 def test_the_gradient_is_a_function_of_seed_worker_and_round():
     x = np.zeros(1000, np.float32)
     drawn = [

@@ -7,9 +7,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 
 from signfed.app.config.run_config import build_strategy, parse
 from signfed.app.errors import ConfigError
+from signfed.app.runs.checkpoint import list_checkpoints
 from signfed.app.task import PARTITIONS, TASKS
 from signfed.app.task.partitions.server import server_shard
 from signfed.strategies.core.updates import Updates
@@ -210,3 +212,43 @@ def test_without_a_gradient_of_the_servers_training_does_not_start():
 def test_a_reference_that_does_not_fit_is_refused(reference, said):
     with pytest.raises(ValueError, match=f"^reference: .*{said}"):
         FLTrust()([[1.0, 2.0]], reference=reference)
+
+
+@pytest.mark.parametrize("partition", PARTITIONS)
+def test_samples_of_validation_are_nobodys(partition):
+    keys = {"partition": partition, "server-samples": 90, "validation-samples": 120}
+    keys |= {"batch-size": 8, "seed": 3}
+    problem = TASKS["digits"].problem(parse(keys).workload)
+    server, validation = set(problem.server_shard.tolist()), set(problem.validation_shard.tolist())
+    workers = set(np.concatenate(list(problem.shards)).tolist())
+    assert len(validation) == 120 and validation.isdisjoint(workers | server)
+    assert workers.isdisjoint(server)
+    alone = TASKS["digits"].problem(parse(keys | {"validation-samples": 0}).workload)
+    assert set(alone.server_shard.tolist()) == server, "the server's do not depend on them"
+    assert alone.digest()["shards"] != problem.digest()["shards"]
+
+
+def test_validation_accuracy_is_that_of_its_samples(tmp_path):
+    """By hand: the network's accuracy on those training samples, in both engines."""
+    keys = {"validation_samples": 150, "strategy": "sign-mv", "attack": "none", "lr": 0.003}
+    found = locally(tmp_path / "local", **keys)
+    problem = TASKS["digits"].problem(parse({"validation-samples": 150, "device": "cpu"}).workload)
+    data = TASKS["digits"].load(None, False)
+    held = torch.from_numpy(problem.validation_shard)
+    state = load_file(list_checkpoints(tmp_path / "local")[-1] / "state.safetensors")
+    model = problem._evaluated
+    torch.nn.utils.vector_to_parameters(state["parameters"], model.parameters())
+    with torch.no_grad():
+        chosen = model.eval()(data.to_input(data.train_x[held])).argmax(1)
+    expected = (chosen == data.train_y[held]).float().mean().item()
+    assert found.summary["final_validation_accuracy"] == pytest.approx(expected)
+    lines = [line for line in found.rounds if "test_loss" in line]
+    assert all("validation_accuracy" in line for line in lines) and len(lines) == 2
+    assert federate(tmp_path / "flower", nodes=2, **keys).sha256 == found.sha256
+
+
+def test_too_many_samples_of_validation_are_refused():
+    with pytest.raises(ConfigError, match=r"validation-samples: digits has 1337 .* at most 1322"):
+        parse({"server-samples": 100, "validation-samples": 1330})
+    with pytest.raises(ConfigError, match="task='quadratic' has no samples; expected 0"):
+        parse({"task": "quadratic", "validation-samples": 10})

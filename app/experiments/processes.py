@@ -1,63 +1,18 @@
-"""Where cells run: in this process, or in processes of their own that may die one by one."""
+"""Cells in processes of this machine, which may die one by one."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from typing import Protocol
 
 from signfed.app.engines.signals import end_with_parent
+from signfed.app.experiments.runner import Ended
 from signfed.app.experiments.work import KeptData, Outcome, Work, carry_out
 from signfed.app.runs.folder import FAILED
 
 PATIENCE = 12.0  # seconds for a process to save its run before it is killed
-
-Ended = Sequence[tuple[Work, Outcome]]
-
-
-class Runner(Protocol):
-    """Carry out works, some at a time."""
-
-    @property
-    def slots(self) -> int:
-        """How many run at a time."""
-
-    def start(self, work: Work) -> None:
-        """Begin a work; at most `slots` of them are under way.
-
-        Parameters
-        ----------
-        work : Work
-        """
-
-    def wait(self) -> Ended:
-        """Wait until at least one has ended, and return those that have, each with its outcome."""
-
-    def close(self) -> None:
-        """End all that is under way; a run that is cut off is saved where that is possible."""
-
-
-class Here:
-    """One after the other in this process."""
-
-    slots = 1
-
-    def __init__(self) -> None:
-        self._works: list[Work] = []
-        self._load = KeptData()
-
-    def start(self, work: Work) -> None:
-        self._works.append(work)
-
-    def wait(self) -> Ended:
-        work = self._works.pop()
-        return [(work, carry_out(work, self._load))]
-
-    def close(self) -> None:
-        self._works.clear()
 
 
 class Processes:
@@ -69,8 +24,10 @@ class Processes:
     Parameters
     ----------
     slots : int
-        How many.
+        How many at most; each is started when it is first needed.
     """
+
+    elsewhere = False
 
     def __init__(self, slots: int) -> None:
         self.slots = slots

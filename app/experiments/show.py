@@ -1,0 +1,158 @@
+"""A sweep on the terminal: its plan, and how it goes on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from signfed.app.experiments.cells import Cell, cells_of
+from signfed.app.experiments.manifest import Manifest, load_of
+from signfed.app.experiments.plan import DONE, Clock, Step, place_of, plan
+from signfed.app.experiments.runner import Runner
+from signfed.app.experiments.sweep import Sweep
+from signfed.app.experiments.trial import seconds_per_round
+from signfed.app.experiments.work import TRACEBACK, KeptData, Outcome
+
+TRIALS = 4  # kinds of cells that are tried for an estimate
+
+
+class ShownSweep:
+    """Show a sweep as a bar, with those that failed and the estimated end: a `Watch`.
+
+    Parameters
+    ----------
+    console : Console
+        Where.
+    folder : Path
+        The sweep's.
+
+    Attributes
+    ----------
+    failed : int
+        Cells that failed for good.
+    """
+
+    def __init__(self, console: Console, folder: Path) -> None:
+        self._console, self._folder, self.failed = console, folder, 0
+        columns = (
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+            TimeElapsedColumn(), TextColumn("{task.fields[news]}"),
+        )  # fmt: skip
+        self._progress = Progress(*columns, console=console)
+        self._bar = self._progress.add_task("cells", total=None, news="")
+        self._left: dict[str, Cell] = {}
+        self._clock: Clock | None = None
+        self._slots = 1
+
+    def __enter__(self) -> ShownSweep:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def planned(self, steps: Sequence[Step], slots: int, manifest: Manifest) -> None:
+        self._console.print(f"sweep folder {self._folder}", soft_wrap=True, highlight=False)
+        self._left = {step.cell.id: step.cell for step in steps if step.runs}
+        self._clock, self._slots = Clock(manifest), slots
+        self._progress.update(
+            self._bar, total=len(steps), completed=len(steps) - len(self._left), news=self._news()
+        )
+
+    def ended(self, cell: Cell, outcome: Outcome, again: bool) -> None:
+        if outcome.status not in DONE:
+            what = "failed, is tried again" if again else "failed"
+            self._console.print(
+                f"[red]{what}:[/red] {escape(cell.label)}: {escape(outcome.error)}",
+                soft_wrap=True, highlight=False,
+            )  # fmt: skip
+            if not again:
+                self.failed += 1
+                file = place_of(self._folder, cell) / TRACEBACK
+                self._console.print(f"    {file}", soft_wrap=True, highlight=False)
+        if not again:
+            self._left.pop(cell.id, None)
+            self._progress.advance(self._bar)
+        self._progress.update(self._bar, news=self._news())
+
+    def wrote(self, without_parquet: str) -> None:
+        if without_parquet:
+            self._console.print(without_parquet, style="yellow", soft_wrap=True, markup=False)
+
+    def _news(self) -> str:
+        failed = f"{self.failed} failed  " if self.failed else ""
+        left = self._clock.total(list(self._left.values()), self._slots) if self._clock else None
+        if not left:
+            return failed
+        return f"{failed}ends about {datetime.now() + timedelta(seconds=left):%H:%M:%S}"
+
+
+def print_plan(console: Console, sweep: Sweep, folder: Path, runner: Runner) -> None:
+    """Print what of a sweep would run, why, and how long it would take.
+
+    Parameters
+    ----------
+    console : Console
+        Where.
+    sweep : Sweep
+    folder : Path
+        The sweep's, which may not be there yet.
+    runner : Runner
+        Where it would run.
+
+    Raises
+    ------
+    ConfigError
+        When a cell cannot run.
+    """
+    load = KeptData()
+    cells = cells_of(sweep, load=None if runner.elsewhere else load)
+    manifest = Manifest(folder)
+    steps = plan(cells, folder, manifest)
+    to_run = [step.cell for step in steps if step.runs]
+    clock = Clock(manifest)
+    if sweep.engine == "local" and not runner.elsewhere:
+        _try_unknown(to_run, clock, load)
+    table = Table("", "seconds", "why", "cell", title=f"{sweep.name}: {folder}")
+    for step in steps:
+        seconds = clock.seconds(step.cell) if step.runs else None
+        shown = "" if seconds is None else f"{seconds:.1f}"
+        table.add_row("run" if step.runs else "", shown, escape(step.why), escape(step.cell.label))
+    console.print(table)
+    reasons = Counter(step.why.partition(":")[0].partition(";")[0] for step in steps)
+    console.print(", ".join(f"{count} {why}" for why, count in reasons.items()), highlight=False)
+    console.print(_length(clock, to_run, runner), highlight=False)
+
+
+def _length(clock: Clock, cells: Sequence[Cell], runner: Runner) -> str:
+    """How long cells take; a cluster is not asked how large it is."""
+    if not cells:
+        return "nothing to run"
+    slots = 1 if runner.elsewhere else runner.slots
+    total = clock.total(cells, slots)
+    if total is None:
+        return f"{len(cells)} to run; no like cell was ever timed"
+    length = str(timedelta(seconds=round(total)))
+    return f"{len(cells)} to run: about {length} with {slots} at a time"
+
+
+def _try_unknown(cells: Sequence[Cell], clock: Clock, load: KeptData) -> None:
+    """Time a few rounds of the first cell of each kind of which nothing is known."""
+    for _ in range(TRIALS):
+        unknown = next((cell for cell in cells if clock.seconds(cell) is None), None)
+        if unknown is None:
+            return
+        clock.add(load_of(unknown.config), seconds_per_round(unknown, load))

@@ -1,0 +1,190 @@
+"""The report of several runs: sweeps, folders of runs, reproductions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from math import prod
+from pathlib import Path
+
+from signfed.app.report.document import Image, Part, Picture, Report, Section, Table, Text
+from signfed.app.report.heatmap import Heatmap, lowest, means
+from signfed.app.report.lines import Lines
+from signfed.app.report.rows import SHARES, Rows, grouped, label, sentence, shown, values_of
+from signfed.app.report.sources import Sources, cells_of, claims_of
+from signfed.app.report.style import same_height
+from signfed.app.runs.folder import SCORES
+from signfed.app.runs.sweeps import Row
+
+MOST_PANELS, MOST_PICTURES = 8, 12
+FAR = 20.0  # last over first amount sent, from which on the axis is logarithmic
+# What sets a run's data apart: how unlike the workers' are.
+HETEROGENEITY = ("partition", "dirichlet.alpha", "sorted.even-share", "labels.held")
+OVER = {
+    "round": "over the rounds",
+    "megabytes": "over the bytes sent in both directions, 1 MB = 10^6 bytes",
+}
+TABLED = (
+    "status", "final_test_accuracy", "best_test_accuracy", "final_test_loss",
+    "final_backdoor_success", *SCORES, "seconds", "error",
+)  # fmt: skip
+KINDS = {
+    "failed": "bad", "diverged": "bad", "does not hold": "bad", "holds": "good",
+    "finished": "good",
+}  # fmt: skip
+
+
+def report_of(sources: Sources, title: str) -> Report:
+    """Return the report of all that was found.
+
+    Parameters
+    ----------
+    sources : Sources
+        Runs, sweeps, reproductions.
+    title : str
+        Of the page.
+
+    Returns
+    -------
+    Report
+    """
+    rows, rounds, keys = cells_of(sources)
+    sections = [Section(f"Claims: {place.name}", _claims(place)) for place in sources.claims]
+    if rows:
+        sections += [
+            Section("Curves", _curves(rounds, rows, keys)),
+            Section("Heatmaps", [*_heatmaps(rows, keys), *_worst(rows, keys)]),
+            Section("Cells", [_table(rows, keys)]),
+        ]
+    status = Counter(str(row.get("status")) for row in rows)
+    differs = ", ".join(f"{label(key)} ({len(values_of(rows, key))})" for key in keys)
+    says = f"{len(rows)} runs; what differs: {differs or 'the seed'}." if rows else ""
+    seeds = values_of(rows, "seed")
+    if seeds:
+        says += f" Seeds: {', '.join(map(shown, seeds))}."
+    headline = [(name, str(count)) for name, count in status.most_common()]
+    if rows and (y := _score(rows)):
+        having = [row for row in rows if row.get(y) is not None]
+        best = max(having, key=lambda row: row[y])
+        worst = min(having, key=lambda row: row[y])
+        for name, row in (("highest", best), ("lowest", worst)):
+            of = ", ".join(shown(row.get(key)) for key in keys)
+            headline.append((f"{name} {y.replace('_', ' ')}", f"{_number(y, row[y])} ({of})"))
+    return Report(
+        title=title,
+        says=says,
+        headline=headline,
+        sections=[section for section in sections if section.parts],
+        data={"cells": rows} if rows else {},
+    )
+
+
+def _score(rows: Rows) -> str:
+    names = ("final_test_accuracy", "final_test_loss")
+    return next((y for y in names if any(row.get(y) is not None for row in rows)), "")
+
+
+def _number(column: str, value: object) -> str:
+    if isinstance(value, float):
+        return f"{100 * value:.1f} %" if column in SHARES else f"{value:.4g}"
+    return shown(value)
+
+
+def _curves(rounds: Rows, rows: Rows, keys: Sequence[str]) -> list[Part]:
+    """A picture for each combination of all keys but the first: a phone shows one at a time."""
+    y = next((y for y in ("test_accuracy", "test_loss") if any(y in line for line in rounds)), "")
+    if not y:
+        return [Text("No round was evaluated yet.")]
+    by, *others = keys or [""]
+    lines = [line for line in rounds if y in line]
+    combinations = list(grouped(rows, others))
+    parts: list[Part] = []
+    for x in OVER:
+        pictures = []
+        for number, values in enumerate(combinations[:MOST_PICTURES], 1):
+            where = dict(zip(others, values, strict=True))
+            of = ", ".join(f"{label(key)}: {shown(value)}" for key, value in where.items())
+            spread = x == "megabytes" and _reach(lines, x) > FAR
+            figure = Lines(x, y, by, of, where=where, log_x=spread).draw(lines)
+            says = f"{label(y)} {OVER[x]}" + (f"; {of}" if of else "")
+            pictures.append(Picture(f"{y}-{x}-{number}".replace("_", "-"), figure, sentence(says)))
+        same_height([picture.figure for picture in pictures])
+        parts += pictures
+    if (left := len(combinations) - MOST_PICTURES) > 0:
+        parts.append(Text(f"{left} more combinations are left out; cells.csv has all."))
+    return parts
+
+
+def _reach(lines: Rows, x: str) -> float:
+    values = [line[x] for line in lines]
+    return max(values) / max(min(values), 1e-9)
+
+
+def _heatmaps(rows: Rows, keys: Sequence[str]) -> list[Part]:
+    y = _score(rows)
+    parts: list[Part] = []
+    if not y or len(keys) < 2:
+        return parts
+    sizes = {key: len(values_of(rows, key)) for key in keys}
+    wanted = [Heatmap(keys[0], keys[1], y, split=keys[2] if len(keys) > 2 else "")]
+    if "attack" in keys and len(keys) > 2:
+        others = [key for key in keys if key != "attack"]
+        mixed = [key for key in others if key in HETEROGENEITY]
+        wanted.append(Heatmap(others[0], others[1], y, worst="attack"))
+        if "num-byzantine" in keys and mixed:
+            split = "strategy" if "strategy" in keys else ""
+            wanted.append(Heatmap(mixed[0], "num-byzantine", y, split=split, worst="attack"))
+    for number, heat in enumerate(wanted, 1):
+        if heat.split and sizes[heat.split] > MOST_PANELS:
+            heat = Heatmap(heat.rows, heat.columns, y, worst=heat.worst)
+        left = [k for k in keys if k not in (heat.rows, heat.columns, heat.split, heat.worst)]
+        says = f"{label(y)} by {label(heat.rows)} and {label(heat.columns)}"
+        says += f", the lowest over {label(heat.worst)}" if heat.worst else ""
+        if left and prod(sizes[key] for key in left) > 1:
+            says += f"; mean over {', '.join(map(label, left))}"
+        title = "Worst case" if heat.worst else label(y)
+        heat = Heatmap(heat.rows, heat.columns, y, title, heat.split, worst=heat.worst)
+        parts.append(Picture(f"heatmap-{number}", heat.draw(rows), sentence(says)))
+    return parts
+
+
+def _worst(rows: Rows, keys: Sequence[str]) -> list[Part]:
+    """Each rule under the attack that harms it most; means over the seeds."""
+    y = "final_test_accuracy"
+    others = [key for key in keys if key != "attack"]
+    if "attack" not in keys or not others or not any(y in row for row in rows):
+        return []
+    found = lowest(means(rows, (*others, "attack"), y))
+    lines = [
+        [*map(shown, at), f"{100 * value:.1f} %", shown(attack)]
+        for at, (value, attack) in found.items()
+    ]
+    heads = [*map(label, others), "lowest accuracy", "under"]
+    return [Table(heads, lines, "the attack that harms most, by the mean over the seeds")]
+
+
+def _table(rows: Sequence[Row], keys: Sequence[str]) -> Table:
+    naming = [*keys, *(k for k in ("seed", "folder") if any(k in row for row in rows))]
+    columns = [*naming, *(name for name in TABLED if any(name in row for row in rows))]
+    lines = [[_number(name, row.get(name)) for name in columns] for row in rows]
+    heads = [label(name).replace(" (%)", "") for name in columns]
+    return Table(heads, lines, "one line a run", KINDS)
+
+
+def _claims(place: Path) -> list[Part]:
+    parts: list[Part] = []
+    verdicts = {True: "holds", False: "does not hold", None: "not tried"}
+    for setting, record in claims_of(place).items():
+        lines = [
+            [claim["text"], claim["source"], claim["published"], claim["ours"],
+             claim["tolerance"], verdicts[claim["holds"]]]
+            for claim in record.get("claims", ())
+        ]  # fmt: skip
+        says = ". ".join(filter(None, (record.get("title", ""), f"setting: {setting}")))
+        heads = ["claim", "source", "published", "ours", "tolerance", "verdict"]
+        parts.append(Table(heads, lines, says, KINDS))
+        parts += [
+            Image(place / name, f"{record.get('title', place.name)} ({setting})")
+            for name in record.get("pictures", ()) if (place / name).exists()
+        ]  # fmt: skip
+    return parts

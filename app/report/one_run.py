@@ -1,0 +1,112 @@
+"""The report of one run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from signfed.app.config.keys import defaults
+from signfed.app.report.document import Report, Section, Table
+from signfed.app.report.reading import Run
+from signfed.app.report.rows import NAMES, PLACES, shown
+from signfed.app.report.run_pictures import accuracy, events, traffic, workers
+from signfed.app.runs.folder import SCORES
+
+
+def report_of(run: Run) -> Report:
+    """Return the report of a run, as far as it has come.
+
+    Parameters
+    ----------
+    run : Run
+        What its folder holds.
+
+    Returns
+    -------
+    Report
+    """
+    title = _title(run)
+    sections = [
+        Section("Accuracy", accuracy(run, title)),
+        Section("Workers", workers(run)),
+        Section("Traffic", traffic(run)),
+        Section("What went wrong", events(run)),
+        Section("Configuration: what differs from the defaults", [_config(run, differing=True)]),
+        Section("Configuration: every key", [_config(run, differing=False)], folded=True),
+        Section("Versions and files", _versions(run), folded=True),
+    ]
+    return Report(
+        title=title,
+        says=_says(run),
+        headline=_headline(run),
+        sections=[section for section in sections if section.parts],
+        data={"rounds": [_flat(line) for line in run.rounds]},
+    )
+
+
+def _title(run: Run) -> str:
+    config = run.config
+    if "task" not in config:  # of another's Flower app
+        return f"{config.get('strategy', 'run')}: {run.path.name}"
+    return f"{config['strategy']} under {config['attack']}, {config['task']}"
+
+
+def _says(run: Run) -> str:
+    config, planned = run.config, run.config.get("num-rounds", run.config.get("num_rounds"))
+    done = f"{len(run.rounds)} of {planned} rounds" if planned else f"{len(run.rounds)} rounds"
+    who = f"{len(run.workers)} workers"
+    if run.byzantine:
+        who += f", {len(run.byzantine)} of them Byzantine"
+    seed = f", seed {config['seed']}" if "seed" in config else ""
+    error = run.summary.get("error")
+    ended = f"{run.status}: {error}" if error else run.status
+    return f"{who}; {done}{seed}. Status: {ended}. Folder: {run.path.name}."
+
+
+def _headline(run: Run) -> list[tuple[str, str]]:
+    summary, found = run.summary, []
+    for key in ("final_test_accuracy", "best_test_accuracy", "final_backdoor_success", *SCORES):
+        if key in summary:
+            found.append((NAMES.get(key, key.replace("_", " ")), f"{100 * summary[key]:.1f} %"))
+    if "final_test_accuracy" not in summary and "final_test_loss" in summary:
+        found.append(("final test loss", shown(summary["final_test_loss"])))
+    if run.rounds:
+        found += [
+            (NAMES[key].replace(" (MB)", ""), f"{run.rounds[-1][key]:.2f} MB")
+            for key in ("uplink_megabytes", "downlink_megabytes")
+        ]
+    if "uplink_bits_per_parameter" in summary:
+        up, down = summary["uplink_bits_per_parameter"], summary["downlink_bits_per_parameter"]
+        found.append(("bits a parameter, up and down", f"{up:.4g} / {down:.4g}"))
+    if "seconds" in summary:
+        found.append(("time", f"{summary['seconds']:.1f} s"))
+    return [("status", run.status), *found]
+
+
+def _config(run: Run, *, differing: bool) -> Table:
+    usual = defaults()
+    lines = [
+        [key, shown(value), shown(usual.get(key))]
+        for key, value in run.config.items()
+        if not differing or (key not in PLACES and value != usual.get(key))
+    ]
+    return Table(["key", "value", "default"], lines)
+
+
+def _versions(run: Run) -> list[Table]:
+    lines = [[name, str(version)] for name, version in run.described.get("versions", {}).items()]
+    lines += [
+        [key, str(run.summary[key])] for key in ("model_sha256", "parameters") if key in run.summary
+    ]
+    return [Table(["of", "is"], lines)] if lines else []
+
+
+def _flat(line: dict[str, Any]) -> dict[str, Any]:
+    """One row of CSV: numbers and texts as they are, lists of workers as text, tables left out."""
+    flat = {}
+    for key, value in line.items():
+        if isinstance(value, list):
+            flat[key] = " ".join(map(str, value))
+        elif not isinstance(value, dict):
+            flat[key] = value
+    counted = {f"dropped {reason}": len(ids) for reason, ids in line["dropped"].items()}
+    return flat | {f"seconds {k}": s for k, s in line.get("seconds", {}).items()} | counted

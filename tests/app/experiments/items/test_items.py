@@ -1,0 +1,98 @@
+"""Every item: its cells are accepted, its pictures draw, its claims are answered."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from signfed.app.errors import ConfigError
+from signfed.app.experiments.cells import cells_of
+from signfed.app.experiments.code import Sources
+from signfed.app.experiments.items import fd_fig3b, fd_table1
+from signfed.app.experiments.registry import EXPERIMENTS, PAPERS, find
+from signfed.app.experiments.reproduce import judged
+
+SOURCES = Sources()  # read once for all cells
+SETTINGS = [(name, setting) for name, each in EXPERIMENTS.items() for setting in each.settings]
+
+
+@pytest.mark.parametrize("name, setting", SETTINGS)
+def test_the_cells_of_every_setting_are_accepted(name, setting):
+    """Parsed and checked as before a run; data are not looked at, they may be missing."""
+    experiment = EXPERIMENTS[name]
+    if experiment.measure is None:
+        sweep = experiment.settings[setting].sweep
+        one = replace(sweep, seeds=sweep.seeds[:1])  # the others differ in nothing that is checked
+        assert len(cells_of(one, load=None, sources=SOURCES)) == len(list(one.points())) > 0
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_item_is_complete(name):
+    item = find(name)
+    assert item.name == name and item.paper in PAPERS and item.claims and item.choices
+    assert item.quick.minutes <= 10 and item.quick.sweep.points()
+    assert all(claim.text and claim.source for claim in item.claims)
+    assert set(item.remarks) <= set(item.settings)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_without_runs_no_claim_was_tried(name):
+    item = find(name)
+    missing = [{**point, "status": "missing"} for point in item.quick.sweep.points()]
+    verdicts = judged(item.claims, missing, [])
+    assert [verdict.holds for _, verdict in verdicts] == [None] * len(item.claims)
+
+
+def test_an_unknown_item_is_refused_with_those_that_there_are():
+    with pytest.raises(
+        ConfigError, match="unknown experiment 'fd-fig9'; expected some of fd-fig1a"
+    ):
+        find("fd-fig9")
+
+
+def sent(cell, seed, up, accuracies):
+    """The rounds of a run that sends `up` bytes a round, nothing down."""
+    return [
+        {**cell, "seed": seed, "round": t, "uplink_bytes": up, "downlink_bytes": 0,
+         "test_accuracy": accuracy}
+        for t, accuracy in enumerate(accuracies, 1)
+    ]  # fmt: skip
+
+
+FD = {"strategy": "sign-fd", "encoder": "sign", "sign-fd.estimator": "alg1"}
+
+
+def test_bits_are_counted_until_the_accuracy_is_reached():
+    """SGD takes 2 rounds of 32 bytes, FD 4 of 1 to reach 0.8 (0.99 of the lowest best): 16 x."""
+    rounds = sent(fd_fig3b.SGD, 0, 32, [0.5, 0.9]) + sent(FD, 0, 1, [0.2, 0.4, 0.6, 0.8])
+    assert fd_fig3b.target(rounds) == pytest.approx(0.792)
+    assert fd_fig3b.bits_to(rounds, fd_fig3b.SGD, 0.792) == {0: 512.0}
+    assert fd_fig3b.times(fd_fig3b.SGD, FD, 16, 0.5)(rounds).holds is True
+    assert fd_fig3b.times(fd_fig3b.SGD, FD, 30, 5)(rounds).holds is False
+
+
+@pytest.mark.parametrize(
+    "cell, up, down, holds",
+    [
+        (fd_table1.SGD, 32.0, 32.2, [True]),
+        (fd_table1.SGD, 32.0, 34.0, [False]),
+        (fd_table1.TOP_K, 4.2, 32.0, [False, True]),  # a bitmap: above the formula, as it must be
+        (fd_table1.TOP_K, 3.5, 32.0, [True, False]),  # as printed: below the entropy
+        (fd_table1.MV, 1.01, 1.01, [True]),
+    ],
+)
+def test_what_messages_weigh_is_judged_by_the_formulas(cell, up, down, holds):
+    row = {**cell, "seed": 0, "status": "finished", "parameters": 10_000,
+           "uplink_bits_per_parameter": up, "downlink_bits_per_parameter": down}  # fmt: skip
+    verdicts = [v.holds for _, v in judged(fd_table1.FD_TABLE1.claims, [row], [])]
+    assert [v for v in verdicts if v is not None] == holds
+
+
+def test_the_entropy_of_the_indices_is_that_of_their_set():
+    """N H(1/10) against log2 of the number of sets of 100 among 1,000: they agree to 1 %."""
+    from math import comb, log2
+
+    exact = log2(comb(1000, 100))
+    assert fd_table1.entropy(1000) - 32 * 100 - 32_000 == pytest.approx(exact, rel=0.02)
+    assert fd_table1.top_k(1000) < 3200 + exact + 32_000 < fd_table1.entropy(1000)

@@ -1,0 +1,113 @@
+"""Judges: hand-made rows on which each claim holds, and rows that break it."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from signfed.app.experiments import judges
+from signfed.app.experiments.estimates import difference, estimate, mean_of
+
+A, B, C = {"f": 0}, {"f": 1}, {"f": 2}
+
+
+def rows(**by_f):
+    """Rows of one cell an argument, f0=..., one row a seed."""
+    return [
+        {"f": int(name[1:]), "seed": seed, "status": "finished", "acc": value}
+        for name, values in by_f.items()
+        for seed, value in enumerate(values)
+    ]
+
+
+def test_an_error_is_students_t_times_the_standard_error():
+    """Values 1, 2, 3: sd 1, se 1/sqrt(3), t(2) = 2.920; the table is that of the t distribution."""
+    assert estimate([1.0, 2.0, 3.0]).error == pytest.approx(2.920 / math.sqrt(3))
+    assert estimate([1.0, 3.0]).error == pytest.approx(6.314)
+    assert estimate([5.0]).error == 0.0
+
+
+def test_differences_are_taken_seed_by_seed():
+    """Seeds move both cells together: the difference is exact though each mean is not."""
+    found = difference(rows(f0=[0.9, 0.7, 0.5], f1=[0.8, 0.6, 0.4]), "acc", A, B)
+    assert found.mean == pytest.approx(0.1) and found.error == pytest.approx(0.0, abs=1e-12)
+    one_missing = rows(f0=[0.9, 0.7], f1=[0.8])
+    assert difference(one_missing, "acc", A, B).count == 1
+
+
+def test_a_run_that_diverged_counts_as_the_worst_and_one_that_failed_not_at_all():
+    ran = [
+        {"seed": 0, "status": "diverged", "final_test_accuracy": None, "final_test_loss": None},
+        {"seed": 1, "status": "failed"},
+    ]
+    assert mean_of(ran, "final_test_accuracy", {}).mean == 0.0
+    assert mean_of(ran, "final_test_loss", {}).mean == math.inf
+    assert mean_of(ran[1:], "final_test_accuracy", {}) is None
+
+
+def test_two_cells_under_one_name_are_an_error_of_the_judge():
+    with pytest.raises(ValueError, match="expected one cell with seed 0"):
+        mean_of(rows(f0=[0.5]) + rows(f0=[0.6]), "acc", A)
+
+
+# judge, rows on which the claim holds, rows that break it, rows without a cell that it needs
+HIGHER = judges.higher("acc", [(A, B)], "above")
+ALIKE = judges.alike("acc", A, [B, C], "the same")
+LEVEL = judges.alike("acc", A, [B], "the same", rises=True)
+FALLS = judges.falls("acc", [A, B, C], "falls")
+LEARNS = judges.learns("acc", [B], A, 0.1, "learns")
+FAILS = judges.learns("acc", [B], A, 0.1, "fails", fails=True)
+NEAR = judges.near("acc", A, 92.5, scale=100)
+MISSING = [{"f": 0, "seed": 0, "status": "missing"}, {"f": 1, "seed": 0, "status": "missing"}]
+
+
+@pytest.mark.parametrize(
+    "judge, holds, breaks",
+    [
+        pytest.param(HIGHER, rows(f0=[0.9, 0.91], f1=[0.8, 0.81]), rows(f0=[0.8], f1=[0.9]),
+                     id="higher"),
+        pytest.param(HIGHER, rows(f0=[0.9, 0.9], f1=[0.8, 0.8]),
+                     rows(f0=[0.9, 0.9], f1=[0.95, 0.8]),
+                     id="higher, but within the error"),
+        pytest.param(ALIKE, rows(f0=[0.9], f1=[0.898], f2=[0.95]), rows(f0=[0.9], f1=[0.89]),
+                     id="alike"),
+        pytest.param(LEVEL, rows(f0=[0.9], f1=[0.902]), rows(f0=[0.9], f1=[0.95]), id="level"),
+        pytest.param(FALLS, rows(f0=[0.9], f1=[0.8], f2=[0.1]), rows(f0=[0.9], f1=[0.95], f2=[0.1]),
+                     id="falls, but a step rises"),
+        pytest.param(FALLS, rows(f0=[0.9], f2=[0.8]), rows(f0=[0.9, 0.9], f2=[0.8, 0.95]),
+                     id="falls, but within the error"),
+        pytest.param(LEARNS, rows(f0=[0.9], f1=[0.6]), rows(f0=[0.9], f1=[0.4]), id="learns"),
+        pytest.param(FAILS, rows(f0=[0.9], f1=[0.4]), rows(f0=[0.9], f1=[0.6]), id="fails"),
+        pytest.param(NEAR, rows(f0=[0.923]), rows(f0=[0.92]), id="near"),
+    ],
+)  # fmt: skip
+def test_a_judge_says_both(judge, holds, breaks):
+    assert judge(holds).holds is True
+    assert judge(breaks).holds is False
+    assert judge(MISSING).holds is None and judge([]).holds is None
+
+
+def test_several_together():
+    both = judges.every(HIGHER, LEARNS)
+    good = rows(f0=[0.9], f1=[0.8])
+    assert both(good).holds is True
+    assert both(rows(f0=[0.9], f1=[0.2])).holds is False
+    assert both(rows(f0=[0.9])).holds is None
+    each = judges.each_of("task", HIGHER)
+    tasks = [row | {"task": task} for task in "ab" for row in good]
+    assert each(tasks).holds is True and each(good).holds is True
+    worse = [row | {"task": "c"} for row in rows(f0=[0.5], f1=[0.8])]
+    assert each(tasks + worse).holds is False and each([]).holds is None
+
+
+def test_a_curve_is_judged_by_its_mean_over_the_rounds():
+    curve = judges.averaged("loss", ["f"], judges.higher("loss", [(A, B)], "above"))
+    ends_below = [
+        {"f": f, "seed": 0, "round": t, "loss": loss}
+        for f, losses in ((0, (9.0, 1.0)), (1, (2.0, 2.0)))
+        for t, loss in enumerate(losses)
+    ]
+    assert curve(ends_below).holds is True and curve(ends_below).ours == "5.000 against 2.000"
+    infinite = [{"f": 1, "seed": 0, "round": 9, "loss": None}, *ends_below]
+    assert curve(infinite).holds is False

@@ -1,0 +1,124 @@
+"""`signfed reproduce`: a tiny item from its runs to its page and the summary."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from signfed.app import cli
+from signfed.app.errors import ConfigError
+from signfed.app.experiments import registry
+from signfed.app.experiments.experiment import Claim, Experiment, Setting
+from signfed.app.experiments.judges import falls, higher
+from signfed.app.experiments.narrow import narrowed
+from signfed.app.experiments.pages import summary_of
+from signfed.app.experiments.sweep import Sweep
+from signfed.app.report.pictures import Lines
+
+LOSS = "final_test_loss"
+TINY = Sweep(
+    "tiny",
+    {"task": "quadratic", "strategy": "sign-mv", "num-rounds": 3, "device": "cpu", "attack": "none",
+     "num-byzantine": 0, "evaluate-every": 1},
+    {"lr": [0.1, 0.2]},
+    seeds=(0, 1),
+)  # fmt: skip
+ITEM = Experiment(
+    "tiny", "park-2024", "A quadratic | in three rounds",
+    full=Setting(TINY, 1), quick=Setting(TINY, 0.1, "nothing is smaller"),
+    claims=(
+        Claim("larger steps, lower loss", "0", falls(LOSS, [{"lr": 0.1}, {"lr": 0.2}], "falls")),
+        Claim("and the reverse", "Fig. 0", higher(LOSS, [({"lr": 0.2}, {"lr": 0.1})], "rises")),
+        Claim("and a third", "Fig. 0", higher(LOSS, [({"lr": 0.3}, {"lr": 0.1})], "rises")),
+    ),
+    pictures=(Lines("round", "test_loss", "lr", "loss"), Lines("lr", LOSS, (), "loss")),
+    choices=("three rounds",),
+    remarks={"quick": "The reverse cannot hold, too."},
+)  # fmt: skip
+
+
+@pytest.fixture
+def call(monkeypatch, tmp_path):
+    """Call the command with the tiny item in the registry."""
+    monkeypatch.setitem(registry.EXPERIMENTS, "tiny", ITEM)
+
+    def run(*arguments, code=0):
+        places = ["--out", str(tmp_path / "pages"), "--runs", str(tmp_path / "runs")]
+        found = CliRunner().invoke(cli.app, ["reproduce", *arguments, *places, "--processes", "0"])
+        assert found.exit_code == code, found.output
+        return " ".join(found.output.split())
+
+    return run
+
+
+def test_an_item_from_its_runs_to_its_page(call, tmp_path):
+    said = call("tiny", "--quick")
+    assert "does not hold" in said and "not tried" in said and "nothing is smaller" in said
+    place = tmp_path / "pages/tiny"
+    found = json.loads((place / "verdicts.json").read_text())["quick"]
+    assert [claim["holds"] for claim in found["claims"]] == [True, False, None]
+    assert found["seeds"] == [0, 1] and found["runs"] == found["ended"] == 4
+    page = (place / "README.md").read_text()
+    for part in ("# tiny: A quadratic", "## quick", "**does not hold**", "![A quadratic",
+                 "Seeds: 0, 1",
+                 "Chosen here: three rounds", "The reverse cannot hold", "torch ", "cores",
+                 "`num-rounds=3`", "Smaller than in the paper: nothing is smaller"):  # fmt: skip
+        assert part in page, part
+    assert (place / "quick-1.png").stat().st_size > 1000
+    assert (place / "quick.csv").read_text().count("\n") == 5
+
+    # The full setting has the same cells: none runs again, and the page has both.
+    assert "4 done nothing to run" in call("tiny", "--plan")
+    call("tiny")
+    page = (place / "README.md").read_text()
+    assert page.index("## full") < page.index("## quick")
+
+    call("--summary", str(tmp_path / "pages"))
+    summary = (tmp_path / "pages/README.md").read_text()
+    assert "2 claims hold, 2 do not, 2 were not tried." in summary
+    assert "| [tiny](tiny/README.md) |" in summary and "and the reverse" in summary
+
+
+def test_a_part_of_an_item_writes_no_page(call, tmp_path):
+    assert "4 to run: about" in call("tiny", "--plan")
+    assert not (tmp_path / "runs").exists()
+    assert "no page" in call("tiny", "--only", "lr=0.2", "--only", "seed=1")
+    assert not (tmp_path / "pages").exists()
+    assert len(list((tmp_path / "runs/tiny/cells").iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments, says",
+    [
+        ([], "expected names of experiments, or all"),
+        (["fig9"], "unknown experiment 'fig9'"),
+        (["tiny", "--setting", "small"], "expected a setting among full, quick; got 'small'"),
+        (["tiny", "-c", "lr=1.0"], "expected what holds for this machine: data-dir"),
+        (["tiny", "--only", "f=1"], "--only: expected some of lr, seed; got f"),
+        (["tiny", "--only", "lr=9"], "--only: no cell of tiny has lr=9"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_a_run(call, tmp_path, arguments, says):
+    found = CliRunner().invoke(cli.app, ["reproduce", *arguments])
+    assert found.exit_code == 2 and says in " ".join(found.output.split())
+
+
+def test_the_list_has_every_item(call):
+    said = call("--list")
+    assert all(name in said for name in registry.EXPERIMENTS) and "about" in said
+
+
+def test_a_part_of_cases_and_seeds():
+    sweep = Sweep("s", grid={"f": (1, 2)}, cases=({"r": "a"}, {"r": "b", "x": 1}), seeds=(0, 1))
+    part = narrowed(sweep, ["r='b' seed=1", "f=2"])
+    assert list(part.points()) == [{"r": "b", "x": 1, "f": 2, "seed": 1}]
+    with pytest.raises(ConfigError, match="no cell"):
+        narrowed(sweep, ["r='c'"])
+
+
+def test_a_summary_names_what_was_not_run():
+    said = summary_of({})
+    assert "0 claims hold, 0 do not, 0 were not tried." in said
+    assert all(f"| {name} |" in said for name in registry.EXPERIMENTS)

@@ -1,0 +1,317 @@
+"""Reports: what folders hold, on one page that needs nothing else."""
+
+import csv
+import json
+import sys
+from html.parser import HTMLParser
+
+import pytest
+from typer.testing import CliRunner
+
+from signfed.app.cli import app
+from signfed.app.report import many_runs, one_run
+from signfed.app.report.reading import Run
+from signfed.app.report.sources import find
+from signfed.app.report.tracking import write_events
+from signfed.app.report.workers import NOT_ASKED, STATES, raster
+from signfed.app.report.writing import html_of, markdown_of
+from tests.app.report.folders import CONFIG, ROUNDS, SUMMARY, run_folder, sweep_folder
+
+VOID = {"meta", "link", "img", "br", "path", "use", "input"}
+
+
+class Page(HTMLParser):
+    """Text of each kind of element, what is loaded, and whether all that opens is closed."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.loaded, self.ids, self.rows, self.titles = [], [], [], [], []
+        self.feed(text)
+        self.close()
+        assert not self.open, f"not closed: {self.open}"
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        self.ids += [found["id"]] if "id" in found else []
+        for name in ("src", "href", "xlink:href", "action", "srcset"):
+            if name in found:
+                self.loaded.append(found[name])
+        if tag == "tr":
+            self.rows.append([])
+        if tag not in VOID:
+            self.open.append(tag)
+            self.said = ""
+
+    def handle_endtag(self, tag):
+        if tag in VOID:
+            return
+        assert self.open.pop() == tag
+        if tag in ("td", "th"):
+            self.rows[-1].append(self.said)
+        if tag in ("h1", "h2", "summary"):
+            self.titles.append(self.said)
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_data(self, data):
+        self.said = getattr(self, "said", "") + data
+
+
+def reported(*arguments):
+    result = CliRunner().invoke(app, ["report", *map(str, arguments)])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def page_of(path):
+    text = (path / "report.html").read_text(encoding="utf-8")
+    return text, Page(text)
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory):
+    path = run_folder(tmp_path_factory.mktemp("one") / "run")
+    assert reported(path) == f"report {path / 'report.html'}\n"
+    return path
+
+
+def test_a_run_has_its_page_with_files_beside_it(one):
+    assert sorted(file.name for file in (one / "report").iterdir()) == [
+        "dropped.png", "errors.png", "loss.png", "overview.png", "report.md", "rounds.csv",
+        "traffic.png", "worker-crossover.png",
+    ]  # fmt: skip
+    _, page = page_of(one)
+    assert page.titles == [
+        "sign-fd under sign-inversion, digits", "Accuracy", "Workers", "Traffic",
+        "What went wrong", "Configuration: what differs from the defaults",
+        "Configuration: every key", "Versions and files",
+    ]  # fmt: skip
+
+
+def test_it_loads_nothing_and_its_ids_are_its_own(one):
+    text, page = page_of(one)
+    assert all(each.startswith(("#", "data:")) for each in page.loaded)
+    assert "@import" not in text and "url(http" not in text
+    assert len(page.ids) == len(set(page.ids)) > 0
+
+
+def test_its_tables_hold_the_numbers(one):
+    """Worker 0 was accepted once, rejected twice; round 4 names nobody."""
+    _, page = page_of(one)
+    assert ["worker", "truth", "accepted", "rejected", "dropped", "no verdict",
+            "last crossover"] in page.rows  # fmt: skip
+    assert ["0", "Byzantine", "1", "2", "0", "1", "0.8"] in page.rows
+    assert ["2", "honest", "2", "0", "1", "1", "0.2"] in page.rows
+    assert ["dropped: no-reply", "1", "1 replies"] in page.rows
+    assert ["lr", "0.25", "0.001"] in page.rows
+    assert not any(row[0] == "momentum" for row in page.rows if len(row) == 3 and row[2] == "-")
+
+
+def test_what_users_wrote_is_escaped(one):
+    text, page = page_of(one)
+    assert "rejected <b>" not in text
+    (broken,) = [row for row in page.rows if row[0] == "broken assumption"]
+    assert broken[2] == "at last in round 4: 2 of 3 rejected <b>"
+
+
+def test_markdown_and_csv_say_the_same(one):
+    markdown = (one / "report" / "report.md").read_text(encoding="utf-8")
+    assert "| final test accuracy | 62.5 % |" in markdown and "](overview.png)" in markdown
+    assert "| 0 | Byzantine | 1 | 2 | 0 | 1 | 0.8 |" in markdown
+    with (one / "report" / "rounds.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["accepted"] for row in rows] == ["0 1 2", "1 2", "1", "0"]
+    assert [row["megabytes"] for row in rows] == ["1.5", "3.0", "4.5", "6.0"]
+    assert rows[2]["dropped no-reply"] == "1" and rows[0]["test_accuracy"] == ""
+
+
+def test_the_pictures_hold_the_rounds(one):
+    report = one_run.report_of(Run(one))
+    figures = {picture.name: picture.figure for picture in report.pictures}
+    accuracy, workers = figures["overview"].axes
+    assert accuracy.get_lines()[0].get_xydata().tolist() == [[2, 0.5], [3, 0.75], [4, 0.625]]
+    assert [t.get_text() for t in workers.get_yticklabels()] == ["0", "1", "2"]
+    sent = {line.get_label(): line.get_xydata()[-1].tolist() for line in
+            figures["traffic"].axes[0].get_lines()}  # fmt: skip
+    assert sent == {
+        "both directions": [6, 0.625], "to the server": [4, 0.625], "to the nodes": [2, 0.625],
+    }  # fmt: skip
+    crossover = figures["worker-crossover"].axes[0].get_lines()
+    assert crossover[0].get_xydata().tolist() == [[1, 0.5], [2, 0.7], [3, 0.8]]
+    assert crossover[0].get_color() != crossover[1].get_color()
+
+
+def test_the_raster_is_what_became_of_each_worker():
+    accepted, rejected, dropped, silent = range(4)
+    assert STATES == ("accepted", "rejected", "dropped", "no verdict")
+    assert raster(ROUNDS, [0, 1, 2]).tolist() == [
+        [accepted, rejected, rejected, silent],
+        [accepted, accepted, accepted, silent],
+        [accepted, accepted, dropped, silent],
+    ]
+    sampled = [{**ROUNDS[1], "received": 1, "accepted": [1], "crossover": {}}]
+    assert raster(sampled, [0, 1, 2]).tolist() == [[NOT_ASKED], [accepted], [NOT_ASKED]]
+
+
+@pytest.mark.parametrize(
+    "files, status",
+    [
+        ({"summary": None}, "running"),
+        ({"rounds": [], "summary": {"status": "failed", "error": "OSError: full"}}, "failed"),
+        ({"rounds": None, "config": None}, "finished"),
+        ({"rounds": ROUNDS[:1], "summary": {"status": "running"}}, "running"),
+        ({"rounds": [ROUNDS[1] | {"test_loss": None}, ROUNDS[2] | {"test_loss": None}],
+          "summary": SUMMARY | {"status": "diverged", "diverged_round": 2}}, "diverged"),
+        ({"config": {"strategy": "Krum", "n_byzantine": 1}, "byzantine": ()}, "finished"),
+    ],
+    ids=["running", "failed", "bare", "one round", "diverged", "another's app"],
+)  # fmt: skip
+def test_whatever_state_a_run_is_in_it_can_be_shown(tmp_path, files, status):
+    """Figures are made, and rendered once: a run that diverged has values that are not finite."""
+    report = one_run.report_of(Run(run_folder(tmp_path / "run", **files)))
+    assert dict(report.headline)["status"] == status
+    assert f"Status: {status}" in markdown_of(report)
+    if status == "diverged":
+        assert f"<dd>{status}</dd>" in html_of(report)
+
+
+def test_a_users_own_module_is_escaped(tmp_path):
+    path = run_folder(tmp_path / "run", rounds=[], config=CONFIG | {"strategy": "mine:<Rule>"})
+    text = html_of(one_run.report_of(Run(path)))
+    assert "<Rule>" not in text and "mine:&lt;Rule&gt; under" in text
+
+
+def test_a_line_that_is_being_written_is_left_out(tmp_path):
+    path = run_folder(tmp_path / "run", summary=None)
+    with (path / "rounds.jsonl").open("a") as file:
+        file.write('{"round": 5, "acc')
+    assert len(Run(path).rounds) == 4
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory):
+    path = sweep_folder(tmp_path_factory.mktemp("sweep") / "two")
+    reported(path)
+    return path
+
+
+def test_a_sweep_has_curves_heatmaps_and_every_cell(sweep):
+    text, page = page_of(sweep)
+    assert page.titles == ["two", "Curves", "Heatmaps", "Cells"]
+    assert {
+        "test-accuracy-round-1.png",
+        "test-accuracy-round-2.png",
+        "test-accuracy-megabytes-1.png",
+        "test-accuracy-megabytes-2.png",
+        "heatmap-1.png",
+        "cells.csv",
+        "report.md",
+    } == {file.name for file in (sweep / "report").iterdir()}
+    cells = [row for row in page.rows if row[0] in ("krum", "mean") and len(row) > 3]
+    assert len(cells) == 8
+    assert cells[0][:5] == ["krum", "lie", "0", "finished", "90.0 %"]
+    assert ["krum", "71.0 %", "ipm"] in page.rows and ["mean", "60.0 %", "ipm"] in page.rows
+    assert [row[3] for row in cells[4:]] == ["finished", "missing", "finished", "failed"]
+    assert "OSError: &lt;full&gt;" in text
+    assert all(each.startswith(("#", "data:")) for each in page.loaded)
+
+
+def test_its_pictures_hold_means_over_seeds(sweep):
+    report = many_runs.report_of(find([sweep]), "two")
+    figures = {picture.name: picture.figure for picture in report.pictures}
+    (lie,) = figures["test-accuracy-round-1"].axes
+    assert lie.get_ylim() == figures["test-accuracy-round-2"].axes[0].get_ylim()
+    last = {line.get_label(): line.get_xydata()[-1].round(6).tolist() for line in lie.get_lines()}
+    assert last == {"krum": [2, 0.91], "mean": [2, 0.8]}  # of (0.90, 0.92); the second is missing
+    heat = figures["heatmap-1"].axes[0]
+    assert [text.get_text() for text in heat.texts] == ["91.0", "71.0", "80.0", "60.0"]
+
+
+def test_runs_are_compared_by_what_differs(tmp_path):
+    for rule, worth in (("krum", 0.9), ("mean", 0.4)):
+        run_folder(
+            tmp_path / "runs" / rule, config=CONFIG | {"strategy": rule, "out-dir": rule},
+            summary=SUMMARY | {"final_test_accuracy": worth},
+        )  # fmt: skip
+    reported(tmp_path / "runs" / "krum", tmp_path / "runs" / "mean", "--out", tmp_path / "a.html")
+    text = (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert "2 runs; what differs: rule (2)." in text and "90.0 % (krum)" in text
+    assert ["krum", "7", "krum", "finished", "90.0 %"] in [row[:5] for row in Page(text).rows]
+    assert (tmp_path / "a" / "cells.csv").exists()
+    assert find([tmp_path]).runs == find([tmp_path / "runs"]).runs != []
+
+
+def test_claims_of_a_reproduction(tmp_path):
+    claim = {"text": "a > b", "source": "Fig. 1", "published": "1", "ours": "<2>",
+             "tolerance": "0.1", "holds": False}  # fmt: skip
+    (tmp_path / "fd-fig1").mkdir()
+    record = {"quick": {"title": "Figure 1", "claims": [claim], "pictures": ["gone.png"]}}
+    (tmp_path / "fd-fig1" / "verdicts.json").write_text(json.dumps(record))
+    reported(tmp_path)
+    _, page = page_of(tmp_path)
+    assert ["a > b", "Fig. 1", "1", "<2>", "0.1", "does not hold"] in page.rows
+
+
+@pytest.mark.parametrize(
+    "file, text, said",
+    [
+        ("", "", "expected a run folder"),
+        ("config.json", "{", "expected JSON"),
+        ("rounds.jsonl", "[}\n", "expected JSON"),
+        ("sweep.json", "{}", "expected a sweep"),
+        ("verdicts.json", "{", "expected what `signfed reproduce` wrote"),
+    ],
+)
+def test_what_cannot_be_read_is_said_with_exit_code_2(tmp_path, file, text, said):
+    if file:
+        (tmp_path / file).write_text(text)
+    result = CliRunner().invoke(app, ["report", str(tmp_path)])
+    assert result.exit_code == 2 and said in result.output and "Traceback" not in result.output
+
+
+def test_event_files_hold_the_rounds(one, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    write_events([Run(one)], tmp_path)
+    events = write_events([Run(one)], tmp_path)  # again: replaced, not added to
+    found = EventAccumulator(str(events / "run"))
+    found.Reload()
+    accuracy = [(e.step, e.value) for e in found.Scalars("round/test_accuracy")]
+    assert accuracy == [(2, 0.5), (3, 0.75), (4, 0.625)]
+    assert len(found.Scalars("crossover/worker 0")) == 3
+
+
+def local(path, *more):
+    keys = "num-rounds=1 device='cpu' task='quadratic'"
+    command = ["run", "--engine", "local", "-c", keys, "--out", str(path), *more]
+    return CliRunner().invoke(app, command)
+
+
+def test_a_run_writes_its_report_and_says_where(tmp_path):
+    done = local(tmp_path / "run")
+    assert done.exit_code == 0, done.output
+    assert f"report {tmp_path / 'run' / 'report.html'}\n" in done.output
+    assert (tmp_path / "run" / "report" / "overview.png").exists()
+
+
+def test_no_report_where_none_is_wanted_or_a_package_is_missing(tmp_path, monkeypatch):
+    assert "report.html" not in local(tmp_path / "quiet", "--no-report").output
+    assert not (tmp_path / "quiet" / "report.html").exists()
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    bare = local(tmp_path / "bare")
+    assert (
+        bare.exit_code == 0 and "no report: a picture needs the package matplotlib" in bare.output
+    )
+    assert "pip install 'signfed[report]'" in bare.output
+
+
+def test_a_full_disk_does_not_fail_a_run_that_is_done(tmp_path, monkeypatch):
+    def full(file, text):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("signfed.app.report.writing.replace_text", full)
+    done = local(tmp_path / "run")
+    assert done.exit_code == 0 and "No space left on device" in done.output

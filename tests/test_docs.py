@@ -21,6 +21,8 @@ import pytest
 from typer.testing import CliRunner
 
 from signfed.app.cli import app
+from signfed.app.experiments import processes
+from signfed.app.experiments.runner import Here
 from signfed.app.redteam import search
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -74,6 +76,8 @@ def commands(text, folder):
 
 def short(arguments, rounds):
     """The command with so many rounds, on the local engine; a red team with two attacks."""
+    if arguments[0] == "sweep":
+        return shorter_sweep(arguments)
     if arguments[0] not in ("run", "redteam"):
         return arguments
     at = arguments.index("-c") + 1 if "-c" in arguments else None
@@ -87,18 +91,29 @@ def short(arguments, rounds):
     return [*shlex.split(given), *more, "-c", config]
 
 
+def shorter_sweep(arguments):
+    """The same on a copy of the file: two rounds, one seed."""
+    file = Path(arguments[1])
+    text = (ROOT / file).read_text(encoding="utf-8")
+    text = re.sub(r"^num-rounds = \d+", "num-rounds = 2", text, flags=re.MULTILINE)
+    text = re.sub(r"^seeds = \d+", "seeds = 1", text, flags=re.MULTILINE)
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    return arguments
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     # A red team's runs in this process, not in new ones that take seconds to start.
     monkeypatch.setattr(search, "ProcessPoolExecutor", lambda *given, **more: ThreadPoolExecutor(1))
+    monkeypatch.setattr(processes, "Processes", lambda slots: Here())
     for file in filter(None, map(TYPED.match, PROGRAMS.values())):  # which another test may have
         monkeypatch.delitem(sys.modules, file[1].removesuffix(".py"), raising=False)
-    before = set(sys.modules)
     yield tmp_path
-    for name in set(sys.modules) - before:
-        if not name.startswith(("signfed", "torch", "numpy")):
+    for name, module in list(sys.modules.items()):  # what the reader has typed in
+        if str(getattr(module, "__file__", None) or "").startswith(str(tmp_path)):
             sys.modules.pop(name)
 
 

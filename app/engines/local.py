@@ -236,9 +236,8 @@ def local_engine(run: Run, threads: int | None = None) -> np.ndarray:
     done, state = run.resume or (0, {})
     if state and lost_memories(run.config, state):
         log.warning("resume: what workers remember (momentum, errors) is not in it")
-    training = Training(
-        run.strategy, federation, run.problem.initial().to(device), run.observe, state
-    )
+    initial = run.problem.initial().to(device)
+    training = Training(run.strategy, federation, initial, run.observe, state)
     most = 1 if device.type != "cpu" else threads or cores()
     threads = min(most, federation.participation.count)
     with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:

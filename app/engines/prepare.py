@@ -55,7 +55,7 @@ class Prepared:
 
 
 def problem_of(workload: Workload) -> Problem:
-    """Load the data of a workload, and make what it minimises."""
+    """Make what a workload minimises, its data loaded."""
     return find_task(workload.task).problem(workload)
 
 

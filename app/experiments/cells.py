@@ -50,6 +50,8 @@ class Cell:
         Module that it runs -> digest.
     own_sources : mapping
         Module of the user's that it runs -> source.
+    texts : mapping
+        Module that it runs -> digest of its whole text.
     """
 
     keys: Mapping[str, Any]
@@ -58,6 +60,7 @@ class Cell:
     settings: str
     code: Mapping[str, str]
     own_sources: Mapping[str, str]
+    texts: Mapping[str, str]
 
     @property
     def code_id(self) -> str:
@@ -134,8 +137,9 @@ def cells_of(
             refused.add(str(error), point)
             continue
         keys = {key: point.get(key, shared.get(key)) for key in varying if key in point | shared}
-        settings, own = settings_of(config, sweep.engine), sources.own(code)
-        cells.append(Cell(keys, values, config, settings, code, own))
+        settings = settings_of(config, sweep.engine)
+        own, texts = sources.own(code), sources.texts(code)
+        cells.append(Cell(keys, values, config, settings, code, own, texts))
     first: dict[str, Cell] = {}
     for cell in cells:
         if (other := first.setdefault(cell.settings, cell)) is not cell:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from signfed.app.experiments import modules
-from signfed.app.experiments.modules import DOOR, Import, Module, parsed
+from signfed.app.experiments.modules import DOOR, Import, ParsedModule, digest, parsed
 
 # What has names by which a run config chooses: kind -> module and its table.
 TABLES = {
@@ -24,7 +24,22 @@ TABLES = {
 TABLE_OF = dict(TABLES.values())
 # Not followed: what these make of a run config is in the hash of the configuration, and how a run
 # is kept on disk changes no number.
-SETTLED = ("signfed.app.config", "signfed.app.errors", "signfed.app.runs", "signfed.app.report")
+KEPT_BY = ("claim", "checkpoint", "folder", "json_files", "recorder", "resuming", "saving")
+SETTLED = (
+    *("signfed.app.config", "signfed.app.errors", "signfed.app.report"),
+    *(f"signfed.app.runs.{name}" for name in (*KEPT_BY, "versions")),
+)
+
+
+def within(module: str, packages: Iterable[str]) -> bool:
+    """Tell whether a module is one of these or lies in one.
+
+    Parameters
+    ----------
+    module : str
+    packages : iterable of str
+    """
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
 
 
 class Sources:
@@ -39,7 +54,7 @@ class Sources:
     def __init__(self, read: Callable[[str], str | None] | None = None) -> None:
         self._read = read or modules.read_source
         self._texts: dict[str, str | None] = {}
-        self._modules: dict[str, Module] = {}
+        self._modules: dict[str, ParsedModule] = {}
 
     def reached(
         self, roots: Iterable[str], chosen: Iterable[tuple[str, str]] = ()
@@ -82,15 +97,27 @@ class Sources:
         modules : iterable of str
             As `reached` returns them.
         """
-        own = (m for m in modules if m.partition(".")[0] != DOOR)
+        own = (m for m in modules if m.partition(".")[0] != DOOR and ":" not in m)
         return {module: self._text(module) or "" for module in own}
+
+    def texts(self, modules: Iterable[str]) -> dict[str, str]:
+        """Return the digest of each module's whole text, for whoever imports it later.
+
+        Parameters
+        ----------
+        modules : iterable of str
+            As `reached` returns them.
+        """
+        return {m: digest(self._text(m) or "") for m in modules if ":" not in m}
 
     def _targets(self, imported: Import) -> Iterator[str]:
         """The modules that an import brings: those that define the name, and the one named."""
         _, module, name = imported
-        if module.startswith(SETTLED) or self._text(module) is None:
+        if within(module, SETTLED) or self._text(module) is None:
             return
         if name and self._text(f"{module}.{name}") is not None:
+            if within(f"{module}.{name}", SETTLED):
+                return
             yield from self._with_parents(f"{module}.{name}")
             return
         if module != DOOR:
@@ -110,7 +137,7 @@ class Sources:
             self._texts[module] = self._read(module)
         return self._texts[module]
 
-    def _module(self, name: str) -> Module:
+    def _module(self, name: str) -> ParsedModule:
         if name not in self._modules:
             package = self._text(f"{name}.__init__") is not None
             self._modules[name] = parsed(

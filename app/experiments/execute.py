@@ -10,7 +10,7 @@ import os
 import shutil
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -116,25 +116,27 @@ def run_sweep(
     folder, watch = Path(folder).expanduser().resolve(), watch or Unwatched()
     runner = runner or runner_for(sweep.engine, processes)
     cells = cells_of(sweep, load=None if runner.elsewhere else KeptData())
-    writer = claimed(folder)
-    try:
-        manifest = Manifest(folder)
-        write_json(folder / "sweep.json", described(sweep, cells))
-        steps = plan(cells, folder, manifest)
-        waiting = [step.cell for step in steps if step.runs]
-        _forget_others(folder, waiting)
+    with closing(runner):
+        slots = runner.slots  # a cluster that does not answer is refused before a folder is made
+        writer = claimed(folder)
         try:
-            watch.planned(steps, runner.slots, manifest)
-            _run(waiting, folder, sweep.engine, runner, manifest, retries, watch)
+            manifest = Manifest(folder)
+            write_json(folder / "sweep.json", described(sweep, cells))
+            steps = plan(cells, folder, manifest)
+            waiting = [step.cell for step in steps if step.runs]
+            _forget_others(folder, waiting)
+            try:
+                watch.planned(steps, slots, manifest)
+                _run(waiting, folder, sweep.engine, runner, manifest, retries, watch)
+            finally:
+                runner.close()  # before anyone else may write here
+                with suppress(OSError):  # what was cut off stays
+                    (folder / "under-way").rmdir()
+                found = SweepFolder(folder)
+                missing = write_results(found, sweep.choose)
+            watch.wrote(missing)
         finally:
-            runner.close()
-            with suppress(OSError):  # what was cut off stays
-                (folder / "under-way").rmdir()
-            found = SweepFolder(folder)
-            missing = write_results(found, sweep.choose)
-        watch.wrote(missing)
-    finally:
-        writer.release()
+            writer.release()
     return found
 
 
@@ -169,7 +171,14 @@ def claimed(folder: Path) -> Writer:
 
 
 def described(sweep: Sweep, cells: Sequence[Cell]) -> dict[str, object]:
-    """Return what `sweep.json` holds."""
+    """Return what `sweep.json` holds.
+
+    Parameters
+    ----------
+    sweep : Sweep
+    cells : sequence of Cell
+        Its cells.
+    """
     listed = [{"id": cell.id, "keys": dict(cell.keys)} for cell in cells]
     return {"name": sweep.name, "engine": sweep.engine, "cells": listed}
 
@@ -202,8 +211,8 @@ def _run(
             under_way[cell.id] = cell
             tried[cell.id] += 1
             manifest.begin(cell)
-            draft = str(draft_of(folder, cell))
-            runner.start(Work(cell.id, cell.values, draft, engine, threads, cell.own_sources))
+            draft, sources, texts = str(draft_of(folder, cell)), cell.own_sources, cell.texts
+            runner.start(Work(cell.id, cell.values, draft, engine, threads, sources, texts))
         for work, outcome in runner.wait():
             cell = under_way.pop(work.id)
             again = outcome.status not in DONE and tried[cell.id] <= retries

@@ -50,7 +50,7 @@ def digest(*parts: str) -> str:
 
 
 @dataclass(frozen=True)
-class Module:
+class ParsedModule:
     """A module as it counts.
 
     Attributes
@@ -72,7 +72,7 @@ class Module:
 
 
 @lru_cache(maxsize=1024)  # a pure function of the text, which seldom changes
-def parsed(module: str, text: str, *, is_package: bool = False, registry: str = "") -> Module:
+def parsed(module: str, text: str, *, is_package: bool = False, registry: str = "") -> ParsedModule:
     """Take a module apart.
 
     Parameters
@@ -88,7 +88,7 @@ def parsed(module: str, text: str, *, is_package: bool = False, registry: str = 
 
     Returns
     -------
-    Module
+    ParsedModule
     """
     tree = ast.parse(text)
     base = module if is_package else module.rpartition(".")[0]
@@ -109,7 +109,7 @@ def parsed(module: str, text: str, *, is_package: bool = False, registry: str = 
         used = _names(tree)
         running = [each for each in running if each[0] in used]
     code = ast.unparse(_Stripped(typing=True, imports=True).visit(tree))
-    return Module(
+    return ParsedModule(
         digest(code, repr(sorted(running))),
         tuple(running),
         {local: (target, name) for local, target, name in every},

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import sys
 import tempfile
 from contextlib import suppress
@@ -18,11 +19,11 @@ from typing import Any
 
 from signfed.app.engines.environment import environment, short_folder
 from signfed.app.errors import ConfigError, installed
-from signfed.app.experiments.runner import Ended
-from signfed.app.experiments.work import KeptData, Outcome, Work, carry_out
+from signfed.app.experiments.work import Ended, KeptData, Outcome, Work, carry_out
 from signfed.app.runs.folder import FAILED
 
 LOCAL = "local"
+PATIENCE = 10.0  # seconds for a cluster to answer
 SETTINGS = ("RAY_USAGE_STATS_ENABLED", "no_proxy", "NO_PROXY")
 Files = dict[str, bytes]
 
@@ -101,14 +102,28 @@ class OnRay:
             settings = environment(self._home)
             os.environ.update({name: settings[name] for name in SETTINGS})
         try:
+            check_reachable(self._address)
             self._ray.init(log_to_driver=False, logging_level="ERROR", **place)
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise ConfigError(f"--address: cannot reach Ray at {self._address}: {error}") from error
         if self._gpus and self._ray.cluster_resources().get("GPU", 0) < self._gpus:
             self._ray.shutdown()
             raise ConfigError(f"--gpus-per-cell {self._gpus}: expected a GPU; Ray has none there")
         options = {"num_cpus": 1, "num_gpus": self._gpus, "max_retries": 0}
         self._task = self._ray.remote(**options)(carry_out_there)
+
+
+def check_reachable(address: str) -> None:
+    """Raise OSError when nobody listens at an address; Ray itself would wait for minutes.
+
+    Parameters
+    ----------
+    address : str
+        "10.0.0.1:6379"; any other form is left to Ray.
+    """
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal() and "/" not in host:
+        socket.create_connection((host, int(port)), timeout=PATIENCE).close()
 
 
 def carry_out_there(work: Work) -> tuple[Outcome, Files]:

@@ -35,12 +35,26 @@ class Step:
 
 
 def place_of(folder: Path, cell: Cell) -> Path:
-    """Return where a cell's run folder lies once it has ended."""
+    """Return where a cell's run folder lies once it has ended.
+
+    Parameters
+    ----------
+    folder : Path
+        The sweep's.
+    cell : Cell
+    """
     return folder / "cells" / cell.id
 
 
 def draft_of(folder: Path, cell: Cell) -> Path:
-    """Return where a cell's run folder lies while it runs."""
+    """Return where a cell's run folder lies while it runs.
+
+    Parameters
+    ----------
+    folder : Path
+        The sweep's.
+    cell : Cell
+    """
     return folder / "under-way" / cell.id
 
 
@@ -81,7 +95,7 @@ def _verdict(cell: Cell, folder: Path, manifest: Manifest) -> tuple[bool, str]:
 
 
 def changed(before: Mapping[str, str], now: Mapping[str, str]) -> str:
-    """Name the modules in which two versions of a cell's code differ.
+    """Return the names of the modules in which two versions of a cell's code differ.
 
     Parameters
     ----------

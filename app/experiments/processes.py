@@ -8,8 +8,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
 from signfed.app.engines.signals import end_with_parent
-from signfed.app.experiments.runner import Ended
-from signfed.app.experiments.work import KeptData, Outcome, Work, carry_out
+from signfed.app.experiments.work import Ended, KeptData, Outcome, Work, carry_out
 from signfed.app.runs.folder import FAILED
 
 PATIENCE = 12.0  # seconds for a process to save its run before it is killed

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
 from signfed.app.engines.local import cores
 from signfed.app.errors import ConfigError
-from signfed.app.experiments.work import KeptData, Outcome, Work, carry_out
-
-Ended = Sequence[tuple[Work, Outcome]]
+from signfed.app.experiments.work import Ended, KeptData, Work, carry_out
 
 
 class Runner(Protocol):
@@ -32,7 +29,7 @@ class Runner(Protocol):
         """
 
     def wait(self) -> Ended:
-        """Wait until at least one has ended, and return those that have, each with its outcome."""
+        """Return those that have ended, each with its outcome, as soon as there is one."""
 
     def close(self) -> None:
         """End all that is under way; a run that is cut off is saved where that is possible."""

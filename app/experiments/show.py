@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -132,7 +133,7 @@ def print_plan(console: Console, sweep: Sweep, folder: Path, runner: Runner) -> 
         shown = "" if seconds is None else f"{seconds:.1f}"
         table.add_row("run" if step.runs else "", shown, escape(step.why), escape(step.cell.label))
     console.print(table)
-    reasons = Counter(step.why.partition(":")[0].partition(";")[0] for step in steps)
+    reasons = Counter(re.split(":|;| after", step.why)[0] for step in steps)
     console.print(", ".join(f"{count} {why}" for why, count in reasons.items()), highlight=False)
     console.print(_length(clock, to_run, runner), highlight=False)
 

@@ -19,9 +19,9 @@ ENOUGH = 1.0  # seconds
 
 
 def seconds_per_round(cell: Cell, load: Callable[[Workload], Problem]) -> float:
-    """Run a few rounds of a cell in this process, with one thread, and time them.
+    """Return how long a round of a cell takes in this process, with one thread.
 
-    The first round is not counted: it makes what all others use.
+    A few are run. The first round is not counted: it makes what all others use.
 
     Parameters
     ----------

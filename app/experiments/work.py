@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,11 +20,13 @@ from signfed.app.engines.prepare import Prepared, prepare
 from signfed.app.engines.run import execute
 from signfed.app.engines.signals import Interruptible
 from signfed.app.errors import ConfigError
+from signfed.app.experiments import modules
 from signfed.app.runs.folder import FAILED, read_summary
 from signfed.app.task import Dataset, Problem, Workload, find_task
 from signfed.strategies.ops.threads import one_thread
 
 TRACEBACK = "traceback.txt"
+_checked: set[tuple[str, str]] = set()  # modules of this process, as they are known to be
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Work:
         That compute gradients on a CPU.
     sources : mapping
         The user's modules that it needs, for a machine that does not have them.
+    texts : mapping
+        Module that it runs -> digest of its text, as it was when the sweep began.
     """
 
     id: str
@@ -52,6 +56,7 @@ class Work:
     engine: str = "local"
     threads: int = 1
     sources: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,9 @@ class Outcome:
 
     status: str
     error: str = ""
+
+
+Ended = Sequence[tuple[Work, Outcome]]
 
 
 class KeptData:
@@ -111,6 +119,7 @@ def carry_out(work: Work, load: KeptData) -> Outcome:
     """
     path, error = Path(work.folder), ""
     try:
+        check_code(work.texts)
         with Interruptible() as signals, _quiet(), threadpool_limits(work.threads):
             if work.engine == "flower":
                 _by_flower(work, path)
@@ -127,6 +136,27 @@ def carry_out(work: Work, load: KeptData) -> Outcome:
             path.mkdir(parents=True, exist_ok=True)
             (path / TRACEBACK).write_text(traceback.format_exc(), encoding="utf-8")
     return Outcome(read_summary(path).get("status", FAILED) if path.exists() else FAILED, error)
+
+
+def check_code(texts: Mapping[str, str]) -> None:
+    """Raise RuntimeError when the code of this process is not that of the sweep's beginning.
+
+    A process that starts late would import a file that was edited since, and a machine of a cluster
+    may have another version: its results would pass for those of the code that was asked for. What
+    was found once is imported, and does not change any more.
+
+    Parameters
+    ----------
+    texts : mapping
+        Module -> digest of its text.
+    """
+    for module in sorted(name for name, text in texts.items() if (name, text) not in _checked):
+        found = modules.read_source(module)
+        if found is None or modules.digest(found) != texts[module]:
+            raise RuntimeError(
+                f"{module}: differs from what it was when the sweep began; start the sweep again"
+            )
+        _checked.add((module, texts[module]))
 
 
 def _prepared(work: Work, path: Path, load: KeptData) -> Prepared:

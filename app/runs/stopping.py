@@ -44,7 +44,7 @@ class Stopping:
             self.after(line)
 
     def after(self, line: Mapping[str, Any]) -> bool:
-        """Take the next round, and tell whether the run ends here or has ended before.
+        """Tell whether the run ends with the next round, or has ended before.
 
         Parameters
         ----------

@@ -52,7 +52,7 @@ class Task:
     sides: tuple[int, int] | None = None
 
     def data(self, workload: Workload) -> Dataset | None:
-        """Load the data set; None where there are no samples.
+        """Return the data set, loaded; None where there are no samples.
 
         Parameters
         ----------

@@ -342,5 +342,45 @@ def test_the_command(tmp_path, monkeypatch):
     assert planned.exit_code == 0 and "2 done" in planned.output
     refused = CliRunner().invoke(app, ["sweep", str(tmp_path / "no.toml")])
     assert refused.exit_code == 2 and "cannot be read" in refused.output
+    with monkeypatch.context() as patch:
+        patch.setattr(work, "execute", None)
+        failing = CliRunner().invoke(app, ["sweep", str(file), "--out", "other", "--retry", "0"])
+    assert failing.exit_code == 1 and "failed: strategy='krum' seed=0" in failing.output
     both = CliRunner().invoke(app, ["sweep", str(file), "--processes", "2", "--address", "auto"])
     assert both.exit_code == 2 and "expected none beside --processes" in both.output
+
+
+def test_flowers_runs_go_one_after_the_other(tmp_path, monkeypatch):
+    """Flower itself is started in earnest elsewhere; here, what it is asked for."""
+    asked = []
+
+    def run(values, *, engine):
+        asked.append((values["strategy"], engine))
+        if values["strategy"] == "krum":
+            raise RuntimeError("the SuperLink did not start")
+        execute(prepare(values), local_engine)
+
+    monkeypatch.setattr(work.launch, "run", run)
+    sweep = Sweep("x", QUICK, {"strategy": ["krum", "mean"]}, engine="flower")
+    found = run_sweep(sweep, tmp_path, processes=8)
+    assert [row["status"] for row in found.rows()] == ["failed", "finished"]
+    assert "the SuperLink did not start" in found.rows()[0]["error"]
+    assert asked == [("krum", "flower"), ("mean", "flower"), ("krum", "flower")]
+
+
+def test_code_that_changes_under_a_sweep_is_noticed(tmp_path, own):
+    """A process that starts late would import the new file, and its results pass for the old."""
+    rule = RULE + "\nUNSEEN = True\n"  # by this process, which looks at a text only once
+    own("rule_of_mine", rule)
+
+    class Late(Here):
+        def start(self, work):
+            own("rule_of_mine", rule.replace("dim=0)", "dim=0) * 2"))
+            super().start(work)
+
+    sweep = Sweep("x", QUICK | {"strategy": "rule_of_mine:Mine"})
+    found = run_sweep(sweep, tmp_path / "sweep", runner=Late(), retries=0)
+    assert "rule_of_mine: differs from what it was when the sweep began" in found.rows()[0]["error"]
+    found, seen = go(sweep, tmp_path / "sweep")
+    assert seen.why == ["its code changed: rule_of_mine"]
+    assert found.rows()[0]["status"] == "finished"

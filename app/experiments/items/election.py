@@ -54,7 +54,12 @@ def bernoulli(r: float, **more: float) -> Keys:
 
 
 def deterministic(b: int) -> Keys:
-    """Return Election Coding with the deterministic code for b Byzantine nodes."""
+    """Return Election Coding with the deterministic code for b Byzantine nodes.
+
+    Parameters
+    ----------
+    b : int
+    """
     return {"strategy": "election", "assumed-byzantine": b}
 
 
@@ -118,7 +123,13 @@ def quick(
 
 
 def cells(n: int, b: int, codes: Sequence[Keys]) -> list[Keys]:
-    """Return the cells of n nodes, b Byzantine, for each code."""
+    """Return the cells of n nodes, b Byzantine, for each code.
+
+    Parameters
+    ----------
+    n, b : int
+    codes : sequence of mapping
+    """
     return [{"num-workers": n, "num-byzantine": b, **code} for code in codes]
 
 

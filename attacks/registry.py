@@ -24,6 +24,7 @@ from signfed.attacks.min_sum import min_sum
 from signfed.attacks.noise import noise
 from signfed.attacks.none import none
 from signfed.attacks.omniscient import omniscient
+from signfed.attacks.one_coordinate import one_coordinate
 from signfed.attacks.opt_alie import opt_alie
 from signfed.attacks.opt_ipm import opt_ipm
 from signfed.attacks.poisoned_fl import poisoned_fl
@@ -58,6 +59,7 @@ ATTACKS: dict[str, Attack] = {
     "min-max": min_max,
     "min-sum": min_sum,
     "ipm": ipm,
+    "one-coordinate": one_coordinate,
     "opt-alie": opt_alie,
     "opt-ipm": opt_ipm,
     "rop": rop,

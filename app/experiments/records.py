@@ -15,13 +15,17 @@ from signfed.app.experiments.estimates import estimate
 from signfed.app.experiments.experiment import Rows
 from signfed.app.experiments.reproduce import Outcome
 from signfed.app.experiments.sweep import Sweep
+from signfed.app.report.pictures import PublishedTable
 from signfed.app.report.tables import csv_text
 from signfed.app.runs.json_files import replace_text, write_json
 from signfed.app.runs.sweeps import Row
 
 VERDICTS, DPI = "verdicts.json", 72
-SCORES = ("final_test_accuracy", "final_test_loss", "uplink_bits_per_parameter",
-          "downlink_bits_per_parameter")  # fmt: skip
+SCORES = (
+    "final_test_accuracy", "best_test_accuracy", "final_test_loss", "byzantine_accepted",
+    "honest_rejected", "minority_accuracy", "others_accuracy", "uplink_bits_per_parameter",
+    "downlink_bits_per_parameter",
+)  # fmt: skip
 
 
 def keep(outcome: Outcome, place: Path) -> dict[str, dict[str, Any]]:
@@ -74,6 +78,10 @@ def _draw(outcome: Outcome, place: Path) -> list[str]:
     with installed("the pictures"):
         for number, picture in enumerate(outcome.experiment.pictures, 1):
             rows = outcome.rounds if getattr(picture, "of_rounds", False) else outcome.rows
+            if isinstance(picture, PublishedTable) and all(
+                cell.ours is None for cell in picture.cells(rows)
+            ):
+                continue  # its cells belong to another setting
             name = f"{outcome.setting}-{number}.png"
             picture.draw(rows).savefig(place / name, dpi=DPI)
             names.append(name)

@@ -15,6 +15,7 @@ from signfed.app.task.datasets.dataset import DataMissing, Dataset
 from signfed.app.task.datasets.digits import DIGITS_TRAIN, load_digits
 from signfed.app.task.datasets.images import load_cifar, load_mnist
 from signfed.app.task.datasets.schema import Schema
+from signfed.app.task.datasets.spambase import load_spambase
 from signfed.app.task.evaluation import evaluate
 from signfed.app.task.gradients import Gradients
 from signfed.app.task.models import MODELS, Spec, build, flatten
@@ -155,6 +156,13 @@ TASKS: dict[str, Task] = {
         num_train=120_000,
         num_classes=4,
         load=load_ag_news,
+    ),
+    "spambase": Task(
+        "4,601 e-mails as 57 numbers, spam or not (UCI's spambase.data, from data-dir)",
+        models=("krum-mlp", "mlp"),
+        num_train=3_680,
+        num_classes=2,
+        load=load_spambase,
     ),
     "quadratic": Task(
         "||x||^2 / 2 in 1,000 dimensions, gradients with Gaussian noise",

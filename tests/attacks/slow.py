@@ -34,6 +34,12 @@ def lie(honest, z):
     return [mu - z * s for mu, s in zip(mean(honest), deviation(honest), strict=True)]
 
 
+def one_coordinate(honest, shift):
+    sent, s = mean(honest), deviation(honest)
+    sent[s.index(max(s))] += shift
+    return sent
+
+
 def byzmean(honest, n_attackers, z):
     """Eq. 8, an attacker at a time."""
     g1 = lie(honest, z)

@@ -31,6 +31,7 @@ EXPECTED = {
     "min-max": [2 - 2 * R3, -2 * R3, -1 - 2 * R3, 1 - 2 * R3],  # 16 + 16 gamma^2 = 64
     "min-sum": [0, -2, -3, -1],  # 32 + 48 gamma^2 = 16 + 64
     "ipm": [-0.2, 0, 0.1, -0.1],
+    "one-coordinate": [6, 0, -1, 1],  # of equal deviations the first
     # |v| = 5; 1 - 7/25 v = (0.16, 1, 1, -0.12), of length sqrt(2.04).
     "rop": np.subtract([3, 0, 0, 4], np.multiply(5 / 2.04**0.5, [0.16, 1, 1, -0.12])),
     "hybrid-sparse": [-1, -0.6, -1.6, 0.4],  # mu - 1.5 * 2 where it is largest, mu - 0.3 * 2

@@ -76,6 +76,16 @@ def test_ipm(honest, epsilon):
     same("ipm", honest, slow.ipm(honest.tolist(), epsilon), epsilon=epsilon)
 
 
+@FEW
+@given(rows(), st.sampled_from([0.5, 4.0]))
+def test_one_coordinate(honest, shift):
+    """Where two deviations are equal, rounding says which is the larger: it sends one or other."""
+    x = honest.astype(np.float64)
+    deviations = np.sort(x.std(axis=0))
+    if len(deviations) < 2 or deviations[-1] > deviations[-2] * (1 + 1e-9):
+        same("one-coordinate", honest, slow.one_coordinate(x.tolist(), shift), shift=shift)
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_mimic(seed):
     honest = randn(6, 12, seed=seed) * np.linspace(3, 1, 12, dtype=np.float32)

@@ -5,10 +5,15 @@ Each makes a judge for `Claim`. Where a cell that it needs did not run, the clai
 
 from signfed.app.experiments.judges.common import SEEDS, Judge, there, untried
 from signfed.app.experiments.judges.levels import alike, learns, near
+from signfed.app.experiments.judges.margins import at_most, harms, keeps
 from signfed.app.experiments.judges.orderings import falls, higher
+from signfed.app.experiments.judges.over_rounds import above_in_rounds, sooner
+from signfed.app.experiments.judges.published_cells import agrees
 from signfed.app.experiments.judges.together import averaged, each_of, every
+from signfed.app.experiments.judges.worst import of_worst, worst_rows
 
 __all__ = [
-    "SEEDS", "Judge", "alike", "averaged", "each_of", "every", "falls", "higher", "learns", "near",
-    "there", "untried",
+    "SEEDS", "Judge", "above_in_rounds", "agrees", "alike", "at_most", "averaged", "each_of",
+    "every", "falls", "harms", "higher", "keeps", "learns", "near", "of_worst", "sooner", "there",
+    "untried", "worst_rows",
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from signfed.app.experiments.estimates import Rows, Where, selected
 from signfed.app.experiments.experiment import Verdict
@@ -33,3 +33,21 @@ def there(rows: Rows, cells: Iterable[Where]) -> list[Where]:
     cells : iterable of mapping
     """
     return [cell for cell in cells if selected(rows, cell)]
+
+
+def some(names: Sequence[str], shown: int = 3) -> str:
+    """Return the first names, and how many more there are.
+
+    Parameters
+    ----------
+    names : sequence of str
+    shown : int
+        How many are named.
+
+    Examples
+    --------
+    >>> some(["a", "b", "c", "d", "e"])
+    'a, b, c and 2 more'
+    """
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from torch import nn
 
 from signfed.app.errors import ConfigError
-from signfed.app.task.models.cnn import bft_cnn, fd_cnn, mlp, signguard_cnn
+from signfed.app.task.models.cnn import bft_cnn, fd_cnn, krum_mlp, mlp, signguard_cnn
 from signfed.app.task.models.lazy import materialised
 from signfed.app.task.models.parameters import assign, flatten, trainable
 from signfed.app.task.models.pure import purified
@@ -21,6 +21,7 @@ Factory = Callable[[Spec], nn.Module]
 
 MODELS: dict[str, Factory] = {
     "mlp": mlp,
+    "krum-mlp": krum_mlp,
     "fd-cnn": fd_cnn,
     "bft-cnn": bft_cnn,
     "signguard-cnn": signguard_cnn,

@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from signfed.app.task.partitions.dirichlet import dirichlet
+from signfed.app.task.partitions.gamma import gamma_similarity
 from signfed.app.task.partitions.labels import labels_per_worker
+from signfed.app.task.partitions.lone_class import lone_class
 from signfed.app.task.partitions.shared import shared
 from signfed.app.task.partitions.sorted import sorted_runs
 from signfed.app.task.partitions.stratified import stratified
@@ -20,6 +22,8 @@ PARTITIONS: dict[str, Callable[..., Shards]] = {
     "sorted": sorted_runs,
     "dirichlet": dirichlet,
     "labels": labels_per_worker,
+    "gamma-similarity": gamma_similarity,
+    "lone-class": lone_class,
 }
 
 

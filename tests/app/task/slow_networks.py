@@ -65,6 +65,11 @@ def mlp(net, x, classes):
     return net.linear(relu(net.linear(flat(x), 128)), classes)
 
 
+def krum_mlp(net, x, classes):
+    hidden = relu(net.linear(relu(net.linear(flat(x), 20)), 20))
+    return net.linear(hidden, classes)
+
+
 def fd_cnn(net, x, classes):
     x = pool(relu(net.conv(x, 32, 5)))
     x = flat(pool(relu(net.conv(x, 64, 5))))
@@ -157,6 +162,7 @@ def text_rnn(net, tokens, classes, vocabulary=50):
 
 
 NETWORKS = {
-    "mlp": mlp, "fd-cnn": fd_cnn, "bft-cnn": bft_cnn, "signguard-cnn": signguard_cnn,
+    "mlp": mlp, "krum-mlp": krum_mlp,
+    "fd-cnn": fd_cnn, "bft-cnn": bft_cnn, "signguard-cnn": signguard_cnn,
     "resnet-56": resnet_56, "resnet-18": resnet_18, "resnet-50": resnet_50, "text-rnn": text_rnn,
 }  # fmt: skip

@@ -285,6 +285,7 @@ def test_a_task_knows_its_size_before_it_is_loaded(name):
     known = {
         "digits": len(load_digits().train_y), "mnist": 60_000, "fashion-mnist": 60_000,
         "cifar10": 50_000, "cifar100": 50_000, "ag-news": 120_000,
+        "spambase": 3_680,
     }  # fmt: skip
     assert TASKS[name].num_train == known[name]
 

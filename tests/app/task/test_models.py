@@ -18,6 +18,7 @@ pytestmark = pytest.mark.timeout(240)  # a ResNet in NumPy, beside other work
 GREY, RGB, RGB_100 = Spec((1, 28, 28), 10), Spec((3, 32, 32), 10), Spec((3, 32, 32), 100)
 COUNTS = [
     ("mlp", Spec((64,), 10), 9_610),
+    ("krum-mlp", Spec((57,), 2), 1_622),  # 58 x 20 + 21 x 20 + 21 x 2
     ("fd-cnn", GREY, 582_026),
     ("bft-cnn", GREY, 1_199_882),
     ("signguard-cnn", GREY, 51_710),
@@ -51,7 +52,7 @@ def test_a_model_is_a_function_of_its_name_and_seed(name):
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_that_cannot_take_the_samples_says_so(name):
     wrong = Spec((1, 28, 28), 10) if name == "text-rnn" else Spec((64,), 4, 100)
-    if name != "mlp":
+    if not name.endswith("mlp"):
         with pytest.raises(ValueError, match=r"expected (tokens|images)"):
             build(name, wrong, 0)
 
@@ -67,7 +68,9 @@ def small(name):
         for text, length in zip(tokens, [7, 3, 1, 5, 0, 7, 2, 6, 4, 7, 1, 3], strict=True):
             text[length:] = 0
         return Spec((7,), 3, 50), torch.from_numpy(tokens)
-    shape = (64,) if name == "mlp" else (3, 16, 16) if name.startswith("resnet") else (2, 20, 18)
+    shape = (
+        (64,) if name.endswith("mlp") else (3, 16, 16) if name.startswith("resnet") else (2, 20, 18)
+    )
     x = draws.standard_normal((12, *shape)).astype(np.float32)
     return Spec(shape, 3), torch.from_numpy(x)
 

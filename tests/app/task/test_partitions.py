@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 from signfed.app.config.run_config import parse
 from signfed.app.errors import ConfigError
 from signfed.app.task import PARTITIONS, TASKS
-from signfed.app.task.partitions import dirichlet, holdings, labels_per_worker, shared, sorted_runs
+from signfed.app.task.partitions import (
+    dirichlet,
+    gamma_similarity,
+    holdings,
+    labels_per_worker,
+    lone_class,
+    shared,
+    sorted_runs,
+)
+from signfed.strategies.core.seeds import generator
 from tests.federation import federate
 
 OPTIONS = {  # by labels and number of workers
@@ -17,6 +26,10 @@ OPTIONS = {  # by labels and number of workers
     "sorted": lambda labels, workers: st.fixed_dictionaries({"even_share": st.floats(0, 1)}),
     "dirichlet": lambda labels, workers: st.fixed_dictionaries({"alpha": st.floats(1e-3, 1e3)}),
     "labels": lambda labels, workers: st.fixed_dictionaries({"held": held_(labels, workers)}),
+    "gamma-similarity": lambda labels, workers: st.fixed_dictionaries({"gamma": st.floats(0, 1)}),
+    "lone-class": lambda labels, workers: st.fixed_dictionaries(
+        {"label": st.sampled_from(sorted(set(labels.tolist())))}
+    ),
 }
 
 
@@ -216,6 +229,67 @@ def test_each_worker_holds_that_many_classes_and_an_even_share(classes, each, wo
 def test_labels_that_cannot_be_dealt_are_refused(labels, workers, held, text):
     with pytest.raises(ValueError, match=f"held: .*{text}"):
         labels_per_worker(labels, workers, 0, held=held)
+
+
+# ByzFL's
+
+
+def by_gamma(labels, order, workers, gamma):
+    """ByzFL's distribution on given draws: sorted pairs of (label, place), cut by number."""
+    dealt = int(len(order) * gamma)
+    even = np.array_split(order[:dealt], workers)
+    place = {sample: i for i, sample in enumerate(order)}
+    rest = sorted(order[dealt:], key=lambda sample: (labels[sample], place[sample]))
+    return [[*a, *b] for a, b in zip(even, np.array_split(rest, workers), strict=True)]
+
+
+@many
+@given(labels=labels_, workers=workers_, seed=seeds, gamma=st.sampled_from([0, 0.33, 0.66, 1]))
+def test_gamma_similarity_is_byzfls(labels, workers, seed, gamma):
+    order = generator(seed, "partition").permutation(len(labels))
+    found = gamma_similarity(labels, workers, seed, gamma=gamma)
+    assert [shard.tolist() for shard in found] == by_gamma(labels, order.tolist(), workers, gamma)
+
+
+def test_with_gamma_0_ten_workers_have_a_class_each_and_those_outside_have_all():
+    labels = np.arange(600) % 10
+    shards = gamma_similarity(labels, 13, 4, gamma=0.0, outside=3)
+    held = holdings(shards, labels, 10)
+    assert (held[:3] == 60).all() and (held[3:] == 60 * np.eye(10)).all()
+    assert sorted(np.concatenate(shards[3:])) == list(range(600))
+    alike = holdings(gamma_similarity(labels, 13, 4, gamma=1.0, outside=3), labels, 10)[3:]
+    assert (alike.sum(axis=1) == 60).all() and 0 < alike.min() < alike.max() < 20
+    with pytest.raises(ValueError, match=r"outside: expected at most 12, .* 13 workers .* got 13"):
+        gamma_similarity(labels, 13, 4, outside=13)
+
+
+# A class that one worker alone holds
+
+
+@many
+@given(labels=labels_, workers=st.integers(2, 12), seed=seeds, data=st.data())
+def test_the_last_worker_alone_holds_the_class(labels, workers, seed, data):
+    label = data.draw(st.sampled_from(sorted(set(labels.tolist()))))
+    try:
+        shards = lone_class(labels, workers, seed, label=label)
+    except ValueError:
+        assume(False)
+    held = holdings(shards, labels, 5)
+    assert set(shards[-1]) == set(np.flatnonzero(labels == label)) and not held[:-1, label].any()
+    assert (np.ptp(np.delete(held[:-1], label, axis=1), axis=0) <= 1).all()
+
+
+@pytest.mark.parametrize(
+    "labels, workers, text",
+    [
+        ([0, 1, 2], 2, r"label: expected one of \[0, 1, 2\], the classes that occur; got 5"),
+        ([5, 5, 0], 3, "label: 3 workers and 1 samples of other classes; expected at least two"),
+        ([5, 0], 1, "label: 1 workers .* expected at least two workers"),
+    ],
+)
+def test_a_lone_class_that_cannot_be_is_refused(labels, workers, text):
+    with pytest.raises(ValueError, match=text):
+        lone_class(np.array(labels), workers, 0, label=5)
 
 
 # In a run

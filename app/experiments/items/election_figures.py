@@ -1,0 +1,191 @@
+"""Sohn et al. 2020, Figs. A.1 to A.4: coded votes above a plain one, in six settings.
+
+One table of settings: the figures differ in nodes, code and what else is wrong with the nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from signfed.app.experiments.experiment import Claim, Experiment
+from signfed.app.experiments.items.election import (
+    BEST,
+    CHOICES,
+    MV,
+    PAPER,
+    bernoulli,
+    cells,
+    deterministic,
+    full,
+    nodes,
+    quick,
+)
+from signfed.app.experiments.judges import harms, higher, keeps
+from signfed.app.experiments.sweep import Keys
+from signfed.app.report.pictures import Lines
+
+BY = (
+    "strategy", "election.redundancy", "election.noise", "num-workers", "num-byzantine",
+)  # fmt: skip
+# What half batches do to a vote of 15 of which 6 are reversed, computed from independent draws.
+HALVED = (
+    "Half batches cost what the code gains. On digits, 15 nodes, the plain vote reaches 0.892 "
+    "and 0.897 (seeds 0 and 1), r = 3 with whole batches 0.911 and 0.908, with half ones 0.886 "
+    "and 0.883, and 0.62 with seed 2 (see the choice on exact zeros). Independent draws say the"
+    " same: where a batch errs in 0.16 of the signs and half a batch in 0.24 (noise that falls "
+    "as one over the root of the batch), a plain vote of 15 with 6 reversed is wrong in 0.23, r"
+    " = 3 in 0.12, and r = 3 with half batches in 0.21; at 0.07 and 0.14 these are 0.08, 0.03 "
+    "and 0.10. A gain of 20 points at r_eff = 1.5 needs signs that hardly suffer from half a "
+    "batch; whether CIFAR-10's do is for the full setting to say."
+)
+SMALLER = (
+    "Digits are learned in the end by either vote, so that less than the paper's 20 points is left "
+    "between them; the ordering is what this setting can show."
+)
+FEW = (
+    f"{SMALLER} The code is above in each of the three seeds, by 0.01 to 0.10, which three "
+    "seeds do not prove."
+)
+
+
+def _curves(title: str) -> tuple[Lines, ...]:
+    return (Lines("round", "test_accuracy", BY, title),)
+
+
+def _gap(what: str, where: str, n: int, b: int, code: Keys) -> tuple[Claim, Claim]:
+    """A coded vote lies above a plain one, and by over 20 points."""
+    (coded,), (plain,) = cells(n, b, [code]), cells(n, b, [MV])
+    return (
+        Claim(f"{what} is above SignSGD-MV", where, higher(BEST, [(coded, plain)], "above")),
+        Claim(
+            f"{what} is over 20 points above it", where,
+            harms(BEST, coded, [plain], 0.2, "the paper's words", "over 20 points"),
+        ),
+    )  # fmt: skip
+
+
+MISMATCH, EXTREME = deterministic(1), bernoulli(3.0)
+ELECTION_FIGA1 = Experiment(
+    "election-figA1", PAPER,
+    "A code that was built for one Byzantine node, with two of five (r = 3.8)",
+    full=full("election-figA1", [(nodes(5, 2), (MV, MISMATCH))], 60_000),
+    quick=quick("election-figA1", [((5, 2), (MV, MISMATCH))], 0.5),
+    claims=_gap("The underestimating code", "A.2, Fig. A.1", 5, 2, MISMATCH),
+    remarks={"quick": FEW},
+    pictures=_curves("n = 5, b = 2, code for 1"), choices=CHOICES,
+)  # fmt: skip
+ELECTION_FIGA2 = Experiment(
+    "election-figA2", PAPER, "Four of nine nodes Byzantine, the most that a vote allows",
+    full=full("election-figA2", [(nodes(9, 4), (MV, bernoulli(2.0), EXTREME))], 150_000),
+    quick=quick("election-figA2", [((9, 4), (MV, bernoulli(2.0), EXTREME))], 0.5),
+    claims=_gap("The Bernoulli code with r = 3", "A.3, Fig. A.2", 9, 4, EXTREME),
+    remarks={"quick": SMALLER},
+    pictures=_curves("n = 9, b = 4"),
+    choices=(*CHOICES, "r = 2 stands beside r = 3; the text names no r for this figure but 3."),
+)  # fmt: skip
+HALF_5, HALF_15 = bernoulli(2.5, batch=0.5), bernoulli(3.0, batch=0.5)
+ELECTION_FIGA3 = Experiment(
+    "election-figA3", PAPER, "Half batches: effective redundancy 1.25 and 1.5",
+    full=full(
+        "election-figA3", [(nodes(5, 2), (MV, HALF_5)), (nodes(15, 6), (MV, HALF_15))], 200_000
+    ),
+    quick=quick("election-figA3", [((5, 2), (MV, HALF_5)), ((15, 6), (MV, HALF_15))], 1),
+    claims=(
+        *_gap("The code with r_eff = 1.25", "A.4, Fig. A.3", 5, 2, HALF_5),
+        *_gap("The code with r_eff = 1.5", "A.4, Fig. A.3", 15, 6, HALF_15),
+    ),
+    remarks={"quick": HALVED},
+    pictures=_curves("rho = 0.5"),
+    choices=(*CHOICES, "Byzantine nodes: 2 of 5 and 6 of 15; the text names n alone."),
+)  # fmt: skip
+ELECTION_FIGA4A = Experiment(
+    "election-figA4a", PAPER, "A larger network (ResNet-50), effective redundancy 1.5",
+    full=full(
+        "election-figA4a", [(nodes(15, 6, batch=64), (MV, HALF_15))], 400_000, model="resnet-50"
+    ),
+    quick=quick("election-figA4a", [((15, 6), (MV, HALF_15))], 0.5,
+                "; the runs of figA3 with 15 nodes: digits have no larger network"),
+    claims=(
+        Claim(
+            "The code is still effective: above SignSGD-MV", "A.5, Fig. A.4a",
+            higher(BEST, [(cells(15, 6, [HALF_15])[0], cells(15, 6, [MV])[0])], "above"),
+        ),
+    ),
+    remarks={"quick": HALVED},
+    pictures=_curves("n = 15, b = 6"), choices=CHOICES,
+)  # fmt: skip
+
+
+def _noisy(noise: float) -> tuple[Keys, Keys]:
+    """A plain vote (the code for nobody: each node its own partition) and a Bernoulli one."""
+    return (
+        {**deterministic(0), "election.noise": noise}, bernoulli(3.0, noise=noise),
+    )  # fmt: skip
+
+
+NOISE, SMALL_NOISE = 1e-4, 0.004
+
+
+def _noise_claims(noise: float) -> tuple[Claim, ...]:
+    (plain, coded), (quiet_plain, quiet_coded) = _noisy(noise), _noisy(0.0)
+    sizes = [(15, 6)]
+    (a,), (b,), (c,), (d,) = (
+        cells(*sizes[0], [code]) for code in (quiet_coded, coded, quiet_plain, plain)
+    )
+    return (
+        Claim(
+            f"The Bernoulli code tolerates noise of deviation {noise:g}",
+            "A.5, Fig. A.4b",
+            keeps(BEST, a, [b], 0.02, "ours: the figure has no numbers", "tolerates it well"),
+        ),
+        Claim(
+            f"Uncoded SignSGD-MV does not (deviation {noise:g})",
+            "A.5, Fig. A.4b",
+            harms(BEST, c, [d], 0.02, "above what the code may lose", "cannot"),
+        ),
+    )
+
+
+ELECTION_FIGA4B = Experiment(
+    "election-figA4b", PAPER, "Noise on the gradients of the partitions",
+    full=full("election-figA4b", [(nodes(15, 6), (*_noisy(0.0), *_noisy(NOISE)))], 200_000),
+    quick=quick("election-figA4b", [((15, 6), (*_noisy(0.0), *_noisy(SMALL_NOISE)))], 1,
+                "; noise of deviation 0.004, as large as a coordinate of these gradients"),
+    claims=(*_noise_claims(NOISE), *_noise_claims(SMALL_NOISE)),
+    pictures=_curves("n = 15, b = 6, with and without noise"),
+    choices=(
+        *CHOICES,
+        "Deviation 1e-4: the text says variance 1e-8; the authors' flag named variance is the "
+        "deviation.",
+        "The uncoded vote with noise is the deterministic code for b = 0, in which each node has "
+        "its own partition.",
+    ),
+)  # fmt: skip
+FGM: Keys = {"strategy": "median", "attack": "sign-flip", "lr": 0.1, "momentum": 0.9}
+FGM_QUICK: Keys = {**FGM, "lr": 0.05}
+
+
+def _medians(sizes: Sequence[tuple[int, int]]) -> list[tuple[Keys, Sequence[Keys]]]:
+    return [(nodes(n, b), (FGM, HALF_15)) for n, b in sizes]
+
+
+ELECTION_FIGA4C = Experiment(
+    "election-figA4c", PAPER, "Median of full gradients, at 32 bits, beside coded signs, at one",
+    full=full("election-figA4c", _medians([(15, 3), (15, 6)]), 200_000),
+    quick=quick("election-figA4c", [((15, b), (FGM_QUICK, HALF_15)) for b in (3, 6)], 1),
+    claims=tuple(
+        Claim(
+            f"With b = {b} the code is above the median of full gradients", "A.5, Fig. A.4c",
+            higher(
+                BEST, [(cells(15, b, [HALF_15])[0], cells(15, b, [{"strategy": "median"}])[0])],
+                "above",
+            ),
+        ) for b in (3, 6)
+    ),
+    remarks={"quick": HALVED},
+    pictures=_curves("n = 15, coded signs and the median of gradients"),
+    choices=(
+        *CHOICES,
+        "The median's rate, 0.1, is ours: that of sign descent, 1e-4, means nothing for gradients.",
+    ),
+)  # fmt: skip

@@ -1,0 +1,86 @@
+"""Xu et al. 2022, Fig. 4: accuracy lost by the share of Byzantine workers."""
+
+from __future__ import annotations
+
+from signfed.app.experiments.experiment import Claim, Experiment, Setting
+from signfed.app.experiments.items.signguard import (
+    ATTACKS,
+    BASELINE,
+    BEST,
+    CHOICES,
+    CIFAR,
+    DNC,
+    FASHION,
+    OURS,
+    PANELS,
+    PAPER,
+    RULES,
+    SMALL,
+    SMALL_LOSS,
+    SMALL_NOTE,
+    UNDER,
+    crossed,
+)
+from signfed.app.experiments.judges import higher, keeps
+from signfed.app.experiments.sweep import Keys
+from signfed.app.report.pictures import Lines
+
+SIM = "SignGuard-Sim"
+RULES_OF_IT = (SIM, "Median", "TrMean", "Multi-Krum", "DnC")
+FAST = ("ByzMean", "LIE")  # what the quick setting takes of the attacks
+NUMBERS = (5, 10, 15, 20)  # of 50
+SMALL_NUMBERS = (2, 8)  # of 20: as shares the smallest and the largest
+
+
+def _setting(
+    task: Keys, numbers: tuple[int, ...], attacks: tuple[str, ...], rules: tuple[str, ...],
+    minutes: float, note: str = "",
+) -> Setting:  # fmt: skip
+    cases = [BASELINE, *(
+        {**RULES[rule], "num-byzantine": f, "attack": ATTACKS[name]}
+        for rule in rules for f in numbers for name in attacks
+    )]  # fmt: skip
+    sweep = crossed(f"signguard-fig4-{task['task']}", task, cases)
+    return Setting(sweep, minutes, note, estimated=task is not SMALL)
+
+
+def _cells(rule: str, f: int, *attacks: str) -> list[Keys]:
+    return [{**RULES[rule], "num-byzantine": f, "attack": ATTACKS[name]} for name in attacks]
+
+
+MOST = (SMALL_NUMBERS[-1], NUMBERS[-1])  # two fifths
+SIGNGUARD_FIG4 = Experiment(
+    "signguard-fig4", PAPER,
+    "Best accuracy by the share of Byzantine workers, a tenth to two fifths, five attacks",
+    full=_setting(FASHION, NUMBERS, UNDER, RULES_OF_IT, 1_900),
+    quick=_setting(
+        SMALL, SMALL_NUMBERS, FAST, (SIM, "Multi-Krum"), 1,
+        f"{SMALL_NOTE}; then 2 and 8 of them, 2 of 5 rules, 2 of 5 attacks",
+    ),
+    claims=(
+        Claim(
+            "SignGuard-Sim loses little regardless of the share", "Section VI-A, Fig. 4",
+            keeps(
+                BEST, BASELINE,
+                [cell for f in SMALL_NUMBERS + NUMBERS for cell in _cells(SIM, f, *UNDER)],
+                SMALL_LOSS, OURS, "a slight accuracy drop",
+            ),
+        ),
+        Claim(
+            "Other rules suffer much more with two fifths", "Section VI-A, Fig. 4",
+            higher(
+                BEST, [
+                    (_cells(SIM, f, name)[0], _cells(rule, f, name)[0])
+                    for f in MOST for name in FAST for rule in ("TrMean", "Multi-Krum")
+                ], "SignGuard-Sim above TrMean and Multi-Krum",
+            ),
+        ),
+    ),
+    pictures=(
+        Lines(
+            "num-byzantine", BEST, "strategy", "Best accuracy by Byzantine workers", split="attack"
+        ),
+    ),
+    choices=(*CHOICES, DNC, PANELS),
+    others={"cifar10": _setting(CIFAR, NUMBERS, UNDER, RULES_OF_IT, 300_000)},
+)  # fmt: skip

@@ -1,0 +1,131 @@
+"""Xu et al. 2022, Table I: ten rules under no attack and eight, four data sets."""
+
+from __future__ import annotations
+
+from signfed.app.experiments.experiment import Claim, Experiment, Setting
+from signfed.app.experiments.items.signguard import (
+    A_THIRD,
+    AG_NEWS,
+    ATTACKS,
+    BASELINE,
+    BEST,
+    CHOICES,
+    CIFAR,
+    DNC,
+    FASHION,
+    GEOMED,
+    GUARDS,
+    MNIST,
+    NAMES,
+    PAPER,
+    RULES,
+    SMALL,
+    SMALL_NOTE,
+    attacked,
+    crossed,
+    table_1,
+)
+from signfed.app.experiments.judges import agrees, harms, higher, keeps
+from signfed.app.experiments.sweep import Keys
+from signfed.app.report.pictures import Heatmap, PublishedTable, within
+
+LATE = ("LIE", "Min-Max", "Min-Sum")
+DISTANCE = ("TrMean", "Median", "Multi-Krum", "Bulyan")
+COLLAPSED = 5.0  # points below the mean without attack: from there on cells are judged by order
+DATA = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "cifar10": "CIFAR-10",
+        "ag-news": "AG-News"}  # fmt: skip
+
+
+def _column(task: str, dataset: str) -> PublishedTable:
+    values = table_1(dataset)
+    clean = values["mean", "none"]
+    return PublishedTable(
+        "strategy", "attack", BEST, values, title=f"Table I, {dataset}", names=NAMES,
+        where={"task": task}, judge=within(0.5, collapsed=clean - COLLAPSED),
+        source="Xu et al. 2022",
+    )  # fmt: skip
+
+
+TABLES = [_column(*pair) for pair in DATA.items()]
+
+
+def _setting(
+    task: Keys, minutes: float, rules: tuple[str, ...] = tuple(RULES), note: str = "",
+    attacks: tuple[str, ...] = tuple(ATTACKS), estimated: bool = True,
+) -> Setting:  # fmt: skip
+    sweep = crossed(
+        f"signguard-table1-{task['task']}", task, [RULES[rule] for rule in rules],
+        {"attack": [ATTACKS[name] for name in attacks]}, seeds=5,
+    )  # fmt: skip
+    return Setting(sweep, minutes, note, estimated)
+
+
+NINE = tuple(rule for rule in RULES if rule != "GeoMed")
+EVERY = [cell for rule in GUARDS for cell in attacked(rule, *ATTACKS)]
+SIGNGUARD_TABLE1 = Experiment(
+    "signguard-table1", PAPER,
+    "Best accuracy of ten rules without attack and under eight attacks, 10 of 50 Byzantine",
+    full=_setting(MNIST, 1_700),
+    quick=_setting(
+        SMALL, 2, ("Mean", "TrMean", "Multi-Krum", *GUARDS[:2]),
+        SMALL_NOTE.replace("3 seeds", "5 seeds") + "; 5 of 10 rules, 4 of 8 attacks",
+        ("No Attack", "ByzMean", "Sign-flip", "LIE", "Min-Max"), False,
+    ),
+    claims=(
+        Claim(
+            "SignGuard-type methods achieve the accuracy of SGD under no attack, whatever the "
+            "attack", "Section VI-A",
+            keeps(BEST, BASELINE, EVERY, 0.02, "Table I loses up to 0.004 on MNIST, 0.013 on "
+                  "Fashion-MNIST, 0.010 on CIFAR-10 but for one cell", "competitive accuracy"),
+        ),
+        Claim(
+            "LIE, Min-Max and Min-Sum circumvent rules based on medians and distances",
+            "Section VI-A",
+            higher(BEST, [
+                (guard, cell) for name in LATE for guard in attacked("SignGuard", name)
+                for rule in DISTANCE for cell in attacked(rule, name)
+            ], "SignGuard above TrMean, Median, Multi-Krum, Bulyan"),
+        ),
+        Claim(
+            "The naive mean is broken by state-of-the-art attacks", "Table I",
+            harms(BEST, BASELINE, attacked("Mean", "ByzMean", "LIE", "Min-Max", "Min-Sum"), 0.01,
+                  "three times the paper's noise", "31.98, 84.49, 68.89, 34.46 on MNIST"),
+        ),
+        Claim(
+            "ByzMean breaks DnC", "Section VI-A",
+            harms(BEST, attacked("DnC", "No Attack")[0], attacked("DnC", "ByzMean"), 0.02,
+                  "above what SignGuard may lose", "82.25 on MNIST, 99.09 without attack"),
+        ),
+        Claim(
+            "Cosine similarity improves SignGuard under sign flipping", "Section VI-A",
+            keeps(BEST, attacked("SignGuard", "Sign-flip")[0],
+                  attacked("SignGuard-Sim", "Sign-flip"), 0.003,
+                  "the paper's noise", "99.06 for 99.13 on MNIST, 92.48 for 88.61 on CIFAR-10"),
+        ),
+        Claim("The published cells, one by one", "Table I", agrees(TABLES)),
+    ),
+    pictures=(*TABLES, Heatmap("strategy", "attack", BEST, "Best accuracy by rule and attack")),
+    choices=(
+        *CHOICES, GEOMED, DNC,
+        "One seed, as the paper states none.",
+        "A published cell more than 5 points below the mean without attack is one of a broken run: "
+        "it holds where ours is broken too. The others hold within 0.5 points.",
+    ),
+    remarks={
+        "quick": "LIE's harm grows with the rounds: after 120 it has cost the mean two points, "
+        "which five seeds do not prove to be more than one. Under sign flipping -Sim selects fewer "
+        "Byzantine gradients than plain SignGuard (0.23 against 0.35, signguard-table2), and "
+        "rejects more honest ones (0.36 against 0.24); of 16 honest workers the second costs more "
+        "than the first gains.",
+    },
+    others={
+        "mnist-480": _setting(
+            A_THIRD, 500, NINE,
+            "a third of the rounds, without GeoMed: without attack accuracy is within 0.3 points "
+            "of its best by then",
+        ),
+        "fashion-mnist": _setting(FASHION, 1_700),
+        "cifar10": _setting(CIFAR, 300_000),
+        "ag-news": _setting(AG_NEWS, 150_000),
+    },
+)  # fmt: skip

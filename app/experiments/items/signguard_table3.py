@@ -1,0 +1,104 @@
+"""Xu et al. 2022, Table III: what each part of SignGuard-Sim is good for."""
+
+from __future__ import annotations
+
+from signfed.app.experiments.experiment import Claim, Experiment, Setting
+from signfed.app.experiments.items.signguard import (
+    BEST,
+    CHOICES,
+    CIFAR,
+    FASHION,
+    NAMES,
+    PAPER,
+    RULES,
+    SMALL,
+    SMALL_NOTE,
+    crossed,
+)
+from signfed.app.experiments.judges import agrees, harms, higher, keeps
+from signfed.app.experiments.published import published
+from signfed.app.experiments.sweep import Keys
+from signfed.app.report.pictures import Heatmap, PublishedTable, within
+
+PARTS = "signguard-sim.components"
+COMPONENTS = {
+    "threshold": "filter", "clustering": "cluster", "clip": "clip",
+    "threshold+clustering": "filter,cluster", "clustering+clip": "cluster,clip",
+    "threshold+clustering+clip": "filter,cluster,clip",
+}  # fmt: skip
+ATTACKS = {"Random": "random", "Reverse with scaling": "reverse-scaling", "LIE": "lie"}
+VALUES = {
+    (COMPONENTS[cell.setting["components"]], ATTACKS[cell.attack]): cell.value
+    for cell in published("signguard", table="Table III")
+}
+TABLE = PublishedTable(
+    PARTS, "attack", BEST, VALUES, title="Table III, CIFAR-10",
+    names=NAMES | {ours: name for name, ours in COMPONENTS.items()}
+    | {"reverse-scaling": "Reverse with scaling"},
+    where={"task": "cifar10"}, judge=within(0.5, collapsed=90.0), source="Xu et al. 2022",
+)  # fmt: skip
+
+
+def _cells(parts: str) -> list[Keys]:
+    return [{PARTS: parts, "attack": attack} for attack in ATTACKS.values()]
+
+
+def _attack(name: str, parts: str) -> Keys:
+    """Section VI-C: r is the threshold's bound R = 3, or 100 where nothing looks at lengths."""
+    if name != "reverse-scaling":
+        return {"attack": name}
+    return {"attack": name, "reverse-scaling.factor": 100.0 if parts == "cluster" else 3.0}
+
+
+def _setting(task: Keys, minutes: float, note: str = "", estimated: bool = True) -> Setting:
+    rules = [
+        {**RULES["SignGuard-Sim"], PARTS: parts, **_attack(attack, parts)}
+        for parts in COMPONENTS.values() for attack in ATTACKS.values()
+    ]  # fmt: skip
+    sweep = crossed(f"signguard-table3-{task['task']}", task, rules)
+    return Setting(sweep, minutes, note, estimated)
+
+
+WHOLE = "filter,cluster,clip"
+BASE = _cells(WHOLE)[2]
+SIGNGUARD_TABLE3 = Experiment(
+    "signguard-table3", PAPER,
+    "SignGuard-Sim with some of its parts, under random, scaled reverse and LIE attacks",
+    full=_setting(CIFAR, 60_000),
+    quick=_setting(SMALL, 1, SMALL_NOTE, False),
+    claims=(
+        Claim(
+            "Thresholding and clipping alone mitigate no attack", "Section VI-C",
+            harms(BEST, BASE, [*_cells("filter"), *_cells("clip")], 0.02,
+                  "Table III loses 35 points and more", "44.48 to 56.74 of 92.40"),
+        ),
+        Claim(
+            "Clustering alone leaves scaled gradients, which cluster with the honest by sign",
+            "Section VI-C",
+            higher(BEST, [(_cells("filter,cluster")[1], _cells("cluster")[1])],
+                   "92.43 with the threshold, 25.29 without"),
+        ),
+        Claim(
+            "Clustering with clipping or a threshold does what the whole does", "Table III",
+            keeps(BEST, BASE, [*_cells("filter,cluster"), *_cells("cluster,clip"), *_cells(WHOLE)],
+                  0.01, "Table III: 92.40 to 93.21", "92.40 to 93.21"),
+        ),
+        Claim("The published cells, one by one", "Table III", agrees((TABLE,))),
+    ),
+    pictures=(TABLE, Heatmap(PARTS, "attack", BEST, "Best accuracy by parts and attack")),
+    choices=(
+        *CHOICES,
+        "Reverse with scaling: factor 3, and 100 for clustering alone, as the text has it.",
+        "A published cell below 90 is one of a broken run: it holds where ours is below 90, too.",
+    ),
+    remarks={
+        "quick": "The threshold alone removes every random row: N(0, 0.25) in 9,610 coordinates is "
+        "49 long, the median gradient less than 1. So it must in the paper's network, unless its "
+        "gradients are longer than 557: in 11,173,962 coordinates the row is 1,672 long. The 47.41 "
+        "that is printed for it does not follow from the rule in print. Clipping alone leaves a "
+        "random row the length of one honest gradient, and a mean of 20 hardly moves.",
+    },
+    others={
+        "fashion-mnist": _setting(FASHION, 330, "Fashion-MNIST and the CNN instead of CIFAR-10"),
+    },
+)  # fmt: skip

@@ -1,0 +1,104 @@
+"""Judges of rounds: what holds in each of them, and when something is reached."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+from signfed.app.experiments.estimates import Rows, Where, selected
+from signfed.app.experiments.experiment import Verdict
+from signfed.app.experiments.judges.common import Judge, untried
+
+
+def above_in_rounds(high: str, low: str, published: str) -> Judge:
+    """Make a judge of "one column is above another, in every round" of every cell.
+
+    Parameters
+    ----------
+    high, low : str
+        Columns of the rounds.
+    published : str
+        What the paper says.
+    """
+
+    def judge(rows: Rows) -> Verdict:
+        pairs = [(row.get(high), row.get(low)) for row in rows]
+        gaps = [one - other for one, other in pairs if one is not None and other is not None]
+        if not gaps:
+            return untried(published, "none")
+        ours = f"in {sum(gap > 0 for gap in gaps)} of {len(gaps)} rounds, by {min(gaps):.3f} to "
+        return Verdict(published, f"{ours}{max(gaps):.3f}", "none", min(gaps) > 0)
+
+    return judge
+
+
+def reached_in(rows: Rows, cell: Where, target: float) -> dict[int, float]:
+    """Return by seed the first evaluated round with this accuracy; infinite: never.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        One a round.
+    cell : mapping
+        Columns and values that the rows must have.
+    target : float
+        A test accuracy in [0, 1].
+
+    Examples
+    --------
+    >>> rounds = [{"seed": 0, "round": t, "test_accuracy": t / 10} for t in (2, 4, 6)]
+    >>> reached_in(rounds, {}, 0.4), reached_in(rounds, {}, 0.9)
+    ({0: 4}, {0: inf})
+    """
+    found: dict[int, float] = {}
+    for row in selected(rows, cell):
+        if row.get("test_accuracy") is None:
+            continue
+        seed = row.get("seed", 0)
+        found.setdefault(seed, math.inf)
+        if row["test_accuracy"] >= target:
+            found[seed] = min(found[seed], row["round"])
+    return found
+
+
+def sooner(pairs: Sequence[tuple[Where, Where]], targets: Sequence[float], published: str) -> Judge:
+    """Make a judge of "reaches it in less time": in no more rounds, as the mean over the seeds.
+
+    A round is only known to the next evaluation: that much later counts as at the same time. Of a
+    target that neither reaches nothing is said; one that the second never reaches is reached
+    sooner by the first.
+
+    Parameters
+    ----------
+    pairs : sequence of (mapping, mapping)
+        The cell that is said to be faster, the other one.
+    targets : sequence of float
+        Test accuracies in [0, 1].
+    published : str
+        What the paper says.
+    """
+
+    def judge(rows: Rows) -> Verdict:
+        said, slower = [], 0
+        evaluated = sorted({row["round"] for row in rows if row.get("test_accuracy") is not None})
+        gap = min((b - a for a, b in pairwise(evaluated)), default=0)
+        tolerance = f"{gap} rounds, between two evaluations; mean over seeds"
+        for fast, slow in pairs:
+            for target in targets:
+                one = list(reached_in(rows, fast, target).values())
+                other = list(reached_in(rows, slow, target).values())
+                if not (one and other) or min(one + other) == math.inf:
+                    continue
+                first, second = (sum(found) / len(found) for found in (one, other))
+                slower += first > second + gap
+                said.append(f"{target:.0%}: {_rounds(first)} against {_rounds(second)}")
+        if not said:
+            return untried(published, tolerance)
+        return Verdict(published, "; ".join(said), tolerance, slower == 0)
+
+    return judge
+
+
+def _rounds(number: float) -> str:
+    return "never" if number == math.inf else f"{number:.0f} rounds"

@@ -1,0 +1,34 @@
+"""A judge of published tables, cell by cell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from signfed.app.experiments.estimates import Rows
+from signfed.app.experiments.experiment import Verdict
+from signfed.app.experiments.judges.common import Judge, some, untried
+from signfed.app.report.pictures import PublishedTable
+
+
+def agrees(tables: Sequence[PublishedTable]) -> Judge:
+    """Make a judge of the published cells: all that were tried hold, each by its table's judge.
+
+    Parameters
+    ----------
+    tables : sequence of PublishedTable
+    """
+
+    def judge(rows: Rows) -> Verdict:
+        cells = [cell for table in tables for cell in table.cells(rows)]
+        tried = [cell for cell in cells if cell.ours is not None]
+        failed = [f"{cell.row} {cell.column}" for cell in tried if cell.verdict != "holds"]
+        published = f"{len(cells)} cells"
+        if not tried:
+            return untried(published, "as in the table")
+        ours = f"{len(tried) - len(failed)} of {len(tried)} hold"
+        return Verdict(
+            published, f"{ours}{f'; not: {some(failed)}' if failed else ''}", "as in the table",
+            not failed,
+        )  # fmt: skip
+
+    return judge

@@ -1,0 +1,64 @@
+"""The worst case: of several attacks only the strongest counts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from signfed.app.experiments.estimates import Rows
+from signfed.app.experiments.experiment import Verdict
+from signfed.app.experiments.judges.common import Judge
+from signfed.app.runs.sweeps import Row
+
+
+def worst_rows(rows: Rows, column: str, by: Sequence[str], over: str = "attack") -> list[Row]:
+    """Return the rows of the attack with the lowest mean over seeds, for each cell.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        One a cell of the sweep.
+    column : str
+        An accuracy; of a run that diverged it counts as 0.
+    by : sequence of str
+        Columns that tell the cells of the table apart.
+    over : str
+        The column of which the worst value is taken.
+
+    Examples
+    --------
+    >>> rows = [{"f": 1, "attack": "a", "score": 0.9}, {"f": 1, "attack": "b", "score": 0.2}]
+    >>> worst_rows(rows, "score", ["f"])
+    [{'f': 1, 'attack': 'b', 'score': 0.2}]
+    """
+    cells: dict[tuple[Any, ...], dict[Any, list[Row]]] = {}
+    for row in rows:
+        at = tuple(row.get(name) for name in by)
+        cells.setdefault(at, {}).setdefault(row.get(over), []).append(row)
+
+    def mean(group: Sequence[Row]) -> float:
+        return math.fsum(_score(row, column) for row in group) / len(group)
+
+    return [row for attacks in cells.values() for row in min(attacks.values(), key=mean)]
+
+
+def of_worst(judge: Judge, column: str, by: Sequence[str], over: str = "attack") -> Judge:
+    """Make a judge that sees the worst attack of each cell alone.
+
+    Parameters
+    ----------
+    judge : callable
+    column, by, over
+        As for `worst_rows`.
+    """
+
+    def judge_worst(rows: Rows) -> Verdict:
+        return judge(worst_rows(rows, column, by, over))
+
+    return judge_worst
+
+
+def _score(row: Row, column: str) -> float:
+    value = row.get(column)
+    return 0.0 if row.get("status") == "diverged" or value is None else float(value)

@@ -1,0 +1,140 @@
+"""Judges of margins, limits, rounds, published tables and worst cases: each can fail."""
+
+import math
+
+import pytest
+
+from signfed.app.experiments.judges import (
+    above_in_rounds,
+    agrees,
+    at_most,
+    harms,
+    keeps,
+    of_worst,
+    sooner,
+    worst_rows,
+)
+from signfed.app.report.pictures import PublishedTable, within
+
+BASE, A, B = {"rule": "mean"}, {"rule": "a"}, {"rule": "b"}
+
+
+def rows(**scores):
+    """One row a seed for each rule: its scores in the order of the seeds."""
+    return [
+        {"rule": rule, "seed": seed, "status": "finished", "score": score}
+        for rule, found in scores.items() for seed, score in enumerate(found)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "a, b, holds", [([0.89], [0.85], True), ([0.89], [0.84], False), ([0.95], [0.95], True)]
+)
+def test_keeps_what_is_within(a, b, holds):
+    verdict = keeps("score", BASE, [A, B], 0.055, "why", "says")(rows(mean=[0.9], a=a, b=b))
+    assert verdict.holds is holds and verdict.published == "says" and "why" in verdict.tolerance
+
+
+@pytest.mark.parametrize(
+    "a, b, holds", [([0.5], [0.6], True), ([0.5], [0.86], False), ([0.5], [0.95], False)]
+)
+def test_harms_what_falls_by_more(a, b, holds):
+    assert harms("score", BASE, [A, B], 0.05, "", "")(rows(mean=[0.9], a=a, b=b)).holds is holds
+
+
+def test_the_error_of_the_seeds_counts_for_keeps_and_against_harms():
+    """Losses 0.0 and 0.2: their mean is 0.1, and its one-sided 95 % error 6.314 x 0.1."""
+    noisy = rows(mean=[0.9, 0.9], a=[0.9, 0.7])
+    assert keeps("score", BASE, [A], 0.05, "", "")(noisy).holds
+    assert not harms("score", BASE, [A], 0.05, "", "")(noisy).holds
+    sure = rows(mean=[0.9, 0.9], a=[0.8, 0.8])
+    assert not keeps("score", BASE, [A], 0.05, "", "")(sure).holds
+    assert harms("score", BASE, [A], 0.05, "", "")(sure).holds
+
+
+@pytest.mark.parametrize("a, holds", [([0.01, 0.01], True), ([0.02, 0.02], False)])
+def test_at_most(a, holds):
+    assert at_most("score", [A, B], 0.01, "", "")(rows(a=a)).holds is holds
+
+
+@pytest.mark.parametrize(
+    "judge", [keeps("score", BASE, [A], 0.1, "", ""), harms("score", BASE, [A], 0.1, "", ""),
+              at_most("score", [A], 0.1, "", "")],
+)  # fmt: skip
+def test_what_did_not_run_is_untried(judge):
+    assert judge([]).holds is None and judge(rows(mean=[0.9])).holds is None
+    failed = [row | {"status": "failed", "score": None} for row in rows(a=[0.1])]
+    assert judge(rows(mean=[0.9]) + failed).holds is None
+
+
+def test_a_run_that_diverged_has_lost_everything():
+    gone = [*rows(mean=[0.9]), {"rule": "a", "seed": 0, "status": "diverged"}]
+    assert harms("score", BASE, [A], 0.8, "", "")(gone).holds
+    assert not keeps("score", BASE, [A], 0.8, "", "")(gone).holds
+
+
+def test_above_in_every_round():
+    judge = above_in_rounds("x", "y", "")
+    found = [{"x": 0.6, "y": 0.5}, {"x": 0.6, "y": 0.3}, {"other": 1}]
+    assert judge(found).holds and not judge([*found, {"x": 0.5, "y": 0.5}]).holds
+    assert judge([]).holds is None
+
+
+def curve(rule, *accuracies, seed=0):
+    return [
+        {"rule": rule, "seed": seed, "round": 10 * t, "test_accuracy": x}
+        for t, x in enumerate(accuracies, 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    "a, b, holds",
+    [
+        ((0.3, 0.6), (0.1, 0.6), True),  # 0.3 sooner, 0.6 in as many rounds
+        ((0.1, 0.6), (0.3, 0.6), True),  # 0.3 later by one evaluation
+        ((0.1, 0.1, 0.6), (0.3, 0.5, 0.5), False),  # by two
+        ((0.3, 0.6), (0.3, 0.4), True),  # 0.6 against never
+        ((0.3, 0.4), (0.3, 0.6), False),
+        ((0.1, 0.1), (0.2, 0.2), None),  # neither reaches anything
+    ],
+)
+def test_sooner(a, b, holds):
+    verdict = sooner([(A, B)], [0.3, 0.6], "")(curve("a", *a) + curve("b", *b))
+    assert verdict.holds is holds
+
+
+def test_sooner_counts_the_mean_over_the_seeds():
+    found = curve("a", 0.1, 0.1, 0.1, 0.6) + curve("b", 0.6)
+    found += curve("a", 0.6, seed=1) + curve("b", 0.6, seed=1)
+    verdict = sooner([(A, B)], [0.6], "")(found)
+    assert verdict.holds is False and verdict.ours == "60%: 25 rounds against 10 rounds"
+
+
+def test_published_cells_hold_one_by_one():
+    table = PublishedTable(
+        "rule", "attack", "score", {("a", "x"): 90.0, ("b", "x"): 20.0}, judge=within(0.5, 50.0)
+    )
+    judge = agrees([table])
+    near = {"rule": "a", "attack": "x", "score": 0.897}
+    assert judge([]).holds is None and judge([near]).holds
+    assert judge([near, {"rule": "b", "attack": "x", "score": 0.4}]).holds
+    failed = judge([near | {"score": 0.8}, {"rule": "b", "attack": "x", "score": 0.8}])
+    assert not failed.holds and failed.ours == "0 of 2 hold; not: a x, b x"
+
+
+def test_the_worst_attack_is_that_with_the_lowest_mean_and_a_diverged_run_counts_as_0():
+    found = [
+        {"f": f, "attack": attack, "seed": seed, "score": score}
+        for f, attack, scores in (
+            (1, "x", (0.9, 0.1)), (1, "y", (0.4, 0.4)), (2, "x", (0.2, 0.2)), (2, "y", (0.3, 0.3)),
+        )
+        for seed, score in enumerate(scores)
+    ]  # fmt: skip
+    worst = worst_rows(found, "score", ["f"])
+    assert [(row["f"], row["attack"], row["seed"]) for row in worst] == [
+        (1, "y", 0), (1, "y", 1), (2, "x", 0), (2, "x", 1),
+    ]  # fmt: skip
+    gone = [{"f": 1, "attack": "z", "seed": 0, "score": 0.9, "status": "diverged"}]
+    assert worst_rows(found + gone, "score", ["f"])[0]["attack"] == "z"
+    judge = of_worst(at_most("score", [{"f": 1}], 0.45, "", ""), "score", ["f"])
+    assert judge(found).holds and math.isclose(0.4, float(judge(found).ours.split()[5]))

@@ -14,6 +14,7 @@ from signfed.attacks.filter_aware import filter_aware
 from signfed.attacks.gaussian import gaussian
 from signfed.attacks.hybrid_sparse import hybrid_sparse
 from signfed.attacks.inf import inf
+from signfed.attacks.inversion_aware import inversion_aware
 from signfed.attacks.ipm import ipm
 from signfed.attacks.label_flip import label_flip
 from signfed.attacks.lie import lie
@@ -67,6 +68,7 @@ ATTACKS: dict[str, Attack] = {
     "trusted-bloc": trusted_bloc,
     "vem": vem,
     "vote-aware": vote_aware,
+    "inversion-aware": inversion_aware,
     "weight-aware": weight_aware,
     "filter-aware": filter_aware,
     "directional": directional,

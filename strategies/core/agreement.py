@@ -166,7 +166,9 @@ def silence_useless(signs: PackedSigns, weights: Tensor) -> Tensor:
 
     Where K rows are read inverted, they can turn the vote V of the rows with weight 1 only where
     0 < |V| <= K. A row that inverts honest signs, read inverted, agrees with V in half of these
-    coordinates or more. One that was made to mislead whoever inverts it agrees in less than 2 of 5.
+    coordinates or more, however narrow the vote. One that was made to mislead whoever inverts it
+    agrees in less than 2 of 5: of all of them, of those with |V| <= K/2, or of the narrowest, where
+    it does most harm.
 
     Parameters
     ----------
@@ -193,12 +195,16 @@ def silence_useless(signs: PackedSigns, weights: Tensor) -> Tensor:
     k, n = len(doubtful.bits), len(accepted.bits)
     if not 0 < k < n:
         return weights
-    turnable = accepted.between((n - k + 1) // 2, (n + k) // 2)  # votes for +1, where |V| <= k
-    if n % 2 == 0:
-        turnable = turnable.among(accepted.exactly(n // 2).inverted())
-    right = doubtful.among(turnable).disagreements(accepted.vote().among(turnable)).cpu()
+    votes, useful = accepted.vote(), torch.ones(k, dtype=torch.bool)
+    narrowest = 2 - n % 2
+    for margin in {m for m in (narrowest, k // 2, k) if narrowest <= m <= k}:
+        close = accepted.between((n - margin + 1) // 2, (n + margin) // 2)  # votes for +1
+        if n % 2 == 0:
+            close = close.among(accepted.exactly(n // 2).inverted())  # without ties
+        right = doubtful.among(close).disagreements(votes.among(close)).cpu()
+        useful &= 5 * right >= 2 * close.ones().cpu()
     weights = weights.clone()
-    weights[weights < 0] = torch.where(5 * right < 2 * turnable.ones().cpu(), 0.0, -1.0)
+    weights[weights < 0] = torch.where(useful, -1.0, 0.0)
     return weights
 
 

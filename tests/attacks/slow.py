@@ -178,6 +178,13 @@ def vote_aware(honest, share):
     return [-sign(v) if i in attacked else sign(v) for i, v in enumerate(votes)]
 
 
+def inversion_aware(honest, m, share):
+    votes = [sum(column) for column in columns(honest)]
+    close = sorted((abs(v), i) for i, v in enumerate(votes) if abs(v) <= m)
+    attacked = {i for _, i in close[: floor(share * len(close) + 1e-9)]}
+    return [sign(v) if i in attacked else -sign(v) for i, v in enumerate(votes)]
+
+
 def weight(p):
     p = min(max(p, 0.01), 0.99)
     return log((1 - p) / p)

@@ -43,6 +43,7 @@ EXPECTED = {
     # Means 2, -2, -0.5, -1.5 over deviations 1.41, 0, 0.71, 3.54; 2 votes of 3 turn below 0.97.
     "vem": [2, -2, 0.5, 1.5],
     "vote-aware": [-1, -1, 1, -1],
+    "inversion-aware": [-1, 1, 1, -1],  # of the margins 6, 0, 3, 3 two votes turn the second
     # V = log(3/2) (6, 0, -3, 3) = (2.4, 0, -1.2, 1.2), the attackers' 2 log(7/3) = 1.7.
     "weight-aware": [1, -1, 1, -1],
     # Squared norms 6, 38, 6: of the order 6, 6, 38 the middle is the last row; mu falls 0, 3, 1, 2.
@@ -56,6 +57,7 @@ OPTIONS = {
     "opt-alie": {"rule": lambda rows: rows.mean(axis=0), "evaluations": 3},
     "opt-ipm": {"rule": lambda rows: rows.mean(axis=0), "evaluations": 2},
     "weight-aware": {"findings": Findings(crossover={0: 0.3, 1: 0.3, 2: 0.4, 3: 0.4, 4: 0.4})},
+    "inversion-aware": {"share": 1.0},
     "rop": {"reference": 1.0},
     "hybrid-sparse": {"share": 0.25},
 }

@@ -145,6 +145,15 @@ def test_vote_aware(honest, share):
 
 
 @FEW
+@given(rows(n_min=1), SHARES, st.integers(1, 4))
+def test_inversion_aware(honest, share, m):
+    signs = np.where(honest < 0, -1.0, 1.0).astype(np.float32)
+    for values in (signs, np.rint(honest)):
+        expected = slow.inversion_aware(values.tolist(), m, share)
+        same("inversion-aware", values, expected, n_attackers=m, share=share)
+
+
+@FEW
 @given(rows(n_min=1), SHARES, st.integers(1, 4), SEEDS)
 def test_weight_aware(honest, share, m, seed):
     signs = np.where(honest < 0, -1.0, 1.0).astype(np.float32)

@@ -51,6 +51,17 @@ def test_the_mean_breaks(name, options, m):
     assert np.abs(broken - 1.0).mean() > 0.9
 
 
+def test_inversion_aware_turns_a_rule_that_reads_opponents_inverted():
+    """3 to 2 with the sixth read inverted: it opposes everywhere but where it decides."""
+    close, clear = 100, 900
+    honest = np.ones((5, close + clear), np.float32)
+    honest[:2, :close] = -1.0
+    own = np.ones((2, close + clear), np.float32)
+    sent = crafted("inversion-aware", own, honest, share=1.0)
+    read = honest.sum(axis=0) - sent.sum(axis=0)
+    assert (read[:close] < 0).all() and (read[close:] > 0).all()
+
+
 VOTERS = [
     "sign-inversion",
     "omniscient",

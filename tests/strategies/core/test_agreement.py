@@ -46,11 +46,12 @@ def slow_weights(rows):
     if not 0 < inverted < accepted:
         return weights, standing
     vote = [sum(r[k] for i, r in enumerate(rows) if weights[i] == 1) for k in range(size)]
-    turnable = [k for k in range(size) if 0 < abs(vote[k]) <= inverted]
-    for i, weight in enumerate(list(weights)):
-        if weight == -1:
-            right = sum(-rows[i][k] == (1 if vote[k] >= 0 else -1) for k in turnable)
-            if 5 * right < 2 * len(turnable):
+    narrowest = 1 if accepted % 2 else 2
+    for margin in (narrowest, inverted // 2, inverted):
+        close = [k for k in range(size) if 0 < abs(vote[k]) <= margin <= inverted]
+        for i in range(n):
+            right = sum(-rows[i][k] == (1 if vote[k] >= 0 else -1) for k in close)
+            if weights[i] == -1 and 5 * right < 2 * len(close):
                 weights[i] = 0
     return weights, standing
 
@@ -76,6 +77,31 @@ def honest_rows(n, seed=0, size=N, errors=0.2):
     random = np.random.default_rng([seed, n])
     truth = random.choice([-1.0, 1.0], size)
     return np.where(random.random((n, size)) < errors, -truth, truth)
+
+
+@pytest.mark.parametrize("closest_first", [True, False])
+def test_parity_where_opponents_are_right_on_a_share_of_what_is_close(closest_first):
+    """Of those that are read inverted some help and some are silenced, by their share."""
+    kept = {}
+    for seed, share in product(range(6), (0.0, 0.3, 0.5, 0.9)):
+        random, f = np.random.default_rng([seed, 4]), 3 + seed % 3
+        honest = honest_rows(9 + seed % 2, seed, size=1000, errors=0.25)
+        total = honest.sum(axis=0)
+        order = np.abs(total) + (0 if closest_first else 100 * random.random(1000))
+        close = np.flatnonzero(np.abs(total) <= f)
+        attacked = close[np.argsort(order[close], kind="stable")][: int(share * len(close))]
+        row = -np.sign(total + 0.5)
+        row[attacked] *= -1
+        rows = np.concatenate([np.repeat(row[None], f, axis=0), honest])
+        expected, _ = slow_weights(rows.tolist())
+        assert weights_of(rows).tolist() == expected
+        if len(honest) % 2:  # without ties, which attackers of what is closest waste rows on
+            kept.setdefault(share, []).append(expected[0] == -1)
+    assert all(kept[0.0]) and not any(kept[0.9])
+    if closest_first:  # right in two of five of all that is close, and in none of the closest
+        assert not any(kept[0.5])
+    else:
+        assert any(kept[0.3])
 
 
 def weights_of(rows):

@@ -45,7 +45,8 @@ ROOMS = {
     "app.redteam": ("app.errors", "app.config", "app.engines", "app.runs", "app.task", "attacks",
                     *RULES),
     "app.experiments": (
-        "app.errors", "app.config", "app.engines", "app.report", "app.runs", "app.task", *RULES,
+        "app.errors", "app.config", "app.engines", "app.redteam", "app.report", "app.runs",
+        "app.task", "attacks", "clients", *RULES,
     ),
     "app.commands": ("app", "attacks", "clients", *RULES),
     "app": ("app", "attacks", "clients", *RULES),  # entry points

@@ -66,12 +66,15 @@ class Setting:
         What is smaller than in the paper; empty for the full setting.
     estimated : bool
         Whether the minutes are an estimate from a few rounds, not measured.
+    then : callable, optional
+        Of a search: the sweep and its rows -> the sweep that the claims are judged on.
     """
 
     sweep: Sweep
     minutes: float
     note: str = ""
     estimated: bool = False
+    then: Callable[[Sweep, Rows], Sweep] | None = None
 
 
 @dataclass(frozen=True)

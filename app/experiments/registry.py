@@ -12,12 +12,14 @@ from signfed.app.experiments.items.fd_fig3a import FD_FIG3A
 from signfed.app.experiments.items.fd_fig3b import FD_FIG3B
 from signfed.app.experiments.items.fd_fig4 import FD_FIG4A, FD_FIG4B
 from signfed.app.experiments.items.fd_table1 import FD_TABLE1
+from signfed.app.experiments.items.matrix import MATRIX
 
 PAPERS = {
     "park-2024": "Park & Lee 2024, SignSGD with Federated Defense",
     "mengoli-2025": "Mengoli et al. 2025, Byzantine fault tolerance of signSGD-MV",
     "xu-2022": "Xu et al. 2022, SignGuard",
     "sohn-2020": "Sohn et al. 2020, Election Coding",
+    "ours": "of this project",
 }
 
 EXPERIMENTS: dict[str, Experiment] = {
@@ -26,6 +28,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         FD_FIG1A, FD_FIG1B, FD_FIG1C, FD_FIG1D, FD_FIG2, FD_FIG3A, FD_FIG3B, FD_FIG4A, FD_FIG4B,
         FD_TABLE1,
         BFT_FIG1, BFT_FIG2, BFT_FIG3, BFT_FIG4,
+        MATRIX,
     )
 }  # fmt: skip
 

@@ -40,8 +40,9 @@ def accuracy(cell, nudge=0.0):
     rule, attack, partition = cell.split()
     shard = next(each for each in SMALL if each["partition"] == partition)
     keys = rule_keys(rule)
+    keys["lr"] *= 1 + nudge
     return final_scores({
-        **keys, "lr": keys["lr"] * (1 + nudge), **shard, "attack": attack, "num-byzantine": 3, "num-rounds": ROUNDS,
+        **keys, **shard, "attack": attack, "num-byzantine": 3, "num-rounds": ROUNDS,
         "evaluate-every": ROUNDS, "device": "cpu",
     })[0]  # fmt: skip
 

@@ -50,7 +50,8 @@ ROOMS = {
                     *RULES),
     "app.check": ("app.errors", "app.config", "app.redteam", "attacks", *RULES),
     "app.experiments": (
-        "app.errors", "app.config", "app.engines", "app.report", "app.runs", "app.task", *RULES,
+        "app.errors", "app.config", "app.engines", "app.redteam", "app.report", "app.runs",
+        "app.task", "attacks", "clients", *RULES,
     ),
     "app.commands": ("app", "attacks", "clients", *RULES),
     "app": ("app", "attacks", "clients", *RULES),  # entry points

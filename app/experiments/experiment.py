@@ -67,12 +67,15 @@ class Setting:
     estimated : bool
         Whether the minutes are an estimate: from a few rounds, or from a machine that did other
         things, too.
+    then : callable, optional
+        Of a search: the sweep and its rows -> the sweep that the claims are judged on.
     """
 
     sweep: Sweep
     minutes: float
     note: str = ""
     estimated: bool = True
+    then: Callable[[Sweep, Rows], Sweep] | None = None
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from signfed.app.experiments.items.fd_fig4 import FD_FIG4A, FD_FIG4B
 from signfed.app.experiments.items.fd_table1 import FD_TABLE1
 from signfed.app.experiments.items.krum_icml2018 import KRUM_ICML2018
 from signfed.app.experiments.items.krum_nips2017 import KRUM_NIPS2017
+from signfed.app.experiments.items.matrix import MATRIX
 from signfed.app.experiments.items.minority import MINORITY
 from signfed.app.experiments.items.signguard_fig2 import SIGNGUARD_FIG2
 from signfed.app.experiments.items.signguard_fig4 import SIGNGUARD_FIG4
@@ -41,7 +42,7 @@ PAPERS = {
     "byzfl": "ByzFL, the heatmaps of its documentation",
     "blanchard-2017": "Blanchard et al. 2017, Krum, as the krum package runs it",
     "elmhamdi-2018": "El Mhamdi et al. 2018, Bulyan, as the krum package runs it",
-    "ours": "A question of ours, after ACFA's table of what an honest minority keeps",
+    "ours": "Questions of ours",
 }
 
 EXPERIMENTS: dict[str, Experiment] = {
@@ -55,6 +56,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         ELECTION_TABLEA1, ELECTION_FIGA1, ELECTION_FIGA2, ELECTION_FIGA3,
         ELECTION_FIGA4A, ELECTION_FIGA4B, ELECTION_FIGA4C,
         BYZFL_HEATMAPS, KRUM_NIPS2017, KRUM_ICML2018, MINORITY,
+        MATRIX,
     )
 }  # fmt: skip
 

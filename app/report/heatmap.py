@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+LETTERS = 9  # of a title, in an inch
 COLOURS = "cividis"  # the same order of light and dark for every colour vision
 
 
@@ -148,9 +150,10 @@ class Heatmap:
         parts = values_of(rows, self.split) if self.split else []
         names = values_of(rows, self.rows), values_of(rows, self.columns)
         longest = max((len(shown(name)) for name in names[0]), default=1)
+        width = max(4.2, 1.3 + 0.09 * longest + 0.6 * len(names[1]))
         figure, panels = figure_of(
             len(parts) or 1,
-            width=max(4.2, 1.3 + 0.09 * longest + 0.6 * len(names[1])),
+            width=width,
             height=1.9 + 0.34 * len(names[0]),
         )
         tables = [
@@ -160,7 +163,7 @@ class Heatmap:
         for axes, table, part in zip(panels, tables, parts or [None], strict=True):
             mesh = self._draw_panel(axes, table, names, limits)
             heading = f"{label(self.split)}: {shown(part)}" if parts else self.title
-            axes.set_title(heading, loc="left")
+            axes.set_title(fill(heading, int(LETTERS * (width - 1.3))), loc="left")
         scale = draw_scale(figure, mesh, panels, self._says(rows))
         if self.value in SHARES:
             in_per_cent(scale.ax.xaxis)

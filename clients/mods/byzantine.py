@@ -11,6 +11,7 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, Message
 from flwr.clientapp.typing import ClientAppCallable
 
 from signfed.attacks import Attack, Findings, KnowledgeError
+from signfed.attacks.core.past import Past, recalled, remembered
 from signfed.attacks.core.seeing import view_of
 from signfed.attacks.core.view import knows
 from signfed.attacks.registry import build
@@ -19,7 +20,9 @@ from signfed.strategies.core.seeds import generator
 from signfed.strategies.server.transport import plain, wire
 from signfed.strategies.server.transport.layout import Layout
 
-Falsify = Callable[[np.ndarray], np.ndarray]  # an honest row, float32 [N] -> what is sent
+# An honest row, float32 [N], and the model where it is known -> what is sent.
+Falsify = Callable[[np.ndarray, np.ndarray | None], np.ndarray]
+KEPT = "signfed.byzantine"  # what an attack remembers, in the node's state
 
 
 def byzantine(
@@ -28,6 +31,7 @@ def byzantine(
     partitions: Collection[int] | None = None,
     seed: int = 0,
     n_total: int = 0,
+    lr: float = 1.0,
     **options: object,
 ) -> Byzantine:
     """Make a mod that turns a client into a Byzantine worker.
@@ -46,6 +50,9 @@ def byzantine(
         round.
     n_total : int
         Number of workers, where the attack asks for it. 0 stands for the node's `num-partitions`.
+    lr : float
+        The server's learning rate, by which an attack that looks back tells the last direction
+        from two models. It keeps them in the node's `context.state`.
     **options
         Of the attack, as for `craft`.
 
@@ -75,23 +82,15 @@ def byzantine(
             "own update alone; expected an attack of knowledge own or colluders, or signfed's own "
             "app"
         )
-    if attack.past:
-        raise KnowledgeError(
-            f"byzantine: attack {name!r} looks back at earlier rounds, which a mod does not "
-            "remember; expected another attack, or signfed's own app"
-        )
     if any(each.stage == "data" for each in _with_parts(attack)):
         raise ValueError(
             f"byzantine: attack {name!r} changes labels, which a mod does not see; change them "
             "where your client loads its data"
         )
-    if any(each.past for each in _with_parts(attack)):
-        raise ValueError(
-            f"byzantine: attack {name!r} goes by earlier rounds, which a mod does not keep; "
-            "expected one that looks at a round by itself"
-        )
+    if not (np.isfinite(lr) and lr > 0):
+        raise ValueError(f"byzantine: lr: expected a finite number above 0; got {lr!r}")
     chosen = None if partitions is None else frozenset(partitions)
-    return Byzantine(attack, chosen, seed, n_total)
+    return Byzantine(attack, chosen, seed, n_total, lr)
 
 
 @dataclass(frozen=True)
@@ -102,6 +101,7 @@ class Byzantine:
     partitions: frozenset[int] | None
     seed: int
     n_total: int
+    lr: float = 1.0
 
     def __call__(self, message: Message, context: Context, call_next: ClientAppCallable) -> Message:
         """Have the client train honestly, and falsify its reply.
@@ -133,7 +133,8 @@ class Byzantine:
             return reply
         n_total = self.n_total or int(context.node_config.get("num-partitions", 1))
 
-        def falsified(own: np.ndarray) -> np.ndarray:
+        def falsified(own: np.ndarray, held: np.ndarray | None) -> np.ndarray:
+            past = self._past(attack, held, context) if attack.past else None
             # Colluders see one row each, their own; what they have in common is what they draw.
             keys = (worker,) if attack.knowledge == "own" else ()
             view = view_of(
@@ -145,12 +146,16 @@ class Byzantine:
                 n_total=n_total,
                 server_round=server_round,
                 truth=lambda: own,
-                past=None,
+                past=past,
                 rehearse=_unknown,
                 findings=Findings(),
                 n_classes=None,
             )
-            return attack(view)[0]
+            row = attack(view)[0]
+            if past:
+                kept = {name: Array(value) for name, value in remembered(past, attack.name).items()}
+                context.state[KEPT] = ArrayRecord(kept)
+            return row
 
         [arrays] = reply.content.array_records.values()
         if plain.SIGNS in arrays:
@@ -159,6 +164,16 @@ class Byzantine:
             [model] = message.content.array_records.values()
             false = _false_model(model, arrays, falsified)
         return plain.answered(reply, false, byzantine=True)
+
+    def _past(self, attack: Attack, held: np.ndarray | None, context: Context) -> Past:
+        if held is None:
+            raise ValueError(
+                f"byzantine: attack {attack.name!r} looks back at earlier models, which are not in "
+                "signs; expected mods=[signfed.one_bit, signfed.byzantine(...)], in this order"
+            )
+        record = context.state.array_records.get(KEPT)
+        kept = {name: array.numpy() for name, array in record.items()} if record else {}
+        return recalled(kept, attack.name, held, self.lr, self.seed)
 
 
 def _false_signs(
@@ -171,7 +186,7 @@ def _false_signs(
         )
     codec, n = SignCodec(), cast(int, said["coordinates"])
     row = wire.own_array(arrays[plain.SIGNS])
-    false = codec.encode(falsified(codec.decode(row, n)))
+    false = codec.encode(falsified(codec.decode(row, n), None))
     return ArrayRecord({**arrays, plain.SIGNS: Array(false)})
 
 
@@ -188,7 +203,7 @@ def _false_model(model: ArrayRecord, made: ArrayRecord, falsified: Falsify) -> A
     layout.update(before, made, update)
     held = np.concatenate([before[form.name].ravel() for form in layout.vector], dtype=np.float32)
     with np.errstate(over="ignore"):
-        false = held - falsified(update)
+        false = held - falsified(update, held)
     return layout.arrays(false, layout.values(made, beside=True))
 
 

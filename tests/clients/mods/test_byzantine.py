@@ -12,6 +12,7 @@ from flwr.serverapp.strategy import FedAvg
 import signfed
 from signfed import CoordinateMedian, Krum, Mean, SignMV, byzantine, craft
 from signfed.attacks import ATTACKS, KnowledgeError
+from signfed.attacks.core.past import recalled, remembered
 from signfed.attacks.registry import build
 from tests.strategies.server.drop_in.app import client, floats, grid, moved, same, values
 
@@ -20,7 +21,6 @@ OWN = [
     for name, attack in ATTACKS.items()
     if build(name).knowledge in ("own", "colluders")
     and attack.stage != "data"
-    and not build(name).past
     and name != "inf"  # the server drops what is not finite
 ]
 
@@ -51,7 +51,7 @@ def test_a_mod_sends_what_the_attack_makes_of_the_update(name):
     again = falsified([byzantine(name, n_total=7, seed=1)])
     if not np.array_equal(found, again):
         return  # it draws
-    if name != "time-varying":  # a plan of other attacks
+    if name != "time-varying" and not build(name).past:  # a plan of other attacks; a model
         expected = craft(name, [honest], n_total=7, seed=0)[0]
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
@@ -95,6 +95,41 @@ def test_an_attack_bites_the_mean_and_not_the_median():
         found = rule().start(grid(9, client(moved, [attack])), floats(), 5).arrays
         harm[rule] = float(np.abs(vector(found) - vector(honest)).mean())
     assert harm[Mean] > 10 * harm[CoordinateMedian]
+
+
+def test_an_attack_that_looks_back_is_the_same_as_in_a_call_on_arrays():
+    """poisoned-fl goes by the last direction and by what it kept: both are in the node's state."""
+    sent = {1: [], 2: []}
+
+    def listen(partition):
+        def tamper(request, reply):
+            sent[partition].append((request.content["arrays"], reply.content["arrays"]))
+            return [reply]
+
+        return tamper
+
+    attack = byzantine("poisoned-fl", partitions={1, 2}, seed=4, lr=0.5)
+    nodes = grid(5, client(moved, [attack]), {p: listen(p) for p in sent})
+    Mean(server_learning_rate=0.5, fraction_evaluate=0.0).start(nodes, floats(), 4)
+    for partition, messages in sent.items():
+        kept, names = {}, values(floats()).keys()
+        for t, (given, made) in enumerate(messages, 1):
+            before = values(given)
+            honest = moved(before, partition, t)
+            model, own = (np.concatenate([d[n].ravel() for n in names]) for d in (before, honest))
+            past = recalled(kept, "poisoned-fl", model, 0.5, 4)
+            row = craft("poisoned-fl", [model - own], n_total=5, seed=0, server_round=t, past=past)
+            kept = remembered(past, "poisoned-fl")
+            np.testing.assert_allclose(model - vector(made), row[0], rtol=1e-3, atol=1e-4)
+    assert len(sent[1]) == 4 and kept["attack.model"].any()
+
+
+def test_what_is_kept_needs_the_model(caplog):
+    mods = [byzantine("poisoned-fl", partitions={0}), signfed.one_bit]
+    SignMV().start(grid(3, client(moved, mods)), floats(), 1)
+    assert "expected mods=[signfed.one_bit, signfed.byzantine(...)], in this order" in caplog.text
+    with pytest.raises(ValueError, match=r"lr: expected a finite number above 0; got 0"):
+        byzantine("poisoned-fl", lr=0)
 
 
 @pytest.mark.parametrize("inner", [False, True], ids=["on signs", "before signs"])

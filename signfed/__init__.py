@@ -18,6 +18,7 @@ if not (Path(__file__).parent / "strategies").is_dir():
 if TYPE_CHECKING:
     from signfed.app.engines.launch import run as run
     from signfed.app.errors import ConfigError as ConfigError
+    from signfed.app.report.making import report as report
     from signfed.app.runs.recorder import RunRecorder as RunRecorder
     from signfed.app.task import Dataset as Dataset
     from signfed.app.task import Spec as Spec
@@ -114,6 +115,7 @@ _HOMES = {
     "craft": "attacks",
     "one_bit": "clients.mods.one_bit",
     "one_bit_both": "clients.mods.one_bit",
+    "report": "app.report.making",
     "run": "app.engines.launch",
 }
 __all__ = sorted(_HOMES)

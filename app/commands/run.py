@@ -103,10 +103,10 @@ def run(
 def _report(path: Path) -> None:
     """Write the report; a run that is done does not fail for want of it."""
     from signfed.app.errors import ConfigError
-    from signfed.app.report.making import make_for_run
+    from signfed.app.report.making import report
 
     try:
-        out.print(f"report {make_for_run(path)}", soft_wrap=True, highlight=False)
+        out.print(f"report {report(path)}", soft_wrap=True, highlight=False)
     except ConfigError as error:
         err.print(f"no report: {error}", style="yellow", markup=False, soft_wrap=True)
     except KeyboardInterrupt:

@@ -48,12 +48,12 @@ def _title(paths: Sequence[Path], found: Sources) -> str:
     return ", ".join(path.resolve().name for path in paths)
 
 
-def make_for_run(path: Path) -> Path:
-    """Write the report of one run into its folder.
+def report(path: str | Path) -> Path:
+    """Write the report of one run into its folder: report.html, and pictures and tables beside it.
 
     Parameters
     ----------
-    path : Path
+    path : path
         The run folder.
 
     Returns
@@ -66,6 +66,7 @@ def make_for_run(path: Path) -> Path:
     ConfigError
         When a package is not installed, or nothing can be written.
     """
+    path = Path(path)
     page = place_of(None, path)
     write(one_run.report_of(Run(path)), page)
     return page

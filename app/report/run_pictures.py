@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from textwrap import fill
 
 from signfed.app.report.document import Part, Picture, Table, Text
 from signfed.app.report.lines import Lines
@@ -15,6 +16,8 @@ from signfed.app.runs.folder import SCORES
 from signfed.app.runs.verdicts import ACCEPTED, NO_VERDICT, REJECTED, standings, verdicts
 
 KINDS = {"Byzantine": "bad"}
+LETTERS = 56  # of a title on one line
+LEAST = 1.8  # inches of a raster with its legend, however few the workers
 EVENTS = ("skipped", "fallback", "broken_assumption")
 
 
@@ -46,9 +49,9 @@ def accuracy(run: Run, title: str) -> list[Part]:
 
 def _overview(run: Run, measured: Sequence[str], title: str, *, judged: bool) -> Picture:
     """Accuracy above, below it what became of each worker: the whole run at one glance."""
-    heights = [2.3] * bool(measured) + [0.9 + 0.1 * min(len(run.workers), 60)] * judged
+    heights = [2.3] * bool(measured) + [max(LEAST, 0.9 + 0.1 * min(len(run.workers), 60))] * judged
     figure, panels = stacked(heights)
-    panels[0].set_title(title, loc="left")
+    panels[0].set_title(fill(title, LETTERS), loc="left")
     if measured:
         for y, colour in zip(measured, COLOURS, strict=False):
             rows = [line for line in run.rounds if y in line]

@@ -21,6 +21,7 @@ Lines = Sequence[Mapping[str, Any]]
 SHADES = {ACCEPTED: "#cfe3f2", REJECTED: VERMILLION, DROPPED: "#6b6f76", NO_VERDICT: "#efe3b0"}
 STATES = tuple(SHADES)
 NOT_ASKED = len(STATES)
+LONGEST = 6  # characters of a name beside the raster
 MOST_ROWS, MOST_NAMES, MOST_ROUNDS = 60, 20, 1200
 
 
@@ -36,6 +37,20 @@ def in_order(workers: Collection[int], byzantine: Collection[int]) -> list[int]:
         All, and those among them.
     """
     return sorted(workers, key=lambda worker: (worker not in byzantine, worker))
+
+
+def short(worker: int) -> str:
+    """Return a worker's name; of a node id of twenty digits the last four.
+
+    >>> short(14), short(12345678901234567890)
+    ('14', '…7890')
+
+    Parameters
+    ----------
+    worker : int
+    """
+    name = str(worker)
+    return name if len(name) <= LONGEST else f"…{name[-4:]}"
 
 
 def raster(rounds: Lines, workers: Sequence[int]) -> np.ndarray:
@@ -101,7 +116,7 @@ def draw_raster(
                 rotation=270, va="center", ha="left", fontsize=9, color=INK,
             )  # fmt: skip
     every = -(-len(order) // MOST_NAMES)
-    axes.set_yticks(range(0, len(order), every), [str(w) for w in order[::every]])
+    axes.set_yticks(range(0, len(order), every), [short(w) for w in order[::every]])
     axes.tick_params(axis="y", length=0, labelsize=8)
     axes.set(ylabel="worker")
     found = [state for i, state in enumerate(STATES) if (states == i).any()]

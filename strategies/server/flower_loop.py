@@ -143,7 +143,16 @@ def run(
         raise
     if recorder:
         recorder.end(drop_in.training.parameters, None)
+        _report(Path(resume or run_dir or ""))
     return result
+
+
+def _report(folder: Path) -> None:
+    """Write the run's report, where its packages are; a run that is done does not fail for it."""
+    try:
+        log.info("report: %s", import_module("signfed").report(folder.expanduser()))
+    except (ValueError, OSError) as error:
+        log.warning("no report: %s", error)
 
 
 def _show_log() -> None:

@@ -14,6 +14,18 @@ from signfed.strategies.server.federation import Federation, FederationError
 from tests.strategies.server.drop_in.app import client, floats, grid, model, moved, same
 
 
+def test_a_run_that_ended_has_its_report(tmp_path, caplog, monkeypatch):
+    Mean(fraction_evaluate=0.0).start(grid(3), floats(), 2, run_dir=tmp_path / "run")
+    assert "</html>" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+
+    def full_disk(path):
+        raise OSError("no space left")
+
+    monkeypatch.setattr("signfed.app.report.making.report", full_disk)
+    Mean(fraction_evaluate=0.0).start(grid(3), floats(), 2, run_dir=tmp_path / "other")
+    assert "no report: no space left" in caplog.text
+
+
 def test_the_folder_holds_what_a_run_of_our_own_holds(tmp_path):
     accuracies = {"evaluate_fn": lambda t, x: signfed_metrics(accuracy=0.1 * t, loss=1.0, f1=0.5)}
     done = Mean().start(grid(3), model(), 2, run_dir=tmp_path / "new" / "run", **accuracies)

@@ -21,7 +21,9 @@ from signfed.app.task.models import build, flatten
 from signfed.strategies.core.updates import Updates
 
 PAPERS = {"xu-2022", "sohn-2020", "byzfl", "blanchard-2017", "elmhamdi-2018", "ours"}
-MINE = {name: each for name, each in EXPERIMENTS.items() if each.paper in PAPERS}
+MINE = {
+    name: each for name, each in EXPERIMENTS.items() if each.paper in PAPERS and name != "matrix"
+}
 SETTINGS = [(name, setting) for name, each in MINE.items() for setting in each.settings]
 
 

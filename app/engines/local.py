@@ -34,6 +34,8 @@ from signfed.strategies.server.training import Training
 
 log = logging.getLogger("signfed")
 
+ONE_BIT = "local.one_bit"  # name of it among the state
+
 AHEAD = 1 << 26  # values of gradients that may wait in memory: 256 MiB
 
 Answer = TypeVar("Answer")
@@ -83,6 +85,7 @@ class LocalWorkers:
         self._look_around = byzantine and self._adversary.attack.knowledge != "own"
         self._change_data = byzantine and self._adversary.attack.stage == "data"
         self._record = RoundRecord(0)  # of the last round
+        self._one_bit = False  # whether the last direction was signs, which go down as bits
         client = partial(
             workers.client, config=run.config,
             gradient=lambda *of: self._source(*of),  # both are others in each round
@@ -100,7 +103,7 @@ class LocalWorkers:
         asked, n = self._asked(server_round), len(self._training.parameters)
         instructions = self._rule.instructions(self._config.workload.num_workers)
         direction = self._training.direction
-        one_bit = direction is not None and is_signs(direction)
+        self._one_bit = self._one_bit if direction is None else is_signs(direction)
         self._poison = workers.poisoned(self._problem, instructions, self._config)
         if self._batched and self._plain and "allocation" not in instructions:
             matrix = self._batched(self._training.parameters, asked, server_round)
@@ -112,7 +115,7 @@ class LocalWorkers:
             server_round,
             nodes=len(asked),
             uplink_bytes=row_bytes * updates.n if updates else 0,
-            downlink_bytes=len(asked) * (-(-n // 8) if one_bit else 4 * n),
+            downlink_bytes=len(asked) * (-(-n // 8) if self._one_bit else 4 * n),
         )
         self._record.drop(dropped)
         self._record.seconds["clients"] = perf_counter() - started
@@ -156,14 +159,14 @@ class LocalWorkers:
         """The gradients of the round: computed here, under way, or left to whoever needs them."""
         if self._batched:
             matrix = self._batched(x, asked, server_round).cpu().numpy()
-            return _looked_up(asked, lambda i: matrix[i])
+            return workers.looked_up(asked, lambda i: matrix[i])
         # All gradients come first, and rows are made of them when a core is free: while the last of
         # an odd number is computed, one is. They are all in memory then.
         few = len(asked) * len(x) <= AHEAD and "allocation" not in instructions
         if self._look_around or (few and not self._change_data):
             gradient = self._problem.gradient
             found = [self._pool.submit(gradient, x, worker, server_round) for worker in asked]
-            return _looked_up(asked, lambda i: found[i].result())
+            return workers.looked_up(asked, lambda i: found[i].result())
         return self._problem.gradient
 
     def _of_one_matrix(self, matrix: Tensor, asked: Sequence[int], server_round: int) -> Collected:
@@ -172,7 +175,7 @@ class LocalWorkers:
         matrix: the gradients, float32 [n, N]; changed in place.
         """
         seen = matrix.cpu() if self._look_around else matrix  # all at once: they read all rows
-        self._source = _looked_up(asked, lambda i: seen[i].cpu().numpy())
+        self._source = workers.looked_up(asked, lambda i: seen[i].cpu().numpy())
         byzantine = set(self._config.byzantine_ids).intersection(asked)
         x = self._training.parameters.cpu().numpy() if byzantine else np.empty(0)
         crafted = {
@@ -190,8 +193,10 @@ class LocalWorkers:
         return list((map if at_once else self._pool.map)(work, clients))
 
     def state_dict(self) -> State:
-        """What workers remember: `worker-3.momentum` and the like."""
-        return {
+        """What workers remember, `worker-3.momentum` and the like, and how the last step went."""
+        direction = self._training.direction
+        one_bit = self._one_bit if direction is None else is_signs(direction)
+        return {ONE_BIT: torch.tensor(one_bit)} | {
             f"worker-{client.worker}.{name}": torch.from_numpy(value)
             for client in self._clients
             for name, value in client.memory.items()
@@ -199,16 +204,11 @@ class LocalWorkers:
 
     def load_state_dict(self, state: State) -> None:
         """Put back what `state_dict` returned; all else in it is not looked at."""
+        self._one_bit = bool(state.get(ONE_BIT, False))
         for key, value in state.items():
             worker, _, name = key.removeprefix("worker-").partition(".")
             if key.startswith("worker-"):
                 self._clients[int(worker)].memory[name] = value.numpy()
-
-
-def _looked_up(asked: Sequence[int], row: Callable[[int], np.ndarray]) -> GradientFn:
-    """A gradient function that takes a worker's row of what was computed at once."""
-    place = {worker: i for i, worker in enumerate(asked)}
-    return lambda parameters, worker, server_round: row(place[worker])
 
 
 def local_engine(run: Run, threads: int | None = None) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -161,3 +161,17 @@ def coded(
     allocation = from_bytes(instructions["allocation"], n)
     noise = float(instructions["noise"])
     return CodedGradients(gradient, allocation, noise=noise, seed=config.workload.seed)
+
+
+def looked_up(asked: Sequence[int], row: Callable[[int], np.ndarray]) -> GradientFn:
+    """Make a gradient function that takes a worker's row of what was computed at once.
+
+    Parameters
+    ----------
+    asked : sequence of int
+        The workers of the rows.
+    row : callable
+        Place among them -> its row.
+    """
+    place = {worker: i for i, worker in enumerate(asked)}
+    return lambda parameters, worker, server_round: row(place[worker])

@@ -12,6 +12,7 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
+import torch
 from threadpoolctl import threadpool_limits
 
 from signfed.app.engines import launch
@@ -120,7 +121,7 @@ def carry_out(work: Work, load: KeptData) -> Outcome:
     path, error = Path(work.folder), ""
     try:
         check_code(work.texts)
-        with Interruptible() as signals, _quiet(), threadpool_limits(work.threads):
+        with Interruptible() as signals, _quiet(), _threads(work.threads):
             if work.engine == "flower":
                 _by_flower(work, path)
             else:
@@ -136,6 +137,17 @@ def carry_out(work: Work, load: KeptData) -> Outcome:
             path.mkdir(parents=True, exist_ok=True)
             (path / TRACEBACK).write_text(traceback.format_exc(), encoding="utf-8")
     return Outcome(read_summary(path).get("status", FAILED) if path.exists() else FAILED, error)
+
+
+@contextmanager
+def _threads(limit: int) -> Iterator[None]:
+    """At most so many for each library; then as before, in threads that start later, too."""
+    before = torch.get_num_threads()
+    try:
+        with threadpool_limits(limit):
+            yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def check_code(texts: Mapping[str, str]) -> None:

@@ -384,3 +384,18 @@ def test_code_that_changes_under_a_sweep_is_noticed(tmp_path, own):
     found, seen = go(sweep, tmp_path / "sweep")
     assert seen.why == ["its code changed: rule_of_mine"]
     assert found.rows()[0]["status"] == "finished"
+
+
+def test_a_sweep_in_this_process_leaves_its_threads_as_they_were(tmp_path):
+    """PyTorch's own number, and what a thread that starts later takes."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    import torch
+
+    def threads():
+        with ThreadPoolExecutor(1) as pool:
+            return torch.get_num_threads(), pool.submit(torch.get_num_threads).result()
+
+    before = threads()
+    run_sweep(Sweep("one", {"task": "quadratic", "num-rounds": 1}), tmp_path, processes=0)
+    assert threads() == before

@@ -118,6 +118,18 @@ def test_a_run_that_goes_on_ends_with_the_same_bits(case, tmp_path):
         assert done.summary["rounds"] == ROUNDS and done.summary["status"] == "finished"
 
 
+@pytest.mark.parametrize("strategy", ["sign-mv", "mean"])
+def test_the_traffic_of_a_local_run_that_goes_on_is_that_of_a_whole_one(strategy, tmp_path):
+    """The round after a resumption sends what the last step was, as if nothing had happened."""
+    config = config_of(tmp_path / "whole", strategy=strategy)
+    in_local(config)
+    whole = [line["downlink_bytes"] for line in outcome(tmp_path / "whole").rounds]
+    config = config_of(tmp_path / "run", strategy=strategy)
+    broken_off(config, in_local, after=6)
+    assert [line["downlink_bytes"] for line in resume(config, in_local).rounds] == whole
+    assert len(set(whole)) == (2 if strategy == "sign-mv" else 1)
+
+
 def test_a_rule_that_forgets_its_state_would_be_noticed(tmp_path, monkeypatch):
     """The cases above are long enough to see it."""
     from signfed.strategies.sign_fd import SignFD

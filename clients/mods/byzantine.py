@@ -153,8 +153,8 @@ class Byzantine:
             )
             row = attack(view)[0]
             if past:
-                kept = {name: Array(value) for name, value in remembered(past, attack.name).items()}
-                context.state[KEPT] = ArrayRecord(kept)
+                kept = _kept(context) | remembered(past, attack.name)
+                context.state[KEPT] = ArrayRecord({n: Array(value) for n, value in kept.items()})
             return row
 
         [arrays] = reply.content.array_records.values()
@@ -171,9 +171,13 @@ class Byzantine:
                 f"byzantine: attack {attack.name!r} looks back at earlier models, which are not in "
                 "signs; expected mods=[signfed.one_bit, signfed.byzantine(...)], in this order"
             )
-        record = context.state.array_records.get(KEPT)
-        kept = {name: array.numpy() for name, array in record.items()} if record else {}
-        return recalled(kept, attack.name, held, self.lr, self.seed)
+        return recalled(_kept(context), attack.name, held, self.lr, self.seed)
+
+
+def _kept(context: Context) -> dict[str, np.ndarray]:
+    """What all attacks of the node remember: those that take turns do not wipe one another out."""
+    record = context.state.array_records.get(KEPT)
+    return {name: array.numpy() for name, array in record.items()} if record else {}
 
 
 def _false_signs(

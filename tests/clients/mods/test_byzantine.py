@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from flwr.app import Array, ArrayRecord, Context, Message, MetricRecord, RecordDict
 from flwr.serverapp.strategy import FedAvg
 
 import signfed
@@ -14,6 +15,7 @@ from signfed import CoordinateMedian, Krum, Mean, SignMV, byzantine, craft
 from signfed.attacks import ATTACKS, KnowledgeError
 from signfed.attacks.core.past import recalled, remembered
 from signfed.attacks.registry import build
+from signfed.clients.mods.byzantine import KEPT
 from tests.strategies.server.drop_in.app import client, floats, grid, moved, same, values
 
 OWN = [
@@ -170,3 +172,17 @@ def test_what_a_mod_cannot_do_is_refused_where_it_is_made(name, error, said):
         byzantine(name)
     with pytest.raises(ValueError, match="labels"):
         byzantine("time-varying", attacks="none,label-flip")
+
+
+def test_attacks_that_take_turns_keep_what_each_remembers():
+    context = Context(1, 7, {}, RecordDict(), {})
+    context.state[KEPT] = ArrayRecord({"attack.other.scale": Array(np.array([2.0]))})
+    attack = byzantine("poisoned-fl", n_total=3)
+    made = ArrayRecord({n: Array(v - 1) for n, v in values(floats()).items()})
+    request = Message(RecordDict({"arrays": floats()}), 7, "train")
+    answer = Message(
+        RecordDict({"arrays": made, "metrics": MetricRecord({"n": 1})}), reply_to=request
+    )
+    attack(request, context, lambda message, context: answer)
+    assert context.state[KEPT]["attack.other.scale"].numpy().tolist() == [2.0]
+    assert "attack.model" in context.state[KEPT]

@@ -24,6 +24,7 @@ from signfed.app.commands.reproduce import reproduce
 from signfed.app.commands.run import run
 from signfed.app.commands.score import score
 from signfed.app.commands.sweep import sweep
+from signfed.app.commands.tournament import tournament
 
 app = typer.Typer(
     help="Byzantine-robust federated learning at one bit per coordinate, on Flower.",
@@ -40,6 +41,7 @@ app.command()(export)
 app.command()(data)
 app.command()(check)
 app.command()(new)
+app.command()(tournament)
 app.command(name="list")(list_)
 app.add_typer(federation, name="federation")
 app.add_typer(node, name="node")

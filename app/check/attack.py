@@ -11,7 +11,7 @@ import numpy as np
 from signfed.app.check.breakdown import WORKERS, alignment, rounds_of_gradients
 from signfed.app.check.subject import Subject
 from signfed.app.check.table import FLOATS_LR, SIGNS_LR
-from signfed.app.redteam.search import final_scores
+from signfed.app.redteam.scores import final_scores
 from signfed.attacks import craft, find
 from signfed.strategies.core.options import Value
 

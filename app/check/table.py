@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from signfed.app.check.subject import Subject
-from signfed.app.redteam.search import final_scores
+from signfed.app.redteam.scores import final_scores
 
 BESIDE = ("sign-mv", "median")
 ATTACKS: dict[str, Mapping[str, Any]] = {

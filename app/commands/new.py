@@ -32,18 +32,19 @@ def new(
     with refusing():
         made = make(name, Path.cwd())
     module, _, rule = names_of(name).values()
-    said = {
-        f"cd {made.name}": "",
-        "signfed run --engine local -c "
-        f"\"strategy='{module}.strategy:{rule}' attack='{module}.attack:opposite' lr=0.2\"": "",
-        f"signfed check {module}.strategy:{rule}": "what the rule is worth",
-        "pytest": "its tests",
-    }
-    out.print(f"made {made}; write your rule in {made.name}/{module}/strategy.py", soft_wrap=True,
-              highlight=False)  # fmt: skip
-    for command, why in said.items():
-        out.print(f"  {command}" + (f"    # {why}" if why else ""), soft_wrap=True,
-                  highlight=False, markup=False)  # fmt: skip
+    config = (
+        f"strategy='{module}.strategy:{rule}' attack='{module}.attack:opposite' num-byzantine=3 "
+        "lr=0.2"
+    )
+    lines = [
+        f"made {made}; your rule goes into {made.name}/{module}/strategy.py",
+        f"  cd {made.name}",
+        f'  signfed run --engine local -c "{config}"',
+        f"  signfed check {module}.strategy:{rule}",
+        "  pytest",
+    ]
+    for line in lines:
+        out.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 def make(name: str, parent: Path) -> Path:

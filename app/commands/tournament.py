@@ -31,6 +31,7 @@ def tournament(
     A file is a submission. What was played is not played again. Exit code 0: all were played.
     2: something cannot take part, and nothing was started. 130: interrupted.
     """
+    from signfed.app.config.numbers import whole_numbers
     from signfed.app.engines.signals import Interruptible
     from signfed.app.errors import ConfigError
     from signfed.app.tournament.fence import Limits
@@ -43,11 +44,8 @@ def tournament(
     bar = Progress(*columns, console=out)
     try:
         with Interruptible(), refusing():
-            try:
-                numbers = [int(f) for f in byzantine.split(",")]
-            except ValueError:
-                raise ConfigError(f"--byzantine: expected 3,6 or the like; got {byzantine!r}") \
-                    from None  # fmt: skip
+            if (numbers := whole_numbers(byzantine)) is None:
+                raise ConfigError(f"--byzantine: expected 3,6 or the like; got {byzantine!r}")
             limits = Limits(seconds, memory)
             matches = matches_of(folder, numbers, Game(num_rounds=rounds, seed=seed, limits=limits))
             place = out_dir or folder / "results"

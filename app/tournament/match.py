@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from signfed.app.check.table import FLOATS_LR, SIGNS_LR
+from signfed.app.check.subject import VOTES
+from signfed.app.check.table import on_digits
 from signfed.app.config.run_config import build_strategy, parse
 from signfed.app.redteam.scores import final_scores
 from signfed.app.runs.versions import versions
@@ -108,15 +109,13 @@ def _remote(host: Host, match: Match) -> RemoteRule:
 def _accuracy(match: Match, remote: RemoteRule | None, attack: Attack | None) -> float:
     game = match.game
     config: dict[str, Any] = {
-        "task": "digits", "device": "cpu", "seed": game.seed, "num-workers": game.num_workers,
-        "num-rounds": game.num_rounds, "evaluate-every": game.num_rounds,
-        "num-byzantine": match.n_byzantine,
+        "seed": game.seed, "num-workers": game.num_workers, "num-byzantine": match.n_byzantine,
         # A submission is not named in the config: it takes the place of what is.
         "strategy": "sign-mv" if remote else match.rule.name,
         "attack": "sign-inversion" if attack else match.attack.name,
     }  # fmt: skip
     rule: RobustStrategy = remote or build_strategy(parse(config))
-    config["lr"] = FLOATS_LR if rule.encoder == "float32" else SIGNS_LR
+    config |= on_digits(game.num_rounds, votes=rule.encoder in VOTES)
     if rule.needs_reference:
         config["server-samples"] = SAMPLES
     return final_scores(config, rule, attack)[0]

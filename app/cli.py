@@ -16,6 +16,7 @@ from signfed.app.commands.data import data
 from signfed.app.commands.export import export
 from signfed.app.commands.federation import federation
 from signfed.app.commands.list import list_
+from signfed.app.commands.new import new
 from signfed.app.commands.node import node
 from signfed.app.commands.redteam import redteam
 from signfed.app.commands.report import report
@@ -23,6 +24,7 @@ from signfed.app.commands.reproduce import reproduce
 from signfed.app.commands.run import run
 from signfed.app.commands.score import score
 from signfed.app.commands.sweep import sweep
+from signfed.app.commands.tournament import tournament
 
 app = typer.Typer(
     help="Byzantine-robust federated learning at one bit per coordinate, on Flower.",
@@ -38,6 +40,8 @@ app.command()(report)
 app.command()(export)
 app.command()(data)
 app.command()(check)
+app.command()(new)
+app.command()(tournament)
 app.command(name="list")(list_)
 app.add_typer(federation, name="federation")
 app.add_typer(node, name="node")

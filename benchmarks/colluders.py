@@ -26,7 +26,7 @@ from rich.progress import track
 from benchmarks.common import report
 from signfed.app.engines.local import cores
 from signfed.app.engines.signals import end_with_parent
-from signfed.app.redteam.search import final_scores
+from signfed.app.redteam.scores import final_scores
 from signfed.app.redteam.space import ATTACKERS, first_trials
 
 RULES: dict[str, dict[str, Any]] = {

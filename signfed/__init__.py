@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from signfed.strategies.probit_plus import ProbitPlus as ProbitPlus
     from signfed.strategies.registry import aggregate as aggregate
     from signfed.strategies.reputation_mv import ReputationMV as ReputationMV
+    from signfed.strategies.robust_lr import RobustLR as RobustLR
     from signfed.strategies.server.nodes import NodeOptions as NodeOptions
     from signfed.strategies.server.strategy import RobustStrategy as RobustStrategy
     from signfed.strategies.sign_fd import SignFD as SignFD
@@ -96,6 +97,7 @@ _HOMES = {
     "OneBit": "clients.mods.one_bit",
     "ProbitPlus": "strategies.probit_plus",
     "ReputationMV": "strategies.reputation_mv",
+    "RobustLR": "strategies.robust_lr",
     "RobustStrategy": "strategies.server.strategy",
     "RunRecorder": "app.runs.recorder",
     "SMEA": "strategies.smea",

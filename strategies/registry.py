@@ -30,6 +30,7 @@ from signfed.strategies.multi_krum import MultiKrum
 from signfed.strategies.pre_aggregations import PRE_AGGREGATIONS, chosen
 from signfed.strategies.probit_plus import ProbitPlus
 from signfed.strategies.reputation_mv import ReputationMV
+from signfed.strategies.robust_lr import RobustLR
 from signfed.strategies.server.strategy import RobustStrategy
 from signfed.strategies.sign_fd import SignFD
 from signfed.strategies.sign_fv import SignFV
@@ -48,6 +49,7 @@ STRATEGIES: dict[str, type[RobustStrategy]] = {
     "reputation-mv": ReputationMV,
     "sign-fv": SignFV,
     "fedseca": FedSECA,
+    "robust-lr": RobustLR,
     "probit-plus": ProbitPlus,
     "signguard": SignGuard,
     "signguard-sim": SignGuardSim,

@@ -49,6 +49,10 @@ ROOMS = {
     "app.redteam": ("app.errors", "app.config", "app.engines", "app.runs", "app.task", "attacks",
                     *RULES),
     "app.check": ("app.errors", "app.config", "app.redteam", "attacks", *RULES),
+    "app.tournament": (
+        "app.errors", "app.check", "app.config", "app.redteam", "app.report", "app.runs", "attacks",
+        "clients", *RULES,
+    ),
     "app.experiments": (
         "app.errors", "app.config", "app.engines", "app.redteam", "app.report", "app.runs",
         "app.task", "attacks", "clients", *RULES,

@@ -24,6 +24,7 @@ from signfed.app.cli import app
 from signfed.app.experiments import processes
 from signfed.app.experiments.runner import Here
 from signfed.app.redteam import search
+from signfed.app.tournament import entries
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -80,6 +81,8 @@ def short(arguments, rounds):
     """The command with so many rounds, on the local engine; a red team with two attacks."""
     if arguments[0] == "sweep":
         return shorter_sweep(arguments)
+    if arguments[0] == "tournament":
+        return [*arguments, "--byzantine", "3", "--rounds", str(rounds)]
     if arguments[0] not in ("run", "redteam"):
         return arguments
     at = arguments.index("-c") + 1 if "-c" in arguments else None
@@ -111,6 +114,7 @@ def folder(tmp_path, monkeypatch):
     # A red team's runs in this process, not in new ones that take seconds to start.
     monkeypatch.setattr(search, "ProcessPoolExecutor", lambda *given, **more: ThreadPoolExecutor(1))
     monkeypatch.setattr(processes, "Processes", lambda slots: Here())
+    monkeypatch.setattr(entries, "BASELINES", {"rule": ("sign-mv",), "attack": ("none",)})
     for file in filter(None, map(TYPED.match, PROGRAMS.values())):  # which another test may have
         monkeypatch.delitem(sys.modules, file[1].removesuffix(".py"), raising=False)
     yield tmp_path

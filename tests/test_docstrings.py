@@ -48,12 +48,14 @@ COMMANDS = {
     "app/commands/export.py": "export",
     "app/commands/federation.py": "approve",  # registered twice, once as `add`
     "app/commands/list.py": "list_",
+    "app/commands/new.py": "new",
     "app/commands/redteam.py": "redteam",
     "app/commands/reproduce.py": "reproduce",
     "app/commands/report.py": "report",
     "app/commands/run.py": "run",
     "app/commands/score.py": "score",
     "app/commands/sweep.py": "sweep",
+    "app/commands/tournament.py": "tournament",
 }
 MESSAGES = "strategies/server/transport/wire.py"
 FACTORIES = ("app/task/models/", "clients/encoders")

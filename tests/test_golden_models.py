@@ -29,6 +29,7 @@ from signfed.app.runs.folder import read_summary
 from signfed.app.server_app import run
 from signfed.app.task import find_task
 from signfed.strategies.ops.threads import one_thread
+from signfed.strategies.registry import STRATEGIES
 from tests.grid import InProcessGrid
 
 FILE = Path(__file__).with_name("golden_models.json")
@@ -73,7 +74,19 @@ def test_the_recorded_models_differ_from_one_another():
     assert len(set(models)) == len(models) >= 20
 
 
+def test_every_rule_is_recorded():
+    assert not unrecorded(), "python -m tests.test_golden_models"
+
+
+def unrecorded():
+    """Runs that a new rule needs."""
+    small = {"num-rounds": 6, "evaluate-every": 3, "num-byzantine": 3}
+    asked = {f"rule {name}": {"config": {**small, "strategy": name}} for name in STRATEGIES}
+    return {name: run for name, run in asked.items() if name not in GOLDEN["runs"]}
+
+
 def write():
+    GOLDEN["runs"].update(unrecorded())
     with one_thread(), tempfile.TemporaryDirectory() as folder:
         for name, recorded in GOLDEN["runs"].items():
             recorded["model_sha256"] = model_of(

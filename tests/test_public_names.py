@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 import signfed
+from signfed.strategies.pre_aggregations import PRE_AGGREGATIONS
+from signfed.strategies.registry import STRATEGIES
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -30,6 +32,11 @@ def test_the_names_that_load_late_are_those_that_a_type_checker_sees():
 def test_every_public_name_is_there(name):
     found = getattr(signfed, name)
     assert callable(found) and found.__name__ == name and found.__doc__
+
+
+def test_every_rule_is_a_public_name():
+    rules = {kind.__name__ for kind in (STRATEGIES | PRE_AGGREGATIONS).values()}
+    assert rules <= set(signfed.__all__), "signfed/__init__.py: a line in each of its two lists"
 
 
 def test_what_the_package_shows():

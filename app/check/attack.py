@@ -10,8 +10,8 @@ import numpy as np
 
 from signfed.app.check.breakdown import WORKERS, alignment, rounds_of_gradients
 from signfed.app.check.subject import Subject
-from signfed.app.check.table import FLOATS_LR, SIGNS_LR
-from signfed.app.redteam.search import final_scores
+from signfed.app.check.table import on_digits
+from signfed.app.redteam.scores import final_scores
 from signfed.attacks import craft, find
 from signfed.strategies.core.options import Value
 
@@ -102,15 +102,12 @@ def accuracies(
     found: dict[str, dict[str, float]] = {}
     for rule in RULES:
         subject = Subject(rule)
-        common = {
-            "task": "digits", "num-rounds": rounds, "evaluate-every": rounds, "device": "cpu",
-            "strategy": rule, "lr": SIGNS_LR if subject.votes else FLOATS_LR,
-        }  # fmt: skip
+        common = {**on_digits(rounds, votes=subject.votes), "strategy": rule}
         runs = {"none attack": {"num-byzantine": BYZANTINE[0], "attack": "none"}}
         for f in BYZANTINE:
             if subject.serves(WORKERS, f):
                 runs[f"{f} attack"] = {"num-byzantine": f, "attack": name, **keys}
         for label, run in runs.items():
             on_run(rule, label)
-            found.setdefault(rule, {})[label] = final_scores(common | run)[0]
+            found.setdefault(rule, {})[label] = final_scores({**common, **run})[0]
     return found

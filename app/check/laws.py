@@ -17,6 +17,7 @@ from signfed.strategies.core.updates import Updates
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 FAR = 10.0  # lengths of the longest honest row: what a bounded rule may be moved by
 HUGE = np.float32(1e38)
+FEWER = "; a rule for a smaller minority says so in admissible(n)"
 Try = Callable[[Subject, np.ndarray], str]
 
 
@@ -89,11 +90,11 @@ def _bounded_movement(rule: Subject, rows: np.ndarray) -> str:
             sure = (honest >= 0).all(axis=0) | (honest < 0).all(axis=0)
             turned = sure & (np.sign(found) != np.where(honest[0] >= 0, 1, -1))
             if turned.any():
-                return f"{f} rows of {name} turn what all others agree on: {_shown(found)}"
+                return f"{f} rows of {name} turn what all others agree on: {_shown(found)}" + FEWER
         elif not np.linalg.norm(found - centre) <= FAR * longest + 1e-5:
             return (
                 f"{f} rows of {name} move it to {_shown(found)}, more than {FAR:g} times "
-                f"the longest other row ({longest:.3g}) from their mean, {_shown(centre)}"
+                f"the longest other row ({longest:.3g}) from their mean, {_shown(centre)}{FEWER}"
             )
     return ""
 

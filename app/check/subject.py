@@ -14,6 +14,8 @@ from signfed.strategies.core import own
 from signfed.strategies.registry import STRATEGIES
 from signfed.strategies.server.strategy import RobustStrategy
 
+VOTES = ("sign", "sto-sign", "noisy-sign")  # encoders of rules whose answer is a sign vector
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -83,7 +85,7 @@ class Subject:
     @property
     def votes(self) -> bool:
         """Whether the rule asks its clients for signs."""
-        return self.rule().encoder in ("sign", "sto-sign", "noisy-sign")
+        return self.rule().encoder in VOTES
 
     def serves(self, num_workers: int, n_byzantine: int) -> bool:
         """Tell whether the rule admits n workers of which f may be Byzantine.

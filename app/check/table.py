@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from signfed.app.check.subject import Subject
-from signfed.app.redteam.search import final_scores
+from signfed.app.redteam.scores import final_scores
 
 BESIDE = ("sign-mv", "median")
 ATTACKS: dict[str, Mapping[str, Any]] = {
@@ -51,6 +51,21 @@ def cost(subject: Subject, repeats: int = 5) -> dict[str, float]:
     return {name: float(np.median(found[1:])) for name, found in taken.items()}
 
 
+def on_digits(rounds: int, *, votes: bool) -> dict[str, Any]:
+    """Return the run config of a trial on digits, but for its rule and its attack.
+
+    Parameters
+    ----------
+    rounds : int
+    votes : bool
+        Whether the rule's direction is a sign vector, which takes another learning rate.
+    """
+    return {
+        "task": "digits", "device": "cpu", "num-rounds": rounds, "evaluate-every": rounds,
+        "lr": SIGNS_LR if votes else FLOATS_LR,
+    }  # fmt: skip
+
+
 def accuracies(
     subject: Subject,
     *,
@@ -72,12 +87,9 @@ def accuracies(
     subjects = [*(Subject(name) for name in BESIDE if name != subject.name), subject]
     found: dict[str, dict[str, float]] = {}
     for each in subjects:
-        keys = {"lr": SIGNS_LR if each.votes else FLOATS_LR, **each.keys, "strategy": each.name}
+        keys = {**on_digits(rounds, votes=each.votes), **each.keys, "strategy": each.name,
+                "num-byzantine": n_byzantine}  # fmt: skip
         for name, attack in ATTACKS.items():
             on_run(each.name, name)
-            config = {
-                "task": "digits", "num-byzantine": n_byzantine, "num-rounds": rounds,
-                "evaluate-every": rounds, "device": "cpu", **keys, **attack,
-            }  # fmt: skip
-            found.setdefault(each.name, {})[name] = final_scores(config)[0]
+            found.setdefault(each.name, {})[name] = final_scores({**keys, **attack})[0]
     return found

@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
+from signfed.app.commands.answer import Format
 from signfed.app.commands.common import RunConfigOption, out, refusing
 
 
@@ -18,28 +19,25 @@ def check(
     config: RunConfigOption = None,
     seconds: Annotated[float, typer.Option(min=1, help="for all of it, about")] = 50.0,
     laws_only: Annotated[bool, typer.Option("--laws", help="no search, no training")] = False,
-    format_: Annotated[str, typer.Option("--format", help="text or json")] = "text",
+    form: Annotated[Format, typer.Option("--format", help="text or json")] = Format.text,
     file: Annotated[Path | None, typer.Option("--out", help="JSON of all of it")] = None,
 ) -> None:
     """Examine a rule: its laws, how many colluders take it, its cost, its accuracy.
 
     Of an attack: whether it keeps the form of one, and how hard it bites.
     -c takes options (for your own: strategy-options='key=value' or attack-options).
-    Exit code 0: no law is broken but scale and shift, which are for some kinds of rules. 1: some
-    other law is broken. 2: there is no such rule or attack.
+    Exit code 0: no law is broken but scale or shift, which hold for some kinds of rules only. 1:
+    some other law is broken. 2: there is no such rule or attack.
     """
     from signfed.app.check.examine import examine_attack, examine_rule, is_attack
     from signfed.app.check.show import print_check
     from signfed.app.config.pairs import given_keys
-    from signfed.app.errors import ConfigError
 
     with refusing():
-        if format_ not in ("text", "json"):
-            raise ConfigError(f"--format: expected text or json; got {format_!r}")
         keys = dict(given_keys(config or []))
         examine = examine_attack if is_attack(name) else examine_rule
         bar = Progress(SpinnerColumn(), TextColumn("{task.description}"), console=out,
-                       transient=True, disable=format_ == "json")  # fmt: skip
+                       transient=True, disable=form is Format.json)  # fmt: skip
         with bar:
             at = bar.add_task("laws")
             found = examine(
@@ -48,7 +46,7 @@ def check(
             )  # fmt: skip
         if file:
             file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-        if format_ == "json":
+        if form is Format.json:
             print(json.dumps(found))
         else:
             print_check(out, found)

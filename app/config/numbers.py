@@ -29,7 +29,7 @@ def milestones(text: str) -> tuple[int, ...]:
     >>> milestones("80,40")
     (40, 80)
     """
-    rounds = _whole_numbers(text) if text else ()
+    rounds = whole_numbers(text) if text else ()
     if rounds is None:
         raise ConfigError(f"lr-milestones: expected rounds such as '40,80'; got {text!r}")
     return tuple(sorted(rounds))
@@ -56,7 +56,7 @@ def byzantine_ids(keys: Shared) -> tuple[int, ...]:
     if text == "random":
         chosen = generator(keys.seed, "byzantine").choice(workers, count, replace=False)
         return tuple(sorted(chosen.tolist()))
-    ids = _whole_numbers(text)
+    ids = whole_numbers(text)
     if ids is None:
         raise ConfigError(f"byzantine-ids: expected first, random or ids like '0,3'; got {text!r}")
     if len(set(ids)) != count or len(ids) != count or max(ids) >= workers:
@@ -67,7 +67,7 @@ def byzantine_ids(keys: Shared) -> tuple[int, ...]:
     return tuple(sorted(ids))
 
 
-def _whole_numbers(text: str) -> tuple[int, ...] | None:
-    """`0,3,5` as numbers; None where it is something else."""
+def whole_numbers(text: str) -> tuple[int, ...] | None:
+    """Return `0,3,5` as numbers; None where it is something else."""
     parts = [part.strip() for part in text.split(",")]
     return tuple(map(int, parts)) if all(part.isdecimal() for part in parts) else None

@@ -74,7 +74,7 @@ class LocalWorkers:
         self._asked = federation.participation.workers
         self._batched = run.problem.batched(self._asked)
         self._plain = not (encoder.prepare or encoder.feedback or run.config.worker_momentum)
-        self._adversary = workers.adversary(run.config, run.problem)
+        self._adversary = workers.adversary(run.config, run.problem, run.attack)
         self._adversary.memories = {}  # known from the first round on
         self._adversary.ask_rule = Rehearsal(
             run.strategy, encoder, run.config.workload.seed,

@@ -32,7 +32,7 @@ from signfed.app.runs.scoring import Scorer
 from signfed.app.runs.stopping import Stopping
 from signfed.app.runs.versions import versions
 from signfed.app.task import Problem
-from signfed.attacks import Trigger
+from signfed.attacks import Attack, Trigger
 from signfed.strategies.core.options import Value
 from signfed.strategies.core.rule import State
 from signfed.strategies.server.federation import DivergedError
@@ -60,6 +60,8 @@ class Run:
         True ends the run.
     resume : tuple of int and dict, optional
         A round and such a state, to go on from.
+    attack : Attack, optional
+        What the Byzantine workers do, in the local engine; by default what the config names.
     """
 
     config: RunConfig
@@ -68,6 +70,7 @@ class Run:
     observe: Observe | None
     on_round: OnRound
     resume: tuple[int, State] | None = None
+    attack: Attack | None = None
 
     def evaluate(self, server_round: int, parameters: Tensor) -> dict[str, float] | None:
         """Say what the model is worth, in the rounds that are evaluated; None in the others.

@@ -11,6 +11,7 @@ import numpy as np
 from signfed.app.config.knowledge import built
 from signfed.app.config.run_config import RunConfig
 from signfed.app.task import Problem
+from signfed.attacks import Attack
 from signfed.clients import (
     Adversary,
     ByzantineClient,
@@ -24,7 +25,7 @@ from signfed.clients import (
 from signfed.strategies.core.allocation import from_bytes
 
 
-def adversary(config: RunConfig, problem: Problem) -> Adversary:
+def adversary(config: RunConfig, problem: Problem, attack: Attack | None = None) -> Adversary:
     """Make the Byzantine workers of the run together; one object serves a process.
 
     Parameters
@@ -33,9 +34,11 @@ def adversary(config: RunConfig, problem: Problem) -> Adversary:
         A checked run config.
     problem : Problem
         What they compute on.
+    attack : Attack, optional
+        What they do; by default what the config names.
     """
     return Adversary(
-        built(config.attack),
+        attack or built(config.attack),
         config.byzantine_ids,
         asked=config.participation.workers,
         seed=config.workload.seed,

@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import json
-import logging
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any
 
 from signfed.app.config.keys import KEYS, KIND_OF
-from signfed.app.config.knowledge import built
 from signfed.app.config.pairs import read_pairs
 from signfed.app.config.plugins import made_of
 from signfed.app.config.run_config import build_strategy, parse
-from signfed.app.engines.local import cores, local_engine
-from signfed.app.engines.run import Run
+from signfed.app.engines.local import cores
 from signfed.app.engines.signals import end_with_parent
 from signfed.app.errors import ConfigError
+from signfed.app.redteam.scores import final_scores
 from signfed.app.redteam.space import first_trials, next_trials
-from signfed.app.task import find_task
 from signfed.strategies.core.options import Value
-from signfed.strategies.ops.threads import one_thread
-from signfed.strategies.server.federation import FederationError
-from signfed.strategies.server.record import RoundRecord
 
 SEARCHED = ("strategy", "attack")  # kinds whose names a red team sets itself
-LOWEST = (0.0, -1e300)  # accuracy; minus the loss, where there is no accuracy
 
 
 @dataclass(frozen=True)
@@ -199,50 +190,3 @@ def _config(
         "strategy": strategy, "attack": attack, "seed": base.get("seed", 0) + offset,
         "evaluate-every": base.get("num-rounds", KEYS["num-rounds"].default),
     }  # fmt: skip
-
-
-def final_scores(config: Mapping[str, Any]) -> tuple[float, float | None]:
-    """Return the final test accuracy, and the success of a backdoor, of a run without a folder.
-
-    Minus the loss where there is no accuracy. The lowest values when the run could not end because
-    the model diverged.
-
-    Parameters
-    ----------
-    config : mapping
-        Run config.
-
-    Returns
-    -------
-    accuracy : float
-    success : float or None
-        In [0, 1]; None for any attack but a backdoor.
-    """
-    checked = parse(config)
-    problem = find_task(checked.workload.task).problem(checked.workload)
-    records: list[dict[str, Any]] = []
-
-    def keep(record: RoundRecord, state: object) -> None:
-        records.append(record.to_json())
-
-    backdoor = built(checked.attack).trigger is not None
-    try:
-        with one_thread(), _quiet():
-            local_engine(Run(checked, build_strategy(checked), problem, None, keep))
-    except FederationError:
-        return LOWEST[problem.num_classes is None], 0.0 if backdoor else None
-    last = records[-1]
-    accuracy = last.get("test_accuracy", -last["test_loss"])
-    return accuracy if math.isfinite(accuracy) else LOWEST[True], last.get("backdoor_success")
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without warnings of skipped rounds: they are what is looked for."""
-    log = logging.getLogger("signfed")
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        log.setLevel(level)

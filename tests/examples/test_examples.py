@@ -9,10 +9,13 @@ from math import isfinite
 import pytest
 import torch
 
+from signfed.app.commands.new import make
 from signfed.app.engines.superlink import LocalFlower
 from tests.examples.apps import EXAMPLES, Edit, edited, package_of, play, scores
 
-NAMES = sorted(folder.parent.name for folder in EXAMPLES.glob("*/pyproject.toml"))
+OWN = "my_strategy"  # what `signfed new` makes; the others were changed in two lines
+ALL = sorted(folder.parent.name for folder in EXAMPLES.glob("*/pyproject.toml"))
+NAMES = [name for name in ALL if name != OWN]
 IMPORT = ("client_app.py", "from flwr.clientapp import ClientApp\n",
           "import signfed\nfrom flwr.clientapp import ClientApp\n")  # fmt: skip
 # Nodes and rounds that take a second or two, and by how much the loss falls until then.
@@ -58,8 +61,8 @@ def quiet():
 
 def test_the_readme_lists_every_example():
     index = (EXAMPLES / "README.md").read_text(encoding="utf-8")
-    assert len(NAMES) == 3 and set(NAMES) == set(SIZES)
-    assert all(f"[{name}]({name})" in index for name in NAMES)
+    assert len(NAMES) == 3 and set(NAMES) == set(SIZES) and OWN in ALL
+    assert all(f"[{name}]({name})" in index for name in ALL)
 
 
 @pytest.mark.parametrize("example", NAMES)
@@ -105,15 +108,29 @@ def test_one_bit_for_the_adapter(tmp_path):
     assert fall(played(example, tmp_path, [IMPORT, *lines])) > FALLS[example] / 2
 
 
+def test_a_rule_and_an_attack_of_one_s_own(tmp_path):
+    """Two nodes of seven send the opposite, ten times as long."""
+    line = "from flwr.serverapp import Grid, ServerApp\n"
+    mean = [
+        ("server_app.py", line, f"{line}from flwr.serverapp.strategy import FedAvg\n"),
+        ("server_app.py", 'MyStrategy(radius=float(config["radius"]), ', "FedAvg("),
+    ]  # fmt: skip
+    attacked = {"nodes": 7, "num_server_rounds": 3, "attackers": 2}
+    harmed = play(edited(OWN, tmp_path / "a", mean), **attacked)
+    held = play(edited(OWN, tmp_path / "b"), **attacked)
+    assert last(harmed)["accuracy"] < 0.3 and last(held)["accuracy"] > 0.7
+
+
 @pytest.mark.ray
 @pytest.mark.timeout(180)
 def test_flwr_run(tmp_path):
+    """Of what `signfed new` makes."""
     log = tmp_path / "log"
     with LocalFlower(log) as flower:
         run = flower.submit(
-            {"num-server-rounds": 2, "local-epochs": 1},
+            {"num-server-rounds": 2, "attackers": 1},
             "num-supernodes=3 client-resources-num-cpus=1",
-            EXAMPLES / "digits-pytorch",
+            make("clipped-mean", tmp_path),
         )
         while not (said := re.search(r"accuracy on the server's images: (0\.\d+)", text_of(log))):
             assert not flower.status(run).startswith("finished"), text_of(log)

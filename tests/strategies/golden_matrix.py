@@ -241,4 +241,4 @@ GOLDEN_LINE = [
 ]
 ONE_VOTE = ("election", "sign-fd", "reputation-mv")  # by definition sign-mv in the first round
 # On signs this clear like sign-mv, or like mean: golden values in files of their own.
-ELSEWHERE = ("sign-fv", "fedseca", "probit-plus")
+ELSEWHERE = ("sign-fv", "fedseca", "robust-lr", "probit-plus")

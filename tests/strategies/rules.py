@@ -84,6 +84,8 @@ RULES = {
         )
     ),
     "fedseca": Rule(VOTE, ({"n_byzantine": 0},)),
+    # What all honest workers agree on: for f as it is declared, in test_robust_lr.
+    "robust-lr": Rule(VOTE[:-1], ({"n_byzantine": 2}, {"threshold": 4})),
     # It takes what bits stand for, so it has a law of its own: test_probit_plus.
     "probit-plus": Rule((ANYONE,)),
     # Between honest values in every coordinate.

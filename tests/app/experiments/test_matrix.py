@@ -25,7 +25,7 @@ from signfed.app.experiments.items.matrix import (
     searched,
     worst_repeated,
 )
-from signfed.app.redteam.search import final_scores
+from signfed.app.redteam.scores import final_scores
 
 FILE = Path(__file__).with_name("matrix.json")
 ROUNDS, NUDGES, LEAST = 30, (0, 1e-6, -1e-6, 3e-6), 0.02

@@ -69,6 +69,12 @@ def fedseca(rows):
     return [sign(sum(w * sign(x) for w, x in zip(ratios, c, strict=True))) for c in columns]
 
 
+def robust_lr(rows, theta):
+    """Ozdayi et al. 2021: eta where |sum of signs| >= theta, -eta elsewhere; a tie is +1."""
+    sums = [sum(sign(x) for x in column) for column in zip(*rows, strict=True)]
+    return [1 if s == 0 else sign(s) * (1 if abs(s) >= theta else -1) for s in sums]
+
+
 def likelihood(theta, bits, b):
     """Of bits that are + with probability (b + theta) / (2 b)."""
     product = 1.0

@@ -1,0 +1,1 @@
+"""Students' attacks against students' rules, each submission in a process of its own."""

@@ -1,0 +1,113 @@
+"""A rule and an attack that are somewhere else: what the engine calls, and what is sent for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from signfed.app.tournament.host import Host, Lost
+from signfed.attacks import Attack, Knowledge, View, knows
+from signfed.clients import ENCODERS
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.server.strategy import RobustStrategy
+
+REACH: Knowledge = "omniscient"  # the most that an attack can know: never the server's rule
+
+
+class RemoteRule(RobustStrategy):
+    """Asks a submission's process for the direction of each round.
+
+    Parameters
+    ----------
+    host : Host
+        A rule's.
+    n_byzantine, seed, num_workers, num_rounds : int
+        Of the match.
+
+    Raises
+    ------
+    Lost
+        When the submission cannot be loaded or does not admit such a match.
+    """
+
+    def __init__(
+        self, host: Host, n_byzantine: int, seed: int, num_workers: int, num_rounds: int
+    ) -> None:
+        self._host = host
+        match = {"n_byzantine": n_byzantine, "seed": seed, "num_workers": num_workers,
+                 "num_rounds": num_rounds}  # fmt: skip
+        asks, _ = host.ask(match, {}, first=True)
+        if asks["encoder"] not in ENCODERS or asks["encoder"] == "top-k" or asks["coded"]:
+            raise Lost(host.entry, f"asks for {asks['encoder']!r} or coded votes, not played here")
+        self.encoder = asks["encoder"]
+        self.needs_reference = bool(asks["needs_reference"])
+
+    def aggregate(self, updates: Updates) -> Tensor:
+        """Return the submission's direction, float32 [N]; raises Lost."""
+        arrays = {"ids": updates.ids.numpy(), "rows": updates.rows.numpy()}
+        if updates.reference is not None:
+            arrays["reference"] = updates.reference.numpy()
+        said = {"round": updates.server_round, "n": updates.n_coordinates, "edges": updates.edges,
+                "signs": updates.on_sign_channel, "magnitude": updates.magnitude}  # fmt: skip
+        _, found = self._host.ask(said, arrays)
+        direction = found.get("direction", np.empty(0, np.float32))
+        if direction.shape != (updates.n_coordinates,) or direction.dtype != np.float32:
+            raise Lost(self._host.entry, f"returned a direction of shape {direction.shape}")
+        if not np.isfinite(direction).all():
+            raise Lost(self._host.entry, "returned NaN or infinity")
+        return torch.from_numpy(direction.copy())
+
+
+def remote_attack(host: Host) -> Attack:
+    """Return an attack that asks a submission's process for the rows of each round.
+
+    It gets what a `View` of its declared knowledge holds, and nothing else.
+
+    Parameters
+    ----------
+    host : Host
+        An attack's.
+
+    Raises
+    ------
+    Lost
+        When the submission cannot be loaded, or declares more than can be known here.
+    """
+    asks, _ = host.ask({}, {}, first=True)
+    if asks["rule"] or not knows(REACH, asks["knowledge"]):
+        raise Lost(host.entry, f"asks for more than can be known here, {REACH!r} without the rule")
+    if asks["stage"] == "data":
+        raise Lost(host.entry, "changes data; attacks on the gradient or the message play here")
+
+    def remote(view: View) -> np.ndarray:
+        arrays, said = {"own": view.own}, _of(view)
+        if knows(asks["knowledge"], "omniscient"):
+            arrays["honest"] = view.honest
+        if asks["truth"]:
+            arrays["truth"] = view.truth
+        if asks["past"]:
+            past, said["secret"] = view.past, view.past.secret
+            memory = {f"memory.{name}": array for name, array in past.memory.items()}
+            arrays |= {"model": past.model, "direction": past.direction, **memory}
+        _, found = host.ask(said, arrays)
+        rows = found.pop("rows", np.empty(0, np.float32))
+        if rows.shape != view.own.shape:
+            raise Lost(host.entry, f"returned rows of shape {rows.shape}")
+        if not np.isfinite(rows).all():
+            raise Lost(host.entry, "returned NaN or infinity")
+        if asks["past"]:
+            view.past.memory.update(
+                {name.removeprefix("memory."): array.copy() for name, array in found.items()}
+            )
+        return rows
+
+    return Attack(remote, asks["knowledge"], asks["stage"], bool(asks["truth"]),
+                  bool(asks["past"]))  # fmt: skip
+
+
+def _of(view: View) -> dict[str, Any]:
+    states = [each.bit_generator.state for each in view.generators]
+    return {"round": view.server_round, "n_total": view.n_total, "generators": states}

@@ -1,0 +1,1 @@
+"""A Flower app with a rule and an attack of its own."""

@@ -125,7 +125,7 @@ assert far > 0.7, f"five of fifteen send -30 times their gradient: {far:.2f}"
 # `my_attack.py` attacks `multi-krum`, which averages the rows with the nearest neighbours. `view.own` are the honest
 # gradients of your workers, [b, N]; `view.honest` those of all others. Return what yours send, [b, N]. What is asked:
 #
-# - it keeps the form of an attack: the same round gives the same rows, and what you were shown is not changed in place;
+# - it keeps the form of an attack: the same round gives the same rows, and they are not the honest ones;
 # - `multi-krum` with five of fifteen attackers stays below 0.82 after 60 rounds, where it reaches 0.91 without.
 #
 # Far away rows will not do: they have no near neighbours. Look at lesson 5.

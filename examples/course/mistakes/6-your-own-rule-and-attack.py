@@ -103,17 +103,6 @@ def my_attack(view):
     return np.tile(view.honest.mean(axis=0) - z * view.honest.std(axis=0), (len(view.own), 1))
 
 
-# %% exercise="attack" mistake="what it was shown is changed in place"
-%%writefile my_attack.py
-import signfed
-
-
-@signfed.attack(knowledge="omniscient", stage="gradient")
-def my_attack(view):
-    view.own[:] = view.honest.mean(axis=0) - 1.5 * view.honest.std(axis=0)
-    return view.own
-
-
 # %% exercise="attack" mistake="nothing is changed"
 %%writefile my_attack.py
 import signfed

@@ -9,6 +9,8 @@ A master is a Python file that editors open as a notebook. A line `# %%` starts 
     # %% part="answer"                          the solution between `# BEGIN SOLUTION` and its END
     # %% part="tests"                           what the student sees
     # %% part="hidden"                          what only the grader runs
+
+`# %%writefile FILE` in a cell is Jupyter's `%%writefile FILE`.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 MASTERS = HERE / "masters"
 MISTAKES = HERE / "mistakes"  # a file a lesson: `# %% exercise="vote" mistake="a tie is -1"`
+MAGIC = "# %%writefile "  # a comment in a master, so that it stays Python
 GIVEN = re.compile(r'(\w+)=("[^"]*"|\d+)')
 MARKER = re.compile(rf"^# %%(?: \[(markdown)\])?((?: {GIVEN.pattern})*)\s*$")
 SOLUTION = re.compile(r"^( *)# BEGIN SOLUTION\n.*?^ *# END SOLUTION\n?", re.MULTILINE | re.DOTALL)
@@ -75,7 +78,7 @@ def blocks(file: Path) -> list[tuple[bool, dict[str, str], str]]:
     """
     found: list[tuple[bool, dict[str, str], str]] = []
     for line in file.read_text(encoding="utf-8").splitlines():
-        if line.startswith("# %%"):
+        if line.startswith("# %%") and not line.startswith(MAGIC):
             if (marker := MARKER.match(line)) is None:
                 raise ValueError(f"{file.name}: expected a marker as in cells.py; got {line!r}")
             given = {name: value.strip('"') for name, value in GIVEN.findall(marker[2])}
@@ -83,6 +86,7 @@ def blocks(file: Path) -> list[tuple[bool, dict[str, str], str]]:
         elif found:  # what stands above the first marker is for the reader of the file
             prose, given, text = found[-1]
             more = line.removeprefix("#").removeprefix(" ") if prose else line
+            more = more.removeprefix("# ") if line.startswith(MAGIC) else more
             found[-1] = (prose, given, f"{text}{more}\n")
     return [(prose, given, text.strip("\n")) for prose, given, text in found]
 

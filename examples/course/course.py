@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
 from cells import HERE, MASTERS, for_nbgrader, for_otter, read, text_of
 from points import answers_in, grade, set_up
 

@@ -46,7 +46,9 @@ def right(signs):
     return np.mean(np.sign(signs[used]) == np.sign(true[used]))
 
 
-print(f"right signs, one worker: {np.mean([right(row) for row in rows]):.2f}; voted: {right(vote):.2f}")
+print(
+    f"right signs, one worker: {np.mean([right(row) for row in rows]):.2f}; voted: {right(vote):.2f}"
+)
 
 # %% [markdown]
 # ## Does it learn?
@@ -71,7 +73,9 @@ by_round.legend()
 plt.show()
 for name, run in (("mean", mean), ("vote", signs)):
     up = run.summary["uplink_bits_per_parameter"]
-    print(f"{name}: accuracy {run.summary['final_test_accuracy']:.2f}, {up:.2f} bits up a parameter")
+    print(
+        f"{name}: accuracy {run.summary['final_test_accuracy']:.2f}, {up:.2f} bits up a parameter"
+    )
 
 # %% [markdown]
 # By rounds the two are alike; by bytes the vote is about thirty times ahead. (1.00 and not 1: the last byte of a

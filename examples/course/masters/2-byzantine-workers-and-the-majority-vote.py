@@ -55,7 +55,9 @@ for f, (drawn, below) in zip((0, 5), axes.T):
     margin = (sent * right).sum(axis=0)
     below.bar(range(len(columns)), margin, color=np.where(margin > 0, "C0", "C3"))
     below.axhline(0, color="k", lw=0.8)
-    print(f"{f} Byzantine: {np.mean(sent != right):.2f} of all bits wrong, {np.mean(margin <= 0):.2f} of the votes")
+    print(
+        f"{f} Byzantine: {np.mean(sent != right):.2f} of all bits wrong, {np.mean(margin <= 0):.2f} of the votes"
+    )
 axes[0, 0].set_ylabel("workers")
 axes[1, 0].set_ylabel("margin")
 plt.show()
@@ -164,7 +166,9 @@ assert most_byzantine(15, 0.0) == 7, "honest workers are never wrong: any minori
 # %% part="hidden"
 assert most_byzantine(15, 0.3) == 4, "11 * 0.7 = 7.7 right bits of 15"
 assert most_byzantine(10, 0.0) == 4, "five of ten is a tie"
-assert most_byzantine(10, 0.375) == 1, "eight honest: 5 right bits of 10 are no majority; nine: 5.625"
+assert most_byzantine(10, 0.375) == 1, (
+    "eight honest: 5 right bits of 10 are no majority; nine: 5.625"
+)
 assert most_byzantine(15, 0.5) == 0
 assert most_byzantine(15, 0.7) == 0
 
@@ -196,7 +200,9 @@ for h, b in ((3, 1), (4, 1), (6, 3), (9, 5)):
     before = honest.sum(axis=0) >= 0
     turned = ((honest.sum(axis=0) + b * row) >= 0) != before
     possible = np.where(before, honest.sum(axis=0) - b < 0, honest.sum(axis=0) + b >= 0)
-    assert turned.sum() == possible.sum(), f"{h} honest, {b} of yours: {turned.sum()} of {possible.sum()}"
+    assert turned.sum() == possible.sum(), (
+        f"{h} honest, {b} of yours: {turned.sum()} of {possible.sum()}"
+    )
 
 # %% [markdown]
 # ## What you have seen

@@ -51,7 +51,7 @@ plt.show()
 # worker.
 
 # %%
-inverted = dict(num_byzantine=6, attack="sign-inversion", lr=0.003)
+inverted = {"num_byzantine": 6, "attack": "sign-inversion", "lr": 0.003}
 plain, _ = train(strategy="sign-mv", **inverted)
 pooled, rounds = train(strategy="sign-fd", sign_fd__estimator="pooled", **inverted)
 print(f"vote: {plain.summary['final_test_accuracy']:.2f}")
@@ -180,6 +180,7 @@ print(f"accuracy in the end: {turned.summary['final_test_accuracy']:.2f}")
 # When the bloc turns, the result of the weighted vote turns with it. From then on it is the *honest* workers who are
 # outvoted; soon they are read backwards, and the model climbs where it should descend. A plain vote, under the same
 # attack, would only be slowed down.
+
 
 # %% part="setup"
 def play(attack, colluders, seed):

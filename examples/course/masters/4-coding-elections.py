@@ -37,7 +37,9 @@ sent = local * np.array([1, 1, 1, 1, -1])[:, None]
 coded = np.where(sent.sum(axis=0) > 0, 1, -1)
 plain = np.where((said * np.array([1, 1, 1, 1, -1])[:, None]).sum(axis=0) > 0, 1, -1)
 
-figure, axes = plt.subplots(1, 4, figsize=(9, 2), width_ratios=[5, 10, 10, 10], layout="constrained")
+figure, axes = plt.subplots(
+    1, 4, figsize=(9, 2), width_ratios=[5, 10, 10, 10], layout="constrained"
+)
 drawn = {"who holds what": 2 * FIVE - 1, "what partitions say": said, "what workers send": sent,
          "what comes out": np.stack([truth, coded, plain])}  # fmt: skip
 for axis, (title, values) in zip(axes, drawn.items()):
@@ -46,7 +48,9 @@ for axis, (title, values) in zip(axes, drawn.items()):
     axis.set(xticks=[], yticks=[])
 axes[3].set_yticks([0, 1, 2], ["majority", "coded", "plain"], fontsize=8)
 plt.show()
-print(f"differs from the majority of the partitions: coded {sum(coded != truth)}, plain {sum(plain != truth)} of 10")
+print(
+    f"differs from the majority of the partitions: coded {sum(coded != truth)}, plain {sum(plain != truth)} of 10"
+)
 
 # %% [markdown]
 # The price is work: `FIVE` has 19 ones, so a worker computes 3.8 gradients on average where one would do.
@@ -181,7 +185,9 @@ assert np.array_equal(code(7, 0), np.eye(7)), "no Byzantine workers: a partition
 assert np.array_equal(code(5, 2), np.ones((5, 5))), "as many as possible: everything"
 ones = {(7, 1): 29, (7, 2): 41, (9, 1): 45, (9, 2): 61, (9, 3): 71, (11, 2): 79}
 for (n, b), expected in ones.items():
-    assert np.sum(code(n, b)) == expected, f"n = {n}, b = {b}: {np.sum(code(n, b))} ones, not {expected}"
+    assert np.sum(code(n, b)) == expected, (
+        f"n = {n}, b = {b}: {np.sum(code(n, b))} ones, not {expected}"
+    )
 holds = np.asarray(code(9, 2))
 said = np.array([[(message >> j & 1) * 2 - 1 for message in range(512)] for j in range(9)])
 truth = np.where(said.sum(axis=0) > 0, 1, -1)

@@ -37,7 +37,9 @@ for at, ((name, group), colour) in enumerate(zip(sent.items(), ("C0", "C1", "C3"
     near.scatter(distances, np.full(len(group), -at), color=colour, alpha=0.6)
     positive, negative = (group > 0).mean(axis=1), (group < 0).mean(axis=1)
     signs.scatter(positive, negative, color=colour, alpha=0.6, label=name)
-near.set(xlabel="distance from the honest mean", yticks=[0, -1, -2], yticklabels=sent, ylim=(-2.5, 0.5))
+near.set(
+    xlabel="distance from the honest mean", yticks=[0, -1, -2], yticklabels=sent, ylim=(-2.5, 0.5)
+)
 signs.set(xlabel="share of positive numbers", ylabel="share of negative numbers")
 signs.legend(fontsize=8)
 plt.show()
@@ -173,8 +175,12 @@ def sign_statistics(rows):
 assert np.allclose(sign_statistics(np.array([[1.0, 2.0, -1.0, 0.0]])), [[0.5, 0.25, 0.25]])
 
 # %% part="hidden"
-some = np.array([[1.0, -1.0, 0.0, 0.0, 5.0], [0.0, 0.0, 0.0, 0.0, 0.0], [-1.0, -2.0, -3.0, -4.0, 1e-9]])
-assert np.allclose(sign_statistics(some), [[0.4, 0.4, 0.2], [0, 1, 0], [0.2, 0, 0.8]]), "order and zeros"
+some = np.array(
+    [[1.0, -1.0, 0.0, 0.0, 5.0], [0.0, 0.0, 0.0, 0.0, 0.0], [-1.0, -2.0, -3.0, -4.0, 1e-9]]
+)
+assert np.allclose(sign_statistics(some), [[0.4, 0.4, 0.2], [0, 1, 0], [0.2, 0, 0.8]]), (
+    "order and zeros"
+)
 assert np.allclose(sign_statistics(1000 * some), sign_statistics(some)), "lengths do not matter"
 
 # %% [markdown] exercise="norm_filter" points=2
@@ -199,10 +205,18 @@ assert list(usual(np.array([[3.0, 4.0], [0.0, 5.0], [0.0, 100.0]]))) == [True, T
 
 # %% part="hidden"
 rows = np.array([[3.0], [-4.0], [5.0], [4.0], [0.1], [1e6], [1e6]])
-assert list(usual(rows)) == [True, True, True, True, False, False, False], "huge rows do not move a median"
-assert list(usual(np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 2.0]]))) == [True, True, True], "2.24 times"
-assert list(usual(np.array([[1.0, 0.0], [1.0, 0.0], [3.2, 0.0]]))) == [True, True, False], "3.2 times"
-assert list(usual(np.array([[1.0], [1.0], [0.05]]))) == [True, True, False], "too short to be honest"
+assert list(usual(rows)) == [True, True, True, True, False, False, False], (
+    "huge rows do not move a median"
+)
+assert list(usual(np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 2.0]]))) == [True, True, True], (
+    "2.24 times"
+)
+assert list(usual(np.array([[1.0, 0.0], [1.0, 0.0], [3.2, 0.0]]))) == [True, True, False], (
+    "3.2 times"
+)
+assert list(usual(np.array([[1.0], [1.0], [0.05]]))) == [True, True, False], (
+    "too short to be honest"
+)
 
 # %% [markdown]
 # ## What you have seen

@@ -93,7 +93,7 @@ plt.show()
 
 
 # %% part="answer"
-%%writefile my_rule.py
+# %%writefile my_rule.py
 from signfed import RobustStrategy
 
 
@@ -132,7 +132,7 @@ assert far > 0.7, f"five of fifteen send -30 times their gradient: {far:.2f}"
 
 
 # %% part="answer"
-%%writefile my_attack.py
+# %%writefile my_attack.py
 import numpy as np
 
 import signfed

@@ -28,7 +28,7 @@ def wrong_vote(p, honest, byzantine):
     return (honest * p + byzantine) / (honest + byzantine)
 
 
-# %% exercise="vote_bound" mistake="the formula as printed, which is below the truth for p above 1/2"
+# %% exercise="vote_bound" mistake="the formula as printed: below the truth for p above 1/2"
 def vote_bound(p):
     mean = np.mean(p)
     return np.exp(-len(p) * (mean - 0.5 * np.log(2 * np.e * mean)))

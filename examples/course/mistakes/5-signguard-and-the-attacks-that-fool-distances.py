@@ -45,7 +45,9 @@ def steer(honest, f, target):
 
 # %% exercise="sign_statistics" mistake="zeros count as positive"
 def sign_statistics(rows):
-    return np.stack([(rows >= 0).mean(axis=1), (rows == 0).mean(axis=1), (rows < 0).mean(axis=1)], 1)
+    return np.stack(
+        [(rows >= 0).mean(axis=1), (rows == 0).mean(axis=1), (rows < 0).mean(axis=1)], 1
+    )
 
 
 # %% exercise="sign_statistics" mistake="numbers instead of shares"

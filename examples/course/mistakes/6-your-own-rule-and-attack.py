@@ -1,7 +1,7 @@
 # Wrong answers to lesson 6. The tests prove that none of them gets the points.
 
 # %% exercise="rule" mistake="the mean"
-%%writefile my_rule.py
+# %%writefile my_rule.py
 from signfed import RobustStrategy
 
 
@@ -13,7 +13,7 @@ class MyRule(RobustStrategy):
 
 
 # %% exercise="rule" mistake="worker 0 is trusted"
-%%writefile my_rule.py
+# %%writefile my_rule.py
 from signfed import RobustStrategy
 
 
@@ -25,7 +25,7 @@ class MyRule(RobustStrategy):
 
 
 # %% exercise="rule" mistake="the rows are shortened in place"
-%%writefile my_rule.py
+# %%writefile my_rule.py
 from signfed import RobustStrategy
 
 
@@ -40,7 +40,7 @@ class MyRule(RobustStrategy):
 
 
 # %% exercise="rule" mistake="no row is longer than the mean length, which a huge row moves"
-%%writefile my_rule.py
+# %%writefile my_rule.py
 from signfed import RobustStrategy
 
 
@@ -54,7 +54,7 @@ class MyRule(RobustStrategy):
 
 
 # %% exercise="rule" mistake="the opposite of the answer"
-%%writefile my_rule.py
+# %%writefile my_rule.py
 from signfed import RobustStrategy
 
 
@@ -66,7 +66,7 @@ class MyRule(RobustStrategy):
 
 
 # %% exercise="attack" mistake="far away: no near neighbours"
-%%writefile my_attack.py
+# %%writefile my_attack.py
 import numpy as np
 
 import signfed
@@ -78,7 +78,7 @@ def my_attack(view):
 
 
 # %% exercise="attack" mistake="too little"
-%%writefile my_attack.py
+# %%writefile my_attack.py
 import numpy as np
 
 import signfed
@@ -91,7 +91,7 @@ def my_attack(view):
 
 
 # %% exercise="attack" mistake="another row at every call"
-%%writefile my_attack.py
+# %%writefile my_attack.py
 import numpy as np
 
 import signfed
@@ -104,7 +104,7 @@ def my_attack(view):
 
 
 # %% exercise="attack" mistake="nothing is changed"
-%%writefile my_attack.py
+# %%writefile my_attack.py
 import signfed
 
 

@@ -6,7 +6,6 @@ The same clients, attacks, codecs, rule and step as in Flower, and on a CPU the 
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -28,6 +27,7 @@ from signfed.clients import GradientFn, HonestClient, Poison
 from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.core.rule import State
 from signfed.strategies.core.updates import Updates, is_signs
+from signfed.strategies.ops.threads import cores
 from signfed.strategies.server.loop import run_rounds
 from signfed.strategies.server.record import RoundRecord
 from signfed.strategies.server.training import Training
@@ -39,11 +39,6 @@ ONE_BIT = "local.one_bit"  # name of it among the state
 AHEAD = 1 << 26  # values of gradients that may wait in memory: 256 MiB
 
 Answer = TypeVar("Answer")
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class LocalWorkers:

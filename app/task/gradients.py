@@ -77,7 +77,7 @@ class Gradients:
         self.batch_sizes = tuple(min(pair) for pair in zip(asked, held, strict=True))
         self._seed = seed
         self.device = device
-        self._precision = precision
+        self.precision_name = precision
         self._rates = [module.p for module in dropouts(model)]
         self._mask_shapes = self._masked() if self._rates else []
 
@@ -158,14 +158,32 @@ class Gradients:
 
     def _slope(self, model: nn.Module, x: Tensor, y: Tensor, *keys: int) -> Tensor:
         """The gradient of the batch's mean loss, [N]; zero for a parameter without a use."""
-        loss = measured(self.loss, model(x), y, self._seed, *keys)
+        loss = self.mean_loss(model(x), y, *keys)
         wanted = trainable(model)
         slopes = torch.autograd.grad(loss, wanted, allow_unused=True, materialize_grads=True)
         return nn.utils.parameters_to_vector(slopes)
 
+    def mean_loss(self, scores: Tensor, labels: Tensor, *keys: int) -> Tensor:
+        """Return the mean loss of a batch, a tensor of shape [].
+
+        Parameters
+        ----------
+        scores : Tensor [B, C]
+        labels : Tensor, int64 [B]
+        *keys : int
+            Worker and round, for what a user's loss draws.
+        """
+        return measured(self.loss, scores, labels, self._seed, *keys)
+
+    def in_float32(self) -> Gradients:
+        """Return the same gradients in the full precision of float32."""
+        same = copy.copy(self)
+        same.precision_name = "float32"
+        return same
+
     def precision(self) -> AbstractContextManager[None]:
         """Return a context of the precision in which these gradients are computed."""
-        return precision(self._precision, self.device)
+        return precision(self.precision_name, self.device)
 
     def batch(self, worker: int, *at: int) -> np.ndarray:
         """Return the ids of the worker's samples in the round, int64 [batch_size].

@@ -1,0 +1,11 @@
+"""All workers' gradients from one pass through the network, since they share its parameters.
+
+`gradients.py` runs the pass; `interception.py` gives torch's functions of parameters the forms that
+stand, a file for each kind, in `conv.py`, `linear.py`, `batch_norm.py`, `norms.py`, `embedding.py`
+and `expand.py`; `layout.py` says whose samples are which, and `sink.py` takes the gradients by worker.
+"""
+
+from signfed.app.task.shared.gradients import SharedGradients
+from signfed.app.task.shared.shared_pass import NotShared
+
+__all__ = ["NotShared", "SharedGradients"]

@@ -68,6 +68,7 @@ class LocalWorkers:
         self._poison: Callable[[Poison], GradientFn] = workers.poisoned(run.problem, {}, run.config)
         self._asked = federation.participation.workers
         self._batched = run.problem.batched(self._asked)
+        run.note(gradients=run.problem.way)
         self._plain = not (encoder.prepare or encoder.feedback or run.config.worker_momentum)
         self._adversary = workers.adversary(run.config, run.problem)
         self._adversary.memories = {}  # known from the first round on

@@ -60,6 +60,8 @@ class Run:
         True ends the run.
     resume : tuple of int and dict, optional
         A round and such a state, to go on from.
+    note : callable
+        Takes what the engine found out before round 1, for `config.json`.
     """
 
     config: RunConfig
@@ -68,6 +70,7 @@ class Run:
     observe: Observe | None
     on_round: OnRound
     resume: tuple[int, State] | None = None
+    note: Callable[..., None] = lambda **facts: None
 
     def evaluate(self, server_round: int, parameters: Tensor) -> dict[str, float] | None:
         """Say what the model is worth, in the rounds that are evaluated; None in the others.
@@ -160,7 +163,9 @@ def execute(
     observe = Scorer(byzantine, config.workload.num_workers) if byzantine else None
     start = (last.server_round, last.state) if last else None
     try:
-        parameters = engine(Run(config, prepared.strategy, problem, observe, write, start))
+        parameters = engine(
+            Run(config, prepared.strategy, problem, observe, write, start, folder.note)
+        )
     except DivergedError as error:
         folder.close(DIVERGED, error=str(error))
         raise

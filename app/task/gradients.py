@@ -70,7 +70,7 @@ class Gradients:
         self.loss, self.local = loss, local
         self._of_thread = threading.local()
         self._x, self._y = data.train_x.to(device), data.train_y.to(device)
-        self._to_input, self._augment, self._sides = data.to_input, data.augment, data.sides
+        self.to_input, self._augment, self._sides = data.to_input, data.augment, data.sides
         self._shards = shards
         asked = [batch_size] * len(shards) if isinstance(batch_size, int) else batch_size
         held = map(len, shards)
@@ -116,7 +116,7 @@ class Gradients:
             x, y = self._stored(self.batch(*at), self.changes(*at))
             if poison is not None:
                 x, y, boost = poisoned(x, y, self._sides, poison)
-            x = self._to_input(x)
+            x = self.to_input(x)
             if self._rates:
                 put(model, [self._to_device(mask) for mask in self.masks(*at)])
             return self._slope(model, x, y, *at).float().cpu().numpy()
@@ -175,12 +175,6 @@ class Gradients:
         """
         return measured(self.loss, scores, labels, self._seed, *keys)
 
-    def in_float32(self) -> Gradients:
-        """Return the same gradients in the full precision of float32."""
-        same = copy.copy(self)
-        same.precision_name = "float32"
-        return same
-
     def precision(self) -> AbstractContextManager[None]:
         """Return a context of the precision in which these gradients are computed."""
         return precision(self.precision_name, self.device)
@@ -238,7 +232,7 @@ class Gradients:
             What augments them.
         """
         x, y = self._stored(chosen, changes)
-        return self._to_input(x).unflatten(0, chosen.shape), y.view(chosen.shape)
+        return self.to_input(x).unflatten(0, chosen.shape), y.view(chosen.shape)
 
     def _stored(self, chosen: np.ndarray, changes: np.ndarray | None) -> tuple[Tensor, Tensor]:
         """Samples as stored, augmented, and their labels; in one row."""
@@ -257,6 +251,7 @@ class Gradients:
             return mask_shapes(self.model, self.samples(two)[0])
 
     def _own_model(self) -> nn.Module:
-        if not hasattr(self._of_thread, "model"):
-            self._of_thread.model = copy.deepcopy(self.model)
-        return self._of_thread.model
+        own = self._of_thread
+        if getattr(own, "source", None) is not self.model:
+            own.source, own.model = self.model, copy.deepcopy(self.model)
+        return own.model

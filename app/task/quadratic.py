@@ -42,6 +42,7 @@ class Quadratic:
         self.device = torch.device("cpu")
         self.num_classes: int | None = None
         self.sides: tuple[int, int] | None = None
+        self.way = {"way": "loop", "because": "no network"}
 
     @property
     def edges(self) -> tuple[int, ...]:

@@ -1,7 +1,7 @@
 """Perceptron and the small convolutional networks of the papers.
 
-Where a paper pools after ReLU, the pool comes first here: values and slopes are the same to the bit,
-and ReLU has a quarter of the pixels to go through.
+Where a paper pools after ReLU, the pool comes first here: values and slopes are the same to the
+bit, and ReLU has a quarter of the pixels to go through.
 """
 
 from __future__ import annotations

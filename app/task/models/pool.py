@@ -31,7 +31,7 @@ class _ChannelsLast(Function):
         ctx.save_for_backward(x, output[1])
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor, _: Any) -> tuple[Any, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor, _: Any) -> tuple[Any, ...]:
         x, place = ctx.saved_tensors
         slope = aten.max_pool2d_with_indices_backward(gradient, x, *ctx.window, place)
         return slope, *(None for _ in ctx.window)

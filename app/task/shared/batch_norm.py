@@ -31,7 +31,7 @@ class _ByWorker(Function):
         return torch.cat(y)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         (x, *statistics), (weight, bias), of = ctx.saved_tensors, ctx.parameters, ctx.of
         n = len(of.layout.sizes)
         wanted = [ctx.needs_input_grad[0], of.sink.owns(weight), of.sink.owns(bias)]
@@ -77,7 +77,7 @@ class _AtOnce(Function):
         return y.to(x.dtype).reshape(x.shape)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         (x, mean, rstd, factor), (weight, bias), of = ctx.saved_tensors, ctx.parameters, ctx.of
         shape = of.layout.together(x.flatten(2) if x.dim() > 2 else x.unsqueeze(2)).shape
         gs, centred = gradient.reshape(shape).to(mean.dtype), x.reshape(shape) - mean

@@ -41,7 +41,7 @@ class _Convolution(Function):
         return torch.ops.aten.convolution(x, w, None if bias is None else bias.to(x.dtype), *how)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         (x, w), (weight, bias), of = ctx.saved_tensors, ctx.parameters, ctx.of
         backward = partial(_backward, w=w, how=ctx.how)
         on_x = backward(gradient, x, wanted=[True, False, False])[0] if (

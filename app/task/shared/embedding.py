@@ -21,7 +21,7 @@ class _Embedding(Function):
         return torch.embedding(weight, tokens)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, ...]:
         (tokens,), of, weight = ctx.saved_tensors, ctx.of, ctx.weight
         entries = len(weight)
         if ctx.padding >= 0:  # it takes no part: its entry of the table has no gradient

@@ -26,7 +26,7 @@ class _Expand(Function):
         return alone.expand(samples, *alone.shape[1:])
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, ...]:
         sums = ctx.of.layout.sums(gradient.to(ctx.parameter.dtype))
         ctx.of.sink.put(ctx.parameter, sums)
         return None, None, None, None

@@ -2,53 +2,26 @@
 
 from __future__ import annotations
 
-import copy
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from signfed.app.task.gradients import Gradients
 from signfed.app.task.many import Consume
-from signfed.app.task.models.parameters import assign, trainable
-from signfed.app.task.models.pure import put
-from signfed.app.task.shared.interception import Interception
-from signfed.app.task.shared.layout import Layout
-from signfed.app.task.shared.shared_pass import NotShared, SharedPass
-from signfed.app.task.shared.sink import Sink, columns_of
+from signfed.app.task.shared.batches import Batches, chunks, drawn
+from signfed.app.task.shared.graph import Capture, Replays, captured
+from signfed.app.task.shared.one_pass import OnePass
+from signfed.app.task.shared.shared_pass import NotShared
+from signfed.app.task.shared.sink import Sink
 from signfed.strategies.ops.threads import cores, one_thread
 
-SinkOf = Callable[[Mapping[nn.Parameter, slice]], Sink]
-
-SAMPLES_AT_ONCE = 256  # on a CPU: their activations should stay in its caches
-
-
-@dataclass(frozen=True, eq=False)
-class Batches:
-    """What some workers compute on, one worker's samples after another's.
-
-    Attributes
-    ----------
-    workers : tuple of int
-    server_round : int
-    layout : Layout
-    x, y : Tensor
-        Network input and labels of all samples.
-    masks : list of Tensor
-        One for each dropout.
-    """
-
-    workers: tuple[int, ...]
-    server_round: int
-    layout: Layout
-    x: Tensor
-    y: Tensor
-    masks: list[Tensor]
+SAMPLES_AT_ONCE = 512  # on a CPU, where a larger batch costs memory and gains nothing
 
 
 class SharedGradients:
@@ -71,23 +44,60 @@ class SharedGradients:
         Whether network input is made for one worker at a time, since a user's function makes it.
     samples : int, optional
         Samples in a batch, at most, but for one worker's that are more. The rest comes in another
-        one. All of them on a GPU by default, 256 on a CPU, whatever the number of cores.
+        one. All of them on a GPU by default, 512 on a CPU, whatever the number of cores.
+    channels_last : bool, optional
+        Whether convolutions of images compute so; by default on a GPU, but in float32.
+    norms_at_once : bool, optional
+        Whether batch norm reduces all workers' samples in one call; by default on a GPU.
+    capture : callable, optional
+        What makes a CUDA graph of a pass; by default on a GPU, with PyTorch's own loss.
+
+    Raises
+    ------
+    NotShared
+        When workers take several local steps.
     """
 
     def __init__(
-        self, gradients: Gradients, *, each_input: bool = False, samples: int | None = None
+        self,
+        gradients: Gradients,
+        *,
+        each_input: bool = False,
+        samples: int | None = None,
+        channels_last: bool | None = None,
+        norms_at_once: bool | None = None,
+        capture: Capture | None = None,
     ) -> None:
         if gradients.local.count > 1:
-            raise NotShared("local steps: after the first one each worker has its own model")
-        self._gradients, self._each_input = gradients, each_input
-        self.on_cpu = gradients.device.type == "cpu"
-        self.samples = samples or (SAMPLES_AT_ONCE if self.on_cpu else None)
-        self.channels_last = not self.on_cpu and gradients.precision_name != "float32"
-        self.norms_at_once = not self.on_cpu
-        self._n = sum(parameter.numel() for parameter in trainable(gradients.model))
-        self._of_thread = threading.local()
+            raise NotShared("after the first local step each worker has a model of its own")
+        self.gradients, self._each_input = gradients, each_input
+        on_gpu, plain = gradients.device.type != "cpu", gradients.precision_name == "float32"
+        self._one_by_one = on_gpu  # passes; on a CPU each core has one
+        self.samples = samples if samples or on_gpu else SAMPLES_AT_ONCE
+        self.one_pass = OnePass(
+            gradients,
+            on_gpu and not plain if channels_last is None else channels_last,
+            on_gpu if norms_at_once is None else norms_at_once,
+        )
+        capture = capture or (captured if on_gpu else None)
+        same = gradients.loss is cross_entropy  # what a user's loss draws is of one round
+        self._replays = Replays(capture) if capture and same else None
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
+
+    def of(self, gradients: Gradients) -> SharedGradients:
+        """Return the same way to other gradients of the same workers, without graphs.
+
+        Parameters
+        ----------
+        gradients : Gradients
+        """
+        other = SharedGradients(
+            gradients, each_input=self._each_input, samples=self.samples,
+            channels_last=self.one_pass.channels_last, norms_at_once=self.one_pass.norms_at_once,
+        )  # fmt: skip
+        other._replays = None
+        return other
 
     def __call__(
         self, parameters: np.ndarray | Tensor, workers: Sequence[int], server_round: int
@@ -113,14 +123,17 @@ class SharedGradients:
         NotShared
             When the network does something that has no such form.
         """
-        flat = self._flat(parameters)
-        out = torch.empty((len(workers), self._n), device=flat.device, dtype=flat.dtype)
+        flat = torch.as_tensor(parameters, device=self.gradients.device)
+        out = torch.empty((len(workers), len(flat)), device=flat.device, dtype=flat.dtype)
 
-        def run(rows: slice) -> None:
-            batches = self.batches(workers[rows], server_round)
-            self.backward(flat, batches, lambda columns: Sink(columns, rows, out=out))
+        def run(rows: slice, batches: Batches) -> None:
+            if self._replays is None:
+                self.one_pass.backward(flat, batches, lambda columns: Sink(columns, rows, out=out))
+            else:
+                given = [flat, batches.x, batches.y, *batches.masks]
+                out[rows] = self._replays(batches.layout, self._matrix_of(batches), given)
 
-        self._each(run, self._chunks(workers))
+        self._each(run, workers, server_round)
         return out
 
     def hand_over(
@@ -137,176 +150,58 @@ class SharedGradients:
         parameters, workers, server_round
             As for a call.
         consume : callable
-            Called by one thread at a time.
+            Called by one thread at a time, not always the same.
 
         Raises
         ------
         NotShared
-            As for a call.
+            As for a call; blocks may have been handed over before.
         """
-        flat = self._flat(parameters)
+        flat = torch.as_tensor(parameters, device=self.gradients.device)
 
         def one_at_a_time(rows: slice, columns: slice, block: Tensor) -> None:
             with self._lock:
                 consume(rows, columns, block)
 
-        def run(rows: slice) -> None:
-            batches = self.batches(workers[rows], server_round)
-            self.backward(flat, batches, lambda columns: Sink(columns, rows, one_at_a_time))
+        def run(rows: slice, batches: Batches) -> None:
+            self.one_pass.backward(
+                flat, batches, lambda columns: Sink(columns, rows, one_at_a_time)
+            )
 
-        self._each(run, self._chunks(workers))
+        self._each(run, workers, server_round)
 
-    def batches(self, workers: Sequence[int], server_round: int) -> Batches:
-        """Draw the batches of these workers in the round, and put them into one.
+    def _matrix_of(self, batches: Batches) -> Callable[..., Tensor]:
+        """The gradients of such batches as a function of tensors alone."""
 
-        Parameters
-        ----------
-        workers : sequence of int
-        server_round : int
-        """
-        of = self._gradients
-        sizes = tuple(of.batch_sizes[worker] for worker in workers)
-        ids = [of.batch(worker, server_round) for worker in workers]
-        changes = [of.changes(worker, server_round) for worker in workers]
-        drawn = [change for change in changes if change is not None]
-        if self._each_input:
-            samples = zip(*map(of.samples, ids, changes), strict=True)
-            x, y = (torch.cat(part) for part in samples)
-        else:
-            x, y = of.samples(np.concatenate(ids), np.concatenate(drawn) if drawn else None)
-        by_dropout = zip(*(of.masks(worker, server_round) for worker in workers), strict=True)
-        masks = [torch.from_numpy(np.concatenate(mask)).to(x.device) for mask in by_dropout]
-        return Batches(tuple(workers), server_round, Layout(sizes), x, y, masks)
+        def matrix(flat: Tensor, x: Tensor, y: Tensor, *masks: Tensor) -> Tensor:
+            rows = len(batches.workers)
+            out = torch.empty((rows, len(flat)), device=flat.device, dtype=flat.dtype)
+            others = replace(batches, x=x, y=y, masks=list(masks))
+            self.one_pass.backward(
+                flat, others, lambda columns: Sink(columns, slice(0, rows), out=out)
+            )
+            return out
 
-    def scores(self, flat: Tensor, batches: Batches, sink: Sink, model: nn.Module) -> Tensor:
-        """Return the network's scores of all samples; their backward pass fills the sink.
+        return matrix
 
-        Parameters
-        ----------
-        flat : Tensor [N]
-            The parameters, which become those of the model.
-        batches : Batches
-        sink : Sink
-        model : nn.Module
-            A copy of the network.
+    def _each(
+        self, run: Callable[[slice, Batches], None], workers: Sequence[int], server_round: int
+    ) -> None:
+        """On a CPU one pass a core, each with one thread: their number changes no bit."""
 
-        Raises
-        ------
-        NotShared
-            When there is not one row of scores for each sample.
-        """
-        put(model, batches.masks)
-        of = SharedPass(batches.layout, sink, self.channels_last, self.norms_at_once)
-        with Interception(of) as seen:
-            scores = model(batches.x)
-        if scores.shape[:1] != batches.y.shape:
-            raise NotShared(f"scores of shape {list(scores.shape)} for {len(batches.y)} samples")
-        self._of_thread.unknown = seen.unknown
-        return scores
+        def one(rows: slice) -> None:
+            with one_thread(), self.gradients.precision():
+                each_input = self._each_input
+                batches = drawn(self.gradients, workers[rows], server_round, each_input=each_input)
+                run(rows, batches)
 
-    def backward(self, flat: Tensor, batches: Batches, sink_of: SinkOf) -> None:
-        """Fill a sink with the gradients of these batches.
-
-        Parameters
-        ----------
-        flat : Tensor [N]
-        batches : Batches
-        sink_of : callable
-            Trained parameters -> the sink.
-
-        Raises
-        ------
-        NotShared
-            When a parameter was used in a way that has no such form.
-        """
-        model = self.own_model()
-        assign(model, flat.clone())  # a model may write into it
-        columns = columns_of(trainable(model))
-        sink = sink_of(columns)
-        loss = self._loss(self.scores(flat, batches, sink, model), batches)
-        # The forms above hand their gradients to the sink and none to autograd. What autograd finds
-        # all the same went another way, which is thereby known for certain.
-        left = torch.autograd.grad(loss, list(columns), allow_unused=True)
-        if any(gradient is not None for gradient in left):
-            raise NotShared(_used_otherwise(model, columns, left, self._of_thread.unknown))
-        sink.finish()
-
-    def own_model(self) -> nn.Module:
-        """Return this thread's copy of the network."""
-        if not hasattr(self._of_thread, "model"):
-            self._of_thread.model = copy.deepcopy(self._gradients.model)
-        return self._of_thread.model
-
-    def _loss(self, scores: Tensor, batches: Batches) -> Tensor:
-        """The sum of the workers' mean losses."""
-        of, layout = self._gradients, batches.layout
-        if of.loss is cross_entropy and layout.equal:
-            return cross_entropy(scores, batches.y, reduction="sum") / layout.sizes[0]
-        parts = zip(
-            batches.workers, layout.split(scores), layout.split(batches.y), strict=True
-        )  # fmt: skip
-        return torch.stack(
-            [of.mean_loss(part, y, worker, batches.server_round) for worker, part, y in parts]
-        ).sum()
-
-    def _flat(self, parameters: np.ndarray | Tensor) -> Tensor:
-        return torch.as_tensor(parameters, device=self._gradients.device)
-
-    def _chunks(self, workers: Sequence[int]) -> list[slice]:
-        sizes = [self._gradients.batch_sizes[worker] for worker in workers]
-        return chunks(sizes, self.samples)
-
-    def _each(self, run: Callable[[slice], None], rows: Sequence[slice]) -> None:
-        """On a CPU one chunk a core, each with one thread: their number changes no bit."""
-
-        def alone(each: slice) -> None:
-            with one_thread(), self._gradients.precision():
-                run(each)
-
-        if not self.on_cpu or len(rows) == 1:
-            for each in rows:
-                alone(each)
+        passes = chunks([self.gradients.batch_sizes[worker] for worker in workers], self.samples)
+        if self._one_by_one or len(passes) == 1:
+            for rows in passes:
+                one(rows)
             return
         if self._pool is None:
             self._pool = ThreadPoolExecutor(
                 cores(), initializer=torch.set_num_threads, initargs=(1,)
             )
-        list(self._pool.map(alone, rows))
-
-
-def chunks(sizes: Sequence[int], most: int | None) -> list[slice]:
-    """Return runs of workers with together at most so many samples, and at least one worker.
-
-    Parameters
-    ----------
-    sizes : sequence of int
-        Samples of each worker.
-    most : int, optional
-        None: no limit.
-
-    Examples
-    --------
-    >>> chunks([2, 2, 2, 9, 1], 5)
-    [slice(0, 2, None), slice(2, 3, None), slice(3, 4, None), slice(4, 5, None)]
-    """
-    found, start, held = [], 0, 0
-    for i, size in enumerate(sizes):
-        if most is not None and i > start and held + size > most:
-            found.append(slice(start, i))
-            start, held = i, 0
-        held += size
-    return [*found, slice(start, len(sizes))]
-
-
-def _used_otherwise(
-    model: nn.Module,
-    columns: Iterable[nn.Parameter],
-    left: Sequence[Tensor | None],
-    unknown: Sequence[str],
-) -> str:
-    """Which parameters were used in a way that has no shared form, and by what."""
-    names = {parameter: name for name, parameter in model.named_parameters()}
-    used = [names[p] for p, found in zip(columns, left, strict=True) if found is not None]
-    others = f" and {len(used) - 3} more" if len(used) > 3 else ""
-    by = f" by {', '.join(dict.fromkeys(unknown))}" if unknown else ""
-    return f"{', '.join(used[:3])}{others}: used{by}, which has no form for all workers at once"
+        list(self._pool.map(one, passes))

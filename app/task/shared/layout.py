@@ -12,8 +12,8 @@ from torch import Tensor
 class Layout:
     """Samples of one worker after another: worker w has `sizes[w]` of them.
 
-    A tensor may have several rows for each sample, such as a row for each token: its first dimension
-    is then a multiple of the number of samples.
+    A tensor may have several rows for each sample, such as a row for each token: its first
+    dimension is then a multiple of the number of samples.
 
     Attributes
     ----------
@@ -89,6 +89,8 @@ class Layout:
         x : Tensor [k * total, ...]
         """
         rows = x.shape[0] // self.total
-        counts = torch.tensor([rows * size for size in self.sizes], device=x.device)
-        places = torch.arange(len(self.sizes), device=x.device)
-        return places.repeat_interleave(counts, output_size=x.shape[0])
+        places = [
+            torch.full((rows * size,), worker, device=x.device)
+            for worker, size in enumerate(self.sizes)
+        ]
+        return torch.cat(places)

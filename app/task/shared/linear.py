@@ -22,7 +22,7 @@ class _Linear(Function):
         return F.linear(x, w, None if bias is None else bias.to(x.dtype))
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         (x, w), (weight, bias), of = ctx.saved_tensors, ctx.parameters, ctx.of
         # A sample may have several rows, such as one for each token: they add up.
         rows, g = (t.reshape(-1, t.shape[-1]) for t in (x, gradient))

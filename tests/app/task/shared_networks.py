@@ -47,7 +47,7 @@ def images():
         nn.ConvTranspose2d(8, 4, 3, stride=2, output_padding=1), nn.InstanceNorm2d(4, affine=True),
         nn.Conv2d(4, 4, 2, padding="same", padding_mode="reflect"), nn.MaxPool2d(2),
         nn.BatchNorm2d(4, affine=False, track_running_stats=False), nn.Flatten(1, 2),
-        nn.Conv1d(36, 5, 3), nn.BatchNorm1d(5, track_running_stats=False), nn.Flatten(),
+        nn.Conv1d(24, 5, 3), nn.BatchNorm1d(5, track_running_stats=False), nn.Flatten(),
         nn.LazyLinear(3),
     )  # fmt: skip
 

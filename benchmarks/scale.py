@@ -56,6 +56,8 @@ class Bowl:
     def reference(self, parameters: np.ndarray, server_round: int) -> np.ndarray:
         return parameters
 
+    way: dict[str, str] = {}
+
     def batched(self, asked: Asked) -> None:
         return None
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from signfed.app.task.batched import BatchedGradients
+from signfed.app.task.many import ManyGradients
 from signfed.attacks.core.data import Trigger
 from signfed.clients import Poison
 
@@ -74,7 +74,7 @@ class Problem(Protocol):
             Number of the round.
         """
 
-    def batched(self, asked: Asked) -> BatchedGradients | None:
+    def batched(self, asked: Asked) -> ManyGradients | None:
         """Return many workers' gradients at once, the same bits, where that is the faster way."""
 
     def evaluate(self, parameters: Tensor, trigger: Trigger | None = None) -> dict[str, float]:

@@ -75,12 +75,20 @@ def zeros(shape: Any, rows: Any, dtype: Any) -> Any:
 
 
 def cast(values: Any, dtype: Any) -> Any:
-    """Return the values in a type of their namespace: `namespace(values).float64`, say."""
+    """Return the values in another type.
+
+    Parameters
+    ----------
+    values : ndarray, Tensor or number
+        Of any shape.
+    dtype : dtype
+        Of their namespace: `namespace(values).float64`, say.
+    """
     return values.to(dtype) if is_tensor(values) else np.asarray(values).astype(dtype)
 
 
 def known_finite(rows: Any) -> Any:
-    """Mark a tensor, and return it: all of it was found finite, so nobody has to wait and look."""
+    """Return the tensor, marked: all of it was found finite, so nobody has to wait and look."""
     rows.known_finite = True
     return rows
 
@@ -92,6 +100,6 @@ def is_known_finite(rows: Any) -> bool:
 
 @lru_cache(maxsize=1)
 def _tensors() -> Any:
-    from signfed.attacks.core import tensors
+    from signfed.attacks.core import _tensors as tensors
 
     return tensors

@@ -27,9 +27,8 @@ class Adversary:
     """Carries out one attack for all Byzantine workers.
 
     What an attack knows beyond a worker's own row is computed from the pure gradient functions,
-    once a round, by the first Byzantine worker that needs it; the others in the same process look
-    their row up. So the rows have the same bits whoever hosts the workers. Threads may share the
-    object.
+    once a round, by the first Byzantine worker that needs it; others in the process look theirs up.
+    So the rows have the same bits whoever hosts the workers. Threads may share the object.
 
     Parameters
     ----------
@@ -164,8 +163,7 @@ class Adversary:
         attack, model, server_round, kept
             Of the round.
         """
-        lr = self._lr_at(max(1, server_round - 1))
-        return recalled(kept, attack.name, model, lr, self._seed)
+        return recalled(kept, attack.name, model, self._lr_at(max(1, server_round - 1)), self._seed)
 
     def batch(self, worker: int, server_round: int, made: Batch) -> Batch:
         """Return the changed batch of a worker, in a round in which it attacks the data.

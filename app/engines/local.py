@@ -15,6 +15,7 @@ import torch
 from signfed.app.engines.late import Mending, RoundsLater
 from signfed.app.engines.local_workers import LocalWorkers
 from signfed.app.engines.memory import keep_freed_memory
+from signfed.app.engines.repeatable import repeatable
 from signfed.app.engines.run import Run
 from signfed.app.runs.resuming import lost_memories
 from signfed.strategies.server.loop import run_rounds
@@ -47,6 +48,11 @@ def local_engine(run: Run, threads: int | None = None) -> np.ndarray:
     FederationError
         When the federation cannot go on.
     """
+    with repeatable(run.problem.device):
+        return _run(run, threads)
+
+
+def _run(run: Run, threads: int | None) -> np.ndarray:
     keep_freed_memory()
     device = run.problem.device
     federation = run.config.federation(run.strategy, run.problem)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from signfed.app.errors import ConfigError
+from signfed.app.task.activations import saved_bytes
 from signfed.app.task.batched import LARGE, BatchedGradients
 from signfed.app.task.datasets.dataset import Dataset
 from signfed.app.task.digest import fingerprint, made_here
@@ -127,6 +128,25 @@ class Classification:
     def batch_sizes(self) -> tuple[int, ...]:
         """Return the samples a round, by worker."""
         return self._gradients.batch_sizes
+
+    def memory(self, workers: int) -> tuple[int, int]:
+        """Count the bytes that a round's forward pass keeps for so many workers, and the data's.
+
+        Parameters
+        ----------
+        workers : int
+            Those of the round; counted as the ones with the largest batches.
+
+        Returns
+        -------
+        activations, data : int
+            In float32; both where gradients are computed.
+        """
+        samples, _ = self._gradients.samples(np.zeros(2, np.int64))
+        of_round = sum(sorted(self.batch_sizes(), reverse=True)[:workers])
+        data = self._data
+        stored = sum(part.nbytes for part in (data.train_x, data.train_y, data.test_x, data.test_y))
+        return of_round * saved_bytes(self._model, samples), stored
 
     def digest(self) -> dict[str, str]:
         return dict(self._digest)

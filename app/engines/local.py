@@ -6,7 +6,6 @@ The same clients, attacks, codecs, rule and step as in Flower, and on a CPU the 
 from __future__ import annotations
 
 import logging
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -18,15 +17,11 @@ from signfed.app.engines.memory import keep_freed_memory
 from signfed.app.engines.repeatable import repeatable
 from signfed.app.engines.run import Run
 from signfed.app.runs.resuming import lost_memories
+from signfed.strategies.ops.threads import cores
 from signfed.strategies.server.loop import run_rounds
 from signfed.strategies.server.training import Training
 
 log = logging.getLogger("signfed")
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def local_engine(run: Run, threads: int | None = None) -> np.ndarray:

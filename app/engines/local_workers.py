@@ -62,6 +62,7 @@ class LocalWorkers:
         self._poison: Callable[[Poison], GradientFn] = workers.poisoned(run.problem, {}, run.config)
         self._asked = federation.participation.workers
         self._batched = run.problem.batched(self._asked)
+        run.note(gradients=run.problem.way)
         self._plain = not (encoder.prepare or encoder.feedback or run.config.worker_momentum)
         self._adversary = workers.adversary(run.config, run.problem)
         self._adversary.memories = {}  # known from the first round on
@@ -112,6 +113,8 @@ class LocalWorkers:
             x = self._training.parameters
             if self._resident and can_be_at_once(attack, self._everyone):
                 updates = self._resident.collect(x, asked, server_round)
+                if server_round < self._config.num_rounds:  # while the device computes this round
+                    self._problem.draw_ahead(self._asked(server_round + 1), server_round + 1)
             else:
                 matrix = self._batched(x, asked, server_round)
                 updates, dropped = self._of_one_matrix(matrix, asked, server_round)

@@ -13,7 +13,7 @@ from signfed.app.errors import ConfigError
 from signfed.app.task import Problem
 from signfed.attacks import knows
 from signfed.strategies.core.codecs import SignCodec
-from signfed.strategies.core.rule import Rule
+from signfed.strategies.server.strategy import RobustStrategy
 
 GB = 1e9
 # Copies of the model that are about at once: parameters, direction, momentum, the step's own.
@@ -47,19 +47,24 @@ class Room:
         return self.rows + self.gradients + self.activations + self.rest
 
 
-def room_of(config: RunConfig, rule: Rule, problem: Problem, *, by_blocks: bool) -> Room:
+def room_of(
+    config: RunConfig, rule: RobustStrategy, problem: Problem, *, by_blocks: bool, card: int
+) -> Room:
     """Count what a run keeps on its device.
 
     Parameters
     ----------
     config : RunConfig
-    rule : Rule
+    rule : RobustStrategy
         Of the run.
     problem : Problem
         Its model and its data.
     by_blocks : bool
         Whether gradients are handed over parameter by parameter, so that signs are packed without
         a matrix of floats.
+    card : int
+        Bytes of the device. Passes are cut so that the batches of one take half of them at most,
+        or those of one worker.
 
     Returns
     -------
@@ -83,8 +88,10 @@ def room_of(config: RunConfig, rule: Rule, problem: Problem, *, by_blocks: bool)
         gradients = 4 * n * (liars + (asked if seen == asked else 0))
     memory = getattr(problem, "memory", None)  # a quadratic has neither network nor data
     activations, data = memory(asked) if memory else (0, 0)
+    one, _ = memory(1) if memory else (0, 0)
     half = 0.6 if config.workload.precision == "bfloat16" else 1.0
-    return Room(rows, gradients, int(half * activations), 4 * MODELS * n + data)
+    passed = min(half * activations, max(card / 2, half * one))
+    return Room(rows, gradients, int(passed), 4 * MODELS * n + data)
 
 
 def check_room(room: Room, free: int, workers: int) -> None:
@@ -118,7 +125,7 @@ def check_room(room: Room, free: int, workers: int) -> None:
     )
 
 
-def free_bytes() -> int:
-    """Return the bytes of GPU memory that this process can still take."""
-    free, _ = torch.cuda.mem_get_info()
-    return free + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+def free_and_total() -> tuple[int, int]:
+    """Return the bytes of GPU memory that this process can still take, and all there are."""
+    free, total = torch.cuda.mem_get_info()
+    return free + torch.cuda.memory_reserved() - torch.cuda.memory_allocated(), total

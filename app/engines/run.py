@@ -62,6 +62,8 @@ class Run:
         A round and such a state, to go on from.
     saves : callable, optional
         Number of a round -> whether its state is wanted for certain.
+    note : callable
+        Takes what the engine found out before round 1, for `config.json`.
     """
 
     config: RunConfig
@@ -71,6 +73,7 @@ class Run:
     on_round: OnRound
     resume: tuple[int, State] | None = None
     saves: Callable[[int], bool] = lambda server_round: False
+    note: Callable[..., None] = lambda **facts: None
 
     def evaluate(self, server_round: int, parameters: Tensor) -> dict[str, float] | None:
         """Say what the model is worth, in the rounds that are evaluated; None in the others.
@@ -169,7 +172,9 @@ def execute(
     observe = Scorer(byzantine, config.workload.num_workers) if byzantine else None
     start = (last.server_round, last.state) if last else None
     try:
-        given = Run(config, prepared.strategy, problem, observe, write, start, saver.is_due)
+        given = Run(
+            config, prepared.strategy, problem, observe, write, start, saver.is_due, folder.note
+        )
         parameters = engine(given)
     except DivergedError as error:
         folder.close(DIVERGED, error=str(error))

@@ -17,14 +17,14 @@ from signfed.app.config.knowledge import built
 from signfed.app.config.pairs import read_pairs
 from signfed.app.config.plugins import made_of
 from signfed.app.config.run_config import build_strategy, parse
-from signfed.app.engines.local import cores, local_engine
+from signfed.app.engines.local import local_engine
 from signfed.app.engines.run import Run
 from signfed.app.engines.signals import end_with_parent
 from signfed.app.errors import ConfigError
 from signfed.app.redteam.space import first_trials, next_trials
 from signfed.app.task import find_task
 from signfed.strategies.core.options import Value
-from signfed.strategies.ops.threads import one_thread
+from signfed.strategies.ops.threads import cores, one_thread
 from signfed.strategies.server.federation import FederationError
 from signfed.strategies.server.record import RoundRecord
 

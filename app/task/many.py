@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from torch import Tensor
+
+Way = Literal["auto", "shared", "vmap", "loop"]
 
 # (rows, columns, block): float32 [rows, columns] of the matrix of gradients, a row for each worker
 # that was asked. The block is the receiver's until it returns; what it keeps, it copies.

@@ -24,6 +24,10 @@ class Problem(Protocol):
         """Where gradients are computed."""
 
     @property
+    def way(self) -> dict[str, str]:
+        """How `batched` chose to compute gradients: "way", "because"; empty before it was asked."""
+
+    @property
     def num_classes(self) -> int | None:
         """Number of classes; None where there are none."""
 
@@ -75,7 +79,19 @@ class Problem(Protocol):
         """
 
     def batched(self, asked: Asked) -> ManyGradients | None:
-        """Return many workers' gradients at once, the same bits, where that is the faster way."""
+        """Return many workers' gradients at once, where the run wants that and the model allows it.
+
+        `way` then says what was chosen.
+        """
+
+    def draw_ahead(self, workers: Sequence[int], server_round: int) -> None:
+        """Draw now what a round will ask for, while a device computes the one before it.
+
+        Parameters
+        ----------
+        workers, server_round
+            Of that round.
+        """
 
     def evaluate(self, parameters: Tensor, trigger: Trigger | None = None) -> dict[str, float]:
         """Return test_accuracy in [0, 1] where there is such a thing, and test_loss.

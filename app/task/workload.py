@@ -11,6 +11,7 @@ import torch
 
 from signfed.app.errors import ConfigError
 from signfed.app.task.local_steps import ONE_STEP, LocalSteps
+from signfed.app.task.many import Way
 from signfed.app.task.partitions import PARTITIONS, Shards
 from signfed.app.task.partitions.server import server_shard
 
@@ -37,6 +38,8 @@ class Workload:
         "auto", "cpu" or "cuda".
     precision : str
         "float32", "tf32" or "bfloat16".
+    gradients : str
+        "auto", "shared", "vmap" or "loop".
     partition : str
         Of PARTITIONS, with its options.
     batch_sizes : tuple of int
@@ -64,6 +67,7 @@ class Workload:
     seed: int
     device: str
     precision: str = "float32"
+    gradients: Way = "auto"
     partition: str = "stratified"
     partition_options: tuple[tuple[str, Any], ...] = ()
     batch_sizes: tuple[int, ...] = ()

@@ -28,7 +28,7 @@ from benchmarks.gpu.cases import Case, Kept, cases  # noqa: E402
 from benchmarks.gpu.checks import all_checks  # noqa: E402
 from benchmarks.gpu.writing import Findings  # noqa: E402
 from signfed.app.config.run_config import build_strategy  # noqa: E402
-from signfed.app.engines.room import check_room, free_bytes, room_of  # noqa: E402
+from signfed.app.engines.room import check_room, free_and_total, room_of  # noqa: E402
 from signfed.app.errors import ConfigError  # noqa: E402
 from signfed.clients import ENCODERS  # noqa: E402
 from signfed.strategies.registry import STRATEGIES  # noqa: E402
@@ -114,8 +114,9 @@ def refuse_what_does_not_fit(case: Case, problem: Kept, device: torch.device) ->
     if device.type == "cuda":
         config = case.config(device.type, 2)
         given: Any = problem
-        room = room_of(config, build_strategy(config), given, by_blocks=True)
-        check_room(room, free_bytes(), case.workers)
+        free, card = free_and_total()
+        room = room_of(config, build_strategy(config), given, by_blocks=True, card=card)
+        check_room(room, free, case.workers)
 
 
 def profiled(findings: Findings, name: str, device: torch.device) -> None:

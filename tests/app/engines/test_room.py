@@ -25,9 +25,10 @@ class Network:
         return workers * self._activations, 1000
 
 
-def room(n=1000, by_blocks=True, activations=0, **keys):
+def room(n=1000, by_blocks=True, activations=0, card=10**12, **keys):
     config = parse({"num-workers": 50, "num-byzantine": 10, "batch-size": 8} | keys)
-    return room_of(config, build_strategy(config), Network(n, activations), by_blocks=by_blocks)
+    network = Network(n, activations)
+    return room_of(config, build_strategy(config), network, by_blocks=by_blocks, card=card)
 
 
 def test_sign_rules_fit_where_float_rules_do_not():
@@ -53,6 +54,9 @@ def test_what_an_attack_looks_at_counts():
 def test_batches_count_and_bfloat16_halves_them():
     full = room(activations=10**6, strategy="mean").activations
     half = room(activations=10**6, strategy="mean", precision="bfloat16").activations
+    cut = room(activations=10**6, card=10**7, strategy="mean").activations
+    assert cut == 5 * 10**6
+    assert room(activations=10**6, card=10, strategy="mean").activations == 10**6
     assert full == 50 * 10**6 and half == pytest.approx(0.6 * full)
 
 
@@ -75,7 +79,7 @@ def test_what_does_not_fit_is_refused_with_the_number_and_the_remedy(parts, reme
 
 def test_nothing_is_left_of_a_run_that_does_not_fit(monkeypatch, tmp_path):
     """Asked for before the folder is claimed, and only where a GPU computes."""
-    monkeypatch.setattr(prepare_module, "free_bytes", lambda: 1000)
+    monkeypatch.setattr(prepare_module, "free_and_total", lambda: (1000, 2000))
     given = {"out-dir": str(tmp_path / "run"), "device": "cpu"}
     problem = prepare_module.problem_of(parse(given).workload)
     assert prepare_module.prepare(given, load=lambda workload: problem).path.exists()

@@ -11,12 +11,14 @@ import torch
 from signfed.app.config.run_config import parse
 from signfed.app.engines.packing import Packing
 from signfed.app.engines.prepare import problem_of
+from signfed.app.engines.workers import AtOnce
+from signfed.app.node import answers
 from signfed.attacks import ATTACKS, attack
 from signfed.strategies.registry import STRATEGIES
 from signfed.strategies.server.federation import FederationError
 from signfed.strategies.server.optimizer import Descent, Step
-from tests.app.engines.resident import rounds_of, without_seconds
-from tests.federation import needs
+from tests.app.engines.resident import OnDevice, rounds_of, without_seconds
+from tests.federation import federate, needs
 
 ROUNDS = 6
 SMALL = {
@@ -184,6 +186,31 @@ def test_the_first_step_that_was_none_leaves_no_momentum():
     assert (descent.taken, descent.momentum, descent.parameters.tolist()) == (0, None, [1.0, 1.0])
     taken = descent.take(torch.ones(2), only_if=torch.tensor(True))
     assert taken.tolist() == [0.5, 0.5] and descent.momentum.tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("rule", ["sign-fd", "signguard"])
+def test_gradients_of_one_shared_pass_come_block_by_block(rule):
+    config = SMALL | {"strategy": rule, "attack": "sign-flip", "gradients": "shared", "lr": 0.001}
+    model, _, waits, _ = rounds_of(config)
+    expected, _, _, _ = rounds_of(config, on_device=False)
+    assert np.mean(model == expected) > 0.999 and len(waits) <= ROUNDS
+
+
+@pytest.mark.parametrize("name", ["sign-flip", "lie", "label-flip"])
+def test_a_node_on_a_gpu_computes_its_workers_at_once(name, monkeypatch, tmp_path):
+    """Two nodes, the device being the CPU by another name: the run of nodes on a CPU."""
+    calls, real = [], AtOnce._all
+    monkeypatch.setattr(AtOnce, "_all", lambda self, *of: calls.append(of[2]) or real(self, *of))
+    keys = SMALL | {"strategy": "mean", "attack": name, "num-rounds": 3, "evaluate-every": 3}
+    plain = federate(tmp_path / "plain", nodes=2, **keys)
+    assert not calls
+    problem = answers._problem(parse(keys | {"device": "cpu"}).workload)
+    monkeypatch.setattr(answers, "_problem", lambda workload: OnDevice(problem))
+    answers._gradient.cache_clear()
+    at_once = federate(tmp_path / "once", nodes=2, **keys)
+    answers._gradient.cache_clear()
+    assert at_once.sha256 == plain.sha256
+    assert sorted(calls) == [1, 1, 2, 2, 3, 3]  # each node once a round
 
 
 @pytest.mark.parametrize("n_coordinates", [1, 7, 8, 9, 41, 64])

@@ -150,9 +150,7 @@ class Shared:
     precision: Annotated[Precision, says("of the gradients' matrix products")] = "float32"
     gradients: Annotated[
         Way,
-        says(
-            "all workers in one pass, by vmap, or one by one; auto: shared on a GPU (local engine)"
-        ),
+        says("all workers in one pass, by vmap, or one by one; auto: shared on a GPU"),
     ] = "auto"
     roster: Annotated[
         str,

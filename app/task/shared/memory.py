@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -23,8 +23,15 @@ def bytes_per_sample(shared: SharedGradients, parameters: np.ndarray, worker: in
     worker : int
         On whose batch it is counted.
     """
+    of = shared.of(shared.gradients)
+    once, twice = (_kept(of, parameters, [worker] * times) for times in (1, 2))
+    return max(1, (twice - once) // shared.gradients.batch_sizes[worker])
+
+
+def _kept(shared: SharedGradients, parameters: np.ndarray, workers: Sequence[int]) -> int:
+    """Bytes of everything that the backward pass of these workers needs."""
     kept: dict[int, int] = {}
-    held: list[Any] = []  # alive, so that an address is one tensor's
+    held: list[Tensor] = []  # alive, so that an address is one tensor's
 
     def keep(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
@@ -32,13 +39,10 @@ def bytes_per_sample(shared: SharedGradients, parameters: np.ndarray, worker: in
         held.append(tensor)
         return tensor
 
+    shared.samples = None  # in one pass, in this thread
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        shared.of(shared.gradients)(parameters, [worker], 1)
-    weights = (
-        2 * 4 * len(parameters)
-    )  # the parameters, and perhaps in another type, are no sample's
-    samples = shared.gradients.batch_sizes[worker]
-    return max(1, (sum(kept.values()) - weights) // samples)
+        shared(parameters, workers, 1)
+    return sum(kept.values())
 
 
 def samples_that_fit(per_sample: int, total: int) -> int:

@@ -60,7 +60,9 @@ class Sink:
         *tensors : Tensor or None
             What a layer is about to compute with.
         """
-        self._expected.update(tensor for tensor in tensors if self.owns(tensor))
+        self._expected.update(
+            tensor for tensor in tensors if isinstance(tensor, nn.Parameter) and self.owns(tensor)
+        )
 
     def put(self, parameter: nn.Parameter, found: Tensor | Iterable[Tensor]) -> None:
         """Add what one use contributes.

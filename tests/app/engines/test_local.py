@@ -99,7 +99,7 @@ def same_in_all(record):
 @pytest.fixture
 def large(monkeypatch):
     """The way of a large network: one worker a core, no gradients in one call."""
-    monkeypatch.setattr("signfed.app.task.classification.LARGE", 0)
+    monkeypatch.setattr("signfed.app.task.ways.LARGE", 0)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -228,7 +228,7 @@ def test_a_gradient_that_is_not_finite_has_no_vote(monkeypatch, caplog, tmp_path
     here = locally(tmp_path / "local", **keys)
     said = [r.getMessage() for r in caplog.records if "not finite" in r.getMessage()]
     assert sorted(said) == sorted(set(said)) and len(said) == 15  # each worker once
-    monkeypatch.setattr("signfed.app.task.classification.LARGE", 0)
+    monkeypatch.setattr("signfed.app.task.ways.LARGE", 0)
     one_by_one = locally(tmp_path / "large", **keys)
     flower = [federate(tmp_path / f"{n}", nodes=n, **keys) for n in (1, 2, 15)]
     for done in (here, one_by_one, *flower):

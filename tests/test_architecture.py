@@ -43,8 +43,7 @@ ROOMS = {
         "app.errors", "app.config", "app.runs", "app.task", "attacks", "clients", *RULES,
     ),
     "app.node": (
-        "app.config", "app.engines.workers", "app.engines.memory", "app.engines.repeatable",
-        "app.task", "clients", *RULES,
+        "app.config", "app.engines.workers", "app.engines.memory", "app.task", "clients", *RULES,
     ),
     "app.federation": ("app.errors", "app.engines", "app.runs.versions", "app.task"),
     "app.redteam": ("app.errors", "app.config", "app.engines", "app.runs", "app.task", "attacks",

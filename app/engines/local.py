@@ -14,9 +14,9 @@ import torch
 from signfed.app.engines.late import Mending, RoundsLater
 from signfed.app.engines.local_workers import LocalWorkers
 from signfed.app.engines.memory import keep_freed_memory
-from signfed.app.engines.repeatable import repeatable
 from signfed.app.engines.run import Run
 from signfed.app.runs.resuming import lost_memories
+from signfed.app.task.repeatable import repeatable
 from signfed.strategies.ops.threads import cores
 from signfed.strategies.server.loop import run_rounds
 from signfed.strategies.server.training import Training

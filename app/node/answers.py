@@ -11,8 +11,8 @@ from flwr.app import Array, ArrayRecord, Context, Message
 from signfed.app.config.run_config import RunConfig, parse
 from signfed.app.engines import workers
 from signfed.app.engines.memory import keep_freed_memory
-from signfed.app.engines.repeatable import repeatable
 from signfed.app.task import Problem, Workload, find_task
+from signfed.app.task.repeatable import repeatable
 from signfed.clients import Adversary, GradientFn, Memory, replica
 from signfed.strategies.server.transport import wire
 

@@ -5,9 +5,9 @@ import torch
 
 from signfed.app.config.run_config import build_strategy, parse
 from signfed.app.engines import prepare as prepare_module
-from signfed.app.engines.repeatable import repeatable
 from signfed.app.engines.room import Room, check_room, room_of
 from signfed.app.errors import ConfigError
+from signfed.app.task.repeatable import repeatable
 from tests.strategies.places import NamedElsewhere
 
 RESNET_50 = 25_557_032

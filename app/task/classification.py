@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from signfed.app.errors import ConfigError
+from signfed.app.task.activations import saved_bytes
 from signfed.app.task.datasets.dataset import Dataset
 from signfed.app.task.digest import fingerprint, made_here
 from signfed.app.task.evaluation import Loss, evaluate
@@ -127,6 +129,35 @@ class Classification:
     def batch_sizes(self) -> tuple[int, ...]:
         """Return the samples a round, by worker."""
         return self._gradients.batch_sizes
+
+    def memory(self, workers: int) -> tuple[int, int]:
+        """Count the bytes that a round's forward pass keeps for so many workers, and the data's.
+
+        Parameters
+        ----------
+        workers : int
+            Those of the round; counted as the ones with the largest batches.
+
+        Returns
+        -------
+        activations, data : int
+            In float32; both where gradients are computed.
+        """
+        samples, _ = self._gradients.samples(np.zeros(2, np.int64))
+        of_round = sum(sorted(self.batch_sizes(), reverse=True)[:workers])
+        data = self._data
+        stored = sum(part.nbytes for part in (data.train_x, data.train_y, data.test_x, data.test_y))
+        return of_round * saved_bytes(self._model, samples), stored
+
+    def draw_ahead(self, workers: Sequence[int], server_round: int) -> None:
+        """Draw now what a round will ask for: `Gradients.draw_ahead`.
+
+        Parameters
+        ----------
+        workers, server_round
+            Of that round.
+        """
+        self._gradients.draw_ahead(workers, server_round)
 
     def digest(self) -> dict[str, str]:
         return dict(self._digest)

@@ -13,19 +13,19 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from signfed.app.task.datasets.dataset import Dataset
+from signfed.app.task.draws import Draws
 from signfed.app.task.evaluation import Loss, measured, pieces
 from signfed.app.task.local_steps import ONE_STEP, LocalSteps, keys, local_change
 from signfed.app.task.models.parameters import assign, trainable
-from signfed.app.task.models.pure import draw_masks, dropouts, mask_shapes, put
+from signfed.app.task.models.pure import dropouts, mask_shapes, put
 from signfed.app.task.partitions import Shards
 from signfed.app.task.poison import poisoned
 from signfed.app.task.precision import precision
 from signfed.clients import Poison
-from signfed.strategies.core.seeds import generator
 from signfed.strategies.ops.threads import one_thread
 
 
-class Gradients:
+class Gradients(Draws):
     """Mini-batch gradients of the mean loss, pure in (parameters, worker, round).
 
     A batch is drawn without replacement, anew each round and step; so are what augments it and the
@@ -66,20 +66,16 @@ class Gradients:
         loss: Loss = cross_entropy,
         local: LocalSteps = ONE_STEP,
     ) -> None:
+        rates = [module.p for module in dropouts(model)]
+        super().__init__(data, shards, batch_size, seed, rates)
         self.model = model.to(device)
         self.loss, self.local = loss, local
         self._of_thread = threading.local()
         self._x, self._y = data.train_x.to(device), data.train_y.to(device)
-        self.to_input, self._augment, self._sides = data.to_input, data.augment, data.sides
-        self._shards = shards
-        asked = [batch_size] * len(shards) if isinstance(batch_size, int) else batch_size
-        held = map(len, shards)
-        self.batch_sizes = tuple(min(pair) for pair in zip(asked, held, strict=True))
-        self._seed = seed
+        self.to_input, self._sides = data.to_input, data.sides
         self.device = device
         self.precision_name = precision
-        self._rates = [module.p for module in dropouts(model)]
-        self._mask_shapes = self._masked() if self._rates else []
+        self._mask_shapes = self._masked() if rates else []
 
     def __call__(
         self,
@@ -178,46 +174,6 @@ class Gradients:
     def precision(self) -> AbstractContextManager[None]:
         """Return a context of the precision in which these gradients are computed."""
         return precision(self.precision_name, self.device)
-
-    def batch(self, worker: int, *at: int) -> np.ndarray:
-        """Return the ids of the worker's samples in the round, int64 [batch_size].
-
-        Parameters
-        ----------
-        worker : int
-            From 0.
-        *at : int
-            The round, from 1; then the number of the local step, where it is not the first.
-        """
-        shard = self._shards[worker]
-        draw = generator(self._seed, "batch", worker, *at)
-        return shard[draw.choice(len(shard), self.batch_sizes[worker], replace=False)]
-
-    def changes(self, worker: int, *at: int) -> np.ndarray | None:
-        """Return what augments the worker's batch, [batch_size, k]; None where nothing does.
-
-        Parameters
-        ----------
-        worker, *at : int
-            As for `batch`.
-        """
-        if self._augment is None:
-            return None
-        draws = generator(self._seed, "augment", worker, *at)
-        return self._augment.draw(draws, self.batch_sizes[worker])
-
-    def masks(self, worker: int, *at: int) -> list[np.ndarray]:
-        """Return one for each dropout of the model, float32 [batch_size, ...].
-
-        Parameters
-        ----------
-        worker, *at : int
-            As for `batch`.
-        """
-        if not self._rates:
-            return []
-        draws = generator(self._seed, "dropout", worker, *at)
-        return draw_masks(self._rates, self._mask_shapes, self.batch_sizes[worker], draws)
 
     def samples(
         self, chosen: np.ndarray, changes: np.ndarray | None = None

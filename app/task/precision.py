@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import Literal
 
 import torch
-import torch.utils.deterministic
+
+from signfed.app.task.repeatable import repeatable
 
 Precision = Literal["float32", "tf32", "bfloat16"]
 
@@ -33,7 +34,7 @@ def precision(name: str, device: torch.device) -> Iterator[None]:
         yield  # nothing to set, many times a round
         return
     with (
-        _same_bits_twice(device.type == "cuda"),
+        repeatable(device),
         torch.autocast(device.type, torch.bfloat16, enabled=name == "bfloat16"),
     ):
         cuda, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
@@ -43,22 +44,3 @@ def precision(name: str, device: torch.device) -> Iterator[None]:
             yield
         finally:
             cuda.allow_tf32, cudnn.allow_tf32 = before
-
-
-@contextmanager
-def _same_bits_twice(wanted: bool) -> Iterator[None]:
-    if not wanted:
-        yield
-        return
-    cudnn, memory = torch.backends.cudnn, torch.utils.deterministic
-    algorithms = torch.are_deterministic_algorithms_enabled()
-    warns = torch.is_deterministic_algorithms_warn_only_enabled()
-    before = cudnn.deterministic, cudnn.benchmark, memory.fill_uninitialized_memory
-    cudnn.deterministic, cudnn.benchmark = True, False
-    memory.fill_uninitialized_memory = False  # nobody reads it, and filling it takes time
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(algorithms, warn_only=warns)
-        cudnn.deterministic, cudnn.benchmark, memory.fill_uninitialized_memory = before

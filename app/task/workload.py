@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -193,4 +194,6 @@ def device_of(asked: str) -> torch.device:
     there = asked != "cpu" and torch.cuda.is_available()
     if asked == "cuda" and not there:
         raise ConfigError("device='cuda': expected a GPU, but torch sees none here; use 'cpu'")
+    if there:  # read when cuBLAS is first used; without it a product's bits may vary
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     return torch.device("cuda" if there else "cpu")

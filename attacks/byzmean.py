@@ -5,6 +5,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from signfed.attacks.core.arrays import cast, namespace, zeros
 from signfed.attacks.core.attack import attack
 from signfed.attacks.core.rows import finite
 from signfed.attacks.core.schedule import parts_of
@@ -12,7 +13,7 @@ from signfed.attacks.core.view import View
 from signfed.strategies.core.options import Choice
 
 
-@attack(knowledge="omniscient", stage="gradient", parts=("inner",))
+@attack(knowledge="omniscient", stage="gradient", parts=("inner",), tensors=True)
 def byzmean(
     view: View,
     *,
@@ -74,7 +75,9 @@ def byzmean(
     honest = finite(view.honest)
     m = len(view.own)
     m1 = m // 2
-    g2 = ((len(honest) + m - m1) * g1.astype(np.float64) - honest.sum(0, np.float64)) / (m - m1)
-    crafted = np.empty(view.own.shape, dtype=np.float32)
+    xp = namespace(honest)
+    total = honest.sum(0, dtype=xp.float64)
+    g2 = ((len(honest) + m - m1) * cast(g1, xp.float64) - total) / (m - m1)
+    crafted = zeros(view.own.shape, view.own, xp.float32)
     crafted[:m1], crafted[m1:] = g1, g2
     return crafted

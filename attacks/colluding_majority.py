@@ -7,7 +7,7 @@ from signfed.attacks.core.rows import all_send, signs
 from signfed.attacks.core.view import View
 
 
-@attack(knowledge="colluders", stage="message")
+@attack(knowledge="colluders", stage="message", tensors=True)
 def colluding_majority(view: View) -> np.ndarray:
     """Send the opposite of the majority of the Byzantine workers' own signs.
 

@@ -5,6 +5,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import AfterValidator, Field
 
+from signfed.attacks.core.arrays import namespace
 from signfed.attacks.core.attack import attack
 from signfed.attacks.core.view import View
 from signfed.strategies.core.options import Choice
@@ -18,7 +19,7 @@ def _sendable(value: float) -> float:
     return value
 
 
-@attack(knowledge="own", stage="message")
+@attack(knowledge="own", stage="message", tensors=True)
 def directional(
     view: View,
     *,
@@ -57,4 +58,4 @@ def directional(
     -----
     Deviation from the paper: none; the authors' code sends -1 in one script and +1 in another.
     """
-    return np.full(view.own.shape, np.float32(value))
+    return namespace(view.own).full_like(view.own, float(np.float32(value)))

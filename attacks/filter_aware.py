@@ -2,12 +2,13 @@
 
 import numpy as np
 
+from signfed.attacks.core.arrays import cast, namespace
 from signfed.attacks.core.attack import attack
-from signfed.attacks.core.rows import Share, all_send, finite, lowest, mean
+from signfed.attacks.core.rows import Share, all_send, finite, mean, places_of_lowest
 from signfed.attacks.core.view import View
 
 
-@attack(knowledge="omniscient", stage="gradient")
+@attack(knowledge="omniscient", stage="gradient", tensors=True)
 def filter_aware(view: View, *, share: Share = 1.0) -> np.ndarray:
     """Send an honest row with its entries rearranged against the honest mean.
 
@@ -46,10 +47,11 @@ def filter_aware(view: View, *, share: Share = 1.0) -> np.ndarray:
     """
     rows = finite(view.honest)
     if not len(rows):
-        return view.own.copy()
-    mu = mean(rows)
-    norms = [np.square(row, dtype=np.float64).sum() for row in rows]
-    crafted = rows[np.argsort(norms, kind="stable")[(len(rows) - 1) // 2]].copy()
-    moved = np.flatnonzero(lowest(-np.abs(mu), share))
-    crafted[moved[np.argsort(-mu[moved], kind="stable")]] = np.sort(crafted[moved])
+        return namespace(view.own).copy(view.own)
+    xp, mu, middle = namespace(rows), mean(rows), (len(rows) - 1) // 2
+    doubled = (cast(row, xp.float64) for row in rows)
+    order = xp.argsort(xp.stack([(row * row).sum() for row in doubled]), kind="stable")
+    crafted = xp.copy(xp.take(rows, order[middle : middle + 1], axis=0)[0])
+    moved = xp.sort(places_of_lowest(-xp.abs(mu), share))
+    crafted[moved[xp.argsort(-mu[moved], kind="stable")]] = xp.sort(crafted[moved])
     return all_send(crafted, len(view.own))

@@ -7,7 +7,7 @@ from signfed.attacks.core.noise import Std, normal_rows
 from signfed.attacks.core.view import View
 
 
-@attack(knowledge="own", stage="gradient")
+@attack(knowledge="own", stage="gradient", tensors=True)
 def gaussian(view: View, *, std: Std = 1.0) -> np.ndarray:
     """Replace the gradient by noise: N(0, std^2 I), independent for each Byzantine worker.
 

@@ -5,6 +5,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from signfed.attacks.core.arrays import like, namespace
 from signfed.attacks.core.attack import attack
 from signfed.attacks.core.rows import all_send, deviation, finite, lowest, mean
 from signfed.attacks.core.view import View
@@ -28,10 +29,10 @@ def sensitive(model: np.ndarray, gradient: np.ndarray, share: float) -> np.ndarr
     >>> sensitive(np.array([1.0, -3.0, 0.0]), np.array([2.0, 1.0, 9.0]), 0.34)
     array([False,  True, False])
     """
-    return lowest(-np.abs(model * gradient), share)
+    return lowest(-namespace(model).abs(model * gradient), share)
 
 
-@attack(knowledge="omniscient", stage="gradient", past=True)
+@attack(knowledge="omniscient", stage="gradient", past=True, tensors=True)
 def hybrid_sparse(
     view: View,
     *,
@@ -103,5 +104,6 @@ def hybrid_sparse(
     if "mask" not in memory:
         memory["mask"] = sensitive(view.past.model, mu, share)
     elsewhere = largest_z(view.n_total, n_byzantine) if z_max else z
-    far = np.where(memory["mask"], scale, elsewhere)
+    mask = like(memory["mask"], mu)
+    far = namespace(mu).where(mask, scale, elsewhere)
     return all_send(mu - far * deviation(rows, mu), n_byzantine)

@@ -2,11 +2,12 @@
 
 import numpy as np
 
+from signfed.attacks.core.arrays import namespace
 from signfed.attacks.core.attack import attack
 from signfed.attacks.core.view import View
 
 
-@attack(knowledge="own", stage="message")
+@attack(knowledge="own", stage="message", tensors=True)
 def inf(view: View) -> np.ndarray:
     """Send +infinity for every coordinate.
 
@@ -38,4 +39,4 @@ def inf(view: View) -> np.ndarray:
     -----
     Deviation from the reference: none.
     """
-    return np.full_like(view.own, np.inf)
+    return namespace(view.own).full_like(view.own, np.inf)

@@ -5,13 +5,24 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from signfed.attacks.core.arrays import cast, like, namespace, zeros
 from signfed.attacks.core.attack import attack
-from signfed.attacks.core.rows import all_send, finite, lowest, signs
+from signfed.attacks.core.rows import all_send, finite, signs
 from signfed.attacks.core.view import View
 from signfed.strategies.core.options import Range
 
 
-@attack(knowledge="omniscient", stage="message")
+def _narrowest(margin: np.ndarray, close: np.ndarray, share: float) -> np.ndarray:
+    """That share of the close coordinates, the smallest margins first: bool [N]."""
+    xp, n = namespace(margin), len(margin)
+    count = share * cast(close, xp.float64).mean() * n + 1e-9  # it stays on the device
+    order = xp.argsort(xp.where(close, margin, np.inf), kind="stable")
+    chosen = zeros(n, margin, xp.bool_)
+    chosen[order] = like(np.arange(1, n + 1), margin) <= count
+    return chosen
+
+
+@attack(knowledge="omniscient", stage="message", tensors=True)
 def inversion_aware(
     view: View,
     *,
@@ -59,8 +70,10 @@ def inversion_aware(
     Deviation from the paper: does not apply.
     """
     n_byzantine = len(view.own)
-    votes = finite(view.honest).sum(axis=0, dtype=np.float64)
-    majority, margin = signs(votes), np.abs(votes)
+    rows = finite(view.honest)
+    xp = namespace(rows)
+    votes = rows.sum(axis=0, dtype=xp.float64)
+    majority, margin = signs(votes), xp.abs(votes)
     close = margin <= n_byzantine
-    attacked = lowest(np.where(close, margin, np.inf), share * float(close.mean()))
-    return all_send(np.where(attacked, majority, -majority), n_byzantine)
+    attacked = _narrowest(margin, close, share)
+    return all_send(xp.where(attacked, majority, -majority), n_byzantine)

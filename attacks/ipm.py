@@ -11,7 +11,7 @@ from signfed.attacks.core.view import View
 from signfed.strategies.core.options import Range
 
 
-@attack(knowledge="omniscient", stage="gradient")
+@attack(knowledge="omniscient", stage="gradient", tensors=True)
 def ipm(
     view: View,
     *,

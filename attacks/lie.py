@@ -48,7 +48,7 @@ def largest_z(n: int, m: int) -> float:
     return max(0.0, NormalDist().inv_cdf(min(max(share, EDGE), 1.0 - EDGE)))
 
 
-@attack(knowledge="omniscient", stage="gradient")
+@attack(knowledge="omniscient", stage="gradient", tensors=True)
 def lie(
     view: View,
     *,

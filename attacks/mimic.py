@@ -5,6 +5,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from signfed.attacks.core.arrays import namespace, zeros
 from signfed.attacks.core.attack import attack
 from signfed.attacks.core.rows import all_send, centred, finite, mean
 from signfed.attacks.core.view import View
@@ -25,14 +26,17 @@ def most_extreme(rows: np.ndarray) -> int:
     >>> most_extreme(np.array([[0.0, 1.0], [0.0, -1.0], [10.0, 0.0], [2.0, 0.0]]))
     2
     """
-    mu = mean(rows)
-    gram = sum((block @ block.T for _, block in centred(rows, mu)), np.zeros((len(rows),) * 2))
+    xp, mu = namespace(rows), mean(rows)
+    gram = sum(
+        (block @ block.T for _, block in centred(rows, mu)),
+        zeros((len(rows),) * 2, rows, xp.float64),
+    )
     # With X = U S V', row i projects to S u_i on the direction v, whose sign means nothing.
-    projections = np.abs(np.linalg.eigh(gram)[1][:, -1])
-    return int(np.argmax(projections >= projections.max() * (1.0 - 1e-9)))
+    projections = xp.abs(xp.linalg.eigh(gram)[1][:, -1])
+    return int(xp.argmax(projections >= projections.max() * (1.0 - 1e-9)))
 
 
-@attack(knowledge="omniscient", stage="message")
+@attack(knowledge="omniscient", stage="message", tensors=True)
 def mimic(
     view: View,
     *,
@@ -82,7 +86,7 @@ def mimic(
     """
     rows = view.honest if target >= 0 else finite(view.honest)
     if not len(rows):
-        return view.own.copy()
+        return namespace(view.own).copy(view.own)
     if target >= len(rows):
         raise ValueError(
             f"target: expected -1 or an index among {len(rows)} honest rows, got {target}"

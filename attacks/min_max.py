@@ -14,7 +14,7 @@ from signfed.attacks.core.rows import all_send, finite, mean
 from signfed.attacks.core.view import View
 
 
-@attack(knowledge="omniscient", stage="gradient")
+@attack(knowledge="omniscient", stage="gradient", tensors=True)
 def min_max(view: View, *, perturbation: Perturbation = "std") -> np.ndarray:
     """Send mu + gamma p, no farther from any honest row than two honest rows are apart.
 
@@ -55,5 +55,5 @@ def min_max(view: View, *, perturbation: Perturbation = "std") -> np.ndarray:
     mu = mean(honest)
     p = PERTURBATIONS[perturbation](honest, mu)
     a, c, d = distances(honest, mu, p)
-    gamma = largest_gamma(a, c, p @ p, d.max(initial=0.0))
+    gamma = largest_gamma(a, c, p @ p, d.max() if len(d) else 0.0)
     return all_send(moved(mu, gamma, p), len(view.own))

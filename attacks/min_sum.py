@@ -17,7 +17,7 @@ from signfed.attacks.core.rows import all_send, finite, mean
 from signfed.attacks.core.view import View
 
 
-@attack(knowledge="omniscient", stage="gradient")
+@attack(knowledge="omniscient", stage="gradient", tensors=True)
 def min_sum(
     view: View,
     *,
@@ -68,6 +68,6 @@ def min_sum(
     p = PERTURBATIONS[perturbation](honest, mu)
     a, c, d = distances(honest, mu, p)
     sums = d.sum(axis=1)
-    limit = sums.max(initial=0.0) if bound == "max" else sums.min(initial=np.inf)
-    gamma = largest_gamma(a.sum(keepdims=True), c.sum(keepdims=True), len(a) * (p @ p), limit)
+    limit = (sums.max() if bound == "max" else sums.min()) if len(d) else 0.0
+    gamma = largest_gamma(a.sum()[None], c.sum()[None], len(a) * (p @ p), limit)
     return all_send(moved(mu, gamma, p), len(view.own))

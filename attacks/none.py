@@ -2,11 +2,12 @@
 
 import numpy as np
 
+from signfed.attacks.core.arrays import namespace
 from signfed.attacks.core.attack import attack
 from signfed.attacks.core.view import View
 
 
-@attack(knowledge="own", stage="gradient")
+@attack(knowledge="own", stage="gradient", tensors=True)
 def none(view: View) -> np.ndarray:
     """Send the honest update: the control of every experiment.
 
@@ -30,4 +31,4 @@ def none(view: View) -> np.ndarray:
     -----
     Deviation from the paper: does not apply.
     """
-    return view.own.copy()
+    return namespace(view.own).copy(view.own)

@@ -2,12 +2,13 @@
 
 import numpy as np
 
+from signfed.attacks.core.arrays import namespace
 from signfed.attacks.core.attack import attack
 from signfed.attacks.core.rows import all_send, finite, signs
 from signfed.attacks.core.view import View
 
 
-@attack(knowledge="omniscient", stage="message", truth=True)
+@attack(knowledge="omniscient", stage="message", truth=True, tensors=True)
 def omniscient(view: View) -> np.ndarray:
     """Send the opposite of the true gradient's signs: -sign(g), with sign(0) = +1.
 
@@ -39,6 +40,8 @@ def omniscient(view: View) -> np.ndarray:
     -----
     Deviation from the paper: the scale, where messages are not signs.
     """
-    sizes = [np.abs(row).mean(dtype=np.float64) for row in finite(view.honest)]
-    scale = np.mean(sizes) if sizes else 1.0
+    rows = finite(view.honest)
+    xp = namespace(rows)
+    sizes = [xp.abs(row).mean(dtype=xp.float64) for row in rows]
+    scale = xp.stack(sizes).mean() if sizes else 1.0
     return all_send(-scale * signs(view.truth), len(view.own))

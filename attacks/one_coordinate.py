@@ -5,13 +5,14 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from signfed.attacks.core.arrays import namespace
 from signfed.attacks.core.attack import attack
 from signfed.attacks.core.rows import all_send, deviation, finite, mean
 from signfed.attacks.core.view import View
 from signfed.strategies.core.options import Range
 
 
-@attack(knowledge="omniscient", stage="gradient")
+@attack(knowledge="omniscient", stage="gradient", tensors=True)
 def one_coordinate(
     view: View,
     *,
@@ -59,5 +60,6 @@ def one_coordinate(
     """
     honest = finite(view.honest)
     mu = mean(honest)
-    mu[int(deviation(honest, mu).argmax())] += shift
+    most = namespace(mu).argmax(deviation(honest, mu))
+    mu[most[None]] += shift  # a vector of one place: to look at a number would be to wait for it
     return all_send(mu, len(view.own))

@@ -12,7 +12,7 @@ from signfed.attacks.core.view import View
 from signfed.attacks.lie import DIRECTIONS
 
 
-@attack(knowledge="omniscient", stage="gradient", rule=True)
+@attack(knowledge="omniscient", stage="gradient", rule=True, tensors=True)
 def opt_alie(
     view: View,
     *,

@@ -8,7 +8,7 @@ from signfed.attacks.core.rows import finite, mean
 from signfed.attacks.core.view import View
 
 
-@attack(knowledge="omniscient", stage="gradient", rule=True)
+@attack(knowledge="omniscient", stage="gradient", rule=True, tensors=True)
 def opt_ipm(view: View, *, evaluations: Evaluations = 20, step: FirstStep = 10.0) -> np.ndarray:
     """Send -epsilon mu, with the epsilon that brings the aggregate farthest from mu.
 

@@ -5,13 +5,14 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from signfed.attacks.core.arrays import cast, like, namespace
 from signfed.attacks.core.attack import attack
 from signfed.attacks.core.past import Past
 from signfed.attacks.core.rows import all_send
 from signfed.attacks.core.view import View
 from signfed.strategies.core.options import Choice, Range
 
-TINY = np.finfo(np.float32).tiny  # keeps a sign on a sign channel where a magnitude is 0
+TINY = float(np.finfo(np.float32).tiny)  # keeps a sign on a sign channel where a magnitude is 0
 STREAM = 0x9F  # keeps the secret apart from other draws of the number
 Z99 = 2.326348  # Phi^-1(0.99)
 SHRINK, SMALLEST = 0.7, 0.5
@@ -48,9 +49,10 @@ def unit_magnitudes(direction: np.ndarray, last: np.ndarray) -> np.ndarray:
     >>> unit_magnitudes(np.array([3.0, 4.0]), np.array([0.0, 2.0]))
     array([0.9486833 , 0.31622777])
     """
-    length = np.linalg.norm(direction)
-    v = np.abs(direction - last * (length / max(float(np.linalg.norm(last)), 1e-9)))
-    return v / max(float(np.linalg.norm(v)), 1e-9)
+    xp = namespace(direction)
+    length = xp.linalg.norm(direction)
+    v = xp.abs(direction - last * (length / xp.maximum(xp.linalg.norm(last), 1e-9)))
+    return v / xp.maximum(xp.linalg.norm(v), 1e-9)
 
 
 def follows(moved: np.ndarray, wanted: np.ndarray) -> bool:
@@ -70,8 +72,7 @@ def follows(moved: np.ndarray, wanted: np.ndarray) -> bool:
     >>> [follows(np.repeat([1.0, -1.0], [k, 100 - k]), wanted) for k in (61, 62)]
     [False, True]
     """
-    n = np.count_nonzero(moved)
-    agreed = np.count_nonzero(moved * wanted > 0)
+    n, agreed = int((moved != 0).sum()), int((moved * wanted > 0).sum())
     return bool(agreed >= round(n / 2 + Z99 * n**0.5 / 2))
 
 
@@ -93,16 +94,16 @@ def adjusted(past: Past, wanted: np.ndarray, server_round: int, period: int, fir
     """
     memory = past.memory
     factor = float(memory.get("factor", np.array(first)))
-    moved = memory.get("moved", np.float32(0.0)) - past.direction
+    moved = like(memory.get("moved", np.float32(0.0)), past.direction) - past.direction
     if server_round % period == 0:
         if not follows(moved, wanted) and SHRINK * factor >= SMALLEST:
             factor *= SHRINK
-        moved = np.zeros_like(moved)
+        moved = namespace(moved).zeros_like(moved)
     memory["factor"], memory["moved"] = np.array(factor), moved
     return factor
 
 
-@attack(knowledge="own", stage="gradient", past=True)
+@attack(knowledge="own", stage="gradient", past=True, tensors=True)
 def poisoned_fl(
     view: View,
     *,
@@ -162,15 +163,16 @@ def poisoned_fl(
     moved yet, and have data of their own, which is not used.
     """
     past = view.past
-    wanted = secret_signs(past.secret, view.own.shape[1])
+    xp = namespace(view.own)
+    wanted = like(secret_signs(past.secret, view.own.shape[1]), view.own)
     c = adjusted(past, wanted, view.server_round, period, factor)
-    direction = past.direction.astype(np.float64)  # of a model that diverges, squares overflow
-    length = float(np.linalg.norm(direction))
-    if not 0.0 < length < np.inf:
-        return view.own.copy()
-    last = np.asarray(past.memory.get("last", 0.0), np.float64)
-    magnitudes = c * length * unit_magnitudes(direction, last)
-    with np.errstate(over="ignore"):  # a float64 beyond float32 is sent as infinity
-        rows = all_send(-wanted * np.maximum(magnitudes, TINY), len(view.own))
-    past.memory["last"] = rows[0].copy()
+    direction = cast(past.direction, xp.float64)  # of a model that diverges, squares overflow
+    length = xp.linalg.norm(direction)
+    usable = (length > 0.0) & (length < np.inf)
+    last = like(past.memory.get("last", np.zeros(view.own.shape[1], np.float32)), view.own)
+    with np.errstate(over="ignore", invalid="ignore"):  # beyond float32 it is sent as infinity
+        magnitudes = c * length * unit_magnitudes(direction, cast(last, xp.float64))
+        sent = all_send(-wanted * xp.maximum(magnitudes, TINY), len(view.own))
+    rows = xp.where(usable, sent, view.own)
+    past.memory["last"] = xp.copy(xp.where(usable, rows[0], last))
     return rows

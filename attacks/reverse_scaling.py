@@ -10,7 +10,7 @@ from signfed.attacks.core.view import View
 from signfed.strategies.core.options import Range
 
 
-@attack(knowledge="own", stage="gradient")
+@attack(knowledge="own", stage="gradient", tensors=True)
 def reverse_scaling(
     view: View,
     *,
@@ -49,4 +49,4 @@ def reverse_scaling(
     -----
     Deviation from the paper: none.
     """
-    return np.float32(-factor) * view.own
+    return float(np.float32(-factor)) * view.own

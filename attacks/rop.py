@@ -6,6 +6,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from signfed.attacks.core.arrays import cast, namespace
 from signfed.attacks.core.attack import attack
 from signfed.attacks.core.rows import all_send, finite, mean
 from signfed.attacks.core.view import View
@@ -36,11 +37,13 @@ def at_an_angle(reference: np.ndarray, degrees: float) -> np.ndarray:
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:
-    length = np.linalg.norm(vector)
-    return vector / length if length > 1e-12 * len(vector) ** 0.5 else np.zeros_like(vector)
+    xp = namespace(vector)
+    length = xp.linalg.norm(vector)
+    there = length > 1e-12 * len(vector) ** 0.5
+    return xp.where(there, vector / xp.where(there, length, 1.0), 0.0)
 
 
-@attack(knowledge="omniscient", stage="gradient", past=True)
+@attack(knowledge="omniscient", stage="gradient", past=True, tensors=True)
 def rop(
     view: View,
     *,
@@ -115,9 +118,10 @@ def rop(
     """
     rows = finite(view.honest)
     mu = mean(rows)
-    v = view.past.direction.astype(np.float64)
-    v = v if v.any() and np.isfinite(v).all() else mu
+    xp = namespace(mu)
+    v = cast(view.past.direction, xp.float64)
+    v = xp.where(v.any() & xp.isfinite(v).all(), v, mu)
     start = relocation * v + (1.0 - relocation) * mu
     u = reference * v + (1.0 - reference) * mu
-    length = size * float(np.linalg.norm(u))
+    length = size * xp.linalg.norm(u)
     return all_send(start + length * at_an_angle(u, angle), len(view.own))

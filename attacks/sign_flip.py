@@ -6,7 +6,7 @@ from signfed.attacks.core.attack import attack
 from signfed.attacks.core.view import View
 
 
-@attack(knowledge="own", stage="gradient")
+@attack(knowledge="own", stage="gradient", tensors=True)
 def sign_flip(view: View) -> np.ndarray:
     """Send the reversed gradient: -g.
 

@@ -6,7 +6,7 @@ from signfed.attacks.core.attack import attack
 from signfed.attacks.core.view import View
 
 
-@attack(knowledge="own", stage="message")
+@attack(knowledge="own", stage="message", tensors=True)
 def sign_inversion(view: View) -> np.ndarray:
     """Send the opposite of every honest value: -Y.
 

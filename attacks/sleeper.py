@@ -5,12 +5,13 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from signfed.attacks.core.arrays import namespace
 from signfed.attacks.core.attack import attack
 from signfed.attacks.core.view import View
 from signfed.strategies.core.options import Range
 
 
-@attack(knowledge="own", stage="message")
+@attack(knowledge="own", stage="message", tensors=True)
 def sleeper(
     view: View,
     *,
@@ -48,4 +49,4 @@ def sleeper(
     -----
     Deviation from the paper: does not apply.
     """
-    return view.own.copy() if view.server_round <= rounds else -view.own
+    return namespace(view.own).copy(view.own) if view.server_round <= rounds else -view.own

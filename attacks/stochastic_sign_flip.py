@@ -5,11 +5,12 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from signfed.attacks.core.arrays import like, namespace
 from signfed.attacks.core.attack import attack
 from signfed.attacks.core.view import View
 
 
-@attack(knowledge="own", stage="message")
+@attack(knowledge="own", stage="message", tensors=True)
 def stochastic_sign_flip(
     view: View,
     *,
@@ -46,8 +47,7 @@ def stochastic_sign_flip(
     -----
     Deviation from the paper: none.
     """
-    crafted = view.own.copy()
-    for row, generator in zip(crafted, view.generators, strict=True):
-        # random() lies in [0, 1), so r = 0 never flips and r = 1 always does.
-        row[generator.random(len(row)) < probability] *= -1.0
-    return crafted
+    n = view.own.shape[1]
+    # random() lies in [0, 1), so r = 0 never flips and r = 1 always does.
+    flipped = np.stack([generator.random(n) < probability for generator in view.generators])
+    return namespace(view.own).where(like(flipped, view.own), -view.own, view.own)

@@ -6,12 +6,13 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from signfed.attacks.core.arrays import cast, like, namespace
 from signfed.attacks.core.attack import attack
 from signfed.attacks.core.rows import finite, mean
 from signfed.attacks.core.view import View
 from signfed.strategies.core.options import Choice, Range
 
-TINY = np.finfo(np.float32).tiny  # a zero that keeps its sign on a sign channel
+TINY = float(np.finfo(np.float32).tiny)  # a zero that keeps its sign on a sign channel
 
 
 def is_negated(server_round: int, rounds: int, period: int) -> bool:
@@ -63,13 +64,15 @@ def bloc_rows(
     array([[ 1., -1., -1., -1.],
            [ 1.,  1., -1.,  1.]], dtype=float32)
     """
-    rows = np.tile(base, (len(generators), 1))
-    for row, generator in zip(rows, generators, strict=True):
-        row[generator.random(len(row)) < flip] *= -1.0
-    return rows
+    xp, n = namespace(base), len(base)
+    rows = xp.tile(base, (len(generators), 1))
+    if not flip:  # nothing is drawn where nothing could come of it
+        return rows
+    flipped = np.stack([generator.random(n) < flip for generator in generators])
+    return xp.where(like(flipped, rows), -rows, rows)
 
 
-@attack(knowledge="colluders", stage="gradient")
+@attack(knowledge="colluders", stage="gradient", tensors=True)
 def trusted_bloc(
     view: View,
     *,
@@ -132,8 +135,9 @@ def trusted_bloc(
     -----
     Deviation from the paper: does not apply.
     """
-    base = mean(finite(view.own)).astype(np.float32)
-    base[base == 0.0] = TINY
+    xp = namespace(view.own)
+    base = cast(mean(finite(view.own)), xp.float32)
+    base = xp.where(base == 0.0, TINY, base)
     if is_negated(view.server_round, rounds, period):
         base = -base
     return bloc_rows(base, flip, view.generators)

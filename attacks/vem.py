@@ -6,12 +6,13 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from signfed.attacks.core.arrays import cast, namespace
 from signfed.attacks.core.attack import attack
 from signfed.attacks.core.rows import all_send, deviation, finite, mean
 from signfed.attacks.core.view import View
 from signfed.strategies.core.options import Range
 
-TINY = np.finfo(np.float32).tiny  # a zero that keeps its sign on a sign channel
+TINY = float(np.finfo(np.float32).tiny)  # a zero that keeps its sign on a sign channel
 
 
 def certainties(rows: np.ndarray) -> np.ndarray:
@@ -32,9 +33,11 @@ def certainties(rows: np.ndarray) -> np.ndarray:
     """
     mu = mean(rows)
     scale = deviation(rows, mu)
+    xp = namespace(mu)
     if len(rows) == 1:
-        scale[:] = np.sqrt(np.mean(np.square(mu)))
-    return np.divide(np.abs(mu), scale, out=np.full_like(mu, np.inf), where=scale > 0.0)
+        scale[:] = xp.sqrt(xp.square(mu).mean())
+    certain = xp.where(scale > 0.0, scale, 1.0)
+    return xp.where(scale > 0.0, xp.abs(mu) / certain, np.inf)
 
 
 def weakest_certainty(votes: float, n_honest: int) -> float:
@@ -60,7 +63,7 @@ def weakest_certainty(votes: float, n_honest: int) -> float:
     return NormalDist().inv_cdf((1.0 + votes / n_honest) / 2.0)
 
 
-@attack(knowledge="colluders", stage="gradient")
+@attack(knowledge="colluders", stage="gradient", tensors=True)
 def vem(
     view: View,
     *,
@@ -112,8 +115,9 @@ def vem(
     """
     n_byzantine = len(view.own)
     rows = finite(view.own)
-    mu = mean(rows).astype(np.float32)
-    mu[mu == 0.0] = TINY
+    xp = namespace(rows)
+    mu = cast(mean(rows), xp.float32)
+    mu = xp.where(mu == 0.0, TINY, mu)
     limit = weakest_certainty(reach * n_byzantine, view.n_total - n_byzantine)
     weak = (certainties(rows) < limit) | (limit == np.inf)
-    return all_send(np.where(weak, -mu, mu), n_byzantine)
+    return all_send(xp.where(weak, -mu, mu), n_byzantine)

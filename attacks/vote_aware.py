@@ -2,12 +2,13 @@
 
 import numpy as np
 
+from signfed.attacks.core.arrays import namespace
 from signfed.attacks.core.attack import attack
 from signfed.attacks.core.rows import Share, all_send, finite, lowest, signs
 from signfed.attacks.core.view import View
 
 
-@attack(knowledge="omniscient", stage="message")
+@attack(knowledge="omniscient", stage="message", tensors=True)
 def vote_aware(view: View, *, share: Share = 1.0) -> np.ndarray:
     """Send -sign(V) where the honest margin |V| is smallest, and sign(V) elsewhere.
 
@@ -42,7 +43,9 @@ def vote_aware(view: View, *, share: Share = 1.0) -> np.ndarray:
     -----
     Deviation from the paper: does not apply.
     """
-    votes = finite(view.honest).sum(axis=0, dtype=np.float64)
+    rows = finite(view.honest)
+    xp = namespace(rows)
+    votes = rows.sum(axis=0, dtype=xp.float64)
     majority = signs(votes)
-    attacked = lowest(np.abs(votes), share)
-    return all_send(np.where(attacked, -majority, majority), len(view.own))
+    attacked = lowest(xp.abs(votes), share)
+    return all_send(xp.where(attacked, -majority, majority), len(view.own))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from signfed.attacks.core.arrays import is_known_finite, like, namespace, zeros
 from signfed.attacks.core.attack import attack
 from signfed.attacks.core.findings import Findings
 from signfed.attacks.core.rows import Share, is_finite, lowest, signs
@@ -38,7 +39,12 @@ def weights(findings: Findings, ids: Sequence[int]) -> np.ndarray:
     return np.log((1.0 - p) / p)
 
 
-@attack(knowledge="server", stage="message")
+def _counted(rows: np.ndarray) -> Sequence[bool]:
+    """Which rows a server can count."""
+    return [True] * len(rows) if is_known_finite(rows) else is_finite(rows).tolist()
+
+
+@attack(knowledge="server", stage="message", tensors=True)
 def weight_aware(view: View, *, share: Share = 1.0) -> np.ndarray:
     """Turn the weighted vote where the Byzantine weights suffice, and agree with it elsewhere.
 
@@ -79,10 +85,12 @@ def weight_aware(view: View, *, share: Share = 1.0) -> np.ndarray:
     """
     by_byzantine = weights(view.findings, view.ids)
     by_honest = weights(view.findings, view.honest_ids)
-    votes = np.zeros(view.own.shape[1])
-    for weight, row, counts in zip(by_honest, view.honest, is_finite(view.honest), strict=True):
+    rows, xp = view.honest, namespace(view.honest)
+    votes = zeros(view.own.shape[1], view.own, xp.float64)
+    for weight, row, counts in zip(by_honest.tolist(), rows, _counted(rows), strict=True):
         if counts:
             votes += weight * row
-    margins, majority = np.abs(votes), signs(votes)
-    turned = (margins < np.abs(by_byzantine).sum()) & lowest(margins, share)
-    return signs(by_byzantine)[:, None] * np.where(turned, -majority, majority)
+    margins, majority = xp.abs(votes), signs(votes)
+    turned = (margins < float(np.abs(by_byzantine).sum())) & lowest(margins, share)
+    turns = like(signs(by_byzantine), rows)
+    return turns[:, None] * xp.where(turned, -majority, majority)

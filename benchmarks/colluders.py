@@ -24,10 +24,10 @@ from typing import Any
 from rich.progress import track
 
 from benchmarks.common import report
-from signfed.app.engines.local import cores
 from signfed.app.engines.signals import end_with_parent
 from signfed.app.redteam.scores import final_scores
 from signfed.app.redteam.space import ATTACKERS, first_trials
+from signfed.strategies.ops.threads import cores
 
 RULES: dict[str, dict[str, Any]] = {
     "sign-mv": {"strategy": "sign-mv"},

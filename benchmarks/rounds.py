@@ -22,12 +22,13 @@ import torch
 
 from benchmarks.common import report, seconds
 from signfed.app.config.run_config import build_strategy, parse
-from signfed.app.engines.local import cores, local_engine
+from signfed.app.engines.local import local_engine
 from signfed.app.engines.run import Run
 from signfed.app.engines.superlink import LocalFlower
 from signfed.app.runs.folder import read_rounds, read_summary
 from signfed.app.runs.scoring import Scorer
 from signfed.app.task import Classification, Dataset, Spec, build
+from signfed.strategies.ops.threads import cores
 from signfed.strategies.server.record import RoundRecord
 
 WORKERS, BATCH = 15, 64

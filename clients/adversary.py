@@ -9,7 +9,9 @@ from threading import Lock
 import numpy as np
 
 from signfed.attacks import Attack, Batch, Findings, KnowledgeError, Past, View
+from signfed.attacks.core.arrays import like
 from signfed.attacks.core.past import recalled, remembered
+from signfed.attacks.core.rows import without_tensors
 from signfed.attacks.core.seeing import view_of
 from signfed.attacks.core.view import Stage
 from signfed.clients.given import Given
@@ -25,9 +27,8 @@ class Adversary:
     """Carries out one attack for all Byzantine workers.
 
     What an attack knows beyond a worker's own row is computed from the pure gradient functions,
-    once a round, by the first Byzantine worker that needs it; the others in the same process look
-    their row up. So the rows have the same bits whoever hosts the workers. Threads may share the
-    object.
+    once a round, by the first Byzantine worker that needs it; others in the process look theirs up.
+    So the rows have the same bits whoever hosts the workers. Threads may share the object.
 
     Parameters
     ----------
@@ -90,7 +91,7 @@ class Adversary:
         server_round : int
             Number of the round.
         """
-        attack, active = self._planned(server_round)
+        attack, active = self.planned(server_round)
         return attack if worker in active else None
 
     def remembered(self, worker: int) -> Memory:
@@ -128,12 +129,12 @@ class Adversary:
         ndarray
             In the shape and type of `own`.
         """
-        attack, active = self._planned(server_round)
+        attack, active = self.planned(server_round)
         memory = {} if memory is None else memory
-        past = self._past(attack, parameters, server_round, memory) if attack.past else None
+        past = self.recalled(attack, parameters, server_round, memory) if attack.past else None
 
         def view(workers: tuple[int, ...]) -> View:
-            return self._view(
+            return self.view(
                 workers,
                 lambda each: own if each == worker else honestly(each),
                 server_round,
@@ -154,11 +155,15 @@ class Adversary:
             memory |= {name: array.copy() for name, array in self._kept.items()}
             return self._rows[worker]
 
-    def _past(
-        self, attack: Attack, parameters: np.ndarray, server_round: int, memory: Memory
-    ) -> Past:
-        lr = self._lr_at(max(1, server_round - 1))
-        return recalled(memory, attack.name, parameters, lr, self._seed)
+    def recalled(self, attack: Attack, model: np.ndarray, server_round: int, kept: Memory) -> Past:
+        """Return what a worker knows of earlier rounds, of the model [N] and what it kept.
+
+        Parameters
+        ----------
+        attack, model, server_round, kept
+            Of the round.
+        """
+        return recalled(kept, attack.name, model, self._lr_at(max(1, server_round - 1)), self._seed)
 
     def batch(self, worker: int, server_round: int, made: Batch) -> Batch:
         """Return the changed batch of a worker, in a round in which it attacks the data.
@@ -172,9 +177,9 @@ class Adversary:
         made : Batch
             What it would honestly compute on.
         """
-        attack, _ = self._planned(server_round)
+        attack, _ = self.planned(server_round)
         images = made.images
-        view = self._view(
+        view = self.view(
             (worker,), lambda _: made.labels, server_round,
             images=None if images is None else lambda _: images,
         )  # fmt: skip
@@ -182,7 +187,7 @@ class Adversary:
         changed = None if batch.images is None else batch.images[0]
         return Batch(batch.labels[0], changed, batch.boost)
 
-    def _view(
+    def view(
         self,
         workers: tuple[int, ...],
         row: Callable[[int], np.ndarray],
@@ -192,8 +197,14 @@ class Adversary:
         past: Past | None = None,
         images: Callable[[int], np.ndarray] | None = None,
     ) -> View:
-        """Build what these workers see in the round, of rows or of labels by worker."""
-        attack, _ = self._planned(server_round)
+        """Build what these workers see in the round, of rows [N] or of labels by worker.
+
+        Parameters
+        ----------
+        workers, row, server_round, parameters, past, images
+            As for `view_of`.
+        """
+        attack, _ = self.planned(server_round)
         return view_of(
             attack,
             workers,
@@ -210,8 +221,8 @@ class Adversary:
             images=images,
         )
 
-    def _planned(self, server_round: int) -> tuple[Attack, tuple[int, ...]]:
-        """Return what is done in the round, and which of the workers that it asks do it."""
+    def planned(self, server_round: int) -> tuple[Attack, tuple[int, ...]]:
+        """Return what is done in this round, and which of the workers that it asks do it."""
         of, attack, active = self._plan
         if of != server_round:  # every worker asks several times a round
             attack, active = self.attack.at(server_round, self._seed, self.ids)
@@ -225,7 +236,7 @@ class Adversary:
             raise KnowledgeError(
                 f"attack {self.attack.name!r} needs the true gradient: pass truth to Adversary"
             )
-        return self._truth(parameters)
+        return like(self._truth(without_tensors(parameters)), parameters)
 
     def _rehearsed(
         self,

@@ -74,6 +74,7 @@ class Krum(RobustStrategy):
     """
 
     encoder = "float32"
+    reads = True
     name = "krum"
     selected = 1  # how many rows are averaged
 
@@ -98,7 +99,7 @@ class Krum(RobustStrategy):
         """Return the mean of the chosen rows, float32 [N]."""
         rows, ids = updates.dense(), updates.ids.tolist()
         standard = max(1, updates.n - self.n_byzantine - 2)
-        scores = krum_scores(squared_distances(rows), self.neighbours or standard)
+        scores = krum_scores(squared_distances(rows, updates.read), self.neighbours or standard)
         chosen = lowest(scores, self.selected or standard)
         self._findings = {
             "scores": dict(zip(ids, scores.tolist(), strict=True)),

@@ -13,6 +13,7 @@ weights are log-likelihood ratios, see `strategies.core.llr_vote`; those by agre
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import torch
@@ -30,11 +31,7 @@ from signfed.strategies.core.agreement import (
 from signfed.strategies.core.crossover import BY_COORDINATE
 from signfed.strategies.core.llr_vote import LLRVote
 from signfed.strategies.core.preconditions import majority_honest
-from signfed.strategies.core.reliability import (
-    accepted,
-    records_from_tensors,
-    records_to_tensors,
-)
+from signfed.strategies.core.reliability import accepted, records_from_tensors, records_to_tensors
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.ops.packed import PackedSigns
 from signfed.strategies.server.strategy import RobustStrategy
@@ -172,6 +169,7 @@ class SignFD(RobustStrategy):
         self.n_byzantine = n_byzantine
         self._averages = Averages()
         self._published: LLRVote | None = None
+        self.reads = estimator == "agreement"
         if estimator != "agreement":
             self._published = LLRVote(
                 estimator, initial_rounds, forget, eps, max_llr, plain=initial_vote == "plain"
@@ -197,13 +195,15 @@ class SignFD(RobustStrategy):
         if self._published:
             self._n_coordinates = signs.n_coordinates
             return self._published.decode(signs, ids, updates.server_round).dense()
-        agreement = agreements(signs)
+        agreement = agreements(signs, updates.read)
         now, lately = standings(agreement), standings(self._averages.add(ids, agreement))
         weights = weigh_by_agreement(signs, now, lately)
         judged = 2 * int((weights > 0).sum()) > len(ids)
         decoded = ternary_vote(signs, weights) if judged else signs.vote()
         differs = signs.disagreements(decoded) / signs.n_coordinates
-        self._found = _findings(ids, weights, torch.maximum(now, lately), differs)
+        self._found = found = _findings(ids, weights, torch.maximum(now, lately))
+        by_id = partial(zip, ids, strict=True)
+        updates.owe(differs, lambda shares: found["crossover"].update(by_id(shares.tolist())))
         return decoded.dense()
 
     def diagnostics(self) -> dict[str, Any]:
@@ -237,14 +237,12 @@ class SignFD(RobustStrategy):
         self._published.records = records_from_tensors(state)
 
 
-def _findings(
-    ids: Sequence[int], weights: Tensor, standing: Tensor, differs: Tensor
-) -> dict[str, Any]:
-    """Name by worker what the vote by agreement found out."""
+def _findings(ids: Sequence[int], weights: Tensor, standing: Tensor) -> dict[str, Any]:
+    """Name by worker what the vote by agreement found out; the shares of signs follow."""
     of = dict(zip(ids, weights.tolist(), strict=True))
     return {
         "agreement": dict(zip(ids, standing.tolist(), strict=True)),
-        "crossover": dict(zip(ids, differs.cpu().tolist(), strict=True)),
+        "crossover": {},
         "accepted": [worker for worker, weight in of.items() if weight > 0],
         "inverted": [worker for worker, weight in of.items() if weight < 0],
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -56,8 +57,8 @@ def passes_filter(norms: np.ndarray, median: float) -> np.ndarray:
     return (norms >= LOWEST * median) & (norms <= HIGHEST * median)
 
 
-def sign_shares(rows: Tensor) -> np.ndarray:
-    """Count the shares of positive, zero and negative values of each row.
+def sign_counts(rows: Tensor) -> Tensor:
+    """Count the positive, zero and negative values of each row.
 
     Parameters
     ----------
@@ -65,16 +66,15 @@ def sign_shares(rows: Tensor) -> np.ndarray:
 
     Returns
     -------
-    ndarray, float64 [n, 3]
+    Tensor, int64 [n, 3]
 
     Examples
     --------
-    >>> sign_shares(torch.tensor([[1.0, 2.0, 0.0, -1.0]]))
-    array([[0.5 , 0.25, 0.25]])
+    >>> sign_counts(torch.tensor([[1.0, 2.0, 0.0, -1.0]]))
+    tensor([[2, 1, 1]])
     """
     positive, negative = (rows > 0).sum(dim=1), (rows < 0).sum(dim=1)
-    counts = torch.stack([positive, rows.shape[1] - positive - negative, negative], dim=1)
-    return counts.cpu().numpy() / rows.shape[1]
+    return torch.stack([positive, rows.shape[1] - positive - negative, negative], dim=1)
 
 
 def clipped_shares(norms: np.ndarray, median: float, accepted: np.ndarray) -> np.ndarray:
@@ -103,7 +103,7 @@ class SignGuard(RobustStrategy):
     (1/|S'|) sum of g_m min(1, M / ||g_m||) over S' = S1 and S2, with M the median norm
 
     S1 holds the rows that `passes_filter` accepts. S2 is the `largest_cluster` of the rows by their
-    `sign_shares` on randomly drawn coordinates, which are the same for all rows.
+    shares of `sign_counts` on randomly drawn coordinates, which are the same for all rows.
 
     Parameters
     ----------
@@ -143,6 +143,7 @@ class SignGuard(RobustStrategy):
 
     encoder = "float32"
     judges = True
+    reads = True
 
     def __init__(
         self,
@@ -162,9 +163,14 @@ class SignGuard(RobustStrategy):
     def aggregate(self, updates: Updates) -> Tensor:
         """Return the clipped mean of the accepted rows, float32 [N]."""
         rows, ids = updates.dense(), updates.ids.tolist()
-        norms = linalg.norms(rows).cpu().numpy()
+        wanted = [linalg.quick_norms(rows)]
+        if "cluster" in self.components and updates.n >= FEWEST:
+            drawn = self._drawn(updates).to(rows.device, non_blocking=True)
+            wanted.append(sign_counts(rows[:, drawn]))
+        found, *counts = updates.read(*wanted)
+        norms = linalg.mended(found, rows).cpu().numpy()
         median = float(np.median(norms))
-        accepted = self._accepted(updates, norms, median) if median else norms == 0
+        accepted = self._accepted(rows, norms, median, counts) if median else norms == 0
         self._findings = {
             "norms": dict(zip(ids, norms.tolist(), strict=True)),
             "accepted": [worker for worker, good in zip(ids, accepted, strict=True) if good],
@@ -182,19 +188,20 @@ class SignGuard(RobustStrategy):
         """Return the features of a variant besides the shares of signs, float64 [n] each."""
         return []
 
-    def _accepted(self, updates: Updates, norms: np.ndarray, median: float) -> np.ndarray:
-        """S', bool [n], never empty."""
-        passed = clustered = np.ones(updates.n, bool)
+    def _accepted(
+        self, rows: Tensor, norms: np.ndarray, median: float, counts: Sequence[Tensor]
+    ) -> np.ndarray:
+        """S', bool [n], never empty; counts of signs where rows are clustered."""
+        passed = clustered = np.ones(len(rows), bool)
         if "filter" in self.components:
             passed = passes_filter(norms, median)
-        if "cluster" in self.components and updates.n >= FEWEST:
-            clustered = largest_cluster(self._features(updates))
+        for each in counts:
+            clustered = largest_cluster(self._features(rows, each.numpy()))
         both = passed & clustered
         return both if both.any() else clustered
 
-    def _features(self, updates: Updates) -> np.ndarray:
-        rows = updates.dense()
-        shares = sign_shares(rows[:, self._drawn(updates).to(rows.device)])
+    def _features(self, rows: Tensor, counts: np.ndarray) -> np.ndarray:
+        shares = counts / counts[0].sum()
         if self.scaling == "max":
             shares = shares / (shares.max(axis=0) + 1e-8)
         return np.column_stack([shares, *self.similarities(rows)])

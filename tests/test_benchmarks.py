@@ -26,6 +26,7 @@ from benchmarks import (
     curves,
     drop_in,
     every_rule,
+    gradients,
     hostile,
     hostile_drop_in,
     kernels,
@@ -173,6 +174,12 @@ def test_wire(play):
         assert row["bits per coordinate"] == 8 * row["bytes"] / row["N"]
     found = {row["encoder"]: row["bytes"] for row in rows}
     assert (found["sign"], found["float32"]) == (126, 4004)
+
+
+def test_gradients(play):
+    _, [row] = play(gradients, "--cases", "tiny", "--repeat", "1")
+    assert row["case"] == "tiny" and row["workers"] == 2
+    positive(row, "loop, ms", "vmap, ms", "shared, ms", "vmap of loop", "shared of loop")
 
 
 def test_scale(play, monkeypatch):

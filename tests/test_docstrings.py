@@ -84,7 +84,7 @@ def bases(cls):
     for base in cls.bases:
         name = ast.unparse(base).partition("[")[0].rpartition(".")[2]
         yield name
-        if name in CLASSES:
+        if name in CLASSES and name != cls.name:  # ours may be called as the one it extends
             yield from bases(CLASSES[name])
 
 

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 
 from signfed.app.config.stopping import stop_when
 from signfed.app.task import MODELS, PARTITIONS, TASKS
+from signfed.app.task.many import Way
 from signfed.app.task.precision import Precision
 from signfed.attacks import ATTACKS
 from signfed.clients import ENCODERS
@@ -147,6 +148,10 @@ class Shared:
     ] = 0
     device: Annotated[Literal["auto", "cpu", "cuda"], says("where gradients are computed")] = "auto"
     precision: Annotated[Precision, says("of the gradients' matrix products")] = "float32"
+    gradients: Annotated[
+        Way,
+        says("all workers in one pass, by vmap, or one by one; auto: shared on a GPU"),
+    ] = "auto"
     roster: Annotated[
         str,
         says("folder `nodes` of a federation, which binds its nodes; empty: the SuperLink's"),

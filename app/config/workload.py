@@ -67,6 +67,7 @@ def workload_of(values: Mapping[str, Any], keys: Shared, task: Task) -> Workload
         seed=keys.seed,
         device=keys.device,
         precision=keys.precision,
+        gradients=keys.gradients,
         partition=partition.name,
         partition_options=partition.options,
         batch_sizes=tuple(_share(share, size) for size in sizes),

@@ -10,6 +10,7 @@ from signfed.app.config.knowledge import built, check_memory, check_reach, check
 from signfed.app.config.run_config import RunConfig, build_strategy, check_machine, parse
 from signfed.app.config.simulation import Simulation
 from signfed.app.engines.rehearsal import check_copied
+from signfed.app.engines.room import check_room, free_and_total, room_of
 from signfed.app.errors import ConfigError
 from signfed.app.runs import checkpoint
 from signfed.app.runs.checkpoint import Checkpoint
@@ -149,6 +150,11 @@ def prepare(
     if isinstance(problem, OwnData) and reach == "server":  # workers run in this process
         problem.require_workers()
     check_trigger(config.attack, config.workload.task, problem.sides, problem.num_classes)
+    if reach == "server" and problem.device.type != "cpu":
+        free, card = free_and_total()
+        by_blocks = config.workload.gradients in ("auto", "shared")
+        room = room_of(config, strategy, problem, by_blocks=by_blocks, card=card)
+        check_room(room, free, config.participation.count)
     path = _claimed(config, parent or Path.home())  # last: nothing is left of a run that is refused
     return Prepared(given, config, strategy, problem, path, last)
 

@@ -36,7 +36,7 @@ from signfed.attacks import Attack, Trigger
 from signfed.strategies.core.options import Value
 from signfed.strategies.core.rule import State
 from signfed.strategies.server.federation import DivergedError
-from signfed.strategies.server.loop import OnRound
+from signfed.strategies.server.loop import OnRound, gone
 from signfed.strategies.server.record import RoundRecord
 from signfed.strategies.server.strategy import RobustStrategy
 from signfed.strategies.server.training import Observe
@@ -62,6 +62,10 @@ class Run:
         A round and such a state, to go on from.
     attack : Attack, optional
         What the Byzantine workers do, in the local engine; by default what the config names.
+    saves : callable, optional
+        Number of a round -> whether its state is wanted for certain.
+    note : callable
+        Takes what the engine found out before round 1, for `config.json`.
     """
 
     config: RunConfig
@@ -71,6 +75,8 @@ class Run:
     on_round: OnRound
     resume: tuple[int, State] | None = None
     attack: Attack | None = None
+    saves: Callable[[int], bool] = lambda server_round: False
+    note: Callable[..., None] = lambda **facts: None
 
     def evaluate(self, server_round: int, parameters: Tensor) -> dict[str, float] | None:
         """Say what the model is worth, in the rounds that are evaluated; None in the others.
@@ -82,9 +88,14 @@ class Run:
         parameters : Tensor, float32 [N]
             The model after it.
         """
-        if server_round % self.config.evaluate_every and server_round != self.config.num_rounds:
+        if not self.evaluates(server_round):
             return None
         return self.problem.evaluate(parameters, self._trigger)
+
+    def evaluates(self, server_round: int) -> bool:
+        """Tell whether a round is evaluated: every so many, and the last."""
+        last = server_round == self.config.num_rounds
+        return last or not server_round % self.config.evaluate_every
 
     @cached_property
     def _trigger(self) -> Trigger | None:
@@ -155,7 +166,8 @@ def execute(
         try:
             on_round(line)
         except KeyboardInterrupt:
-            saver.keep(record.round, state)
+            if state is not gone:
+                saver.keep(record.round, state)
             raise
         return ends
 
@@ -163,7 +175,10 @@ def execute(
     observe = Scorer(byzantine, config.workload.num_workers) if byzantine else None
     start = (last.server_round, last.state) if last else None
     try:
-        parameters = engine(Run(config, prepared.strategy, problem, observe, write, start))
+        given = Run(
+            config, prepared.strategy, problem, observe, write, start, saver.is_due, folder.note
+        )
+        parameters = engine(given)
     except DivergedError as error:
         folder.close(DIVERGED, error=str(error))
         raise

@@ -12,6 +12,7 @@ from signfed.app.config.knowledge import built
 from signfed.app.config.run_config import RunConfig
 from signfed.app.task import Problem
 from signfed.attacks import Attack
+from signfed.app.task.many import ManyGradients
 from signfed.clients import (
     Adversary,
     ByzantineClient,
@@ -144,6 +145,40 @@ class Remembered:
         if worker not in self._found:
             self._found[worker] = self._gradient(parameters, worker, server_round)
         return self._found[worker]
+
+
+class AtOnce:
+    """A gradient function that computes all workers of a round in one call, on a GPU.
+
+    Parameters
+    ----------
+    many : ManyGradients
+        Computes them.
+    whose : callable
+        server_round -> the workers that this process will be asked about.
+    """
+
+    def __init__(self, many: ManyGradients, whose: Callable[[int], Sequence[int]]) -> None:
+        self._many, self._whose = many, whose
+        self._remembered = Remembered(self._all)
+
+    def __call__(self, parameters: np.ndarray, worker: int, server_round: int) -> np.ndarray:
+        """Return the worker's gradient, float32 [N]; all are computed in the first call of a round.
+
+        Parameters
+        ----------
+        parameters : ndarray, float32 [N]
+            The model of the round.
+        worker : int
+            One of those that were said.
+        server_round : int
+            Number of the round.
+        """
+        matrix = self._remembered(parameters, 0, server_round)
+        return matrix[list(self._whose(server_round)).index(worker)]
+
+    def _all(self, parameters: np.ndarray, _: int, server_round: int) -> np.ndarray:
+        return self._many(parameters, self._whose(server_round), server_round).cpu().numpy()
 
 
 def coded(

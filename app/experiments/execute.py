@@ -14,7 +14,6 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Protocol
 
-from signfed.app.engines.local import cores
 from signfed.app.errors import ConfigError
 from signfed.app.experiments.cells import Cell, cells_of
 from signfed.app.experiments.manifest import Manifest
@@ -28,6 +27,7 @@ from signfed.app.runs.claim import Writer, existing_folder
 from signfed.app.runs.folder import FAILED, read_summary
 from signfed.app.runs.json_files import write_json
 from signfed.app.runs.sweeps import SweepFolder
+from signfed.strategies.ops.threads import cores
 
 
 class Watch(Protocol):

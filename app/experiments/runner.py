@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from signfed.app.engines.local import cores
 from signfed.app.errors import ConfigError
 from signfed.app.experiments.work import Ended, KeptData, Work, carry_out
+from signfed.strategies.ops.threads import cores
 
 
 class Runner(Protocol):

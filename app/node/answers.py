@@ -12,6 +12,7 @@ from signfed.app.config.run_config import RunConfig, parse
 from signfed.app.engines import workers
 from signfed.app.engines.memory import keep_freed_memory
 from signfed.app.task import Problem, Workload, find_task
+from signfed.app.task.repeatable import repeatable
 from signfed.clients import Adversary, GradientFn, Memory, replica
 from signfed.strategies.server.transport import wire
 
@@ -86,24 +87,26 @@ def train(message: Message, context: Context) -> Message:
         return wire.lacking_reply(message, lack.held)
     _, request = wire.read_train(message)
     server_round, parameters = wire.read_round(request), descent.parameters.numpy()
-    problem, adversary, gradient = _problem(config.workload), _adversary(config), _gradient(config)
+    problem, adversary = _problem(config.workload), _adversary(config)
+    partition, num_partitions = _partition(context)
+    gradient = _gradient(config, partition, num_partitions)
     if "allocation" in request:
         gradient = workers.coded(gradient, request, config)
     poisoned = workers.poisoned(problem, request, config)
     encoder = config.build_encoder(str(request["encoder"]))
-    partition, num_partitions = _partition(context)
     rows, memories, non_finite = {}, {}, []
-    for worker in config.participation.workers(server_round):
-        if worker % num_partitions != partition:
-            continue
-        memory = _recall(context, worker)
-        client = workers.client(worker, config, gradient, poisoned, encoder, memory, adversary)
-        sent, _, _ = client.fit([parameters], {"round": server_round})
-        if sent:
-            rows[worker] = sent[0]
-        else:
-            non_finite.append(worker)
-        memories[worker] = client.memory
+    with repeatable(problem.device):
+        for worker in config.participation.workers(server_round):
+            if worker % num_partitions != partition:
+                continue
+            memory = _recall(context, worker)
+            client = workers.client(worker, config, gradient, poisoned, encoder, memory, adversary)
+            sent, _, _ = client.fit([parameters], {"round": server_round})
+            if sent:
+                rows[worker] = sent[0]
+            else:
+                non_finite.append(worker)
+            memories[worker] = client.memory
     reply = wire.train_reply(message, rows, server_round, non_finite)
     replica.keep(descent, message, context)  # last: a handler that failed must leave no trace
     for worker, memory in memories.items():
@@ -152,11 +155,20 @@ def _adversary(config: RunConfig) -> Adversary:
     return workers.adversary(config, _problem(config.workload))
 
 
-@lru_cache(maxsize=1)
-def _gradient(config: RunConfig) -> GradientFn:
-    gradient = _problem(config.workload).gradient
+@lru_cache(maxsize=1)  # of a GPU the way to all gradients is kept too, and its CUDA graphs
+def _gradient(config: RunConfig, partition: int, num_partitions: int) -> GradientFn:
+    problem, asked = _problem(config.workload), config.participation.workers
     looks_around = config.byzantine_ids and _adversary(config).attack.knowledge != "own"
-    return workers.Remembered(gradient) if looks_around else gradient
+
+    def whose(server_round: int) -> list[int]:
+        here = slice(None) if looks_around else slice(partition, None, num_partitions)
+        hosted = set(range(config.workload.num_workers)[here])
+        return [worker for worker in asked(server_round) if worker in hosted]
+
+    everyone = config.participation.count == config.workload.num_workers
+    if problem.device.type != "cpu" and everyone and (many := problem.batched(whose)):
+        return workers.AtOnce(many, whose)
+    return workers.Remembered(problem.gradient) if looks_around else problem.gradient
 
 
 def _warm(workload: Workload, worker: int) -> None:

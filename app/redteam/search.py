@@ -13,12 +13,12 @@ from signfed.app.config.keys import KEYS, KIND_OF
 from signfed.app.config.pairs import read_pairs
 from signfed.app.config.plugins import made_of
 from signfed.app.config.run_config import build_strategy, parse
-from signfed.app.engines.local import cores
 from signfed.app.engines.signals import end_with_parent
 from signfed.app.errors import ConfigError
 from signfed.app.redteam.scores import final_scores
 from signfed.app.redteam.space import first_trials, next_trials
 from signfed.strategies.core.options import Value
+from signfed.strategies.ops.threads import cores
 
 SEARCHED = ("strategy", "attack")  # kinds whose names a red team sets itself
 

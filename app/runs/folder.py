@@ -76,6 +76,7 @@ class RunFolder:
         path.mkdir(parents=True, exist_ok=True)
         if done is None:
             create_first(path / "config.json", json_text(config))
+        self._config = dict(config)
         self._writer = Writer(path)
         for draft in path.glob("*.tmp"):  # of a writer that was killed
             draft.unlink(missing_ok=True)
@@ -100,6 +101,11 @@ class RunFolder:
     def flush(self) -> None:
         """Have what was written on the disk, for a checkpoint to rely on."""
         os.fsync(self._rounds.fileno())
+
+    def note(self, **facts: Any) -> None:
+        """Write what was found out before round 1 into `config.json`, beside what was asked for."""
+        self._config |= facts
+        write_json(self.path / "config.json", self._config)
 
     def write_round(self, record: Mapping[str, Any]) -> None:
         """Append one line to `rounds.jsonl`."""

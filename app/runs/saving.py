@@ -12,6 +12,7 @@ from signfed.app.runs import checkpoint
 from signfed.app.runs.checkpoint import Checkpoint
 from signfed.app.runs.folder import INTERRUPTED, RunFolder
 from signfed.strategies.core.rule import State
+from signfed.strategies.server.loop import gone
 
 SHARE = 0.02  # of the time, at most, goes into copies of the state
 PATIENCE = 2.0  # seconds for a round's files to be written before an interruption is
@@ -45,7 +46,11 @@ class Saver:
         self._busy = threading.RLock()  # Flower interrupts the server from another thread
 
     def after_round(
-        self, record: Mapping[str, Any], state: Callable[[], State], *, last: bool = False
+        self,
+        record: Mapping[str, Any],
+        state: Callable[[], State],
+        *,
+        last: bool = False,
     ) -> None:
         """Write the round's record and, if it is due, its checkpoint; or keep a copy of the state.
 
@@ -54,7 +59,8 @@ class Saver:
         record : mapping
             The line of `rounds.jsonl`.
         state : callable
-            Makes the run's state after the round.
+            Makes the run's state after the round; `gone` where the run has gone
+            past it.
         last : bool
             Whether the run ends early, after this round.
 
@@ -66,7 +72,9 @@ class Saver:
         server_round = record["round"]
         with self._busy:
             self._folder.write_round(record)
-            if last or self._is_due(server_round):
+            if state is gone:
+                return
+            if last or self.is_due(server_round):
                 self._folder.flush()
                 self._write(self._at(server_round, state()))
                 self._kept = None
@@ -105,7 +113,8 @@ class Saver:
     def _at(self, server_round: int, state: State) -> Checkpoint:
         return Checkpoint(server_round, state, self._config, self._folder.seconds)
 
-    def _is_due(self, server_round: int) -> bool:
+    def is_due(self, server_round: int) -> bool:
+        """Tell whether a checkpoint is written after this round."""
         return server_round == self._num_rounds or (
             bool(self._every) and server_round % self._every == 0
         )

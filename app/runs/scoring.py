@@ -31,7 +31,7 @@ class Scorer:
 
     def __call__(
         self, updates: Updates, direction: Tensor, findings: Mapping[str, Any]
-    ) -> dict[str, float]:
+    ) -> dict[str, Any]:
         """Score one usable round.
 
         Parameters
@@ -46,12 +46,15 @@ class Scorer:
         Returns
         -------
         dict
-            wrong_signs, and the error rates where the rule says whom it accepts.
+            wrong_signs, and the error rates where the rule says whom it accepts. wrong_signs is a
+            tensor where the round is not waited for.
         """
-        scores = error_rates(Findings.from_record(findings), self._byzantine, self._honest)
+        found = Findings.from_record(findings)
+        scores: dict[str, Any] = error_rates(found, self._byzantine, self._honest)
         honest = torch.tensor([worker in self._honest for worker in updates.ids.tolist()])
         if honest.any():
-            scores["wrong_signs"] = wrong_signs(updates, honest, direction)
+            measure = share_of_wrong_signs if updates.ledger is not None else wrong_signs
+            scores["wrong_signs"] = measure(updates, honest, direction)
         return scores
 
 
@@ -121,3 +124,19 @@ def wrong_signs(updates: Updates, honest: Tensor, direction: Tensor) -> float:
             return float(torch.count_nonzero(torch.signbit(theirs) ^ torch.signbit(direction))) / n
     same = (theirs > 0) & (direction > 0) | (theirs < 0) & (direction < 0)
     return 1.0 - (int(torch.count_nonzero(same)) + zeros) / n
+
+
+def share_of_wrong_signs(updates: Updates, honest: Tensor, direction: Tensor) -> Tensor:
+    """Return the same as a tensor float64 [] on the device of the rows, without waiting for it.
+
+    Parameters
+    ----------
+    updates, honest, direction
+        As for `wrong_signs`; `honest` lies on the CPU.
+    """
+    if updates.on_sign_channel:
+        theirs = updates.signs().select(honest).vote().dense()
+    else:
+        theirs = honest.to(updates.rows, non_blocking=True) @ updates.rows
+    same = (theirs > 0) & (direction > 0) | (theirs < 0) & (direction < 0) | (theirs == 0)
+    return 1.0 - same.sum().to(torch.float64) / updates.n_coordinates

@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from signfed.app.task.gradients import Gradients
 from signfed.app.task.local_steps import keys, local_change
+from signfed.app.task.many import Consume
 from signfed.app.task.models.pure import put
 from signfed.app.task.recorded import recorded
 from signfed.strategies.ops.threads import one_thread
@@ -85,6 +86,25 @@ class BatchedGradients:
 
         with one_thread(), of.precision(), torch.no_grad():
             return local_change(step, torch.as_tensor(parameters, device=of.device), of.local)
+
+    def hand_over(
+        self,
+        parameters: np.ndarray | Tensor,
+        workers: Sequence[int],
+        server_round: int,
+        consume: Consume,
+    ) -> None:
+        """Hand over the same as one block.
+
+        Parameters
+        ----------
+        parameters, workers, server_round
+            As for a call.
+        consume : callable
+            Called once.
+        """
+        matrix = self(parameters, workers, server_round)
+        consume(slice(0, len(matrix)), slice(0, matrix.shape[1]), matrix)
 
     def _step(self, start: Tensor, at: Sequence[tuple[int, ...]]) -> Tensor:
         """Gradients on the batches of that worker, round and step; start: [N] or [n, N]."""

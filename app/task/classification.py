@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -12,21 +14,24 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from signfed.app.errors import ConfigError
-from signfed.app.task.batched import LARGE, BatchedGradients
+from signfed.app.task.activations import saved_bytes
 from signfed.app.task.datasets.dataset import Dataset
 from signfed.app.task.digest import fingerprint, made_here
 from signfed.app.task.evaluation import Loss, evaluate
 from signfed.app.task.fit import Names, check_fit, network_input
 from signfed.app.task.gradients import Gradients
+from signfed.app.task.many import ManyGradients
 from signfed.app.task.models import Spec, build, flatten, trainable
 from signfed.app.task.own import OwnLoss
 from signfed.app.task.partitions import Shards
 from signfed.app.task.poison import triggered
 from signfed.app.task.problem import Asked
-from signfed.app.task.seeded import watched
+from signfed.app.task.ways import choose
 from signfed.app.task.workload import Workload, device_of
 from signfed.attacks.core.data import Trigger
 from signfed.clients import Poison
+
+log = logging.getLogger("signfed")
 
 
 class Classification:
@@ -47,6 +52,7 @@ class Classification:
 
     def __init__(self, workload: Workload, data: Dataset, num_classes: int | None = None) -> None:
         self._workload, self._data = workload, data
+        self.way: dict[str, str] = {}
         self.device = device_of(workload.device)
         self.labels, self.sides = data.train_y.numpy(), data.sides
         largest = int(max(data.train_y.max(), data.test_y.max()))
@@ -96,18 +102,14 @@ class Classification:
     def reference(self, parameters: np.ndarray, server_round: int) -> np.ndarray:
         return self._gradients.over(parameters, self.server_shard)
 
-    def batched(self, asked: Asked) -> BatchedGradients | None:
-        initial = self.initial().numpy()
-        on_cpu = self.device.type == "cpu"
-        if len(set(self.batch_sizes())) > 1 or (on_cpu and len(initial) >= LARGE):
-            return None
-        batched = BatchedGradients(self._gradients)
-        with watched() as drawn:
-            works = batched.works(initial, asked(1), 1)
-        if not works or drawn:  # what a loss draws would be recorded once and for all
-            return None
-        agrees = not on_cpu or all(batched.agrees(initial, asked(t), t) for t in (1, 2))
-        return batched if agrees else None
+    def batched(self, asked: Asked) -> ManyGradients | None:
+        chosen = choose(
+            self._workload.gradients, self._gradients, self.initial().numpy(), (asked(1), asked(2)),
+            own=":" in self._workload.task,
+        )  # fmt: skip
+        self.way = {"way": chosen.way, "because": chosen.because}
+        log.info("gradients: %s (%s)", chosen.way, chosen.because)
+        return chosen.many
 
     def evaluate(self, parameters: Tensor, trigger: Trigger | None = None) -> dict[str, float]:
         def on(data: Dataset) -> tuple[float, float]:
@@ -127,6 +129,35 @@ class Classification:
     def batch_sizes(self) -> tuple[int, ...]:
         """Return the samples a round, by worker."""
         return self._gradients.batch_sizes
+
+    def memory(self, workers: int) -> tuple[int, int]:
+        """Count the bytes that a round's forward pass keeps for so many workers, and the data's.
+
+        Parameters
+        ----------
+        workers : int
+            Those of the round; counted as the ones with the largest batches.
+
+        Returns
+        -------
+        activations, data : int
+            In float32; both where gradients are computed.
+        """
+        samples, _ = self._gradients.samples(np.zeros(2, np.int64))
+        of_round = sum(sorted(self.batch_sizes(), reverse=True)[:workers])
+        data = self._data
+        stored = sum(part.nbytes for part in (data.train_x, data.train_y, data.test_x, data.test_y))
+        return of_round * saved_bytes(self._model, samples), stored
+
+    def draw_ahead(self, workers: Sequence[int], server_round: int) -> None:
+        """Draw now what a round will ask for: `Gradients.draw_ahead`.
+
+        Parameters
+        ----------
+        workers, server_round
+            Of that round.
+        """
+        self._gradients.draw_ahead(workers, server_round)
 
     def digest(self) -> dict[str, str]:
         return dict(self._digest)

@@ -86,10 +86,13 @@ def evaluate(
     """
     # Copies throughout: a user's model, loss or to_input may write into what it is given.
     assign(model.eval(), parameters.to(data.test_x.device, copy=True))
-    correct, total = 0, 0.0
+    hits, losses = [], []
     for piece in pieces(len(data.test_y)):
         y = data.test_y[piece].clone()
         scores = model(data.to_input(data.test_x[piece].clone()))
-        correct += int((scores.argmax(1) == y).sum())
-        total += float(measured(loss, scores, y, 0, piece.start)) * len(y)
+        hits.append((scores.argmax(1) == y).sum())
+        losses.append(measured(loss, scores, y, 0, piece.start).double().reshape(()) * len(y))
+    # Both in one copy from the device. The order of the sum is that of the pieces.
+    found = torch.stack([*hits, *losses]).cpu().tolist()
+    correct, total = sum(found[: len(hits)]), sum(found[len(hits) :])
     return correct / len(data.test_y), total / len(data.test_y)

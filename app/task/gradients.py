@@ -13,19 +13,19 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from signfed.app.task.datasets.dataset import Dataset
+from signfed.app.task.draws import Draws
 from signfed.app.task.evaluation import Loss, measured, pieces
 from signfed.app.task.local_steps import ONE_STEP, LocalSteps, keys, local_change
 from signfed.app.task.models.parameters import assign, trainable
-from signfed.app.task.models.pure import draw_masks, dropouts, mask_shapes, put
+from signfed.app.task.models.pure import dropouts, mask_shapes, put
 from signfed.app.task.partitions import Shards
 from signfed.app.task.poison import poisoned
 from signfed.app.task.precision import precision
 from signfed.clients import Poison
-from signfed.strategies.core.seeds import generator
 from signfed.strategies.ops.threads import one_thread
 
 
-class Gradients:
+class Gradients(Draws):
     """Mini-batch gradients of the mean loss, pure in (parameters, worker, round).
 
     A batch is drawn without replacement, anew each round and step; so are what augments it and the
@@ -66,20 +66,16 @@ class Gradients:
         loss: Loss = cross_entropy,
         local: LocalSteps = ONE_STEP,
     ) -> None:
+        rates = [module.p for module in dropouts(model)]
+        super().__init__(data, shards, batch_size, seed, rates)
         self.model = model.to(device)
         self.loss, self.local = loss, local
         self._of_thread = threading.local()
         self._x, self._y = data.train_x.to(device), data.train_y.to(device)
-        self._to_input, self._augment, self._sides = data.to_input, data.augment, data.sides
-        self._shards = shards
-        asked = [batch_size] * len(shards) if isinstance(batch_size, int) else batch_size
-        held = map(len, shards)
-        self.batch_sizes = tuple(min(pair) for pair in zip(asked, held, strict=True))
-        self._seed = seed
+        self.to_input, self._sides = data.to_input, data.sides
         self.device = device
-        self._precision = precision
-        self._rates = [module.p for module in dropouts(model)]
-        self._mask_shapes = self._masked() if self._rates else []
+        self.precision_name = precision
+        self._mask_shapes = self._masked() if rates else []
 
     def __call__(
         self,
@@ -116,7 +112,7 @@ class Gradients:
             x, y = self._stored(self.batch(*at), self.changes(*at))
             if poison is not None:
                 x, y, boost = poisoned(x, y, self._sides, poison)
-            x = self._to_input(x)
+            x = self.to_input(x)
             if self._rates:
                 put(model, [self._to_device(mask) for mask in self.masks(*at)])
             return self._slope(model, x, y, *at).float().cpu().numpy()
@@ -158,54 +154,26 @@ class Gradients:
 
     def _slope(self, model: nn.Module, x: Tensor, y: Tensor, *keys: int) -> Tensor:
         """The gradient of the batch's mean loss, [N]; zero for a parameter without a use."""
-        loss = measured(self.loss, model(x), y, self._seed, *keys)
+        loss = self.mean_loss(model(x), y, *keys)
         wanted = trainable(model)
         slopes = torch.autograd.grad(loss, wanted, allow_unused=True, materialize_grads=True)
         return nn.utils.parameters_to_vector(slopes)
 
+    def mean_loss(self, scores: Tensor, labels: Tensor, *keys: int) -> Tensor:
+        """Return the mean loss of a batch, a tensor of shape [].
+
+        Parameters
+        ----------
+        scores : Tensor [B, C]
+        labels : Tensor, int64 [B]
+        *keys : int
+            Worker and round, for what a user's loss draws.
+        """
+        return measured(self.loss, scores, labels, self._seed, *keys)
+
     def precision(self) -> AbstractContextManager[None]:
         """Return a context of the precision in which these gradients are computed."""
-        return precision(self._precision, self.device)
-
-    def batch(self, worker: int, *at: int) -> np.ndarray:
-        """Return the ids of the worker's samples in the round, int64 [batch_size].
-
-        Parameters
-        ----------
-        worker : int
-            From 0.
-        *at : int
-            The round, from 1; then the number of the local step, where it is not the first.
-        """
-        shard = self._shards[worker]
-        draw = generator(self._seed, "batch", worker, *at)
-        return shard[draw.choice(len(shard), self.batch_sizes[worker], replace=False)]
-
-    def changes(self, worker: int, *at: int) -> np.ndarray | None:
-        """Return what augments the worker's batch, [batch_size, k]; None where nothing does.
-
-        Parameters
-        ----------
-        worker, *at : int
-            As for `batch`.
-        """
-        if self._augment is None:
-            return None
-        draws = generator(self._seed, "augment", worker, *at)
-        return self._augment.draw(draws, self.batch_sizes[worker])
-
-    def masks(self, worker: int, *at: int) -> list[np.ndarray]:
-        """Return one for each dropout of the model, float32 [batch_size, ...].
-
-        Parameters
-        ----------
-        worker, *at : int
-            As for `batch`.
-        """
-        if not self._rates:
-            return []
-        draws = generator(self._seed, "dropout", worker, *at)
-        return draw_masks(self._rates, self._mask_shapes, self.batch_sizes[worker], draws)
+        return precision(self.precision_name, self.device)
 
     def samples(
         self, chosen: np.ndarray, changes: np.ndarray | None = None
@@ -220,7 +188,7 @@ class Gradients:
             What augments them.
         """
         x, y = self._stored(chosen, changes)
-        return self._to_input(x).unflatten(0, chosen.shape), y.view(chosen.shape)
+        return self.to_input(x).unflatten(0, chosen.shape), y.view(chosen.shape)
 
     def _stored(self, chosen: np.ndarray, changes: np.ndarray | None) -> tuple[Tensor, Tensor]:
         """Samples as stored, augmented, and their labels; in one row."""
@@ -239,6 +207,7 @@ class Gradients:
             return mask_shapes(self.model, self.samples(two)[0])
 
     def _own_model(self) -> nn.Module:
-        if not hasattr(self._of_thread, "model"):
-            self._of_thread.model = copy.deepcopy(self.model)
-        return self._of_thread.model
+        own = self._of_thread
+        if getattr(own, "source", None) is not self.model:
+            own.source, own.model = self.model, copy.deepcopy(self.model)
+        return own.model

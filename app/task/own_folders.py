@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from signfed.app.errors import ConfigError
-from signfed.app.task.batched import BatchedGradients
 from signfed.app.task.classification import Classification
 from signfed.app.task.datasets.dataset import DataMissing, Dataset, as_float
 from signfed.app.task.datasets.own_files import read
 from signfed.app.task.datasets.schema import Schema
 from signfed.app.task.digest import fingerprint
+from signfed.app.task.many import ManyGradients
 from signfed.app.task.partitions import Shards
 from signfed.app.task.problem import Asked
 from signfed.app.task.workload import Workload
@@ -102,7 +102,7 @@ class OwnData(Classification):
         self.require_workers()
         return super().gradient(parameters, worker, server_round, poison)
 
-    def batched(self, asked: Asked) -> BatchedGradients | None:
+    def batched(self, asked: Asked) -> ManyGradients | None:
         return super().batched(asked) if self._sizes else None
 
     def evaluate(self, parameters: Tensor, trigger: Trigger | None = None) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""In which precision gradients are computed."""
+"""In which precision gradients are computed, and on a GPU: the same bits twice."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from typing import Literal
 
 import torch
+
+from signfed.app.task.repeatable import repeatable
 
 Precision = Literal["float32", "tf32", "bfloat16"]
 
@@ -17,6 +19,11 @@ def precision(name: str, device: torch.device) -> Iterator[None]:
 
     tf32 exists on a GPU only. What comes out is float32 in any case.
 
+    On a GPU, operations are also held to those of their algorithms that give the same bits twice:
+    cuDNN's convolutions are left free to vary otherwise, and so are what PyTorch lists under
+    `torch.use_deterministic_algorithms`. One that has no such algorithm is used all the same, with
+    PyTorch's warning. cuBLAS varies with several streams only; a gradient takes one.
+
     Parameters
     ----------
     name : {"float32", "tf32", "bfloat16"}
@@ -26,11 +33,14 @@ def precision(name: str, device: torch.device) -> Iterator[None]:
     if name == "float32" and device.type == "cpu":
         yield  # nothing to set, many times a round
         return
-    cuda, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = cuda.allow_tf32, cudnn.allow_tf32
-    cuda.allow_tf32 = cudnn.allow_tf32 = name == "tf32"  # cuDNN's own default is to allow it
-    try:
-        with torch.autocast(device.type, torch.bfloat16, enabled=name == "bfloat16"):
+    with (
+        repeatable(device),
+        torch.autocast(device.type, torch.bfloat16, enabled=name == "bfloat16"),
+    ):
+        cuda, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+        before = cuda.allow_tf32, cudnn.allow_tf32
+        cuda.allow_tf32 = cudnn.allow_tf32 = name == "tf32"  # cuDNN's own default is to allow it
+        try:
             yield
-    finally:
-        cuda.allow_tf32, cudnn.allow_tf32 = before
+        finally:
+            cuda.allow_tf32, cudnn.allow_tf32 = before

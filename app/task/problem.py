@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from signfed.app.task.batched import BatchedGradients
+from signfed.app.task.many import ManyGradients
 from signfed.attacks.core.data import Trigger
 from signfed.clients import Poison
 
@@ -22,6 +22,10 @@ class Problem(Protocol):
     @property
     def device(self) -> torch.device:
         """Where gradients are computed."""
+
+    @property
+    def way(self) -> dict[str, str]:
+        """How `batched` chose to compute gradients: "way", "because"; empty before it was asked."""
 
     @property
     def num_classes(self) -> int | None:
@@ -74,8 +78,20 @@ class Problem(Protocol):
             Number of the round.
         """
 
-    def batched(self, asked: Asked) -> BatchedGradients | None:
-        """Return many workers' gradients at once, the same bits, where that is the faster way."""
+    def batched(self, asked: Asked) -> ManyGradients | None:
+        """Return many workers' gradients at once, where the run wants that and the model allows it.
+
+        `way` then says what was chosen.
+        """
+
+    def draw_ahead(self, workers: Sequence[int], server_round: int) -> None:
+        """Draw now what a round will ask for, while a device computes the one before it.
+
+        Parameters
+        ----------
+        workers, server_round
+            Of that round.
+        """
 
     def evaluate(self, parameters: Tensor, trigger: Trigger | None = None) -> dict[str, float]:
         """Return test_accuracy in [0, 1] where there is such a thing, and test_loss.

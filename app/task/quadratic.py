@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -42,6 +44,7 @@ class Quadratic:
         self.device = torch.device("cpu")
         self.num_classes: int | None = None
         self.sides: tuple[int, int] | None = None
+        self.way = {"way": "loop", "because": "no network"}
 
     @property
     def edges(self) -> tuple[int, ...]:
@@ -71,6 +74,9 @@ class Quadratic:
         return self._noisy(parameters, self._workload.server_samples, "server", server_round)
 
     def batched(self, asked: Asked) -> None:
+        return None
+
+    def draw_ahead(self, workers: Sequence[int], server_round: int) -> None:
         return None
 
     def evaluate(self, parameters: Tensor, trigger: Trigger | None = None) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 
 from signfed.app.errors import ConfigError
 from signfed.app.task.local_steps import ONE_STEP, LocalSteps
+from signfed.app.task.many import Way
 from signfed.app.task.partitions import PARTITIONS, Shards
 from signfed.app.task.partitions.server import server_shard
 
@@ -36,6 +38,8 @@ class Workload:
         "auto", "cpu" or "cuda".
     precision : str
         "float32", "tf32" or "bfloat16".
+    gradients : str
+        "auto", "shared", "vmap" or "loop".
     partition : str
         Of PARTITIONS, with its options.
     batch_sizes : tuple of int
@@ -63,6 +67,7 @@ class Workload:
     seed: int
     device: str
     precision: str = "float32"
+    gradients: Way = "auto"
     partition: str = "stratified"
     partition_options: tuple[tuple[str, Any], ...] = ()
     batch_sizes: tuple[int, ...] = ()
@@ -189,4 +194,6 @@ def device_of(asked: str) -> torch.device:
     there = asked != "cpu" and torch.cuda.is_available()
     if asked == "cuda" and not there:
         raise ConfigError("device='cuda': expected a GPU, but torch sees none here; use 'cpu'")
+    if there:  # read when cuBLAS is first used; without it a product's bits may vary
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     return torch.device("cuda" if there else "cpu")

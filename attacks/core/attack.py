@@ -37,6 +37,11 @@ class Attack:
         Whether it asks the server's rule what it would do (local engine only).
     parts : tuple of str
         Names of its options that name other attacks. `build` binds those attacks to them.
+    tensors : bool
+        Whether it takes torch tensors in place of arrays, as `signfed.attacks.core.arrays` helps
+        to. On a GPU its rows then stay there; those of other attacks go through the CPU. An attack
+        with knowledge "own" may then get several workers' rows at once, and has to make each one's
+        of its own alone.
     makes_trigger : callable or None
         From those of its options that it has as parameters to the trigger of a backdoor.
     options : mapping
@@ -50,6 +55,7 @@ class Attack:
     past: bool = False
     rule: bool = False
     parts: tuple[str, ...] = ()
+    tensors: bool = False
     makes_trigger: Callable[..., Trigger] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -105,6 +111,7 @@ class Attack:
             truth=self.truth or any(part.truth for part in bound.made_of),
             past=self.past or any(part.past for part in bound.made_of),
             rule=self.rule or any(part.rule for part in bound.made_of),
+            tensors=self.tensors and all(part.tensors for part in bound.made_of),
         )
 
     def at(
@@ -197,12 +204,13 @@ def attack(
     rule: bool = False,
     parts: tuple[str, ...] = (),
     trigger: Callable[..., Trigger] | None = None,
+    tensors: bool = False,
 ) -> Callable[[Callable[..., Any]], Attack]:
     """Declare a function `f(view, *, option=default, ...) -> [b, N]` as an attack.
 
     Parameters
     ----------
-    knowledge, stage, truth, past, rule, parts
+    knowledge, stage, truth, past, rule, parts, tensors
         As in `Attack`.
     trigger : callable, optional
         For a backdoor, whose success is then measured: `makes_trigger` of `Attack`.
@@ -237,4 +245,6 @@ def attack(
         raise ValueError(
             f"stage 'data' needs knowledge 'own' and past=False, got {knowledge!r} and {past}"
         )
-    return lambda function: Attack(function, knowledge, stage, truth, past, rule, parts, trigger)
+    return lambda function: Attack(
+        function, knowledge, stage, truth, past, rule, parts, tensors, trigger
+    )

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
+from signfed.attacks.core.arrays import cast, like, namespace, zeros
 from signfed.attacks.core.rows import centred, deviation
 
 Perturbation = Annotated[
@@ -14,14 +15,15 @@ Perturbation = Annotated[
 
 
 def _unit(mu: np.ndarray) -> np.ndarray:
-    length = np.linalg.norm(mu)
-    return mu / length if length else mu
+    xp = namespace(mu)
+    length = xp.linalg.norm(mu)
+    return mu / xp.where(length > 0, length, 1.0)
 
 
 PERTURBATIONS = {
     "std": lambda rows, mu: -deviation(rows, mu),
     "unit": lambda rows, mu: -_unit(mu),
-    "sign": lambda rows, mu: -np.sign(mu),
+    "sign": lambda rows, mu: -namespace(mu).sign(mu),
 }
 
 
@@ -48,12 +50,13 @@ def distances(
     d : ndarray, float64 [n, n]
         ||g_i - g_j||^2.
     """
-    gram, c = np.zeros((len(rows), len(rows))), np.zeros(len(rows))
+    xp = namespace(rows)
+    gram, c = zeros((len(rows), len(rows)), rows, xp.float64), zeros(len(rows), rows, xp.float64)
     for columns, block in centred(rows, mu):
         gram += block @ block.T
         c -= block @ p[columns]
-    a = np.diagonal(gram)
-    return a, c, np.maximum(0.0, a[:, None] + a - 2.0 * gram)
+    a = xp.diagonal(gram)
+    return a, c, xp.maximum(a[:, None] + a - 2.0 * gram, 0.0)
 
 
 def largest_gamma(a: np.ndarray, c: np.ndarray, p2: float, bound: float) -> float:
@@ -70,23 +73,26 @@ def largest_gamma(a: np.ndarray, c: np.ndarray, p2: float, bound: float) -> floa
 
     Returns
     -------
-    float
+    float, or a tensor of one
         At least 0.
 
     Examples
     --------
     1 + 6 gamma + gamma^2 <= 8 holds up to gamma = 1:
 
-    >>> largest_gamma(np.array([1.0]), np.array([3.0]), 1.0, 8.0)
+    >>> float(largest_gamma(np.array([1.0]), np.array([3.0]), 1.0, 8.0))
     1.0
     """
-    if not p2:
+    if not len(a):
         return 0.0
-    room = np.maximum(0.0, bound - a)
-    root = np.sqrt(c * c + p2 * room)
+    xp = namespace(a)
+    moves = like(p2, a, xp.float64) > 0  # nothing here asks a device for a value
+    room = xp.maximum(bound - a, 0.0)
+    root = xp.sqrt(c * c + p2 * room)
     # Both forms are the upper root of the parabola; each is taken where the other one cancels.
-    above = np.divide(room, c + root, out=np.zeros_like(root), where=c > 0)
-    return float(np.min(np.where(c > 0, above, (root - c) / p2)))
+    above = room / xp.where(c > 0, c + root, 1.0)
+    below = (root - c) / xp.where(moves, p2, 1.0)
+    return xp.where(moves, xp.where(c > 0, above, below).min(), 0.0)
 
 
 def moved(mu: np.ndarray, gamma: float, p: np.ndarray) -> np.ndarray:
@@ -102,4 +108,5 @@ def moved(mu: np.ndarray, gamma: float, p: np.ndarray) -> np.ndarray:
     gamma : float
         How far.
     """
-    return mu + float(np.float32(gamma)) * p
+    xp = namespace(mu)
+    return mu + cast(cast(gamma, xp.float32), xp.float64) * p

@@ -6,6 +6,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from signfed.attacks.core.arrays import namespace
 from signfed.attacks.core.rows import all_send
 from signfed.attacks.core.view import View
 
@@ -90,7 +91,7 @@ def farthest(
     def harm(x: float) -> float:
         with np.errstate(over="ignore"):
             aggregate = view.aggregate(all_send(row(x), n_byzantine))
-            distance = float(np.linalg.norm(aggregate - mu))
+            distance = float(namespace(mu).linalg.norm(aggregate - mu))
         return distance if np.isfinite(distance) else -np.inf
 
     return all_send(row(line_search(harm, evaluations, step)), n_byzantine)

@@ -5,6 +5,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from signfed.attacks.core.arrays import like
 from signfed.attacks.core.view import View
 from signfed.strategies.core.options import Range
 
@@ -29,7 +30,7 @@ def normal_rows(view: View, std: float) -> np.ndarray:
     -------
     ndarray, float32 [b, N]
     """
-    rows = np.empty_like(view.own, dtype=np.float32)
+    rows = np.empty(view.own.shape, dtype=np.float32)
     for row, generator in zip(rows, view.generators, strict=True):
         generator.standard_normal(dtype=np.float32, out=row)
-    return np.float32(std) * rows
+    return like(np.float32(std) * rows, view.own)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from signfed.attacks.core.arrays import is_tensor, like, namespace
+
 
 @dataclass(frozen=True)
 class Past:
@@ -53,7 +55,7 @@ class Past:
         secret : int
             The number that all Byzantine workers share.
         """
-        return cls(model, np.zeros_like(model), {}, secret)
+        return cls(model, namespace(model).zeros_like(model), {}, secret)
 
 
 def recalled(
@@ -80,13 +82,15 @@ def recalled(
     >>> recalled(kept, "mine", np.array([0.0, 3.0]), 0.5, 0).direction
     array([ 2., -4.])
     """
-    model = model.view()
-    model.flags.writeable = False
+    if not is_tensor(model):
+        model = model.view()
+        model.flags.writeable = False
     if "attack.model" not in kept:
         return Past.first(model, secret)
     prefix = f"attack.{owner}."
     memory = {k.removeprefix(prefix): array for k, array in kept.items() if k.startswith(prefix)}
-    direction = (kept["attack.model"] - model) / model.dtype.type(lr)
+    rate = lr if is_tensor(model) else model.dtype.type(lr)
+    direction = (like(kept["attack.model"], model) - model) / rate
     return Past(model, direction, memory, secret)
 
 
@@ -100,5 +104,8 @@ def remembered(past: Past, owner: str) -> dict[str, np.ndarray]:
     owner : str
         Name of the attack.
     """
-    memory = {f"attack.{owner}.{name}": np.asarray(array) for name, array in past.memory.items()}
-    return memory | {"attack.model": past.model.copy()}
+    memory = {
+        f"attack.{owner}.{name}": kept if is_tensor(kept) else np.asarray(kept)
+        for name, kept in past.memory.items()
+    }
+    return memory | {"attack.model": namespace(past.model).copy(past.model)}

@@ -1,4 +1,7 @@
-"""What attacks compute from rows, float32 [n, N]: in float64, without a copy of all the rows."""
+"""What attacks compute from rows, float32 [n, N]: in float64, without a copy of all the rows.
+
+Rows are arrays or, on a device, tensors (`attacks.core.arrays`), and what is returned is the same.
+"""
 
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -6,6 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
+from signfed.attacks.core.arrays import cast, is_known_finite, is_tensor, namespace, zeros
 from signfed.strategies.core.options import Range
 
 WIDTH = 1 << 14  # columns at a time: 40 rows of 11 million float64 would take 3.5 GB
@@ -79,6 +83,8 @@ def as_asked(
     ValueError
         When it is anything but real (`whole`: whole) numbers in the shape of what it was given.
     """
+    if is_tensor(given):
+        return _tensor_as_asked(attack, returned, given)
     array = numbers(returned, whole=whole)
     if array is None or array.shape != given.shape:
         raise ValueError(
@@ -90,8 +96,21 @@ def as_asked(
         return array.astype(given.dtype, copy=False)
 
 
+def _tensor_as_asked(attack: str, returned: Any, given: Any) -> Any:
+    """The same for an attack on tensors; values stay on their device."""
+    found = returned.shape if is_tensor(returned) else described(returned)
+    if found != given.shape:
+        raise ValueError(
+            f"attack {attack!r}: expected a tensor of real numbers of shape {tuple(given.shape)}, "
+            f"as view.own, on {given.device}; got {found}"
+        )
+    return returned.to(given)
+
+
 def is_finite(rows: np.ndarray) -> np.ndarray:
     """Return which rows hold neither NaN nor infinity, bool [n]."""
+    if is_tensor(rows):
+        return namespace(rows).isfinite(rows).all(1)
     return np.array([np.isfinite(row).all() for row in rows], dtype=bool)
 
 
@@ -103,13 +122,15 @@ def finite(rows: np.ndarray) -> np.ndarray:
     >>> finite(np.array([[1.0, 2.0], [np.nan, 0.0]]))
     array([[1., 2.]])
     """
+    if is_known_finite(rows):  # to look would mean to wait for the device
+        return rows
     kept = is_finite(rows)
     return rows if kept.all() else rows[kept]
 
 
 def mean(rows: np.ndarray) -> np.ndarray:
     """Return the mean of finite rows, float64 [N]; 0 where there are none."""
-    return rows.sum(axis=0, dtype=np.float64) / max(1, len(rows))
+    return rows.sum(axis=0, dtype=namespace(rows).float64) / max(1, len(rows))
 
 
 def centred(rows: np.ndarray, centre: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
@@ -142,15 +163,19 @@ def deviation(rows: np.ndarray, centre: np.ndarray) -> np.ndarray:
     >>> deviation(rows, mean(rows))
     array([2., 0.])
     """
-    squares = np.zeros(rows.shape[1])
+    xp = namespace(rows)
+    squares = zeros(rows.shape[1], rows, xp.float64)
     for columns, block in centred(rows, centre):
-        squares[columns] = np.square(block).sum(axis=0)
-    return np.sqrt(squares / max(1, len(rows) - 1))
+        squares[columns] = (block * block).sum(axis=0)
+    return xp.sqrt(squares / max(1, len(rows) - 1))
 
 
 def signs(values: np.ndarray) -> np.ndarray:
     """Return +1 or -1 for each value, float32 of the same shape; sign(0) = +1."""
-    return np.where(values >= 0, np.float32(1.0), np.float32(-1.0))
+    xp = namespace(values)
+    if xp is np:
+        return np.where(values >= 0, np.float32(1.0), np.float32(-1.0))
+    return cast(xp.where(values >= 0, 1.0, -1.0), xp.float32)
 
 
 def lowest(values: np.ndarray, share: float) -> np.ndarray:
@@ -169,10 +194,25 @@ def lowest(values: np.ndarray, share: float) -> np.ndarray:
     >>> lowest(np.array([3.0, 1.0, 2.0, 1.0]), 0.5)
     array([False,  True, False,  True])
     """
-    chosen = np.zeros(len(values), dtype=bool)
-    count = int(share * len(values) + 1e-9)  # 0.29 * 100 is 28.999...
-    chosen[np.argsort(values, kind="stable")[:count]] = True
+    first = places_of_lowest(values, share)
+    chosen = zeros(len(values), values, namespace(values).bool_)
+    if is_tensor(chosen):
+        return chosen.index_fill(0, first, True)
+    chosen[first] = True
     return chosen
+
+
+def places_of_lowest(values: np.ndarray, share: float) -> np.ndarray:
+    """Return the places of the floor(share N) lowest values, int64, from the lowest up.
+
+    Parameters
+    ----------
+    values : ndarray, float [N]
+    share : float
+        In [0, 1].
+    """
+    count = int(share * len(values) + 1e-9)  # 0.29 * 100 is 28.999...
+    return namespace(values).argsort(values, kind="stable")[:count]
 
 
 def all_send(vector: np.ndarray, n_byzantine: int) -> np.ndarray:
@@ -185,4 +225,5 @@ def all_send(vector: np.ndarray, n_byzantine: int) -> np.ndarray:
     n_byzantine : int
         b.
     """
-    return np.tile(vector.astype(np.float32), (n_byzantine, 1))
+    xp = namespace(vector)
+    return xp.tile(cast(vector, xp.float32), (n_byzantine, 1))

@@ -7,11 +7,28 @@ from typing import Any
 
 import numpy as np
 
+from signfed.attacks.core.arrays import cast, namespace, zeros
 from signfed.attacks.core.attack import Attack
 from signfed.attacks.core.findings import Findings
 from signfed.attacks.core.past import Past
 from signfed.attacks.core.rows import as_asked
 from signfed.attacks.core.view import Rehearse, View, knows
+
+
+def stacked(rows: Sequence[np.ndarray], like: np.ndarray) -> np.ndarray:
+    """Return rows as a matrix, float32 [n, N]; [0, N] where there are none.
+
+    Parameters
+    ----------
+    rows : sequence of ndarray or Tensor, [N] each
+        None perhaps.
+    like : ndarray or Tensor [b, N]
+        What says N, and where the rows lie.
+    """
+    xp = namespace(like)
+    if not rows:
+        return zeros((0, like.shape[1]), like, xp.float32)
+    return cast(xp.stack(rows), xp.float32)
 
 
 def view_of(
@@ -61,12 +78,13 @@ def view_of(
     images : callable, optional
         Worker -> the images of its batch, float32 [n, C, H, W], for an attack on the data.
     """
-    own = np.stack([row(worker) for worker in active])
+    rows = [row(worker) for worker in active]
+    own = namespace(rows[0]).stack(rows)
     sees: dict[str, Any] = {}
     others = tuple(worker for worker in asked if worker not in active)
     if knows(attack.knowledge, "omniscient"):
         rows = [row(worker) for worker in others]
-        sees["honest"] = np.reshape(rows, (len(rows), own.shape[1])).astype(np.float32)
+        sees["honest"] = stacked(rows, own)
     if attack.knowledge == "server":
         sees |= {"findings": findings, "ids": tuple(active), "honest_ids": others}
     if attack.truth:

@@ -18,20 +18,34 @@ standing is at least its smallest agreement with an honest row.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from signfed.strategies.ops.packed import PackedSigns
 
+Read = Callable[..., list[Tensor]]
+
+
+def on_cpu(*tensors: Tensor) -> list[Tensor]:
+    """Return tensors on the CPU, brought there one by one."""
+    return [tensor.cpu() for tensor in tensors]
+
+
 SIGMAS = 4.0  # of a coin's agreement: 1/sqrt(N)
 LEAST = 0.1  # of the median standing, below which workers have too little in common to be judged
 MEMORY = 0.9  # a round that is k rounds old counts 0.9^k in the average
 
 
-def agreements(signs: PackedSigns) -> Tensor:
+def agreements(signs: PackedSigns, read: Read = on_cpu) -> Tensor:
     """Return a_ij = (1/N) sum_k Y_ik Y_jk of all pairs of rows: float64 [n, n] in [-1, 1].
+
+    Parameters
+    ----------
+    signs : PackedSigns, n rows
+    read : callable, optional
+        Brings tensors to the CPU: `Updates.read`.
 
     Examples
     --------
@@ -39,7 +53,8 @@ def agreements(signs: PackedSigns) -> Tensor:
     >>> agreements(PackedSigns.pack(rows)).tolist()
     [[1.0, 0.5, -1.0], [0.5, 1.0, -0.5], [-1.0, -0.5, 1.0]]
     """
-    differ = signs.pairwise_disagreements().cpu().to(torch.float64)
+    [differ] = read(signs.pairwise_disagreements())
+    differ = differ.to(torch.float64)
     return 1.0 - 2.0 * differ / signs.n_coordinates
 
 
@@ -195,14 +210,16 @@ def silence_useless(signs: PackedSigns, weights: Tensor) -> Tensor:
     k, n = len(doubtful.bits), len(accepted.bits)
     if not 0 < k < n:
         return weights
-    votes, useful = accepted.vote(), torch.ones(k, dtype=torch.bool)
+    votes = accepted.vote()
+    tests = [torch.ones(k, dtype=torch.bool, device=votes.bits.device)]
     narrowest = 2 - n % 2
     for margin in {m for m in (narrowest, k // 2, k) if narrowest <= m <= k}:
         close = accepted.between((n - margin + 1) // 2, (n + margin) // 2)  # votes for +1
         if n % 2 == 0:
             close = close.among(accepted.exactly(n // 2).inverted())  # without ties
-        right = doubtful.among(close).disagreements(votes.among(close)).cpu()
-        useful &= 5 * right >= 2 * close.ones().cpu()
+        right = doubtful.among(close).disagreements(votes.among(close))
+        tests.append(5 * right >= 2 * close.ones())
+    useful = torch.stack(tests).all(dim=0).cpu()
     weights = weights.clone()
     weights[weights < 0] = torch.where(useful, -1.0, 0.0)
     return weights

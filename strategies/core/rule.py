@@ -23,21 +23,22 @@ State = dict[str, Tensor]
 class Rule(ABC):
     """An aggregation rule without a federation around it: arrays in, arrays out.
 
-    A subclass writes `aggregate`. It may keep state between rounds in its own attributes; a rule
-    that does returns it from `state_dict`. Options are keyword arguments of the constructor,
-    declared as in `signfed.strategies.core.options`, and are checked in every call of it.
+    A subclass writes `aggregate`. State between rounds is kept in its own attributes and returned
+    from `state_dict`. Options are keyword arguments of the constructor, declared as in
+    `signfed.strategies.core.options`, and are checked in every call of it.
 
     Attributes
     ----------
     encoder : str
-        Name of the encoder that the rule asks its clients for.
+        The encoder that the rule asks its clients for.
     judges : bool
-        Whether `accepted` in its findings is a verdict on each worker. Where a rule takes a fixed
-        number of rows, as krum does, it is none.
+        Whether `accepted` in its findings is a verdict on each worker; krum takes a fixed number.
     remembers_workers : bool
         Whether it matters to the rule which worker a row is of.
     needs_reference : bool
         Whether the rule needs the server's own gradient of the round, `Updates.reference`.
+    reads : bool
+        Whether `aggregate` calls `Updates.read` in each round, before it remembers anything.
     coded : bool
         Whether workers send votes on several partitions, by the allocation in `instructions`:
         each worker is then needed in every round, and has no gradient to keep a momentum of.
@@ -47,6 +48,7 @@ class Rule(ABC):
     judges: bool = False
     remembers_workers: bool = False
     needs_reference: bool = False
+    reads: bool = False
     coded: bool = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

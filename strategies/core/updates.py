@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from signfed.strategies.core.codecs import Codec, Float32Codec, SignCodec
+from signfed.strategies.core.ledger import Ledger, Then
 from signfed.strategies.ops.packed import PackedSigns
 
 
@@ -60,6 +61,8 @@ class Updates:
     edges : tuple of int
         Where the model's parameter tensors begin and end among the coordinates, from 0 to N; empty
         where that is not known.
+    ledger : Ledger, optional
+        What the round still owes the CPU, where it stays on a device.
 
     Examples
     --------
@@ -78,6 +81,7 @@ class Updates:
     magnitude: float = 1.0
     reference: Tensor | None = None
     edges: tuple[int, ...] = ()
+    ledger: Ledger | None = None
 
     @classmethod
     def from_rows(
@@ -163,6 +167,37 @@ class Updates:
     def n(self) -> int:
         """Number of rows."""
         return len(self.ids)
+
+    def read(self, *tensors: Tensor) -> list[Tensor]:
+        """Return tensors on the CPU, in one copy with all else that the round owes.
+
+        A rule that decides by numbers reads them here, all at once, before it remembers anything:
+        what is owed may turn out to be that a row is not finite, and the round is then aggregated
+        again without it.
+
+        Parameters
+        ----------
+        *tensors : Tensor
+            Made of the rows.
+        """
+        if self.ledger is None and all(tensor.device.type == "cpu" for tensor in tensors):
+            return list(tensors)
+        return (self.ledger or Ledger()).read(*tensors)
+
+    def owe(self, values: Tensor, then: Then) -> None:
+        """Call a function with values on the CPU: at once, or when the round reads them anyway.
+
+        Parameters
+        ----------
+        values : Tensor
+            Made of the rows.
+        then : callable
+            For findings, which may come late; a rule's memory may not.
+        """
+        if self.ledger is None:
+            then(values.cpu())
+        else:
+            self.ledger.owe(values, then)
 
     def needed_reference(self) -> Tensor:
         """Return `reference`, for a rule that cannot do without. Raises ValueError without one."""

@@ -22,7 +22,7 @@ NEAR = 1e-3  # of the rows' squared norms: below this a squared distance has los
 Centre = Callable[[Any, slice], Any]
 
 
-def squared_distances(rows: Tensor) -> Tensor:
+def squared_distances(rows: Tensor, read: Callable[..., list[Tensor]] | None = None) -> Tensor:
     """Compute ||x_i - x_j||^2 for all pairs of rows.
 
     The relative error is about 1e-12 for every pair: rows that are much nearer to one another than
@@ -31,6 +31,8 @@ def squared_distances(rows: Tensor) -> Tensor:
     Parameters
     ----------
     rows : Tensor, float32 [n, N], finite
+    read : callable, optional
+        Brings tensors to the CPU, where the distances then are: `Updates.read`.
 
     Returns
     -------
@@ -42,7 +44,10 @@ def squared_distances(rows: Tensor) -> Tensor:
     >>> squared_distances(torch.tensor([[0.0, 0.0], [3.0, 4.0]])).tolist()
     [[0.0, 25.0], [25.0, 0.0]]
     """
-    return _corrected(rows, inner_products(rows), centred=False)
+    product = inner_products(rows)
+    if read is not None:
+        [product] = read(product)
+    return _corrected(rows, product, centred=False)
 
 
 def inner_products(rows: Tensor) -> Tensor:
@@ -100,7 +105,7 @@ def _corrected(rows: Tensor, product: Tensor, *, centred: bool) -> Tensor:
     for group in _groups(distances < NEAR * (norms[:, None] + norms)):
         if len(group) < len(rows) or not centred:
             near = rows if len(group) == len(rows) else rows[group]
-            found = _corrected(near, centred_gram(near), centred=True)
+            found = _corrected(near, centred_gram(near).to(product.device), centred=True)
             distances[group[:, None], group] = found
     return distances
 

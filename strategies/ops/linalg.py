@@ -98,7 +98,27 @@ def norms(rows: Tensor) -> Tensor:
     -------
     Tensor, float64 [n]
     """
-    found = torch.linalg.vector_norm(rows, dim=1).to(torch.float64)
+    return mended(quick_norms(rows), rows)
+
+
+def quick_norms(rows: Tensor) -> Tensor:
+    """Return the norm of each row, float64 [n], exact to float32 where its squares are in range."""
+    return torch.linalg.vector_norm(rows, dim=1).to(torch.float64)
+
+
+def mended(found: Tensor, rows: Tensor) -> Tensor:
+    """Compute norms anew, in place, where squares left the range of float32.
+
+    Parameters
+    ----------
+    found : Tensor, float64 [n]
+        Of `quick_norms`; on a device it is faster to bring them to the CPU first.
+    rows : Tensor, float32 [n, N], finite
+
+    Returns
+    -------
+    Tensor, float64 [n]
+    """
     for i in (~((found > 1e-15) & (found < 1e18))).nonzero().flatten().tolist():
         found[i] = torch.linalg.vector_norm(rows[i], dtype=torch.float64)
     return found

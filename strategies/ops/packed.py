@@ -164,6 +164,9 @@ class PackedSigns:
 
     def select(self, chosen: Tensor) -> PackedSigns:
         """Return these of the rows: bool [n]."""
+        if not self._on_cpu and chosen.device.type == "cpu":  # a device would be asked how many
+            places = chosen.nonzero().flatten().to(self.bits.device, non_blocking=True)
+            return PackedSigns(self.bits.index_select(0, places), self.n_coordinates)
         return PackedSigns(self.bits[chosen.to(self.bits.device)], self.n_coordinates)
 
     def inverted(self) -> PackedSigns:

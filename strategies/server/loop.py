@@ -18,8 +18,8 @@ log = getLogger("signfed")
 # (round, parameters float32 [N]) -> scores of the record; None in a round without evaluation
 Evaluate = Callable[[int, Tensor], Mapping[str, float] | None]
 
-# Gets the record of each round, and a function that returns the run's state after it; returns
-# whether the run ends here, before its last round.
+# Gets the record of each round, and a function that returns the run's state after it, `gone` where
+# the run has gone past it; returns whether the run ends here, before its last round.
 OnRound = Callable[[RoundRecord, Callable[[], State]], bool | None]
 
 
@@ -68,6 +68,27 @@ class Model(Protocol):
         """Return what the model needs to go on."""
 
 
+def gone() -> State:
+    """Return no state but raise RuntimeError: the run has gone past the round that is asked for."""
+    raise RuntimeError("the run has gone past this round; expected to be asked for a later state")
+
+
+class Later(Protocol):
+    """Of an engine whose rounds are not waited for: which rounds are, and how."""
+
+    def at_once(self, server_round: int) -> bool:
+        """Tell whether the round is settled before the next one begins.
+
+        Parameters
+        ----------
+        server_round : int
+            Number of the round.
+        """
+
+    def settle(self) -> None:
+        """Wait for what the last round's record still lacks."""
+
+
 def run_rounds(
     training: Model,
     collector: Collector,
@@ -75,6 +96,7 @@ def run_rounds(
     *,
     evaluate: Evaluate | None = None,
     on_round: OnRound | None = None,
+    later: Later | None = None,
 ) -> None:
     """Run these rounds on a model, one after the other.
 
@@ -90,6 +112,9 @@ def run_rounds(
         Asked in each round what the model is worth.
     on_round : callable, optional
         Gets one record a round, and ends the run by returning True.
+    later : Later, optional
+        With one, the record of a round that is not settled at once comes after the next round, and
+        with `gone` for its state.
 
     Raises
     ------
@@ -97,6 +122,7 @@ def run_rounds(
         When the federation cannot go on.
     """
     noticed: set[int] = set()
+    waiting: RoundRecord | None = None
     for server_round in rounds:
         updates, record = collector.collect(server_round)
         for worker in record.dropped.get(DropReason.NON_FINITE, ()):
@@ -105,8 +131,16 @@ def run_rounds(
                 log.warning("worker %d: its update is not finite, and is not used", worker)
         with record.timed("server"):
             training.advance(updates, record)
+        if waiting and on_round and on_round(waiting, gone):
+            return
+        waiting = None
         if evaluate:
             with record.timed("evaluate"):
                 record.add_scores(evaluate(server_round, training.parameters) or {})
+        if later and not later.at_once(server_round):
+            waiting = record
+            continue
+        if later:
+            later.settle()
         if on_round and on_round(record, lambda: training.state_dict() | collector.state_dict()):
             return

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.optim.sgd import sgd
 
@@ -97,6 +98,7 @@ class Descent:
         self.taken = taken
         self._flat = parameters.clone()
         self._buffers = [None if momentum is None else momentum.to(parameters, copy=True)]
+        self._undone: Tensor | None = None  # the buffer before the last step
 
     @property
     def parameters(self) -> Tensor:
@@ -108,12 +110,15 @@ class Descent:
         """SGD's buffer, float32 [N], not a copy; None where there is none."""
         return self._buffers[0]
 
-    def take(self, direction: Tensor) -> Tensor:
+    def take(self, direction: Tensor, only_if: Tensor | None = None) -> Tensor:
         """Take one step along a direction.
 
         Parameters
         ----------
         direction : Tensor, float [N]
+        only_if : Tensor, bool [], optional
+            Whether the model moves at all, as the device alone knows yet. Where it turns out that
+            it did not, call `not_taken`.
 
         Returns
         -------
@@ -121,6 +126,10 @@ class Descent:
             The new parameters, a copy.
         """
         self.taken += 1
+        before, self._undone = self._flat, self._buffers[0]
+        if only_if is not None:
+            self._flat = before.clone()
+            self._buffers = [None if self._undone is None else self._undone.clone()]
         # The function under torch.optim.SGD. An object of that class imports torch's compiler,
         # which costs time and memory that a device may not have.
         sgd(
@@ -129,4 +138,14 @@ class Descent:
             lr=self._step.lr_at(self.taken), dampening=0.0, nesterov=False, maximize=False,
             foreach=False,
         )  # fmt: skip
+        if only_if is not None:
+            self._flat = torch.where(only_if, self._flat, before)
+            made = self._buffers[0]
+            if self._undone is not None and made is not None:
+                self._buffers = [torch.where(only_if, made, self._undone)]
         return self.parameters
+
+    def not_taken(self) -> None:
+        """Note that the last step, taken `only_if`, was none."""
+        self.taken -= 1
+        self._buffers = [self._undone]

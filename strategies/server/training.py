@@ -12,21 +12,25 @@ from torch import Tensor
 
 from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.core.fallback import fallback
+from signfed.strategies.core.ledger import Ledger
 from signfed.strategies.core.rule import Rule, State, direction_of, state_of
 from signfed.strategies.core.updates import Updates, is_finite
 from signfed.strategies.ops.threads import one_thread
 from signfed.strategies.server.assumption import broken_assumption
 from signfed.strategies.server.federation import DivergedError, Federation, FederationError
+from signfed.strategies.server.late import owe_step
 from signfed.strategies.server.optimizer import Descent
 from signfed.strategies.server.record import RoundRecord
 
 log = getLogger("signfed")
 
 MAX_FAILED_ROUNDS = 5  # in a row, before the run is given up
+NO_DIRECTION = "the rule's direction is not finite"
 LITTLE = 1 << 21  # values of all updates, below which one thread is as fast as several
 
 # (updates, direction, the rule's findings) -> scores of the record, by name
-Observe = Callable[[Updates, Tensor, Mapping[str, Any]], Mapping[str, float]]
+# A score of updates with a ledger may be a tensor on their device, which is not waited for.
+Observe = Callable[[Updates, Tensor, Mapping[str, Any]], Mapping[str, Any]]
 
 
 class Training:
@@ -52,6 +56,8 @@ class Training:
         Valid updates without which a round is skipped.
     direction : Tensor or None
         Of the last step, float32 [N]; None before the first.
+    ledger : Ledger or None
+        Set by an engine whose rounds stay on a device; scores of a round are then owed.
 
     Raises
     ------
@@ -71,6 +77,7 @@ class Training:
         self.rule = rule
         self.parameters = parameters
         self.direction: Tensor | None = None
+        self.ledger: Ledger | None = None
         self._observe = observe
         self.quorum, self._edges = federation.quorum, federation.edges
         if rule.needs_reference and federation.reference is None:
@@ -134,9 +141,15 @@ class Training:
         ValueError
             When the rule returns what is no direction, or no findings.
         """
+        if self.ledger and not (updates and updates.ledger and self._reads(updates.n)):
+            self.ledger.read()  # whether every row is finite, before a rule remembers any
         values = updates.n * updates.n_coordinates if updates else 0
         with one_thread(only_if=values < LITTLE):
             return self._advance(updates, record)
+
+    def _reads(self, n: int) -> bool:
+        """Whether the rule reads by itself in a round with so many rows."""
+        return self.rule.reads and n >= self.quorum and self.rule.admissible(n) is None
 
     def _advance(self, updates: Updates | None, record: RoundRecord) -> bool:
         n = record.received = updates.n if updates else 0
@@ -154,12 +167,32 @@ class Training:
             direction = direction_of(self.rule, updates)
             record.add_findings(self.rule.title(), self.rule.diagnostics())
             self._doubt(updates, record)
+        scores = self._observe or (lambda *seen: {})
+        if updates.ledger is not None:
+            return self._step_unseen(direction, scores(updates, direction, record.findings), record)
         if not is_finite(direction):
-            return self._skip("the rule's direction is not finite", record)
+            return self._skip(NO_DIRECTION, record)
         self._failed_rounds = 0
-        if self._observe:
-            record.add_scores(self._observe(updates, direction, record.findings))
+        record.add_scores(scores(updates, direction, record.findings))
         self.parameters, self.direction = self._descent.take(direction), direction
+        return True
+
+    def _step_unseen(
+        self, direction: Tensor, scores: Mapping[str, float | Tensor], record: RoundRecord
+    ) -> bool:
+        """Take the step without waiting for the device; what is to be known of it is owed."""
+        before, self.direction = self.direction, direction
+
+        def settled(moved: bool, found: dict[str, float]) -> None:
+            if moved:
+                self._failed_rounds = 0
+                record.add_scores(found)
+            else:
+                self.direction = before
+                self._skip(NO_DIRECTION, record)
+
+        assert self.ledger is not None
+        self.parameters = owe_step(self.ledger, self._descent, direction, scores, settled)
         return True
 
     def as_rule_gets(self, updates: Updates, server_round: int) -> Updates | None:

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 from torch.nn.modules.instancenorm import _InstanceNorm
 
+from signfed.app.task.models.pool import MaxPool2d
+
 WHOLE_CHANNELS = (nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 # A subclass with a forward pass of its own is the user's, not PyTorch's.
 DROPOUTS = tuple(kind.forward for kind in (nn.Dropout, *WHOLE_CHANNELS))
@@ -65,6 +67,8 @@ class Fixed(nn.Module):
 def purified(model: nn.Module) -> nn.Module:
     """Exchange PyTorch's Dropout for the one above, and take running statistics away.
 
+    Its pool of images is exchanged too, for one that is faster on a CPU and the same to the bit.
+
     A norm whose parameters are all frozen belongs to a body that is not trained: it keeps its
     statistics and never changes them. Any other normalises a batch by itself. Parameters and their
     order stay.
@@ -90,6 +94,8 @@ def purified(model: nn.Module) -> nn.Module:
     if isinstance(model, _NormBase) and type(model).forward in NORMS:
         model.track_running_stats = False
         model.running_mean = model.running_var = model.num_batches_tracked = None
+    if type(model) is nn.MaxPool2d:
+        model.__class__ = MaxPool2d  # its hooks stay
     return model
 
 

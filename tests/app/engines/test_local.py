@@ -15,7 +15,8 @@ from signfed.app.cli import app
 from signfed.app.config.run_config import build_strategy, parse
 from signfed.app.engines import local as engine
 from signfed.app.engines import prepare as prepare_module
-from signfed.app.engines.local import LocalWorkers, local_engine
+from signfed.app.engines.local import local_engine
+from signfed.app.engines.local_workers import LocalWorkers
 from signfed.app.engines.run import Run
 from signfed.app.task import TASKS, Task, Workload
 from signfed.app.task.batched import BatchedGradients
@@ -98,7 +99,7 @@ def same_in_all(record):
 @pytest.fixture
 def large(monkeypatch):
     """The way of a large network: one worker a core, no gradients in one call."""
-    monkeypatch.setattr("signfed.app.task.classification.LARGE", 0)
+    monkeypatch.setattr("signfed.app.task.ways.LARGE", 0)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -227,7 +228,7 @@ def test_a_gradient_that_is_not_finite_has_no_vote(monkeypatch, caplog, tmp_path
     here = locally(tmp_path / "local", **keys)
     said = [r.getMessage() for r in caplog.records if "not finite" in r.getMessage()]
     assert sorted(said) == sorted(set(said)) and len(said) == 15  # each worker once
-    monkeypatch.setattr("signfed.app.task.classification.LARGE", 0)
+    monkeypatch.setattr("signfed.app.task.ways.LARGE", 0)
     one_by_one = locally(tmp_path / "large", **keys)
     flower = [federate(tmp_path / f"{n}", nodes=n, **keys) for n in (1, 2, 15)]
     for done in (here, one_by_one, *flower):

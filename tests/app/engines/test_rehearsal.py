@@ -117,7 +117,7 @@ def test_it_does_not_matter_how_gradients_are_computed(monkeypatch):
     config = {"strategy": "sign-fd", "attack": "opt-alie", "num-rounds": 4, "num-byzantine": 3,
               "device": "cpu"}  # fmt: skip
     at_once, _ = directions(config)
-    monkeypatch.setattr("signfed.app.task.classification.LARGE", 0)
+    monkeypatch.setattr("signfed.app.task.ways.LARGE", 0)
     one_by_one, _ = directions(config)
     assert all(np.array_equal(a, b) for a, b in zip(at_once, one_by_one, strict=True))
 

@@ -1,0 +1,67 @@
+"""PyTorch's maximum over windows of an image, several times as fast on a CPU, to the bit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import Function
+
+aten = torch.ops.aten
+FEW = 8  # channels below which there is nothing to vectorise
+
+
+class _ChannelsLast(Function):
+    """PyTorch's kernel goes through a window pixel by pixel where channels come first; where they
+    come last it takes many channels at a time. The backward pass is fast as it is."""
+
+    @staticmethod
+    def forward(x: Tensor, *window: Any) -> tuple[Tensor, Tensor]:
+        y, place = aten.max_pool2d_with_indices(
+            x.contiguous(memory_format=torch.channels_last), *window
+        )
+        return y.contiguous(), place.contiguous()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+        x, *ctx.window = inputs
+        ctx.mark_non_differentiable(output[1])
+        ctx.save_for_backward(x, output[1])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor, _: Any) -> tuple[Any, ...]:
+        x, place = ctx.saved_tensors
+        slope = aten.max_pool2d_with_indices_backward(gradient, x, *ctx.window, place)
+        return slope, *(None for _ in ctx.window)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Sequence[int | None], x: Tensor, *window: Any) -> tuple[Any, Any]:
+        many = x.movedim(in_dims[0] or 0, 0)
+        made = _ChannelsLast.apply(many.flatten(0, 1), *window)
+        return tuple(part.unflatten(0, many.shape[:2]) for part in made), (0, 0)
+
+
+class MaxPool2d(nn.MaxPool2d):
+    """PyTorch's module of that name, values and slopes to the bit.
+
+    Examples
+    --------
+    >>> MaxPool2d(2)(torch.arange(16.0).view(1, 1, 4, 4))
+    tensor([[[[ 5.,  7.],
+              [13., 15.]]]])
+    """
+
+    def forward(self, x: Tensor) -> Any:
+        on_cpu = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
+        if self.return_indices or not on_cpu or x.dim() != 4 or x.shape[1] < FEW:
+            return super().forward(x)
+        window = [
+            _pair(each) for each in (self.kernel_size, self.stride, self.padding, self.dilation)
+        ]
+        return _ChannelsLast.apply(x, *window, self.ceil_mode)[0]
+
+
+def _pair(value: Any) -> list[int]:
+    return list(value) if isinstance(value, Sequence) else [value, value]

@@ -1,0 +1,109 @@
+"""What is measured: networks on random images, rules, numbers of workers, precisions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+
+from signfed.app.config.run_config import RunConfig, parse
+from signfed.app.task import Classification, Dataset
+
+MODELS = {
+    "fd-cnn": (1, 28, 28), "signguard-cnn": (1, 28, 28), "resnet-18": (3, 32, 32),
+    "resnet-56": (3, 32, 32), "resnet-50": (3, 32, 32), "mlp": (64,),
+}  # fmt: skip
+RULES = ("sign-mv", "sign-fd", "signguard", "multi-krum", "median")
+PRECISIONS = ("float32", "tf32", "bfloat16")
+# Of the issue that asked for it: model, workers, batch, Byzantine workers, rule, precision, target.
+TARGETS = (
+    ("fd-cnn", 15, 64, 3, "sign-mv", "float32", 2.5),
+    ("fd-cnn", 15, 64, 3, "sign-fd", "float32", 2.5),
+    ("fd-cnn", 200, 64, 40, "sign-fd", "float32", 25.0),
+    ("signguard-cnn", 50, 50, 10, "signguard", "float32", 3.0),
+    ("resnet-18", 50, 50, 10, "signguard", "bfloat16", 100.0),
+    ("resnet-18", 15, 64, 3, "sign-mv", "bfloat16", 45.0),
+    ("resnet-56", 15, 64, 3, "sign-mv", "bfloat16", 45.0),
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of the table; the target, in milliseconds a round, is the issue's."""
+
+    model: str
+    workers: int
+    batch: int
+    byzantine: int
+    rule: str
+    precision: str
+    attack: str = "sign-inversion"
+    target_ms: float | None = None
+
+    @property
+    def group(self) -> tuple[str, int, int, str]:
+        """What gradients depend on."""
+        return self.model, self.workers, self.batch, self.precision
+
+    def config(self, device: str, num_rounds: int) -> RunConfig:
+        """The run config; it is evaluated in its last round alone."""
+        return parse(self.keys(device) | {"num-rounds": num_rounds, "evaluate-every": num_rounds})
+
+    def keys(self, device: str) -> dict[str, Any]:
+        return {
+            "task": "cifar10", "model": self.model, "num-workers": self.workers,
+            "batch-size": self.batch, "num-byzantine": self.byzantine, "strategy": self.rule,
+            "attack": self.attack, "precision": self.precision, "device": device, "lr": 0.001,
+        }  # fmt: skip
+
+
+def cases(tiny: bool = False) -> Iterator[Case]:
+    """The issue's rows first, then the table by what gradients depend on."""
+    if tiny:
+        for rule in RULES:
+            yield Case("mlp", 7, 4, 2, rule, "float32", target_ms=1e6)
+        yield Case("mlp", 7, 4, 2, "sign-mv", "bfloat16")
+        return
+    known = set()
+    for *given, target in TARGETS:
+        known.add(tuple(given))
+        yield Case(*given, target_ms=target)
+    for workers in (15, 50, 200):
+        batch = 50 if workers == 50 else 64
+        for precision in PRECISIONS:
+            for model in list(MODELS)[:5]:
+                for rule in RULES:
+                    row = (model, workers, batch, workers // 5, rule, precision)
+                    if row not in known:
+                        yield Case(*row)
+
+
+@lru_cache(maxsize=4)
+def images(shape: tuple[int, ...], samples: int) -> Dataset:
+    """Random ones: the time of a gradient does not depend on them."""
+    draws = np.random.default_rng(0)
+    x = torch.from_numpy(draws.standard_normal((samples, *shape), dtype=np.float32))
+    y = torch.from_numpy(np.arange(samples) % 10)
+    return Dataset(x, y, x[:100], y[:100], to_input=lambda x: x)
+
+
+class Kept:
+    """A problem that makes its way to all gradients once, for all rules."""
+
+    def __init__(self, case: Case, device: str) -> None:
+        self.image_shape = MODELS[case.model]
+        data = images(self.image_shape, max(1000, case.workers * case.batch))
+        self._problem = Classification(case.config(device, 2).workload, data)
+        self._batched: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._problem, name)
+
+    def batched(self, asked: Any) -> Any:
+        if self._batched is None:
+            self._batched = self._problem.batched(asked) or False
+        return self._batched or None

@@ -1,0 +1,124 @@
+"""Whether rounds on a device are right: against one worker after the other, and against themselves.
+
+The same functions run on a CPU, where they check the code, and on a GPU, where they check the card.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from benchmarks.gpu.cases import RULES, Case, Kept
+from signfed.app.config.run_config import build_strategy, parse
+from signfed.app.engines.local import local_engine
+from signfed.app.engines.run import Run
+from signfed.app.runs.scoring import Scorer
+from signfed.attacks import ATTACKS
+from signfed.strategies.core.rule import State
+from signfed.strategies.registry import STRATEGIES
+
+ROUNDS = 5
+SMALL = Case("mlp", 11, 8, 2, "sign-mv", "float32")
+Outcome = tuple[np.ndarray, list[dict[str, Any]], dict[int, State]]
+
+
+class OneByOne:
+    """A problem whose gradients are computed one worker after the other."""
+
+    def __init__(self, problem: Any) -> None:
+        self._problem = problem
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._problem, name)
+
+    def batched(self, asked: Any) -> None:
+        return None
+
+
+def outcome(
+    keys: Mapping[str, Any], problem: Any, resume: tuple[int, State] | None = None
+) -> Outcome:
+    """Run; the final model, the records, and the states after all rounds but late ones."""
+    config = parse({**keys, "num-rounds": ROUNDS, "evaluate-every": ROUNDS})
+    records: list[dict[str, Any]] = []
+    states: dict[int, State] = {}
+
+    def on_round(record: Any, state: Callable[[], State]) -> None:
+        records.append(record.to_json())
+        states[record.round] = {name: tensor.clone() for name, tensor in state().items()}
+
+    ids = config.byzantine_ids
+    observe = Scorer(ids, config.workload.num_workers) if ids else None
+    always: Callable[[int], bool] = lambda server_round: True  # noqa: E731
+    run = Run(config, build_strategy(config), problem, observe, on_round, resume, always)
+    return local_engine(run), records, states
+
+
+def agreement(found: np.ndarray, expected: np.ndarray) -> tuple[float, float]:
+    """The largest relative error, and the share of signs that agree above rounding."""
+    scale = max(float(np.abs(expected).max()), 1e-30)
+    above = np.abs(expected) > 1e-5 * scale
+    same = np.sign(found[above]) == np.sign(expected[above])
+    return float(np.abs(found - expected).max()) / scale, float(same.mean())
+
+
+def gradients_agree(case: Case, device: str) -> tuple[bool, str]:
+    """All workers' gradients at once, on the device, beside the CPU's one by one, in float32."""
+    there, here = Kept(case, device), Kept(case, "cpu")
+    x, everyone = here.initial(), range(case.workers)
+    batched = there.batched(lambda server_round: everyone)
+    if batched is None:
+        found = np.stack([there.gradient(x.numpy(), w, 1) for w in everyone])
+    else:
+        found = batched(x.to(there.device), everyone, 1).cpu().numpy()
+    expected = np.stack([here.gradient(x.numpy(), w, 1) for w in everyone])
+    error, signs = agreement(found, expected)
+    return error < 1e-5 and signs > 0.999, f"relative error {error:.1e}, {signs:.5f} of the signs"
+
+
+def is_the_loop(problem: Any, keys: Mapping[str, Any]) -> tuple[bool, str]:
+    """A run at once beside the run one by one: five rounds, the model to a hundredth of its way."""
+    (model, records, _), (expected, same, _) = outcome(keys, problem), outcome(
+        keys, OneByOne(problem)
+    )  # fmt: skip
+    way = np.linalg.norm(expected - problem.initial().cpu().numpy())
+    apart = float(np.linalg.norm(model - expected)) / max(float(way), 1e-30)
+    dropped = [r["dropped"] for r in records] == [r["dropped"] for r in same]
+    return dropped and apart < 0.05, f"{apart:.1e} of the way apart, dropped alike: {dropped}"
+
+
+def same_bits_twice(problem: Any, keys: Mapping[str, Any]) -> tuple[bool, str]:
+    """The run again, and its second half from the state after round 2."""
+    model, _, states = outcome(keys, problem)
+    again, _, _ = outcome(keys, problem)
+    resumed, _, _ = outcome(keys, problem, (2, states[2]))
+    twice, goes_on = model.tobytes() == again.tobytes(), model.tobytes() == resumed.tobytes()
+    return twice and goes_on, f"twice: {twice}, resumed: {goes_on}"
+
+
+def keys_of(device: str, **more: Any) -> dict[str, Any]:
+    """Keys of a small run; an underscore stands for a hyphen, and a rule gets what it needs."""
+    keys = SMALL.keys(device) | {name.replace("_", "-"): value for name, value in more.items()}
+    if STRATEGIES[keys["strategy"]].needs_reference:
+        keys["server-samples"] = 20
+    return keys
+
+
+def all_checks(device: str, tiny: bool) -> Iterator[tuple[str, Callable[[], tuple[bool, str]]]]:
+    """Every check with its name; the cheap and telling ones first."""
+    models = ["mlp"] if tiny else ["fd-cnn", "resnet-18", "resnet-56", "signguard-cnn", "mlp"]
+    for name in models:
+        case = Case(name, 5, 8, 1, "sign-mv", "float32")
+        yield f"gradients of {name}", lambda case=case: gradients_agree(case, device)
+    problem = Kept(SMALL, device)
+    attacks = ["sign-flip", "lie"] if tiny else [n for n, a in ATTACKS.items() if n != "backdoor"]
+    rules = RULES if tiny else tuple(STRATEGIES)
+    for rule in rules:
+        given = keys_of(device, strategy=rule, attack="lie")
+        yield f"{rule} twice and resumed", lambda k=given: same_bits_twice(problem, k)
+    for name in attacks:
+        for rule in ("sign-mv", "mean") if tiny else rules:
+            given = keys_of(device, strategy=rule, attack=name)
+            yield f"{rule} under {name}", lambda k=given: is_the_loop(problem, k)

@@ -1,0 +1,70 @@
+"""What a card can do, measured on it, and what a round asks of it, counted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from signfed.app.task.precision import precision
+
+
+def wait(device: torch.device) -> None:
+    """Wait for all work of the device; a CPU has done it."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def timed(
+    work: Callable[[], Any], device: torch.device, *, seconds: float, least: int = 3
+) -> float:
+    """Seconds a call, over calls that fill a time, after one that is not counted."""
+    work()
+    wait(device)
+    started, calls = time.perf_counter(), 0
+    while calls < least or time.perf_counter() - started < seconds:
+        work()
+        calls += 1
+        if calls % 8 == 0:  # else a queue of work grows far beyond the time
+            wait(device)
+    wait(device)
+    return (time.perf_counter() - started) / calls
+
+
+def card(device: torch.device) -> dict[str, float]:
+    """FLOP/s of square matrix products by precision, and bytes/s of a copy, read and written."""
+    size = 8192 if device.type == "cuda" else 256
+    a, b = torch.ones(2, size, size, device=device)
+    found = {}
+    for name in ("float32", "tf32", "bfloat16"):
+        if name == "tf32" and device.type == "cpu":
+            continue
+        with precision(name, device):
+            found[name] = 2 * size**3 / timed(lambda: a @ b, device, seconds=0.2)
+    x = torch.ones(size * size * 4, device=device)
+    found["bytes"] = 2 * x.nbytes / timed(x.clone, device, seconds=0.2)
+    return found
+
+
+def asked_of_it(problem: Any, workers: int, on_signs: bool) -> dict[str, float]:
+    """FLOP of all gradients, and bytes that have to be moved once: images, gradients, rows."""
+    x = problem.initial().numpy()
+    with FlopCounterMode(display=False) as counter:
+        problem.gradient(x, 0, 1)
+    n, image = len(x), np.prod(problem.image_shape) * 4
+    row = -(-n // 8) if on_signs else 4 * n
+    samples = problem.batch_sizes()[0]
+    return {
+        "flop": float(workers * counter.get_total_flops()),
+        "bytes": float(workers * (samples * image + 4 * n + 2 * row) + 4 * 4 * n),
+    }
+
+
+def least_ms(asked: dict[str, float], card: dict[str, float], precision: str) -> float:
+    """Milliseconds in which this card could do it, arithmetic and memory side by side."""
+    rate = card.get(precision, card["float32"])
+    return 1e3 * max(asked["flop"] / rate, asked["bytes"] / card["bytes"])

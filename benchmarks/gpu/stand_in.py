@@ -1,0 +1,60 @@
+"""Flower's names where Flower is not installed: rounds in one process use none of its code."""
+
+from __future__ import annotations
+
+import sys
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
+
+ENUMERATIONS = {"MessageType"}  # whose members are read when a class is made
+
+
+class _Named(type):
+    """Of classes whose attributes are their own names, such as those of an enumeration."""
+
+    def __getattr__(cls, name: str) -> str:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return name
+
+
+class _Names(ModuleType):
+    """A module in which every name is an empty class."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        made = (_Named if name in ENUMERATIONS else type)(name, (), {})
+        setattr(self, name, made)
+        return made
+
+
+class _Finder(MetaPathFinder, Loader):
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        return ModuleSpec(name, self, is_package=True) if name.split(".")[0] == "flwr" else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        made = _Names(spec.name)
+        made.__path__ = []  # a package, as far as imports go
+        return made
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Nothing to run."""
+
+
+def without_flower() -> bool:
+    """Put empty classes in the place of Flower's, where it cannot be imported; tell whether.
+
+    A rule is a Flower Strategy and a worker a NumPyClient, so their files name those classes. The
+    local engine calls nothing of theirs.
+    """
+    try:
+        there = find_spec("flwr") is not None
+    except ImportError:
+        there = False
+    if not there:
+        sys.meta_path.insert(0, _Finder())
+    return not there

@@ -1,0 +1,104 @@
+"""What fits into a GPU's memory, counted without one."""
+
+import pytest
+import torch
+
+from signfed.app.config.run_config import build_strategy, parse
+from signfed.app.engines import prepare as prepare_module
+from signfed.app.engines.room import Room, check_room, room_of
+from signfed.app.errors import ConfigError
+from signfed.app.task.repeatable import repeatable
+from tests.strategies.places import NamedElsewhere
+
+RESNET_50 = 25_557_032
+
+
+class Network:
+    """A problem of so many parameters, with batches that keep so much."""
+
+    def __init__(self, n, activations=0):
+        self.edges = (*range(0, n, n // 20), n)  # twenty tensors
+        self._activations = activations
+        self.device = torch.device("cpu")
+
+    def memory(self, workers):
+        return workers * self._activations, 1000
+
+
+def room(n=1000, by_blocks=True, activations=0, card=10**12, **keys):
+    config = parse({"num-workers": 50, "num-byzantine": 10, "batch-size": 8} | keys)
+    network = Network(n, activations)
+    return room_of(config, build_strategy(config), network, by_blocks=by_blocks, card=card)
+
+
+def test_sign_rules_fit_where_float_rules_do_not():
+    """ResNet-50, 50 workers: 5.1 GB as floats, 0.16 GB as signs."""
+    signs = room(RESNET_50, strategy="sign-mv", attack="sign-inversion")
+    floats = room(RESNET_50, strategy="median", attack="sign-inversion")
+    assert signs.rows == 2 * 50 * -(-RESNET_50 // 8)
+    assert floats.rows == 2 * 50 * 4 * RESNET_50
+    assert signs.total < floats.total / 1.5
+
+
+def test_what_an_attack_looks_at_counts():
+    none = room(strategy="sign-mv", attack="none").gradients
+    own = room(strategy="sign-mv", attack="sign-flip").gradients
+    everyone = room(strategy="sign-mv", attack="lie").gradients
+    decoded = room(strategy="sign-mv", attack="vote-aware").gradients
+    assert none < own < decoded and own < everyone
+    assert everyone == 4 * (50 * 1000 + 10 * 1000)
+    # A matrix of all, where gradients do not come block by block.
+    assert room(by_blocks=False, strategy="sign-mv", attack="none").gradients >= 4 * 50 * 1000
+
+
+def test_batches_count_and_bfloat16_halves_them():
+    full = room(activations=10**6, strategy="mean").activations
+    half = room(activations=10**6, strategy="mean", precision="bfloat16").activations
+    cut = room(activations=10**6, card=10**7, strategy="mean").activations
+    assert cut == 5 * 10**6
+    assert room(activations=10**6, card=10, strategy="mean").activations == 10**6
+    assert full == 50 * 10**6 and half == pytest.approx(0.6 * full)
+
+
+@pytest.mark.parametrize(
+    "parts, remedy",
+    [
+        ((9, 1, 1, 1), "a rule on signs"),
+        ((1, 9, 1, 1), "an attack that sees its own row alone"),
+        ((1, 1, 9, 1), "a smaller batch-size or precision='bfloat16'"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_the_number_and_the_remedy(parts, remedy):
+    needed = Room(*(int(part * 1e9) for part in parts))
+    check_room(needed, int(12e9), 50)
+    with pytest.raises(ConfigError, match=r"takes about 12\.0 GB .*50 workers.* and 11\.9 GB are"):
+        check_room(needed, int(11.9e9), 50)
+    with pytest.raises(ConfigError, match=remedy):
+        check_room(needed, 0, 50)
+
+
+def test_nothing_is_left_of_a_run_that_does_not_fit(monkeypatch, tmp_path):
+    """Asked for before the folder is claimed, and only where a GPU computes."""
+    monkeypatch.setattr(prepare_module, "free_and_total", lambda: (1000, 2000))
+    given = {"out-dir": str(tmp_path / "run"), "device": "cpu"}
+    problem = prepare_module.problem_of(parse(given).workload)
+    assert prepare_module.prepare(given, load=lambda workload: problem).path.exists()
+    problem.device = NamedElsewhere("cpu")
+    with pytest.raises(ConfigError, match="of the GPU's memory"):
+        prepare_module.prepare(
+            given | {"out-dir": str(tmp_path / "other")}, load=lambda workload: problem
+        )
+    assert not (tmp_path / "other").exists()
+
+
+def test_flags_of_torch_are_put_back():
+    before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.deterministic
+    with repeatable(torch.device("cpu")):
+        assert not torch.are_deterministic_algorithms_enabled()  # nothing to set
+    with pytest.raises(KeyError), repeatable(torch.device("meta")):
+        assert torch.are_deterministic_algorithms_enabled()
+        assert torch.is_deterministic_algorithms_warn_only_enabled()
+        assert torch.backends.cudnn.deterministic and not torch.backends.cudnn.benchmark
+        raise KeyError
+    after = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.deterministic
+    assert after == before

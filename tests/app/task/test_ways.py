@@ -1,0 +1,114 @@
+"""Which way a run takes to its gradients, and that it says so."""
+
+import json
+import logging
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch.utils import deterministic
+
+from signfed.app.config.run_config import parse
+from signfed.app.engines.local import local_engine
+from signfed.app.engines.prepare import prepare
+from signfed.app.engines.run import execute
+from signfed.app.runs.folder import read_summary
+from signfed.app.task import find_task
+from signfed.app.task.precision import precision
+
+OWN = """
+import torch
+from torch import nn
+
+def with_an_outer_product(spec):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(64, spec.num_classes)
+            self.extra = nn.Parameter(torch.ones(spec.num_classes))
+        def forward(self, x):
+            return torch.einsum("bi,i->bi", self.layer(x.flatten(1)), self.extra)
+    return Net()
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    (tmp_path / "ways_own.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield "ways_own:with_an_outer_product"
+    sys.modules.pop("ways_own", None)
+
+
+def problem(**keys):
+    given = {"device": "cpu"} | {key.replace("_", "-"): value for key, value in keys.items()}
+    return find_task("digits").problem(parse(given).workload)
+
+
+@pytest.mark.parametrize(
+    "keys, way, because",
+    [
+        ({}, "vmap", "the loop's bits"),
+        ({"gradients": "shared"}, "shared", "every parameter has a form"),
+        ({"gradients": "vmap"}, "vmap", "gradients='vmap'"),
+        ({"gradients": "loop"}, "loop", "gradients='loop'"),
+        ({"batch_sizes": "8x10,16x5"}, "loop", "vmap: batches differ in size"),
+        ({"batch_sizes": "8x10,16x5", "gradients": "shared"}, "shared", "every parameter"),
+        ({"local_steps": 2, "gradients": "shared"}, "vmap", "shared: after the first local step"),
+    ],
+)
+def test_the_way_is_chosen_with_its_reason(keys, way, because):
+    found = problem(**keys)
+    assert found.way == {}
+    many = found.batched(lambda t: range(15))
+    assert (many is None) == (way == "loop")
+    assert found.way["way"] == way and because in found.way["because"]
+    if many is not None and not keys.get("local_steps"):
+        x = found.initial().numpy()
+        loop = np.stack([found.gradient(x, worker, 3) for worker in range(15)])
+        np.testing.assert_allclose(many(x, range(15), 3).numpy(), loop, rtol=1e-4, atol=1e-8)
+
+
+def test_what_has_no_shared_form_falls_back_to_vmap_and_then_to_the_loop(own, caplog):
+    caplog.set_level(logging.INFO, "signfed")
+    found = problem(model=own, gradients="shared")
+    assert found.batched(lambda t: range(15)) is not None
+    assert found.way["way"] == "vmap"
+    assert found.way["because"] == (
+        "shared: extra: used by torch.functional.einsum, which has no form for all workers at once"
+    )
+    found = problem(model=own, gradients="shared", batch_sizes="8x10,16x5")
+    assert found.batched(lambda t: range(15)) is None
+    assert found.way["because"].endswith("; vmap: batches differ in size")
+    warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warnings) == 1 and "gradients='shared': shared: extra" in warnings[0].message
+
+
+def test_a_run_notes_its_way_in_its_folder_and_is_the_same_twice(tmp_path, caplog):
+    caplog.set_level(logging.INFO, "signfed")
+    models = set()
+    for name in ("first", "again"):
+        keys = {"num-rounds": 4, "device": "cpu", "gradients": "shared"}
+        execute(prepare(keys | {"out-dir": str(tmp_path / name)}), local_engine)
+        noted = json.loads((tmp_path / name / "config.json").read_text())
+        assert noted["gradients"]["way"] == "shared" and noted["config"]["gradients"] == "shared"
+        models.add(read_summary(tmp_path / name)["model_sha256"])
+    assert len(models) == 1
+    assert "gradients: shared (every parameter has a form for all workers at once)" in caplog.text
+
+
+def test_a_gpu_is_held_to_algorithms_that_give_the_same_bits_twice():
+    def flags():
+        cudnn = torch.backends.cudnn
+        algorithms = torch.are_deterministic_algorithms_enabled()
+        filled = deterministic.fill_uninitialized_memory
+        return cudnn.deterministic, not cudnn.benchmark, algorithms, not filled
+
+    before, allowed = flags(), torch.backends.cudnn.allow_tf32
+    with precision("float32", torch.device("cuda")):
+        assert all(flags()) and not torch.backends.cudnn.allow_tf32
+        assert torch.is_deterministic_algorithms_warn_only_enabled()
+    assert flags() == before and torch.backends.cudnn.allow_tf32 == allowed
+    with precision("bfloat16", torch.device("cpu")):
+        assert flags() == before

@@ -136,13 +136,16 @@ def doctor(folder: Folder, form: FormatOption = Format.text) -> None:
 def up(
     nodes: Annotated[int, typer.Argument(min=1, help="how many")],
     folder: TrialFolder = TRIAL,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="its folders 0, 1, ... are the nodes' own data")
+    ] = None,
     form: FormatOption = Format.text,
 ) -> None:
     """Start a trial on this machine: a SuperLink and nodes, with TLS and keys as in earnest."""
     from signfed.app.federation import trial
 
     with answering("federation up", form):
-        result = trial.up(folder, nodes)
+        result = trial.up(folder, nodes, data_dir)
     answer("federation up", form, result, _show_trial)
 
 

@@ -35,7 +35,6 @@ from signfed.strategies.server.training import Training
 log = logging.getLogger("signfed")
 
 ONE_BIT = "local.one_bit"  # name of it among the state
-
 AHEAD = 1 << 26  # values of gradients that may wait in memory: 256 MiB
 
 Answer = TypeVar("Answer")
@@ -100,24 +99,25 @@ class LocalWorkers:
         self._adversary.findings = Findings.from_record(self._record.findings)
         # Copies: some workers are done with the round, and remember it, when others look at them.
         self._adversary.memories = {c.worker: dict(c.memory) for c in self._clients}
-        asked, n = self._asked(server_round), len(self._training.parameters)
+        asked, x = self._asked(server_round), self._training.parameters
         instructions = self._rule.instructions(self._config.workload.num_workers)
         direction = self._training.direction
         self._one_bit = self._one_bit if direction is None else is_signs(direction)
         self._poison = workers.poisoned(self._problem, instructions, self._config)
         if self._batched and self._plain and "allocation" not in instructions:
-            matrix = self._batched(self._training.parameters, asked, server_round)
+            matrix = self._batched(x, asked, server_round)
             updates, dropped = self._of_one_matrix(matrix, asked, server_round)
         else:
             updates, dropped = self._one_by_one(asked, server_round, instructions)
-        row_bytes = self._codec.length(n) * self._codec.dtype.itemsize
+        row_bytes = self._codec.length(len(x)) * self._codec.dtype.itemsize
         self._record = RoundRecord(
             server_round,
             nodes=len(asked),
             uplink_bytes=row_bytes * updates.n if updates else 0,
-            downlink_bytes=len(asked) * (-(-n // 8) if self._one_bit else 4 * n),
+            downlink_bytes=len(asked) * (-(-len(x) // 8) if self._one_bit else 4 * len(x)),
         )
         self._record.drop(dropped)
+        self._record.claims = workers.claims(self._config, self._problem, x, updates, server_round)
         self._record.seconds["clients"] = perf_counter() - started
         return updates, self._record
 

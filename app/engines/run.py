@@ -17,6 +17,7 @@ from signfed.app.config.keys import defaults
 from signfed.app.config.knowledge import built
 from signfed.app.config.run_config import RunConfig
 from signfed.app.engines.prepare import Prepared
+from signfed.app.engines.workers import is_evaluated
 from signfed.app.runs.folder import (
     DIVERGED,
     FAILED,
@@ -30,6 +31,7 @@ from signfed.app.runs.resuming import forget_later
 from signfed.app.runs.saving import Saver
 from signfed.app.runs.scoring import Scorer
 from signfed.app.runs.stopping import Stopping
+from signfed.app.runs.summary import claimed_accuracy
 from signfed.app.runs.versions import versions
 from signfed.app.task import Problem
 from signfed.attacks import Trigger
@@ -79,7 +81,7 @@ class Run:
         parameters : Tensor, float32 [N]
             The model after it.
         """
-        if server_round % self.config.evaluate_every and server_round != self.config.num_rounds:
+        if not is_evaluated(self.config, server_round):
             return None
         return self.problem.evaluate(parameters, self._trigger)
 
@@ -144,7 +146,7 @@ def execute(
         line = record.to_json()
         ends = stopping.after(line)
         saver.after_round(line, state, last=ends)
-        if record.test_loss is not None:
+        if record.test_loss is not None or claimed_accuracy(line) is not None:
             log.info(
                 "round %d/%d: %s, %d updates received, dropped: %s",
                 record.round, config.num_rounds, score(line), record.received, record.losses,

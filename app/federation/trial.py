@@ -49,7 +49,7 @@ class Trial:
         }
 
 
-def up(path: Path, count: int) -> dict[str, Any]:
+def up(path: Path, count: int, data_dir: Path | None = None) -> dict[str, Any]:
     """Start a SuperLink and nodes; what runs already is left alone.
 
     Parameters
@@ -58,6 +58,8 @@ def up(path: Path, count: int) -> dict[str, Any]:
         Of the trial; made unless it is there.
     count : int
         Nodes, P. Node p hosts the workers p, p + P, ...
+    data_dir : Path, optional
+        Its folders 0, 1, ... are the nodes' own data, for the task `own-data`.
 
     Returns
     -------
@@ -87,7 +89,8 @@ def up(path: Path, count: int) -> dict[str, Any]:
     _start(home.start_script, home.superlink_home, trial.path / "server.log")
     _until(partial(_answers, address, ca), home.superlink_home, trial.path / "server.log")
     for number in range(count):
-        _set_up(trial, number)
+        own = data_dir.expanduser().absolute() / str(number) if data_dir else ""
+        _set_up(trial, number, str(own))
     logs = {node.path.name: trial.path / f"{node.path.name}.log" for node in trial.nodes()}
     for node in trial.nodes():
         _start(node.script, node.flower, logs[node.path.name])
@@ -142,7 +145,7 @@ def down(path: Path) -> dict[str, Any]:
     return {"folder": str(trial.path), "ended": ended}
 
 
-def _set_up(trial: Trial, number: int) -> None:
+def _set_up(trial: Trial, number: int, data_dir: str) -> None:
     """Request, approve and install a node, unless that was done."""
     name = f"node-{number}"
     node = device.NodeHome(trial.path / name)
@@ -150,7 +153,7 @@ def _set_up(trial: Trial, number: int) -> None:
         return
     asked = trial.path / f"{name}.csr"
     device.request(asked, node.path, name)
-    approved = nodes.approve(trial.server.path, asked, partition=number)
+    approved = nodes.approve(trial.server.path, asked, partition=number, data_dir=data_dir)
     device.install(Path(approved["bundle"]), approved["fingerprint"], node.path, port=_free_port())
 
 

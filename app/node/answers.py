@@ -104,7 +104,9 @@ def train(message: Message, context: Context) -> Message:
         else:
             non_finite.append(worker)
         memories[worker] = client.memory
-    reply = wire.train_reply(message, rows, server_round, non_finite)
+    asked = list(rows) if request.get(wire.ACCURACY) else []
+    said = workers.claimed(config, problem, descent.parameters, asked, server_round)
+    reply = wire.train_reply(message, rows, server_round, non_finite, said)
     replica.keep(descent, message, context)  # last: a handler that failed must leave no trace
     for worker, memory in memories.items():
         _remember(context, worker, memory)

@@ -6,7 +6,9 @@ The server runs, and waits with a run of one round; the device's key was approve
 is there. Then two commands on the device: `pip install` and `signfed node install`, and the start
 script that the second one wrote (with systemd, --start does that). pip's time is taken in two
 parts: the wheels' way here, which is the network's (--wheels names a folder that has them), and
-their installation without a network. At the end: what the environment takes on disk.
+their installation without a network. Where the machine has more to do, look at the seconds of the
+processor. At the end: what the environment takes on disk. --env takes an environment that has
+signfed in it, and leaves pip out.
 """
 
 from __future__ import annotations
@@ -47,15 +49,18 @@ class Steps:
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:
-        started = time.monotonic()
+        started, before = time.monotonic(), os.times()
         yield
-        self.rows.append({"step": step, "s": time.monotonic() - started})
+        now = os.times()  # of processes that have ended
+        cpu = now.children_user + now.children_system
+        cpu -= before.children_user + before.children_system
+        self.rows.append({"step": step, "s": time.monotonic() - started, "CPU s": cpu})
         print(step, f"{self.rows[-1]['s']:.1f} s", flush=True)
 
 
-def run(*command: object, quiet: bool = True) -> None:
+def run(*command: object) -> None:
     """Have a command done; stop with what it said when it fails."""
-    done = subprocess.run([*map(str, command)], capture_output=quiet, text=True, check=False)
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{command}: {done.stdout}{done.stderr}")
 
@@ -81,29 +86,35 @@ def server(place: Path) -> tuple[Home, Path, str]:
     np.savez(data / "data.npz", x=draws.normal(size=(40, 8)), y=draws.integers(0, 2, 40))
     device.request(place / "pi.csr", place / "pi")
     approved = nodes.approve(home.path, place / "pi.csr", data_dir=str(data))
-    fed.submit(CONFIG | {"data-dir": str(place), "out-dir": str(place / "run")})
+    fed.submit(CONFIG | {"data-dir": str(place / "none"), "out-dir": str(place / "run")})
     return home, Path(approved["bundle"]), approved["fingerprint"]
 
 
-def measured(place: Path, wheels: list[str], what: list[str]) -> list[dict[str, Any]]:
-    """The steps of the device, and the environment's size."""
-    steps, here = Steps(), place / "wheels"
+def with_pip(env: Path, place: Path, given: argparse.Namespace, steps: Steps) -> None:
+    """Fill an empty environment."""
+    here, pip = place / "wheels", [env / "bin/python", "-m", "pip"]
     run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", here, ROOT)
     (own,) = here.glob("signfed-*.whl")
-    home, bundle, fingerprint = server(place)
-    env, node = place / "env", place / "pi"
     run(sys.executable, "-m", "venv", env)
-    found = [part for folder in wheels for part in ("--find-links", folder)]
+    links = [part for folder in given.wheels for part in ("--find-links", folder)]
+    with steps.timed("pip: the wheels' way here"):
+        only = ["--no-cache-dir", "--only-binary=:all:", *links]
+        run(*pip, "download", "-q", *only, "-d", here, *given.what, own)
+    with steps.timed("pip: their installation"):
+        run(*pip, "install", "-q", "--no-index", "--find-links", here, *given.what, own)
+
+
+def measured(place: Path, given: argparse.Namespace) -> list[dict[str, Any]]:
+    """The steps of the device, and the environment's size."""
+    steps, node = Steps(), place / "pi"
+    env: Path = given.env or place / "env"
+    home, bundle, fingerprint = server(place)
     try:
-        with steps.timed("pip: the wheels' way here"):
-            given = ["download", "-q", "--no-cache-dir", "--only-binary=:all:", *found]
-            run(env / "bin/python", "-m", "pip", *given, "-d", here, *what, own)
-        with steps.timed("pip: their installation"):
-            given = ["install", "-q", "--no-index", "--find-links", str(here)]
-            run(env / "bin/python", "-m", "pip", *given, *what, own)
+        if not given.env:
+            with_pip(env, place, given, steps)
         with steps.timed("signfed node install"):
-            given = ["--fingerprint", fingerprint, "--home", str(node), "--port", str(free_port())]
-            run(env / "bin/signfed", "node", "install", bundle, *given)
+            options = ["--fingerprint", fingerprint, "--home", node, "--port", free_port()]
+            run(env / "bin/signfed", "node", "install", bundle, *options)
         with steps.timed("start, to the first accepted update"):
             log = (place / "node.log").open("wb")
             subprocess.Popen(["sh", node / "start-node.sh"], stdout=log, stderr=log)
@@ -112,10 +123,10 @@ def measured(place: Path, wheels: list[str], what: list[str]) -> list[dict[str, 
     finally:
         guard.end(str(node / "flower"), quick=True)
         guard.end(str(home.superlink_home), quick=True)
-    total = sum(row["s"] for row in steps.rows)
+    total = {key: sum(row[key] for row in steps.rows) for key in ("s", "CPU s")}
     files = [file for file in env.rglob("*") if file.is_file() and not file.is_symlink()]
     size = {"step": f"all; {sum(f.stat().st_size for f in files) / 1e6:.0f} MB on disk"}
-    return [*steps.rows, size | {"s": total}]
+    return [*steps.rows, size | total]
 
 
 def main() -> None:
@@ -126,12 +137,13 @@ def main() -> None:
     parser.add_argument(
         "--wheels", action="append", default=[], help="a folder that pip looks into"
     )
+    parser.add_argument("--env", type=Path, default=None, help="an environment that is there")
     parser.add_argument("--out", type=Path, default=None)
     given = parser.parse_args()
     for name in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE"):
         os.environ.pop(name, None)
     with tempfile.TemporaryDirectory() as place:
-        rows = measured(Path(place), given.wheels, given.what)
+        rows = measured(Path(place), given)
     report("an empty environment to the first accepted update", rows, given.out)
 
 

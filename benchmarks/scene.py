@@ -11,6 +11,7 @@ from typing import Any
 
 import psutil
 
+from benchmarks.door import Door
 from signfed.app.engines import guard
 from signfed.app.federation.device import NodeHome
 from signfed.app.runs.folder import read_summary
@@ -30,6 +31,8 @@ class Scene:
         self.data = write_federation(place / "data")
         self.fed = Federation(place / "trial")
         self.place, self.out, self.run_id = place, place / "run", ""
+        self.door: Door | None = None  # between the node and the server, if there is one
+        self.rounds = ROUNDS
         self.fill: Callable[[], None] = lambda: None  # fills the disk of the run, if it is small
 
     @property
@@ -46,7 +49,8 @@ class Scene:
         self.out = out
         given = SCHEMA | {
             "strategy": "sign-fd", "attack": "sign-inversion", "num-workers": NODES,
-            "num-byzantine": 1, "num-rounds": ROUNDS, "batch-size": 4, "lr": 0.01, "device": "cpu",
+            "num-byzantine": 1, "num-rounds": self.rounds, "batch-size": 4, "lr": 0.01,
+            "device": "cpu",
             "data-dir": str(self.data), "out-dir": str(out), "checkpoint-every": 1,
             "node-timeout": 200.0, "round-timeout": 30.0, "quorum": 0.3,
         }  # fmt: skip
@@ -63,7 +67,7 @@ class Scene:
 
         def found() -> Round | None:
             lines = rounds_of(self.out)
-            done = len(lines) == ROUNDS or read_summary(self.out).get("status") == "failed"
+            done = len(lines) == self.rounds or read_summary(self.out).get("status") == "failed"
             hits = [line for line in lines[after:] if holds(line)]
             assert hits or not done, f"the run ended without {what}"
             return hits[0] if hits else None

@@ -10,9 +10,12 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from signfed.app.engines import guard
 from signfed.app.errors import ConfigError
@@ -158,9 +161,15 @@ def _set_up(trial: Trial, number: int, data_dir: str) -> None:
 
 
 def _start(script: Path, flower_home: Path, log: Path) -> None:
-    """Start a script in the background, unless its processes run."""
-    if guard.of_home(str(flower_home)):
+    """Start a script in the background, unless what it starts runs.
+
+    A SuperLink that was killed leaves processes behind, which would wait for it for minutes.
+    """
+    processes = guard.of_home(str(flower_home))
+    if any(map(_leads, processes)):
         return
+    if processes:
+        guard.end(str(flower_home), quick=True)
     with log.open("ab") as output:
         subprocess.Popen(
             ["/bin/sh", str(script)],
@@ -170,6 +179,14 @@ def _start(script: Path, flower_home: Path, log: Path) -> None:
             stderr=subprocess.STDOUT,
             start_new_session=True,  # it outlives this command
         )
+
+
+def _leads(process: psutil.Process) -> bool:
+    """Whether a process is the SuperLink or a SuperNode, or the shell on its way to it."""
+    with suppress(psutil.Error):
+        said = " ".join(process.cmdline())
+        return any(mark in said for mark in (scripts.SUPERLINK, "flower-supernode", "start-"))
+    return False
 
 
 def _until(true: Callable[[], bool], flower_home: Path, log: Path) -> None:

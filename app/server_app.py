@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from flwr.app import Array, ArrayRecord, Context
+from flwr.app import Array, ArrayRecord, ConfigRecord, Context
 from flwr.serverapp import Grid, ServerApp
 
 from signfed.app.config.knowledge import check_hosts
@@ -20,7 +20,10 @@ from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import Run, execute
 from signfed.app.federation.admission import Admission, roster_folder
 from signfed.app.runs.resuming import lost_memories
+from signfed.app.task import Problem
+from signfed.app.task.own_folders import OwnData
 from signfed.strategies.core.options import Value
+from signfed.strategies.server.transport import wire
 
 app = ServerApp()
 log = logging.getLogger("signfed")
@@ -81,6 +84,7 @@ def run(grid: Grid, run_config: Mapping[str, Value]) -> Path:
             run.config.num_rounds,
             run.config.round_timeout,
             federation=replace(run.config.federation(run.strategy, run.problem), admit=admit),
+            train_config=_questions(run.problem),
             on_nodes=partial(check_hosts, run.config.attack, byzantine) if on_devices else None,
             observe=run.observe,
             evaluate=run.evaluate,
@@ -95,6 +99,12 @@ def run(grid: Grid, run_config: Mapping[str, Value]) -> Path:
         engine,
         on_start=_at_exit,
     )
+
+
+def _questions(problem: Problem) -> ConfigRecord:
+    """What nodes are asked besides their updates: a claim, where nothing better is to be had."""
+    untested = isinstance(problem, OwnData) and not problem.tested
+    return ConfigRecord({wire.ACCURACY: True} if untested else {})
 
 
 def _at_exit(interrupt: Callable[[], None]) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from signfed.app.commands.common import RunConfigOption, out, refusing
 from signfed.app.errors import ConfigError
+
+if TYPE_CHECKING:
+    from signfed.app.task.workload import Workload
 
 
 def data(
@@ -45,19 +48,36 @@ def data(
     out.print(f"picture {out_file}", soft_wrap=True, highlight=False)
 
 
-def _own(folder: Path, config: list[str], out_file: Path) -> None:
-    """What a node with this data-dir would train on, or what is wrong with it."""
+def own_data(config: list[str]) -> Workload:
+    """Return what a run config says of devices' own data.
+
+    Parameters
+    ----------
+    config : list of str
+        As `-c` takes it.
+
+    Raises
+    ------
+    ConfigError
+        When it is of another task.
+    """
     from signfed.app.config.pairs import given_keys
     from signfed.app.config.run_config import parse
+
+    workload = parse({"task": "own-data"} | given_keys(config)).workload
+    if workload.task != "own-data":
+        raise ConfigError(f"expected task='own-data'; got {workload.task!r}")
+    return workload
+
+
+def _own(folder: Path, config: list[str], out_file: Path) -> None:
+    """What a node with this data-dir would train on, or what is wrong with it."""
     from signfed.app.report.samples import draw_samples, print_own
     from signfed.app.task.datasets.own_files import read
     from signfed.app.task.datasets.schema import Schema
 
     with refusing():
-        given = {"task": "own-data"} | given_keys(config)
-        workload = parse(given).workload
-        if workload.task != "own-data":
-            raise ConfigError(f"--dir: expected task='own-data'; got {workload.task!r}")
+        workload = own_data(config)
         schema = Schema(**dict(workload.task_options))
         x, y = read(folder.expanduser().absolute(), schema)
         print_own(y, schema.names, workload.batch_size, out)

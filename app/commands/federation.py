@@ -109,16 +109,25 @@ def rotate(
     node: Annotated[
         str, typer.Option(help="renew this node's approval, in place of the server's certificate")
     ] = "",
+    authority: Annotated[
+        bool, typer.Option("--authority", help="renew the authority; both are trusted for a while")
+    ] = False,
     days: Days = 365,
     form: FormatOption = Format.text,
 ) -> None:
-    """Renew what expires while the federation runs: the server's certificate, or a node's time."""
+    """Renew what expires while the federation runs: certificate, a node's time, or authority."""
     from signfed.app.federation import renewal
+    from signfed.app.federation.authority import renew_authority
 
     with answering("federation rotate", form):
-        if node and host:
-            raise ConfigError("expected --node or --host, got both")
-        result = renewal.renew(folder, node, days) if node else renewal.rotate(folder, host or [])
+        if bool(node) + bool(host) + authority > 1:
+            raise ConfigError("expected one of --node, --host and --authority")
+        if authority:
+            result = renew_authority(folder)
+        elif node:
+            result = renewal.renew(folder, node, days)
+        else:
+            result = renewal.rotate(folder, host or [])
     answer("federation rotate", form, result)
 
 
@@ -136,13 +145,16 @@ def doctor(folder: Folder, form: FormatOption = Format.text) -> None:
 def up(
     nodes: Annotated[int, typer.Argument(min=1, help="how many")],
     folder: TrialFolder = TRIAL,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="its folders 0, 1, ... are the nodes' own data")
+    ] = None,
     form: FormatOption = Format.text,
 ) -> None:
     """Start a trial on this machine: a SuperLink and nodes, with TLS and keys as in earnest."""
     from signfed.app.federation import trial
 
     with answering("federation up", form):
-        result = trial.up(folder, nodes)
+        result = trial.up(folder, nodes, data_dir)
     answer("federation up", form, result, _show_trial)
 
 

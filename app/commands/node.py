@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,9 @@ from signfed.app.commands.answer import (
     answer_findings,
     answering,
 )
+
+if TYPE_CHECKING:
+    from signfed.app.task.datasets.schema import Schema
 
 node = typer.Typer(
     help="A device of a federation: its key, its request, its start.", no_args_is_help=True
@@ -62,10 +65,24 @@ def install(
 
 
 @node.command()
-def doctor(home: NodeFolder = DEFAULT_HOME, form: FormatOption = Format.text) -> None:
+def doctor(
+    home: NodeFolder = DEFAULT_HOME,
+    config: Annotated[
+        list[str] | None,
+        typer.Option("-c", "--config", help="as of the runs, to read own data by its schema"),
+    ] = None,
+    form: FormatOption = Format.text,
+) -> None:
     """Check this device, and name the command that mends each finding; exit code 1 for an error."""
     from signfed.app.federation.doctor.node import examine_device
 
     with answering("node doctor", form):
-        findings = examine_device(home)
+        findings = examine_device(home, schema=_schema(config) if config else None)
     answer_findings("node doctor", form, findings)
+
+
+def _schema(config: list[str]) -> Schema:
+    from signfed.app.commands.data import own_data
+    from signfed.app.task.datasets.schema import Schema
+
+    return Schema(**dict(own_data(config).task_options))

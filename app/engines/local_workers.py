@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from signfed.app.engines import workers
+from signfed.app.engines.claims import claims
 from signfed.app.engines.matrix import Collected, of_one_matrix
 from signfed.app.engines.rehearsal import Rehearsal
 from signfed.app.engines.resident import ResidentRounds
@@ -101,16 +102,14 @@ class LocalWorkers:
         self._adversary.findings = Findings.from_record(self._record.findings)
         # Copies: some workers are done with the round, and remember it, when others look at them.
         self._adversary.memories = {c.worker: dict(c.memory) for c in self._clients}
-        asked = self._asked(server_round)
+        asked, x = self._asked(server_round), self._training.parameters
         self._record = record = RoundRecord(server_round, nodes=len(asked))
         self._count_downlink(record, self._training.direction)
         instructions = self._rule.instructions(self._config.workload.num_workers)
         self._poison = workers.poisoned(self._problem, instructions, self._config)
         attack, _ = self._adversary.planned(server_round)
         dropped: Mapping[int, DropReason] = {}
-        updates: Updates | None
         if self._batched and self._plain and "allocation" not in instructions:
-            x = self._training.parameters
             if self._resident and can_be_at_once(attack, self._everyone):
                 updates = self._resident.collect(x, asked, server_round)
                 if server_round < self._config.num_rounds:  # while the device computes this round
@@ -122,6 +121,7 @@ class LocalWorkers:
             updates, dropped = self._one_by_one(asked, server_round, instructions)
         record.drop(dropped)
         record.uplink_bytes = self._row_bytes * updates.n if updates else 0
+        record.claims = claims(self._config, self._problem, x, updates, server_round)
         record.seconds["clients"] = perf_counter() - started
         return updates, record
 

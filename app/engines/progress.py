@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from signfed.app.runs import folder as run_folder
 from signfed.app.runs.folder import RUNNING
+from signfed.app.runs.summary import claimed_accuracy
 
 # "torch.OutOfMemoryError: ...", "ERROR :  ray.exceptions.ActorDiedError(...)"
 EXCEPTION = re.compile(r"(?:\w+ : *)?([A-Za-z_][\w.]*(?:Error|Exception)(?:[:(].*)?)$")
@@ -51,7 +52,7 @@ def rounds_bar(num_rounds: int, console: Console) -> Iterator[Callable[[Mapping[
         def show(record: Mapping[str, Any]) -> None:
             nonlocal dropped, scored
             dropped += sum(map(len, record["dropped"].values()))
-            if "test_loss" in record:
+            if "test_loss" in record or claimed_accuracy(record) is not None:
                 scored = run_folder.score(record)
             news = scored + (f"  {dropped} updates dropped" if dropped else "")
             progress.update(bar, description="round", completed=record["round"], news=news)

@@ -16,6 +16,7 @@ from torch import Tensor
 from signfed.app.config.keys import defaults
 from signfed.app.config.knowledge import built
 from signfed.app.config.run_config import RunConfig
+from signfed.app.engines.claims import is_evaluated
 from signfed.app.engines.prepare import Prepared
 from signfed.app.runs.folder import (
     DIVERGED,
@@ -30,6 +31,7 @@ from signfed.app.runs.resuming import forget_later
 from signfed.app.runs.saving import Saver
 from signfed.app.runs.scoring import Scorer
 from signfed.app.runs.stopping import Stopping
+from signfed.app.runs.summary import claimed_accuracy
 from signfed.app.runs.versions import versions
 from signfed.app.task import Problem
 from signfed.attacks import Attack, Trigger
@@ -94,8 +96,7 @@ class Run:
 
     def evaluates(self, server_round: int) -> bool:
         """Tell whether a round is evaluated: every so many, and the last."""
-        last = server_round == self.config.num_rounds
-        return last or not server_round % self.config.evaluate_every
+        return is_evaluated(self.config, server_round)
 
     @cached_property
     def _trigger(self) -> Trigger | None:
@@ -158,7 +159,7 @@ def execute(
         line = record.to_json()
         ends = stopping.after(line)
         saver.after_round(line, state, last=ends)
-        if record.test_loss is not None:
+        if record.test_loss is not None or claimed_accuracy(line) is not None:
             log.info(
                 "round %d/%d: %s, %d updates received, dropped: %s",
                 record.round, config.num_rounds, score(line), record.received, record.losses,

@@ -11,8 +11,8 @@ import numpy as np
 from signfed.app.config.knowledge import built
 from signfed.app.config.run_config import RunConfig
 from signfed.app.task import Problem
-from signfed.attacks import Attack
 from signfed.app.task.many import ManyGradients
+from signfed.attacks import Attack
 from signfed.clients import (
     Adversary,
     ByzantineClient,

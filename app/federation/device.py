@@ -9,7 +9,7 @@ from typing import Any
 from signfed.app.errors import ConfigError
 from signfed.app.federation import keys, scripts, systemd
 from signfed.app.federation.bundle import Bundle, check_bundle, read_bundle
-from signfed.app.federation.ca import ca_fingerprint
+from signfed.app.federation.ca import ca_fingerprint, ca_public_key
 from signfed.app.federation.files import (
     SCRIPT_MODE,
     now,
@@ -187,7 +187,8 @@ def _make_way(home: NodeHome, bundle: Bundle, text: str) -> None:
     if not home.bundle.exists() or home.bundle.read_text(encoding="utf-8") == text:
         return
     before = home.installed()
-    if before.ca != bundle.ca:
+    old, new = ca_public_key(before.ca), ca_public_key(bundle.ca)
+    if keys.fingerprint(old) != keys.fingerprint(new):  # a renewed authority keeps its key
         raise ConfigError(
             f"expected a bundle of the federation {before.federation!r}, for which {home.path} is "
             "set up; another federation takes another --home"
@@ -198,6 +199,6 @@ def _make_way(home: NodeHome, bundle: Bundle, text: str) -> None:
             f"is of {bundle.created}"
         )
     stamp = before.created.replace(":", "")
-    for file in (home.bundle, home.script, home.unit(before.name)):
+    for file in (home.bundle, home.script, home.unit(before.name), home.ca):
         if file.exists():
             os.replace(file, file.with_name(f"{file.name}.{stamp}"))

@@ -19,9 +19,9 @@ from signfed.app.federation.files import now, one_at_a_time, replace, time_text
 from signfed.app.federation.keys import load_key, read_public
 from signfed.app.federation.nodes import DAYS, bundle_text, until
 from signfed.app.federation.roster import audit, find
+from signfed.app.federation.scripts import SUPERLINK
 from signfed.app.federation.settings import LOCAL, Home, check_host, open_home
 
-MODULE = "signfed.app.federation.serve"
 PATIENCE, LOOK = 10.0, 0.2  # seconds for the SuperLink to show the new certificate
 
 
@@ -111,7 +111,7 @@ def _tell(home: Home) -> bool:
     told = False
     for process in psutil.process_iter(["cmdline"]):
         command = process.info["cmdline"] or []
-        if MODULE in command and str(home.server_certificate) in command:
+        if SUPERLINK in command and str(home.server_certificate) in command:
             process.send_signal(signal.SIGHUP)
             told = True
     return told

@@ -15,6 +15,7 @@ from signfed.app.federation.settings import Home, Settings
 BIN = Path(sys.executable).parent  # where this Python and Flower's programs are
 QUIET = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
 CONNECTION = "signfed"  # its name in config.toml
+SUPERLINK = "signfed.app.federation.serve"  # the module that is started
 IN_CONTAINER = Path("/federation")
 
 
@@ -143,7 +144,7 @@ def _superlink_variables(home: Home) -> dict[str, str]:
 def _superlink_arguments(home: Home, settings: Settings) -> list[str]:
     certificate = str(home.server_certificate)
     return [
-        "-m", "signfed.app.federation.serve",
+        "-m", SUPERLINK,
         "--host", settings.bind, "--port", str(settings.port),
         "--ssl-certfile", certificate, "--ssl-keyfile", certificate,
         "--ssl-ca-certfile", str(home.ca),

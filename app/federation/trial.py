@@ -10,9 +10,12 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from signfed.app.engines import guard
 from signfed.app.errors import ConfigError
@@ -49,7 +52,7 @@ class Trial:
         }
 
 
-def up(path: Path, count: int) -> dict[str, Any]:
+def up(path: Path, count: int, data_dir: Path | None = None) -> dict[str, Any]:
     """Start a SuperLink and nodes; what runs already is left alone.
 
     Parameters
@@ -58,6 +61,8 @@ def up(path: Path, count: int) -> dict[str, Any]:
         Of the trial; made unless it is there.
     count : int
         Nodes, P. Node p hosts the workers p, p + P, ...
+    data_dir : Path, optional
+        Its folders 0, 1, ... are the nodes' own data, for the task `own-data`.
 
     Returns
     -------
@@ -87,7 +92,8 @@ def up(path: Path, count: int) -> dict[str, Any]:
     _start(home.start_script, home.superlink_home, trial.path / "server.log")
     _until(partial(_answers, address, ca), home.superlink_home, trial.path / "server.log")
     for number in range(count):
-        _set_up(trial, number)
+        own = data_dir.expanduser().absolute() / str(number) if data_dir else ""
+        _set_up(trial, number, str(own))
     logs = {node.path.name: trial.path / f"{node.path.name}.log" for node in trial.nodes()}
     for node in trial.nodes():
         _start(node.script, node.flower, logs[node.path.name])
@@ -142,7 +148,7 @@ def down(path: Path) -> dict[str, Any]:
     return {"folder": str(trial.path), "ended": ended}
 
 
-def _set_up(trial: Trial, number: int) -> None:
+def _set_up(trial: Trial, number: int, data_dir: str) -> None:
     """Request, approve and install a node, unless that was done."""
     name = f"node-{number}"
     node = device.NodeHome(trial.path / name)
@@ -150,14 +156,20 @@ def _set_up(trial: Trial, number: int) -> None:
         return
     asked = trial.path / f"{name}.csr"
     device.request(asked, node.path, name)
-    approved = nodes.approve(trial.server.path, asked, partition=number)
+    approved = nodes.approve(trial.server.path, asked, partition=number, data_dir=data_dir)
     device.install(Path(approved["bundle"]), approved["fingerprint"], node.path, port=_free_port())
 
 
 def _start(script: Path, flower_home: Path, log: Path) -> None:
-    """Start a script in the background, unless its processes run."""
-    if guard.of_home(str(flower_home)):
+    """Start a script in the background, unless what it starts runs.
+
+    A SuperLink that was killed leaves processes behind, which would wait for it for minutes.
+    """
+    processes = guard.of_home(str(flower_home))
+    if any(map(_leads, processes)):
         return
+    if processes:
+        guard.end(str(flower_home), quick=True)
     with log.open("ab") as output:
         subprocess.Popen(
             ["/bin/sh", str(script)],
@@ -167,6 +179,14 @@ def _start(script: Path, flower_home: Path, log: Path) -> None:
             stderr=subprocess.STDOUT,
             start_new_session=True,  # it outlives this command
         )
+
+
+def _leads(process: psutil.Process) -> bool:
+    """Whether a process is the SuperLink or a SuperNode, or the shell on its way to it."""
+    with suppress(psutil.Error):
+        said = " ".join(process.cmdline())
+        return any(mark in said for mark in (scripts.SUPERLINK, "flower-supernode", "start-"))
+    return False
 
 
 def _until(true: Callable[[], bool], flower_home: Path, log: Path) -> None:

@@ -10,6 +10,7 @@ from flwr.app import Array, ArrayRecord, Context, Message
 
 from signfed.app.config.run_config import RunConfig, parse
 from signfed.app.engines import workers
+from signfed.app.engines.claims import claimed
 from signfed.app.engines.memory import keep_freed_memory
 from signfed.app.task import Problem, Workload, find_task
 from signfed.app.task.repeatable import repeatable
@@ -55,7 +56,7 @@ def hello(message: Message, context: Context) -> Message:
     """
     partition, num_partitions = _partition(context)
     workload = _config_of(context).workload
-    if workload.alone and workload.task == "own-data" and num_partitions != workload.num_workers:
+    if workload.alone and workload.task == "own-data" and num_partitions < workload.num_workers:
         raise ValueError(
             "own-data: expected a node for each worker, since a node has one folder; got "
             f"num-workers={workload.num_workers} and num-partitions={num_partitions}"
@@ -107,7 +108,9 @@ def train(message: Message, context: Context) -> Message:
             else:
                 non_finite.append(worker)
             memories[worker] = client.memory
-    reply = wire.train_reply(message, rows, server_round, non_finite)
+    asked = list(rows) if request.get(wire.ACCURACY) else []
+    said = claimed(config, problem, descent.parameters, asked, server_round)
+    reply = wire.train_reply(message, rows, server_round, non_finite, said)
     replica.keep(descent, message, context)  # last: a handler that failed must leave no trace
     for worker, memory in memories.items():
         _remember(context, worker, memory)

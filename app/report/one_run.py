@@ -63,7 +63,8 @@ def _says(run: Run) -> str:
 
 def _headline(run: Run) -> list[tuple[str, str]]:
     summary, found = run.summary, []
-    for key in ("final_test_accuracy", "best_test_accuracy", "final_backdoor_success", *SCORES):
+    shares = ("final_test_accuracy", "best_test_accuracy", "final_claimed_accuracy")
+    for key in (*shares, "final_backdoor_success", *SCORES):
         if key in summary:
             found.append((NAMES.get(key, key.replace("_", " ")), f"{100 * summary[key]:.1f} %"))
     if "final_test_accuracy" not in summary and "final_test_loss" in summary:

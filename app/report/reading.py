@@ -11,6 +11,7 @@ from typing import Any
 
 from signfed.app.errors import ConfigError
 from signfed.app.runs.folder import read_rounds, read_summary
+from signfed.app.runs.summary import claimed_accuracy
 from signfed.app.runs.traffic import with_megabytes
 from signfed.app.runs.verdicts import standings
 
@@ -52,7 +53,7 @@ class Run:
     def rounds(self) -> list[dict[str, Any]]:
         """Return the lines of `rounds.jsonl`, each with what was sent until then."""
         try:
-            return with_megabytes(read_rounds(self.path))
+            return [_with_claim(line) for line in with_megabytes(read_rounds(self.path))]
         except ValueError as error:
             raise ConfigError(f"{self.path / 'rounds.jsonl'}: expected JSON; {error}") from error
 
@@ -85,3 +86,8 @@ class Run:
     def has(self, column: str) -> bool:
         """Tell whether any round has a column."""
         return any(column in line for line in self.rounds)
+
+
+def _with_claim(line: dict[str, Any]) -> dict[str, Any]:
+    said = claimed_accuracy(line)
+    return line if said is None else line | {"claimed_accuracy": said}

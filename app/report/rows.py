@@ -13,11 +13,14 @@ SHARES = frozenset(
     {
         "test_accuracy", "final_test_accuracy", "best_test_accuracy", "validation_accuracy",
         "final_validation_accuracy", "backdoor_success", "final_backdoor_success",
+        "claimed_accuracy", "final_claimed_accuracy",
         "byzantine_accepted", "honest_rejected", "wrong_signs", "rate",
     }
 )  # fmt: skip
 PLACES = ("out-dir", "data-dir", "resume")  # run-config keys that say where, not what
 NAMES = {
+    "claimed_accuracy": "accuracy that nodes claim",
+    "final_claimed_accuracy": "final accuracy that nodes claim",
     "byzantine_accepted": "Byzantine workers accepted",
     "honest_rejected": "honest workers rejected",
     "wrong_signs": "wrong-sign rate",

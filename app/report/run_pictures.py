@@ -36,7 +36,7 @@ def accuracy(run: Run, title: str) -> list[Part]:
     list of Picture or Text
     """
     parts: list[Part] = []
-    measured = [y for y in ("test_accuracy", "backdoor_success") if run.has(y)]
+    measured = [y for y in ("test_accuracy", "claimed_accuracy", "backdoor_success") if run.has(y)]
     named = {state for line in run.rounds for state in verdicts(line, run.workers).values()}
     judged = bool(named & {ACCEPTED, REJECTED})
     if measured or judged:
@@ -71,6 +71,8 @@ def _overview(run: Run, measured: Sequence[str], title: str, *, judged: bool) ->
             panels[0].set_xlim(panels[-1].get_xlim())
     panels[-1].set_xlabel("round")
     says = "Test accuracy over the rounds" if measured else "The rounds"
+    if "claimed_accuracy" in measured:
+        says = "Accuracy on their own data that nodes claim, the median, which nobody checks"
     if judged:
         says += "; below, whom the rule accepted and rejected in each round, one row a worker"
         says += ", Byzantine workers on top" if run.byzantine else ""

@@ -15,7 +15,7 @@ import numpy as np
 
 from signfed.app.runs.claim import Writer, create_first
 from signfed.app.runs.json_files import json_line, json_text, replace_text, write_json
-from signfed.app.runs.summary import diverged_since, summary_of
+from signfed.app.runs.summary import claimed_accuracy, diverged_since, summary_of
 from signfed.strategies.server.record import DETECTION
 
 # status of a run: it goes from the first to one of the others
@@ -32,10 +32,12 @@ def model_sha256(parameters: np.ndarray) -> str:
 
 
 def score(record: Mapping[str, Any]) -> str:
-    """Return an evaluated round in a few words: its accuracy, or its loss where there is none."""
+    """Return an evaluated round in a few words: its accuracy, its loss, or what nodes claim."""
     if "test_accuracy" in record:
         names = [name for name in ("test_accuracy", "backdoor_success") if name in record]
         return ", ".join(f"{name.replace('_', ' ')} {record[name]:.4f}" for name in names)
+    if "test_loss" not in record:
+        return f"accuracy that nodes claim {claimed_accuracy(record):.4f}"
     loss = record["test_loss"]
     return f"test loss {'not finite' if loss is None else format(loss, '.4g')}"
 

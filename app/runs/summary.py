@@ -36,10 +36,29 @@ def summary_of(rounds: Sequence[Line], n_parameters: int) -> dict[str, Any]:
         summary["final_validation_accuracy"] = found[-1]
     if successes := [line["backdoor_success"] for line in rounds if "backdoor_success" in line]:
         summary["final_backdoor_success"] = successes[-1]
+    if claims := [x for line in rounds if (x := claimed_accuracy(line)) is not None]:
+        summary["final_claimed_accuracy"] = claims[-1]
     for name in DETECTION:
         if found := [line[name] for line in rounds if name in line]:
             summary[name] = sum(found) / len(found)
     return summary | {"parameters": n_parameters, **bits_per_parameter(rounds, n_parameters)}
+
+
+def claimed_accuracy(line: Line) -> float | None:
+    """Return the accuracy that the nodes of a round claim, the median; None where none is claimed.
+
+    Parameters
+    ----------
+    line : mapping
+        Of `rounds.jsonl`.
+
+    Examples
+    --------
+    >>> claimed_accuracy({"round": 5, "claims": {"evaluate": {"accuracy": 0.75}}})
+    0.75
+    """
+    said = line.get("claims", {}).get("evaluate", {}).get("accuracy")
+    return float(said) if isinstance(said, int | float) else None
 
 
 def bits_per_parameter(rounds: Sequence[Line], n_parameters: int) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from signfed.app.task.datasets.dataset import DataMissing, Dataset, as_float
 from signfed.app.task.datasets.own_files import read
 from signfed.app.task.datasets.schema import Schema
 from signfed.app.task.digest import fingerprint
+from signfed.app.task.evaluation import evaluate
 from signfed.app.task.many import ManyGradients
 from signfed.app.task.partitions import Shards
 from signfed.app.task.problem import Asked
@@ -107,6 +109,26 @@ class OwnData(Classification):
 
     def evaluate(self, parameters: Tensor, trigger: Trigger | None = None) -> dict[str, float]:
         return super().evaluate(parameters, trigger) if self._tests else {}
+
+    @property
+    def tested(self) -> bool:
+        """Whether the server has a test set."""
+        return self._tests
+
+    def own_accuracy(self, parameters: Tensor, worker: int) -> float:
+        """Return a model's accuracy on the samples of a worker, in 0..1.
+
+        Parameters
+        ----------
+        parameters : Tensor, float32 [N]
+            The model.
+        worker : int
+            Whose samples.
+        """
+        held = torch.from_numpy(self.shards[worker])
+        x, y = (part[held].to(self.device) for part in (self._data.train_x, self._data.train_y))
+        own = replace(self._data, test_x=x, test_y=y)
+        return evaluate(self._evaluated, parameters, own, self._loss)[0]
 
     def digest(self) -> dict[str, str]:
         """Data are each node's own; what they must look like is everybody's."""

@@ -52,8 +52,9 @@ class RoundRecord:
     wrong_signs : float or None
         Share of coordinates in which the direction has not the honest workers' sign.
     claims : dict of str to dict
-        In another's app, by "train" and "evaluate": what nodes say of themselves, the median of
-        each metric.
+        By "train" and "evaluate": what nodes say of themselves, the median of each metric; nobody
+        checks it and nothing depends on it. In our own app the accuracy on the nodes' own data of
+        the model that the round began with, where the server has no test set.
     findings : dict
         What the rule found out, by the rule's own names, which become fields of the line.
     seconds : dict of str to float

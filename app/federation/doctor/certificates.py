@@ -35,7 +35,7 @@ def authority(server: Server) -> Finding:
     if end - moment < LAST_YEAR:
         return warning(
             "authority", f"it ends at {end:%Y-%m-%d}, and with it all bundles",
-            "plan a new federation: signfed federation init NEW",
+            f"signfed federation rotate {home.path} --authority; the new bundles to the devices",
         )  # fmt: skip
     return fine("authority", f"until {end:%Y-%m-%d}")
 

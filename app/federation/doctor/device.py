@@ -11,6 +11,7 @@ from signfed.app.federation.bundle import Bundle
 from signfed.app.federation.device import NodeHome
 from signfed.app.federation.doctor import network
 from signfed.app.federation.doctor.world import World
+from signfed.app.task.datasets.schema import Schema
 
 
 @dataclass(frozen=True)
@@ -21,10 +22,13 @@ class Device:
     ----------
     home : NodeHome
     world : World
+    schema : Schema or None
+        What runs say of the device's own data.
     """
 
     home: NodeHome
     world: World = field(default_factory=World)
+    schema: Schema | None = None
 
     @cached_property
     def bundle(self) -> Bundle | None:

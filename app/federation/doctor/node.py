@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+from signfed.app.errors import ConfigError
 from signfed.app.federation import keys, superlink
 from signfed.app.federation.device import NodeHome
 from signfed.app.federation.doctor import machine, network
@@ -14,6 +15,8 @@ from signfed.app.federation.doctor.device import Device
 from signfed.app.federation.doctor.finding import Finding, Found, error, examine, fine, warning
 from signfed.app.federation.doctor.world import World
 from signfed.app.federation.files import read_time
+from signfed.app.task.datasets.own_files import read
+from signfed.app.task.datasets.schema import Schema
 
 SOON = timedelta(days=30)
 REQUEST = "signfed node request --out NAME.csr"
@@ -159,7 +162,7 @@ def memory(device: Device) -> Finding:
 
 
 def data(device: Device) -> list[Finding]:
-    """Say whether the folder with the device's data is there, can be read, and is not empty."""
+    """Say whether the device's data are there and, by the schema of runs, what runs can read."""
     path = _data_dir(device)
     if path is None:
         return []
@@ -169,7 +172,13 @@ def data(device: Device) -> list[Finding]:
         return [error("data", f"{path} cannot be read by this user", f"ls -ld {path}; chmod u+rx")]
     if not any(path.iterdir()):
         return [error("data", f"{path} is empty", f"put the data into {path}")]
-    return [fine("data", str(path))]
+    if device.schema is None:
+        return [fine("data", str(path))]
+    try:
+        _, labels = read(path, device.schema)  # as a run would
+    except ConfigError as wrong:
+        return [error("data", str(wrong), f"signfed data --dir {path}, with the same -c")]
+    return [fine("data", f"{path}, {len(labels)} samples")]
 
 
 def gradient(device: Device) -> Finding:
@@ -177,7 +186,9 @@ def gradient(device: Device) -> Finding:
     return machine.gradient(device.world)
 
 
-def examine_device(home: Path, world: World | None = None) -> list[Finding]:
+def examine_device(
+    home: Path, world: World | None = None, schema: Schema | None = None
+) -> list[Finding]:
     """Return what all checks of a device find.
 
     Parameters
@@ -186,8 +197,10 @@ def examine_device(home: Path, world: World | None = None) -> list[Finding]:
         Of the node.
     world : World, optional
         In place of the real one.
+    schema : Schema, optional
+        What runs say of own data; they are read then as a run reads them.
     """
-    device = Device(NodeHome(home), world or World())
+    device = Device(NodeHome(home), world or World(), schema)
     first: list[Callable[[Device], Found]] = [folder, key, bundle, script]
     last: list[Callable[[Device], Found]] = [
         registration, process, versions, disk, memory, data, gradient,

@@ -71,6 +71,9 @@ class Dialect(Protocol):
         version : int
         """
 
+    def said(self) -> dict[str, dict[str, Any]]:
+        """Return what the workers of the round claim, for its record; it decides nothing."""
+
     def updates(self, rows: Mapping[int, np.ndarray], server_round: int) -> Updates:
         """Return what a rule gets of the valid rows.
 
@@ -122,8 +125,7 @@ class Link:
         replicas: bool = True,
     ) -> None:
         self._grid, self._dialect, self._attendance = grid, dialect, attendance
-        self._timeout, self._config = timeout, config or {}
-        self._rule_says = instructions or {}
+        self._timeout, self._config, self._rule_says = timeout, config or {}, instructions or {}
         self._intake = Intake(dialect.open_reply, dialect.bytes_per_worker)
         self._downlink = Downlink(training, replicas)
         # Of the round under way.
@@ -242,6 +244,7 @@ class Link:
             received = self._intake.open(server_round, self.asked, self.sent(), incoming)
             record.drop(received.dropped)
             record.uplink_bytes = received.uplink_bytes
+            record.claims |= self._dialect.said()
             if not received.rows:
                 return None, record
             return self._dialect.updates(received.rows, server_round), record

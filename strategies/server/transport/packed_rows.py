@@ -11,6 +11,7 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, Message
 from signfed.strategies.core.codecs import Codec
 from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.core.updates import Updates
+from signfed.strategies.server.claims import medians
 from signfed.strategies.server.training import Training
 from signfed.strategies.server.transport import wire
 from signfed.strategies.server.transport.downlink import Lack
@@ -32,6 +33,8 @@ class PackedRows:
     def __init__(self, training: Training, codec: Codec, encoder: str) -> None:
         self._training, self._codec, self._encoder = training, codec, encoder
         self._n = len(training.parameters)
+        self._accuracies: dict[int, float] = {}  # as the workers of the round claim
+        self._heard = 0  # workers of the round with a valid row
         self.bytes_per_worker = codec.length(self._n) * codec.dtype.itemsize
 
     def requests(
@@ -54,7 +57,19 @@ class PackedRows:
         self, reply: Message, workers: tuple[int, ...], server_round: int
     ) -> tuple[dict[int, np.ndarray], dict[int, DropReason]]:
         """Check one reply; see `wire.open_reply`."""
-        return wire.open_reply(reply, workers, self._codec, self._n, server_round)
+        rows, dropped = wire.open_reply(reply, workers, self._codec, self._n, server_round)
+        if rows:
+            said = wire.read_accuracies(reply)
+            self._accuracies |= {worker: said[worker] for worker in rows if worker in said}
+            self._heard += len(rows)
+        return rows, dropped
+
+    def said(self) -> dict[str, dict[str, Any]]:
+        """The median of the accuracies that workers claim, where more than half do."""
+        silent: list[dict[str, float]] = [{}] * (self._heard - len(self._accuracies))
+        found = medians([*({"accuracy": a} for a in self._accuracies.values()), *silent])
+        self._accuracies, self._heard = {}, 0
+        return {"evaluate": found} if found else {}
 
     def read_lacking(self, reply: Message) -> int | None:
         """The version that a node holds which cannot follow; None where it can."""

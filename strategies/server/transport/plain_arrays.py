@@ -178,6 +178,10 @@ class PlainArrays:
             matrix *= weights(said, self._options.examples_cap)[:, None]
         return Updates(torch.tensor(ids), server_round, n, torch.from_numpy(matrix), False)
 
+    def said(self) -> dict[str, dict[str, Any]]:
+        """Nothing: the app's own functions may add the claims up (`DropIn`)."""
+        return {}
+
     def settle(self) -> None:
         """Give the arrays beside the vector the lower median of what the valid replies brought."""
         for form in self._layout.beside:

@@ -15,6 +15,8 @@
         none has.
     config "workers": "ids", list of h ints; "round" (int); and, where there are such workers,
         "non-finite", the ids of those that send no row since their gradient is not finite.
+    metrics "claims", where the request asks: "accuracy", a float for each id, of the model that was
+        sent, on the worker's own data. It is shown, and decides nothing.
   or, from a node that cannot follow:
     config "replica": "held" (int), the version that it holds, -1 for none.
 
@@ -24,12 +26,12 @@ used: `open_reply` is handed the workers for which that node may speak.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeVar
 
 import numpy as np
-from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
+from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 
 from signfed.strategies.core.codecs import Codec
 from signfed.strategies.core.drop_reason import DropReason
@@ -40,6 +42,7 @@ Record = TypeVar("Record", ArrayRecord, ConfigRecord)
 
 HELLO = "query.hello"
 TRAIN = "train"
+CLAIMS, ACCURACY = "claims", "accuracy"
 NO_DIGEST: Mapping[str, str] = MappingProxyType({})
 
 
@@ -118,16 +121,20 @@ def train_reply(
     rows: Mapping[int, np.ndarray],
     server_round: int,
     non_finite: Collection[int] = (),
+    accuracies: Sequence[float] = (),
 ) -> Message:
     """Make the answer of a node with rows.
 
     rows: worker id -> encoded row; all of one dtype and length. non_finite: the other workers,
-    whose gradient is not finite.
+    whose gradient is not finite. accuracies: what is claimed of the model, one a row.
     """
     header: dict[str, int | list[int]] = {"ids": list(rows), "round": server_round}
     if non_finite:
         header["non-finite"] = list(non_finite)
-    content: dict[str, ArrayRecord | ConfigRecord] = {"workers": ConfigRecord({**header})}
+    content: dict[str, ArrayRecord | ConfigRecord | MetricRecord]
+    content = {"workers": ConfigRecord({**header})}
+    if accuracies:
+        content[CLAIMS] = MetricRecord({ACCURACY: list(accuracies)})
     if rows:
         content["updates"] = ArrayRecord({"rows": Array(np.stack(list(rows.values())))})
     return Message(RecordDict({**content}), reply_to=request)
@@ -160,6 +167,19 @@ def open_reply(
     return rows, dropped
 
 
+def read_accuracies(reply: Message) -> dict[int, float]:
+    """Return worker -> the accuracy that it claims, of a reply whose rows are valid.
+
+    What is no claim is left out: it costs nobody a row.
+    """
+    ids, record = reply.content.config_records["workers"]["ids"], reply.content.get(CLAIMS)
+    said = record.get(ACCURACY) if isinstance(record, MetricRecord) else None
+    if not (isinstance(ids, list) and isinstance(said, list) and len(said) == len(ids)):
+        return {}
+    pairs = zip(ids, said, strict=True)
+    return {i: float(a) for i, a in pairs if isinstance(i, int) and 0 <= float(a) <= 1}
+
+
 def _read_rows(
     reply: Message, workers: tuple[int, ...], codec: Codec, n_coordinates: int, server_round: int
 ) -> tuple[list[int], list[int], np.ndarray]:
@@ -171,7 +191,8 @@ def _read_rows(
     fields = ("ids", "round", "non-finite") if "non-finite" in header else ("ids", "round")
     if not (_holds_only(header, fields) and isinstance(ids, list) and isinstance(non_finite, list)):
         raise Malformed
-    if not _holds_only(reply.content, ("updates", "workers") if ids else ("workers",)):
+    records = ("updates", "workers") if ids else ("workers",)
+    if not _holds_only(reply.content, (*records, CLAIMS) if CLAIMS in reply.content else records):
         raise Malformed
     arrays = _record(reply.content, "updates", ArrayRecord) if ids else None
     if arrays is not None and not _holds_only(arrays, ("rows",)):

@@ -9,16 +9,21 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
+from typer.testing import CliRunner
 
+from signfed.app.cli import app
 from signfed.app.federation import files, keys, superlink
 from signfed.app.federation.ca import load_certificate, new_ca, new_server_certificate
+from signfed.app.federation.doctor import node
 from signfed.app.federation.doctor import world as worlds
 from signfed.app.federation.doctor.node import examine_device
 from signfed.app.federation.doctor.server import examine_server
 from signfed.app.federation.doctor.world import NotTls, World
 from signfed.app.runs.versions import versions
+from signfed.app.task.datasets.schema import Schema
 
 MB = 1_000_000
 
@@ -430,6 +435,21 @@ def test_data_that_cannot_be_read(case):
     (case.home / "data").chmod(0o000)
     (finding,) = wrong(examine_device(case.home, case.world))
     assert finding.check == "data" and "cannot be read" in finding.found
+
+
+def test_data_are_read_as_a_run_reads_them_where_its_schema_is_given(case, monkeypatch):
+    folder, schema = case.home / "data", Schema("arrays", "2", "3")
+    (finding,) = wrong(examine_device(case.home, case.world, schema))
+    assert finding.check == "data" and "expected arrays x and y" in finding.found
+    assert finding.remedy.startswith(f"signfed data --dir {folder}")
+    np.savez(folder / "images.npz", x=np.ones((5, 2)), y=np.zeros(5, int))
+    found = examine_device(case.home, case.world, schema)
+    assert [f.found for f in found if f.check == "data"] == [f"{folder}, 5 samples"]
+    asked: list[Schema] = []
+    monkeypatch.setattr(node, "examine_device", lambda home, schema: asked.append(schema) or [])
+    given = ["--home", str(case.home), "-c", "own-data.kind='table' own-data.shape='2'"]
+    CliRunner().invoke(app, ["node", "doctor", *given])
+    assert asked[0].kind == "table" and asked[0].sides == (2,)
 
 
 def test_the_real_world_is_looked_at(tmp_path):

@@ -9,10 +9,13 @@ import tomllib
 from datetime import UTC, datetime
 
 import pytest
+from cryptography.x509 import DNSName
+from cryptography.x509.verification import PolicyBuilder, Store
 
 from signfed.app.errors import ConfigError
-from signfed.app.federation import files, nodes, renewal, setup, superlink
-from signfed.app.federation.ca import hosts_of, load_certificate
+from signfed.app.federation import device, files, keys, nodes, renewal, setup, superlink
+from signfed.app.federation.authority import renew_authority
+from signfed.app.federation.ca import ca_fingerprint, hosts_of, load_certificate
 from signfed.app.federation.overview import overview
 from signfed.app.federation.roster import read_roster
 
@@ -244,6 +247,40 @@ def test_rotating_renews_the_servers_certificate_for_one_more_name(fed, site, mo
     changed = {name for name, what in tree(fed).items() if before.get(name) != what}
     assert changed == {"server.pem", "federation.json", "audit.jsonl"}
     new.verify_directly_issued_by(load_certificate((fed / "ca.crt").read_text()))
+
+
+def test_a_renewed_authority_and_the_one_before_are_both_trusted(fed, site):
+    """A device goes on with the old certificate, and installs its new bundle when it likes."""
+    early, late = site("pi-1"), site("pi-2")
+    early.installed(fed), late.installed(fed)
+    old = (fed / "ca.crt").read_text()
+    served = (fed / "server.pem").read_text()
+    done = renew_authority(fed)
+    new = (fed / "ca.crt").read_text()
+    assert new != old and done["fingerprint"] == overview(fed)["fingerprint"] == ca_fingerprint(new)
+    assert (early.home / "ca.crt").read_text() == old
+    renewal.rotate(fed)
+    for certificate in (served, (fed / "server.pem").read_text()):
+        for authority in (old, new):
+            store = Store([load_certificate(authority)])
+            host = PolicyBuilder().store(store).build_server_verifier(DNSName("fl.example.org"))
+            host.verify(load_certificate(certificate), [])
+
+    bundle = fed / "nodes" / "pi-1.bundle"
+    with pytest.raises(ConfigError, match="its authority has the fingerprint"):
+        device.install(bundle, ca_fingerprint(old), early.home)
+    device.install(bundle, done["fingerprint"], early.home)
+    assert (early.home / "ca.crt").read_text() == new and (early.home / "start-node.sh").exists()
+    assert device.NodeHome(early.home).installed().partition == 0
+    assert device.NodeHome(late.home).installed().partition == 1
+    assert acts(fed)[-2:] == ["renew authority", "rotate"]
+    assert site("pi-3").installed(fed)["partition"] == 2  # and one that comes now
+
+
+def test_an_authority_without_its_key_is_not_renewed(fed):
+    (fed / "ca.key").write_text(keys.key_text(keys.new_key()))
+    with pytest.raises(ConfigError, match="it is another's"):
+        renew_authority(fed)
 
 
 def test_the_list_shows_who_is_there_and_until_when(fed, site, control):

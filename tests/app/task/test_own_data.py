@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -14,41 +15,29 @@ from signfed.app.cli import app as cli
 from signfed.app.client_app import app as client_app
 from signfed.app.config.run_config import parse
 from signfed.app.errors import ConfigError
+from signfed.app.report.one_run import report_of
+from signfed.app.report.reading import Run
 from signfed.app.server_app import run
 from signfed.app.task import DataMissing, find_task
 from signfed.app.task.datasets.own_files import read
 from signfed.app.task.datasets.schema import Schema
 from tests.federation import config_for, federate, in_local, locally, outcome
 from tests.grid import InProcessGrid
+from tests.own_folders import SCHEMA, write_federation, write_images
 
 GREY = Schema(shape="1x6x5", classes="cat,dog")
 TABLE = Schema("table", "2", "no,yes", "ill")
 ARRAYS = Schema("arrays", "2x3", "3")
 KEYS = {
-    "task": "own-data", "own-data.shape": "1x6x5", "own-data.classes": "cat,dog",
+    **SCHEMA,
     "num_workers": 3, "num_byzantine": 1, "attack": "sign-inversion", "strategy": "sign-mv",
     "batch_size": 8, "num_rounds": 25, "lr": 0.003,
 }  # fmt: skip
 
 
-def write_images(folder, number, seed=0, size=(5, 6)):
-    """Cats are dark, dogs are bright."""
-    draws = np.random.default_rng(seed)
-    for label, name in enumerate(("cat", "dog")):
-        (folder / name).mkdir(parents=True)
-        for i in range(number):
-            pixels = draws.integers(0, 100, size[::-1], np.uint8) + 120 * label
-            Image.fromarray(pixels.astype(np.uint8)).save(folder / name / f"{i:03}.png")
-
-
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """Three workers with sets of different sizes, and what the server tests on."""
-    folder = tmp_path_factory.mktemp("data")
-    for worker, number in enumerate((9, 12, 5)):
-        write_images(folder / str(worker), number, worker)
-    write_images(folder / "server", 20, 9)
-    return folder
+    return write_federation(tmp_path_factory.mktemp("data"))
 
 
 def test_images_are_bytes_in_the_order_of_their_names(tmp_path):
@@ -207,12 +196,39 @@ def test_a_rehearsal_has_the_bits_of_devices(place, tmp_path):
     assert other.sha256 != here.sha256
 
 
-def test_a_server_without_a_test_set_evaluates_nothing(place, tmp_path):
+def test_without_a_test_set_nodes_claim_an_accuracy_that_decides_nothing(place, tmp_path, caplog):
+    caplog.set_level("INFO", "signfed")
+    alone = tmp_path / "alone"
+    for worker in "012":
+        (alone / worker).parent.mkdir(exist_ok=True)
+        (alone / worker).symlink_to(place / worker)
     (tmp_path / "empty").mkdir()
-    with_test = on_devices(place, tmp_path / "a", place, **KEYS)
-    without = on_devices(place, tmp_path / "b", tmp_path / "empty", **KEYS)
+    with_test = on_devices(place, tmp_path / "a", place, **KEYS, evaluate_every=10)
+    without = on_devices(place, tmp_path / "b", tmp_path / "empty", **KEYS, evaluate_every=10)
     assert without.sha256 == with_test.sha256 and without.summary["status"] == "finished"
     assert not any("test_accuracy" in r or "test_loss" in r for r in without.rounds)
+    assert not any("claims" in r for r in with_test.rounds)
+
+    said = {r["round"]: r["claims"] for r in without.rounds if "claims" in r}
+    assert list(said) == [10, 20, 25]
+    claimed = said[25]["evaluate"]["accuracy"]
+    assert without.summary["final_claimed_accuracy"] == claimed > 0.9
+    assert f"round 25/25: accuracy that nodes claim {claimed:.4f}, 3 updates" in caplog.text
+    here = locally(tmp_path / "c", **KEYS, evaluate_every=10, data_dir=str(alone))
+    assert {r["round"]: r["claims"] for r in here.rounds if "claims" in r} == said
+    document = report_of(Run(tmp_path / "b"))
+    assert dict(document.headline)["final accuracy that nodes claim"] == f"{100 * claimed:.1f} %"
+
+
+def test_a_claim_is_of_the_model_that_the_round_began_with(place):
+    problem = find_task("own-data").problem(
+        parse({k.replace("_", "-"): v for k, v in KEYS.items()} | {"data-dir": str(place)}).workload
+    )
+    x, (dark, _) = problem.initial(), read(place / "0", GREY)
+    said = problem.own_accuracy(x, 0)
+    scores = problem._model(problem._data.to_input(torch.from_numpy(dark)))
+    assert said == float((scores.argmax(1) == torch.arange(18) // 9).double().mean())
+    assert problem.own_accuracy(torch.zeros_like(x), 1) == 0.5  # all scores alike: all are cats
 
 
 def test_a_node_whose_data_do_not_fit_takes_no_part_and_says_why(place, tmp_path, caplog):

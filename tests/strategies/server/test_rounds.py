@@ -109,6 +109,28 @@ def test_the_fd_cnns_update_fits_its_bits_and_one_kibibyte():
     assert size(wire.train_reply(request, {14: row}, 3000)) <= 72_754 + 1024
 
 
+@pytest.mark.parametrize(
+    "said, heard",
+    [
+        (MetricRecord({"accuracy": [0.25]}), {14: 0.25}),
+        (MetricRecord({"accuracy": [1.5]}), {}),
+        (MetricRecord({"accuracy": [float("nan")]}), {}),
+        (MetricRecord({"accuracy": [0.5, 0.5]}), {}),
+        (MetricRecord({"accuracy": 0.5}), {}),
+        (MetricRecord({f"{i}": 0.5 for i in range(50)}), {}),
+        (ConfigRecord({"accuracy": [0.5]}), {}),
+        (ArrayRecord(), {}),
+    ],
+)
+def test_what_a_node_claims_costs_it_no_row(said, heard):
+    (request,) = wire.train([100], ArrayRecord(), 1, ConfigRecord(), ttl=1)
+    codec = CODECS["sign"]
+    reply = wire.train_reply(request, {14: codec.encode(np.ones(8, np.float32))}, 3, (), [0.25])
+    reply.content[wire.CLAIMS] = said
+    rows, dropped = wire.open_reply(reply, (14,), codec, 8, 3)
+    assert list(rows) == [14] and dropped == {} and wire.read_accuracies(reply) == heard
+
+
 def test_workers_without_a_node_stop_the_run_before_it_starts(tmp_path):
     def deaf(request, reply):
         return []

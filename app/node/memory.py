@@ -13,6 +13,7 @@ from typing import cast
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, RecordDict
 
 from signfed.clients import Memory
+from signfed.strategies.server.transport import wire
 
 # Where the last answer lies in context.state: its round, and what it held.
 ROUND, ANSWER = "answered", "answer-"
@@ -21,7 +22,7 @@ ROUND, ANSWER = "answered", "answer-"
 def recall(context: Context, worker: int) -> Memory:
     """Return what a worker remembers, float32 [N] each."""
     record = context.state.array_records.get(f"worker-{worker}", ArrayRecord())
-    return {name: array.numpy() for name, array in record.items()}
+    return {name: wire.own_array(array).copy() for name, array in record.items()}
 
 
 def answered(message: Message, context: Context, server_round: int) -> Message | None:

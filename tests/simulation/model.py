@@ -112,6 +112,8 @@ class Model:
             observe = Scorer(ids, count) if ids else None
             self.training = Training(rule, federation, problem.initial(), observe)
         self._claims: dict[int, int] = {}  # node -> the partition that it said
+        self._unheard: dict[int, int] = {}  # node -> the round in which its question was lost
+        self._nodes_asked: dict[str, int] = {}  # by the question
         self._connected: list[int] = []
         self._models = {self.training.taken: self.training.parameters.numpy().copy()}
         self._requests: dict[str, Request] = {}
@@ -127,6 +129,7 @@ class Model:
         self._expected: dict[int, tuple[int, ...]] = {}
         self._outcomes: dict[int, Outcome] = {}
         self._healed: set[int] = set()
+        self._told: dict[int, str] = {}
 
     late = 0
 
@@ -148,6 +151,11 @@ class Model:
         holder = self.holders.get(partition)
         if node in self._connected and holder not in self._connected:
             self.holders[partition] = node
+
+    def questioned(self, message: Message, node: int) -> None:
+        """The server asks a node which partition it is."""
+        self._nodes_asked[message.metadata.message_id] = node
+        self._unheard.pop(node, None)
 
     # -- messages ---------------------------------------------------------------------------------
 
@@ -256,9 +264,11 @@ class Model:
         request = self._requests.get(message_id)
         genuine = not reply.has_error() and outcome != Outcome.of("wrong-sender")
         if request is None:
+            node = self._nodes_asked.get(message_id, -1)
             if genuine:
-                node = reply.metadata.src_node_id
                 self._hear(node, int(reply.content["node"]["partition-id"]))
+            elif reply.has_error():
+                self._unheard[node] = self.round
         elif request.round < self.round:
             self.late += genuine
         elif outcome.content and outcome.content.lacking and request.node not in self._healed:
@@ -279,6 +289,7 @@ class Model:
         if sorted([*ids, *(w for group in dropped.values() for w in group)]) != chosen:
             raise Violation("places", f"{chosen} asked; rows of {ids}, dropped: {dropped}")
         told = {w: str(reason) for reason, group in dropped.items() for w in group}
+        self._told = told
         rows, faults = self._counted(told)
         if told != faults or ids != sorted(rows):
             raise Violation("record", f"dropped {told}, rows of {ids}; it should be {faults}")
@@ -301,7 +312,7 @@ class Model:
             content = outcome.content
             if outcome.reasons and (content is None or given <= outcome.reasons):
                 (reason,) = given if len(given) == 1 and given <= outcome.reasons else (None,)
-                faults |= dict.fromkeys(ids, str(reason or "/".join(sorted(outcome.reasons))))
+                faults |= dict.fromkeys(ids, str(reason or min(outcome.reasons)))
                 continue
             assert content is not None
             for worker in ids:
@@ -312,10 +323,10 @@ class Model:
 
     def close(self, line: dict[str, Any] | None, state: dict[str, torch.Tensor] | None) -> None:
         """The round is over; None when the server gave the run up in it."""
-        told = {}
-        for reason, ids in (line or {}).get("dropped", {}).items():
-            told |= dict.fromkeys(ids, reason)
-        rows, faults = self._counted(told)
+        rows, faults = self._counted(self._told)
+        forgotten = [n for n, r in self._unheard.items() if r < self.round - 1]
+        if left := [n for n in forgotten if n in self._connected]:
+            raise Violation("wait", f"nodes {left} are connected and are not asked who they are")
         n = len(self.training.parameters)
         updates = Updates.from_rows(rows, self._codec, n, self.round) if rows else None
         record = RoundRecord(self.round, nodes=len(self._asked or {}), late=self.late)

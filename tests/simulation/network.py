@@ -151,6 +151,8 @@ class Network(InProcessGrid):
                 self._of_the_server(of)
             if train:
                 self._model.asked(message, node.id, node.partition, of)
+            else:
+                self._model.questioned(message, node.id)
             self._happen(node, of)
             self._send(message, node, of)
         return ids
@@ -202,7 +204,7 @@ class Network(InProcessGrid):
     ) -> None:
         when = self._clock.now + self._delay("from", message.metadata.message_id)
         arrivals = [(when, Arrived(reply, outcome))]
-        for fault in faults:
+        for fault in sorted(faults, key=lambda f: REPLY_FAULTS.index(f.kind)):  # as they are checked
             if fault.kind == "reply-lost":
                 arrivals = []
             elif fault.kind == "reply-late":

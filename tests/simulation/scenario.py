@@ -94,6 +94,9 @@ def drawn(seed: int) -> Scenario:
         own = ("sign-inversion", "gaussian", "noise")
         remember = "worker-momentum" in config or "encoder" in config
         config["attack"] = r.choice(own if on_signs or remember else (*own, "lie", "sign-flip"))
+    if "attack" in config or rule == "krum":  # which need so many
+        config["num-workers"] = max(workers, 5)
+        config.pop("fraction-train", None)
     timeout = config["round-timeout"]
     faults = [_fault(r, nodes, rounds, timeout) for _ in range(r.choice((0, 1, 2, 3, 4, 6, 9)))]
     return Scenario(seed, config, nodes, tuple(faults))

@@ -152,7 +152,8 @@ class Simulation:
         except KeyboardInterrupt:
             if read_summary(self.path)["status"] != "interrupted" and not self.disk.was_full:
                 raise Violation("record", "interrupted, and the summary does not say so") from None
-            self._promised = max(self._promised, self.model.round - 1)
+            if not self.disk.was_full:
+                self._promised = max(self._promised, self.model.round - 1)
             return self._again()
         except FederationError as error:
             self.model.gave_up(error)

@@ -30,7 +30,6 @@ from signfed.strategies.server.record import RoundRecord
 from signfed.strategies.server.training import Training
 
 ONE_BIT = "local.one_bit"  # name of it among the state
-
 AHEAD = 1 << 26  # values of gradients that may wait in memory: 256 MiB
 
 Answer = TypeVar("Answer")
@@ -108,6 +107,7 @@ class LocalWorkers:
         instructions = self._rule.instructions(self._config.workload.num_workers)
         self._poison = workers.poisoned(self._problem, instructions, self._config)
         attack, _ = self._adversary.planned(server_round)
+        updates: Updates | None
         dropped: Mapping[int, DropReason] = {}
         if self._batched and self._plain and "allocation" not in instructions:
             if self._resident and can_be_at_once(attack, self._everyone):

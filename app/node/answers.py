@@ -6,15 +6,16 @@ import json
 from dataclasses import replace
 from functools import lru_cache
 
-from flwr.app import Array, ArrayRecord, Context, Message
+from flwr.app import Context, Message
 
 from signfed.app.config.run_config import RunConfig, parse
 from signfed.app.engines import workers
 from signfed.app.engines.claims import claimed
 from signfed.app.engines.memory import keep_freed_memory
+from signfed.app.node import memory
 from signfed.app.task import Problem, Workload, find_task
 from signfed.app.task.repeatable import repeatable
-from signfed.clients import Adversary, GradientFn, Memory, replica
+from signfed.clients import Adversary, GradientFn, replica
 from signfed.strategies.server.transport import wire
 
 # Workloads of which this process has computed a gradient.
@@ -79,17 +80,25 @@ def train(message: Message, context: Context) -> Message:
     -------
     Message
         The rows, with the ids of workers whose gradient is not finite; or the version of the model
-        that the node holds, where it cannot follow.
+        that the node holds, where it cannot follow. The same request again gets the same answer.
+
+    Raises
+    ------
+    ValueError
+        When the node has answered a later round.
     """
     config = _config_of(context)
+    _, request = wire.read_train(message)
+    server_round = wire.read_round(request)
+    if again := memory.answered(message, context, server_round):
+        return again
     try:
         descent = replica.follow(message, context, config.step)
     except replica.CannotFollow as lack:
         return wire.lacking_reply(message, lack.held)
-    _, request = wire.read_train(message)
-    server_round, parameters = wire.read_round(request), descent.parameters.numpy()
-    problem, adversary = _problem(config.workload), _adversary(config)
+    parameters = descent.parameters.numpy()
     partition, num_partitions = _partition(context)
+    problem, adversary = _problem(config.workload), _adversary(config)
     gradient = _gradient(config, partition, num_partitions)
     if "allocation" in request:
         gradient = workers.coded(gradient, request, config)
@@ -100,8 +109,8 @@ def train(message: Message, context: Context) -> Message:
         for worker in config.participation.workers(server_round):
             if worker % num_partitions != partition:
                 continue
-            memory = _recall(context, worker)
-            client = workers.client(worker, config, gradient, poisoned, encoder, memory, adversary)
+            before = memory.recall(context, worker)
+            client = workers.client(worker, config, gradient, poisoned, encoder, before, adversary)
             sent, _, _ = client.fit([parameters], {"round": server_round})
             if sent:
                 rows[worker] = sent[0]
@@ -112,20 +121,8 @@ def train(message: Message, context: Context) -> Message:
     said = claimed(config, problem, descent.parameters, asked, server_round)
     reply = wire.train_reply(message, rows, server_round, non_finite, said)
     replica.keep(descent, message, context)  # last: a handler that failed must leave no trace
-    for worker, memory in memories.items():
-        _remember(context, worker, memory)
+    memory.remember(context, memories, reply, server_round)
     return reply
-
-
-def _recall(context: Context, worker: int) -> Memory:
-    record = context.state.array_records.get(f"worker-{worker}", ArrayRecord())
-    return {name: array.numpy() for name, array in record.items()}
-
-
-def _remember(context: Context, worker: int, memory: Memory) -> None:
-    if memory:
-        arrays = {name: Array(value) for name, value in memory.items()}
-        context.state[f"worker-{worker}"] = ArrayRecord(arrays)
 
 
 def _partition(context: Context) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from signfed.app.errors import ConfigError
+from signfed.app.runs.json_files import write_flushed
 
 RUNS = "signfed-runs"
 FLOWER_LOG = "flower.log"  # the first file of a run that Flower carries
@@ -85,7 +86,7 @@ def create_first(file: Path, text: str) -> None:
     """
     try:
         with file.open("x", encoding="utf-8") as stream:
-            stream.write(text)
+            write_flushed(stream, text)
     except FileExistsError:
         raise ConfigError(
             f"out-dir: expected a folder for one run; another run has just taken {file.parent}"

@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 
 def as_json(value: Any) -> Any:
@@ -51,8 +51,26 @@ def write_json(file: Path, content: Mapping[str, Any]) -> None:
     replace_text(file, json_text(content))
 
 
+def write_flushed(stream: TextIO, text: str) -> None:
+    """Write a text and have it on the disk.
+
+    Parameters
+    ----------
+    stream : file
+        Open for writing.
+    text : str
+        What is written.
+    """
+    stream.write(text)
+    stream.flush()
+    os.fsync(stream.fileno())
+
+
 def replace_text(file: Path, text: str) -> None:
     """Replace a file as a whole; other processes may do the same at the same time.
+
+    The text is on the disk before the file is replaced: after a loss of power it is the old one or
+    the new one.
 
     Parameters
     ----------
@@ -63,7 +81,8 @@ def replace_text(file: Path, text: str) -> None:
     """
     draft = file.with_name(f"{file.name}.{os.getpid()}.tmp")
     try:
-        draft.write_text(text, encoding="utf-8")
+        with draft.open("w", encoding="utf-8") as stream:
+            write_flushed(stream, text)
         os.replace(draft, file)
     except OSError:
         draft.unlink(missing_ok=True)

@@ -57,7 +57,7 @@ class Reception:
         self._connected: set[int] = set()
         self._asked: set[int] = set()
         self._hellos: Pending = {}
-        self._waiting: dict[int, tuple[int, int]] = {}  # nodes whose workers another one has
+        self._claims: dict[int, tuple[int, int]] = {}  # what each node says that it is
         self._declined: dict[int, str] = {}  # node -> why it takes no part
         self._deaths: Counter[int] = Counter()
 
@@ -153,8 +153,10 @@ class Reception:
             self._hellos |= push(grid, [wire.hello(node, ttl=self._patience) for node in new])
         for request, reply in arrived(grid, self._hellos):
             self._hear(request.metadata.dst_node_id, reply)
-        for node, claim in list(self._waiting.items()):
-            self._bind(node, claim)
+        bound = dict(self.roster.items())
+        for node, claim in list(self._claims.items()):
+            if node in self._connected and node not in bound:
+                self._bind(node, claim)
 
     def present(self) -> dict[int, tuple[int, ...]]:
         """Return connected node -> its workers, for those that host at least one."""
@@ -197,15 +199,15 @@ class Reception:
         log.warning("node %d takes no part: %s", node, why)
 
     def _bind(self, node: int, claim: tuple[int, int]) -> None:
-        first_time = node not in self._waiting
-        self._waiting.pop(node, None)
+        first_time = node not in self._claims
+        self._claims[node] = claim  # who is not there now, or has to wait, gets its turn
         if node not in self._connected:
             return
         try:
             workers = self.roster.claim(node, *claim, connected=self._connected)
             log.info("node %d hosts workers %s", node, list(workers))
         except ClaimRefused as refusal:
-            if isinstance(refusal, WorkersTaken):  # the device itself, maybe, not yet given up
-                self._waiting[node] = claim
+            if not isinstance(refusal, WorkersTaken):  # else the device itself, not yet given up
+                del self._claims[node]
             if first_time:
                 log.warning("node %d takes no part: %s", node, refusal)

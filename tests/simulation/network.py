@@ -1,0 +1,343 @@
+"""The nodes of a simulated federation and the way to them, with what goes wrong on it.
+
+A Flower Grid whose nodes run the real ClientApp. What the runtime does of itself is done here, too: a
+message that is not delivered within its time to live, and one to a node that is gone, come back as
+errors of the SuperLink's.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from copy import copy, deepcopy
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+from typing import Any
+
+import numpy as np
+from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Error, Message, RecordDict
+
+from signfed.app.client_app import app as client_app
+from signfed.strategies.server.transport import wire
+from tests.grid import InProcessGrid
+from tests.simulation.clock import Clock
+from tests.simulation.model import Content, Model, Outcome
+from tests.simulation.scenario import Fault, Scenario
+
+LATENCY = 0.02  # seconds, at most, each way
+FOUND_GONE = 3.0  # seconds until the SuperLink says that a node is gone
+BROKEN_PULLS = (1, 2, 50)
+SUPERLINK = 1
+
+
+@dataclass
+class Node:
+    """A SuperNode. life: which of its lives this is, since a memory ends with one."""
+
+    id: int
+    partition: int
+    context: Context
+    life: int = 0
+    connected: bool = True
+    frozen_until: float = 0.0
+
+
+@dataclass
+class Arrived:
+    """A reply that lies there, and what the server ought to make of it."""
+
+    message: Message
+    outcome: Outcome
+    breaks: int = 0  # pulls that raise on its account
+
+
+class Network(InProcessGrid):
+    """The Grid of one server process; `scenario.faults` happen on it."""
+
+    def __init__(
+        self, scenario: Scenario, clock: Clock, model: Model, config: dict[str, Any],
+        done: set[Fault], counted: Counter[str],
+    ) -> None:  # fmt: skip
+        super().__init__(client_app, 0)
+        self._scenario, self._clock, self._model, self._run_config = scenario, clock, model, config
+        self._done, self._counted = done, counted
+        self._there: dict[str, list[Arrived]] = {}
+        self._unasked: list[Message] = []
+        self._round, self._messages = 0, 0
+        self.nodes: list[Node] = []
+        for partition in range(scenario.nodes):
+            self._join(100 + partition, partition)
+
+    # -- faults -----------------------------------------------------------------------------------
+
+    def _faults(self, server_round: int, partition: int, kinds: Iterable[str]) -> list[Fault]:
+        """Those of this place that have not happened yet; they have now."""
+        found = [
+            f for f in self._scenario.faults
+            if f.at == server_round and f.partition == partition and f.kind in kinds
+            and f not in self._done
+        ]  # fmt: skip
+        self._done.update(found)
+        self._counted.update(f.kind for f in found)
+        return found
+
+    def _delay(self, *key: object) -> float:
+        return LATENCY * Random(f"{self._scenario.seed} {key}").random()
+
+    # -- nodes ------------------------------------------------------------------------------------
+
+    def _join(self, node: int, partition: int) -> None:
+        place = {"partition-id": partition, "num-partitions": self._scenario.nodes}
+        context = Context(1, node, place, RecordDict(), dict(self._run_config))
+        self.nodes.append(Node(node, partition, context))
+
+    def _node(self, node: int) -> Node:
+        return next(n for n in self.nodes if n.id == node)
+
+    def _happen(self, node: Node, server_round: int) -> None:
+        """What becomes of a node when a request of the round is on its way to it."""
+        kinds = ("node-freezes", "node-dies", "node-dies-and-forgets", "node-dies-and-is-another")
+        for fault in self._faults(server_round, node.partition, kinds):
+            if fault.kind == "node-freezes":
+                node.frozen_until = self._clock.now + fault.size
+                continue
+            node.connected = False
+            node.frozen_until = self._clock.now + fault.size
+            if fault.kind == "node-dies-and-is-another":
+                fresh = node.id + 1000
+                self._clock.at(
+                    self._clock.now + fault.size, partial(self._join, fresh, node.partition)
+                )
+            else:
+                forgets = fault.kind == "node-dies-and-forgets"
+                self._clock.at(self._clock.now + fault.size, partial(self._back, node, forgets))
+        for fault in self._faults(server_round, node.partition, ("rival",)):
+            self._clock.at(
+                self._clock.now + fault.share, partial(self._join, node.id + 5000, node.partition)
+            )
+            if fault.size > self._scenario.config["round-timeout"]:  # and then it goes
+                rival = node.id + 5000
+                self._clock.at(self._clock.now + fault.size, partial(self._leave, rival))
+
+    def _back(self, node: Node, forgets: bool) -> None:
+        node.connected = True
+        if forgets:
+            node.context.state.clear()
+            node.life += 1
+
+    def _leave(self, node: int) -> None:
+        self._node(node).connected = False
+
+    # -- Flower's Grid ----------------------------------------------------------------------------
+
+    def get_node_ids(self) -> list[int]:
+        connected = [n.id for n in self.nodes if n.connected]
+        self._model.look(connected)
+        return connected
+
+    def push_messages(self, messages: Iterable[Message]) -> list[str]:
+        ids = []
+        for message in messages:
+            self._messages += 1
+            message_id = f"m{self._messages}"
+            message.metadata.__dict__["_message_id"] = message_id
+            ids.append(message_id)
+            node = self._node(message.metadata.dst_node_id)
+            train = message.metadata.message_type == wire.TRAIN
+            of = int(message.content["config"]["round"]) if train else 0
+            if train and of > self._round:
+                self._round = of
+                self._of_the_server(of)
+            if train:
+                self._model.asked(message, node.id, node.partition, of)
+            else:
+                self._model.questioned(message, node.id)
+            self._happen(node, of)
+            self._send(message, node, of)
+        return ids
+
+    def _of_the_server(self, server_round: int) -> None:
+        kinds = ("clock-jumps", "interrupted")
+        for fault in self._scenario.faults:
+            if fault.kind in kinds and fault.at == server_round and fault not in self._done:
+                self._done.add(fault)
+                self._counted[fault.kind] += 1
+                if fault.kind == "interrupted":
+                    raise KeyboardInterrupt
+                self._clock.at(self._clock.now + LATENCY, partial(self._clock.jump, fault.size))
+
+    def _send(self, message: Message, node: Node, of: int) -> None:
+        now, ttl = self._clock.now, message.metadata.ttl
+        expires = now + ttl
+        times = [now + self._delay("to", message.metadata.message_id)]
+        for fault in self._faults(of, node.partition, REQUEST_FAULTS):
+            if fault.kind == "request-lost":
+                times = []
+            elif fault.kind == "request-late":
+                times = [t + fault.size for t in times]
+            else:
+                times = [*times, *(t + fault.size * fault.share for t in times)]
+        for when in times:
+            self._clock.at(when, partial(self._deliver, message, node, of, expires))
+        self._clock.at(expires, partial(self._expire, message, node))
+
+    def _deliver(self, message: Message, node: Node, of: int, expires: float) -> None:
+        if self._clock.now >= expires:
+            return
+        if self._clock.now < node.frozen_until:
+            when = node.frozen_until + 0.001
+            self._clock.at(when, partial(self._deliver, message, node, of, expires))
+            if not node.connected:
+                gone = min(self._clock.now + FOUND_GONE, expires)
+                self._clock.at(gone, partial(self._gone, message, node))
+            return
+        if not node.connected:
+            return
+        reply = self._app(message, node.context)
+        outcome = self._model.answered(message, reply, (node.id, node.life))
+        faults = self._faults(of, node.partition, REPLY_FAULTS)
+        self._reply(message, reply, outcome, faults)
+
+    def _reply(
+        self, message: Message, reply: Message, outcome: Outcome, faults: list[Fault]
+    ) -> None:
+        when = self._clock.now + self._delay("from", message.metadata.message_id)
+        arrivals = [(when, Arrived(reply, outcome))]
+        for fault in sorted(faults, key=lambda f: REPLY_FAULTS.index(f.kind)):  # as they are checked
+            if fault.kind == "reply-lost":
+                arrivals = []
+            elif fault.kind == "reply-late":
+                arrivals = [(t + fault.size, a) for t, a in arrivals]
+            elif fault.kind == "reply-twice":
+                again = [(t + fault.size * fault.share, copy(a)) for t, a in arrivals]
+                arrivals = [*arrivals, *again]
+            elif fault.kind == "reply-breaks-pull":
+                for _, a in arrivals:
+                    a.breaks = BROKEN_PULLS[int(3 * fault.share)]
+            elif fault.kind == "reply-unasked":
+                self._clock.at(when, partial(self._unasked.append, _unasked(reply, fault)))
+            else:
+                change = CHANGES[fault.kind]
+                arrivals = [(t, change(a, fault, self._model)) for t, a in arrivals]
+        for t, arrived in arrivals:
+            self._clock.at(t, partial(self._arrive, message.metadata.message_id, arrived))
+
+    def _arrive(self, message_id: str, arrived: Arrived) -> None:
+        self._there.setdefault(message_id, []).append(arrived)
+
+    def _expire(self, message: Message, node: Node) -> None:
+        self._superlinks(message, Error(3, "Message Unavailable"))
+
+    def _gone(self, message: Message, node: Node) -> None:
+        if not node.connected:
+            self._superlinks(message, Error(5, "Node Unavailable"))
+
+    def _superlinks(self, message: Message, error: Error) -> None:
+        """Its word in a node's place, where there is none of the node's."""
+        message_id = message.metadata.message_id
+        if message_id not in self._there and not self._model.heard(message_id):
+            reply = Message(error, reply_to=message)
+            reply.metadata.__dict__["_src_node_id"] = SUPERLINK
+            self._arrive(message_id, Arrived(reply, Outcome.of("error")))
+
+    def pull_messages(self, message_ids: Iterable[str]) -> list[Message]:
+        wanted = [a for i in message_ids for a in self._there.get(i, ())]
+        broken = [a for a in wanted if a.breaks > 0]
+        if broken:
+            for arrived in broken:
+                arrived.breaks -= 1
+            raise ValueError("a reply that cannot be unpacked")
+        found = []
+        for message_id in reversed(list(message_ids)):
+            for arrived in self._there.pop(message_id, ()):
+                self._model.pulled(message_id, arrived.message, arrived.outcome)
+                found.append(arrived.message)
+        unasked, self._unasked = self._unasked, []
+        return found + unasked
+
+
+REQUEST_FAULTS = ("request-lost", "request-late", "request-twice")
+REPLY_FAULTS = (
+    "reply-lost", "reply-late", "reply-twice", "reply-flipped", "reply-cut", "reply-renumbered",
+    "reply-of-another", "reply-unasked", "reply-breaks-pull",
+)  # fmt: skip
+UNREADABLE = ("malformed", "wrong-dtype", "wrong-shape")
+
+
+def _unasked(reply: Message, fault: Fault) -> Message:
+    """The reply once more, to a question that nobody asked."""
+    return _with(reply, reply_to_message_id=f"unasked {fault.share}")
+
+
+def _with(reply: Message, **metadata: object) -> Message:
+    changed = copy(reply.metadata)
+    changed.__dict__.update({f"_{name}": value for name, value in metadata.items()})
+    if reply.has_error():
+        return Message(reply.error, metadata=changed)
+    return Message(reply.content, metadata=changed)
+
+
+def _of_another(arrived: Arrived, fault: Fault, model: Model) -> Arrived:
+    if arrived.message.has_error():
+        return arrived
+    return Arrived(_with(arrived.message, src_node_id=99), Outcome.of("wrong-sender"))
+
+
+def _rows(message: Message) -> Array | None:
+    if message.has_error() or "updates" not in message.content:
+        return None
+    return message.content["updates"]["rows"]  # type: ignore[index]
+
+
+def _carrying(message: Message, data: bytes) -> Message:
+    array = _rows(message)
+    assert array is not None
+    changed = Array(array.dtype, array.shape, array.stype, data)
+    content = RecordDict({**message.content, "updates": ArrayRecord({"rows": changed})})
+    return Message(content, metadata=message.metadata)
+
+
+def _flipped(arrived: Arrived, fault: Fault, model: Model) -> Arrived:
+    array = _rows(arrived.message)
+    if array is None or arrived.outcome.content is None:
+        return arrived
+    data = bytearray(array.data)
+    bit = int(fault.share * 8 * len(data))
+    data[bit // 8] ^= 1 << bit % 8
+    message = _carrying(arrived.message, bytes(data))
+    start = len(data) - array_bytes(array)
+    if bit // 8 < start:  # the header says something else, or the same otherwise
+        return Arrived(message, Outcome(frozenset(UNREADABLE), arrived.outcome.content))
+    return Arrived(message, model.changed(arrived.outcome.content, bytes(data[start:])))
+
+
+def array_bytes(array: Array) -> int:
+    return int(np.prod(array.shape)) * np.dtype(array.dtype).itemsize
+
+
+def _cut(arrived: Arrived, fault: Fault, model: Model) -> Arrived:
+    array = _rows(arrived.message)
+    if array is None:
+        return arrived
+    data = array.data[: int(fault.share * len(array.data))]
+    return Arrived(_carrying(arrived.message, data), Outcome(frozenset(UNREADABLE), None))
+
+
+def _renumbered(arrived: Arrived, fault: Fault, model: Model) -> Arrived:
+    if arrived.message.has_error() or "workers" not in arrived.message.content:
+        return arrived
+    header = deepcopy(dict(arrived.message.content["workers"]))
+    header["round"] = header["round"] + (1 if fault.share < 0.5 else -1)
+    content = RecordDict({**arrived.message.content, "workers": ConfigRecord(header)})
+    return Arrived(
+        Message(content, metadata=arrived.message.metadata), Outcome.of("wrong-round")
+    )
+
+
+CHANGES: dict[str, Callable[[Arrived, Fault, Model], Arrived]] = {
+    "reply-flipped": _flipped, "reply-cut": _cut, "reply-renumbered": _renumbered,
+    "reply-of-another": _of_another,
+}  # fmt: skip
+
+__all__ = ["Content", "Network"]

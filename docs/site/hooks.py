@@ -36,7 +36,11 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
         for title, entries in part.items():
             if title in paths and isinstance(entries, list):
                 entries += [
-                    {PurePosixPath(p).parent.name if title == "Results" else PurePosixPath(p).stem: p}
+                    {
+                        PurePosixPath(p).parent.name
+                        if title == "Results"
+                        else PurePosixPath(p).stem: p
+                    }
                     for p in paths[title]
                 ]
     return config
@@ -93,7 +97,9 @@ def _sources(source: str, text: str) -> None:
         if ":" in match[2] or file.startswith("docs/") or file in PAGES or not there.exists():
             continue
         if there.is_dir():
-            names = sorted(f.relative_to(ROOT).as_posix() for f in there.rglob("*.*") if f.is_file())
+            names = sorted(
+                f.relative_to(ROOT).as_posix() for f in there.rglob("*.*") if f.is_file()
+            )
             body = "\n".join(f"- `{name}`" for name in names if "__pycache__" not in name)
         else:
             body = f"```{there.suffix[1:] or 'sh'}\n{there.read_text(encoding='utf-8')}```"

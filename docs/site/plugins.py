@@ -32,7 +32,8 @@ def entries() -> dict:
 def measured() -> tuple:
     """All tables of the pages with figures."""
     pages = ("rules.md", "attacks.md", "benchmarks.md")
-    return tuple(table for page in pages for table in tables(DOCS / page))
+    found = (table for page in pages for table in tables(DOCS / page))
+    return tuple(table for table in found if "reference" not in table.head)  # lists, not figures
 
 
 def sections(doc: str) -> dict[str, str]:
@@ -43,7 +44,9 @@ def sections(doc: str) -> dict[str, str]:
 
 def sentence(doc: str, word: str) -> str:
     """The paragraph's part that begins with "WORD:", up to an empty line or the next such word."""
-    found = re.search(rf"{word}[^:\n]*: (.*?)(?=\n\n|\n?\b(?:Deviation|State)\b[^:\n]*:|\Z)", doc, re.S)
+    found = re.search(
+        rf"{word}[^:\n]*: (.*?)(?=\n\n|\n?\b(?:Deviation|State)\b[^:\n]*:|\Z)", doc, re.S
+    )
     return " ".join(found[1].split()) if found else ""
 
 

@@ -1,4 +1,4 @@
-"""The sources of the site: what is not seen before it is built, which .ci/run does with --strict."""
+"""The sources of the site. `.ci/run` builds it, with broken links as errors."""
 
 import re
 import tomllib
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from signfed.attacks.registry import ATTACKS
+from signfed.clients import ENCODERS
 from signfed.strategies.pre_aggregations import PRE_AGGREGATIONS
 from signfed.strategies.registry import STRATEGIES
 
@@ -26,7 +27,7 @@ def test_every_rule_and_attack_has_its_entry(kind):
 
 
 def test_what_an_entry_names_exists():
-    known = {*NAMES["rules"], *NAMES["attacks"]}
+    known = {*NAMES["rules"], *NAMES["attacks"], *ENCODERS}
     for kind, entries in ENTRIES.items():
         for name, entry in entries.items():
             for code in re.findall("`([^`]+)`", entry["fails"]):

@@ -44,9 +44,7 @@ def generated() -> dict[str, str]:
     )
     pages = {"api/index.md": index}
     for name, (title, modules) in GROUPS.items():
-        parts = [
-            f"## `signfed.{m}`\n\n::: signfed.{m}\n    options:\n      heading_level: 3\n      show_root_heading: false\n"
-            for m in modules
-        ]
+        options = "    options:\n      heading_level: 3\n      show_root_heading: false\n"
+        parts = [f"## `signfed.{m}`\n\n::: signfed.{m}\n{options}" for m in modules]
         pages[f"api/{name}.md"] = f"# {title}\n\n" + "\n".join(parts)
     return pages

@@ -71,6 +71,21 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return LINK.sub(lambda m: m[1] + _target(m[2], source, path) + (m[3] or ""), text)
 
 
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+    """Load from this folder what the theme would load from the network."""
+    return _own_worker(output, page.file.dest_uri)
+
+
+def on_post_template(output: str, template_name: str, config: MkDocsConfig) -> str:
+    """Do the same in the page for addresses that do not exist."""
+    return _own_worker(output, template_name)
+
+
+def _own_worker(output: str, path: str) -> str:
+    here = relpath("assets/worker.js", str(PurePosixPath(path).parent))
+    return output.replace("https://unpkg.com/iframe-worker/shim", here)
+
+
 def _mathml(match: re.Match[str]) -> str:
     if match[1]:
         return f"<div class='equation'>{convert(match[1].strip(), display='block')}</div>"

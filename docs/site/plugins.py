@@ -12,7 +12,6 @@ from latex2mathml.converter import convert
 from tables import tables, written
 
 from signfed.attacks.registry import ATTACKS
-
 from signfed.strategies.core.options import options_of
 from signfed.strategies.pre_aggregations import PRE_AGGREGATIONS
 from signfed.strategies.registry import STRATEGIES, build

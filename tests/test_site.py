@@ -8,6 +8,7 @@ import pytest
 
 from signfed.attacks.registry import ATTACKS
 from signfed.clients import ENCODERS
+from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.pre_aggregations import PRE_AGGREGATIONS
 from signfed.strategies.registry import STRATEGIES
 
@@ -27,7 +28,7 @@ def test_every_rule_and_attack_has_its_entry(kind):
 
 
 def test_what_an_entry_names_exists():
-    known = {*NAMES["rules"], *NAMES["attacks"], *ENCODERS}
+    known = {*NAMES["rules"], *NAMES["attacks"], *ENCODERS, *DropReason}
     for kind, entries in ENTRIES.items():
         for name, entry in entries.items():
             for code in re.findall("`([^`]+)`", entry["fails"]):

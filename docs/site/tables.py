@@ -48,7 +48,7 @@ class Table:
             if code in last.split(", ") or last == code:
                 rows.append(row)
         if rows:
-            return written(self.head, rows)
+            return written(carried(self.head), rows)
         heads = carried(self.head)
         columns = [i for i, head in enumerate(heads) if code in head.split(", ")[0].split(": ")]
         if not columns:

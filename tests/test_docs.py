@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from signfed.app.cli import app
@@ -53,7 +54,20 @@ ELSEWHERE = {
     "cp": "by hand",
     "scp": "tests/app/federation/test_how_to.py copies",
     "systemctl": "by hand",
+    "mkdocs": ".ci/run",
 }
+# Commands in blocks of `text`, which are not run here, by how they begin: why, or where they are.
+NOT_RUN = {
+    "signfed reproduce": "hours; tests/app/experiments/test_reproduce.py",
+    "signfed sweep FILE.toml": "a GPU or a Ray cluster; tests/app/experiments/",
+    "signfed run": "a GPU",
+    "python -m benchmarks": "minutes; tests/test_benchmarks.py, at tiny sizes",
+    "signfed federation": "a server; tests/app/federation/",
+    "signfed node": "a device; tests/app/federation/",
+    "flwr": "a server; tests/app/engines/test_deployment.py",
+}
+TEXTS = "".join(text for language, text in BLOCKS.values() if language == "text")
+UNRUN = re.findall(r"^(?:signfed|python|flwr|pip|mkdocs) .*", TEXTS, re.MULTILINE)
 STAND_IN = "#!{python}\nimport json, sys\nopen({log!r}, 'a').write(json.dumps(sys.argv) + '\\n')\n"
 
 
@@ -169,6 +183,19 @@ def test_printed_commands_run(name, folder):
 def test_printed_programs_run(name, folder):
     matrix = np.arange(24, dtype=np.float32).reshape(8, 3)
     exec(compile(PROGRAMS[name], name, "exec"), {"__name__": "printed", "matrix": matrix})
+
+
+@pytest.mark.parametrize("line", UNRUN)
+def test_commands_that_are_not_run_have_a_reason_and_real_options(line):
+    assert line.startswith(tuple(NOT_RUN)), f"{line}: print it in a block of `sh`, or say why not"
+    program, *words = shlex.split(line, comments=True)
+    if program != "signfed":
+        return
+    command = typer.main.get_command(app)
+    while words and (inner := getattr(command, "commands", {}).get(words[0])):
+        command, words = inner, words[1:]
+    known = {name for parameter in command.params for name in parameter.opts}
+    assert {word for word in words if word.startswith("-")} <= known
 
 
 def test_a_command_that_is_wrong_would_be_found(folder):

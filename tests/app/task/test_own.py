@@ -90,11 +90,11 @@ def test_what_cannot_be_is_refused_before_the_start(given, text):
         problem(**given)
 
 
-README = (Path(__file__).resolve().parents[3] / "README.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).resolve().parents[3] / "docs/extend.md").read_text(encoding="utf-8")
 
 
-def test_the_readmes_example_runs(tmp_path, monkeypatch):
-    code = re.search(r"```python\n# mine\.py\n(.*?)```", README, re.S).group(1)
+def test_the_printed_example_runs(tmp_path, monkeypatch):
+    code = re.search(r"```python\n# mine\.py\n(.*?)```", PAGE, re.S).group(1)
     (tmp_path / "mine.py").write_text(code, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     config = {"task": "mine:waves", "model": "mine:net", "loss": "mine:hinge", "batch-size": 8}
@@ -102,7 +102,7 @@ def test_the_readmes_example_runs(tmp_path, monkeypatch):
     done = locally(tmp_path / "run", **{key.replace("-", "_"): v for key, v in given.items()})
     assert done.summary["final_test_accuracy"] > 0.9
     for name in config.values():
-        assert str(name) in README
+        assert str(name) in PAGE
 
 
 # Purity

@@ -11,7 +11,7 @@ from signfed.app.engines.local import local_engine
 from signfed.app.engines.prepare import problem_of
 from signfed.app.engines.run import Run
 from signfed.app.runs.scoring import Scorer
-from signfed.app.task.batched import BatchedGradients
+from signfed.app.task.shared import SharedGradients
 from signfed.strategies.server.loop import gone
 from tests.strategies.places import Counted, NamedElsewhere, Waits, counted
 
@@ -44,7 +44,7 @@ class Many:
         return counted(self._found(plain, workers, server_round))
 
     def hand_over(self, parameters, workers, server_round, consume):
-        if not isinstance(self._found, BatchedGradients):  # in blocks of its own
+        if isinstance(self._found, SharedGradients):  # in blocks of its own
             plain = torch.as_tensor(parameters).as_subclass(torch.Tensor)
             own = lambda rows, columns, block: consume(rows, columns, counted(block))  # noqa: E731
             self._found.hand_over(plain, workers, server_round, own)

@@ -8,16 +8,21 @@ from typing import Any
 from torch import Tensor
 from torch.overrides import TorchFunctionMode, resolve_name
 
-from signfed.app.task.shared import batch_norm, conv, embedding, expand, linear, norms
+from signfed.app.task.shared.batch_norm import HANDLERS as BATCH_NORM
+from signfed.app.task.shared.conv import HANDLERS as CONVOLUTIONS
+from signfed.app.task.shared.embedding import HANDLERS as EMBEDDING
+from signfed.app.task.shared.expand import HANDLERS as BROADCASTING
+from signfed.app.task.shared.linear import HANDLERS as LINEAR
+from signfed.app.task.shared.norms import HANDLERS as NORMS
 from signfed.app.task.shared.shared_pass import Handler, SharedPass
 
 HANDLERS: dict[Callable[..., Any], Handler] = {
-    **conv.HANDLERS,
-    **linear.HANDLERS,
-    **embedding.HANDLERS,
-    **batch_norm.HANDLERS,
-    **norms.HANDLERS,
-    **expand.HANDLERS,
+    **CONVOLUTIONS,
+    **LINEAR,
+    **EMBEDDING,
+    **BATCH_NORM,
+    **NORMS,
+    **BROADCASTING,
 }
 
 

@@ -9,20 +9,20 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode, resolve_name
 
 from signfed.app.task.shared.batch_norm import HANDLERS as BATCH_NORM
-from signfed.app.task.shared.conv import HANDLERS as CONV
+from signfed.app.task.shared.conv import HANDLERS as CONVOLUTIONS
 from signfed.app.task.shared.embedding import HANDLERS as EMBEDDING
-from signfed.app.task.shared.expand import HANDLERS as EXPAND
+from signfed.app.task.shared.expand import HANDLERS as BROADCASTING
 from signfed.app.task.shared.linear import HANDLERS as LINEAR
 from signfed.app.task.shared.norms import HANDLERS as NORMS
 from signfed.app.task.shared.shared_pass import Handler, SharedPass
 
 HANDLERS: dict[Callable[..., Any], Handler] = {
-    **CONV,
+    **CONVOLUTIONS,
     **LINEAR,
     **EMBEDDING,
     **BATCH_NORM,
     **NORMS,
-    **EXPAND,
+    **BROADCASTING,
 }
 
 

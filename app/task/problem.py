@@ -82,6 +82,11 @@ class Problem(Protocol):
         """Return many workers' gradients at once, where the run wants that and the model allows it.
 
         `way` then says what was chosen.
+
+        Parameters
+        ----------
+        asked : callable
+            server_round -> the workers that it asks.
         """
 
     def draw_ahead(self, workers: Sequence[int], server_round: int) -> None:

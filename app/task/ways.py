@@ -61,6 +61,11 @@ def choose(
         Whom the first two rounds ask.
     own : bool
         Whether the data set is a user's, whose function may look at a whole batch.
+
+    Returns
+    -------
+    Chosen
+        With its reason.
     """
     on_cpu = gradients.device.type == "cpu"
     refused: list[str] = []

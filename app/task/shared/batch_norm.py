@@ -113,6 +113,11 @@ def batch_norm(
     input, running_mean, running_var, weight, bias, training, momentum, eps
         As for torch's function.
 
+    Returns
+    -------
+    Tensor
+        Of the input's shape; NotImplemented where no parameter is trained and nothing is shared.
+
     Raises
     ------
     NotShared

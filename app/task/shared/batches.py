@@ -50,6 +50,11 @@ def drawn(
     server_round : int
     each_input : bool
         Whether network input is made for one worker at a time.
+
+    Returns
+    -------
+    Batches
+        In the order of the workers.
     """
     ids = [of.batch(worker, server_round) for worker in workers]
     changes = [of.changes(worker, server_round) for worker in workers]

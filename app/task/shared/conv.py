@@ -84,6 +84,11 @@ def convolution(
         As for torch's function.
     dims : int
         Of an image.
+
+    Returns
+    -------
+    Tensor
+        Or NotImplemented, where these arguments have no such form.
     """
     if x.dim() != dims + 2 or not of.layout.fits(x) or not of.by_worker(weight, bias):
         return NotImplemented
@@ -118,6 +123,11 @@ def transposed_convolution(
         As for torch's function.
     dims : int
         Of an image.
+
+    Returns
+    -------
+    Tensor
+        Or NotImplemented, where these arguments have no such form.
     """
     if x.dim() != dims + 2 or not of.layout.fits(x) or not of.by_worker(weight, bias):
         return NotImplemented

@@ -52,6 +52,11 @@ def embedding(
     of : SharedPass
     input, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse
         As for torch's function.
+
+    Returns
+    -------
+    Tensor
+        Or NotImplemented, where these arguments have no such form.
     """
     plain = max_norm is None and not scale_grad_by_freq and not sparse
     if not plain or not of.layout.fits(input) or not of.by_worker(weight):

@@ -80,6 +80,11 @@ def arithmetic(
         Of torch.
     **others : object
         Such as alpha, which has no such form.
+
+    Returns
+    -------
+    Tensor
+        Or NotImplemented, where these arguments have no such form.
     """
     if others:
         return NotImplemented
@@ -99,6 +104,11 @@ def expand(of: SharedPass, parameter: Tensor, *sizes: Any) -> Tensor:
     parameter : Tensor [1, ...]
     *sizes : int, or one sequence of them
         As for `Tensor.expand`.
+
+    Returns
+    -------
+    Tensor
+        Or NotImplemented, where these arguments have no such form.
     """
     shape = list(sizes if isinstance(sizes[0], int) else sizes[0])
     fits = len(shape) == parameter.dim() > 0 and parameter.shape[0] == 1 and shape[0] > 0

@@ -41,6 +41,11 @@ def layer_norm(
     of : SharedPass
     input, normalized_shape, weight, bias, eps
         As for torch's function.
+
+    Returns
+    -------
+    Tensor
+        Or NotImplemented, where these arguments have no such form.
     """
     if input.dim() == len(normalized_shape) or not of.layout.fits(input):
         return NotImplemented
@@ -66,6 +71,11 @@ def rms_norm(
     of : SharedPass
     input, normalized_shape, weight, eps
         As for torch's function.
+
+    Returns
+    -------
+    Tensor
+        Or NotImplemented, where these arguments have no such form.
     """
     if input.dim() == len(normalized_shape) or not of.layout.fits(input):
         return NotImplemented
@@ -90,6 +100,11 @@ def group_norm(
     of : SharedPass
     input, num_groups, weight, bias, eps
         As for torch's function.
+
+    Returns
+    -------
+    Tensor
+        Or NotImplemented, where these arguments have no such form.
     """
     if not of.layout.fits(input) or not of.by_worker(weight, bias):
         return NotImplemented
@@ -114,6 +129,11 @@ def instance_norm(
     of : SharedPass
     input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps
         As for torch's function.
+
+    Returns
+    -------
+    Tensor
+        Or NotImplemented, where these arguments have no such form.
     """
     if running_mean is not None and use_input_stats:
         raise NotShared("an instance norm with running statistics")

@@ -21,7 +21,8 @@ ENOUGH = 1.0  # seconds
 def seconds_per_round(cell: Cell, load: Callable[[Workload], Problem]) -> float:
     """Return how long a round of a cell takes in this process, with one thread.
 
-    A few are run. The first round is not counted: it makes what all others use.
+    A few are run, two at least. The first is not counted, however long it takes: it makes what
+    all others use.
 
     Parameters
     ----------
@@ -33,7 +34,7 @@ def seconds_per_round(cell: Cell, load: Callable[[Workload], Problem]) -> float:
 
     def on_round(record: RoundRecord, state: Callable[[], State]) -> bool:
         times.append(time.perf_counter())
-        return times[-1] - times[0] > ENOUGH
+        return len(times) > 2 and times[-1] - times[1] > ENOUGH
 
     config = cell.config
     run = Run(config, build_strategy(config), load(config.workload), None, on_round)

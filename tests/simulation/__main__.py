@@ -138,7 +138,7 @@ def main() -> int:
     torch.set_num_threads(1)
     if given.broken:
         for variant in VARIANTS:
-            print(f"    {json.dumps(variant)}: {first_seed(variant, 10_000)},", flush=True)
+            print(f"    {json.dumps(variant)}: {first_seed(variant, given.seeds)},", flush=True)
         return 0
     if given.seed is not None:
         return one(given.seed, given.shrink)

@@ -221,4 +221,14 @@ def _first_removed(whole: Any) -> Any:
 
 
 # The first seed that finds each, of 10,000.
-FOUND: dict[str, int] = {}
+FOUND: dict[str, int] = {
+    "a silent node's workers are left out": 6,
+    "one row is aggregated twice": 0,
+    "two nodes may host one partition": 12,
+    "any sender will do": 10,
+    "the round of a reply is not compared": 4,
+    "a node whose question is lost is not asked again": 24,
+    "a claim is heard once": 26,
+    "a doubled request advances what workers remember": 26,
+    "a node does not compare digests or versions": 12,
+}

@@ -92,8 +92,9 @@ class Model:
 
     def __init__(
         self, config: RunConfig, problem: Problem, nodes: int,
-        before: Model | None = None, done: int = 0,
+        before: Model | None = None, done: int = 0, copies: bool = True,
     ) -> None:  # fmt: skip
+        self._copies = copies  # of each round, where a later server process may go on from it
         self._config, self._problem, self._partitions = config, problem, nodes
         rule = build_strategy(config)
         federation = config.federation(rule, problem)
@@ -343,7 +344,8 @@ class Model:
             raise Violation("record", f"{bare(line)}; it should be {mine}")
         self.lines.append(mine)
         assert state is not None
-        snapshot = Snapshot(deepcopy(self.training), dict(self.holders), self.state())
+        copied = deepcopy(self.training) if self._copies else self.training
+        snapshot = Snapshot(copied, dict(self.holders), self.state())
         differ = difference(state, snapshot.state)
         if differ:
             raise Violation("model", f"after round {self.round}: {differ}")

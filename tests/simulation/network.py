@@ -22,8 +22,8 @@ from signfed.app.client_app import app as client_app
 from signfed.strategies.server.transport import wire
 from tests.grid import InProcessGrid
 from tests.simulation.clock import Clock
-from tests.simulation.model import Content, Model, Outcome
-from tests.simulation.scenario import Fault, Scenario
+from tests.simulation.model import Model, Outcome
+from tests.simulation.scenario import REPLY, REQUEST, SERVER, Fault, Scenario
 
 LATENCY = 0.02  # seconds, at most, each way
 FOUND_GONE = 3.0  # seconds until the SuperLink says that a node is gone
@@ -158,9 +158,8 @@ class Network(InProcessGrid):
         return ids
 
     def _of_the_server(self, server_round: int) -> None:
-        kinds = ("clock-jumps", "interrupted")
         for fault in self._scenario.faults:
-            if fault.kind in kinds and fault.at == server_round and fault not in self._done:
+            if fault.kind in SERVER and fault.at == server_round and fault not in self._done:
                 self._done.add(fault)
                 self._counted[fault.kind] += 1
                 if fault.kind == "interrupted":
@@ -171,7 +170,7 @@ class Network(InProcessGrid):
         now, ttl = self._clock.now, message.metadata.ttl
         expires = now + ttl
         times = [now + self._delay("to", message.metadata.message_id)]
-        for fault in self._faults(of, node.partition, REQUEST_FAULTS):
+        for fault in self._faults(of, node.partition, REQUEST):
             if fault.kind == "request-lost":
                 times = []
             elif fault.kind == "request-late":
@@ -196,7 +195,7 @@ class Network(InProcessGrid):
             return
         reply = self._app(message, node.context)
         outcome = self._model.answered(message, reply, (node.id, node.life))
-        faults = self._faults(of, node.partition, REPLY_FAULTS)
+        faults = self._faults(of, node.partition, REPLY)
         self._reply(message, reply, outcome, faults)
 
     def _reply(
@@ -204,7 +203,7 @@ class Network(InProcessGrid):
     ) -> None:
         when = self._clock.now + self._delay("from", message.metadata.message_id)
         arrivals = [(when, Arrived(reply, outcome))]
-        for fault in sorted(faults, key=lambda f: REPLY_FAULTS.index(f.kind)):  # as they are checked
+        for fault in sorted(faults, key=lambda f: REPLY.index(f.kind)):  # as they are checked
             if fault.kind == "reply-lost":
                 arrivals = []
             elif fault.kind == "reply-late":
@@ -257,11 +256,6 @@ class Network(InProcessGrid):
         return found + unasked
 
 
-REQUEST_FAULTS = ("request-lost", "request-late", "request-twice")
-REPLY_FAULTS = (
-    "reply-lost", "reply-late", "reply-twice", "reply-flipped", "reply-cut", "reply-renumbered",
-    "reply-of-another", "reply-unasked", "reply-breaks-pull",
-)  # fmt: skip
 UNREADABLE = ("malformed", "wrong-dtype", "wrong-shape")
 
 
@@ -339,5 +333,3 @@ CHANGES: dict[str, Callable[[Arrived, Fault, Model], Arrived]] = {
     "reply-flipped": _flipped, "reply-cut": _cut, "reply-renumbered": _renumbered,
     "reply-of-another": _of_another,
 }  # fmt: skip
-
-__all__ = ["Content", "Network"]

@@ -36,6 +36,7 @@ from tests.simulation.clock import Clock, EndlessError
 from tests.simulation.disk import DISK, Disk, Killed, Os, Shutil, SimPath
 from tests.simulation.model import Model, Violation, bare, difference
 from tests.simulation.network import Network
+from tests.simulation.scenario import DISK as ENDINGS
 from tests.simulation.scenario import Fault, Scenario
 
 DIMENSIONS = 19  # the last byte of a row of signs has padding
@@ -113,7 +114,8 @@ class Simulation:
         self.config: RunConfig = parse(scenario.config)
         self.problem: Problem = find_task("quadratic").problem(self.config.workload)
         self.path = SimPath("/runs/0")
-        self.model = Model(self.config, self.problem, scenario.nodes)
+        ends = any(f.kind in (*ENDINGS, "interrupted") for f in scenario.faults)
+        self.model = Model(self.config, self.problem, scenario.nodes, copies=ends)
         self._done: set[Fault] = set()
         self._promised = 0  # the last round whose checkpoint was written
         self._trace = hashlib.sha256()

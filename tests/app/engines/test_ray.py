@@ -98,8 +98,7 @@ def ended(process, path, number):
 
 
 STORM = """
-import sys, time
-from pathlib import Path
+import sys
 
 from flwr.app import Context
 from flwr.clientapp import ClientApp
@@ -110,15 +109,8 @@ from signfed.app import client_app
 from signfed.app.server_app import run
 
 path = sys.argv[1]
-CONFIG = {"num-rounds": 16, "evaluate-every": 16, "strategy": "sign-mv", "num-byzantine": 3,
-          "lr": 0.01, "round-timeout": 10.0, "quorum": 0.3, "out-dir": path}
-
-
-def await_the_end_of(round):  # the reply comes late, however busy the machine is
-    for _ in range(600):
-        if len((Path(path) / "rounds.jsonl").read_text().splitlines()) >= round:
-            return
-        time.sleep(0.1)
+CONFIG = {"num-rounds": 12, "evaluate-every": 12, "strategy": "sign-mv", "num-byzantine": 3,
+          "lr": 0.01, "round-timeout": 600.0, "quorum": 0.3, "out-dir": path}
 
 
 def weather(message, context, call_next):
@@ -133,8 +125,6 @@ def weather(message, context, call_next):
             context.state.clear()
         if node == 2 and round % 2:
             raise RuntimeError("no link")
-        if node == 3 and round == 4:
-            await_the_end_of(round)
     return call_next(message, own)
 
 
@@ -147,8 +137,8 @@ run_simulation(server, clients, num_supernodes=5, backend_config=resources)
 """
 
 
-def test_nodes_that_die_come_back_miss_rounds_and_come_late(tmp_path):
-    """In Ray's processes; what it costs in accuracy is in test_participation.py."""
+def test_nodes_that_die_come_back_and_miss_rounds(tmp_path):
+    """In Ray's processes; nothing waits for a deadline. Late replies: tests/simulation."""
     command = [sys.executable, "-c", STORM, str(tmp_path / "storm")]
     done = subprocess.run(
         command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
@@ -159,6 +149,5 @@ def test_nodes_that_die_come_back_miss_rounds_and_come_late(tmp_path):
     missed = [{why: len(ids) for why, ids in r["dropped"].items()} for r in rounds]
     assert all(d.get("error", 0) >= 3 for d in missed[::2])  # node 2
     assert all(d.get("error", 0) >= 3 for d in missed[4:10])  # node 1
-    assert sum(missed[3].values()) >= 3  # node 3
     assert rounds[10]["healed"] >= 1  # node 1 came back without the model
     assert summary["final_test_accuracy"] > 0.8

@@ -1,0 +1,94 @@
+"""Faults by the thousand: every seed ends as it should, and every check that is removed is missed."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.simulation.__main__ import block, failure
+from tests.simulation.broken import FOUND, VARIANTS
+from tests.simulation.disk import DISK, Disk, Os, SimPath
+from tests.simulation.scenario import KINDS, Fault, Scenario, drawn
+from tests.simulation.shrink import shrunk
+from tests.simulation.simulate import simulate, simulated
+
+SEEDS = int(os.environ.get("SIGNFED_SEEDS", "2000"))
+BLOCKS = 20
+
+
+@pytest.mark.parametrize("part", range(BLOCKS))
+def test_no_seed_finds_a_fault(part):
+    size = SEEDS // BLOCKS
+    rounds, failed, counts = block(part * size, (part + 1) * size)
+    assert failed == [], f"python -m tests.simulation --seed {failed[0][0]} --shrink"
+    assert rounds >= size and counts["end: finished"] >= size / 2
+
+
+def test_all_faults_are_drawn():
+    assert {f.kind for seed in range(200) for f in drawn(seed).faults} == set(KINDS)
+
+
+@pytest.mark.parametrize("variant", FOUND)
+def test_a_check_that_is_removed_is_found(variant):
+    """Each by its invariant; the seed is the first that does, of `--broken`."""
+    name, broken = VARIANTS[variant]
+    with simulated():
+        with broken():
+            assert failure(drawn(FOUND[variant])) == name
+        assert failure(drawn(FOUND[variant])) == ""
+
+
+def test_a_seed_comes_back_byte_for_byte():
+    with simulated():
+        once, again, other = (simulate(drawn(seed)) for seed in (17, 17, 18))
+    assert once == again and once.trace != other.trace
+
+
+def test_a_failing_seed_is_shrunk_to_the_fault_that_matters():
+    """Of nine faults only the doubled request matters to what a worker remembers."""
+    variant = "a doubled request advances what workers remember"
+    _, broken = VARIANTS[variant]
+    with simulated(), broken():
+        small = shrunk(drawn(FOUND[variant]), failure)
+        assert failure(small) == "node"
+    assert [f.kind for f in small.faults] == ["request-twice"]
+
+
+def test_a_long_run_among_nodes_that_do_all_of_it_is_the_models_to_the_last_bit():
+    """Of five nodes one is replaced, one misses every second round, one is late every fifth."""
+    config = drawn(0).config | {
+        "strategy": "sign-mv", "num-workers": 15, "num-byzantine": 3, "assumed-byzantine": 3,
+        "attack": "sign-inversion", "num-rounds": 100, "evaluate-every": 100, "quorum": 0.3,
+        "checkpoint-every": 0, "round-timeout": 10.0, "momentum": 0.0, "lr": 0.02,
+        "worker-momentum": 0.0,
+    }  # fmt: skip
+    faults = [Fault("node-dies-and-is-another", 60, 1, 50.0)]
+    faults += [Fault("reply-lost", r, 2) for r in range(2, 101, 2)]
+    faults += [Fault("reply-late", r, 4, 10.01) for r in range(5, 101, 5)]
+    faults += [Fault("node-dies-and-forgets", r, 3, 30.0) for r in (40, 80)]
+    with simulated():
+        storm = simulate(Scenario(1, config, 5, tuple(faults)))
+        quiet = simulate(Scenario(1, config, 5, ()))
+    assert (storm.end, storm.rounds) == (quiet.end, quiet.rounds) == ("finished", 100)
+    assert storm.faults["reply-lost"] == 50 and storm.faults["reply-late"] == 20
+    assert storm.trace != quiet.trace
+
+
+def test_a_disk_loses_what_was_not_flushed():
+    """The stand-in for a disk is no better than a disk."""
+    disk = DISK.now = Disk()
+    with simulated():
+        SimPath("/a").mkdir(parents=True)
+        whole, torn = SimPath("/a/whole"), SimPath("/a/torn")
+        with whole.open("w", encoding="utf-8") as stream:
+            stream.write("kept")
+            stream.flush()
+            Os.fsync(stream.fileno())
+        torn.write_text("lost or cut", encoding="utf-8")
+        disk.restart(power_lost=True, entries=0.99, share=0.5)
+        assert whole.read_text() == "kept"
+        assert torn.read_text() == "lost o"
+        torn.write_text("never listed", encoding="utf-8")
+        disk.restart(power_lost=True, entries=0.0, share=0.5)
+        assert torn.read_text() == "lost o"

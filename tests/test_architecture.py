@@ -43,7 +43,8 @@ ROOMS = {
         "app.errors", "app.config", "app.runs", "app.task", "attacks", "clients", *RULES,
     ),
     "app.node": (
-        "app.config", "app.engines.workers", "app.engines.memory", "app.task", "clients", *RULES,
+        "app.config", "app.engines.workers", "app.engines.claims", "app.engines.memory", "app.task",
+        "clients", *RULES,
     ),
     "app.federation": ("app.errors", "app.engines", "app.runs.versions", "app.task"),
     "app.redteam": ("app.errors", "app.config", "app.engines", "app.runs", "app.task", "attacks",

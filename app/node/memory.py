@@ -20,7 +20,20 @@ ROUND, ANSWER = "answered", "answer-"
 
 
 def recall(context: Context, worker: int) -> Memory:
-    """Return what a worker remembers, float32 [N] each."""
+    """Return what a worker remembers.
+
+    Parameters
+    ----------
+    context : Context
+        The node's state.
+    worker : int
+        Its id.
+
+    Returns
+    -------
+    dict
+        Arrays by name, float32 [N] each; empty before its first round.
+    """
     record = context.state.array_records.get(f"worker-{worker}", ArrayRecord())
     return {name: wire.own_array(array).copy() for name, array in record.items()}
 

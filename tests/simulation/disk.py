@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 from types import SimpleNamespace
 
 
-class Killed(BaseException):  # noqa: N818 - no error: nothing may catch it
+class Killed(BaseException):
     """The server's process is gone."""
 
 

@@ -31,7 +31,7 @@ UNTOLD = ("seconds", "uplink_bytes", "downlink_bytes")  # of a record; not the m
 Life = tuple[int, int]  # a node's id, and which of its lives: a memory ends with one
 
 
-class Violation(AssertionError):  # noqa: N818 - the thing that a simulation looks for
+class Violation(AssertionError):
     """Something is not as it should be. name: of the invariant."""
 
     def __init__(self, name: str, text: str) -> None:

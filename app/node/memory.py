@@ -1,8 +1,8 @@
 """What a node keeps from one message to the next: its workers' memories, and its last answer.
 
-A request may be delivered twice, and one that was held up after a later one. Momentum and error memory
-advance once a round, so a node answers each round once: the same request gets the same answer again,
-and one of a round that is over is refused.
+A request may be delivered twice, and one that was held up after a later one. Momentum and error
+memory advance once a round, so a node answers each round once: the same request gets the same
+answer again, and one of a round that is over is refused.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The server and the node with one check removed each: what the simulator has to find.
 
-A variant is a context in which the code is broken. `FOUND` holds the first seed that finds it; they are
-looked for anew by `python -m tests.simulation --broken`.
+A variant is a context in which the code is broken. `FOUND` holds the first seed that finds it; they
+are looked for anew by `python -m tests.simulation --broken`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What should be: the run as it is without messages, fed with exactly the rows that counted.
 
-It hears of each reply when the server pulls it, knows what a node should have answered, and takes the
-round's step itself. Workers, rule and step are the real ones; of the transport it uses nothing.
+It hears of each reply when the server pulls it, knows what a node should have answered, and takes
+the round's step itself. Workers, rule and step are the real ones; of the transport it uses nothing.
 """
 
 from __future__ import annotations

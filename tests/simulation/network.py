@@ -1,8 +1,8 @@
 """The nodes of a simulated federation and the way to them, with what goes wrong on it.
 
-A Flower Grid whose nodes run the real ClientApp. What the runtime does of itself is done here, too: a
-message that is not delivered within its time to live, and one to a node that is gone, come back as
-errors of the SuperLink's.
+A Flower Grid whose nodes run the real ClientApp. What the runtime does of itself is done here, too:
+a message that is not delivered within its time to live, and one to a node that is gone, come back
+as errors of the SuperLink's.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from tests.simulation.scenario import KINDS, Fault, Scenario, drawn
 from tests.simulation.shrink import shrunk
 from tests.simulation.simulate import simulate, simulated
 
-SEEDS = int(os.environ.get("SIGNFED_SEEDS", "2000"))
+SEEDS = int(os.environ.get("SIGNFED_SEEDS", "800"))
 BLOCKS = 20
 
 

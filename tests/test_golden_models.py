@@ -5,8 +5,8 @@ model was when it was recorded. A change that moves one of them is a change of r
 reason in CHANGELOG.md, and the file is written anew by `python -m tests.test_golden_models`.
 
 Float sums differ between processors and versions of PyTorch. So the file also holds the digest of
-one gradient; where this machine computes another one, only votes on the quadratic are compared: their
-directions are +1 and -1, and a step along them is rounded alike by all; see docs/simulation.md.
+one gradient; where this machine computes another one, only votes on the quadratic are compared:
+their directions are +1 and -1, and a step along them is rounded alike by all; docs/simulation.md.
 """
 
 from __future__ import annotations

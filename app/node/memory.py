@@ -1,8 +1,8 @@
 """What a node keeps from one message to the next: its workers' memories, and its last answer.
 
-A request may be delivered twice, and one that was held up after a later one. Momentum and error memory
-advance once a round, so a node answers each round once: the same request gets the same answer again,
-and one of a round that is over is refused.
+A request may be delivered twice, and one that was held up after a later one. Momentum and error
+memory advance once a round, so a node answers each round once: the same request gets the same
+answer again, and one of a round that is over is refused.
 """
 
 from __future__ import annotations
@@ -20,7 +20,20 @@ ROUND, ANSWER = "answered", "answer-"
 
 
 def recall(context: Context, worker: int) -> Memory:
-    """Return what a worker remembers, float32 [N] each."""
+    """Return what a worker remembers.
+
+    Parameters
+    ----------
+    context : Context
+        The node's state.
+    worker : int
+        Its id.
+
+    Returns
+    -------
+    dict
+        Arrays by name, float32 [N] each; empty before its first round.
+    """
     record = context.state.array_records.get(f"worker-{worker}", ArrayRecord())
     return {name: wire.own_array(array).copy() for name, array in record.items()}
 

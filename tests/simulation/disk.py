@@ -1,8 +1,9 @@
 """A disk in memory that is full, loses power or has its writer killed at any operation.
 
-What a file holds and what a folder lists reach the disk when they are flushed. Folders are journaled:
-their changes reach it in order, and a flush of any file or folder takes along all that came before.
-A write that was not flushed may be cut at any byte by a loss of power; by a kill it is not.
+What a file holds and what a folder lists reach the disk when they are flushed. Folders are
+journaled: their changes reach it in order, and a flush of any file or folder takes along all that
+came before. A write that was not flushed may be cut at any byte by a loss of power; by a kill it is
+not.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import PurePosixPath
 from types import SimpleNamespace
 
 
-class Killed(BaseException):  # noqa: N818 - no error: nothing may catch it
+class Killed(BaseException):
     """The server's process is gone."""
 
 

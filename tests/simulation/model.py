@@ -1,7 +1,7 @@
 """What should be: the run as it is without messages, fed with exactly the rows that counted.
 
-It hears of each reply when the server pulls it, knows what a node should have answered, and takes the
-round's step itself. Workers, rule and step are the real ones; of the transport it uses nothing.
+It hears of each reply when the server pulls it, knows what a node should have answered, and takes
+the round's step itself. Workers, rule and step are the real ones; of the transport it uses nothing.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ UNTOLD = ("seconds", "uplink_bytes", "downlink_bytes")  # of a record; not the m
 Life = tuple[int, int]  # a node's id, and which of its lives: a memory ends with one
 
 
-class Violation(AssertionError):  # noqa: N818 - the thing that a simulation looks for
+class Violation(AssertionError):
     """Something is not as it should be. name: of the invariant."""
 
     def __init__(self, name: str, text: str) -> None:

@@ -1,8 +1,8 @@
 """The nodes of a simulated federation and the way to them, with what goes wrong on it.
 
-A Flower Grid whose nodes run the real ClientApp. What the runtime does of itself is done here, too: a
-message that is not delivered within its time to live, and one to a node that is gone, come back as
-errors of the SuperLink's.
+A Flower Grid whose nodes run the real ClientApp. What the runtime does of itself is done here, too:
+a message that is not delivered within its time to live, and one to a node that is gone, come back
+as errors of the SuperLink's.
 """
 
 from __future__ import annotations
@@ -203,7 +203,8 @@ class Network(InProcessGrid):
     ) -> None:
         when = self._clock.now + self._delay("from", message.metadata.message_id)
         arrivals = [(when, Arrived(reply, outcome))]
-        for fault in sorted(faults, key=lambda f: REPLY.index(f.kind)):  # as they are checked
+        changes = [f for f in faults if f.kind in CHANGES]
+        for fault in [f for f in faults if f.kind not in CHANGES] + changes[:1]:  # two may cancel
             if fault.kind == "reply-lost":
                 arrivals = []
             elif fault.kind == "reply-late":
@@ -324,9 +325,7 @@ def _renumbered(arrived: Arrived, fault: Fault, model: Model) -> Arrived:
     header = deepcopy(dict(arrived.message.content["workers"]))
     header["round"] = header["round"] + (1 if fault.share < 0.5 else -1)
     content = RecordDict({**arrived.message.content, "workers": ConfigRecord(header)})
-    return Arrived(
-        Message(content, metadata=arrived.message.metadata), Outcome.of("wrong-round")
-    )
+    return Arrived(Message(content, metadata=arrived.message.metadata), Outcome.of("wrong-round"))
 
 
 CHANGES: dict[str, Callable[[Arrived, Fault, Model], Arrived]] = {

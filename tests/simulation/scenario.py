@@ -60,7 +60,9 @@ class Scenario:
 
     def __str__(self) -> str:
         config = " ".join(f"{key}={value!r}" for key, value in self.config.items())
-        return "\n".join([f"seed {self.seed}, {self.nodes} nodes: {config}", *map(str, self.faults)])
+        return "\n".join(
+            [f"seed {self.seed}, {self.nodes} nodes: {config}", *map(str, self.faults)]
+        )
 
 
 def drawn(seed: int) -> Scenario:

@@ -6,7 +6,14 @@ from collections.abc import Callable, Iterator
 
 from tests.simulation.scenario import Fault, Scenario
 
-OPTIONAL = ("attack", "worker-momentum", "momentum", "fraction-train", "encoder", "checkpoint-every")
+OPTIONAL = (
+    "attack",
+    "worker-momentum",
+    "momentum",
+    "fraction-train",
+    "encoder",
+    "checkpoint-every",
+)
 
 # A scenario -> what it fails with, "" where it does not.
 Fails = Callable[[Scenario], str]

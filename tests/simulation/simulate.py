@@ -1,4 +1,4 @@
-"""Run one scenario: the real server over a simulated network, clock and disk, until it has ended."""
+"""Run one scenario: the real server over a simulated network, clock and disk, to its end."""
 
 from __future__ import annotations
 

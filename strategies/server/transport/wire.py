@@ -172,7 +172,9 @@ def read_accuracies(reply: Message) -> dict[int, float]:
 
     What is no claim is left out: it costs nobody a row.
     """
-    ids, record = reply.content.config_records["workers"]["ids"], reply.content.get(CLAIMS)
+    # Not by .config_records: it makes a circle of references, which keeps the rows in memory.
+    workers, record = reply.content["workers"], reply.content.get(CLAIMS)
+    ids = workers["ids"] if isinstance(workers, ConfigRecord) else None
     said = record.get(ACCURACY) if isinstance(record, MetricRecord) else None
     if not (isinstance(ids, list) and isinstance(said, list) and len(said) == len(ids)):
         return {}

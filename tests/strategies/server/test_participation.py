@@ -18,7 +18,7 @@ from signfed.app.client_app import app as client_app
 from signfed.app.runs.folder import read_rounds
 from signfed.app.server_app import run
 from signfed.strategies.server.federation import FederationError, Participation
-from tests.federation import config_for, federate, locally, named, outcome
+from tests.federation import config_for, federate, named, outcome
 from tests.grid import InProcessGrid
 
 ROOT = Path(__file__).parents[3]

@@ -177,8 +177,14 @@ def execute(
     start = (last.server_round, last.state) if last else None
     try:
         given = Run(
-            config, prepared.strategy, problem, observe, write, start,
-            saves=saver.is_due, note=folder.note,
+            config,
+            prepared.strategy,
+            problem,
+            observe,
+            write,
+            start,
+            saves=saver.is_due,
+            note=folder.note,
         )
         parameters = engine(given)
     except DivergedError as error:

@@ -35,7 +35,7 @@ class RobustLR(RobustStrategy):
     References
     ----------
     Ozdayi et al. 2021, "Defending against Backdoors in Federated Learning with Robust Learning
-    Rate", arXiv 2007.03767: eta_theta, and the authors' code.
+    Rate", arXiv 2007.03767: eta_theta, as their published README states it.
 
     Examples
     --------

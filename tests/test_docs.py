@@ -62,6 +62,7 @@ NOT_RUN = {
     "signfed sweep FILE.toml": "a GPU or a Ray cluster; tests/app/experiments/",
     "signfed run": "a GPU",
     "python -m benchmarks": "minutes; tests/test_benchmarks.py, at tiny sizes",
+    "python -m tests.simulation": "a night; tests/simulation/test_simulation.py, fewer seeds",
     "signfed federation": "a server; tests/app/federation/",
     "signfed node": "a device; tests/app/federation/",
     "flwr": "a server; tests/app/engines/test_deployment.py",

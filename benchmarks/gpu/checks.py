@@ -52,7 +52,7 @@ def outcome(
     ids = config.byzantine_ids
     observe = Scorer(ids, config.workload.num_workers) if ids else None
     always: Callable[[int], bool] = lambda server_round: True  # noqa: E731
-    run = Run(config, build_strategy(config), problem, observe, on_round, resume, always)
+    run = Run(config, build_strategy(config), problem, observe, on_round, resume, saves=always)
     return local_engine(run), records, states
 
 

@@ -36,7 +36,8 @@ def test_every_key_reaches_the_run():
         "node-timeout": 5.0, "seed": 3, "device": "cpu",
         "server-samples": 50, "validation-samples": 50, "stop-when": "stale=2",
         "when-broken": "stop",
-        "precision": "bfloat16", "out-dir": "/out", "fraction-train": 0.5, "checkpoint-every": 7,
+        "precision": "bfloat16", "gradients": "loop", "out-dir": "/out",
+        "fraction-train": 0.5, "checkpoint-every": 7,
         "resume": "/run", "roster": "/fed/nodes",
     }  # fmt: skip
     needs = {

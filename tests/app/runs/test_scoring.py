@@ -154,6 +154,7 @@ def test_where_all_lie_nobody_is_honest(tmp_path):
 def test_a_rule_gets_rows_and_their_ids_and_no_more():
     known = {"ids", "server_round", "n_coordinates", "rows", "on_sign_channel", "magnitude"}
     known |= {"reference", "edges"}  # what the server knows of itself and of its model
+    known |= {"ledger"}  # by which numbers are read from a device
     assert {field.name for field in fields(Updates)} == known
 
 

@@ -44,13 +44,10 @@ def keeps_its_form(name: str, options: Mapping[str, Any]) -> list[dict[str, Any]
         sent = craft(name, own, honest, n_total=WORKERS, seed=0, server_round=3, **options)
         return np.asarray(sent)
 
-    before = rows.copy()
     first, second = send(), send()
     found = [
         ("repeatable", "the same round and seed give the same rows",
          first.tobytes() == second.tobytes()),
-        ("inputs untouched", "no worker's row is changed in place",
-         before.tobytes() == rows.tobytes()),
         ("does something", "what is sent is not what was honest",
          name == "none" or not np.array_equal(first, own)),
     ]  # fmt: skip

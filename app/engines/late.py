@@ -24,7 +24,7 @@ class Collecting(Protocol):
         """Wait for what the last round's record still lacks."""
 
     def again(self, record: RoundRecord) -> Updates | None:
-        """Return the updates of the round that are usable; the record is told of the others.
+        """Return the updates of the round that are usable; the others go into the record.
 
         Parameters
         ----------
@@ -63,7 +63,7 @@ class RoundsLater:
 
 
 class Mending:
-    """A model that is told of broken rows only when it reads: it then gets the round without them.
+    """A model that learns of broken rows only when it reads: it then gets the round without them.
 
     Parameters
     ----------

@@ -112,7 +112,7 @@ class ResidentRounds:
         """Return the last round's updates, put together again of the rows that are usable."""
         made, parameters, asked, server_round = self._last
         finite = made.finite.tolist()
-        if not all(finite):  # who looked at such a row was told that it is finite
+        if not all(finite):  # whoever looked at such a row took it for finite
             for worker, memory in self._before.items():
                 self._memory_of(worker).clear()
                 self._memory_of(worker).update(memory)

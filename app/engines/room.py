@@ -72,20 +72,20 @@ def room_of(
     """
     edges, federation = problem.edges, config.federation(rule)
     n, asked = edges[-1], federation.participation.count
-    attack, liars = built(config.attack), len(config.byzantine_ids)
+    attack, byzantine = built(config.attack), len(config.byzantine_ids)
     largest = max(high - low for low, high in pairwise(edges))
-    seen = liars if attack.stage == "gradient" and attack.name != "none" else 0
+    seen = byzantine if attack.stage == "gradient" and attack.name != "none" else 0
     if seen and knows(attack.knowledge, "omniscient"):
         seen = asked
-    honest = asked - liars if attack.stage == "message" and attack.knowledge != "own" else 0
+    honest = asked - byzantine if attack.stage == "message" and attack.knowledge != "own" else 0
     if isinstance(federation.codec, SignCodec):
         rows = 2 * asked * -(-n // 8)  # a second time while votes are counted
         whole = not by_blocks or seen == asked
         gradients = 4 * (asked * n if whole else seen * n + 2 * asked * largest)
-        gradients += 4 * n * (honest + liars)
+        gradients += 4 * n * (honest + byzantine)
     else:
         rows = 4 * asked * n * 2  # the rule may order or centre them
-        gradients = 4 * n * (liars + (asked if seen == asked else 0))
+        gradients = 4 * n * (byzantine + (asked if seen == asked else 0))
     memory = getattr(problem, "memory", None)  # a quadratic has neither network nor data
     activations, data = memory(asked) if memory else (0, 0)
     one, _ = memory(1) if memory else (0, 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -18,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from signfed.app.engines import launch
 from signfed.app.engines.local import local_engine
 from signfed.app.engines.prepare import Prepared, prepare
+from signfed.app.engines.quiet import without_warnings
 from signfed.app.engines.run import execute
 from signfed.app.engines.signals import Interruptible
 from signfed.app.errors import ConfigError
@@ -121,7 +121,7 @@ def carry_out(work: Work, load: KeptData) -> Outcome:
     path, error = Path(work.folder), ""
     try:
         check_code(work.texts)
-        with Interruptible() as signals, _quiet(), _threads(work.threads):
+        with Interruptible() as signals, without_warnings(), _threads(work.threads):
             if work.engine == "flower":
                 _by_flower(work, path)
             else:
@@ -184,15 +184,3 @@ def _prepared(work: Work, path: Path, load: KeptData) -> Prepared:
 def _by_flower(work: Work, path: Path) -> None:
     rmtree(path, ignore_errors=True)  # its nodes are gone, and with them what they remember
     launch.run({**work.values, "out-dir": str(path)}, engine="flower")
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without warnings of skipped rounds: they are in the records."""
-    log = logging.getLogger("signfed")
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        log.setLevel(level)

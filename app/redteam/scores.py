@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 from signfed.app.config.knowledge import built
 from signfed.app.config.run_config import build_strategy, parse
 from signfed.app.engines.local import local_engine
+from signfed.app.engines.quiet import without_warnings
 from signfed.app.engines.run import Run
 from signfed.app.task import find_task
 from signfed.attacks import Attack
@@ -54,7 +53,7 @@ def final_scores(
 
     backdoor = built(checked.attack).trigger is not None
     try:
-        with one_thread(), _quiet():
+        with one_thread(), without_warnings():
             rule = rule or build_strategy(checked)
             local_engine(Run(checked, rule, problem, None, keep, attack=attack))
     except FederationError:
@@ -62,15 +61,3 @@ def final_scores(
     last = records[-1]
     accuracy = last.get("test_accuracy", -last["test_loss"])
     return accuracy if math.isfinite(accuracy) else LOWEST[True], last.get("backdoor_success")
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without warnings of skipped rounds: they are what is looked for."""
-    log = logging.getLogger("signfed")
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        log.setLevel(level)

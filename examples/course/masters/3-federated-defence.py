@@ -276,7 +276,7 @@ assert twins(rows, p) == [(3, 4), (3, 6), (4, 6)]
 # %% [markdown]
 # ## What you have seen
 #
-# Decoding recovers everything that independent liars send, and trusts a bloc too much, because it adds up opinions
+# Decoding recovers everything that independent attackers send, and trusts a bloc too much, because it adds up opinions
 # that are one opinion. A rule is only as good as its assumption; look for it in every paper.
 #
 # *To read*: Park and Lee, *SignSGD with federated defense*, ICML 2024. Whether an attack of your own gets through:

@@ -1,6 +1,6 @@
 # Wrong answers to lesson 3. The tests prove that none of them gets the points.
 
-# %% exercise="llr" mistake="a liar is thrown away instead of being read backwards"
+# %% exercise="llr" mistake="an inverted worker is thrown away instead of being read backwards"
 def llr(p):
     p = np.asarray(p, dtype=float)
     return np.clip(np.log((1 - p + 1e-5) / (p + 1e-5)), 0, 10)
@@ -34,7 +34,7 @@ def decode(rows, p):
     return np.where((1 - 2 * np.asarray(p)) @ np.asarray(rows) >= 0, 1, -1)
 
 
-# %% exercise="decode" mistake="the absolute weight: liars are heard, and not read backwards"
+# %% exercise="decode" mistake="the absolute weight: inverted workers count as they are, not backwards"
 def decode(rows, p):
     p = np.asarray(p)
     return np.where(np.abs(np.log((1 - p) / p)) @ np.asarray(rows) >= 0, 1, -1)

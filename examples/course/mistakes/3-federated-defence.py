@@ -34,7 +34,7 @@ def decode(rows, p):
     return np.where((1 - 2 * np.asarray(p)) @ np.asarray(rows) >= 0, 1, -1)
 
 
-# %% exercise="decode" mistake="the absolute weight: inverted workers count as they are, not backwards"
+# %% exercise="decode" mistake="the absolute weight: nobody is read backwards"
 def decode(rows, p):
     p = np.asarray(p)
     return np.where(np.abs(np.log((1 - p) / p)) @ np.asarray(rows) >= 0, 1, -1)

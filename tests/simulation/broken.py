@@ -22,7 +22,7 @@ from signfed.strategies.server.transport.downlink import Downlink
 from signfed.strategies.server.transport.intake import Intake, Received
 from signfed.strategies.server.transport.reception import Reception
 from signfed.strategies.server.transport.roster import Roster
-from tests.simulation.simulate import WatchedLink
+from tests.simulation.seams import Under, WatchedLink
 
 
 def _silence_is_forgotten() -> AbstractContextManager[Any]:
@@ -110,9 +110,7 @@ def _state_without_the_rule() -> AbstractContextManager[Any]:
 
 
 def _of_the_model(training: Training) -> bool:
-    from tests.simulation.simulate import _Under
-
-    return training is _Under.simulation.model.training
+    return training is Under.simulation.model.training
 
 
 VARIANTS: dict[str, tuple[str, Any]] = {

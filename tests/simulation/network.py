@@ -8,24 +8,25 @@ as errors of the SuperLink's.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from copy import copy, deepcopy
+from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
-from random import Random
 from typing import Any
+from zlib import crc32
 
-import numpy as np
-from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Error, Message, RecordDict
+from flwr.app import Context, Error, Message, RecordDict
 
 from signfed.app.client_app import app as client_app
 from signfed.strategies.server.transport import wire
 from tests.grid import InProcessGrid
 from tests.simulation.clock import Clock
-from tests.simulation.model import Model, Outcome
+from tests.simulation.model import Model
+from tests.simulation.outcome import Outcome
 from tests.simulation.scenario import REPLY, REQUEST, SERVER, Fault, Scenario
+from tests.simulation.tampering import CHANGES, Arrived, unasked
 
-LATENCY = 0.02  # seconds, at most, each way
+LATENCY = 0.01  # seconds, at most, each way
 FOUND_GONE = 3.0  # seconds until the SuperLink says that a node is gone
 BROKEN_PULLS = (1, 2, 50)
 SUPERLINK = 1
@@ -41,15 +42,6 @@ class Node:
     life: int = 0
     connected: bool = True
     frozen_until: float = 0.0
-
-
-@dataclass
-class Arrived:
-    """A reply that lies there, and what the server ought to make of it."""
-
-    message: Message
-    outcome: Outcome
-    breaks: int = 0  # pulls that raise on its account
 
 
 class Network(InProcessGrid):
@@ -83,7 +75,7 @@ class Network(InProcessGrid):
         return found
 
     def _delay(self, *key: object) -> float:
-        return LATENCY * Random(f"{self._scenario.seed} {key}").random()
+        return LATENCY * crc32(f"{self._scenario.seed} {key}".encode()) / (1 << 32)
 
     # -- nodes ------------------------------------------------------------------------------------
 
@@ -133,7 +125,7 @@ class Network(InProcessGrid):
 
     def get_node_ids(self) -> list[int]:
         connected = [n.id for n in self.nodes if n.connected]
-        self._model.look(connected)
+        self._model.presence.look(connected)
         return connected
 
     def push_messages(self, messages: Iterable[Message]) -> list[str]:
@@ -216,10 +208,10 @@ class Network(InProcessGrid):
                 for _, a in arrivals:
                     a.breaks = BROKEN_PULLS[int(3 * fault.share)]
             elif fault.kind == "reply-unasked":
-                self._clock.at(when, partial(self._unasked.append, _unasked(reply, fault)))
+                self._clock.at(when, partial(self._unasked.append, unasked(reply, fault)))
             else:
                 change = CHANGES[fault.kind]
-                arrivals = [(t, change(a, fault, self._model)) for t, a in arrivals]
+                arrivals = [(t, change(a, fault, self._model.answers)) for t, a in arrivals]
         for t, arrived in arrivals:
             self._clock.at(t, partial(self._arrive, message.metadata.message_id, arrived))
 
@@ -255,80 +247,3 @@ class Network(InProcessGrid):
                 found.append(arrived.message)
         unasked, self._unasked = self._unasked, []
         return found + unasked
-
-
-UNREADABLE = ("malformed", "wrong-dtype", "wrong-shape")
-
-
-def _unasked(reply: Message, fault: Fault) -> Message:
-    """The reply once more, to a question that nobody asked."""
-    return _with(reply, reply_to_message_id=f"unasked {fault.share}")
-
-
-def _with(reply: Message, **metadata: object) -> Message:
-    changed = copy(reply.metadata)
-    changed.__dict__.update({f"_{name}": value for name, value in metadata.items()})
-    if reply.has_error():
-        return Message(reply.error, metadata=changed)
-    return Message(reply.content, metadata=changed)
-
-
-def _of_another(arrived: Arrived, fault: Fault, model: Model) -> Arrived:
-    if arrived.message.has_error():
-        return arrived
-    return Arrived(_with(arrived.message, src_node_id=99), Outcome.of("wrong-sender"))
-
-
-def _rows(message: Message) -> Array | None:
-    if message.has_error() or "updates" not in message.content:
-        return None
-    return message.content["updates"]["rows"]  # type: ignore[index]
-
-
-def _carrying(message: Message, data: bytes) -> Message:
-    array = _rows(message)
-    assert array is not None
-    changed = Array(array.dtype, array.shape, array.stype, data)
-    content = RecordDict({**message.content, "updates": ArrayRecord({"rows": changed})})
-    return Message(content, metadata=message.metadata)
-
-
-def _flipped(arrived: Arrived, fault: Fault, model: Model) -> Arrived:
-    array = _rows(arrived.message)
-    if array is None or arrived.outcome.content is None:
-        return arrived
-    data = bytearray(array.data)
-    bit = int(fault.share * 8 * len(data))
-    data[bit // 8] ^= 1 << bit % 8
-    message = _carrying(arrived.message, bytes(data))
-    start = len(data) - array_bytes(array)
-    if bit // 8 < start:  # the header says something else, or the same otherwise
-        return Arrived(message, Outcome(frozenset(UNREADABLE), arrived.outcome.content))
-    return Arrived(message, model.changed(arrived.outcome.content, bytes(data[start:])))
-
-
-def array_bytes(array: Array) -> int:
-    return int(np.prod(array.shape)) * np.dtype(array.dtype).itemsize
-
-
-def _cut(arrived: Arrived, fault: Fault, model: Model) -> Arrived:
-    array = _rows(arrived.message)
-    if array is None:
-        return arrived
-    data = array.data[: int(fault.share * len(array.data))]
-    return Arrived(_carrying(arrived.message, data), Outcome(frozenset(UNREADABLE), None))
-
-
-def _renumbered(arrived: Arrived, fault: Fault, model: Model) -> Arrived:
-    if arrived.message.has_error() or "workers" not in arrived.message.content:
-        return arrived
-    header = deepcopy(dict(arrived.message.content["workers"]))
-    header["round"] = header["round"] + (1 if fault.share < 0.5 else -1)
-    content = RecordDict({**arrived.message.content, "workers": ConfigRecord(header)})
-    return Arrived(Message(content, metadata=arrived.message.metadata), Outcome.of("wrong-round"))
-
-
-CHANGES: dict[str, Callable[[Arrived, Fault, Model], Arrived]] = {
-    "reply-flipped": _flipped, "reply-cut": _cut, "reply-renumbered": _renumbered,
-    "reply-of-another": _of_another,
-}  # fmt: skip

@@ -8,7 +8,8 @@ import pytest
 
 from tests.simulation.__main__ import block, failure
 from tests.simulation.broken import FOUND, VARIANTS
-from tests.simulation.disk import DISK, Disk, Os, SimPath
+from tests.simulation.disk import DISK, Disk
+from tests.simulation.files import Os, SimPath
 from tests.simulation.scenario import KINDS, Fault, Scenario, drawn
 from tests.simulation.shrink import shrunk
 from tests.simulation.simulate import simulate, simulated

@@ -44,6 +44,10 @@ class Clock:
         self._until += seconds
         self._pass(self.now + seconds)
 
+    def set_back(self, seconds: float) -> None:
+        """Whoever sets clocks finds this one ahead; what counts seconds goes on."""
+        self.back += seconds
+
     def phase(self, seconds: float) -> None:
         """From now on, waiting has to end within so many seconds."""
         self._until, self._sleeps = self.now + seconds + SLACK, 0

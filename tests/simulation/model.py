@@ -97,6 +97,12 @@ class Model:
         self._nodes_asked[message.metadata.message_id] = node
         self.presence.questioned(node)
 
+    def unheard(self, message: Message) -> None:
+        """Nothing will come of a message; where it was a question, it should be asked again."""
+        node = self._nodes_asked.get(message.metadata.message_id)
+        if node is not None:
+            self.presence.unheard(node, self.round)
+
     def asked(self, message: Message, node: int, partition: int, server_round: int) -> None:
         """The server sends a training request."""
         if server_round != self.round:

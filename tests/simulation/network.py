@@ -23,13 +23,14 @@ from tests.grid import InProcessGrid
 from tests.simulation.clock import Clock
 from tests.simulation.model import Model
 from tests.simulation.outcome import Outcome
-from tests.simulation.scenario import REPLY, REQUEST, SERVER, Fault, Scenario
+from tests.simulation.scenario import ON_THE_WAY, REPLY, SERVER, Fault, Scenario
 from tests.simulation.tampering import CHANGES, Arrived, unasked
 
 LATENCY = 0.01  # seconds, at most, each way
 FOUND_GONE = 3.0  # seconds until the SuperLink says that a node is gone
 BROKEN_PULLS = (1, 2, 50)
 SUPERLINK = 1
+REJECTED = (None, "")  # in place of an id: of Flower 1.41, of 1.43
 
 
 @dataclass
@@ -56,6 +57,7 @@ class Network(InProcessGrid):
         self._done, self._counted = done, counted
         self._there: dict[str, list[Arrived]] = {}
         self._unasked: list[Message] = []
+        self._swallowed: set[str] = set()  # messages whose reply is there, and never comes
         self._round, self._messages = 0, 0
         self.nodes: list[Node] = []
         for partition in range(scenario.nodes):
@@ -145,6 +147,10 @@ class Network(InProcessGrid):
                 self._model.asked(message, node.id, node.partition, of)
             else:
                 self._model.questioned(message, node.id)
+            if rejected := self._faults(of, node.partition, ("request-rejected",)):
+                ids[-1] = REJECTED[int(2 * rejected[0].share)]  # type: ignore[call-overload]
+                self._model.unheard(message)
+                continue
             self._happen(node, of)
             self._send(message, node, of)
         return ids
@@ -156,13 +162,14 @@ class Network(InProcessGrid):
                 self._counted[fault.kind] += 1
                 if fault.kind == "interrupted":
                     raise KeyboardInterrupt
-                self._clock.at(self._clock.now + LATENCY, partial(self._clock.jump, fault.size))
+                change = self._clock.jump if fault.kind == "clock-jumps" else self._clock.set_back
+                self._clock.at(self._clock.now + LATENCY, partial(change, fault.size))
 
     def _send(self, message: Message, node: Node, of: int) -> None:
         now, ttl = self._clock.now, message.metadata.ttl
-        expires = now + ttl
+        expires = self._clock.wall() + ttl
         times = [now + self._delay("to", message.metadata.message_id)]
-        for fault in self._faults(of, node.partition, REQUEST):
+        for fault in self._faults(of, node.partition, ON_THE_WAY):
             if fault.kind == "request-lost":
                 times = []
             elif fault.kind == "request-late":
@@ -171,17 +178,17 @@ class Network(InProcessGrid):
                 times = [*times, *(t + fault.size * fault.share for t in times)]
         for when in times:
             self._clock.at(when, partial(self._deliver, message, node, of, expires))
-        self._clock.at(expires, partial(self._expire, message, node))
+        self._clock.at(now + ttl, partial(self._expire, message, expires))
 
     def _deliver(self, message: Message, node: Node, of: int, expires: float) -> None:
-        if self._clock.now >= expires:
+        if self._clock.wall() >= expires:
             return
         if self._clock.now < node.frozen_until:
             when = node.frozen_until + 0.001
             self._clock.at(when, partial(self._deliver, message, node, of, expires))
             if not node.connected:
-                gone = min(self._clock.now + FOUND_GONE, expires)
-                self._clock.at(gone, partial(self._gone, message, node))
+                gone = min(FOUND_GONE, expires - self._clock.wall())
+                self._clock.at(self._clock.now + gone, partial(self._gone, message, node))
             return
         if not node.connected:
             return
@@ -207,6 +214,9 @@ class Network(InProcessGrid):
             elif fault.kind == "reply-breaks-pull":
                 for _, a in arrivals:
                     a.breaks = BROKEN_PULLS[int(3 * fault.share)]
+            elif fault.kind == "reply-without-objects":
+                arrivals = []
+                self._lose_objects(message, when, int(3 * fault.share))
             elif fault.kind == "reply-unasked":
                 self._clock.at(when, partial(self._unasked.append, unasked(reply, fault)))
             else:
@@ -218,8 +228,23 @@ class Network(InProcessGrid):
     def _arrive(self, message_id: str, arrived: Arrived) -> None:
         self._there.setdefault(message_id, []).append(arrived)
 
-    def _expire(self, message: Message, node: Node) -> None:
-        self._superlinks(message, Error(3, "Message Unavailable"))
+    def _lose_objects(self, message: Message, when: float, how: int) -> None:
+        """What a reply is made of is lost. Flower 1.41 says so at once, 1.43 says nothing.
+
+        how: 0 for the former; 1 where the SuperLink calls it expired, 2 where it never does.
+        """
+        if how == 0:
+            self._clock.at(when, partial(self._superlinks, message, Error(3, "objects are lost")))
+        elif how == 2:
+            self._swallowed.add(message.metadata.message_id)
+
+    def _expire(self, message: Message, expires: float) -> None:
+        if (left := expires - self._clock.wall()) > 1e-6:  # the clock was set back
+            self._clock.at(self._clock.now + left, partial(self._expire, message, expires))
+        elif message.metadata.message_id in self._swallowed:
+            self._model.unheard(message)
+        else:
+            self._superlinks(message, Error(3, "Message Unavailable"))
 
     def _gone(self, message: Message, node: Node) -> None:
         if not node.connected:

@@ -7,15 +7,17 @@ from random import Random
 from typing import Any
 
 # Of one message, to or from partition p in round r (round 0: the first question).
-REQUEST = ("request-lost", "request-late", "request-twice")
+REQUEST = ("request-lost", "request-late", "request-twice", "request-rejected")
 REPLY = (
     "reply-lost", "reply-late", "reply-twice", "reply-flipped", "reply-cut", "reply-renumbered",
-    "reply-of-another", "reply-unasked", "reply-breaks-pull",
+    "reply-of-another", "reply-unasked", "reply-breaks-pull", "reply-without-objects",
 )  # fmt: skip
+ON_THE_WAY = REQUEST[:3]
+ALSO_HELLO = ("reply-lost", "reply-late", "reply-without-objects")  # of round 0, too
 # Of the node of partition p, before it answers in round r, for some seconds.
 NODE = ("node-freezes", "node-dies", "node-dies-and-forgets", "node-dies-and-is-another", "rival")
 # Of the server; an operation of the disk in place of the round.
-SERVER = ("clock-jumps", "interrupted")
+SERVER = ("clock-jumps", "clock-goes-back", "interrupted")
 DISK = ("killed", "power-lost", "disk-full")
 KINDS = (*REQUEST, *REPLY, *NODE, *SERVER, *DISK)
 
@@ -70,8 +72,8 @@ class Scenario:
 def drawn(seed: int) -> Scenario:
     """Return the scenario of a seed."""
     r = Random(seed)
-    nodes = r.randint(1, 4)
-    workers = r.randint(max(nodes, 3), 7)
+    nodes = r.choice((1, 2, 2, 2, 3, 3, 4))
+    workers = max(nodes, 3) + r.choice((0, 0, 1, 2))
     rounds = r.randint(3, 9)
     on_signs = r.random() < 0.6
     rule = r.choice(RULES["sign" if on_signs else "float"])
@@ -112,5 +114,5 @@ def _fault(r: Random, nodes: int, rounds: int, timeout: float) -> Fault:
     if group is DISK:
         return Fault(kind, int(200 ** r.random()) + r.randint(0, 20), 0, r.random(), r.random())
     size = r.choice((0.01, 0.3, 0.9, 1.1, 2.0, 4.0)) * timeout * r.uniform(0.5, 1.0)
-    first = 0 if group in (REQUEST, NODE) or kind in ("reply-lost", "reply-late") else 1
+    first = 0 if group in (REQUEST, NODE) or kind in ALSO_HELLO else 1
     return Fault(kind, r.randint(first, rounds), r.randrange(nodes), size, r.random())

@@ -17,7 +17,7 @@ from signfed.app.runs.folder import RunFolder
 from signfed.clients import replica
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.server.training import Training
-from signfed.strategies.server.transport import reception, wire
+from signfed.strategies.server.transport import link, reception, wire
 from signfed.strategies.server.transport.downlink import Downlink
 from signfed.strategies.server.transport.intake import Intake, Received
 from signfed.strategies.server.transport.reception import Reception
@@ -130,6 +130,15 @@ VARIANTS: dict[str, tuple[str, Any]] = {
         "wait", lambda: patch.object(reception, "MAX_DEATHS", 0),
     ),
     "a claim is heard once": ("record", lambda: patch.object(Reception, "_bind", _once)),
+    "a question that is rejected counts as asked": (
+        "wait", lambda: patch.object(Reception, "_ask", _all_are_asked(Reception._ask)),
+    ),
+    "an answer that never comes is waited for": (
+        "wait", lambda: patch.object(Reception, "_ask", _patient(Reception._ask)),
+    ),
+    "a round has no deadline": (
+        "wait", lambda: patch.object(link, "replies", _endless(link.replies)),
+    ),
     "a doubled request advances what workers remember": (
         "node", lambda: patch.object(memory, "answered", lambda *arguments: None),
     ),
@@ -171,6 +180,22 @@ def _once(self: Reception, node: int, claim: tuple[int, int]) -> None:
             return
 
 
+def _all_are_asked(whole: Any) -> Any:
+    def ask(self: Reception, grid: Any, nodes: list[int], until: float) -> None:
+        whole(self, grid, nodes, until)
+        self._asked |= dict.fromkeys(nodes, until)
+
+    return ask
+
+
+def _patient(whole: Any) -> Any:
+    return lambda self, grid, nodes, until: whole(self, grid, nodes, float("inf"))
+
+
+def _endless(whole: Any) -> Any:
+    return lambda grid, pending, timeout: whole(grid, pending, float("inf"))
+
+
 def _trusting(descent: Any, directions: Any, version: int, expected: str) -> Any:
     import torch
 
@@ -199,22 +224,3 @@ def _first_removed(whole: Any) -> Any:
         return whole(run, state)
 
     return write
-
-
-# The first seed that finds each, of 10,000.
-FOUND: dict[str, int] = {
-    "a silent node's workers are left out": 6,
-    "one row is aggregated twice": 0,
-    "two nodes may host one partition": 12,
-    "any sender will do": 10,
-    "the round of a reply is not compared": 4,
-    "a node whose question is lost is not asked again": 24,
-    "a claim is heard once": 26,
-    "a doubled request advances what workers remember": 26,
-    "a node does not compare digests or versions": 12,
-    "a checkpoint without the rule's state": 0,
-    "a checkpoint is not flushed": 8,
-    "rounds.jsonl is not flushed before a checkpoint": 23,
-    "a file is replaced before it is on the disk": 8,
-    "old checkpoints go before the new one is there": 8,
-}

@@ -10,20 +10,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from copy import copy
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from zlib import crc32
 
-from flwr.app import Context, Error, Message, RecordDict
+from flwr.app import Error, Message
 
 from signfed.app.client_app import app as client_app
 from signfed.strategies.server.transport import wire
 from tests.grid import InProcessGrid
 from tests.simulation.clock import Clock
 from tests.simulation.model import Model
+from tests.simulation.nodes import Node, Nodes
 from tests.simulation.outcome import Outcome
-from tests.simulation.scenario import ON_THE_WAY, REPLY, SERVER, Fault, Scenario
+from tests.simulation.scenario import NODE, ON_THE_WAY, REPLY, SERVER, Fault, Scenario
 from tests.simulation.tampering import CHANGES, Arrived, unasked
 
 LATENCY = 0.01  # seconds, at most, each way
@@ -31,18 +31,6 @@ FOUND_GONE = 3.0  # seconds until the SuperLink says that a node is gone
 BROKEN_PULLS = (1, 2, 50)
 SUPERLINK = 1
 REJECTED = (None, "")  # in place of an id: of Flower 1.41, of 1.43
-
-
-@dataclass
-class Node:
-    """A SuperNode. life: which of its lives this is, since a memory ends with one."""
-
-    id: int
-    partition: int
-    context: Context
-    life: int = 0
-    connected: bool = True
-    frozen_until: float = 0.0
 
 
 class Network(InProcessGrid):
@@ -53,15 +41,13 @@ class Network(InProcessGrid):
         done: set[Fault], counted: Counter[str],
     ) -> None:  # fmt: skip
         super().__init__(client_app, 0)
-        self._scenario, self._clock, self._model, self._run_config = scenario, clock, model, config
+        self._scenario, self._clock, self._model = scenario, clock, model
         self._done, self._counted = done, counted
         self._there: dict[str, list[Arrived]] = {}
         self._unasked: list[Message] = []
         self._swallowed: set[str] = set()  # messages whose reply is there, and never comes
         self._round, self._messages = 0, 0
-        self.nodes: list[Node] = []
-        for partition in range(scenario.nodes):
-            self._join(100 + partition, partition)
+        self.nodes = Nodes(clock, scenario.nodes, config)
 
     # -- faults -----------------------------------------------------------------------------------
 
@@ -79,54 +65,10 @@ class Network(InProcessGrid):
     def _delay(self, *key: object) -> float:
         return LATENCY * crc32(f"{self._scenario.seed} {key}".encode()) / (1 << 32)
 
-    # -- nodes ------------------------------------------------------------------------------------
-
-    def _join(self, node: int, partition: int) -> None:
-        place = {"partition-id": partition, "num-partitions": self._scenario.nodes}
-        context = Context(1, node, place, RecordDict(), dict(self._run_config))
-        self.nodes.append(Node(node, partition, context))
-
-    def _node(self, node: int) -> Node:
-        return next(n for n in self.nodes if n.id == node)
-
-    def _happen(self, node: Node, server_round: int) -> None:
-        """What becomes of a node when a request of the round is on its way to it."""
-        kinds = ("node-freezes", "node-dies", "node-dies-and-forgets", "node-dies-and-is-another")
-        for fault in self._faults(server_round, node.partition, kinds):
-            if fault.kind == "node-freezes":
-                node.frozen_until = self._clock.now + fault.size
-                continue
-            node.connected = False
-            node.frozen_until = self._clock.now + fault.size
-            if fault.kind == "node-dies-and-is-another":
-                fresh = node.id + 1000
-                self._clock.at(
-                    self._clock.now + fault.size, partial(self._join, fresh, node.partition)
-                )
-            else:
-                forgets = fault.kind == "node-dies-and-forgets"
-                self._clock.at(self._clock.now + fault.size, partial(self._back, node, forgets))
-        for fault in self._faults(server_round, node.partition, ("rival",)):
-            self._clock.at(
-                self._clock.now + fault.share, partial(self._join, node.id + 5000, node.partition)
-            )
-            if fault.size > self._scenario.config["round-timeout"]:  # and then it goes
-                rival = node.id + 5000
-                self._clock.at(self._clock.now + fault.size, partial(self._leave, rival))
-
-    def _back(self, node: Node, forgets: bool) -> None:
-        node.connected = True
-        if forgets:
-            node.context.state.clear()
-            node.life += 1
-
-    def _leave(self, node: int) -> None:
-        self._node(node).connected = False
-
     # -- Flower's Grid ----------------------------------------------------------------------------
 
     def get_node_ids(self) -> list[int]:
-        connected = [n.id for n in self.nodes if n.connected]
+        connected = self.nodes.connected()
         self._model.presence.look(connected)
         return connected
 
@@ -137,7 +79,7 @@ class Network(InProcessGrid):
             message_id = f"m{self._messages}"
             message.metadata.__dict__["_message_id"] = message_id
             ids.append(message_id)
-            node = self._node(message.metadata.dst_node_id)
+            node = self.nodes[message.metadata.dst_node_id]
             train = message.metadata.message_type == wire.TRAIN
             of = int(message.content["config"]["round"]) if train else 0
             if train and of > self._round:
@@ -151,7 +93,8 @@ class Network(InProcessGrid):
                 ids[-1] = REJECTED[int(2 * rejected[0].share)]  # type: ignore[call-overload]
                 self._model.unheard(message)
                 continue
-            self._happen(node, of)
+            for fault in self._faults(of, node.partition, NODE):
+                self.nodes.happen(node, fault, self._scenario.config["round-timeout"])
             self._send(message, node, of)
         return ids
 

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import copy, deepcopy
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
 
-from tests.simulation.answers import Answers
-from tests.simulation.outcome import Outcome
+from tests.simulation.outcome import Content, Outcome
 from tests.simulation.scenario import Fault
+
+class Judge(Protocol):
+    """Says what a reply is worth whose rows are other bytes now."""
+
+    def changed(self, content: Content, payload: bytes) -> Outcome: ...
+
 
 UNREADABLE = ("malformed", "wrong-dtype", "wrong-shape")
 
@@ -38,27 +44,35 @@ def _with(reply: Message, **metadata: object) -> Message:
     return Message(reply.content, metadata=changed)
 
 
-def _of_another(arrived: Arrived, fault: Fault, answers: Answers) -> Arrived:
+def _of_another(arrived: Arrived, fault: Fault, answers: Judge) -> Arrived:
     if arrived.message.has_error():
         return arrived
     return Arrived(_with(arrived.message, src_node_id=99), Outcome.of("wrong-sender"))
 
 
-def _rows(message: Message) -> Array | None:
-    if message.has_error() or "updates" not in message.content:
+def _record(message: Message) -> tuple[str, ArrayRecord] | None:
+    """The one record of arrays of a reply, by its name."""
+    if message.has_error():
         return None
-    return message.content["updates"]["rows"]  # type: ignore[index]
+    return next(((n, r) for n, r in message.content.items() if isinstance(r, ArrayRecord)), None)
+
+
+def _rows(message: Message) -> Array | None:
+    found = _record(message)
+    return next(iter(found[1].values())) if found else None
 
 
 def _carrying(message: Message, data: bytes) -> Message:
-    array = _rows(message)
-    assert array is not None
+    found = _record(message)
+    assert found is not None
+    name, record = found
+    [(inner, array)] = record.items()
     changed = Array(array.dtype, array.shape, array.stype, data)
-    content = RecordDict({**message.content, "updates": ArrayRecord({"rows": changed})})
+    content = RecordDict({**message.content, name: ArrayRecord({inner: changed})})
     return Message(content, metadata=message.metadata)
 
 
-def _flipped(arrived: Arrived, fault: Fault, answers: Answers) -> Arrived:
+def _flipped(arrived: Arrived, fault: Fault, answers: Judge) -> Arrived:
     array = _rows(arrived.message)
     if array is None or arrived.outcome.content is None:
         return arrived
@@ -76,7 +90,7 @@ def array_bytes(array: Array) -> int:
     return int(np.prod(array.shape)) * np.dtype(array.dtype).itemsize
 
 
-def _cut(arrived: Arrived, fault: Fault, answers: Answers) -> Arrived:
+def _cut(arrived: Arrived, fault: Fault, answers: Judge) -> Arrived:
     array = _rows(arrived.message)
     if array is None:
         return arrived
@@ -84,7 +98,7 @@ def _cut(arrived: Arrived, fault: Fault, answers: Answers) -> Arrived:
     return Arrived(_carrying(arrived.message, data), Outcome(frozenset(UNREADABLE), None))
 
 
-def _renumbered(arrived: Arrived, fault: Fault, answers: Answers) -> Arrived:
+def _renumbered(arrived: Arrived, fault: Fault, answers: Judge) -> Arrived:
     if arrived.message.has_error() or "workers" not in arrived.message.content:
         return arrived
     header = deepcopy(dict(arrived.message.content["workers"]))
@@ -93,7 +107,7 @@ def _renumbered(arrived: Arrived, fault: Fault, answers: Answers) -> Arrived:
     return Arrived(Message(content, metadata=arrived.message.metadata), Outcome.of("wrong-round"))
 
 
-CHANGES: dict[str, Callable[[Arrived, Fault, Answers], Arrived]] = {
+CHANGES: dict[str, Callable[[Arrived, Fault, Judge], Arrived]] = {
     "reply-flipped": _flipped, "reply-cut": _cut, "reply-renumbered": _renumbered,
     "reply-of-another": _of_another,
 }  # fmt: skip

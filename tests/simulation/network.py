@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Iterable
 from copy import copy
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from flwr.app import Error, Message
+from flwr.clientapp import ClientApp
 
 from signfed.app.client_app import app as client_app
 from signfed.strategies.server.transport import wire
@@ -26,7 +27,10 @@ from tests.simulation.outcome import Outcome
 from tests.simulation.scenario import NODE, ON_THE_WAY, REPLY, SERVER, Fault, Scenario
 from tests.simulation.tampering import CHANGES, Arrived, unasked
 
-LATENCY = 0.01  # seconds, at most, each way
+if TYPE_CHECKING:
+    from tests.simulation.drop_in import DropInModel
+
+LATENCY = 0.03  # seconds, at most, each way
 FOUND_GONE = 3.0  # seconds until the SuperLink says that a node is gone
 BROKEN_PULLS = (1, 2, 50)
 SUPERLINK = 1
@@ -37,16 +41,17 @@ class Network(InProcessGrid):
     """The Grid of one server process; `scenario.faults` happen on it."""
 
     def __init__(
-        self, scenario: Scenario, clock: Clock, model: Model, config: dict[str, Any],
-        done: set[Fault], counted: Counter[str],
+        self, scenario: Scenario, clock: Clock, model: Model | DropInModel, config: dict[str, Any],
+        done: set[Fault], counted: Counter[str], app: ClientApp = client_app,
     ) -> None:  # fmt: skip
-        super().__init__(client_app, 0)
+        super().__init__(app, 0)
         self._scenario, self._clock, self._model = scenario, clock, model
         self._done, self._counted = done, counted
         self._there: dict[str, list[Arrived]] = {}
         self._unasked: list[Message] = []
         self._swallowed: set[str] = set()  # messages whose reply is there, and never comes
         self._round, self._messages = 0, 0
+        self._round_key = "server-round" if scenario.drop_in else "round"
         self.nodes = Nodes(clock, scenario.nodes, config)
 
     # -- faults -----------------------------------------------------------------------------------
@@ -81,7 +86,7 @@ class Network(InProcessGrid):
             ids.append(message_id)
             node = self.nodes[message.metadata.dst_node_id]
             train = message.metadata.message_type == wire.TRAIN
-            of = int(message.content["config"]["round"]) if train else 0
+            of = int(message.content["config"][self._round_key]) if train else 0
             if train and of > self._round:
                 self._round = of
                 self._of_the_server(of)

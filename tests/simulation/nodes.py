@@ -47,7 +47,8 @@ class Nodes:
         now = self._clock.now
         if fault.kind == "rival":
             rival = node.id + RIVAL
-            self._clock.at(now + fault.share, partial(self._join, rival, node.partition))
+            soon = 0.1 * fault.share  # within the next rounds
+            self._clock.at(now + soon, partial(self._join, rival, node.partition))
             if fault.size > round_timeout:  # and then it goes
                 self._clock.at(now + fault.size, partial(self._leave, rival))
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,17 @@ class Violation(AssertionError):
     def __init__(self, name: str, text: str) -> None:
         super().__init__(f"{name}: {text}")
         self.name = name
+
+
+@dataclass
+class Result:
+    """What came of a scenario. trace: SHA-256 of all records and of the model."""
+
+    rounds: int = 0
+    attempts: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    end: str = ""
+    trace: str = ""
 
 
 @dataclass(frozen=True)

@@ -31,9 +31,9 @@ from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.core.rule import State
 from signfed.strategies.core.seeds import generator
 from signfed.strategies.core.updates import Updates
-from signfed.strategies.server import strategy
+from signfed.strategies.server import drop_in, strategy
 from signfed.strategies.server.record import RoundRecord
-from signfed.strategies.server.transport import exchange, reception
+from signfed.strategies.server.transport import exchange, reception, sampling
 from signfed.strategies.server.transport.link import Link
 from tests.simulation.clock import Clock
 from tests.simulation.files import Os, Shutil, SimPath
@@ -41,7 +41,7 @@ from tests.simulation.outcome import Violation
 
 DIMENSIONS = 19  # the last byte of a row of signs has padding
 BOUND = 1 << 20  # bytes of one round's checks; docs/hostile.md
-TIMED = (exchange, reception, saving, folder, claim)  # modules that read the clock
+TIMED = (exchange, reception, sampling, saving, folder, claim)  # modules that read the clock
 
 
 class Watcher(Protocol):
@@ -109,7 +109,8 @@ class WatchedSaver(Saver):
 
 
 @lru_cache(maxsize=1 << 14)
-def _noise(seed: int, purpose: str, scale: float, n: int, *keys: int) -> np.ndarray:
+def noise(seed: int, purpose: str, scale: float, n: int, *keys: int) -> np.ndarray:
+    """Normal numbers divided by `scale`, a function of all arguments."""
     draws = generator(seed, purpose, *keys)
     made = draws.standard_normal(n, dtype=np.float32) / np.float32(scale)
     made.flags.writeable = False
@@ -120,11 +121,11 @@ def _noisy(
     self: Quadratic, parameters: np.ndarray, samples: int, purpose: str, *keys: int
 ) -> np.ndarray:
     scale = float(np.float32(np.sqrt(samples)))
-    return parameters + _noise(self._workload.seed, purpose, scale, self.dimensions, *keys)
+    return parameters + noise(self._workload.seed, purpose, scale, self.dimensions, *keys)
 
 
 def _initial(self: Quadratic) -> torch.Tensor:
-    return torch.from_numpy(_noise(self._workload.seed, "initial", 1.0, self.dimensions).copy())
+    return torch.from_numpy(noise(self._workload.seed, "initial", 1.0, self.dimensions).copy())
 
 
 _digest_of = Quadratic.digest
@@ -161,7 +162,7 @@ def simulated() -> Iterator[None]:
         patch.object(Quadratic, "_noisy", _noisy),
         patch.object(Quadratic, "initial", _initial),
         patch.object(Quadratic, "digest", _digest),
-        patch.object(strategy, "Link", WatchedLink),
+        *(patch.object(module, "Link", WatchedLink) for module in (strategy, drop_in)),
         patch.object(run, "Saver", WatchedSaver),
         patch.object(checkpoint, "shutil", Shutil),
         patch.object(claim, "_locked", lambda folder: True),

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,27 +20,17 @@ from signfed.strategies.core.updates import Updates
 from signfed.strategies.server.federation import FederationError
 from tests.simulation.clock import Clock, EndlessError
 from tests.simulation.disk import DISK, Disk, Killed
+from tests.simulation.drop_in import DropInSimulation
 from tests.simulation.files import SimPath
 from tests.simulation.model import Model
 from tests.simulation.network import Network
-from tests.simulation.outcome import Violation, bare, difference
+from tests.simulation.outcome import Result, Violation, bare, difference
 from tests.simulation.scenario import Fault, Scenario
 from tests.simulation.seams import TIMED, Under, checked
 from tests.simulation.seams import simulated as simulated
 
 MOST_ATTEMPTS = 20
 WEIGHED = 64  # every so many seeds the memory of each round is measured, which takes long
-
-
-@dataclass
-class Result:
-    """What came of a scenario. trace: SHA-256 of all records and of the model."""
-
-    rounds: int = 0
-    attempts: int = 0
-    faults: Counter[str] = field(default_factory=Counter)
-    end: str = ""
-    trace: str = ""
 
 
 class Simulation:
@@ -237,4 +225,5 @@ class Simulation:
 
 def simulate(scenario: Scenario) -> Result:
     """Run a scenario, within `simulated()`. Raises Violation, or whatever the server raises."""
-    return Simulation(scenario).run()
+    run = DropInSimulation if scenario.drop_in else Simulation
+    return run(scenario).run()

@@ -1,4 +1,4 @@
-"""What nodes should answer: their workers' rows, made by the real clients from what the model knows."""
+"""What nodes should answer: rows made by the real clients from what the model knows."""
 
 from __future__ import annotations
 

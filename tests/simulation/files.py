@@ -1,4 +1,4 @@
-"""Paths, and the parts of `os` and `shutil`, of the simulated disk: what the code under test uses."""
+"""Paths, `os` and `shutil` of the simulated disk: what the code under test uses of them."""
 
 from __future__ import annotations
 

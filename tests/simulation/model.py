@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -111,7 +110,9 @@ class Model:
             self.presence.settle()
             self._asked = {}
             for each, holder in self.presence.holders.items():
-                if holder in self.presence.connected and (ids := self.answers.workers(each, server_round)):
+                if holder in self.presence.connected and (
+                    ids := self.answers.workers(each, server_round)
+                ):
                     self._expected[holder] = ids
         config, arrays = message.content["config"], message.content["model"]
         steps = len(wire.own_array(arrays["directions"])) if "directions" in arrays else None

@@ -1,4 +1,4 @@
-"""The nodes of a simulated federation: they freeze, die, and come back as they were or as another."""
+"""The nodes of a simulated federation: they freeze, die, and come back, or another does."""
 
 from __future__ import annotations
 

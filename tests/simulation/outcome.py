@@ -1,4 +1,4 @@
-"""What a message, a reply and a record are worth, in the words that the model and the network share."""
+"""What a reply and a record are worth, in the words that model and network share."""
 
 from __future__ import annotations
 

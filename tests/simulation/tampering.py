@@ -1,4 +1,4 @@
-"""What becomes of a reply on its way: one that is changed, and what the server should make of it."""
+"""What becomes of a reply on its way, and what the server should make of it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
 
 from tests.simulation.outcome import Content, Outcome
 from tests.simulation.scenario import Fault
+
 
 class Judge(Protocol):
     """Says what a reply is worth whose rows are other bytes now."""

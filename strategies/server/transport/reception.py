@@ -163,7 +163,9 @@ class Reception:
 
     def _ask(self, grid: Grid, nodes: list[int], until: float) -> None:
         """Ask nodes who they are; who was asked before, in vain, has no other question open."""
-        self._hellos = {i: m for i, m in self._hellos.items() if m.metadata.dst_node_id not in nodes}
+        self._hellos = {
+            i: m for i, m in self._hellos.items() if m.metadata.dst_node_id not in nodes
+        }
         asked = push(grid, [wire.hello(node, ttl=self._patience) for node in nodes])
         # A question that Flower does not take is asked again at the next look.
         self._asked |= {message.metadata.dst_node_id: until for message in asked.values()}

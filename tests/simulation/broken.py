@@ -226,6 +226,7 @@ def _first_removed(whole: Any) -> Any:
 
     return write
 
+
 # The first seed that finds each, of 600.
 FOUND: dict[str, int] = {
     "a silent node's workers are left out": 17,

@@ -66,13 +66,13 @@ def test_a_seed_comes_back_byte_for_byte():
 
 
 def test_a_failing_seed_is_shrunk_to_the_faults_that_matter():
-    """A doubled request, and a late reply that keeps the round open until it comes again."""
+    """A doubled request, and a lost one that keeps the round open until it comes again."""
     variant = "a doubled request advances what workers remember"
     _, broken = VARIANTS[variant]
     with simulated(), broken():
         small = shrunk(drawn(FOUND[variant]), failure)
         assert failure(small) == "node"
-    assert sorted(f.kind for f in small.faults) == ["reply-late", "request-twice"]
+    assert sorted(f.kind for f in small.faults) == ["request-lost", "request-twice"]
 
 
 def test_a_long_run_among_nodes_that_do_all_of_it_is_the_models_to_the_last_bit():

@@ -75,7 +75,7 @@ def write(run: Path, checkpoint: Checkpoint) -> Path:
             "config": dict(checkpoint.config),
         }
         _flushed(draft / STATE, payload)
-        _flushed(draft / FACTS, (json.dumps(facts, indent=2) + "\n").encode())
+        _flushed(draft / FACTS, (json.dumps(facts) + "\n").encode())
         shutil.rmtree(place, ignore_errors=True)
         os.replace(draft, place)
         _flush_folder(parent)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from flwr.serverapp import Grid
@@ -64,7 +64,7 @@ class Participation:
     fraction: float = 1.0
     seed: int = 0
 
-    @property
+    @cached_property  # each worker of each round asks
     def count(self) -> int:
         """Workers that a round asks, at least 1."""
         return max(1, math.ceil(round(self.fraction * self.num_workers, 9)))  # 0.07 * 100 is 7

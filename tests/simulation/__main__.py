@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import multiprocessing
 import os
@@ -26,6 +27,7 @@ from tests.simulation.shrink import shrunk  # noqa: E402
 from tests.simulation.simulate import Result, simulate, simulated  # noqa: E402
 
 BLOCK = 100  # seeds that a process takes at a time
+COLLECT = 20  # seeds between two collections of garbage
 
 
 def failure(scenario: Scenario) -> str:
@@ -47,6 +49,8 @@ def block(first: int, last: int) -> tuple[int, list[tuple[int, str]], Counter[st
     rounds, failed, counts = 0, [], Counter[str]()
     with simulated():
         for seed in range(first, last):
+            if seed % COLLECT == 0:
+                gc.collect()
             try:
                 result: Result = simulate(drawn(seed))
             except Exception as error:

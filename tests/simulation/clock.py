@@ -18,12 +18,17 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = 1000.0
+        self.back = 0.0  # seconds by which the wall clock was set back
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._number = 0
         self._until, self._sleeps = float("inf"), 0
 
     def monotonic(self) -> float:
         return self.now
+
+    def wall(self) -> float:
+        """The time of day, which may be set back."""
+        return self.now - self.back
 
     def thread_time(self) -> float:
         return 0.0  # copies of the state cost nothing, so one is kept after each round
@@ -38,6 +43,10 @@ class Clock:
         """Time is lost: a machine was suspended."""
         self._until += seconds
         self._pass(self.now + seconds)
+
+    def set_back(self, seconds: float) -> None:
+        """Whoever sets clocks finds this one ahead; what counts seconds goes on."""
+        self.back += seconds
 
     def phase(self, seconds: float) -> None:
         """From now on, waiting has to end within so many seconds."""

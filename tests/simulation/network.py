@@ -8,66 +8,51 @@ as errors of the SuperLink's.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from copy import copy, deepcopy
-from dataclasses import dataclass
+from collections.abc import Iterable
+from copy import copy
 from functools import partial
-from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
-import numpy as np
-from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Error, Message, RecordDict
+from flwr.app import Error, Message
+from flwr.clientapp import ClientApp
 
 from signfed.app.client_app import app as client_app
 from signfed.strategies.server.transport import wire
 from tests.grid import InProcessGrid
 from tests.simulation.clock import Clock
-from tests.simulation.model import Model, Outcome
-from tests.simulation.scenario import REPLY, REQUEST, SERVER, Fault, Scenario
+from tests.simulation.model import Model
+from tests.simulation.nodes import Node, Nodes
+from tests.simulation.outcome import Outcome
+from tests.simulation.scenario import NODE, ON_THE_WAY, REPLY, SERVER, Fault, Scenario
+from tests.simulation.tampering import CHANGES, Arrived, unasked
 
-LATENCY = 0.02  # seconds, at most, each way
+if TYPE_CHECKING:
+    from tests.simulation.drop_in import DropInModel
+
+LATENCY = 0.03  # seconds, at most, each way
 FOUND_GONE = 3.0  # seconds until the SuperLink says that a node is gone
 BROKEN_PULLS = (1, 2, 50)
 SUPERLINK = 1
-
-
-@dataclass
-class Node:
-    """A SuperNode. life: which of its lives this is, since a memory ends with one."""
-
-    id: int
-    partition: int
-    context: Context
-    life: int = 0
-    connected: bool = True
-    frozen_until: float = 0.0
-
-
-@dataclass
-class Arrived:
-    """A reply that lies there, and what the server ought to make of it."""
-
-    message: Message
-    outcome: Outcome
-    breaks: int = 0  # pulls that raise on its account
+REJECTED = (None, "")  # in place of an id: of Flower 1.41, of 1.43
 
 
 class Network(InProcessGrid):
     """The Grid of one server process; `scenario.faults` happen on it."""
 
     def __init__(
-        self, scenario: Scenario, clock: Clock, model: Model, config: dict[str, Any],
-        done: set[Fault], counted: Counter[str],
+        self, scenario: Scenario, clock: Clock, model: Model | DropInModel, config: dict[str, Any],
+        done: set[Fault], counted: Counter[str], app: ClientApp = client_app,
     ) -> None:  # fmt: skip
-        super().__init__(client_app, 0)
-        self._scenario, self._clock, self._model, self._run_config = scenario, clock, model, config
+        super().__init__(app, 0)
+        self._scenario, self._clock, self._model = scenario, clock, model
         self._done, self._counted = done, counted
         self._there: dict[str, list[Arrived]] = {}
         self._unasked: list[Message] = []
+        self._swallowed: set[str] = set()  # messages whose reply is there, and never comes
         self._round, self._messages = 0, 0
-        self.nodes: list[Node] = []
-        for partition in range(scenario.nodes):
-            self._join(100 + partition, partition)
+        self._round_key = "server-round" if scenario.drop_in else "round"
+        self.nodes = Nodes(clock, scenario.nodes, config)
 
     # -- faults -----------------------------------------------------------------------------------
 
@@ -83,57 +68,13 @@ class Network(InProcessGrid):
         return found
 
     def _delay(self, *key: object) -> float:
-        return LATENCY * Random(f"{self._scenario.seed} {key}").random()
-
-    # -- nodes ------------------------------------------------------------------------------------
-
-    def _join(self, node: int, partition: int) -> None:
-        place = {"partition-id": partition, "num-partitions": self._scenario.nodes}
-        context = Context(1, node, place, RecordDict(), dict(self._run_config))
-        self.nodes.append(Node(node, partition, context))
-
-    def _node(self, node: int) -> Node:
-        return next(n for n in self.nodes if n.id == node)
-
-    def _happen(self, node: Node, server_round: int) -> None:
-        """What becomes of a node when a request of the round is on its way to it."""
-        kinds = ("node-freezes", "node-dies", "node-dies-and-forgets", "node-dies-and-is-another")
-        for fault in self._faults(server_round, node.partition, kinds):
-            if fault.kind == "node-freezes":
-                node.frozen_until = self._clock.now + fault.size
-                continue
-            node.connected = False
-            node.frozen_until = self._clock.now + fault.size
-            if fault.kind == "node-dies-and-is-another":
-                fresh = node.id + 1000
-                self._clock.at(
-                    self._clock.now + fault.size, partial(self._join, fresh, node.partition)
-                )
-            else:
-                forgets = fault.kind == "node-dies-and-forgets"
-                self._clock.at(self._clock.now + fault.size, partial(self._back, node, forgets))
-        for fault in self._faults(server_round, node.partition, ("rival",)):
-            self._clock.at(
-                self._clock.now + fault.share, partial(self._join, node.id + 5000, node.partition)
-            )
-            if fault.size > self._scenario.config["round-timeout"]:  # and then it goes
-                rival = node.id + 5000
-                self._clock.at(self._clock.now + fault.size, partial(self._leave, rival))
-
-    def _back(self, node: Node, forgets: bool) -> None:
-        node.connected = True
-        if forgets:
-            node.context.state.clear()
-            node.life += 1
-
-    def _leave(self, node: int) -> None:
-        self._node(node).connected = False
+        return LATENCY * crc32(f"{self._scenario.seed} {key}".encode()) / (1 << 32)
 
     # -- Flower's Grid ----------------------------------------------------------------------------
 
     def get_node_ids(self) -> list[int]:
-        connected = [n.id for n in self.nodes if n.connected]
-        self._model.look(connected)
+        connected = self.nodes.connected()
+        self._model.presence.look(connected)
         return connected
 
     def push_messages(self, messages: Iterable[Message]) -> list[str]:
@@ -143,9 +84,9 @@ class Network(InProcessGrid):
             message_id = f"m{self._messages}"
             message.metadata.__dict__["_message_id"] = message_id
             ids.append(message_id)
-            node = self._node(message.metadata.dst_node_id)
+            node = self.nodes[message.metadata.dst_node_id]
             train = message.metadata.message_type == wire.TRAIN
-            of = int(message.content["config"]["round"]) if train else 0
+            of = int(message.content["config"][self._round_key]) if train else 0
             if train and of > self._round:
                 self._round = of
                 self._of_the_server(of)
@@ -153,7 +94,12 @@ class Network(InProcessGrid):
                 self._model.asked(message, node.id, node.partition, of)
             else:
                 self._model.questioned(message, node.id)
-            self._happen(node, of)
+            if rejected := self._faults(of, node.partition, ("request-rejected",)):
+                ids[-1] = REJECTED[int(2 * rejected[0].share)]  # type: ignore[call-overload]
+                self._model.unheard(message)
+                continue
+            for fault in self._faults(of, node.partition, NODE):
+                self.nodes.happen(node, fault, self._scenario.config["round-timeout"])
             self._send(message, node, of)
         return ids
 
@@ -164,13 +110,14 @@ class Network(InProcessGrid):
                 self._counted[fault.kind] += 1
                 if fault.kind == "interrupted":
                     raise KeyboardInterrupt
-                self._clock.at(self._clock.now + LATENCY, partial(self._clock.jump, fault.size))
+                change = self._clock.jump if fault.kind == "clock-jumps" else self._clock.set_back
+                self._clock.at(self._clock.now + LATENCY, partial(change, fault.size))
 
     def _send(self, message: Message, node: Node, of: int) -> None:
         now, ttl = self._clock.now, message.metadata.ttl
-        expires = now + ttl
+        expires = self._clock.wall() + ttl
         times = [now + self._delay("to", message.metadata.message_id)]
-        for fault in self._faults(of, node.partition, REQUEST):
+        for fault in self._faults(of, node.partition, ON_THE_WAY):
             if fault.kind == "request-lost":
                 times = []
             elif fault.kind == "request-late":
@@ -179,17 +126,17 @@ class Network(InProcessGrid):
                 times = [*times, *(t + fault.size * fault.share for t in times)]
         for when in times:
             self._clock.at(when, partial(self._deliver, message, node, of, expires))
-        self._clock.at(expires, partial(self._expire, message, node))
+        self._clock.at(now + ttl, partial(self._expire, message, expires))
 
     def _deliver(self, message: Message, node: Node, of: int, expires: float) -> None:
-        if self._clock.now >= expires:
+        if self._clock.wall() >= expires:
             return
         if self._clock.now < node.frozen_until:
             when = node.frozen_until + 0.001
             self._clock.at(when, partial(self._deliver, message, node, of, expires))
             if not node.connected:
-                gone = min(self._clock.now + FOUND_GONE, expires)
-                self._clock.at(gone, partial(self._gone, message, node))
+                gone = min(FOUND_GONE, expires - self._clock.wall())
+                self._clock.at(self._clock.now + gone, partial(self._gone, message, node))
             return
         if not node.connected:
             return
@@ -215,19 +162,37 @@ class Network(InProcessGrid):
             elif fault.kind == "reply-breaks-pull":
                 for _, a in arrivals:
                     a.breaks = BROKEN_PULLS[int(3 * fault.share)]
+            elif fault.kind == "reply-without-objects":
+                arrivals = []
+                self._lose_objects(message, when, int(3 * fault.share))
             elif fault.kind == "reply-unasked":
-                self._clock.at(when, partial(self._unasked.append, _unasked(reply, fault)))
+                self._clock.at(when, partial(self._unasked.append, unasked(reply, fault)))
             else:
                 change = CHANGES[fault.kind]
-                arrivals = [(t, change(a, fault, self._model)) for t, a in arrivals]
+                arrivals = [(t, change(a, fault, self._model.answers)) for t, a in arrivals]
         for t, arrived in arrivals:
             self._clock.at(t, partial(self._arrive, message.metadata.message_id, arrived))
 
     def _arrive(self, message_id: str, arrived: Arrived) -> None:
         self._there.setdefault(message_id, []).append(arrived)
 
-    def _expire(self, message: Message, node: Node) -> None:
-        self._superlinks(message, Error(3, "Message Unavailable"))
+    def _lose_objects(self, message: Message, when: float, how: int) -> None:
+        """What a reply is made of is lost. Flower 1.41 says so at once, 1.43 says nothing.
+
+        how: 0 for the former; 1 where the SuperLink calls it expired, 2 where it never does.
+        """
+        if how == 0:
+            self._clock.at(when, partial(self._superlinks, message, Error(3, "objects are lost")))
+        elif how == 2:
+            self._swallowed.add(message.metadata.message_id)
+
+    def _expire(self, message: Message, expires: float) -> None:
+        if (left := expires - self._clock.wall()) > 1e-6:  # the clock was set back
+            self._clock.at(self._clock.now + left, partial(self._expire, message, expires))
+        elif message.metadata.message_id in self._swallowed:
+            self._model.unheard(message)
+        else:
+            self._superlinks(message, Error(3, "Message Unavailable"))
 
     def _gone(self, message: Message, node: Node) -> None:
         if not node.connected:
@@ -255,80 +220,3 @@ class Network(InProcessGrid):
                 found.append(arrived.message)
         unasked, self._unasked = self._unasked, []
         return found + unasked
-
-
-UNREADABLE = ("malformed", "wrong-dtype", "wrong-shape")
-
-
-def _unasked(reply: Message, fault: Fault) -> Message:
-    """The reply once more, to a question that nobody asked."""
-    return _with(reply, reply_to_message_id=f"unasked {fault.share}")
-
-
-def _with(reply: Message, **metadata: object) -> Message:
-    changed = copy(reply.metadata)
-    changed.__dict__.update({f"_{name}": value for name, value in metadata.items()})
-    if reply.has_error():
-        return Message(reply.error, metadata=changed)
-    return Message(reply.content, metadata=changed)
-
-
-def _of_another(arrived: Arrived, fault: Fault, model: Model) -> Arrived:
-    if arrived.message.has_error():
-        return arrived
-    return Arrived(_with(arrived.message, src_node_id=99), Outcome.of("wrong-sender"))
-
-
-def _rows(message: Message) -> Array | None:
-    if message.has_error() or "updates" not in message.content:
-        return None
-    return message.content["updates"]["rows"]  # type: ignore[index]
-
-
-def _carrying(message: Message, data: bytes) -> Message:
-    array = _rows(message)
-    assert array is not None
-    changed = Array(array.dtype, array.shape, array.stype, data)
-    content = RecordDict({**message.content, "updates": ArrayRecord({"rows": changed})})
-    return Message(content, metadata=message.metadata)
-
-
-def _flipped(arrived: Arrived, fault: Fault, model: Model) -> Arrived:
-    array = _rows(arrived.message)
-    if array is None or arrived.outcome.content is None:
-        return arrived
-    data = bytearray(array.data)
-    bit = int(fault.share * 8 * len(data))
-    data[bit // 8] ^= 1 << bit % 8
-    message = _carrying(arrived.message, bytes(data))
-    start = len(data) - array_bytes(array)
-    if bit // 8 < start:  # the header says something else, or the same otherwise
-        return Arrived(message, Outcome(frozenset(UNREADABLE), arrived.outcome.content))
-    return Arrived(message, model.changed(arrived.outcome.content, bytes(data[start:])))
-
-
-def array_bytes(array: Array) -> int:
-    return int(np.prod(array.shape)) * np.dtype(array.dtype).itemsize
-
-
-def _cut(arrived: Arrived, fault: Fault, model: Model) -> Arrived:
-    array = _rows(arrived.message)
-    if array is None:
-        return arrived
-    data = array.data[: int(fault.share * len(array.data))]
-    return Arrived(_carrying(arrived.message, data), Outcome(frozenset(UNREADABLE), None))
-
-
-def _renumbered(arrived: Arrived, fault: Fault, model: Model) -> Arrived:
-    if arrived.message.has_error() or "workers" not in arrived.message.content:
-        return arrived
-    header = deepcopy(dict(arrived.message.content["workers"]))
-    header["round"] = header["round"] + (1 if fault.share < 0.5 else -1)
-    content = RecordDict({**arrived.message.content, "workers": ConfigRecord(header)})
-    return Arrived(Message(content, metadata=arrived.message.metadata), Outcome.of("wrong-round"))
-
-
-CHANGES: dict[str, Callable[[Arrived, Fault, Model], Arrived]] = {
-    "reply-flipped": _flipped, "reply-cut": _cut, "reply-renumbered": _renumbered,
-    "reply-of-another": _of_another,
-}  # fmt: skip

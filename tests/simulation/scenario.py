@@ -7,17 +7,22 @@ from random import Random
 from typing import Any
 
 # Of one message, to or from partition p in round r (round 0: the first question).
-REQUEST = ("request-lost", "request-late", "request-twice")
+REQUEST = ("request-lost", "request-late", "request-twice", "request-rejected")
 REPLY = (
     "reply-lost", "reply-late", "reply-twice", "reply-flipped", "reply-cut", "reply-renumbered",
-    "reply-of-another", "reply-unasked", "reply-breaks-pull",
+    "reply-of-another", "reply-unasked", "reply-breaks-pull", "reply-without-objects",
 )  # fmt: skip
+ON_THE_WAY = REQUEST[:3]
+ALSO_HELLO = ("reply-lost", "reply-late", "reply-without-objects")  # of round 0, too
 # Of the node of partition p, before it answers in round r, for some seconds.
 NODE = ("node-freezes", "node-dies", "node-dies-and-forgets", "node-dies-and-is-another", "rival")
 # Of the server; an operation of the disk in place of the round.
-SERVER = ("clock-jumps", "interrupted")
+SERVER = ("clock-jumps", "clock-goes-back", "interrupted")
 DISK = ("killed", "power-lost", "disk-full")
 KINDS = (*REQUEST, *REPLY, *NODE, *SERVER, *DISK)
+
+DROP_IN = 4  # every so many seeds the app is a public one
+SEEDS = 16  # of runs: noise that was drawn once serves again
 
 RULES = {
     "sign": ("sign-mv", "sign-mv", "sign-fd", "reputation-mv"),
@@ -54,27 +59,29 @@ class Scenario:
     config: dict[str, Any]
     nodes: int
     faults: tuple[Fault, ...]
+    drop_in: bool = False  # the rule in a public app, whose run keeps nothing on a disk
 
     def but(self, **changes: Any) -> Scenario:
         return replace(self, **changes)
 
     def __str__(self) -> str:
         config = " ".join(f"{key}={value!r}" for key, value in self.config.items())
+        public = " of a public app" if self.drop_in else ""
         return "\n".join(
-            [f"seed {self.seed}, {self.nodes} nodes: {config}", *map(str, self.faults)]
+            [f"seed {self.seed}, {self.nodes} nodes{public}: {config}", *map(str, self.faults)]
         )
 
 
 def drawn(seed: int) -> Scenario:
     """Return the scenario of a seed."""
     r = Random(seed)
-    nodes = r.randint(1, 4)
-    workers = r.randint(max(nodes, 3), 7)
+    nodes = r.choice((1, 2, 2, 2, 3, 3, 4))
+    workers = max(nodes, 3) + r.choice((0, 0, 1, 2))
     rounds = r.randint(3, 9)
     on_signs = r.random() < 0.6
     rule = r.choice(RULES["sign" if on_signs else "float"])
     config: dict[str, Any] = {
-        "task": "quadratic", "device": "cpu", "lr": 0.05, "seed": r.randrange(1000),
+        "task": "quadratic", "device": "cpu", "lr": 0.05, "seed": r.randrange(1000) % SEEDS,
         "num-workers": workers, "num-rounds": rounds, "strategy": rule,
         "num-byzantine": 0, "assumed-byzantine": 0,
         "evaluate-every": r.randint(1, 4), "checkpoint-every": r.choice((0, 1, 2, 3)),
@@ -101,7 +108,10 @@ def drawn(seed: int) -> Scenario:
         config.pop("fraction-train", None)
     timeout = config["round-timeout"]
     faults = [_fault(r, nodes, rounds, timeout) for _ in range(r.choice((0, 1, 2, 3, 4, 6, 9)))]
-    return Scenario(seed, config, nodes, tuple(faults))
+    drop_in = seed % DROP_IN == DROP_IN - 1
+    if drop_in:
+        faults = [f for f in faults if f.kind not in (*DISK, "interrupted")]
+    return Scenario(seed, config, nodes, tuple(faults), drop_in)
 
 
 def _fault(r: Random, nodes: int, rounds: int, timeout: float) -> Fault:
@@ -110,5 +120,5 @@ def _fault(r: Random, nodes: int, rounds: int, timeout: float) -> Fault:
     if group is DISK:
         return Fault(kind, int(200 ** r.random()) + r.randint(0, 20), 0, r.random(), r.random())
     size = r.choice((0.01, 0.3, 0.9, 1.1, 2.0, 4.0)) * timeout * r.uniform(0.5, 1.0)
-    first = 0 if group in (REQUEST, NODE) or kind in ("reply-lost", "reply-late") else 1
+    first = 0 if group in (REQUEST, NODE) or kind in ALSO_HELLO else 1
     return Fault(kind, r.randint(first, rounds), r.randrange(nodes), size, r.random())

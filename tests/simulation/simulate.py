@@ -4,104 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
-import tracemalloc
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
-from flwr.app import Message
 
 from signfed.app import server_app
-from signfed.app.config.run_config import RunConfig, parse
-from signfed.app.engines import prepare, run
+from signfed.app.config.run_config import RunConfig
 from signfed.app.errors import ConfigError
-from signfed.app.runs import checkpoint, claim, folder, json_files, resuming, saving
+from signfed.app.runs import checkpoint, resuming
 from signfed.app.runs.folder import model_sha256, read_rounds, read_summary
-from signfed.app.runs.saving import Saver
 from signfed.app.task import Problem, find_task
-from signfed.app.task.quadratic import Quadratic
+from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.core.rule import State
 from signfed.strategies.core.updates import Updates
-from signfed.strategies.server import strategy
 from signfed.strategies.server.federation import FederationError
-from signfed.strategies.server.record import RoundRecord
-from signfed.strategies.server.transport import exchange, reception
-from signfed.strategies.server.transport.link import Link
 from tests.simulation.clock import Clock, EndlessError
-from tests.simulation.disk import DISK, Disk, Killed, Os, Shutil, SimPath
-from tests.simulation.model import Model, Violation, bare, difference
+from tests.simulation.disk import DISK, Disk, Killed
+from tests.simulation.drop_in import DropInSimulation
+from tests.simulation.files import SimPath
+from tests.simulation.model import Model
 from tests.simulation.network import Network
-from tests.simulation.scenario import DISK as ENDINGS
+from tests.simulation.outcome import Result, Violation, bare, difference
 from tests.simulation.scenario import Fault, Scenario
+from tests.simulation.seams import TIMED, Under, checked
+from tests.simulation.seams import simulated as simulated
 
-DIMENSIONS = 19  # the last byte of a row of signs has padding
 MOST_ATTEMPTS = 20
 WEIGHED = 64  # every so many seeds the memory of each round is measured, which takes long
-BOUND = 1 << 20  # bytes of one round's checks; docs/hostile.md
-
-
-@dataclass
-class Result:
-    """What came of a scenario. trace: SHA-256 of all records and of the model."""
-
-    rounds: int = 0
-    attempts: int = 0
-    faults: Counter[str] = field(default_factory=Counter)
-    end: str = ""
-    trace: str = ""
-
-
-class _Under:
-    """The run under way, for the parts of the server that are watched."""
-
-    simulation: Simulation
-
-
-class WatchedLink(Link):
-    """Shows the model what a round has received, and what the server holds then."""
-
-    def open(
-        self, server_round: int, incoming: Iterable[Message]
-    ) -> tuple[Updates | None, RoundRecord]:
-        weighed = _Under.simulation.weighed
-        if weighed:
-            tracemalloc.start()
-        try:
-            updates, record = super().open(server_round, incoming)
-            peak = tracemalloc.get_traced_memory()[1] if weighed else 0
-        finally:
-            if weighed:
-                tracemalloc.stop()
-        _Under.simulation.model.received(updates, record.dropped)
-        self._weigh(peak)
-        return updates, record
-
-    def _weigh(self, peak: int) -> None:
-        kept = sum(step.nbytes for step in self._downlink._steps)
-        room = self._downlink._model_bytes()
-        waiting = len(self._overdue)
-        if peak > BOUND or kept > room or waiting > 2 * len(self.asked):
-            raise Violation(
-                "memory",
-                f"{peak} bytes in a round, {kept} of steps where a model has {room}, "
-                f"{waiting} requests kept of {len(self.asked)}",
-            )
-
-
-class WatchedSaver(Saver):
-    """Shows the model each record and state, before and after they are written."""
-
-    def after_round(
-        self, record: Mapping[str, Any], state: Callable[[], State], *, last: bool = False
-    ) -> None:
-        _Under.simulation.after_round(dict(record), state())
-        super().after_round(record, state, last=last)
-        _Under.simulation.saved(record["round"])
 
 
 class Simulation:
@@ -111,21 +40,33 @@ class Simulation:
         self.scenario, self.result = scenario, Result()
         self.weighed = scenario.seed % WEIGHED == 0
         self.clock, self.disk = Clock(), Disk()
-        self.config: RunConfig = parse(scenario.config)
-        self.problem: Problem = find_task("quadratic").problem(self.config.workload)
         self.path = SimPath("/runs/0")
-        ends = any(f.kind in (*ENDINGS, "interrupted") for f in scenario.faults)
-        self.model = Model(self.config, self.problem, scenario.nodes, copies=ends)
+        self.config: RunConfig = checked(self._given())
+        self.problem: Problem = find_task("quadratic").problem(self.config.workload)
+        self._interrupted = {f.at - 1 for f in scenario.faults if f.kind == "interrupted"}
+        self.model = Model(self.config, self.problem, scenario.nodes, self._kept)
         self._done: set[Fault] = set()
         self._promised = 0  # the last round whose checkpoint was written
         self._trace = hashlib.sha256()
 
+    def _given(self) -> dict[str, Any]:
+        return self.scenario.config | {"out-dir": str(self.path)}
+
+    def _due(self, server_round: int) -> bool:
+        """Whether a checkpoint is promised after the round."""
+        every, last = self.config.checkpoint_every, self.config.num_rounds
+        return server_round == last or bool(every and server_round % every == 0)
+
+    def _kept(self, server_round: int) -> bool:
+        """Whether a later server process may go on from the round."""
+        return self._due(server_round) or server_round in self._interrupted
+
     def run(self) -> Result:
         """Start the server, and again after each end that is not the run's; check all."""
-        _Under.simulation, DISK.now = self, self.disk
-        for module in (exchange, reception, saving, folder, claim):
+        Under.simulation, Under.clock, DISK.now = self, self.clock, self.disk
+        for module in TIMED:
             module.time = self.clock  # type: ignore[attr-defined]
-        given = self.scenario.config | {"out-dir": str(self.path)}
+        given: dict[str, Any] | None = self._given()
         while given is not None:
             self.result.attempts += 1
             if self.result.attempts > MOST_ATTEMPTS:
@@ -195,16 +136,19 @@ class Simulation:
     def _phase(self, patience: float) -> None:
         self.clock.phase(patience + 2 * self.scenario.config["round-timeout"])
 
+    def received(self, updates: Updates | None, dropped: dict[DropReason, list[int]]) -> None:
+        self.model.received(updates, dropped)
+
     def after_round(self, record: dict[str, Any], state: State) -> None:
-        self.model.close(record, state)
+        line = bare(record)
+        self.model.close(line, state)
         self.result.rounds += 1
-        self._trace.update(json.dumps(bare(record), sort_keys=True).encode())
+        self._trace.update(line.encode())
         self._phase(0.0)
 
     def saved(self, server_round: int) -> None:
         """A round's files are written: is the checkpoint what the model is?"""
-        every, last = self.config.checkpoint_every, self.config.num_rounds
-        if server_round == last or (every and server_round % every == 0):
+        if self._due(server_round):
             self._promised = server_round
             self._whole(server_round)
 
@@ -234,7 +178,7 @@ class Simulation:
         if done:
             self._whole(done)
             kept = [bare(line) for line in read_rounds(self.path) if line["round"] <= done]  # type: ignore[arg-type]
-            if kept != [line for line in self.model.lines if line["round"] <= done]:
+            if kept != self.model.lines[:done]:
                 raise Violation("resume", f"rounds.jsonl lacks lines of {done} rounds: {kept}")
         if done == self.config.num_rounds:
             self.result.end = "all rounds done"
@@ -245,9 +189,11 @@ class Simulation:
             if done:
                 raise Violation("resume", str(error)) from error
             self.path = SimPath(f"/runs/{self.result.attempts}")
-            self.model = Model(self.config, self.problem, self.scenario.nodes)
-            return self.scenario.config | {"out-dir": str(self.path)}
-        self.model = Model(self.config, self.problem, self.scenario.nodes, self.model, done)
+            self.model = Model(self.config, self.problem, self.scenario.nodes, self._kept)
+            return self._given()
+        self.model = Model(
+            self.config, self.problem, self.scenario.nodes, self._kept, self.model, done
+        )
         return given | {"resume": str(self.path)}
 
     def _parses(self, file: SimPath) -> None:
@@ -277,30 +223,7 @@ class Simulation:
         self.result.end = status
 
 
-@contextmanager
-def simulated() -> Iterator[None]:
-    """Within the block the server's clock, disk and paths are simulated ones."""
-    patches = [
-        patch.object(Quadratic, "dimensions", DIMENSIONS),
-        patch.object(strategy, "Link", WatchedLink),
-        patch.object(run, "Saver", WatchedSaver),
-        patch.object(checkpoint, "shutil", Shutil),
-        patch.object(claim, "_locked", lambda folder: True),
-        *(patch.object(module, "Path", SimPath) for module in (prepare, resuming)),
-        *(patch.object(m, "os", Os) for m in (checkpoint, claim, folder, json_files)),
-        *(patch.object(m, "time", m.time) for m in (exchange, reception, saving, folder, claim)),  # type: ignore[attr-defined]
-    ]
-    disabled = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        with ExitStack() as stack:
-            for each in patches:
-                stack.enter_context(each)
-            yield
-    finally:
-        logging.disable(disabled)
-
-
 def simulate(scenario: Scenario) -> Result:
     """Run a scenario, within `simulated()`. Raises Violation, or whatever the server raises."""
-    return Simulation(scenario).run()
+    run = DropInSimulation if scenario.drop_in else Simulation
+    return run(scenario).run()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from io import BytesIO
+from math import prod
 from typing import Literal
 
 import numpy as np
@@ -56,7 +57,7 @@ def read_array(
     start, by_columns = (len(usual), False) if is_usual else _parsed(array, dtype, shape)
     if by_columns and not any_order:
         raise Malformed(DropReason.WRONG_SHAPE)
-    if len(array.data) - start != int(np.prod(shape, dtype=np.int64)) * dtype.itemsize:
+    if len(array.data) - start != prod(shape) * dtype.itemsize:
         raise Malformed(DropReason.WRONG_SHAPE)
     order: Literal["C", "F"] = "F" if by_columns else "C"
     return np.frombuffer(array.data, dtype, offset=start).reshape(shape, order=order)

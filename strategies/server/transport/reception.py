@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
@@ -55,7 +56,7 @@ class Reception:
         self._digest = dict(digest or {})
         self._patience = patience
         self._connected: set[int] = set()
-        self._asked: set[int] = set()
+        self._asked: dict[int, float] = {}  # node -> until when it is not asked again
         self._hellos: Pending = {}
         self._claims: dict[int, tuple[int, int]] = {}  # what each node says that it is
         self._declined: dict[int, str] = {}  # node -> why it takes no part
@@ -147,16 +148,28 @@ class Reception:
         else:
             self._admitted = self._admit(grid)
             self._connected = set(self._admitted)
-        new = [node for node in sorted(self._connected) if node not in self._asked]
+        now = time.monotonic()
+        new = [node for node in sorted(self._connected) if now >= self._asked.get(node, now)]
         if new:
-            self._asked.update(new)
-            self._hellos |= push(grid, [wire.hello(node, ttl=self._patience) for node in new])
+            self._ask(grid, new, until=now + self._patience)
         for request, reply in arrived(grid, self._hellos):
-            self._hear(request.metadata.dst_node_id, reply)
+            node = request.metadata.dst_node_id
+            self._asked[node] = math.inf
+            self._hear(node, reply)
         bound = dict(self.roster.items())
         for node, claim in list(self._claims.items()):
             if node in self._connected and node not in bound:
                 self._bind(node, claim)
+
+    def _ask(self, grid: Grid, nodes: list[int], until: float) -> None:
+        """Ask nodes who they are; who was asked before, in vain, has no other question open."""
+        self._hellos = {
+            i: m for i, m in self._hellos.items() if m.metadata.dst_node_id not in nodes
+        }
+        asked = push(grid, [wire.hello(node, ttl=self._patience) for node in nodes])
+        # A question that Flower does not take is asked again at the next look.
+        self._asked |= {message.metadata.dst_node_id: until for message in asked.values()}
+        self._hellos |= asked
 
     def present(self) -> dict[int, tuple[int, ...]]:
         """Return connected node -> its workers, for those that host at least one."""
@@ -181,7 +194,7 @@ class Reception:
             code = reply.error.code if reply.has_error() else REFUSALS[0]
             self._deaths[node] += code in DEATHS
             if code not in REFUSALS and self._deaths[node] < MAX_DEATHS:
-                self._asked.discard(node)  # the question was lost on the way
+                del self._asked[node]  # the question was lost on the way
                 return
             self._decline(node, excuse(reply) or str(refusal))
 

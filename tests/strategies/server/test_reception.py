@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from flwr.app import Error, Message
 from flwr.superlink.grid import HttpGrid
@@ -53,6 +55,52 @@ def test_a_process_that_ends_once_is_asked_again(tmp_path):
 
     done = federate(tmp_path / "run", nodes=2, tamper={0: once}, node_timeout=LONG)
     assert [r["received"] for r in done.rounds] == [15] * 6
+
+
+UNANSWERED = "unanswered"
+
+
+class Forgetful(InProcessGrid):
+    """The first question who node 100 is comes to nothing: rejected, or never answered."""
+
+    def __init__(self, config, said):
+        super().__init__(client_app, 2, config)
+        self.said, self.questions = said, 0
+
+    def push_messages(self, messages):
+        ids = []
+        for message in messages:
+            ids += super().push_messages([message])
+            asks = message.metadata.message_type != "train" and message.metadata.dst_node_id == 100
+            self.questions += asks
+            if asks and self.questions == 1:
+                del self._inbox[ids[-1]]
+                ids[-1] = ids[-1] if self.said == UNANSWERED else self.said
+        return ids
+
+
+class Seconds:
+    """A clock that goes on by a second whenever it is looked at."""
+
+    now = 0.0
+
+    def monotonic(self):
+        self.now += 1
+        return self.now
+
+    def sleep(self, seconds):
+        return None
+
+
+@pytest.mark.parametrize("said", [None, "", UNANSWERED])
+def test_a_question_that_comes_to_nothing_is_asked_again(tmp_path, monkeypatch, said):
+    """Rejected by Flower 1.41, by 1.43; or 1.43 leaves a reply out whose objects are lost."""
+    monkeypatch.setattr(reception, "time", Seconds())
+    config = config_for(tmp_path / "run", {"node-timeout": 20.0, "quorum": 0.3})
+    grid = Forgetful(config, said)
+    run(grid, config)
+    last = json.loads((tmp_path / "run" / "rounds.jsonl").read_text().splitlines()[-1])
+    assert grid.questions == 2 and last["received"] == 15
 
 
 def test_devices_that_declined_may_be_joined_by_others(tmp_path):

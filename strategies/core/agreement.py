@@ -89,6 +89,10 @@ class Averages:
         -------
         Tensor, float64 [n, n]
         """
+        if list(ids) == self._ids:  # as nearly always
+            self._sums = MEMORY * self._sums + agreement
+            self._rounds = MEMORY * self._rounds + 1
+            return self._sums / self._rounds
         new = [worker for worker in ids if worker not in self._ids]
         self._ids += new
         grown = (0, len(new), 0, len(new))
@@ -210,13 +214,14 @@ def silence_useless(signs: PackedSigns, weights: Tensor) -> Tensor:
     k, n = len(doubtful.bits), len(accepted.bits)
     if not 0 < k < n:
         return weights
-    votes = accepted.vote()
-    tests = [torch.ones(k, dtype=torch.bool, device=votes.bits.device)]
+    tests = [torch.ones(k, dtype=torch.bool, device=signs.bits.device)]
     narrowest = 2 - n % 2
-    for margin in {m for m in (narrowest, k // 2, k) if narrowest <= m <= k}:
-        close = accepted.between((n - margin + 1) // 2, (n + margin) // 2)  # votes for +1
-        if n % 2 == 0:
-            close = close.among(accepted.exactly(n // 2).inverted())  # without ties
+    margins = [m for m in {narrowest, k // 2, k} if narrowest <= m <= k]
+    ends = [end for m in margins for end in ((n - m + 1) // 2, (n + m) // 2 + 1)]
+    votes, sure, *found = accepted.at_least_each((n + 1) // 2, n // 2 + 1, *ends)  # votes for +1
+    ties = votes.outside(sure)
+    for close in map(PackedSigns.outside, found[::2], found[1::2]):
+        close = close.outside(ties)
         right = doubtful.among(close).disagreements(votes.among(close))
         tests.append(5 * right >= 2 * close.ones())
     useful = torch.stack(tests).all(dim=0).cpu()

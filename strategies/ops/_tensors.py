@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -23,6 +25,12 @@ def signs(packed: Tensor, n_coordinates: int) -> Tensor:
 def at_least(packed: Tensor, votes: int) -> Tensor:
     """Return where at least so many rows say +1: uint8 [n, W] -> uint8 [W]."""
     return _bytes(_ones_by_place(packed) >= votes)
+
+
+def at_least_each(packed: Tensor, votes: Sequence[int]) -> Tensor:
+    """Return the same for several numbers of votes, counted once: uint8 [n, W] -> [k, W]."""
+    ones = _ones_by_place(packed)
+    return torch.stack([_bytes(ones >= least) for least in votes])
 
 
 def exactly(packed: Tensor, votes: int) -> Tensor:

@@ -67,6 +67,20 @@ class PackedSigns:
             return self._vector(torch.from_numpy(_majority.at_least(self.bits.numpy(), votes)))
         return self._vector(_tensors.at_least(self.bits, votes))
 
+    def at_least_each(self, *votes: int) -> list[PackedSigns]:
+        """Return `at_least` of several numbers of votes, which are counted once.
+
+        Parameters
+        ----------
+        *votes : int
+            From 1 to n.
+        """
+        if self._on_cpu:
+            rows = torch.from_numpy(_majority.at_least_each(self.bits.numpy(), votes))
+        else:
+            rows = _tensors.at_least_each(self.bits, votes)
+        return [self._vector(row) for row in rows]
+
     def between(self, fewest: int, most: int) -> PackedSigns:
         """Return +1 where a number of rows in a range say +1, else -1.
 
@@ -75,8 +89,10 @@ class PackedSigns:
         fewest, most : int
             The range, 1 <= fewest <= most <= n.
         """
-        ones = self.at_least(fewest).bits
-        return self._vector(ones & ~self.at_least(most + 1).bits if most < len(self.bits) else ones)
+        if most == len(self.bits):
+            return self.at_least(fewest)
+        ones, more = self.at_least_each(fewest, most + 1)
+        return ones.outside(more)
 
     def exactly(self, votes: int) -> PackedSigns:
         """Return +1 where exactly `votes` rows say +1, 1 <= votes <= n."""
@@ -178,6 +194,10 @@ class PackedSigns:
     def among(self, where: PackedSigns) -> PackedSigns:
         """Return Y where a vector says +1, and -1 elsewhere."""
         return PackedSigns(self.bits & where.bits, self.n_coordinates)
+
+    def outside(self, where: PackedSigns) -> PackedSigns:
+        """Return Y where a vector says -1, and -1 elsewhere."""
+        return PackedSigns(self.bits & ~where.bits, self.n_coordinates)
 
     def ones(self) -> Tensor:
         """Return how many coordinates say +1, int64 [n]; a number for one vector."""

@@ -18,6 +18,9 @@ def test_agrees_with_the_plain_form(place, n):
         for votes in {1, (n + 1) // 2, n}:
             assert same_bits(signs.at_least(votes), plain.pack(ones - votes))
             assert same_bits(signs.exactly(votes), plain.pack(-abs(ones - votes)))
+        numbers = (n, 1, (n + 1) // 2, 1)
+        for votes, found in zip(numbers, signs.at_least_each(*numbers), strict=True):
+            assert same_bits(found, plain.pack(ones - votes))
         assert same_bits(signs.bits, packed)
 
 
@@ -54,6 +57,7 @@ def test_chunks_fit_together(n, monkeypatch):
     packed = frozen(np.random.default_rng(1).integers(0, 256, (n, 16_384 + 5), dtype=np.uint8))
     size = 8 * packed.shape[1]
     assert same_bits(_majority.at_least(packed, (n + 1) // 2), plain.vote(packed, size))
+    assert same_bits(_majority.at_least_each(packed, [(n + 1) // 2])[0], plain.vote(packed, size))
 
 
 def test_what_is_voted_is_nobodys_row():

@@ -37,6 +37,7 @@ def test_parts_of_rows(place):
         assert same_bits(signs.inverted(), plain.pack(-values))
         where = PackedSigns.pack(place(torch.from_numpy(values[0])))
         assert same_bits(signs.among(where), plain.pack(np.where(values[0] > 0, values, -1.0)))
+        assert same_bits(signs.outside(where), plain.pack(np.where(values[0] > 0, -1.0, values)))
         votes = (values > 0).sum(axis=0)
         for fewest, most in ((1, 5), (2, 3), (4, 4), (5, 5)):
             found = signs.between(fewest, most)

@@ -13,8 +13,8 @@ from signfed.clients.at_once import can_be_at_once
 from tests.app.engines.resident import Breaking, rounds_of, without_seconds
 
 SMALL = {
-    "num-workers": 9, "num-byzantine": 3, "byzantine-ids": "1,3,4", "batch-size": 8, "num-rounds": 4,
-    "evaluate-every": 4, "lr": 0.001,
+    "num-workers": 9, "num-byzantine": 3, "byzantine-ids": "1,3,4", "batch-size": 8,
+    "num-rounds": 4, "evaluate-every": 4, "lr": 0.001,
 }  # fmt: skip
 AT_ONCE = [name for name, attack in ATTACKS.items() if can_be_at_once(attack, everyone=True)]
 

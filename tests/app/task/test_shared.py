@@ -287,7 +287,7 @@ def test_a_small_matrix_is_handed_over_as_one_block_so_that_a_graph_makes_it():
     captures = []
     capture = lambda function, given: captures.append(given) or function  # noqa: E731
     spec, x = small("fd-cnn")
-    gradients = gradients_of(build("fd-cnn", spec, 1), torch.cat([x, x]), (4, 4, 4))
+    gradients = gradients_of(build("fd-cnn", spec, 1), torch.cat([x, x]), (4, 4, 4), double=False)
     eager, graphs = SharedGradients(gradients), SharedGradients(gradients, capture=capture)
     parameters, workers = flatten(gradients.model).numpy(), (0, 1, 2)
     n = len(parameters)
@@ -296,7 +296,7 @@ def test_a_small_matrix_is_handed_over_as_one_block_so_that_a_graph_makes_it():
         (4 * 3 * n - 1, len(list(gradients.model.parameters()))),
     ):
         for server_round in range(1, WARM_UP + 2):
-            found, seen = torch.zeros(3, n, dtype=torch.float64), []
+            found, seen = torch.zeros(3, n), []
 
             def keep(rows, columns, block, found=found, seen=seen):
                 found[rows, columns] = block

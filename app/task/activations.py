@@ -1,4 +1,4 @@
-"""What a network's forward pass keeps for its backward pass, and how much of it a GPU has room for."""
+"""What a network's forward pass keeps for its backward pass, and what a GPU has room for."""
 
 from __future__ import annotations
 

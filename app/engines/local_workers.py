@@ -77,6 +77,7 @@ class LocalWorkers:
         self._look_around = byzantine and self._adversary.attack.knowledge != "own"
         self._change_data = byzantine and self._adversary.attack.stage == "data"
         self._everyone = federation.participation.count == federation.num_workers
+        self._clients: list[HonestClient] = []
         self._memory_of = lambda worker: self._clients[worker].memory
         self._resident: ResidentRounds | None = None  # rounds that stay on their device
         if self._batched and self._plain and training.parameters.device.type != "cpu":

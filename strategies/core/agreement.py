@@ -19,6 +19,7 @@ standing is at least its smallest agreement with an honest row.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -214,16 +215,19 @@ def silence_useless(signs: PackedSigns, weights: Tensor) -> Tensor:
     k, n = len(doubtful.bits), len(accepted.bits)
     if not 0 < k < n:
         return weights
-    tests = [torch.ones(k, dtype=torch.bool, device=signs.bits.device)]
     narrowest = 2 - n % 2
-    margins = [m for m in {narrowest, k // 2, k} if narrowest <= m <= k]
-    ends = [end for m in margins for end in ((n - m + 1) // 2, (n + m) // 2 + 1)]
-    votes, sure, *found = accepted.at_least_each((n + 1) // 2, n // 2 + 1, *ends)  # votes for +1
-    ties = votes.outside(sure)
-    for close in map(PackedSigns.outside, found[::2], found[1::2]):
-        close = close.outside(ties)
-        right = doubtful.among(close).disagreements(votes.among(close))
-        tests.append(5 * right >= 2 * close.ones())
+    margins = {m for m in (narrowest, k // 2, k) if narrowest <= m <= k}
+    spans = [((n - margin + 1) // 2, (n + margin) // 2 + 1) for margin in margins]
+    majority = (n + 1) // 2
+    numbers = sorted({majority, majority + 1, *chain.from_iterable(spans)})
+    at_least = dict(zip(numbers, accepted.at_least_each(*numbers), strict=True))  # votes for +1
+    wrong = doubtful.differs(at_least[majority])
+    tests = [torch.ones(k, dtype=torch.bool, device=wrong.bits.device)]
+    for fewest, more in spans:
+        close = at_least[fewest].but(at_least[more])
+        if n % 2 == 0:
+            close = close.but(at_least[majority].but(at_least[majority + 1]))  # without ties
+        tests.append(5 * wrong.among(close).ones() >= 2 * close.ones())
     useful = torch.stack(tests).all(dim=0).cpu()
     weights = weights.clone()
     weights[weights < 0] = torch.where(useful, -1.0, 0.0)

@@ -22,20 +22,10 @@ def signs(packed: Tensor, n_coordinates: int) -> Tensor:
     return ones.to(torch.float32) * 2.0 - 1.0
 
 
-def at_least(packed: Tensor, votes: int) -> Tensor:
-    """Return where at least so many rows say +1: uint8 [n, W] -> uint8 [W]."""
-    return _bytes(_ones_by_place(packed) >= votes)
-
-
-def at_least_each(packed: Tensor, votes: Sequence[int]) -> Tensor:
-    """Return the same for several numbers of votes, counted once: uint8 [n, W] -> [k, W]."""
+def at_least(packed: Tensor, votes: Sequence[int]) -> list[Tensor]:
+    """Return where at least so many rows say +1: uint8 [n, W] -> uint8 [W] for each number."""
     ones = _ones_by_place(packed)
-    return torch.stack([_bytes(ones >= least) for least in votes])
-
-
-def exactly(packed: Tensor, votes: int) -> Tensor:
-    """Return where exactly so many rows say +1: uint8 [n, W] -> uint8 [W]."""
-    return _bytes(_ones_by_place(packed) == votes)
+    return [_bytes(ones >= number) for number in votes]
 
 
 def disagreements(packed: Tensor, other: Tensor) -> Tensor:

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from signfed.app.engines import workers
 from signfed.app.engines.claims import claims
-from signfed.app.engines.matrix import Collected, of_one_matrix
+from signfed.app.engines.matrix import Collected, crafted_at_once, of_one_matrix
+from signfed.app.engines.memories import load_memories, state_of_memories
 from signfed.app.engines.rehearsal import Rehearsal
 from signfed.app.engines.resident import ResidentRounds
 from signfed.app.engines.run import Run
@@ -76,13 +77,14 @@ class LocalWorkers:
         self._look_around = byzantine and self._adversary.attack.knowledge != "own"
         self._change_data = byzantine and self._adversary.attack.stage == "data"
         self._everyone = federation.participation.count == federation.num_workers
+        self._clients: list[HonestClient] = []
+        self._memory_of = lambda worker: self._clients[worker].memory
         self._resident: ResidentRounds | None = None  # rounds that stay on their device
         if self._batched and self._plain and training.parameters.device.type != "cpu":
             training.ledger = Ledger()
             self._resident = ResidentRounds(
-                self._batched, self._adversary, self._codec, training.ledger,
-                lambda worker: self._clients[worker].memory,
-            )  # fmt: skip
+                self._batched, self._adversary, self._codec, training.ledger, self._memory_of
+            )
         self._record = RoundRecord(0)  # of the last round
         self._one_bit = False  # whether the last direction was signs, which go down as bits
         client = partial(
@@ -211,17 +213,22 @@ class LocalWorkers:
 
         matrix: the gradients, float32 [n, N]; changed in place.
         """
-        for client in self._clients:  # which another attack, of this schedule, may have left there
+        for client in self._clients:  # which another attack of the schedule may have left there
             client.memory = {k: without_tensors(kept) for k, kept in client.memory.items()}
-        seen = matrix.cpu() if self._look_around else matrix  # all at once: they read all rows
-        self._source = workers.looked_up(asked, lambda i: seen[i].cpu().numpy())
-        byzantine = set(self._config.byzantine_ids).intersection(asked)
-        x = self._training.parameters.cpu().numpy() if byzantine else np.empty(0)
-        crafted = {
-            i: self._clients[worker].message(x, server_round)
-            for i, worker in enumerate(asked)
-            if worker in byzantine
-        }
+        attack, _ = self._adversary.planned(server_round)
+        x = self._training.parameters.cpu().numpy()
+        if matrix.device.type == "cpu" and can_be_at_once(attack, self._everyone):
+            given = self._adversary, matrix, asked, self._codec, x, server_round
+            crafted = crafted_at_once(*given, self._memory_of)
+        else:
+            seen = matrix.cpu() if self._look_around else matrix  # they read all rows
+            self._source = workers.looked_up(asked, lambda i: seen[i].cpu().numpy())
+            byzantine = set(self._config.byzantine_ids).intersection(asked)
+            crafted = {
+                i: self._clients[worker].message(x, server_round)
+                for i, worker in enumerate(asked)
+                if worker in byzantine
+            }
         return of_one_matrix(matrix, crafted, asked, self._codec, server_round)
 
     def _each(
@@ -232,19 +239,12 @@ class LocalWorkers:
         return list((map if at_once else self._pool.map)(work, clients))
 
     def state_dict(self) -> State:
-        """What workers remember, `worker-3.momentum` and the like, and how the last step went."""
+        """What workers remember, and how the last step went."""
         direction = self._training.direction
         one_bit = self._one_bit if direction is None else is_signs(direction)
-        return {ONE_BIT: torch.tensor(one_bit)} | {
-            f"worker-{client.worker}.{name}": torch.as_tensor(value).cpu()
-            for client in self._clients
-            for name, value in client.memory.items()
-        }
+        return {ONE_BIT: torch.tensor(one_bit)} | state_of_memories(self._clients)
 
     def load_state_dict(self, state: State) -> None:
         """Put back what `state_dict` returned; all else in it is not looked at."""
         self._one_bit = bool(state.get(ONE_BIT, False))
-        for key, value in state.items():
-            worker, _, name = key.removeprefix("worker-").partition(".")
-            if key.startswith("worker-"):
-                self._clients[int(worker)].memory[name] = value.numpy()
+        load_memories(self._clients, state)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from signfed.clients import Adversary, Memory
+from signfed.clients.at_once import rows_at_once
 from signfed.strategies.core.codecs import Codec, SignCodec
 from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.core.updates import Updates, is_finite
@@ -65,3 +67,54 @@ def of_one_matrix(
         return None, dropped
     ids = torch.tensor([asked[i] for i in valid])
     return Updates(ids, server_round, n, rows[valid] if dropped else rows, on_signs), dropped
+
+
+def crafted_at_once(
+    adversary: Adversary,
+    matrix: Tensor,
+    asked: Sequence[int],
+    codec: Codec,
+    parameters: np.ndarray,
+    server_round: int,
+    memory_of: Callable[[int], Memory],
+) -> dict[int, np.ndarray | None]:
+    """Craft what all workers that attack in a round send, in one call of an attack on a CPU.
+
+    Parameters
+    ----------
+    adversary : Adversary
+        Of the run; its attack of the round passes `can_be_at_once`.
+    matrix : Tensor, float32 [n, N]
+        The gradients.
+    asked : sequence of int
+        The workers of the round, ascending.
+    codec : Codec
+        How rows are encoded: signs, or float32.
+    parameters : ndarray, float32 [N]
+        The model of the round.
+    server_round : int
+        Number of the round.
+    memory_of : callable
+        Worker -> what it keeps.
+
+    Returns
+    -------
+    dict
+        `crafted` of `of_one_matrix`.
+    """
+    attack, active = adversary.planned(server_round)
+    if not active:
+        return {}
+    place, rows = {worker: i for i, worker in enumerate(asked)}, matrix.numpy()
+
+    def seen(worker: int) -> np.ndarray:
+        row = rows[place[worker]]
+        if not np.isfinite(row).all():  # it has nothing to send
+            return np.full_like(row, np.nan)
+        return codec.decode(codec.encode(row), len(row)) if attack.stage == "message" else row
+
+    made = rows_at_once(adversary, seen, parameters, server_round, memory_of, finite=False)
+    return {
+        place[worker]: None if np.isnan(row).any() else codec.encode(row)
+        for worker, row in zip(active, made, strict=True)
+    }

@@ -11,6 +11,7 @@ from signfed.app.config.knowledge import built
 from signfed.app.config.run_config import RunConfig
 from signfed.app.errors import ConfigError
 from signfed.app.task import Problem
+from signfed.app.task.ways import WHOLE
 from signfed.attacks import knows
 from signfed.strategies.core.codecs import SignCodec
 from signfed.strategies.server.strategy import RobustStrategy
@@ -82,6 +83,8 @@ def room_of(
         rows = 2 * asked * -(-n // 8)  # a second time while votes are counted
         whole = not by_blocks or seen == asked
         gradients = 4 * (asked * n if whole else seen * n + 2 * asked * largest)
+        if not whole and 4 * asked * n <= card // WHOLE:  # as one block, the graph's and a copy
+            gradients += 2 * 4 * asked * n
         gradients += 4 * n * (honest + byzantine)
     else:
         rows = 4 * asked * n * 2  # the rule may order or centre them

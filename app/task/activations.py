@@ -1,4 +1,4 @@
-"""How much memory a network's forward pass keeps for its backward pass."""
+"""What a network's forward pass keeps for its backward pass, and what a GPU has room for."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import copy
 
 import torch
 from torch import Tensor, nn
+
+SHARE = 0.5  # of a card's memory for what the backward pass needs; the rest is for its gradients
 
 
 def saved_bytes(model: nn.Module, x: Tensor) -> int:
@@ -44,3 +46,21 @@ def saved_bytes(model: nn.Module, x: Tensor) -> int:
         scores = model(x)
     largest = max([scores.numel() * scores.element_size(), *kept.values()])
     return (sum(kept.values()) + largest) // len(x)
+
+
+def samples_that_fit(per_sample: int, total: int) -> int:
+    """Return how many samples a pass may have on a card with so many bytes.
+
+    Parameters
+    ----------
+    per_sample : int
+        Bytes, as counted.
+    total : int
+        Of the card. Not what is free, so that a run repeated beside other work has the same passes.
+
+    Examples
+    --------
+    >>> samples_that_fit(100_000_000, 80_000_000_000)
+    400
+    """
+    return max(1, int(SHARE * total) // max(1, per_sample))

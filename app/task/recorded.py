@@ -17,6 +17,10 @@ VIEWS = (
     aten.view.default, aten._unsafe_view.default, aten.expand.default, aten.detach.default,
 )  # fmt: skip
 UNKNOWN = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
+FILLED = {
+    aten.ones_like.default, aten.zeros_like.default, aten.new_zeros.default, aten.new_ones.default,
+}  # fmt: skip
+SMALL = 1 << 22  # bytes of a tensor that is kept rather than made anew
 
 
 class Recorded:
@@ -42,9 +46,9 @@ class Recorded:
 def recorded(function: Callable[..., Any], *given: Any) -> Recorded:
     """Record the operations that a call makes, to run them on other tensors of the same shapes.
 
-    Sizes and branches are those of that call. Operations that change nothing, and those that were
-    made twice, are left out: small networks spend more on calling operations than in them. Every
-    value is that of the function, to the last bit.
+    Sizes and branches are those of that call. Operations that change nothing, those that were made
+    twice, and those whose value no given tensor decides are left out: small networks spend more on
+    calling operations than in them. Every value is that of the function, to the last bit.
 
     Parameters
     ----------
@@ -75,6 +79,9 @@ def recorded(function: Callable[..., Any], *given: Any) -> Recorded:
     graph.output(tree_map(recorder.node_of, returned))
     if not any(_changes_something(node) for node in calls):  # else the order of calls is not ours
         _shorten(graph, calls)
+        _keep_constants(graph, recorder.constants)
+    for node in graph.nodes:
+        node.meta.pop("made", None)
     return Recorded(graph, recorder.constants)
 
 
@@ -110,13 +117,11 @@ class _Recorder(TorchDispatchMode):
         if not isinstance(value, Tensor):
             return value
         if id(value) not in self._known:
-            name = f"constant_{len(self.constants)}"
-            self.constants[name] = value
-            self._is(value, self.graph.get_attr(name))
+            self._is(value, _constant(self.graph, self.constants, value))
         return self._known[id(value)][1]
 
     def _is(self, tensor: Tensor, node: Node) -> None:
-        node.meta.update(shape=tensor.shape, dtype=tensor.dtype)
+        node.meta.update(shape=tensor.shape, dtype=tensor.dtype, made=tensor)
         self._known[id(tensor)] = tensor, node
 
 
@@ -130,6 +135,30 @@ def _shorten(graph: Graph, calls: Sequence[Node]) -> None:
             node.replace_all_uses_with(same)
             graph.erase_node(node)
     graph.eliminate_dead_code()
+
+
+def _keep_constants(graph: Graph, constants: dict[str, Tensor]) -> None:
+    """Put tensors in the place of operations whose value no given tensor decides."""
+    for node in graph.nodes:
+        if node.op != "call_function" or not isinstance(made := node.meta.get("made"), Tensor):
+            continue
+        known = node.target in FILLED or all(of.op == "get_attr" for of in node.all_input_nodes)
+        if known and not _draws(node) and made.untyped_storage().nbytes() <= SMALL:
+            with graph.inserting_before(node):
+                node.replace_all_uses_with(_constant(graph, constants, made))
+    [output] = graph.find_nodes(op="output")
+    with graph.inserting_before(output):  # what is returned is the caller's to write to
+        for node in output.all_input_nodes:
+            if node.op == "get_attr":
+                copied = graph.call_function(aten.clone.default, (node,))
+                output.replace_input_with(node, copied)
+    graph.eliminate_dead_code()
+
+
+def _constant(graph: Graph, constants: dict[str, Tensor], value: Tensor) -> Node:
+    name = f"constant_{len(constants)}"
+    constants[name] = value
+    return graph.get_attr(name)
 
 
 def _changes_something(node: Node) -> bool:

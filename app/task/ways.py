@@ -9,12 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from signfed.app.task.activations import samples_that_fit, saved_bytes
 from signfed.app.task.batched import LARGE, BatchedGradients
 from signfed.app.task.gradients import Gradients
 from signfed.app.task.many import ManyGradients, Way
 from signfed.app.task.seeded import watched
 from signfed.app.task.shared import NotShared, SharedGradients, check
-from signfed.app.task.shared.memory import bytes_per_sample, samples_that_fit
+
+WHOLE = 64  # times a small matrix of gradients that a GPU's memory is
 
 log = logging.getLogger("signfed")
 
@@ -96,8 +98,9 @@ def _shared(
         check(shared, parameters, tuple(sorted(two)))
         if gradients.device.type == "cuda":
             total = torch.cuda.get_device_properties(gradients.device).total_memory
-            each = bytes_per_sample(shared, parameters, min(two))
-            shared.samples = samples_that_fit(each, total)
+            some, _ = gradients.samples(np.zeros(2, np.int64))
+            shared.samples = samples_that_fit(saved_bytes(gradients.model, some), total)
+            shared.whole = total // WHOLE
     except NotShared:
         raise
     except torch.cuda.OutOfMemoryError:

@@ -15,6 +15,25 @@ from signfed.attacks.core.rows import as_asked
 from signfed.attacks.core.view import Rehearse, View, knows
 
 
+class _Made(Sequence):
+    """What a function makes of each worker, made when it is asked for: few attacks draw."""
+
+    def __init__(self, make: Callable[[int], Any], workers: Sequence[int]) -> None:
+        self._make, self._workers = make, workers
+        self._made: dict[int, Any] = {}
+
+    def __len__(self) -> int:
+        return len(self._workers)
+
+    def __getitem__(self, i: Any) -> Any:
+        if isinstance(i, slice):
+            return tuple(self)[i]
+        worker = self._workers[i]
+        if worker not in self._made:
+            self._made[worker] = self._make(worker)
+        return self._made[worker]
+
+
 def stacked(rows: Sequence[np.ndarray], like: np.ndarray) -> np.ndarray:
     """Return rows as a matrix, float32 [n, N]; [0, N] where there are none.
 
@@ -102,5 +121,4 @@ def view_of(
     if attack.stage == "data":
         sees["n_classes"] = n_classes
         sees["images"] = np.stack([images(worker) for worker in active]) if images else None
-    draws = tuple(generator(worker) for worker in active)
-    return View(own, draws, n_total, server_round=server_round, **sees)
+    return View(own, _Made(generator, active), n_total, server_round=server_round, **sees)

@@ -34,7 +34,7 @@ class View:
         What each Byzantine worker would have sent honestly: its gradient or, for an attack on the
         message, the values that the server would decode (+1/-1 on a sign channel). For an attack on
         the data: int64 [b, n], the labels of a batch.
-    generators : tuple of numpy.random.Generator
+    generators : sequence of numpy.random.Generator
         b independent generators, one for each Byzantine worker.
     n_total : int
         Number of workers that the round asks, Byzantine workers included.
@@ -72,7 +72,7 @@ class View:
     def __init__(
         self,
         own: np.ndarray,
-        generators: tuple[np.random.Generator, ...],
+        generators: Sequence[np.random.Generator],
         n_total: int,
         *,
         server_round: int = 1,

@@ -2,20 +2,23 @@
 
 python -m benchmarks.gpu --minutes 8 --out DIR [--device cuda] [--checks 0.25]
 Needs torch, NumPy, pydantic, rich and typer; no network, no Ray, and no Flower. It stops at its
-time, and what it has found by then is in DIR: results.json, results.md, profile.txt. With
---device cpu it is a rehearsal at tiny sizes.
+time; what it has found by then is in DIR: results.json, results.md, profile.txt. What
+fails is a line there, and all else is measured all the same. --device cpu rehearses at tiny sizes.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from typing import Any
+
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # torch reads it at the first product
 
 import torch
 
@@ -23,17 +26,17 @@ from benchmarks.gpu.stand_in import without_flower
 
 without_flower()  # before anything that names Flower's classes
 
-from benchmarks.gpu import limit, measure  # noqa: E402
+from benchmarks.gpu import limit, measure, side_by_side  # noqa: E402
 from benchmarks.gpu.cases import Case, Kept, cases  # noqa: E402
 from benchmarks.gpu.checks import all_checks  # noqa: E402
 from benchmarks.gpu.writing import Findings  # noqa: E402
 from signfed.app.config.run_config import build_strategy  # noqa: E402
 from signfed.app.engines.room import check_room, free_and_total, room_of  # noqa: E402
-from signfed.app.errors import ConfigError  # noqa: E402
 from signfed.clients import ENCODERS  # noqa: E402
 from signfed.strategies.registry import STRATEGIES  # noqa: E402
 
 LAST = 0.06  # of the time, for the profile
+CALLS = 60  # times the least that a row can take: a dozen rounds, several times slower than that
 
 
 def main() -> int:
@@ -56,6 +59,7 @@ def main() -> int:
             findings.add("left_out", f"check: {name}")
             continue
         findings.add("checks", {"name": name} | looked_at(check))
+    beside(findings, given.device, began + 0.5 * span)
     until = began + (1 - LAST) * span
     per_row = 0.1 if tiny else 0.6
     for row in rows(findings, device, tiny, until, per_row):
@@ -70,11 +74,27 @@ def main() -> int:
 
 def looked_at(check: Any) -> dict[str, Any]:
     """A check's answer; an error is one, too."""
-    try:
-        ok, said = check()
-    except Exception as error:  # the others are still wanted
-        ok, said = False, f"{type(error).__name__}: {error}"
+    found = attempt(check)
+    ok, said = found if isinstance(found, tuple) else (False, found)
     return {"ok": ok, "said": said}
+
+
+def beside(findings: Findings, device: str, until: float) -> None:
+    """How much more several runs get done than one, on this card."""
+    left = until - time.perf_counter()
+    if left < side_by_side.LEAST[device]:
+        findings.add("left_out", "runs side by side")
+        return
+    found = attempt(lambda: side_by_side.throughput(device, left))
+    findings.add("side_by_side", found if isinstance(found, dict) else {"note": found})
+
+
+def attempt(work: Callable[[], Any]) -> Any:
+    """What it returns, or in a line why it returns nothing: all else is still wanted."""
+    try:
+        return work()
+    except Exception as error:
+        return f"{type(error).__name__}: {(str(error) or 'no message').splitlines()[0]}"
 
 
 def rows(
@@ -83,29 +103,38 @@ def rows(
     """One row a case, as far as the time goes."""
     card = findings.found["card"]
     for _, group in groupby(cases(tiny), key=lambda case: case.group):
-        problem, shared = None, {}
+        problem: Kept | None = None
+        shared: dict[str, Any] = {}
         for case in group:
             if time.perf_counter() > until:
                 findings.add("left_out", " ".join(map(str, (*case.group, case.rule))))
                 continue
             row = asdict(case) | {"note": ""}
-            try:
+
+            def measured(case: Case = case) -> dict[str, Any]:
+                nonlocal problem, shared
                 problem = problem or Kept(case, device.type)
                 refuse_what_does_not_fit(case, problem, device)
+                on_signs = ENCODERS.get(STRATEGIES[case.rule].encoder) is ENCODERS["sign"]
+                asked = limit.asked_of_it(problem, case.workers, on_signs)
+                least = limit.least_ms(asked, card, case.precision)
+                if time.perf_counter() + CALLS * least / 1e3 > until:
+                    raise TimeoutError("it would take longer than the time that is left")
                 shared = shared or (
                     measure.floor(case, problem, device, seconds)
                     | measure.loop(case, problem, device, seconds)
                 )
-                on_signs = ENCODERS.get(STRATEGIES[case.rule].encoder) is ENCODERS["sign"]
-                asked = limit.asked_of_it(problem, case.workers, on_signs)
-                row |= shared | asked | measure.rounds(case, problem, device, seconds)
-                row["ratio"] = row["round_ms"] / row["floor_ms"]
-                row["least_ms"] = limit.least_ms(asked, card, case.precision)
-            except (ConfigError, torch.OutOfMemoryError) as error:
-                row["note"] = str(error).splitlines()[0]
-                problem, shared = None, {}
+                found = measure.rounds(case, problem, device, seconds)
+                ratio = found["round_ms"] / shared["floor_ms"]
+                return shared | asked | found | {"ratio": ratio, "least_ms": least}
+
+            found = attempt(measured)
+            if isinstance(found, dict):
+                row |= found
+            else:
+                row["note"], problem, shared = found, None, {}
                 if device.type == "cuda":
-                    torch.cuda.empty_cache()
+                    attempt(torch.cuda.empty_cache)
             yield row
 
 
@@ -126,7 +155,8 @@ def profiled(findings: Findings, name: str, device: torch.device) -> None:
         return
     worst = max(slow, key=lambda row: row["ratio"])
     case = Case(**{field: worst[field] for field in Case.__dataclass_fields__})
-    findings.profile(measure.profile(case, Kept(case, name), device))
+    text = attempt(lambda: measure.profile(case, Kept(case, name), device))
+    findings.profile(text)
     findings.add("profile_of", " ".join(map(str, (*case.group, case.rule))))
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
+UNUSED = ("flwr", "safetensors", "tomli_w", "cryptography")  # by rounds in one process
 ENUMERATIONS = {"MessageType"}  # whose members are read when a class is made
 
 
@@ -33,8 +35,13 @@ class _Names(ModuleType):
 
 
 class _Finder(MetaPathFinder, Loader):
+    def __init__(self, missing: set[str]) -> None:
+        self._missing = missing
+
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        return ModuleSpec(name, self, is_package=True) if name.split(".")[0] == "flwr" else None
+        return (
+            ModuleSpec(name, self, is_package=True) if name.split(".")[0] in self._missing else None
+        )
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         made = _Names(spec.name)
@@ -46,15 +53,24 @@ class _Finder(MetaPathFinder, Loader):
 
 
 def without_flower() -> bool:
-    """Put empty classes in the place of Flower's, where it cannot be imported; tell whether.
+    """Put empty classes in the place of Flower's where it is missing, and of others; tell whether.
 
     A rule is a Flower Strategy and a worker a NumPyClient, so their files name those classes. The
     local engine calls nothing of theirs.
     """
+    missing = {name for name in UNUSED if not _is_there(name)}
+    if missing:
+        sys.meta_path.insert(0, _Finder(missing))
+    if not _is_there("threadpoolctl"):  # products on a CPU then take as many threads as they do
+        module = ModuleType("threadpoolctl")
+        free = type("ThreadpoolController", (), {"limit": lambda self, **given: nullcontext()})
+        vars(module).update(ThreadpoolController=free, threadpool_limits=nullcontext)
+        sys.modules["threadpoolctl"] = module
+    return "flwr" in missing
+
+
+def _is_there(name: str) -> bool:
     try:
-        there = find_spec("flwr") is not None
+        return find_spec(name) is not None
     except ImportError:
-        there = False
-    if not there:
-        sys.meta_path.insert(0, _Finder())
-    return not there
+        return False

@@ -33,7 +33,7 @@ class Findings:
         self._folder = folder
         self.found: dict[str, Any] = {
             "machine": machine(device), "card": {}, "checks": [], "rows": [], "left_out": [],
-            "profile_of": None,
+            "side_by_side": None, "profile_of": None,
         }  # fmt: skip
 
     def add(self, kind: str, value: Any) -> None:
@@ -90,11 +90,22 @@ def markdown(found: dict[str, Any]) -> str:
     ]
     for row in found["rows"]:
         lines.append("| " + " | ".join(_cell(row.get(name)) for name in COLUMNS) + " |")
+    if beside := found["side_by_side"]:
+        lines += ["", "SignGuard's CNN, 50 workers, side by side on one card: " + _beside(beside)]
     if found["left_out"]:
-        lines += ["", f"Not reached in the time: {len(found['left_out'])} rows."]
+        lines += ["", f"Not reached in the time: {len(found['left_out'])}."]
     if found["profile_of"]:
         lines += ["", f"profile.txt: {found['profile_of']}."]
     return "\n".join(lines) + "\n"
+
+
+def _beside(found: dict[str, Any]) -> str:
+    if "note" in found:
+        return f"{found['note']}."
+    return (
+        f"{found['runs']} runs get {found['ratio']:.2f} times the rounds of one, "
+        f"{found['together']:.1f} and {found['one']:.1f} a second."
+    )
 
 
 def _cell(value: Any) -> str:

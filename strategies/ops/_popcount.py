@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 CHUNK = 1 << 20  # bytes of rows at a time: they stay in a cache
+FEW = 1 << 19  # bytes of all pairs of rows, up to which calls cost more than what they do
 WORD = np.dtype("<u8")  # 64 coordinates; little-endian as the bits are
 
 
@@ -34,6 +35,10 @@ def pairwise(packed: np.ndarray) -> np.ndarray:
         size = min(step, width - start)
         rows[:, :size], rows[:, size:] = packed[:, start : start + size], 0
         words = rows.view(WORD)[:, : -(-size // WORD.itemsize)]
+        if n * words.nbytes <= FEW:  # each pair twice, in one call in place of n
+            ones = np.bitwise_count(words[:, None] ^ words)
+            counts += np.triu(ones.sum(axis=2, dtype=np.uint32))
+            continue
         for i in range(n - 1):
             found = differ[: n - 1 - i, : words.shape[1]]
             np.bitwise_xor(words[i + 1 :], words[i], out=found)

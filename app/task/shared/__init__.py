@@ -4,7 +4,7 @@
 functions of parameters the forms that stand, a file for each kind, in `conv.py`, `linear.py`,
 `batch_norm.py`, `norms.py`, `embedding.py` and `expand.py`; `layout.py` says whose samples are
 which, and `sink.py` takes the gradients by worker. `trial.py` holds a network to the loop before a
-run; `graph.py` and `memory.py` are for a GPU.
+run; `graph.py` is for a GPU.
 """
 
 from signfed.app.task.shared.gradients import SharedGradients

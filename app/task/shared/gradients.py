@@ -82,6 +82,7 @@ class SharedGradients:
         capture = capture or (captured if on_gpu else None)
         same = gradients.loss is cross_entropy  # what a user's loss draws is of one round
         self._replays = Replays(capture) if capture and same else None
+        self.whole = 0  # bytes of a matrix that is small enough to be handed over as it is
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
 
@@ -145,6 +146,9 @@ class SharedGradients:
     ) -> None:
         """Compute the same; hand over a parameter of some workers at a time, the last layer first.
 
+        A matrix of at most `whole` bytes is handed over as one block where there are graphs: they
+        launch its kernels at once, which is worth more than its memory.
+
         Parameters
         ----------
         parameters, workers, server_round
@@ -158,6 +162,9 @@ class SharedGradients:
             As for a call; blocks may have been handed over before.
         """
         flat = torch.as_tensor(parameters, device=self.gradients.device)
+        if self._replays is not None and 4 * len(workers) * len(flat) <= self.whole:
+            matrix = self(flat, workers, server_round)
+            return consume(slice(0, len(workers)), slice(0, len(flat)), matrix)
 
         def one_at_a_time(rows: slice, columns: slice, block: Tensor) -> None:
             with self._lock:

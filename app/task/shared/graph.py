@@ -81,9 +81,12 @@ def captured(function: Function, given: Sequence[Tensor]) -> Function:
     with torch.cuda.stream(aside):
         function(*fixed)
     torch.cuda.synchronize()
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        made = function(*fixed)
+    graph, here = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
+    try:
+        with torch.cuda.graph(graph):
+            made = function(*fixed)
+    finally:  # a capture that fails leaves its own stream behind
+        torch.cuda.set_stream(here)
 
     def replay(*others: Tensor) -> Tensor:
         for place, tensor in zip(fixed, others, strict=True):

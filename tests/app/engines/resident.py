@@ -56,6 +56,27 @@ class Many:
                 consume(rows, columns, matrix[rows, columns])
 
 
+class Breaking:
+    """A problem of which one worker's gradient is not finite in some rounds."""
+
+    def __init__(self, problem, worker, rounds):
+        self._problem, self._worker, self._rounds = problem, worker, rounds
+
+    def __getattr__(self, name):
+        return getattr(self._problem, name)
+
+    def batched(self, asked):
+        found = self._problem.batched(asked)
+
+        def gradients(parameters, workers, server_round):
+            matrix = found(parameters, workers, server_round).clone()
+            if server_round in self._rounds:
+                matrix[self._worker, 5] = torch.nan
+            return matrix
+
+        return gradients
+
+
 def rounds_of(config, *, on_device=True, problem=None, resume=None, every_state=False):
     """Run; return the final model, the records, what was waited for, and states by round.
 

@@ -17,7 +17,7 @@ from signfed.attacks import ATTACKS, attack
 from signfed.strategies.registry import STRATEGIES
 from signfed.strategies.server.federation import FederationError
 from signfed.strategies.server.optimizer import Descent, Step
-from tests.app.engines.resident import OnDevice, rounds_of, without_seconds
+from tests.app.engines.resident import Breaking, OnDevice, rounds_of, without_seconds
 from tests.federation import federate, needs
 
 ROUNDS = 6
@@ -109,27 +109,6 @@ def test_a_user_s_attack(name, rule, monkeypatch):
     expected, same, _, _ = rounds_of(config, on_device=False)
     close(model, expected)
     assert [r["dropped"] for r in records] == [r["dropped"] for r in same]
-
-
-class Breaking:
-    """A problem of which one worker's gradient is not finite in some rounds."""
-
-    def __init__(self, problem, worker, rounds):
-        self._problem, self._worker, self._rounds = problem, worker, rounds
-
-    def __getattr__(self, name):
-        return getattr(self._problem, name)
-
-    def batched(self, asked):
-        found = self._problem.batched(asked)
-
-        def gradients(parameters, workers, server_round):
-            matrix = found(parameters, workers, server_round).clone()
-            if server_round in self._rounds:
-                matrix[self._worker, 5] = torch.nan
-            return matrix
-
-        return gradients
 
 
 @pytest.mark.parametrize("worker", [0, 7], ids=["byzantine", "honest"])

@@ -25,7 +25,7 @@ class Network:
         return workers * self._activations, 1000
 
 
-def room(n=1000, by_blocks=True, activations=0, card=10**12, **keys):
+def room(n=1000, by_blocks=True, activations=0, card=80 * 10**9, **keys):
     config = parse({"num-workers": 50, "num-byzantine": 10, "batch-size": 8} | keys)
     network = Network(n, activations)
     return room_of(config, build_strategy(config), network, by_blocks=by_blocks, card=card)
@@ -41,14 +41,17 @@ def test_sign_rules_fit_where_float_rules_do_not():
 
 
 def test_what_an_attack_looks_at_counts():
-    none = room(strategy="sign-mv", attack="none").gradients
-    own = room(strategy="sign-mv", attack="sign-flip").gradients
-    everyone = room(strategy="sign-mv", attack="lie").gradients
-    decoded = room(strategy="sign-mv", attack="vote-aware").gradients
+    none = room(card=10**6, strategy="sign-mv", attack="none").gradients
+    own = room(card=10**6, strategy="sign-mv", attack="sign-flip").gradients
+    everyone = room(card=10**6, strategy="sign-mv", attack="lie").gradients
+    decoded = room(card=10**6, strategy="sign-mv", attack="vote-aware").gradients
     assert none < own < decoded and own < everyone
     assert everyone == 4 * (50 * 1000 + 10 * 1000)
     # A matrix of all, where gradients do not come block by block.
     assert room(by_blocks=False, strategy="sign-mv", attack="none").gradients >= 4 * 50 * 1000
+    # One that is small beside the card is handed over as it is: a graph's, and a copy.
+    small = room(strategy="sign-mv", attack="none").gradients
+    assert small - none == 2 * 4 * 50 * 1000
 
 
 def test_batches_count_and_bfloat16_halves_them():

@@ -106,3 +106,28 @@ def test_a_tensor_from_elsewhere_is_kept_and_values_are_not_branched_upon():
     for function in (value, branch, torch.nonzero):
         with pytest.raises(RuntimeError, match="depends on values"):
             recorded(function, sample(3))
+
+
+def test_what_no_given_tensor_decides_is_made_once():
+    table = sample(4, seed=4)
+
+    def function(x):
+        return x * (torch.ones_like(x) / table.exp()) + x.new_zeros(3, 4)
+
+    short = recorded(function, sample(3, 4))
+    assert operations(short) == 2
+    x = sample(3, 4, seed=1)
+    assert torch.equal(short(x), function(x))
+
+
+@pytest.mark.parametrize("function", [torch.ones_like, lambda x: torch.ones_like(x).view(4, 3)])
+def test_a_constant_that_is_returned_is_the_caller_s(function):
+    short = recorded(function, sample(3, 4))
+    short(sample(3, 4)).zero_()
+    assert short(sample(3, 4)).unique().tolist() == [1.0]
+
+
+def test_a_large_constant_is_made_anew(monkeypatch):
+    monkeypatch.setattr("signfed.app.task.recorded.SMALL", 40)
+    assert operations(recorded(lambda x: x + torch.ones_like(x), sample(11))) == 2
+    assert operations(recorded(lambda x: x + torch.ones_like(x), sample(10))) == 1

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from torch import nn
 
 from signfed.app.task import MODELS, Dataset, Gradients, build, flatten
+from signfed.app.task.activations import saved_bytes
 from signfed.app.task.local_steps import LocalSteps
 from signfed.app.task.models.pool import MaxPool2d
 from signfed.app.task.models.pure import purified
 from signfed.app.task.shared import NotShared, SharedGradients, check
 from signfed.app.task.shared.graph import KEPT, WARM_UP, Replays
-from signfed.app.task.shared.memory import bytes_per_sample
 from signfed.strategies.ops.threads import one_thread
 from tests.app.task.shared_networks import MIXING, OTHERWISE, Changed, Own, Windows, images
 from tests.app.task.test_models import small
@@ -283,6 +283,31 @@ def test_a_graph_is_captured_after_the_warm_up_and_anew_for_other_shapes():
         assert len(captures) == (0 if server_round <= WARM_UP else 2)
 
 
+def test_a_small_matrix_is_handed_over_as_one_block_so_that_a_graph_makes_it():
+    captures = []
+    capture = lambda function, given: captures.append(given) or function  # noqa: E731
+    spec, x = small("fd-cnn")
+    gradients = gradients_of(build("fd-cnn", spec, 1), torch.cat([x, x]), (4, 4, 4), double=False)
+    eager, graphs = SharedGradients(gradients), SharedGradients(gradients, capture=capture)
+    parameters, workers = flatten(gradients.model).numpy(), (0, 1, 2)
+    n = len(parameters)
+    for graphs.whole, blocks in (
+        (4 * 3 * n, 1),
+        (4 * 3 * n - 1, len(list(gradients.model.parameters()))),
+    ):
+        for server_round in range(1, WARM_UP + 2):
+            found, seen = torch.zeros(3, n), []
+
+            def keep(rows, columns, block, found=found, seen=seen):
+                found[rows, columns] = block
+                seen.append(columns)
+
+            graphs.hand_over(parameters, workers, server_round, keep)
+            assert len(seen) == blocks
+            assert torch.equal(found, eager(parameters, workers, server_round))
+    assert len(captures) == 1
+
+
 def test_what_cannot_be_captured_runs_as_it_is_and_few_graphs_are_kept():
     def fails(function, given):
         raise RuntimeError("operation not permitted when stream is capturing")
@@ -298,9 +323,8 @@ def test_what_cannot_be_captured_runs_as_it_is_and_few_graphs_are_kept():
 
 def test_memory_is_counted_by_sample():
     model = nn.Sequential(nn.Linear(4, 1000, bias=False), nn.Tanh(), nn.Linear(1000, 3))
-    gradients = gradients_of(model, numbers(24, 4), (8, 8, 8), double=False)
-    each = bytes_per_sample(SharedGradients(gradients), flatten(gradients.model).numpy(), 0)
-    assert 4000 <= each < 12_000  # tanh's output, float32, and small change
+    each = saved_bytes(model, numbers(8, 4))
+    assert 8000 <= each < 9000  # tanh's output and its gradient, float32, and small change
 
 
 # The pool

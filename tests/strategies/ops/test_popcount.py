@@ -29,8 +29,10 @@ def test_of_a_row_with_itself_and_with_its_inverse(n):
     assert signs.disagreements(signs_of(~rows[0], 8 * 37))[0] == 8 * 37
 
 
+@pytest.mark.parametrize("few", [0, 1 << 19], ids=["row by row", "all pairs at once"])
 @pytest.mark.parametrize("n", [1, 2, 3, 7])
-def test_chunks_fit_together(n, monkeypatch):
+def test_chunks_fit_together(n, few, monkeypatch):
+    monkeypatch.setattr(_popcount, "FEW", few)
     monkeypatch.setattr(_popcount, "CHUNK", 2 * 48)  # two rows of 41 bytes at a time
     rows = np.random.default_rng(n).integers(0, 256, (n, 41), dtype=np.uint8)
     found = _popcount.disagreements(rows, rows[0])

@@ -114,7 +114,7 @@ def examine_attack(
     found: dict[str, Any] = {"attack": name, "options": dict(keys)}
     parse({"num-workers": WORKERS, "num-byzantine": 1, **keys, "attack": name})  # its options
     found["laws"] = attacks.keeps_its_form(name, options)
-    if laws_only and found["laws"] or any(not law["holds"] for law in found["laws"][:1]):
+    if (laws_only and found["laws"]) or any(not law["holds"] for law in found["laws"][:1]):
         return found
     with _running(found):
         if laws_only:  # nothing else was tried

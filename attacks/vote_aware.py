@@ -36,7 +36,7 @@ def vote_aware(view: View, *, share: Share = 1.0, below: Below = 0) -> np.ndarra
         theta, for a rule that goes backwards where fewer than theta workers are the majority's
         surplus (`robust-lr`, by default f + 1). No more of them oppose a coordinate than take its
         margin below theta, so the majority wins it and the rule reads it as lost: all coordinates
-        with |V| < m + theta, twice as many as a plain vote loses. 0 turns votes.
+        with |V| < m + theta, V of signs here; a plain vote loses those with |V| < m. 0 turns votes.
 
     Returns
     -------
@@ -65,7 +65,7 @@ def vote_aware(view: View, *, share: Share = 1.0, below: Below = 0) -> np.ndarra
     """
     rows = finite(view.honest)
     xp = namespace(rows)
-    votes = rows.sum(axis=0, dtype=xp.float64)
+    votes = (signs(rows) if below else rows).sum(axis=0, dtype=xp.float64)
     majority = signs(votes)
     margin, m = xp.abs(votes), len(view.own)
     attacked = lowest(margin, share)

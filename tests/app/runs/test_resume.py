@@ -358,5 +358,5 @@ def test_a_run_that_lacks_nothing_but_its_summary_is_ended(early, engine, tmp_pa
         assert done.rounds == whole.rounds
         without = [{k: v for k, v in o.summary.items() if k != "seconds"} for o in (done, whole)]
         assert without[0] == without[1] and without[0]["status"] == "finished"
-    with pytest.raises(ConfigError, match="nothing is left|ended the run after"):
+    with pytest.raises(ConfigError, match=r"nothing is left|ended the run after"):
         resume(config, engine)

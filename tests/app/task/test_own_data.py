@@ -288,5 +288,5 @@ def test_the_folder_of_a_federation_is_no_test_set(place, tmp_path):
     (tmp_path / "server" / "federation.json").write_text("{}")
     config = config_for(tmp_path / "run", {key.replace("_", "-"): v for key, v in KEYS.items()})
     config |= {"data-dir": str(tmp_path)}
-    with pytest.raises(ConfigError, match="it is a federation's own, with its federation.json"):
+    with pytest.raises(ConfigError, match=r"it is a federation's own, with its federation\.json"):
         find_task("own-data").problem(parse(config).workload)

@@ -29,10 +29,8 @@ class RobustLR(RobustStrategy):
 
     Notes
     -----
-    Where honest workers disagree by chance it goes backwards, too, at a loss. m colluders who know
-    theta and the honest votes need not turn a coordinate: they let the majority win it by less than
-    theta (`vote-aware.below`), and so take margins below m + theta, a plain vote's below m.
-    Deviation: the paper scales any aggregate by eta, here the vote; a tie, no step there, is +1.
+    Backwards, too, where honest workers disagree by chance; who knows theta lets majorities win by
+    less (`vote-aware.below`). Deviation: eta scales the vote, there any aggregate; a tie is +1.
 
     References
     ----------

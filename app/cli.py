@@ -13,6 +13,7 @@ import typer
 from signfed.app.commands.check import check
 from signfed.app.commands.common import out, refusing
 from signfed.app.commands.data import data
+from signfed.app.commands.doctor import doctor
 from signfed.app.commands.export import export
 from signfed.app.commands.federation import federation
 from signfed.app.commands.list import list_
@@ -26,11 +27,7 @@ from signfed.app.commands.score import score
 from signfed.app.commands.sweep import sweep
 from signfed.app.commands.tournament import tournament
 
-app = typer.Typer(
-    help="Byzantine-robust federated learning at one bit per coordinate, on Flower.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 app.command()(run)
 app.command()(score)
 app.command()(redteam)
@@ -42,9 +39,27 @@ app.command()(data)
 app.command()(check)
 app.command()(new)
 app.command()(tournament)
+app.command()(doctor)
 app.command(name="list")(list_)
 app.add_typer(federation, name="federation")
 app.add_typer(node, name="node")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from signfed.app.runs.versions import versions
+
+        typer.echo(f"signfed {versions()['signfed']}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print it, and end")
+    ] = False,
+) -> None:
+    """Byzantine-robust federated learning at one bit per coordinate, on Flower."""
 
 
 @app.command()

@@ -1,15 +1,25 @@
 """Byzantine workers who know how the honest vote ends."""
 
-import numpy as np
+from typing import Annotated
 
-from signfed.attacks.core.arrays import namespace
+import numpy as np
+from pydantic import Field
+
+from signfed.attacks.core.arrays import like, namespace
 from signfed.attacks.core.attack import attack
 from signfed.attacks.core.rows import Share, all_send, finite, lowest, signs
 from signfed.attacks.core.view import View
+from signfed.strategies.core.options import Choice
+
+Below = Annotated[
+    int,
+    Field(ge=0, description="leave votes won by less than that; 0: turn them"),
+    Choice((0, 4)),
+]
 
 
 @attack(knowledge="omniscient", stage="message", tensors=True)
-def vote_aware(view: View, *, share: Share = 1.0) -> np.ndarray:
+def vote_aware(view: View, *, share: Share = 1.0, below: Below = 0) -> np.ndarray:
     """Send -sign(V) where the honest margin |V| is smallest, and sign(V) elsewhere.
 
     V is the sum of the finite honest rows, and sign(0) = +1. With share = 1 this is the most that m
@@ -22,11 +32,16 @@ def vote_aware(view: View, *, share: Share = 1.0) -> np.ndarray:
     share : float in [0, 1]
         floor(share N) coordinates are attacked, the smallest |V| first, among equal ones the first.
         Below 1 the Byzantine workers agree with the vote elsewhere and look reliable.
+    below : int
+        theta, for a rule that goes backwards where fewer than theta workers are the majority's
+        surplus (`robust-lr`, by default f + 1). No more of them oppose a coordinate than take its
+        margin below theta, so the majority wins it and the rule reads it as lost: all coordinates
+        with |V| < m + theta, V of signs here; a plain vote loses those with |V| < m. 0 turns votes.
 
     Returns
     -------
     ndarray, float32 [b, N]
-        The same row of +1/-1 for all.
+        Rows of +1/-1, the same for all unless `below` is given.
 
     Examples
     --------
@@ -35,9 +50,14 @@ def vote_aware(view: View, *, share: Share = 1.0) -> np.ndarray:
     >>> craft("vote-aware", [[1.0, 1.0, 1.0]], honest, n_total=4, seed=0, share=0.34)
     array([[ 1., -1., -1.]], dtype=float32)
 
+    Margins 3, 1, -3, of which one voter takes each below 3, and turns one:
+
+    >>> craft("vote-aware", [[1.0, 1.0, 1.0]], honest, n_total=4, seed=0, below=3)
+    array([[-1.,  1.,  1.]], dtype=float32)
+
     References
     ----------
-    None; this is the bound by which Mengoli et al. 2025 prove Theorem 3.5.
+    None; this is the bound by which Mengoli et al. 2025 prove Theorem 3.5. `below` is ours.
 
     Notes
     -----
@@ -45,7 +65,14 @@ def vote_aware(view: View, *, share: Share = 1.0) -> np.ndarray:
     """
     rows = finite(view.honest)
     xp = namespace(rows)
-    votes = rows.sum(axis=0, dtype=xp.float64)
+    votes = (signs(rows) if below else rows).sum(axis=0, dtype=xp.float64)
     majority = signs(votes)
-    attacked = lowest(xp.abs(votes), share)
-    return all_send(xp.where(attacked, -majority, majority), len(view.own))
+    margin, m = xp.abs(votes), len(view.own)
+    attacked = lowest(margin, share)
+    if not below:
+        return all_send(xp.where(attacked, -majority, majority), m)
+    # With k opponents a margin becomes |V| + m - 2k: the least k that takes it below theta.
+    opponents = xp.floor((margin + m - below) / 2) + 1
+    attacked = attacked & (opponents <= m)
+    numbers = like(np.arange(m), votes)[:, None]
+    return xp.where(attacked & (numbers < opponents), -majority, majority)

@@ -12,10 +12,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
 
+from signfed.app.task import Dataset
 from signfed.clients import ENCODERS
 from signfed.strategies.registry import STRATEGIES
 
@@ -46,6 +48,14 @@ def seconds(work: Callable[[], Any], *, repeat: int = 11, at_least: float = 0.0)
         work()
         found.append(time.perf_counter() - before)
     return median(found)
+
+
+def random_images(shape: tuple[int, ...], samples: int, tested: int = 10) -> Dataset:
+    """Noise with labels: the time of a gradient does not depend on what is seen."""
+    draws = np.random.default_rng(0)
+    x = torch.from_numpy(draws.standard_normal((samples, *shape), dtype=np.float32))
+    y = torch.from_numpy(np.arange(samples) % 10)
+    return Dataset(x, y, x[:tested], y[:tested], to_input=lambda x: x)
 
 
 def machine() -> dict[str, str]:

@@ -22,15 +22,23 @@ import torch
 from torch import Tensor
 
 from benchmarks.common import report
+from benchmarks.naive import (
+    ROUNDS,
+    Work,
+    naive_distances,
+    naive_fd,
+    naive_pack,
+    naive_signs,
+    naive_vote,
+    read,
+)
 from signfed.strategies.core.agreement import agreements, standings, ternary_vote
 from signfed.strategies.ops.gram import centred_gram, distances_of, squared_distances
 from signfed.strategies.ops.order import order_statistics
 from signfed.strategies.ops.packed import PackedSigns
 from signfed.strategies.sign_fd import weigh_by_agreement
 
-Work = Callable[[], Any]
 MOST = 2**30  # bytes that a naive version touches, up to which it is tried
-ROUNDS = 100  # that sign-fd has counted
 PUBLISHED = (64, 65_536)  # the size of which others tell their times
 
 
@@ -50,42 +58,6 @@ def together(works: dict[str, Work | None], budget: float) -> dict[str, float]:
             times.append(clock() - before)
         turn += 1
     return {name: median(times) for name, times in found.items()}
-
-
-def read(array: np.ndarray) -> Work:
-    """Reads the rows of an array once, in 64-bit words, and writes one row: the floor of a rule."""
-    raw = array.reshape(len(array), -1).view(np.uint8)
-    words = np.ascontiguousarray(raw[:, : raw.shape[1] // 8 * 8]).view(np.uint64)
-    return lambda: np.bitwise_xor.reduce(words, axis=0)
-
-
-def naive_signs(signs: PackedSigns) -> Tensor:
-    packed, n_coordinates = signs.bits.numpy(), signs.n_coordinates
-    ones = np.unpackbits(packed, axis=1, count=n_coordinates, bitorder="little")
-    return torch.from_numpy(ones.astype(np.float32) * 2 - 1)
-
-
-def naive_pack(rows: Tensor) -> Tensor:
-    """One bit after the other."""
-    ones = torch.nn.functional.pad(rows >= 0, (0, -rows.shape[1] % 8)).to(torch.uint8)
-    return sum(ones[:, place::8] << place for place in range(8))
-
-
-def naive_vote(signs: Tensor, weights: Tensor | float = 1.0) -> Tensor:
-    return torch.where((signs * weights).sum(0) >= 0, 1.0, -1.0)
-
-
-def naive_fd(signs: Tensor, counts: Tensor) -> Tensor:
-    """Weights, vote and count, all in float32 [n, N]."""
-    p = counts / ROUNDS
-    weights = torch.log((1 - p + 1e-5) / (p + 1e-5)).clamp(-10, 10)
-    decoded = naive_vote(signs, weights)
-    counts += signs != decoded
-    return decoded
-
-
-def naive_distances(rows: Tensor) -> Tensor:
-    return torch.stack([((rows - row) ** 2).sum(1) for row in rows])
 
 
 def judged(signs: PackedSigns) -> Tensor:

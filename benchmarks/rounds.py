@@ -17,17 +17,16 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
 import torch
 
-from benchmarks.common import report, seconds
+from benchmarks.common import random_images, report, seconds
 from signfed.app.config.run_config import build_strategy, parse
 from signfed.app.engines.local import local_engine
 from signfed.app.engines.run import Run
 from signfed.app.engines.superlink import LocalFlower
 from signfed.app.runs.folder import read_rounds, read_summary
 from signfed.app.runs.scoring import Scorer
-from signfed.app.task import Classification, Dataset, Spec, build
+from signfed.app.task import Classification, Spec, build
 from signfed.strategies.ops.threads import cores
 from signfed.strategies.server.record import RoundRecord
 
@@ -35,13 +34,6 @@ WORKERS, BATCH = 15, 64
 RULES = ("sign-mv", "sign-fd", "signguard", "multi-krum")
 WARM_UP = 3  # rounds that are not counted
 TASKS = {"digits": (300, 100), "mnist": (35, 15)}  # rounds of the local engine and of ByzFL
-
-
-def random_images(shape: tuple[int, ...], samples: int) -> Dataset:
-    draws = np.random.default_rng(0)
-    x = torch.from_numpy(draws.standard_normal((samples, *shape), dtype=np.float32))
-    y = torch.from_numpy(np.arange(samples) % 10)
-    return Dataset(x, y, x[:10], y[:10], to_input=lambda x: x)
 
 
 def problem(task: str) -> Classification:

@@ -19,8 +19,7 @@ from typing import Any
 
 from rich.progress import track
 
-from benchmarks.common import needs, report
-from benchmarks.rounds import random_images
+from benchmarks.common import needs, random_images, report
 from signfed.app.client_app import app as client_app
 from signfed.app.runs.folder import read_rounds, read_summary
 from signfed.app.server_app import run

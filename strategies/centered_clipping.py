@@ -37,10 +37,11 @@ def clipped_step(rows: Tensor, centre: Tensor, radius: float) -> Tensor:
     >>> clipped_step(torch.tensor([[1.0], [9.0]]), torch.zeros(1), 3.0)
     tensor([2.])
     """
-    # Infinite offsets are made finite, since 0 times infinity would be NaN.
+    # Infinite offsets are made finite, since 0 times infinity would be NaN. So is the answer: it is
+    # the centre of all rounds to come, none of which would be of use.
     offsets = (rows - centre).clamp_(-LARGEST, LARGEST)
     factors = (radius / norms(offsets)).clamp(max=1.0).nan_to_num(nan=1.0)  # inf/inf: the mean
-    return centre + combine(offsets, factors / len(rows))
+    return (centre + combine(offsets, factors / len(rows))).clamp_(-LARGEST, LARGEST)
 
 
 class CenteredClipping(RobustStrategy):

@@ -29,8 +29,8 @@ class RobustLR(RobustStrategy):
 
     Notes
     -----
-    Where honest workers disagree by chance it goes backwards, too, at a loss. Deviation: the paper
-    scales any aggregate by eta, here the vote; a tie, no step there, is +1.
+    Backwards, too, where honest workers disagree by chance; who knows theta lets majorities win by
+    less (`vote-aware.below`). Deviation: eta scales the vote, there any aggregate; a tie is +1.
 
     References
     ----------

@@ -49,7 +49,11 @@ ROOMS = {
     "app.federation": ("app.errors", "app.engines", "app.runs.versions", "app.task"),
     "app.redteam": ("app.errors", "app.config", "app.engines", "app.runs", "app.task", "attacks",
                     *RULES),
-    "app.check": ("app.errors", "app.config", "app.redteam", "attacks", *RULES),
+    "app.doctor": (
+        "app.errors", "app.config.own_modules", "app.engines.environment", "app.federation.doctor",
+        "app.runs.claim",
+    ),
+    "app.check": ("app.errors", "app.config", "app.redteam", "app.task", "attacks", *RULES),
     "app.tournament": (
         "app.errors", "app.check", "app.config", "app.redteam", "app.report", "app.runs", "attacks",
         "clients", *RULES,

@@ -257,13 +257,15 @@ def test_curves(monkeypatch, capsys, tmp_path):
     found = json.loads((tmp_path / "curves.json").read_text())
     assert found["machine"] == common.machine() and found["settings"]["rounds"] == "20"
     expected = list(product(("none", "sleeper", "time-varying"), some))
+    expected += product(("trusted-bloc",), curves.VOTES)
     assert [(each["attack"], each["rule"]) for each in found["curves"]] == expected
     for each in found["curves"]:
-        first, last = zip(*each["accuracy"], strict=True)  # of two seeds, in rounds 10 and 20
-        assert len(first) == 2 and all(0 < value < 1 for value in (*first, *last))
-        line = f"{each['attack']:14} {each['rule']:20} final {sum(last) / 2:.3f}"
+        first, last = zip(*each["accuracy"], strict=True)  # of each seed, in round 10 and the last
+        seeds = 1 if each["attack"] == "trusted-bloc" else 2
+        assert len(first) == seeds and all(0 < value < 1 for value in (*first, *last))
+        line = f"{each['attack']:14} {each['rule']:20} final {sum(last) / seeds:.3f}"
         assert any(text.startswith(line) for text in printed)
-    for attack in ("sleeper", "time-varying"):
+    for attack in ("sleeper", "time-varying", "trusted-bloc"):
         assert (tmp_path / f"{attack}.png").read_bytes().startswith(b"\x89PNG")
 
 

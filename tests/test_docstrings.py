@@ -45,6 +45,7 @@ COMMANDS = {
     "app/cli.py": "bound",
     "app/commands/check.py": "check",
     "app/commands/data.py": "data",
+    "app/commands/doctor.py": "doctor",
     "app/commands/export.py": "export",
     "app/commands/federation.py": "approve",  # registered twice, once as `add`
     "app/commands/list.py": "list_",

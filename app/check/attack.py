@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from signfed.app.check.breakdown import WORKERS, alignment, rounds_of_gradients
+from signfed.app.check.search import raised
 from signfed.app.check.subject import Subject
 from signfed.app.check.table import on_digits
 from signfed.app.redteam.scores import final_scores
@@ -32,7 +33,7 @@ def keeps_its_form(name: str, options: Mapping[str, Any]) -> list[dict[str, Any]
     Returns
     -------
     list of dict
-        `law`, `says`, `holds`, `problem`.
+        `law`, `says`, `holds`, and `problem` where it raised something.
     """
     attack = find(name)
     if attack.stage == "data" or attack.past or attack.rule:
@@ -44,8 +45,13 @@ def keeps_its_form(name: str, options: Mapping[str, Any]) -> list[dict[str, Any]
         sent = craft(name, own, honest, n_total=WORKERS, seed=0, server_round=3, **options)
         return np.asarray(sent)
 
-    first, second = send(), send()
+    says = "it raises nothing and returns a row for each of its workers"
+    try:
+        first, second = send(), send()
+    except Exception as error:  # whatever a user's attack does
+        return [{"law": "answers", "says": says, "holds": False, "problem": raised(error)}]
     found = [
+        ("answers", says, True),
         ("repeatable", "the same round and seed give the same rows",
          first.tobytes() == second.tobytes()),
         ("does something", "what is sent is not what was honest",
@@ -81,6 +87,7 @@ def accuracies(
     name: str,
     keys: Mapping[str, Any],
     *,
+    rules: Sequence[str] = RULES,
     rounds: int = 100,
     on_run: Callable[[str, str], None] = lambda rule, attack: None,
 ) -> dict[str, dict[str, float]]:
@@ -92,12 +99,13 @@ def accuracies(
         The attack.
     keys : mapping
         Its run-config keys.
+    rules : sequence of str
     rounds : int
     on_run : callable
         Told what runs.
     """
     found: dict[str, dict[str, float]] = {}
-    for rule in RULES:
+    for rule in rules:
         subject = Subject(rule)
         common = {**on_digits(rounds, votes=subject.votes), "strategy": rule}
         runs = {"none attack": {"num-byzantine": BYZANTINE[0], "attack": "none"}}

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from signfed.app.check import attack as attacks
 from signfed.app.check.breakdown import WORKERS, Breakdown, breakdown
 from signfed.app.check.laws import LAWS
-from signfed.app.check.search import Finding, examine
+from signfed.app.check.search import Finding, examine, raised
 from signfed.app.check.subject import subject_of
 from signfed.app.check.table import accuracies, cost
 from signfed.app.config.pairs import read_pairs
+from signfed.app.config.run_config import parse
 from signfed.app.errors import ConfigError
+from signfed.app.task import DataMissing
 from signfed.attacks import ATTACKS, find
 from signfed.attacks.core.attack import Attack
 from signfed.strategies.core import own
@@ -74,15 +77,17 @@ def examine_rule(
         found["laws"].append(law_json(examine(subject, law, share)))
     if laws_only:
         return found
-    found["milliseconds"] = cost(subject)
-    found["breakdown"] = breakdown_json(
-        breakdown(subject, SEARCH_SHARE * seconds, lambda f, at: tell(f"{f} of {WORKERS}: {at}"))
-    )
-    f = 3 if subject.serves(WORKERS, 3) else subject.most_byzantine(WORKERS)
-    found["table"] = f"digits, {f} of {WORKERS} attack"
-    found["accuracy"] = accuracies(
-        subject, n_byzantine=f, on_run=lambda rule, at: tell(f"digits: {rule} under {at}")
-    )
+    with _running(found):
+        found["milliseconds"] = cost(subject)
+        searched = breakdown(
+            subject, SEARCH_SHARE * seconds, lambda f, at: tell(f"{f} of {WORKERS}: {at}")
+        )
+        found["breakdown"] = breakdown_json(searched)
+        f = 3 if subject.serves(WORKERS, 3) else subject.most_byzantine(WORKERS)
+        found["table"] = f"digits, {f} of {WORKERS} attack"
+        found["accuracy"] = accuracies(
+            subject, n_byzantine=f, on_run=lambda rule, at: tell(f"digits: {rule} under {at}")
+        )
     return found
 
 
@@ -107,17 +112,35 @@ def examine_attack(
     prefix = f"{name}."
     options = {k.removeprefix(prefix): v for k, v in keys.items() if k.startswith(prefix)} | given
     found: dict[str, Any] = {"attack": name, "options": dict(keys)}
+    parse({"num-workers": WORKERS, "num-byzantine": 1, **keys, "attack": name})  # its options
     found["laws"] = attacks.keeps_its_form(name, options)
-    if laws_only:
+    if (laws_only and found["laws"]) or any(not law["holds"] for law in found["laws"][:1]):
         return found
-    if find(name).stage != "data":
-        tell("cosines")
-        found["cosine"] = attacks.bites(name, {f"{prefix}{k}": v for k, v in options.items()})
-    found["table"] = f"digits, {WORKERS} workers"
-    found["accuracy"] = attacks.accuracies(
-        name, keys, on_run=lambda rule, at: tell(f"digits: {rule} under {at}")
-    )
+    with _running(found):
+        if laws_only:  # nothing else was tried
+            attacks.accuracies(name, keys, rules=("mean",), rounds=2)
+            return found
+        if find(name).stage != "data":
+            tell("cosines")
+            found["cosine"] = attacks.bites(name, {f"{prefix}{k}": v for k, v in options.items()})
+        found["table"] = f"digits, {WORKERS} workers"
+        found["accuracy"] = attacks.accuracies(
+            name, keys, on_run=lambda rule, at: tell(f"digits: {rule} under {at}")
+        )
     return found
+
+
+@contextmanager
+def _running(found: dict[str, Any]) -> Iterator[None]:
+    """Add a law: what is raised within belongs to what is examined, and breaks it."""
+    law = {"law": "runs", "says": "it raises nothing in search and training", "holds": True}
+    found["laws"].append(law)
+    try:
+        yield
+    except (ConfigError, DataMissing):
+        raise
+    except Exception as error:  # whatever a user's code does
+        law |= {"holds": False, "problem": raised(error)}
 
 
 def law_json(finding: Finding) -> dict[str, Any]:

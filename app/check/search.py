@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -138,4 +140,16 @@ def _problem(subject: Subject, law: Law, rows: np.ndarray) -> str:
     try:
         return law.holds(subject, rows.copy())
     except Exception as error:  # whatever a user's rule does
-        return f"{type(error).__name__}: {error}"
+        return raised(error)
+
+
+def raised(error: Exception) -> str:
+    """Return what was raised and where, in a line.
+
+    Parameters
+    ----------
+    error : Exception
+        As it was caught.
+    """
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({Path(at.filename).name}:{at.lineno})"

@@ -29,7 +29,8 @@ def print_check(console: Console, found: Mapping[str, Any]) -> None:
         console.print(table)
     for each in found["laws"]:
         if each["holds"] is False and each.get("problem"):
-            console.print(f"[bold]{each['law']}[/bold], smallest rows found: {each['rows']}")
+            rows = f", smallest rows found: {each['rows']}" if "rows" in each else ""
+            console.print(f"[bold]{each['law']}[/bold]{rows}")
             console.print(f"  {each['problem']}", highlight=False, markup=False)
     if "breakdown" in found:
         console.print(breakdown_line(found["breakdown"]), highlight=False, markup=False)

@@ -27,7 +27,7 @@ from signfed.app.runs.folder import (
     read_rounds,
     score,
 )
-from signfed.app.runs.resuming import forget_later
+from signfed.app.runs.resuming import forget_later, no_round_left
 from signfed.app.runs.saving import Saver
 from signfed.app.runs.scoring import Scorer
 from signfed.app.runs.stopping import Stopping
@@ -186,7 +186,10 @@ def execute(
             saves=saver.is_due,
             note=folder.note,
         )
-        parameters = engine(given)
+        if last and (stopping.reason or no_round_left(config, last)):  # but for its summary
+            parameters = last.state["parameters"].numpy()
+        else:
+            parameters = engine(given)
     except DivergedError as error:
         folder.close(DIVERGED, error=str(error))
         raise

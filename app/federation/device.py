@@ -20,7 +20,6 @@ from signfed.app.federation.files import (
 )
 from signfed.app.federation.request import check_name, write_request
 
-HOME = Path("~/.signfed/node")
 PORT = 9094  # Flower's own, on loopback
 
 

@@ -22,7 +22,7 @@ SHADES = {ACCEPTED: "#cfe3f2", REJECTED: VERMILLION, DROPPED: "#6b6f76", NO_VERD
 STATES = tuple(SHADES)
 NOT_ASKED = len(STATES)
 LONGEST = 6  # characters of a name beside the raster
-MOST_ROWS, MOST_NAMES, MOST_ROUNDS = 60, 20, 1200
+MOST_NAMES, MOST_ROUNDS = 20, 1200
 
 
 def in_order(workers: Collection[int], byzantine: Collection[int]) -> list[int]:

@@ -12,7 +12,7 @@ from signfed.app.config.run_config import RunConfig
 from signfed.app.errors import ConfigError
 from signfed.app.runs import checkpoint
 from signfed.app.runs.checkpoint import Checkpoint, CheckpointError
-from signfed.app.runs.folder import read_rounds
+from signfed.app.runs.folder import DIVERGED, FINISHED, read_rounds, read_summary
 from signfed.app.runs.stopping import Stopping
 from signfed.strategies.core.options import Value
 
@@ -50,6 +50,9 @@ def earlier(path: Path) -> dict[str, Value]:
 
 def resumed(config: RunConfig, run_config: Mapping[str, Value]) -> Checkpoint | None:
     """Return the checkpoint that `resume` means; None for a run that has none yet, or a new run.
+
+    A run that was killed after its last checkpoint and before its summary has no round left, but
+    still has to be ended.
 
     Parameters
     ----------
@@ -91,18 +94,30 @@ def resumed(config: RunConfig, run_config: Mapping[str, Value]) -> Checkpoint | 
         raise ConfigError(
             f"resume: {place} is of another run: {pairs}; free to change: {', '.join(sorted(FREE))}"
         )
-    if found.server_round >= config.num_rounds:
+    ended = read_summary(run).get("status") in (FINISHED, DIVERGED)
+    if found.server_round > config.num_rounds or (ended and no_round_left(config, found)):
         raise ConfigError(
             f"resume: round {found.server_round} of {config.num_rounds} is done, nothing is left; "
             f"expected num-rounds above {found.server_round}"
         )
     done = [line for line in read_rounds(run) if line["round"] <= found.server_round]
-    if (stopping := Stopping(config.stop_when, done)).reason:
+    if ended and (stopping := Stopping(config.stop_when, done)).reason:
         raise ConfigError(
             f"resume: stop-when={now['stop-when']!r} ended the run after round {stopping.round}: "
             f"{stopping.reason}; expected another stop-when, or an earlier checkpoint"
         )
     return found
+
+
+def no_round_left(config: RunConfig, found: Checkpoint) -> bool:
+    """Tell whether a checkpoint is that of the run's last round.
+
+    Parameters
+    ----------
+    config : RunConfig
+    found : Checkpoint
+    """
+    return found.server_round >= config.num_rounds
 
 
 def forget_later(run: Path, done: int) -> None:

@@ -25,6 +25,7 @@ from signfed.attacks.core.data import Trigger
 from signfed.clients import Poison
 
 HELD_OUT = "server"  # folder of the server's test samples, beside the workers'
+FEDERATION = "federation.json"  # in the folder of a federation, which `up` calls "server", too
 
 
 def from_bytes(x: Tensor) -> Tensor:
@@ -38,7 +39,7 @@ class OwnData(Classification):
     On a device, whose node config names a data-dir, the samples lie in that folder. Elsewhere they
     lie in data-dir/0, data-dir/1, ... for the workers, as far as they are there, so that a
     federation can be rehearsed on one machine, with the same bits. The server tests models on
-    data-dir/server; where there is no such folder, nobody does.
+    data-dir/server; where there is no such folder, nobody does. A federation's folder is refused.
 
     Parameters
     ----------
@@ -60,7 +61,7 @@ class OwnData(Classification):
             sets, test = [read(place, schema)], None
         else:
             sets = _rehearsed(place, schema, workload.num_workers)
-            test = read(place / HELD_OUT, schema) if (place / HELD_OUT).is_dir() else None
+            test = _held_out(place / HELD_OUT, schema)
         self._sizes, self._tests = [len(y) for _, y in sets], test is not None
         blank = _blank(schema), np.zeros(2, np.int64)  # where there is nothing: shapes are known
         parts = zip(*(sets or [blank]), strict=True)
@@ -140,6 +141,16 @@ class OwnData(Classification):
 
 def _blank(schema: Schema) -> np.ndarray:
     return np.zeros((2, *schema.sides), np.uint8 if schema.kind == "images" else np.float32)
+
+
+def _held_out(folder: Path, schema: Schema) -> tuple[np.ndarray, np.ndarray] | None:
+    """The server's test samples; None where there are none."""
+    if (folder / FEDERATION).exists():
+        raise ConfigError(
+            f"data-dir: expected test samples in {folder}, or no such folder; it is a federation's "
+            f"own, with its {FEDERATION}: keep data and federation apart"
+        )
+    return read(folder, schema) if folder.is_dir() else None
 
 
 def _rehearsed(

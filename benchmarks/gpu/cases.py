@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
-import torch
-
+from benchmarks.common import random_images
 from signfed.app.config.run_config import RunConfig, parse
-from signfed.app.task import Classification, Dataset
+from signfed.app.task import Classification
 
 MODELS = {
     "fd-cnn": (1, 28, 28), "signguard-cnn": (1, 28, 28), "resnet-18": (3, 32, 32),
@@ -82,13 +80,7 @@ def cases(tiny: bool = False) -> Iterator[Case]:
                         yield Case(*row)
 
 
-@lru_cache(maxsize=4)
-def images(shape: tuple[int, ...], samples: int) -> Dataset:
-    """Random ones: the time of a gradient does not depend on them."""
-    draws = np.random.default_rng(0)
-    x = torch.from_numpy(draws.standard_normal((samples, *shape), dtype=np.float32))
-    y = torch.from_numpy(np.arange(samples) % 10)
-    return Dataset(x, y, x[:100], y[:100], to_input=lambda x: x)
+images = lru_cache(maxsize=4)(random_images)
 
 
 class Kept:
@@ -96,7 +88,7 @@ class Kept:
 
     def __init__(self, case: Case, device: str) -> None:
         self.image_shape = MODELS[case.model]
-        data = images(self.image_shape, max(1000, case.workers * case.batch))
+        data = images(self.image_shape, max(1000, case.workers * case.batch), 100)
         self._problem = Classification(case.config(device, 2).workload, data)
         self._batched: Any = None
 

@@ -15,6 +15,7 @@ from signfed.attacks.core.past import Past, recalled, remembered
 from signfed.attacks.core.seeing import view_of
 from signfed.attacks.core.view import knows
 from signfed.attacks.registry import build
+from signfed.clients.mods import once
 from signfed.strategies.core.codecs import SignCodec
 from signfed.strategies.core.seeds import generator
 from signfed.strategies.server.transport import plain, wire
@@ -120,6 +121,8 @@ class Byzantine:
         Message
             The reply.
         """
+        if again := once.answered(message, context, KEPT):
+            return again
         reply = call_next(message, context)
         partition = context.node_config.get("partition-id")
         trains = message.metadata.message_type.split(".")[0] == MessageType.TRAIN
@@ -163,7 +166,10 @@ class Byzantine:
         else:
             [model] = message.content.array_records.values()
             false = _false_model(model, arrays, falsified)
-        return plain.answered(reply, false, byzantine=True)
+        answer = plain.answered(reply, false, byzantine=True)
+        if attack.past:
+            once.keep(message, context, KEPT, answer)
+        return answer
 
     def _past(self, attack: Attack, held: np.ndarray | None, context: Context) -> Past:
         if held is None:

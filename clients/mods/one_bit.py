@@ -10,6 +10,7 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MessageType, RecordDict
 from flwr.clientapp.typing import ClientAppCallable
 
+from signfed.clients.mods import once
 from signfed.strategies.core.codecs import SignCodec
 from signfed.strategies.server.transport import plain
 from signfed.strategies.server.transport.layout import Layout, still_text
@@ -101,6 +102,8 @@ class OneBit:
         said = plain.header(message.content)
         if said.get("encoder") != "sign" or len(message.content.array_records) != 1:
             return call_next(message, context)
+        if again := once.answered(message, context, MEMORY):
+            return again
         [(name, model)] = message.content.array_records.items()
         if self.both:
             from signfed.clients.mods import kept_model  # loads torch, which other mods do without
@@ -123,6 +126,8 @@ class OneBit:
             reply.content[plain.OURS] = ConfigRecord(
                 {**plain.header(reply.content), "version": version}
             )
+        if self.feedback and trains:
+            once.keep(message, context, MEMORY, reply)
         return reply
 
     def _signed(

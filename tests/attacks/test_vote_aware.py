@@ -1,8 +1,11 @@
 """Vote-aware."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 
+from signfed import RobustLR, SignMV
 from tests.attacks.inputs import coins, crafted, matrix, sent_by_all
 
 # Sums (4, -2, 0, 2, -4).
@@ -42,3 +45,23 @@ def test_a_share_of_29_percent_of_100_is_29():
 def test_a_share_is_between_0_and_1(name, share):
     with pytest.raises(ValueError, match=rf"share: expected a number in \[0, 1\]; got {share}"):
         crafted(name, SIGNS[:2], SIGNS, share=share)
+
+
+def test_below_theta_it_turns_all_that_any_votes_can_turn_of_a_rule_that_goes_backwards():
+    """9 honest, 3 Byzantine, theta 4: each column beside all that three votes can be."""
+    honest, theta, m = coins(9, 300), 4, 3
+    sent = crafted("vote-aware", coins(m, 300, seed=1), honest, below=theta)
+    assert set(np.unique(sent)) == {-1.0, 1.0}
+    rule = RobustLR(n_byzantine=m, threshold=theta)
+    right = np.where(honest.sum(axis=0) >= 0, 1.0, -1.0)
+    turned = rule(np.concatenate([sent, honest])) != right
+    any_votes = np.zeros(300, bool)
+    for votes in product((-1.0, 1.0), repeat=m):
+        rows = np.concatenate([np.tile(np.array(votes, np.float32)[:, None], 300), honest])
+        any_votes |= rule(rows) != right
+    assert np.array_equal(turned, any_votes)
+    # Twice the margins that a plain vote loses to as many.
+    margins = np.abs(honest.sum(axis=0))
+    assert np.array_equal(turned, margins < m + theta) and (margins >= m + theta).any()
+    vote = SignMV()(np.concatenate([crafted("vote-aware", sent, honest), honest]))
+    assert not (vote != right)[margins > m].any()

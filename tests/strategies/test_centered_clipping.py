@@ -120,3 +120,10 @@ def test_state_is_a_copy():
 def test_options_out_of_range(options):
     with pytest.raises(ValueError, match=f"{next(iter(options))}: expected"):
         CenteredClipping(**options)
+
+
+def test_a_row_at_the_end_of_float32_leaves_no_infinite_centre():
+    """v + (g - v) rounds up to infinity there, and an infinite centre never comes back."""
+    rule = CenteredClipping(radius=float("inf"), iterations=1)
+    for value in (1.5 * 2.0**104, torch.finfo(torch.float32).max):
+        assert np.isfinite(rule(np.array([[value]], np.float32))).all()

@@ -160,5 +160,7 @@ assert reached < 0.82, f"multi-krum still reaches {reached:.2f}"
 # - `signfed check my_rule:MyRule` without `--laws` also searches for the smallest number of colluders that takes your
 #   rule, measures its cost, and trains it under five attacks.
 # - `signfed redteam` looks for the worst attack on it, and for the worst options of each.
+# - `signfed tournament DIR` lets a class's files play: `DIR/attacks/*.py` against `DIR/rules/*.py`, each in a process of its own,
+#   and a table of who stands ([docs/tournament.md](../../docs/tournament.md)).
 # - `signfed run -c "strategy='my_rule:MyRule' attack='lie' lr=0.3"` runs it in Flower, with real messages.
 # - The equations of all rules and attacks: `signfed list`, and one file each in `strategies/` and `attacks/`.

@@ -157,10 +157,60 @@ def test_the_command_says_it_in_its_exit_code_and_in_json(own):
     run = CliRunner().invoke(app, ["check", "sign-inversion", "--laws", "--format", "json"])
     assert (
         run.exit_code == 0
-        and [law["holds"] for law in json.loads(run.output)["laws"]] == [True] * 2
+        and [law["holds"] for law in json.loads(run.output)["laws"]] == [True] * 3
     )
     run = CliRunner().invoke(app, ["check", "krums"])
     assert run.exit_code == 2 and "expected a rule or an attack" in run.output + run.stderr
+
+
+FAULTY = """
+import signfed
+from signfed import RobustStrategy
+
+@signfed.attack(knowledge="own", stage="message")
+def raises(view):
+    raise RuntimeError("out of order")
+
+@signfed.attack(knowledge="own", stage="message")
+def narrow(view):
+    return view.own[:, :3]
+
+@signfed.attack(knowledge="own", stage="data")
+def spoils(view):
+    raise RuntimeError("out of order")
+
+class Large(RobustStrategy):
+    def aggregate(self, updates):
+        if updates.n_coordinates > 1000:
+            raise RuntimeError("out of order")
+        return updates.signs().vote().dense()
+"""
+
+
+@pytest.mark.parametrize(
+    "name, law, problem, more",
+    [
+        ("raises", "answers", "RuntimeError: out of order (faulty21.py:7)", []),
+        ("raises", "answers", "RuntimeError: out of order (faulty21.py:7)", ["--laws"]),
+        ("narrow", "answers", "expected an array of real numbers of shape (4, 300)", []),
+        ("spoils", "runs", "RuntimeError: out of order (faulty21.py:15)", ["--laws"]),
+        ("Large", "runs", "RuntimeError: out of order (faulty21.py:20)", []),
+    ],
+)
+def test_what_raises_is_said_in_json_too(own, tmp_path, name, law, problem, more):
+    (tmp_path / "faulty21.py").write_text(FAULTY)
+    asked = ["check", f"faulty21:{name}", "--seconds", "1", "--format", "json", *more]
+    run = CliRunner().invoke(app, asked)
+    assert run.exit_code == 1
+    found = {each["law"]: each for each in json.loads(run.output)["laws"]}
+    assert found[law]["holds"] is False and problem in found[law]["problem"]
+    said = CliRunner().invoke(app, ["check", f"faulty21:{name}", "--laws", "--seconds", "1"])
+    assert name == "Large" or "out of order" in said.output or "expected an array" in said.output
+
+
+def test_an_option_that_does_not_exist_is_refused_before_anything_is_tried():
+    run = CliRunner().invoke(app, ["check", "lie", "--laws", "-c", "lie.zz=3"])
+    assert run.exit_code == 2 and "lie.zz" in run.output + run.stderr
 
 
 def test_rules_and_attacks_are_told_apart(own):

@@ -342,3 +342,21 @@ def test_bindings_are_part_of_the_state(tmp_path):
         ).sha256
     )
     assert "replica" in grid._contexts[100].state and "replica" not in grid._contexts[102].state
+
+
+@pytest.mark.parametrize("engine", [in_local, in_flower])
+@pytest.mark.parametrize("early", [{}, {"stop-when": "accuracy>=0.01", "evaluate-every": 2}])
+def test_a_run_that_lacks_nothing_but_its_summary_is_ended(early, engine, tmp_path):
+    """Killed between its last checkpoint and its summary."""
+    config = config_of(tmp_path / "run", **early)
+    in_local(config)
+    whole, file = outcome(tmp_path / "run"), tmp_path / "run" / "summary.json"
+    assert len(whole.rounds) == (2 if early else ROUNDS)
+    for status in ("running", "interrupted", "failed"):
+        file.write_text(json.dumps({"status": status, "rounds": len(whole.rounds)}))
+        done = resume(config, engine)
+        assert done.rounds == whole.rounds
+        without = [{k: v for k, v in o.summary.items() if k != "seconds"} for o in (done, whole)]
+        assert without[0] == without[1] and without[0]["status"] == "finished"
+    with pytest.raises(ConfigError, match=r"nothing is left|ended the run after"):
+        resume(config, engine)

@@ -278,3 +278,15 @@ def test_the_command_line_looks_at_a_folder_as_a_device_would(place, tmp_path):
     assert done.exit_code == 2 and "expected a folder of images for each class" in " ".join(
         done.output.split()
     )
+
+
+def test_the_folder_of_a_federation_is_no_test_set(place, tmp_path):
+    """`federation up` keeps its own files in a folder of the same name."""
+    for worker in range(3):
+        (tmp_path / str(worker)).symlink_to(place / str(worker))
+    (tmp_path / "server").mkdir()
+    (tmp_path / "server" / "federation.json").write_text("{}")
+    config = config_for(tmp_path / "run", {key.replace("_", "-"): v for key, v in KEYS.items()})
+    config |= {"data-dir": str(tmp_path)}
+    with pytest.raises(ConfigError, match=r"it is a federation's own, with its federation\.json"):
+        find_task("own-data").problem(parse(config).workload)

@@ -1,0 +1,1 @@
+"""What will not work on this machine, and what mends it; a federation has doctors of its own."""

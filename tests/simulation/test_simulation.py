@@ -15,7 +15,7 @@ from tests.simulation.shrink import shrunk
 from tests.simulation.simulate import simulate, simulated
 
 SEEDS = int(os.environ.get("SIGNFED_SEEDS", "2000"))
-BLOCKS = 20
+BLOCKS = 40
 
 
 @pytest.mark.parametrize("part", range(BLOCKS))

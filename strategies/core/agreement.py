@@ -55,8 +55,7 @@ def agreements(signs: PackedSigns, read: Read = on_cpu) -> Tensor:
     [[1.0, 0.5, -1.0], [0.5, 1.0, -0.5], [-1.0, -0.5, 1.0]]
     """
     [differ] = read(signs.pairwise_disagreements())
-    differ = differ.to(torch.float64)
-    return 1.0 - 2.0 * differ / signs.n_coordinates
+    return 1.0 - 2.0 * differ.to(torch.float64) / signs.n_coordinates
 
 
 class Averages:
@@ -90,15 +89,10 @@ class Averages:
         -------
         Tensor, float64 [n, n]
         """
-        if list(ids) == self._ids:  # as nearly always
-            self._sums = MEMORY * self._sums + agreement
-            self._rounds = MEMORY * self._rounds + 1
-            return self._sums / self._rounds
         new = [worker for worker in ids if worker not in self._ids]
         self._ids += new
-        grown = (0, len(new), 0, len(new))
-        self._sums = torch.nn.functional.pad(self._sums, grown)
-        self._rounds = torch.nn.functional.pad(self._rounds, grown)
+        pad, grown = torch.nn.functional.pad, (0, len(new), 0, len(new))
+        self._sums, self._rounds = pad(self._sums, grown), pad(self._rounds, grown)
         place = {worker: i for i, worker in enumerate(self._ids)}
         rows = torch.tensor([place[worker] for worker in ids])
         pairs = rows[:, None], rows

@@ -16,6 +16,12 @@ from tests.simulation.simulate import simulate, simulated
 
 SEEDS = int(os.environ.get("SIGNFED_SEEDS", "2000"))
 BLOCKS = 40
+PLAIN = {
+    "task": "quadratic", "device": "cpu", "lr": 0.05, "seed": 3, "num-workers": 4,
+    "num-rounds": 9, "strategy": "sign-mv", "num-byzantine": 0, "assumed-byzantine": 0,
+    "evaluate-every": 3, "checkpoint-every": 2, "quorum": 0.5, "round-timeout": 10.0,
+    "node-timeout": 5.0,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("part", range(BLOCKS))
@@ -50,7 +56,7 @@ LOST_QUESTIONS = {
 @pytest.mark.parametrize("variant", LOST_QUESTIONS)
 def test_a_question_that_comes_to_nothing_is_asked_again(variant):
     """Of seed 147, before it was mended; Flower 1.43 leaves a reply out whose objects are lost."""
-    config = drawn(0).config | {"num-workers": 4, "num-rounds": 9, "quorum": 0.2}
+    config = PLAIN | {"num-workers": 4, "num-rounds": 9, "quorum": 0.2}
     scenario = Scenario(147, config, 2, (LOST_QUESTIONS[variant],))
     name, broken = VARIANTS[variant]
     with simulated():
@@ -77,7 +83,7 @@ def test_a_failing_seed_is_shrunk_to_the_faults_that_matter():
 
 def test_a_long_run_among_nodes_that_do_all_of_it_is_the_models_to_the_last_bit():
     """Of five nodes one is replaced, one misses every second round, one is late every fifth."""
-    config = drawn(0).config | {
+    config = PLAIN | {
         "strategy": "sign-mv", "num-workers": 15, "num-byzantine": 3, "assumed-byzantine": 3,
         "attack": "sign-inversion", "num-rounds": 100, "evaluate-every": 100, "quorum": 0.3,
         "checkpoint-every": 0, "round-timeout": 10.0, "momentum": 0.0, "lr": 0.02,
@@ -97,7 +103,7 @@ def test_a_long_run_among_nodes_that_do_all_of_it_is_the_models_to_the_last_bit(
 
 def test_steps_that_are_kept_for_good_are_found_in_a_long_run():
     """26 packed steps weigh more than a model; no drawn run is as long."""
-    config = drawn(0).config | {
+    config = PLAIN | {
         "strategy": "sign-mv", "num-rounds": 40, "checkpoint-every": 0, "momentum": 0.0,
     }  # fmt: skip
     _, broken = VARIANTS["steps are kept for good"]

@@ -71,6 +71,6 @@ def without_flower() -> bool:
 
 def _is_there(name: str) -> bool:
     try:
-        return find_spec(name) is not None
+        return name in sys.modules or find_spec(name) is not None
     except ImportError:
         return False

@@ -48,7 +48,7 @@ TASKS: dict[str, dict[str, Any]] = {
     "mnist": {"task": "mnist", "model": "mlp", "gradients": "vmap"},
 }
 NO_GRADIENT = ("backdoor",)  # aims at a class, not at accuracy
-POINT = 0.01  # of accuracy: a loss that is told
+POINT = 0.01  # of accuracy: a larger loss is printed
 
 Trial = dict[str, Any]  # what names a trial
 

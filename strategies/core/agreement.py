@@ -215,13 +215,13 @@ def silence_useless(signs: PackedSigns, weights: Tensor) -> Tensor:
     majority = (n + 1) // 2
     numbers = sorted({majority, majority + 1, *chain.from_iterable(spans)})
     at_least = dict(zip(numbers, accepted.at_least_each(*numbers), strict=True))  # votes for +1
-    wrong = doubtful.differs(at_least[majority])
-    tests = [torch.ones(k, dtype=torch.bool, device=wrong.bits.device)]
+    right = doubtful.differs(at_least[majority])  # as they are read
+    tests = [torch.ones(k, dtype=torch.bool, device=right.bits.device)]
     for fewest, more in spans:
         close = at_least[fewest].but(at_least[more])
         if n % 2 == 0:
             close = close.but(at_least[majority].but(at_least[majority + 1]))  # without ties
-        tests.append(5 * wrong.among(close).ones() >= 2 * close.ones())
+        tests.append(5 * right.among(close).ones() >= 2 * close.ones())
     useful = torch.stack(tests).all(dim=0).cpu()
     weights = weights.clone()
     weights[weights < 0] = torch.where(useful, -1.0, 0.0)

@@ -48,9 +48,9 @@ def rows_at_once(
     adversary : Adversary
         Of the run.
     row : callable
-        Worker -> what it honestly has at the attack's stage, a tensor float32 [N].
-    parameters : Tensor, float32 [N]
-        The model of the round, on the device of the rows.
+        Worker -> what it honestly has at the attack's stage: float32 [N], a tensor or an array.
+    parameters : Tensor or ndarray, float32 [N]
+        The model of the round, of the kind and on the device of the rows.
     server_round : int
         Number of the round.
     memory_of : callable
@@ -60,7 +60,7 @@ def rows_at_once(
 
     Returns
     -------
-    Tensor, float32 [b, N]
+    Tensor or ndarray, float32 [b, N]
     """
     attack, active = adversary.planned(server_round)
     # Of attacks with a past, those that know their own row alone keep a memory of their own.

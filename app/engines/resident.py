@@ -25,6 +25,7 @@ from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.core.ledger import Ledger
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.ops.packed import PackedSigns
+from signfed.strategies.ops.upload import uploaded
 
 
 class RowsBroken(Exception):
@@ -149,7 +150,7 @@ class ResidentRounds:
                 self._adversary, lambda worker: seen(place[worker]), parameters, server_round,
                 self._memory_of, finite=known is None,
             )  # fmt: skip
-            where = torch.tensor(places).to(rows.device, non_blocking=True)
+            where = uploaded(torch.tensor(places), rows.device)
             sendable = ~torch.isnan(crafted) if self._signs else torch.isfinite(crafted)
             usable = finite.index_copy(0, where, sendable.all(dim=1))
             sent = PackedSigns.pack(crafted).bits if self._signs else crafted
@@ -172,7 +173,8 @@ class ResidentRounds:
                 return torch.full((n,), torch.nan, device=rows.device)
             if attack.stage == "gradient" or not self._signs:
                 return packing.floats[i]
-            return PackedSigns(rows[i], n).dense() * self._magnitude
+            signs = PackedSigns(rows[i], n).dense()
+            return signs if self._magnitude == 1 else signs * self._magnitude
 
         return seen
 

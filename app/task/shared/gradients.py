@@ -47,8 +47,9 @@ class SharedGradients:
         one. All of them on a GPU by default, 512 on a CPU, whatever the number of cores.
     channels_last : bool, optional
         Whether convolutions of images compute so; by default on a GPU, but in float32.
-    norms_at_once : bool, optional
-        Whether batch norm reduces all workers' samples in one call; by default on a GPU.
+    at_once : bool, optional
+        Whether batch norm and small convolutions take all workers' sums in one call; by default on
+        a GPU.
     capture : callable, optional
         What makes a CUDA graph of a pass; by default on a GPU, with PyTorch's own loss.
 
@@ -65,7 +66,7 @@ class SharedGradients:
         each_input: bool = False,
         samples: int | None = None,
         channels_last: bool | None = None,
-        norms_at_once: bool | None = None,
+        at_once: bool | None = None,
         capture: Capture | None = None,
     ) -> None:
         if gradients.local.count > 1:
@@ -77,7 +78,7 @@ class SharedGradients:
         self.one_pass = OnePass(
             gradients,
             on_gpu and not plain if channels_last is None else channels_last,
-            on_gpu if norms_at_once is None else norms_at_once,
+            on_gpu if at_once is None else at_once,
         )
         capture = capture or (captured if on_gpu else None)
         same = gradients.loss is cross_entropy  # what a user's loss draws is of one round
@@ -95,7 +96,7 @@ class SharedGradients:
         """
         other = SharedGradients(
             gradients, each_input=self._each_input, samples=self.samples,
-            channels_last=self.one_pass.channels_last, norms_at_once=self.one_pass.norms_at_once,
+            channels_last=self.one_pass.channels_last, at_once=self.one_pass.at_once,
         )  # fmt: skip
         other._replays = None
         return other
@@ -128,11 +129,16 @@ class SharedGradients:
         out = torch.empty((len(workers), len(flat)), device=flat.device, dtype=flat.dtype)
 
         def run(rows: slice, batches: Batches) -> None:
+            nonlocal out
             if self._replays is None:
                 self.one_pass.backward(flat, batches, lambda columns: Sink(columns, rows, out=out))
+                return
+            given = [flat, batches.x, batches.y, *batches.masks]
+            found = self._replays(batches.layout, self._matrix_of(batches), given)
+            if len(found) == len(out):  # not copied once more
+                out = found
             else:
-                given = [flat, batches.x, batches.y, *batches.masks]
-                out[rows] = self._replays(batches.layout, self._matrix_of(batches), given)
+                out[rows] = found
 
         self._each(run, workers, server_round)
         return out

@@ -117,7 +117,7 @@ class LocalWorkers:
             if self._resident and can_be_at_once(attack, self._everyone):
                 updates = self._resident.collect(x, asked, server_round)
                 if server_round < self._config.num_rounds:  # while the device computes this round
-                    self._problem.draw_ahead(self._asked(server_round + 1), server_round + 1)
+                    self._batched.draw_ahead(self._asked(server_round + 1), server_round + 1)
             else:
                 matrix = self._batched(x, asked, server_round)
                 updates, dropped = self._of_one_matrix(matrix, asked, server_round)
@@ -205,8 +205,7 @@ class LocalWorkers:
         # an odd number is computed, one is. They are all in memory then.
         few = len(asked) * len(x) <= AHEAD and "allocation" not in instructions
         if self._look_around or (few and not self._change_data):
-            gradient = self._problem.gradient
-            found = [self._pool.submit(gradient, x, worker, server_round) for worker in asked]
+            found = [self._pool.submit(self._problem.gradient, x, w, server_round) for w in asked]
             return workers.looked_up(asked, lambda i: found[i].result())
         return self._problem.gradient
 
@@ -237,8 +236,7 @@ class LocalWorkers:
         self, work: Callable[[HonestClient], Answer], clients: list[HonestClient]
     ) -> list[Answer]:
         """In this thread when the gradients are there already: what is left is too short."""
-        at_once = self._batched or self._look_around
-        return list((map if at_once else self._pool.map)(work, clients))
+        return list((map if self._batched or self._look_around else self._pool.map)(work, clients))
 
     def state_dict(self) -> State:
         """What workers remember, and how the last step went."""

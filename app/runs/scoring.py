@@ -137,7 +137,8 @@ def share_of_wrong_signs(updates: Updates, honest: Tensor, direction: Tensor) ->
     """
     if updates.on_sign_channel:
         theirs = updates.signs().select(honest).vote().dense()
+        same = theirs == direction.sign()
     else:
         theirs = uploaded(honest.to(updates.rows.dtype), updates.rows.device) @ updates.rows
-    same = (theirs > 0) & (direction > 0) | (theirs < 0) & (direction < 0) | (theirs == 0)
+        same = (theirs.sign() == direction.sign()) | (theirs == 0)
     return 1.0 - same.sum().to(torch.float64) / updates.n_coordinates

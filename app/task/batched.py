@@ -107,6 +107,16 @@ class BatchedGradients:
         matrix = self(parameters, workers, server_round)
         consume(slice(0, len(matrix)), slice(0, matrix.shape[1]), matrix)
 
+    def draw_ahead(self, workers: Sequence[int], server_round: int) -> None:
+        """Draw now what a round will ask for: `Draws.draw_ahead`.
+
+        Parameters
+        ----------
+        workers, server_round
+            Of that round.
+        """
+        self._gradients.draw_ahead(workers, server_round)
+
     def _step(self, start: Tensor, at: Sequence[tuple[int, ...]]) -> Tensor:
         """Gradients on the batches of that worker, round and step; start: [N] or [n, N]."""
         of = self._gradients

@@ -15,7 +15,7 @@ import triton.language as tl
 from torch import Tensor
 
 BLOCK = 256  # bytes of a row that one program takes at a time
-TILE = 16  # rows of a tile of pairs, the fewest of a product on tensor cores
+TILES = 16, 64  # rows of a tile of pairs: few, as few as tensor cores take, or many
 MANY = 1056  # programs that fill a GPU
 
 
@@ -146,9 +146,10 @@ def pairwise(packed: Tensor) -> Tensor:
     """
     packed, (n, width) = packed.contiguous(), packed.shape
     common = torch.zeros((n, n), dtype=torch.int64, device=packed.device)
-    tiles = triton.cdiv(n, TILE)
+    tile = TILES[n > 2 * TILES[0]]
+    tiles = triton.cdiv(n, tile)
     span, parts = _spans(width, tiles * tiles)
-    _in_common[tiles, tiles, parts](packed, common, n, width, span, BLOCK // 2, TILE)
+    _in_common[tiles, tiles, parts](packed, common, n, width, span, 2048 // tile, tile)
     own = common.diagonal()
     return own[:, None] + own[None, :] - 2 * common
 

@@ -79,7 +79,7 @@ class Training:
         self.parameters = parameters
         self.direction: Tensor | None = None
         self.ledger: Ledger | None = None
-        self._observe = observe
+        self._observe = observe or (lambda *seen: {})
         self._unobserved: Callable[[], None] | None = None  # scores what the last step was made of
         self.quorum, self._edges = federation.quorum, federation.edges
         if rule.needs_reference and federation.reference is None:
@@ -169,8 +169,7 @@ class Training:
             direction = direction_of(self.rule, updates)
             record.add_findings(self.rule.title(), self.rule.diagnostics())
             self._doubts.note(self.rule, updates, record)
-        observe = self._observe or (lambda *seen: {})
-        scores = partial(observe, updates, direction, record.findings)
+        scores = partial(self._observe, updates, direction, record.findings)
         if updates.ledger is not None:
             return self._step_unseen(direction, scores, record)
         if not is_finite(direction):

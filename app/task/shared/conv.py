@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -73,9 +73,7 @@ def _is_small(x: Tensor, w: Tensor, how: Geometry) -> bool:
     return plain and x.dtype != torch.bfloat16 and w.numel() <= SMALL
 
 
-def _products(
-    of: SharedPass, gradient: Tensor, x: Tensor, w: Tensor, how: Geometry
-) -> Iterator[Tensor]:
+def _products(of: SharedPass, gradient: Tensor, x: Tensor, w: Tensor, how: Geometry) -> Tensor:
     """The weight's gradient of each worker: the outputs' gradients times the windows of its images,
     both written down as matrices; so many workers at a time as have room for their windows."""
     (high, wide), (down, right) = w.shape[2:], how.padding
@@ -90,9 +88,10 @@ def _products(
     windows = windows.unflatten(1, (sums, -1)).permute(0, 1, 3, 6, 7, 2, 4, 5)
     slopes = slopes.unflatten(1, (sums, -1)).transpose(2, 3)  # [M, sums, C_out, B / sums, pixels]
     some = max(1, ROOM // (windows[0].numel() * x.element_size()))
-    for part, slope in zip(windows.split(some), slopes.split(some), strict=True):
-        found = slope.flatten(3) @ part.flatten(5).flatten(2, 4).mT
-        yield from found.squeeze(1) if sums == 1 else found.sum(1)
+    return torch.cat([
+        (slope.flatten(3) @ part.flatten(5).flatten(2, 4).mT).sum(1)
+        for part, slope in zip(windows.split(some), slopes.split(some), strict=True)
+    ])  # fmt: skip
 
 
 def _backward(

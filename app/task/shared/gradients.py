@@ -84,6 +84,7 @@ class SharedGradients:
         same = gradients.loss is cross_entropy  # what a user's loss draws is of one round
         self._replays = Replays(capture) if capture and same else None
         self.whole = 0  # bytes of a matrix that is small enough to be handed over as it is
+        self._ahead: dict[tuple[tuple[int, ...], int], Batches] = {}
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
 
@@ -183,6 +184,20 @@ class SharedGradients:
 
         self._each(run, workers, server_round)
 
+    def draw_ahead(self, workers: Sequence[int], server_round: int) -> None:
+        """Draw the batches that a round will ask for, and send them to the device.
+
+        Parameters
+        ----------
+        workers, server_round
+            Of that round. What was drawn for another one is forgotten.
+        """
+        self._ahead = {}
+        with one_thread(), self.gradients.precision():
+            for rows in self._passes(workers):
+                key = tuple(workers[rows]), server_round
+                self._ahead[key] = drawn(self.gradients, *key, each_input=self._each_input)
+
     def _matrix_of(self, batches: Batches) -> Callable[..., Tensor]:
         """The gradients of such batches as a function of tensors alone."""
 
@@ -204,11 +219,12 @@ class SharedGradients:
 
         def one(rows: slice) -> None:
             with one_thread(), self.gradients.precision():
-                each_input = self._each_input
-                batches = drawn(self.gradients, workers[rows], server_round, each_input=each_input)
-                run(rows, batches)
+                key = tuple(workers[rows]), server_round
+                run(rows, self._ahead.pop(key, None) or drawn(
+                    self.gradients, *key, each_input=self._each_input
+                ))  # fmt: skip
 
-        passes = chunks([self.gradients.batch_sizes[worker] for worker in workers], self.samples)
+        passes = self._passes(workers)
         if self._one_by_one or len(passes) == 1:
             for rows in passes:
                 one(rows)
@@ -218,3 +234,6 @@ class SharedGradients:
                 cores(), initializer=torch.set_num_threads, initargs=(1,)
             )
         list(self._pool.map(one, passes))
+
+    def _passes(self, workers: Sequence[int]) -> list[slice]:
+        return chunks([self.gradients.batch_sizes[worker] for worker in workers], self.samples)

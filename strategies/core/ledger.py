@@ -57,7 +57,9 @@ class Ledger:
         parts = [*(values for values, _ in owed), *wanted]
         if not parts:
             return []
-        flat = torch.cat([part.reshape(-1).to(torch.float64) for part in parts]).cpu()
+        # A part without values may lie anywhere.
+        there = [part.reshape(-1).to(torch.float64) for part in parts if part.numel()]
+        flat = torch.cat(there).cpu() if there else torch.empty(0, dtype=torch.float64)
         found = [
             piece.reshape(part.shape).to(part.dtype)
             for piece, part in zip(flat.split([part.numel() for part in parts]), parts, strict=True)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from signfed.strategies.ops.gram import centred_gram, distances_of, inner_products
+from signfed.strategies.ops.gram import centred_gram, distances_of, inner_products, middles
 from signfed.strategies.ops.order import order_statistics
 
 MANY = 1 << 20  # columns, from which on they are drawn in a faster way
@@ -168,7 +168,7 @@ def central_gram(rows: Tensor) -> Tensor:
     Tensor, float64 [n, n]
     """
     product = centred_gram(rows)
-    typical = distances_of(product).median(dim=1).values
+    typical = middles(distances_of(product))
     centre = int(typical.argmin())
     if typical.max() <= FAR * typical[centre] or len(rows) < 3:
         return product

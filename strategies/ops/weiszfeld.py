@@ -19,7 +19,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from signfed.strategies.ops.gram import distances_of
+from signfed.strategies.ops.gram import distances_of, middles
 
 FAR = 1e6  # typical distances, beyond which a row is a direction
 ON_A_ROW = 1e-5  # typical distances, below which a point stands on a row
@@ -47,7 +47,7 @@ def step_distances(squared: Tensor, weights: Tensor) -> Tensor:
 
 def typical_distance(squared: Tensor) -> float:
     """Return the smallest median distance of a row to the others, from squares float64 [n, n]."""
-    return float(squared.median(dim=1).values.min().sqrt())
+    return float(middles(squared).min().sqrt())
 
 
 def central_half(squared: Tensor) -> Tensor:
@@ -66,7 +66,7 @@ def central_half(squared: Tensor) -> Tensor:
     Tensor, float64 [n]
         Weights with the sum 1.
     """
-    typical = squared.median(dim=1).values
+    typical = middles(squared)
     inside = (typical <= typical.median()).to(torch.float64)
     return inside / inside.sum()
 

@@ -17,7 +17,7 @@ def few_are_many(monkeypatch):
 def test_so_many_different_ones_in_ascending_order(k, few_are_many):
     drawn = linalg.drawn_columns(np.random.default_rng(1), 20, k).numpy()
     assert len(drawn) == k and (np.diff(drawn) > 0).all()
-    assert 0 <= drawn[0] and drawn[-1] < 20
+    assert drawn[0] >= 0 and drawn[-1] < 20
 
 
 @pytest.mark.parametrize("k", [3, 17])

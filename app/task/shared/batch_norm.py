@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional as F
 
-from signfed.app.task.shared import _norm_tensors
 from signfed.app.task.shared.norms import scaled
 from signfed.app.task.shared.shared_pass import Handler, NotShared, SharedPass
 
@@ -83,9 +82,8 @@ class _AtOnce(Function):
 
 def _sums(x: Tensor) -> ModuleType:
     """Kernels on an NVIDIA GPU where Triton is there, else tensor operations."""
-    if x.device.type == "cuda" and x.dtype != torch.float64 and find_spec("triton") is not None:
-        return import_module("signfed.app.task.shared._norm_kernels")
-    return _norm_tensors
+    there = x.device.type == "cuda" and x.dtype != torch.float64 and find_spec("triton") is not None
+    return import_module(f"{__package__}.{'_norm_kernels' if there else '_norm_tensors'}")
 
 
 def batch_norm(

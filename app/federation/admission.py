@@ -34,6 +34,34 @@ def roster_folder(given: str) -> Path | None:
     return Path(named).expanduser() if named else None
 
 
+def admission(grid: Any, roster: str = "") -> Admission | None:
+    """Return what says which of the connected nodes take part in a run; None where all do.
+
+    Parameters
+    ----------
+    grid : Grid
+        Of the run. Simulated nodes have no keys.
+    roster : str
+        Folder of the roster; where it is empty, the SuperLink's environment decides, and binds
+        real nodes alone.
+
+    Raises
+    ------
+    ConfigError
+        When the roster cannot be read, or one is named for a simulation.
+    """
+    folder = roster_folder(roster)
+    if folder is None:
+        return None
+    from flwr.superlink.grid import HttpGrid  # a second of imports, which a server has made
+
+    if isinstance(grid, HttpGrid):
+        return Admission(folder)
+    if roster:
+        raise ConfigError("roster: expected none for a simulation, whose nodes have no keys")
+    return None
+
+
 class Admission:
     """Say which connected nodes take part, and as which partition.
 

@@ -34,7 +34,7 @@ def recall(context: Context, worker: int) -> Memory:
     dict
         Arrays by name, float32 [N] each; empty before its first round.
     """
-    record = context.state.array_records.get(f"worker-{worker}", ArrayRecord())
+    record = cast(ArrayRecord, context.state.get(f"worker-{worker}", ArrayRecord()))
     return {name: wire.own_array(array).copy() for name, array in record.items()}
 
 

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
@@ -91,7 +91,9 @@ def train(
 
 def read_train(request: Message) -> tuple[ArrayRecord, ConfigRecord]:
     """Return ("model", "config") of a request; a client takes its server at its word."""
-    return request.content.array_records["model"], request.content.config_records["config"]
+    # Not by .array_records: it makes a circle of references, which keeps the model in memory.
+    model, config = request.content["model"], request.content["config"]
+    return cast(ArrayRecord, model), cast(ConfigRecord, config)
 
 
 def read_round(config: ConfigRecord) -> int:

@@ -5,7 +5,7 @@ that it is there. Flower has no options for either (3 s and 30 s), and a test wo
 import sys
 import time
 
-if any(part.endswith("flower-supernode") for part in sys.orig_argv):
+if any(part.endswith(("flower-supernode", "app.node.supernode")) for part in sys.orig_argv):
     from flwr.common.constant import HEARTBEAT_MIN_INTERVAL
     from flwr.supercore import heartbeat
     from flwr.supernode import fleet_http_connection

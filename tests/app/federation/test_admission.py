@@ -189,7 +189,7 @@ def begun(grid, **options):
 
 @pytest.mark.parametrize("named_by", ["option", "SuperLink"])
 def test_a_worker_of_someones_own_app_is_its_keys_partition(fed, three, named_by, monkeypatch):
-    """Whatever its node config says: the number by which a rule remembers it is not its own word."""
+    """Whatever its node config says: the number by which a rule knows it is not its own word."""
     for context in three._contexts.values():
         context.node_config["partition-id"] = 0  # all three want to be the same
     options = {"roster": str(fed / "nodes")} if named_by == "option" else {}

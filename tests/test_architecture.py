@@ -47,7 +47,7 @@ ROOMS = {
         "clients", *RULES,
     ),
     "app.federation": (
-        "app.errors", "app.engines", "app.node.supernode", "app.runs.versions", "app.task",
+        "app.errors", "app.engines", "app.node", "app.runs.versions", "app.task",
     ),
     "app.redteam": ("app.errors", "app.config", "app.engines", "app.runs", "app.task", "attacks",
                     *RULES),

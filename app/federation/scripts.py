@@ -11,13 +11,13 @@ from pathlib import Path
 from signfed.app.errors import ConfigError
 from signfed.app.federation.admission import VARIABLE
 from signfed.app.federation.settings import Home, Settings
-from signfed.app.node.supernode import ITSELF as SUPERNODE
-from signfed.app.node.supernode import NODE_ID
+from signfed.app.node import supernode
 
 BIN = Path(sys.executable).parent  # where this Python and Flower's programs are
 QUIET = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
 CONNECTION = "signfed"  # its name in config.toml
-SUPERLINK = "signfed.app.federation.serve"  # the module that is started
+SUPERLINK = "signfed.app.federation.serve"  # the modules that are started
+SUPERNODE = supernode.ITSELF
 IN_CONTAINER = Path("/federation")
 
 
@@ -101,7 +101,7 @@ def node_script(home: Path, arguments: Sequence[str], node_id: str = "") -> str:
     return _script(
         "Starts this device's node. Written by `signfed node install`.",
         home,
-        {"FLWR_HOME": str(home / "flower"), NODE_ID: node_id, **QUIET},
+        {"FLWR_HOME": str(home / "flower"), supernode.NODE_ID: node_id, **QUIET},
         [str(BIN / "python"), "-m", SUPERNODE, *arguments],
     )
 

@@ -15,7 +15,7 @@ import os
 import random
 import signal
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from signfed.app.node.pace import BUSY, Pace
 
@@ -128,10 +128,11 @@ def main(address: str, parent: str) -> None:
     from flwr.supercore.superexec import run_superexec
     from flwr.supernode.cli import flwr_clientapp  # noqa: F401 - for the forks
 
+    loop: Any = run_superexec
     pace = Pace(BUSY)
     executor = ForkingExecutor(pace)
-    run_superexec.time = pace  # type: ignore[attr-defined]  # of which it uses `sleep`
-    run_superexec.get_executor = lambda *_, **__: executor  # type: ignore[assignment]
+    loop.time = pace  # of which it uses `sleep`
+    loop.get_executor = lambda *_, **__: executor
     gc.freeze()  # what is shared with the forks is not written to by the collector
     run_superexec.run_superexec(runtime_api_address=address, insecure=True, parent_pid=int(parent))
 

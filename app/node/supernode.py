@@ -22,6 +22,7 @@ import os
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -125,17 +126,18 @@ def adapt() -> None:
     """Change in Flower what this module says."""
     from flwr.supernode import fleet_http_connection, start_client_internal
 
-    end = fleet_http_connection.flwr_exit
+    connection: Any = fleet_http_connection
+    loop: Any = start_client_internal
+    end = connection.flwr_exit
 
     def end_or_not(code: int, message: str = "") -> NoReturn:
         if not any(word in message for word in FINAL):
             raise BrokenOff(message)
-        end(code, message)
+        raise SystemExit(end(code, message))
 
-    start_client_internal.time = Pauses()  # type: ignore[attr-defined]  # of which it uses `sleep`
-    fleet_http_connection.flwr_exit = end_or_not  # type: ignore[assignment]
-    kinds = (Fleet, fleet_http_connection.FleetHttpClient)
-    fleet_http_connection.FleetHttpClient = type("FleetHttpClient", kinds, {})  # type: ignore[misc]
+    loop.time = Pauses()  # of which it uses `sleep`
+    connection.flwr_exit = end_or_not
+    connection.FleetHttpClient = type("Client", (Fleet, connection.FleetHttpClient), {})
 
 
 def main() -> None:
@@ -148,16 +150,22 @@ def main() -> None:
     adapt()
     executor = subprocess.Popen(superexec_command(arguments))
     sys.argv = ["flower-supernode", *arguments, "--isolation", "process"]
+    why, failed = "its cause is above", False
     try:
         flower_supernode()  # which ends the process; it returns when the connection broke off
-        why = "its cause is above"
     except BrokenOff as error:
         why = str(error)
     except SystemExit as end:
         raise SystemExit(end.code or int(Fleet.unauthorized)) from None
+    except Exception:
+        traceback.print_exc()
+        failed = True
     finally:
         executor.terminate()
         executor.wait()
+    if failed:  # Flower's web server, a thread, would keep the process
+        sys.stderr.flush()
+        os._exit(1)
     log(30, "The connection to the SuperLink broke off; anew in %.0f s: %s", REST, why)
     time.sleep(REST)
     # In place of this process, of which a thread or a port may have been left.

@@ -1,10 +1,10 @@
-"""Machines on which printed commands are given: namespaces with a network, a home, names of their own.
+"""Machines on which printed commands are given: namespaces with network, home, names of their own.
 
 Each is a network namespace (benchmarks/namespaces.py); each block of commands runs in a mount
-namespace, as an ordinary user, with the machine's own home, /etc/hosts and /run. What a container
-or a test lacks has a stand-in, first in the PATH: `sudo` (packages and the firewall are the
-distribution's), `pip` and `git` (this checkout is installed), `scp` (machines share a disk here), and
-`systemctl`, which starts what stands in a unit's ExecStart, in the environment that systemd gives.
+namespace, as an ordinary user, with the machine's own home, /etc/hosts and /run. What a test lacks
+has a stand-in, first in the PATH: `sudo` (packages and the firewall are the distribution's), `pip`
+and `git` (this checkout is installed), `scp` (machines share a disk here), and `systemctl`, which
+starts what stands in a unit's ExecStart (as_systemctl.py).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 from benchmarks.namespaces import SERVER, Machines
 from tests.test_docs import ROOT
 
+HERE = Path(__file__).parent
 USER = 4711  # nobody of this machine
 NAME = "fl.example.org"
 HOME, DATA, CHECKOUT = Path("/mnt"), Path("/srv/data"), "signfed"
@@ -36,35 +37,9 @@ exec setpriv --reuid {USER} --regid {USER} --clear-groups --no-new-privs \\
   env -i HOME={HOME} XDG_RUNTIME_DIR=/run/user/{USER} PATH="$2:/usr/bin:/bin" LANG=C.UTF-8 \\
   PLACE="$1" BIN="$2" bash -euc "$3"
 """
-SYSTEMCTL = '''#!{python}
-"""systemd's part, for units of a user: enable, start, restart, stop."""
-import configparser, os, pathlib, shlex, signal, subprocess, sys, time
-
-words = [word for word in sys.argv[1:] if not word.startswith("--")]
-home = pathlib.Path(os.environ["HOME"])
-if words[0] == "daemon-reload":
-    raise SystemExit(0)
-name = words[1].removesuffix(".service")
-unit, pids = home / ".config/systemd/user" / f"{{name}}.service", home / f"{{name}}.pid"
-if words[0] in ("restart", "stop", "disable") and pids.exists():
-    os.killpg(int(pids.read_text()), signal.SIGTERM)
-    while pids.exists() and subprocess.run(["pgrep", "-g", pids.read_text()], capture_output=True).stdout:
-        time.sleep(0.2)
-    pids.unlink()
-if words[0] in ("enable", "start", "restart"):
-    read = configparser.ConfigParser(interpolation=None, strict=False)
-    read.optionxform = str
-    read.read_string(unit.read_text())
-    service = read["Service"]
-    command = [word.replace("%%", "%") for word in shlex.split(service["ExecStart"])]
-    given = {{"HOME": str(home), "XDG_RUNTIME_DIR": os.environ["XDG_RUNTIME_DIR"],
-             "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}}
-    with (home / f"{{name}}.log").open("ab") as log:
-        started = subprocess.Popen(
-            command, cwd=service["WorkingDirectory"].replace("%%", "%"), env=given, stdin=subprocess.DEVNULL,
-            stdout=log, stderr=log, start_new_session=True, umask=int(service["UMask"], 8))
-    pids.write_text(str(started.pid))
-'''
+SYSTEMCTL = """#!/bin/sh
+exec {python} {script} "$@"
+"""
 SCP = """#!/bin/sh
 set -eu
 case "$1" in
@@ -133,7 +108,7 @@ class Devices(Machines):
         self.bin.mkdir(parents=True)
         for name, text in (
             ("sudo", "#!/bin/sh\n"), ("pip", "#!/bin/sh\n"), ("git", "#!/bin/sh\n"), ("scp", SCP),
-            ("systemctl", SYSTEMCTL.format(python=sys.executable)),
+            ("systemctl", SYSTEMCTL.format(python=sys.executable, script=HERE / "as_systemctl.py")),
             ("python3", PYTHON3.format(bin=own)),
         ):  # fmt: skip
             (self.bin / name).write_text(text)

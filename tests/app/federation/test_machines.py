@@ -1,4 +1,4 @@
-"""docs/deployment.md on four machines: its commands as printed, from bare Debian to the end of a leak.
+"""docs/deployment.md on four machines: its commands as printed, from bare Debian to after a leak.
 
 Minutes, and root: `pytest -m machines`. What stands in for what is in machines.py.
 """
@@ -31,6 +31,7 @@ LACKS = [
 ]
 PAGE = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8").partition("## One bit")[0]
 BLOCKS = [text for language, text in FENCE.findall(PAGE) if language == "sh"]
+UPGRADE = "-e .\nsystemctl --user restart signfed-"
 # Every block of the how-to, by words in it that are in no other.
 WORDS = {
     "packages": "apt-get install",
@@ -44,8 +45,8 @@ WORDS = {
     "revoke": "--revoke",
     "trust": "--new-authority",
     "firewall": "ufw allow",
-    "upgrade the server": "pip install -c constraints.txt -e .\nsystemctl --user restart signfed-sup",
-    "upgrade a device": "pip install -c constraints.txt -e .\nsystemctl --user restart signfed-node",
+    "upgrade the server": f"{UPGRADE}superlink",
+    "upgrade a device": f"{UPGRADE}node",
 }
 
 
@@ -140,7 +141,8 @@ def test_the_how_to_on_a_server_and_three_devices(machines):
     again = block("install", pi_1="pi-1-again").replace(
         "node install", "node install --home ~/.signfed/node-2"
     )
-    machines.give("device-0", told(machines, again.replace("doctor", "doctor --home ~/.signfed/node-2")))
+    again = again.replace("doctor", "doctor --home ~/.signfed/node-2")
+    machines.give("device-0", told(machines, again))
     online(machines, ["pi-1-again", "pi-2", "pi-3"])
     assert [line["received"] for line in run(machines, "second", 3)] == [3, 3, 3]
 

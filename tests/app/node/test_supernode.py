@@ -150,7 +150,8 @@ def test_a_link_that_breaks_in_a_handshake_is_tried_again(adapted, why):
     "Client error '401 Unauthorized' for url 'https://fl.example.org:8000/v1/fleet/activate-node'",
 ])  # fmt: skip
 def test_who_is_refused_ends_as_in_flower(adapted, why):
-    fleet_http_connection.flwr_exit(305, why)
+    with pytest.raises(SystemExit):
+        fleet_http_connection.flwr_exit(305, why)
     assert adapted == [(305, why)]
 
 

@@ -10,7 +10,6 @@ starts what stands in a unit's ExecStart (as_systemctl.py).
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import stat
 import subprocess
@@ -18,10 +17,11 @@ import sys
 from pathlib import Path
 
 from benchmarks.namespaces import SERVER, Machines
+from tests.own_folders import write_images
 from tests.test_docs import ROOT
 
 HERE = Path(__file__).parent
-USER = 4711  # nobody of this machine
+USER = 4711  # whom root is there: an ordinary user, to whom this machine's own files are readable
 NAME = "fl.example.org"
 HOME, DATA, CHECKOUT = Path("/mnt"), Path("/srv/data"), "signfed"
 PARTS = ("pyproject.toml", "README.md", "constraints.txt", "app", "attacks", "clients", "signfed",
@@ -32,8 +32,8 @@ ENTER = f"""
 mount --bind "$1/home" {HOME} && mount --bind "$1/hosts" /etc/hosts
 mount -t tmpfs tmpfs /srv && cp -r "$1/data" {DATA} && chmod -R a+rX /srv
 mount -t tmpfs tmpfs /run && mkdir -p {SYSTEMD} /run/user/{USER}
-chown {USER} /run/user/{USER} && chmod 700 /run/user/{USER}
-exec setpriv --reuid {USER} --regid {USER} --clear-groups --no-new-privs \\
+chmod 700 /run/user/{USER}
+exec unshare --user --map-user={USER} --map-group={USER} \\
   env -i HOME={HOME} XDG_RUNTIME_DIR=/run/user/{USER} PATH="$2:/usr/bin:/bin" LANG=C.UTF-8 \\
   PLACE="$1" BIN="$2" bash -euc "$3"
 """
@@ -94,14 +94,13 @@ class Devices(Machines):
         place = self.place / name
         checkout = place / "home" / CHECKOUT
         (place / "data").mkdir(parents=True)
+        write_images(place / "data" / "images", 3)  # a doctor wants a device to have some
         (place / "hosts").write_text(f"127.0.0.1 localhost {name}\n{SERVER} {NAME}\n")
         checkout.mkdir(parents=True)
         for part in PARTS:
             source = ROOT / part
             copy = shutil.copytree if source.is_dir() else shutil.copy
             copy(source, checkout / part)
-        for path in [place, *place.rglob("*")]:
-            os.chown(path, USER, USER, follow_symlinks=False)
 
     def _write_stand_ins(self) -> None:
         own = Path(sys.executable).parent

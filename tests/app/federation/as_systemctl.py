@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 HOME = Path(os.environ["HOME"])
@@ -44,7 +45,8 @@ def stop(name: str) -> None:
     if not known.exists():
         return
     group = known.read_text()
-    os.killpg(int(group), signal.SIGTERM)
+    with suppress(ProcessLookupError):  # it has ended
+        os.killpg(int(group), signal.SIGTERM)
     while subprocess.run(["pgrep", "-g", group], capture_output=True).stdout:
         time.sleep(0.1)
     known.unlink()

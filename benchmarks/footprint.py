@@ -80,7 +80,7 @@ def kind_of(process: psutil.Process) -> str:
     return ""
 
 
-def memory(rounds: int, python: list[str]) -> list[dict[str, Any]]:
+def memory(rounds: int, python: list[str], more: str) -> list[dict[str, Any]]:
     """Megabytes by kind of process, of one node: after the run, and at most."""
     most: dict[str, float] = {}
     last: dict[str, float] = {}
@@ -108,8 +108,8 @@ def memory(rounds: int, python: list[str]) -> list[dict[str, Any]]:
             processes.federation(1, supernode=[*python, "-m", SUPERNODE])
             watching.start()
             status = processes.run_to_its_end(
-                f"num-rounds={rounds} num-workers=1 num-byzantine=0 attack='none' device='cpu' "
-                f"strategy='sign-mv' out-dir='{place}/run'"
+                f"{more} num-rounds={rounds} num-workers=1 num-byzantine=0 attack='none' "
+                f"device='cpu' strategy='sign-mv' out-dir='{place}/run'"
             )
             assert status == "finished:completed", status
         finally:
@@ -126,9 +126,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=None, help="of the memory")
     parser.add_argument("--python", default=sys.executable, help="of the node, and what starts it")
     given = parser.parse_args()
-    if given.python == sys.executable:
+    own = given.python == sys.executable
+    if own:
         report("installed files of a bare install", disk(), None)
-    rows = memory(given.rounds, shlex.split(given.python))
+    # A bare install has no data set; PyTorch is what counts.
+    rows = memory(given.rounds, shlex.split(given.python), "" if own else "task='quadratic'")
     report(f"memory of one node, {given.rounds} rounds", rows, given.out)
 
 

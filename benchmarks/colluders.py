@@ -2,12 +2,14 @@
 
     python -m benchmarks.colluders digits --seeds 5
     python -m benchmarks.colluders mnist --seeds 3 --byzantine 3,7 --data-dir data
+    python -m benchmarks.colluders digits --rules all --shards equal --rounds 100 --seeds 1
 
 15 workers, 300 rounds, equal shards and three classes a worker. A cell is the accuracy at the end,
 mean over the seeds, at the options that are worst for this rule on seed 0 among those that a red
 team tries (`signfed redteam`, a grid). Trials are kept in results/colluders.jsonl as they come; a
 benchmark that was ended goes on with those that are missing. Prints, for each number of Byzantine
-workers and kind of shards, the cells of every rule, and the largest loss of each against `sign-mv`.
+workers and kind of shards, the cells of every rule, the worst attack on each, and its largest loss
+against the first. A rule that does not admit so many Byzantine workers has no cells there.
 """
 
 from __future__ import annotations
@@ -23,22 +25,19 @@ from typing import Any
 
 from rich.progress import track
 
-from benchmarks.common import report
+from benchmarks.common import needs, report, usual_lr
 from signfed.app.engines.signals import end_with_parent
 from signfed.app.redteam.scores import final_scores
 from signfed.app.redteam.space import ATTACKERS, first_trials
 from signfed.strategies.ops.threads import cores
+from signfed.strategies.registry import STRATEGIES
 
 RULES: dict[str, dict[str, Any]] = {
-    "sign-mv": {"strategy": "sign-mv"},
-    "sign-fd": {"strategy": "sign-fd"},
     "pooled": {"strategy": "sign-fd", "sign-fd.estimator": "pooled"},
     "alg1": {"strategy": "sign-fd", "sign-fd.estimator": "alg1"},
     "eq17": {"strategy": "sign-fd", "sign-fd.estimator": "eq17"},
-    "election": {"strategy": "election"},
-    "reputation-mv": {"strategy": "reputation-mv"},
-    "signguard": {"strategy": "signguard", "lr": 0.1},
-}
+} | {name: {"strategy": name, "lr": usual_lr(name)} | needs(name) for name in STRATEGIES}
+BESIDE = "sign-mv,sign-fd,pooled,alg1,eq17,election,reputation-mv,signguard"
 SHARDS: dict[str, dict[str, Any]] = {
     "equal": {"partition": "stratified"},
     "three classes": {"partition": "labels", "labels.held": 3},
@@ -49,7 +48,7 @@ TASKS: dict[str, dict[str, Any]] = {
     "mnist": {"task": "mnist", "model": "mlp", "gradients": "vmap"},
 }
 NO_GRADIENT = ("backdoor",)  # aims at a class, not at accuracy
-
+POINT = 0.01  # of accuracy: a loss that is told
 
 Trial = dict[str, Any]  # what names a trial
 
@@ -132,14 +131,46 @@ def table(trials: list[Trial]) -> list[dict[str, Any]]:
     ]
 
 
+def in_markdown(rows: list[dict[str, Any]], rules: list[str]) -> Iterator[str]:
+    """One table for each kind of shards: a line an attack, a column a number of Byzantine workers.
+
+    A cell holds the accuracy under each rule.
+    """
+    numbers = sorted({row["byzantine"] for row in rows} - {0})
+    for shards in dict.fromkeys(row["shards"] for row in rows):
+        yield (
+            f"\n| {shards}: {' / '.join(rules)} | "
+            + " | ".join(f"{f} of 15" for f in numbers)
+            + " |"
+        )
+        yield "|---" * (len(numbers) + 1) + "|"
+        cells = {(r["attack"], r["byzantine"]): r for r in rows if r["shards"] == shards}
+        for attack in dict.fromkeys(attack for attack, _ in cells):
+            line = [cells.get((attack, 0 if attack == "none" else f), {}) for f in numbers]
+            texts = (
+                " / ".join(f"{c[rule]:.3f}" if rule in c else "-" for rule in rules) for c in line
+            )
+            yield f"| `{attack}` | " + " | ".join(texts) + " |"
+
+
+def worst_attacks(worst: list[Trial]) -> list[Trial]:
+    """Of each rule, number of Byzantine workers and kind of shards the attack with most harm."""
+    found: dict[tuple, Trial] = {}
+    for t in worst:
+        place = (t["byzantine"], t["shards"], t["rule"])
+        if t["byzantine"] and (place not in found or t["accuracy"] < found[place]["accuracy"]):
+            found[place] = t
+    return [found[place] for place in sorted(found)]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("task", choices=TASKS)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=300)
     parser.add_argument("--grid", type=int, default=3, help="values of each option's range")
-    names = {"rules": RULES, "shards": SHARDS, "attacks": ATTACKERS}
-    for name, known in names.items():
+    parser.add_argument("--rules", default=BESIDE, help='"all": every rule of the package')
+    for name, known in {"shards": SHARDS, "attacks": ATTACKERS}.items():
         chosen = [x for x in known if x not in NO_GRADIENT]
         parser.add_argument(f"--{name}", type=lambda text: text.split(","), default=chosen)
     parser.add_argument(
@@ -149,16 +180,28 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results/colluders.jsonl"))
     parser.add_argument("--processes", type=int, default=cores())
     given = parser.parse_args()
+    given.rules = list(STRATEGIES) if given.rules == "all" else given.rules.split(",")
     given.out.parent.mkdir(parents=True, exist_ok=True)
     worst = worst_of_each(measured(given, list(searched(given))))
     rows = table(worst + measured(given, list(repeated(worst, given.seeds))))
     title = f"{given.task}, {given.rounds} rounds, {given.seeds} seeds: worst of each attack"
     report(title, rows, given.out.with_suffix(".json"))
+    print(*in_markdown(rows, given.rules), sep="\n")
+    for t in worst_attacks(worst):
+        clean = next(
+            w["accuracy"] for w in worst
+            if (w["attack"], w["shards"], w["rule"]) == ("none", t["shards"], t["rule"])
+        )  # fmt: skip
+        options = " ".join(f"{key}={value}" for key, value in t["options"].items())
+        where = f"{t['byzantine']} Byzantine, {t['shards']} shards, {t['rule']}"
+        print(f"{where}: {t['attack']} {options} {clean:.3f} -> {t['accuracy']:.3f}")
     for rule in given.rules[1:]:
-        lost = [(r[given.rules[0]] - r[rule], r) for r in rows if rule in r]
-        loss, cell = max(lost, key=lambda each: each[0])
-        where = f"{cell['attack']}, {cell['byzantine']} Byzantine, {cell['shards']} shards"
-        print(f"{rule}: at most {loss:.4f} below {given.rules[0]} ({where})")
+        losses = [(r[given.rules[0]] - r[rule], r) for r in rows if rule in r]
+        print(f"{rule}: at most {max(loss for loss, _ in losses):.4f} below {given.rules[0]}")
+        for loss, cell in losses:
+            if loss > POINT:
+                where = f"{cell['attack']}, {cell['byzantine']} Byzantine, {cell['shards']} shards"
+                print(f"  {loss:.4f} below: {where}")
 
 
 if __name__ == "__main__":

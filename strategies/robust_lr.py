@@ -55,6 +55,6 @@ class RobustLR(RobustStrategy):
     def aggregate(self, updates: Updates) -> Tensor:
         signs, n, theta = updates.signs(), updates.n, self.threshold or self.n_byzantine + 1
         # Where k rows say +1 the sum is 2 k - n. Below theta +1 is for the minority, and a tie.
-        plus, weak = signs.at_least((n + theta + 1) // 2).bits, (n - theta) // 2 + 1
-        weak_plus = signs.between(weak, n // 2).bits if weak <= n // 2 else plus
-        return PackedSigns(plus | weak_plus, signs.n_coordinates).dense()
+        strong, weak, half = (n + theta + 1) // 2, (n - theta) // 2 + 1, n // 2 + 1
+        plus, some, more = signs.at_least_each(strong, min(weak, half), half)
+        return PackedSigns(plus.bits | some.but(more).bits, signs.n_coordinates).dense()

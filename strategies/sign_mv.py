@@ -41,10 +41,11 @@ def majority_vote(signs: PackedSigns, on_tie: Tensor | float | None = None) -> T
     """
     n = len(signs.bits)
     # Where k of n rows say +1 the sum is k - (n - k) = 2 k - n: >= 0 where k >= n/2.
-    vote = signs.at_least((n + 1) // 2).dense()
     if on_tie is None or n % 2:
-        return vote
-    return torch.where(signs.exactly(n // 2).dense() > 0, torch.as_tensor(on_tie).to(vote), vote)
+        return signs.vote().dense()
+    half, more = signs.at_least_each(n // 2, n // 2 + 1)
+    vote = half.dense()
+    return torch.where(half.but(more).dense() > 0, torch.as_tensor(on_tie).to(vote), vote)
 
 
 def coins(updates: Updates, seed: int) -> Tensor:

@@ -19,6 +19,7 @@ standing is at least its smallest agreement with an honest row.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -210,15 +211,19 @@ def silence_useless(signs: PackedSigns, weights: Tensor) -> Tensor:
     k, n = len(doubtful.bits), len(accepted.bits)
     if not 0 < k < n:
         return weights
-    votes = accepted.vote()
-    tests = [torch.ones(k, dtype=torch.bool, device=votes.bits.device)]
     narrowest = 2 - n % 2
-    for margin in {m for m in (narrowest, k // 2, k) if narrowest <= m <= k}:
-        close = accepted.between((n - margin + 1) // 2, (n + margin) // 2)  # votes for +1
+    margins = {m for m in (narrowest, k // 2, k) if narrowest <= m <= k}
+    spans = [((n - margin + 1) // 2, (n + margin) // 2 + 1) for margin in margins]
+    majority = (n + 1) // 2
+    numbers = sorted({majority, majority + 1, *chain.from_iterable(spans)})
+    at_least = dict(zip(numbers, accepted.at_least_each(*numbers), strict=True))  # votes for +1
+    wrong = doubtful.differs(at_least[majority])
+    tests = [torch.ones(k, dtype=torch.bool, device=wrong.bits.device)]
+    for fewest, more in spans:
+        close = at_least[fewest].but(at_least[more])
         if n % 2 == 0:
-            close = close.among(accepted.exactly(n // 2).inverted())  # without ties
-        right = doubtful.among(close).disagreements(votes.among(close))
-        tests.append(5 * right >= 2 * close.ones())
+            close = close.but(at_least[majority].but(at_least[majority + 1]))  # without ties
+        tests.append(5 * wrong.among(close).ones() >= 2 * close.ones())
     useful = torch.stack(tests).all(dim=0).cpu()
     weights = weights.clone()
     weights[weights < 0] = torch.where(useful, -1.0, 0.0)

@@ -7,55 +7,52 @@ digits ("planes") of every coordinate's number of votes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import numpy as np
 
 CHUNK = 3 << 19  # bytes of rows at a time: they and the carries stay in a cache
 
 
-def at_least(packed: np.ndarray, votes: int) -> np.ndarray:
-    """Return where at least so many rows say +1: uint8 [n, W] -> uint8 [W], 1 <= votes <= n.
+def at_least(packed: np.ndarray, votes: Sequence[int]) -> list[np.ndarray]:
+    """Return, for each of some numbers, where at least so many rows say +1.
 
-    Padding that is zero in all rows stays zero.
+    Parameters
+    ----------
+    packed : ndarray of uint8, shape [n, W]
+        Padding that is zero in all rows stays zero.
+    votes : sequence of int
+        Each from 1 to n; the rows are counted once for all of them.
+
+    Returns
+    -------
+    list of ndarray of uint8, shape [W]
     """
-    return _by_columns(packed, _at_least, votes)
-
-
-def exactly(packed: np.ndarray, votes: int) -> np.ndarray:
-    """Return where exactly so many rows say +1: uint8 [n, W] -> uint8 [W], 1 <= votes <= n."""
-    return _by_columns(packed, _equal, votes)
-
-
-def _by_columns(
-    packed: np.ndarray, decide: Callable[[np.ndarray, int], np.ndarray], votes: int
-) -> np.ndarray:
     width = packed.shape[1]
     pieces = max(1, -(-packed.size // CHUNK))  # alike: a short last one costs nearly a whole one
     if pieces == 1 < len(packed):  # a single row would come out as itself, not as a copy
-        return decide(packed, votes)
+        return _at_least(packed, votes)
     step = max(1 << 14, -(-width // pieces // 64) * 64)  # whole cache lines
-    decided = np.empty(width, np.uint8)
+    found = np.empty((len(votes), width), np.uint8)
     for start in range(0, width, step):
-        decided[start : start + step] = decide(packed[:, start : start + step], votes)
-    return decided
+        columns = slice(start, start + step)
+        for row, decided in zip(found, _at_least(packed[:, columns], votes), strict=True):
+            row[columns] = decided
+    return list(found)
 
 
-def _at_least(rows: np.ndarray, votes: int) -> np.ndarray:
-    """Where the number of ones is >= votes, 1 <= votes <= n."""
-    lowest = (votes & -votes).bit_length() - 1  # digits below the last 1 of `votes` do not matter
-    result, *higher = _planes(rows, lowest)
-    for k, plane in enumerate(higher, lowest + 1):
-        result = result & plane if votes >> k & 1 else result | plane
-    return result
-
-
-def _equal(rows: np.ndarray, votes: int) -> np.ndarray:
-    """Where the number of ones is `votes`."""
-    differs = np.zeros_like(rows[0])
-    for k, plane in enumerate(_planes(rows, 0)):
-        differs |= ~plane if votes >> k & 1 else plane
-    return ~differs
+def _at_least(rows: np.ndarray, votes: Sequence[int]) -> list[np.ndarray]:
+    """Where the number of ones is at least each of `votes`, 1 <= votes <= n."""
+    lows = [(number & -number).bit_length() - 1 for number in votes]
+    lowest = min(lows)
+    planes, found = _planes(rows, lowest), []
+    for number, low in zip(votes, lows, strict=True):
+        # Digits below the last 1 of the number do not matter.
+        result, *higher = planes[low - lowest :]
+        for k, plane in enumerate(higher, low + 1):
+            result = result & plane if number >> k & 1 else result | plane
+        found.append(result)
+    return found
 
 
 def _planes(rows: np.ndarray, lowest: int) -> list[np.ndarray]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -20,14 +22,10 @@ def signs(packed: Tensor, n_coordinates: int) -> Tensor:
     return ones.to(torch.float32) * 2.0 - 1.0
 
 
-def at_least(packed: Tensor, votes: int) -> Tensor:
-    """Return where at least so many rows say +1: uint8 [n, W] -> uint8 [W]."""
-    return _bytes(_ones_by_place(packed) >= votes)
-
-
-def exactly(packed: Tensor, votes: int) -> Tensor:
-    """Return where exactly so many rows say +1: uint8 [n, W] -> uint8 [W]."""
-    return _bytes(_ones_by_place(packed) == votes)
+def at_least(packed: Tensor, votes: Sequence[int]) -> list[Tensor]:
+    """Return where at least so many rows say +1: uint8 [n, W] -> uint8 [W] for each number."""
+    ones = _ones_by_place(packed)
+    return [_bytes(ones >= number) for number in votes]
 
 
 def disagreements(packed: Tensor, other: Tensor) -> Tensor:

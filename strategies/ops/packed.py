@@ -63,26 +63,15 @@ class PackedSigns:
 
     def at_least(self, votes: int) -> PackedSigns:
         """Return +1 where at least `votes` rows say +1, 1 <= votes <= n."""
+        [found] = self.at_least_each(votes)
+        return found
+
+    def at_least_each(self, *votes: int) -> tuple[PackedSigns, ...]:
+        """Return `at_least` of several numbers; the rows are counted once."""
         if self._on_cpu:
-            return self._vector(torch.from_numpy(_majority.at_least(self.bits.numpy(), votes)))
-        return self._vector(_tensors.at_least(self.bits, votes))
-
-    def between(self, fewest: int, most: int) -> PackedSigns:
-        """Return +1 where a number of rows in a range say +1, else -1.
-
-        Parameters
-        ----------
-        fewest, most : int
-            The range, 1 <= fewest <= most <= n.
-        """
-        ones = self.at_least(fewest).bits
-        return self._vector(ones & ~self.at_least(most + 1).bits if most < len(self.bits) else ones)
-
-    def exactly(self, votes: int) -> PackedSigns:
-        """Return +1 where exactly `votes` rows say +1, 1 <= votes <= n."""
-        if self._on_cpu:
-            return self._vector(torch.from_numpy(_majority.exactly(self.bits.numpy(), votes)))
-        return self._vector(_tensors.exactly(self.bits, votes))
+            counted = _majority.at_least(self.bits.numpy(), votes)
+            return tuple(self._vector(torch.from_numpy(found)) for found in counted)
+        return tuple(map(self._vector, _tensors.at_least(self.bits, votes)))
 
     def weighted_vote(self, weights: Tensor) -> PackedSigns:
         """Return sign(sum_m w_m Y_m) with sign(0) = +1, summed in float32 in the order of the rows.
@@ -178,6 +167,14 @@ class PackedSigns:
     def among(self, where: PackedSigns) -> PackedSigns:
         """Return Y where a vector says +1, and -1 elsewhere."""
         return PackedSigns(self.bits & where.bits, self.n_coordinates)
+
+    def but(self, where: PackedSigns) -> PackedSigns:
+        """Return -1 where a vector says +1, and Y elsewhere."""
+        return PackedSigns(self.bits & ~where.bits, self.n_coordinates)
+
+    def differs(self, other: PackedSigns) -> PackedSigns:
+        """Return +1 where Y is not a vector's sign, and -1 elsewhere."""
+        return PackedSigns(self.bits ^ other.bits, self.n_coordinates)
 
     def ones(self) -> Tensor:
         """Return how many coordinates say +1, int64 [n]; a number for one vector."""

@@ -37,12 +37,8 @@ def test_parts_of_rows(place):
         assert same_bits(signs.inverted(), plain.pack(-values))
         where = PackedSigns.pack(place(torch.from_numpy(values[0])))
         assert same_bits(signs.among(where), plain.pack(np.where(values[0] > 0, values, -1.0)))
-        votes = (values > 0).sum(axis=0)
-        for fewest, most in ((1, 5), (2, 3), (4, 4), (5, 5)):
-            found = signs.between(fewest, most)
-            assert same_bits(
-                found, plain.pack(np.where((fewest <= votes) & (votes <= most), 1, -1))
-            )
+        assert same_bits(signs.but(where), plain.pack(np.where(values[0] > 0, -1.0, values)))
+        assert same_bits(signs.differs(where), plain.pack(-values * values[0]))
 
 
 def test_numpy_is_asked_on_a_cpu_only(monkeypatch):

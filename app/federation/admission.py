@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from signfed.app.errors import ConfigError
-from signfed.app.federation import keys
+from signfed.app.federation import keys, superlink
 from signfed.app.federation.files import now, read_time
 from signfed.app.federation.roster import Node, read_roster
 
@@ -53,9 +53,7 @@ def admission(grid: Any, roster: str = "") -> Admission | None:
     folder = roster_folder(roster)
     if folder is None:
         return None
-    from flwr.superlink.grid import HttpGrid  # a second of imports, which a server has made
-
-    if isinstance(grid, HttpGrid):
+    if superlink.knows_keys(grid):
         return Admission(folder)
     if roster:
         raise ConfigError("roster: expected none for a simulation, whose nodes have no keys")

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import gc
 import os
-import random
 import signal
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -49,6 +48,11 @@ class ForkingExecutor:
         ----------
         spec : ExecutionSpec
             Of the process.
+
+        Returns
+        -------
+        LaunchResult
+            That it was started.
         """
         from flwr.supercore.constant import TaskType
 
@@ -57,7 +61,7 @@ class ForkingExecutor:
             return self._usual.launch(spec)
         sys.stdout.flush(), sys.stderr.flush()
         if not os.fork():
-            answer(spec)
+            _answer(spec)
         return self._usual_result()
 
     def reconcile(self) -> None:
@@ -80,14 +84,8 @@ class ForkingExecutor:
         return LaunchResult.accepted()
 
 
-def answer(spec: ExecutionSpec) -> NoReturn:
-    """Be the process of one message, from here to its end.
-
-    Parameters
-    ----------
-    spec : ExecutionSpec
-        Of the process.
-    """
+def _answer(spec: ExecutionSpec) -> NoReturn:
+    """Be the process of one message, from here to its end."""
     from flwr.supercore.exit import exit_handler
     from flwr.supernode.cli.flwr_clientapp import flwr_clientapp
 
@@ -97,7 +95,6 @@ def answer(spec: ExecutionSpec) -> NoReturn:
             signal.signal(number, signal.SIG_DFL)
         exit_handler.registered_exit_handlers.clear()  # those of the SuperExec
         forget_ourselves()
-        random.seed()
         sys.argv = [PROGRAM, "--runtime-api-address", spec.runtime_api_address]
         sys.argv += ["--token", spec.token, "--parent-pid", str(spec.parent_pid), "--insecure"]
         flwr_clientapp()

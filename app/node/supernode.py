@@ -94,7 +94,17 @@ class Fleet:
     node_id, unauthorized = 0, False
 
     def ActivateNode(self, request: Any) -> Any:
-        """Connect; where the SuperLink has not given this node up, take its leave before."""
+        """Connect; where the SuperLink has not given this node up, take its leave before.
+
+        Parameters
+        ----------
+        request : ActivateNodeRequest
+
+        Returns
+        -------
+        ActivateNodeResponse
+            The SuperLink's.
+        """
         import httpx
         from flwr.proto.fleet_pb2 import DeactivateNodeRequest
 

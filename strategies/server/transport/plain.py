@@ -42,6 +42,10 @@ def array_records(content: RecordDict) -> dict[str, ArrayRecord]:
 
     Flower's `content.array_records` makes a circle of references, which keeps every array of the
     content in memory until the next garbage collection.
+
+    Parameters
+    ----------
+    content : RecordDict
     """
     return {name: held for name, held in content.items() if isinstance(held, ArrayRecord)}
 

@@ -11,12 +11,16 @@ server sent, and ends with it. So a message's process is as much its own as befo
 from __future__ import annotations
 
 import gc
+import hashlib
 import os
 import signal
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from signfed.app.node.pace import BUSY, Pace
+from signfed.strategies.server.transport.objects import sooner
 
 if TYPE_CHECKING:
     from flwr.supercore.superexec.executor import ExecutionSpec, LaunchResult
@@ -112,6 +116,28 @@ def forget_ourselves() -> None:
         del sys.modules[name]
 
 
+def once(install: Callable[..., Path]) -> Callable[..., Path]:
+    """Return Flower's function that installs an app, for one that may be installed.
+
+    Flower unpacks an app for each message, checks the hash of each file, finds that the app is
+    there by the hash of the whole, and leaves what is there as it is.
+
+    Parameters
+    ----------
+    install : callable
+        `install_from_fab`.
+    """
+    from flwr.common.constant import APP_DIR, FAB_HASH_TRUNCATION
+    from flwr.supercore.utils import get_flwr_home
+
+    def installed(fab: bytes, **given: Any) -> Path:
+        name = f"*.{hashlib.sha256(fab).hexdigest()[:FAB_HASH_TRUNCATION]}"
+        there = next((get_flwr_home() / APP_DIR).glob(name), None)
+        return there or install(fab, **given)
+
+    return installed
+
+
 def main(address: str, parent: str) -> None:
     """Start the SuperExec; this returns when it ends.
 
@@ -124,8 +150,13 @@ def main(address: str, parent: str) -> None:
     """
     from flwr.supercore.superexec import run_superexec
     from flwr.supernode.cli import flwr_clientapp  # noqa: F401 - for the forks
+    from flwr.supernode.runtime import run_clientapp
 
     loop: Any = run_superexec
+    message: Any = run_clientapp
+    inflate = message.pull_and_inflate_object_from_tree
+    message.pull_and_inflate_object_from_tree = sooner(inflate)
+    message.install_from_fab = once(message.install_from_fab)
     pace = Pace(BUSY)
     executor = ForkingExecutor(pace)
     loop.time = pace  # of which it uses `sleep`

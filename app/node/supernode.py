@@ -5,6 +5,8 @@
 What is otherwise than in Flower 1.41:
 
 - An idle node looks for messages every 3 s. Here it looks sooner after work (`pace.py`).
+- The objects of a message travel two at a time, and one that is not there is looked for after a
+  second, then two, four, ... Here six are under way at once, and looks are twenty times as many.
 - A Python is started for each message. Here the SuperExec forks (`superexec.py`); the SuperNode's
   isolation is Flower's "process": who starts it starts the SuperExec, too.
 - A connection that breaks off in the middle of a TLS handshake, and an error of the SuperLink's,
@@ -27,9 +29,11 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from signfed.app.node.pace import BUSY, Pace
+from signfed.strategies.server.transport.objects import sooner
 
 NODE_ID = "SIGNFED_NODE_ID"  # which the start script sets: by it the SuperLink knows the key
 ITSELF, SUPEREXEC = "signfed.app.node.supernode", "signfed.app.node.superexec"
+AT_ONCE = 6  # objects of a message that are under way together: those of one array and its config
 REST = 5.0  # seconds before a node whose connection broke off starts anew
 UNAUTHORIZED, REFUSED = 401, 412
 # In Flower's words for a node that cannot connect: what no other attempt would change.
@@ -134,10 +138,12 @@ class Fleet:
 
 def adapt() -> None:
     """Change in Flower what this module says."""
+    from flwr.supercore.inflatable import inflatable_utils
     from flwr.supernode import fleet_http_connection, start_client_internal
 
     connection: Any = fleet_http_connection
     loop: Any = start_client_internal
+    objects: Any = inflatable_utils
     end = connection.flwr_exit
 
     def end_or_not(code: int, message: str = "") -> NoReturn:
@@ -146,6 +152,8 @@ def adapt() -> None:
         raise SystemExit(end(code, message))
 
     loop.time = Pauses()  # of which it uses `sleep`
+    loop.pull_objects = sooner(loop.pull_objects)
+    objects.get_num_workers = lambda most: AT_ONCE
     connection.flwr_exit = end_or_not
     connection.FleetHttpClient = type("Client", (Fleet, connection.FleetHttpClient), {})
 

@@ -7,16 +7,23 @@ import re
 import subprocess
 import sys
 import textwrap
+import threading
+import zipfile
 from pathlib import Path
 
 import httpx
 import pytest
+from flwr.cli.build import build_fab_from_disk
+from flwr.cli.install import install_from_fab
+from flwr.supercore.inflatable import inflatable_utils as objects
 from flwr.supercore.superexec import run_superexec
 from flwr.supernode import fleet_http_connection, start_client_internal
 
 from signfed.app.node import supernode
 from signfed.app.node.pace import BUSY, LEAST, Pace
+from signfed.app.node.superexec import once
 from signfed.app.node.supernode import BrokenOff, Fleet, Pauses
+from tests.loopback import ROOT
 
 
 class Clock:
@@ -130,6 +137,8 @@ def adapted(monkeypatch):
     client, clock = fleet_http_connection.FleetHttpClient, start_client_internal.time
     monkeypatch.setattr(fleet_http_connection, "FleetHttpClient", client)
     monkeypatch.setattr(start_client_internal, "time", clock)
+    for module, name in ((start_client_internal, "pull_objects"), (objects, "get_num_workers")):
+        monkeypatch.setattr(module, name, getattr(module, name))
     supernode.adapt()
     return ended
 
@@ -153,6 +162,35 @@ def test_who_is_refused_ends_as_in_flower(adapted, why):
     with pytest.raises(SystemExit):
         fleet_http_connection.flwr_exit(305, why)
     assert adapted == [(305, why)]
+
+
+def test_the_objects_of_a_message_travel_together(adapted):
+    """Each waits until all six have been asked for: two at a time, as in Flower, none would end."""
+    names, together = [f"object {i}" for i in range(6)], threading.Barrier(6, timeout=30)
+
+    def carry(name, content=b""):
+        together.wait()
+        return content
+
+    assert set(start_client_internal.pull_objects(names, pull_object_fn=carry)) == set(names)
+    pairs = dict.fromkeys(names, b"what it is").items()
+    start_client_internal.push_object_contents_from_iterable(pairs, push_object_fn=carry)
+
+
+def test_an_app_that_is_there_is_not_unpacked_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("FLWR_HOME", str(tmp_path))
+    fab, unpacked = build_fab_from_disk(ROOT / "benchmarks" / "empty_round"), []
+
+    def flowers(content, **given):
+        unpacked.append(len(content))
+        return install_from_fab(content, **given)
+
+    install = once(flowers)
+    first = install(fab, skip_prompt=True)
+    assert install(fab, skip_prompt=True) == first and (first / "empty_round" / "app.py").exists()
+    assert first == install_from_fab(fab, skip_prompt=True) and unpacked == [len(fab)]
+    with pytest.raises(zipfile.BadZipFile):  # another app is Flower's to judge, as before
+        install(fab[:-100], skip_prompt=True)
 
 
 @pytest.mark.parametrize("module", [start_client_internal, run_superexec])

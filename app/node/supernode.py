@@ -7,6 +7,8 @@ What is otherwise than in Flower 1.41:
 - An idle node looks for messages every 3 s. Here it looks sooner after work (`pace.py`).
 - The objects of a message travel two at a time, and one that is not there is looked for after a
   second, then two, four, ... Here six are under way at once, and looks are twenty times as many.
+- An object that takes longer than 30 s to be sent is begun anew, for ever: 3.75 MB at 1 Mbit/s.
+  Here it may take three minutes, and arrays travel in pieces of 1 MiB, not 5.
 - A Python is started for each message. Here the SuperExec forks (`superexec.py`); the SuperNode's
   isolation is Flower's "process": who starts it starts the SuperExec, too.
 - A connection that breaks off in the middle of a TLS handshake, and an error of the SuperLink's,
@@ -34,6 +36,9 @@ from signfed.strategies.server.transport.objects import sooner
 NODE_ID = "SIGNFED_NODE_ID"  # which the start script sets: by it the SuperLink knows the key
 ITSELF, SUPEREXEC = "signfed.app.node.supernode", "signfed.app.node.superexec"
 AT_ONCE = 6  # objects of a message that are under way together: those of one array and its config
+PATIENCE = 180.0  # seconds for sending an object; as long does a SuperLink wait for the next one
+PIECE = {"FLWR_PRIVATE_MAX_ARRAY_CHUNK_SIZE": str(2**20)}  # bytes of an array in one object
+CALL = 30.0  # seconds for anything else, as in Flower
 REST = 5.0  # seconds before a node whose connection broke off starts anew
 UNAUTHORIZED, REFUSED = 401, 412
 # In Flower's words for a node that cannot connect: what no other attempt would change.
@@ -128,6 +133,8 @@ class Fleet:
         import httpx
 
         client: Any = super()
+        if request.get("path", "").endswith("/push-object"):
+            request["timeout"] = httpx.Timeout(CALL, write=PATIENCE)
         try:
             return client._unary_unary(**request)
         except httpx.HTTPStatusError as refusal:
@@ -166,6 +173,7 @@ def main() -> None:
     arguments = sys.argv[1:]
     Fleet.node_id = int(os.environ.get(NODE_ID) or 0)
     adapt()
+    os.environ.update(PIECE)  # for the processes of messages, which cut what they send
     executor = subprocess.Popen(superexec_command(arguments))
     sys.argv = ["flower-supernode", *arguments, "--isolation", "process"]
     why, failed = "its cause is above", False

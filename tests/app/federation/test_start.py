@@ -63,3 +63,15 @@ def test_a_process_that_ends_while_it_is_looked_at_does_not_run(home):
     known = psutil.Process(gone.pid)
     gone.kill(), gone.wait()
     assert not trial._leads(known)
+
+
+def test_a_superlink_may_have_a_connection_for_each_of_a_thousand_devices():
+    program = """if True:
+        import resource
+        from signfed.app.federation import serve
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, most))
+        serve.open_many()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (most, most), most
+    """
+    subprocess.run([sys.executable, "-c", program], check=True)

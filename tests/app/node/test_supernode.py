@@ -15,6 +15,7 @@ import httpx
 import pytest
 from flwr.cli.build import build_fab_from_disk
 from flwr.cli.install import install_from_fab
+from flwr.supercore.constant import OBJECT_PUSH_SESSION_TTL_SECONDS
 from flwr.supercore.inflatable import inflatable_utils as objects
 from flwr.supercore.superexec import run_superexec
 from flwr.supernode import fleet_http_connection, start_client_internal
@@ -92,10 +93,10 @@ class SuperLink:
         assert request.node_id == Fleet.node_id
         self.online = False
 
-    def _unary_unary(self, code=200):
+    def _unary_unary(self, code=200, path="", timeout=None):
         if code != 200:
             raise refusal(code)
-        return "answer"
+        return timeout or "answer"
 
 
 @pytest.fixture
@@ -127,6 +128,22 @@ def test_a_signature_that_is_refused_is_remembered(link):
     with pytest.raises(httpx.HTTPStatusError):
         link._unary_unary(code=401)
     assert Fleet.unauthorized
+
+
+def test_an_object_may_take_longer_to_be_sent_than_an_answer_to_come(link):
+    """Flower's client gives TLS 30 s to write all of an object, and begins anew after them."""
+    given = link._unary_unary(path="/v1/fleet/push-object")
+    assert (given.read, given.connect, given.write) == (30, 30, OBJECT_PUSH_SESSION_TTL_SECONDS)
+    assert link._unary_unary(path="/v1/fleet/pull-messages") == "answer"
+
+
+def test_flower_cuts_arrays_as_it_is_told():
+    """AT_ONCE pieces in PATIENCE seconds: 280 kbit/s."""
+    read = "from flwr.app.message import array; print(array.FLWR_PRIVATE_MAX_ARRAY_CHUNK_SIZE)"
+    said = subprocess.run(
+        [sys.executable, "-c", read], env=os.environ | supernode.PIECE, stdout=subprocess.PIPE
+    )
+    assert int(said.stdout) == 2**20
 
 
 @pytest.fixture

@@ -8,10 +8,12 @@ up by signfed's own commands, with TLS and keys. FD CNN (N = 582,026) on noise o
 8 images a round: `sign-fd`, one bit each way, beside `mean` on float32. The first round, which
 sends the model to all, is not counted.
 
-Where the seconds go: what the bytes take on the link by its rates; what a round takes in which
-nobody sends anything (benchmarks/empty_round, on the same nodes): Flower's messages, pauses and
-processes, and the link's delay; and the rest. --usual has the devices run Flower's own SuperNode in
-place of signfed's, which looks for messages sooner and forks their processes.
+Where the seconds go, of the device that ends a round (benchmarks/round_parts.py): bytes, by the
+link's rates; round trips, four by the link's delay; pauses between two looks for a request; the
+process that answers; the server, which sends the requests and fetches the replies; and what is left
+of requests on the link: the processors at both ends, and TCP's slow start. For the floor, a round
+in which nobody sends anything (benchmarks/empty_round) on the same nodes. --usual has the devices
+run Flower's own SuperNode in place of signfed's.
 """
 
 from __future__ import annotations
@@ -31,12 +33,14 @@ import numpy as np
 
 from benchmarks.common import report
 from benchmarks.namespaces import SERVER, Machines
+from benchmarks.round_parts import ROUND_TRIPS, Times
 from signfed.app.node.supernode import ITSELF as SUPERNODE
 from signfed.app.runs.folder import read_rounds, read_summary
 from tests.loopback import BIN, ROOT
 from tests.trial import key_values
 
 NODES, EMPTY = 3, ROOT / "benchmarks" / "empty_round"
+ON_THE_LINK = ("looks", "fetches", "announces", "replies")
 UNITS = {"kbit": 1e3, "mbit": 1e6, "gbit": 1e9}
 RULES = {"sign-fd": {"lr": 0.001}, "mean": {"lr": 0.1}}
 IMAGES = {"own-data.kind": "arrays", "own-data.shape": "1x28x28", "own-data.classes": "10"}
@@ -47,8 +51,9 @@ class Federation:
 
     def __init__(self, place: Path, machines: Machines, *, usual: bool) -> None:
         self.place, self._machines, self._server = place, machines, place / "fed"
-        self._usual = usual
-        self._env = os.environ | {"FLWR_HOME": str(self._server / "flower")}
+        self._usual, self.times = usual, Times(place / "requests.jsonl")
+        home = {"FLWR_HOME": str(self._server / "flower")}
+        self._env = os.environ | self.times.environment | home
         self._signfed("server", "federation", "init", self._server, "--host", SERVER)
         self._start("server", self._server / "start-superlink.sh")
         while self._signfed("server", "federation", "list", self._server)["superlink"] == "silent":
@@ -126,23 +131,26 @@ def trained(federation: Federation, place: Path, rule: str, rounds: int) -> list
 
 
 def measured(place: Path, given: argparse.Namespace) -> list[dict[str, Any]]:
-    """One row a rule and one for nothing: medians of the rounds after the first."""
+    """One row for nothing and one a rule: medians of the rounds after the first."""
     rows: list[dict[str, Any]] = []
 
     def add(what: str, seconds: list[float], up: float, down: float) -> None:
+        parts = federation.times.parts(len(seconds))
         link = 8 * up / rate(given.up) + 8 * down / rate(given.down)
-        fixed = rows[0]["s a round"] if rows else median(seconds)
+        trips = ROUND_TRIPS * 2 * given.delay / 1000
         row = {
-            "round": what, "s a round": median(seconds), "least": min(seconds),
-            "most": max(seconds), "MB up": up / 1e6, "MB down": down / 1e6,
-            "s on the link": link, "s as empty": fixed, "s besides": median(seconds) - link - fixed,
+            "round": what, "s": median(seconds), "least": min(seconds), "most": max(seconds),
+            "MB up": up / 1e6, "MB down": down / 1e6, "bytes": link, "round trips": trips,
+            "pauses": parts["waits"], "process": parts["answers"],
+            "server": parts["sends"] + parts["ends"],
+            "rest": sum(parts[way] for way in ON_THE_LINK) - link - trips,
         }  # fmt: skip
         rows.append(row)
         print({k: round(v, 3) if isinstance(v, float) else v for k, v in row.items()}, flush=True)
 
     with Machines(NODES, given.up, given.down, given.delay / 1000) as machines:
         federation = Federation(place, machines, usual=given.usual)
-        add("empty", empty(federation, place, 3 * given.rounds + 1)[1:], 0, 0)
+        add("empty", empty(federation, place, given.rounds + 1)[1:], 0, 0)
         for rule in RULES:
             lines = trained(federation, place, rule, given.rounds + 1)[1:]
             seconds = [line["seconds"]["clients"] for line in lines]
@@ -165,7 +173,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         rows = measured(Path(place), given)
-    _, fast, slow = (row["s a round"] for row in rows)
+    _, fast, slow = (row["s"] for row in rows)
     nodes = "Flower's SuperNode" if given.usual else "signfed's SuperNode"
     title = f"{given.rounds} rounds, {given.up} up, {given.down} down, {given.delay:g} ms, {nodes}"
     report(f"{title}: {slow / fast:.1f} times faster", rows, given.out)

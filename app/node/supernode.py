@@ -158,7 +158,14 @@ def adapt() -> None:
             raise BrokenOff(message)
         raise SystemExit(end(code, message))
 
-    loop.time = Pauses()  # of which it uses `sleep`
+    loop.time = pauses = Pauses()  # of which it uses `sleep`
+    push = loop._push_messages
+
+    def pushed(*arguments: Any, **given: Any) -> None:
+        push(*arguments, **given)  # as long as the link takes
+        pauses.worked()
+
+    loop._push_messages = pushed
     loop.pull_objects = sooner(loop.pull_objects)
     objects.get_num_workers = lambda most: AT_ONCE
     connection.flwr_exit = end_or_not

@@ -154,7 +154,9 @@ def adapted(monkeypatch):
     client, clock = fleet_http_connection.FleetHttpClient, start_client_internal.time
     monkeypatch.setattr(fleet_http_connection, "FleetHttpClient", client)
     monkeypatch.setattr(start_client_internal, "time", clock)
-    for module, name in ((start_client_internal, "pull_objects"), (objects, "get_num_workers")):
+    changed = ((start_client_internal, "_push_messages"), (start_client_internal, "pull_objects"),
+               (objects, "get_num_workers"))  # fmt: skip
+    for module, name in changed:
         monkeypatch.setattr(module, name, getattr(module, name))
     supernode.adapt()
     return ended
@@ -179,6 +181,21 @@ def test_who_is_refused_ends_as_in_flower(adapted, why):
     with pytest.raises(SystemExit):
         fleet_http_connection.flwr_exit(305, why)
     assert adapted == [(305, why)]
+
+
+@pytest.fixture
+def slow_link(monkeypatch, clock):
+    monkeypatch.setattr(start_client_internal, "_push_messages", clock.wait)
+
+
+def test_sending_an_answer_is_work_however_long_it_takes(slow_link, adapted, clock):
+    """After a slow link's upload the next message is looked for as soon as after a fast one's."""
+    pauses = start_client_internal.time
+    pauses._clock, pauses._wait = (lambda: clock.now), clock.wait
+    pauses.sleep(0.5)
+    start_client_internal._push_messages(20)
+    pauses.sleep(3)
+    assert clock.pauses == [BUSY, 20, LEAST]
 
 
 def test_the_objects_of_a_message_travel_together(adapted):

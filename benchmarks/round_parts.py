@@ -2,7 +2,8 @@
 
 What is measured is the way of the device that ends a round: the server sends a request, the device
 looks for it, fetches what it holds, has it answered, announces the answer, and sends what that
-holds; the server fetches it. The processes of one machine share one clock.
+holds; the server fetches it. What is left of a round is the server's. The processes of one machine
+share one clock.
 """
 
 from __future__ import annotations
@@ -63,19 +64,18 @@ def _parts(
         return min(map(_began, these)), max(x["ended"] for x in these)
 
     fetch, announce, send = span("pull-object"), span("push-messages"), span("push-object")
-    look = max(
-        (x["began"], x["ended"]) for x in own
-        if x["what"] == f"{FLEET}pull-messages" and x["began"] < fetch[0]
+    began, looked = max(
+        (max(asked, x["began"]), x["ended"]) for x in fleet
+        if x["process"] == device and x["what"] == f"{FLEET}pull-messages"
+        and asked < x["ended"] <= fetch[0]
     )  # fmt: skip
     return {
-        "sends": min(look[0], pushed) - asked,
-        "waits": max(0.0, look[0] - pushed),
-        "looks": look[1] - look[0],
-        "fetches": fetch[1] - look[1],
+        "waits": max(0.0, began - pushed),
+        "looks": looked - began,
+        "fetches": fetch[1] - looked,
         "answers": announce[0] - fetch[1],
         "announces": announce[1] - announce[0],
         "replies": send[1] - announce[1],
-        "ends": over - send[1],
     }
 
 

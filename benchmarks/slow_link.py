@@ -138,12 +138,13 @@ def measured(place: Path, given: argparse.Namespace) -> list[dict[str, Any]]:
         parts = federation.times.parts(len(seconds))
         link = 8 * up / rate(given.up) + 8 * down / rate(given.down)
         trips = ROUND_TRIPS * 2 * given.delay / 1000
+        total, carried = median(seconds), sum(parts[way] for way in ON_THE_LINK)
         row = {
-            "round": what, "s": median(seconds), "least": min(seconds), "most": max(seconds),
+            "round": what, "s": total, "least": min(seconds), "most": max(seconds),
             "MB up": up / 1e6, "MB down": down / 1e6, "bytes": link, "round trips": trips,
             "pauses": parts["waits"], "process": parts["answers"],
-            "server": parts["sends"] + parts["ends"],
-            "rest": sum(parts[way] for way in ON_THE_LINK) - link - trips,
+            "server": total - carried - parts["waits"] - parts["answers"],
+            "rest": carried - link - trips,
         }  # fmt: skip
         rows.append(row)
         print({k: round(v, 3) if isinstance(v, float) else v for k, v in row.items()}, flush=True)

@@ -2,9 +2,9 @@
 
 Flower announces a message before it sends the objects that the message holds: its records, arrays,
 and the pieces of arrays. Who finds one still on its way looks again after 1, 2, 4, 8 and then every
-10 s, for two hours; Flower 1.41 has no options for it. Over a slow link that is longer than the
-bytes take; and a node that announces a reply and sends nothing would hold the server up as long as
-it likes.
+10 s; Flower 1.41 has no options for it. Over a slow link that is longer than the bytes take. And a
+node that announces a reply and sends nothing would hold the server up for three minutes, after
+which the SuperLink forgets it; for two hours if it sends a little now and then.
 """
 
 from __future__ import annotations

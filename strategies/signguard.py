@@ -14,6 +14,7 @@ from signfed.strategies.core.seeds import generator
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.ops import linalg
 from signfed.strategies.ops.clustering import largest_cluster
+from signfed.strategies.ops.upload import uploaded
 from signfed.strategies.server.strategy import RobustStrategy
 
 COMPONENTS = ("filter", "cluster", "clip")
@@ -165,7 +166,7 @@ class SignGuard(RobustStrategy):
         rows, ids = updates.dense(), updates.ids.tolist()
         wanted = [linalg.quick_norms(rows)]
         if "cluster" in self.components and updates.n >= FEWEST:
-            drawn = self._drawn(updates).to(rows.device, non_blocking=True)
+            drawn = uploaded(self._drawn(updates), rows.device)
             wanted.append(sign_counts(rows[:, drawn]))
         found, *counts = updates.read(*wanted)
         norms = linalg.mended(found, rows).cpu().numpy()
@@ -178,7 +179,7 @@ class SignGuard(RobustStrategy):
         if median == 0:
             return torch.zeros_like(rows[0])
         weights = clipped_shares(norms, median if "clip" in self.components else np.inf, accepted)
-        return linalg.combine(rows, torch.from_numpy(weights).to(rows.device))
+        return linalg.combine(rows, uploaded(weights, rows.device))
 
     def diagnostics(self) -> dict[str, Any]:
         """Return `accepted`, the ids of S', and `norms`, worker id -> ||g_m||."""

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from time import perf_counter
 from typing import Any, TypeVar
+from weakref import proxy
 
 import numpy as np
 import torch
@@ -70,15 +71,15 @@ class LocalWorkers:
         self._adversary.ask_rule = Rehearsal(
             run.strategy, encoder, run.config.workload.seed,
             run.problem.device if self._batched and self._plain else torch.device("cpu"),
-            self._adversary.remembered, training.as_rule_gets,
+            proxy(self._adversary).remembered, training.as_rule_gets,
         )  # fmt: skip
         self._row_bytes = self._codec.length(len(training.parameters)) * self._codec.dtype.itemsize
         byzantine = bool(self._adversary.ids)
         self._look_around = byzantine and self._adversary.attack.knowledge != "own"
         self._change_data = byzantine and self._adversary.attack.stage == "data"
         self._everyone = federation.participation.count == federation.num_workers
-        self._clients: list[HonestClient] = []
-        self._memory_of = lambda worker: self._clients[worker].memory
+        me = proxy(self)  # a circle would keep all that lies on a device until Python looks for it
+        self._memory_of = lambda worker: me._clients[worker].memory
         self._resident: ResidentRounds | None = None  # rounds that stay on their device
         if self._batched and self._plain and training.parameters.device.type != "cpu":
             training.ledger = Ledger()
@@ -89,11 +90,13 @@ class LocalWorkers:
         self._one_bit = False  # whether the last direction was signs, which go down as bits
         client = partial(
             workers.client, config=run.config,
-            gradient=lambda *of: self._source(*of),  # both are others in each round
-            poisoned=lambda poison: self._poison(poison),
+            gradient=lambda *of: me._source(*of),  # both are others in each round
+            poisoned=lambda poison: me._poison(poison),
             encoder=encoder, memory={}, adversary=self._adversary,
         )  # fmt: skip
-        self._clients = [client(worker) for worker in range(federation.num_workers)]
+        self._clients: list[HonestClient] = [
+            client(worker) for worker in range(federation.num_workers)
+        ]
 
     def collect(self, server_round: int) -> tuple[Updates | None, RoundRecord]:
         """Compute what the workers of the round send; bytes are those of rows and models alone."""
@@ -105,7 +108,6 @@ class LocalWorkers:
         self._adversary.memories = {c.worker: dict(c.memory) for c in self._clients}
         asked, x = self._asked(server_round), self._training.parameters
         self._record = record = RoundRecord(server_round, nodes=len(asked))
-        self._count_downlink(record, self._training.direction)
         instructions = self._rule.instructions(self._config.workload.num_workers)
         self._poison = workers.poisoned(self._problem, instructions, self._config)
         attack, _ = self._adversary.planned(server_round)
@@ -115,12 +117,13 @@ class LocalWorkers:
             if self._resident and can_be_at_once(attack, self._everyone):
                 updates = self._resident.collect(x, asked, server_round)
                 if server_round < self._config.num_rounds:  # while the device computes this round
-                    self._problem.draw_ahead(self._asked(server_round + 1), server_round + 1)
+                    self._batched.draw_ahead(self._asked(server_round + 1), server_round + 1)
             else:
                 matrix = self._batched(x, asked, server_round)
                 updates, dropped = self._of_one_matrix(matrix, asked, server_round)
         else:
             updates, dropped = self._one_by_one(asked, server_round, instructions)
+        self._count_downlink(record, self._training.direction)
         record.drop(dropped)
         record.uplink_bytes = self._row_bytes * updates.n if updates else 0
         record.claims = claims(self._config, self._problem, x, updates, server_round)
@@ -137,8 +140,7 @@ class LocalWorkers:
 
     def settle(self) -> None:
         """Wait for what the last round's record still lacks: `Later`."""
-        if self._training.ledger:
-            self._training.ledger.read()
+        self._training.settle()
 
     def _count_downlink(self, record: RoundRecord, direction: Tensor | None) -> None:
         """Signs of the last step go down as bits, all else as floats."""
@@ -203,8 +205,7 @@ class LocalWorkers:
         # an odd number is computed, one is. They are all in memory then.
         few = len(asked) * len(x) <= AHEAD and "allocation" not in instructions
         if self._look_around or (few and not self._change_data):
-            gradient = self._problem.gradient
-            found = [self._pool.submit(gradient, x, worker, server_round) for worker in asked]
+            found = [self._pool.submit(self._problem.gradient, x, w, server_round) for w in asked]
             return workers.looked_up(asked, lambda i: found[i].result())
         return self._problem.gradient
 
@@ -235,8 +236,7 @@ class LocalWorkers:
         self, work: Callable[[HonestClient], Answer], clients: list[HonestClient]
     ) -> list[Answer]:
         """In this thread when the gradients are there already: what is left is too short."""
-        at_once = self._batched or self._look_around
-        return list((map if at_once else self._pool.map)(work, clients))
+        return list((map if self._batched or self._look_around else self._pool.map)(work, clients))
 
     def state_dict(self) -> State:
         """What workers remember, and how the last step went."""

@@ -41,7 +41,7 @@ class Packing:
     """
 
     def __init__(self, n: int, like: Tensor, kept: Sequence[int] | None) -> None:
-        self.whole = kept is None
+        self.whole, self.n_coordinates = kept is None, len(like)
         rows = () if kept is None else kept
         self.floats = {i: torch.empty_like(like, dtype=torch.float32) for i in rows}
         if self.whole:

@@ -25,6 +25,7 @@ from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.core.ledger import Ledger
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.ops.packed import PackedSigns
+from signfed.strategies.ops.upload import uploaded
 
 
 class RowsBroken(Exception):
@@ -144,16 +145,16 @@ class ResidentRounds:
             rows = PackedSigns.pack(matrix).bits if self._signs else matrix
         usable = finite
         if active:
-            seen = self._seen(attack, packing, rows, len(parameters), known)
+            seen = self._seen(attack, packing, rows, places, known)
             crafted = rows_at_once(
                 self._adversary, lambda worker: seen(place[worker]), parameters, server_round,
                 self._memory_of, finite=known is None,
             )  # fmt: skip
-            where = torch.tensor(places).to(rows.device, non_blocking=True)
+            where = _where(places, rows.device)
             sendable = ~torch.isnan(crafted) if self._signs else torch.isfinite(crafted)
-            usable = finite.index_copy(0, where, sendable.all(dim=1))
-            sent = PackedSigns.pack(crafted).bits if self._signs else crafted
-            rows.index_copy_(0, where, sent)
+            usable = finite.clone()
+            usable[where] = sendable.all(dim=1)
+            rows[where] = PackedSigns.pack(crafted).bits if self._signs else crafted
         return Made(rows, finite, usable)
 
     def _kept(self, attack: Attack, places: Sequence[int]) -> Sequence[int] | None:
@@ -163,16 +164,22 @@ class ResidentRounds:
         return None if knows(attack.knowledge, "omniscient") else places
 
     def _seen(
-        self, attack: Attack, packing: Packing, rows: Tensor, n: int, known: Any
+        self, attack: Attack, packing: Packing, rows: Tensor, places: Sequence[int], known: Any
     ) -> Callable[[int], Tensor]:
         """Place of a worker -> what the attack sees of it; NaN where it has nothing to send."""
+        floats = packing.floats
+        if attack.stage == "message" and self._signs:
+            everyone = knows(attack.knowledge, "omniscient")
+            looked_at = range(len(rows)) if everyone else places
+            some = rows if everyone else rows[_where(places, rows.device)]
+            signs = PackedSigns(some, packing.n_coordinates).dense()
+            signs = signs if self._magnitude == 1 else signs * self._magnitude
+            floats = dict(zip(looked_at, signs, strict=True))
 
         def seen(i: int) -> Tensor:
             if known is not None and not known[i]:
-                return torch.full((n,), torch.nan, device=rows.device)
-            if attack.stage == "gradient" or not self._signs:
-                return packing.floats[i]
-            return PackedSigns(rows[i], n).dense() * self._magnitude
+                return torch.full_like(floats[i], torch.nan)
+            return floats[i]
 
         return seen
 
@@ -184,3 +191,10 @@ class ResidentRounds:
             torch.tensor(ids), server_round, len(parameters), rows, self._signs, self._magnitude,
             ledger=ledger,
         )  # fmt: skip
+
+
+def _where(places: Sequence[int], device: torch.device) -> slice | Tensor:
+    """Places as a slice where they follow one another: nothing has to be sent to the device."""
+    if places[-1] - places[0] == len(places) - 1:
+        return slice(places[0], places[-1] + 1)
+    return uploaded(torch.tensor(places), device)

@@ -12,6 +12,7 @@ from signfed.app.runs.verdicts import accepted_in
 from signfed.attacks import Findings
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.ops.packed import PackedSigns
+from signfed.strategies.ops.upload import uploaded
 
 
 class Scorer:
@@ -136,7 +137,8 @@ def share_of_wrong_signs(updates: Updates, honest: Tensor, direction: Tensor) ->
     """
     if updates.on_sign_channel:
         theirs = updates.signs().select(honest).vote().dense()
+        same = theirs == direction.sign()
     else:
-        theirs = honest.to(updates.rows, non_blocking=True) @ updates.rows
-    same = (theirs > 0) & (direction > 0) | (theirs < 0) & (direction < 0) | (theirs == 0)
+        theirs = uploaded(honest.to(updates.rows.dtype), updates.rows.device) @ updates.rows
+        same = (theirs.sign() == direction.sign()) | (theirs == 0)
     return 1.0 - same.sum().to(torch.float64) / updates.n_coordinates

@@ -17,6 +17,7 @@ from signfed.app.task.many import Consume
 from signfed.app.task.models.pure import put
 from signfed.app.task.recorded import recorded
 from signfed.strategies.ops.threads import one_thread
+from signfed.strategies.ops.upload import uploaded
 
 LARGE = 100_000  # parameters from which a CPU loses by it: the work outweighs the calls
 
@@ -106,6 +107,16 @@ class BatchedGradients:
         matrix = self(parameters, workers, server_round)
         consume(slice(0, len(matrix)), slice(0, matrix.shape[1]), matrix)
 
+    def draw_ahead(self, workers: Sequence[int], server_round: int) -> None:
+        """Draw now what a round will ask for: `Draws.draw_ahead`.
+
+        Parameters
+        ----------
+        workers, server_round
+            Of that round.
+        """
+        self._gradients.draw_ahead(workers, server_round)
+
     def _step(self, start: Tensor, at: Sequence[tuple[int, ...]]) -> Tensor:
         """Gradients on the batches of that worker, round and step; start: [N] or [n, N]."""
         of = self._gradients
@@ -114,7 +125,7 @@ class BatchedGradients:
         drawn = [change for change in changes if change is not None]
         x, y = of.samples(ids, np.stack(drawn) if drawn else None)
         by_dropout = zip(*(of.masks(*each) for each in at), strict=True)
-        masks = [torch.from_numpy(np.stack(mask)).to(y.device) for mask in by_dropout]
+        masks = [uploaded(np.stack(mask), y.device) for mask in by_dropout]
         flat = start.clone()  # a model may write into it
         key = len(x), flat.dim()
         if key not in self._recorded:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -148,16 +147,6 @@ class Classification:
         data = self._data
         stored = sum(part.nbytes for part in (data.train_x, data.train_y, data.test_x, data.test_y))
         return of_round * saved_bytes(self._model, samples), stored
-
-    def draw_ahead(self, workers: Sequence[int], server_round: int) -> None:
-        """Draw now what a round will ask for: `Gradients.draw_ahead`.
-
-        Parameters
-        ----------
-        workers, server_round
-            Of that round.
-        """
-        self._gradients.draw_ahead(workers, server_round)
 
     def digest(self) -> dict[str, str]:
         return dict(self._digest)

@@ -23,6 +23,7 @@ from signfed.app.task.poison import poisoned
 from signfed.app.task.precision import precision
 from signfed.clients import Poison
 from signfed.strategies.ops.threads import one_thread
+from signfed.strategies.ops.upload import uploaded
 
 
 class Gradients(Draws):
@@ -192,14 +193,14 @@ class Gradients(Draws):
 
     def _stored(self, chosen: np.ndarray, changes: np.ndarray | None) -> tuple[Tensor, Tensor]:
         """Samples as stored, augmented, and their labels; in one row."""
-        ids = torch.from_numpy(chosen).to(self._y.device).flatten()
+        ids = self._to_device(chosen).flatten()
         x, y = self._x.index_select(0, ids), self._y.index_select(0, ids)
         if changes is not None and self._augment is not None:
             x = self._augment(x, self._to_device(changes).flatten(0, -2))
         return x, y
 
     def _to_device(self, array: np.ndarray) -> Tensor:
-        return torch.from_numpy(array).to(self.device)
+        return uploaded(array, self.device)
 
     def _masked(self) -> list[tuple[int, ...]]:
         with one_thread(), self.precision():

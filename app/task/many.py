@@ -55,3 +55,12 @@ class ManyGradients(Protocol):
             Gets every coordinate of every row exactly once: a parameter of some workers at a time
             where the way allows it, in any order.
         """
+
+    def draw_ahead(self, workers: Sequence[int], server_round: int) -> None:
+        """Draw now what a round will ask for, while a device computes the one before it.
+
+        Parameters
+        ----------
+        workers, server_round
+            Of that round.
+        """

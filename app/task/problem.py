@@ -89,15 +89,6 @@ class Problem(Protocol):
             server_round -> the workers that it asks.
         """
 
-    def draw_ahead(self, workers: Sequence[int], server_round: int) -> None:
-        """Draw now what a round will ask for, while a device computes the one before it.
-
-        Parameters
-        ----------
-        workers, server_round
-            Of that round.
-        """
-
     def evaluate(self, parameters: Tensor, trigger: Trigger | None = None) -> dict[str, float]:
         """Return test_accuracy in [0, 1] where there is such a thing, and test_loss.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -74,9 +72,6 @@ class Quadratic:
         return self._noisy(parameters, self._workload.server_samples, "server", server_round)
 
     def batched(self, asked: Asked) -> None:
-        return None
-
-    def draw_ahead(self, workers: Sequence[int], server_round: int) -> None:
         return None
 
     def evaluate(self, parameters: Tensor, trigger: Trigger | None = None) -> dict[str, float]:

@@ -56,6 +56,7 @@ class Case:
             "task": "cifar10", "model": self.model, "num-workers": self.workers,
             "batch-size": self.batch, "num-byzantine": self.byzantine, "strategy": self.rule,
             "attack": self.attack, "precision": self.precision, "device": device, "lr": 0.001,
+            "server-samples": 20,  # for rules with a gradient of the server's own
         }  # fmt: skip
 
 
@@ -88,12 +89,17 @@ class Kept:
 
     def __init__(self, case: Case, device: str) -> None:
         self.image_shape = MODELS[case.model]
-        data = images(self.image_shape, max(1000, case.workers * case.batch), 100)
+        data = images(self.image_shape, 20 + max(1000, case.workers * case.batch), 100)
         self._problem = Classification(case.config(device, 2).workload, data)
         self._batched: Any = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._problem, name)
+
+    @property
+    def of_loop(self) -> Any:
+        """The gradients of one worker after the other."""
+        return self._problem._gradients
 
     def batched(self, asked: Any) -> Any:
         if self._batched is None:

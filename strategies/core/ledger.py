@@ -41,7 +41,7 @@ class Ledger:
         values : Tensor
             Of any shape and type.
         then : callable
-            May raise; nothing is then owed any more.
+            May raise: once all have got their values, the first error goes on.
         """
         self._owed.append((values, then))
 
@@ -62,6 +62,12 @@ class Ledger:
             piece.reshape(part.shape).to(part.dtype)
             for piece, part in zip(flat.split([part.numel() for part in parts]), parts, strict=True)
         ]
+        first: Exception | None = None
         for (_, then), values in zip(owed, found, strict=False):
-            then(values)
+            try:
+                then(values)
+            except Exception as error:  # the others get what they are owed all the same
+                first = first or error
+        if first:
+            raise first
         return found[len(owed) :]

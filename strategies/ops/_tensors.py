@@ -8,10 +8,9 @@ import torch
 from torch import Tensor
 
 
-def pack(ones: Tensor) -> Tensor:
-    """Pack bool [..., N] to uint8 [..., ceil(N/8)]."""
-    n_coordinates = ones.shape[-1]
-    padded = torch.nn.functional.pad(ones, (0, -n_coordinates % 8))
+def pack(values: Tensor) -> Tensor:
+    """Pack the signs of float [..., N] to uint8 [..., ceil(N/8)]: 1 where it is >= 0."""
+    padded = torch.nn.functional.pad(values >= 0, (0, -values.shape[-1] % 8))
     return _bytes(padded.unflatten(-1, (padded.shape[-1] // 8, 8)))
 
 
@@ -31,6 +30,11 @@ def at_least(packed: Tensor, votes: Sequence[int]) -> list[Tensor]:
 def disagreements(packed: Tensor, other: Tensor) -> Tensor:
     """Count differing bits: uint8 [n, W] and [W] -> int64 [n]."""
     return _popcount(packed ^ other).sum(dim=1, dtype=torch.int64)
+
+
+def pairwise(packed: Tensor) -> Tensor:
+    """Count the differing bits of each two rows: uint8 [n, W] -> int64 [n, n]."""
+    return torch.stack([disagreements(packed, row) for row in packed])
 
 
 def _ones_by_place(packed: Tensor) -> Tensor:

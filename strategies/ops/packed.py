@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from signfed.strategies.ops import _counted, _majority, _popcount, _tensors, _weighted, bits
+from signfed.strategies.ops import _counted, _devices, _majority, _popcount, _weighted, bits
+from signfed.strategies.ops.upload import uploaded
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +20,7 @@ class PackedSigns:
 
     A row costs ceil(N/8) bytes in the layout of `SignCodec`: little-endian bits, 1 = +1, zero
     padding. A vote is one vector. On a CPU the operations are NumPy loops on the packed bytes, on
-    any other device tensor operations that give the same bits.
+    an NVIDIA GPU kernels, on any other device tensor operations: the bits are the same.
 
     Parameters
     ----------
@@ -48,14 +50,14 @@ class PackedSigns:
         if values.device.type == "cpu":
             packed = torch.from_numpy(bits.pack(values.numpy() >= 0))
         else:
-            packed = _tensors.pack(values >= 0)
+            packed = _devices.on(values.device).pack(values)
         return cls(packed, values.shape[-1])
 
     def dense(self) -> Tensor:
         """Return the signs as float32 +1/-1, [n, N] or [N]."""
         if self._on_cpu:
             return torch.from_numpy(bits.signs(self.bits.numpy(), self.n_coordinates))
-        return _tensors.signs(self.bits, self.n_coordinates)
+        return self._device.signs(self.bits, self.n_coordinates)
 
     def vote(self) -> PackedSigns:
         """Return the majority of the rows, sign(sum_m Y_m) with sign(0) = +1."""
@@ -71,7 +73,7 @@ class PackedSigns:
         if self._on_cpu:
             counted = _majority.at_least(self.bits.numpy(), votes)
             return tuple(self._vector(torch.from_numpy(found)) for found in counted)
-        return tuple(map(self._vector, _tensors.at_least(self.bits, votes)))
+        return tuple(map(self._vector, self._device.at_least(self.bits, votes)))
 
     def weighted_vote(self, weights: Tensor) -> PackedSigns:
         """Return sign(sum_m w_m Y_m) with sign(0) = +1, summed in float32 in the order of the rows.
@@ -85,7 +87,7 @@ class PackedSigns:
             rows, numbers = self.bits.numpy(), weights.numpy()
             voted = _weighted.weighted_vote(rows, numbers, self.n_coordinates)
             return self._vector(torch.from_numpy(voted))
-        return self.weighted_vote_by_coordinate(weights.to(self.bits.device))
+        return self.weighted_vote_by_coordinate(uploaded(weights, self.bits.device))
 
     def weighted_vote_by_coordinate(self, weights: Iterable[Tensor]) -> PackedSigns:
         """Return the same with a weight per row and coordinate: float32 [N], one row at a time."""
@@ -113,7 +115,7 @@ class PackedSigns:
             return self._vector(torch.from_numpy(found))
         decoded = self.weighted_vote_by_coordinate(
             table.index_select(0, count.to(torch.int32) & 0xFFFF)
-            for table, count in zip(tables.to(self.bits.device), counts, strict=True)
+            for table, count in zip(uploaded(tables, self.bits.device), counts, strict=True)
         )
         self.count_disagreements(decoded, counts)
         return decoded
@@ -148,13 +150,13 @@ class PackedSigns:
         if self._on_cpu:
             counts = torch.from_numpy(_popcount.disagreements(rows.numpy(), other.bits.numpy()))
         else:
-            counts = _tensors.disagreements(rows, other.bits)
+            counts = self._device.disagreements(rows, other.bits)
         return counts.reshape(self.bits.shape[:-1])
 
     def select(self, chosen: Tensor) -> PackedSigns:
         """Return these of the rows: bool [n]."""
         if not self._on_cpu and chosen.device.type == "cpu":  # a device would be asked how many
-            places = chosen.nonzero().flatten().to(self.bits.device, non_blocking=True)
+            places = uploaded(chosen.nonzero().flatten(), self.bits.device)
             return PackedSigns(self.bits.index_select(0, places), self.n_coordinates)
         return PackedSigns(self.bits[chosen.to(self.bits.device)], self.n_coordinates)
 
@@ -184,7 +186,7 @@ class PackedSigns:
         """Return in how many coordinates each two rows differ, int64 [n, n]."""
         if self._on_cpu:
             return torch.from_numpy(_popcount.pairwise(self.bits.numpy()))
-        return torch.stack([self.disagreements(self._vector(row)) for row in self.bits])
+        return self._device.pairwise(self.bits)
 
     def mean(self) -> Tensor:
         """Return the mean sign of the rows, float32 [N] in [-1, 1]; exact sums, one division."""
@@ -196,6 +198,10 @@ class PackedSigns:
     @property
     def _on_cpu(self) -> bool:
         return self.bits.device.type == "cpu"
+
+    @property
+    def _device(self) -> ModuleType:
+        return _devices.on(self.bits.device)
 
     def _vector(self, packed: Tensor) -> PackedSigns:
         return PackedSigns(packed, self.n_coordinates)

@@ -9,16 +9,15 @@ from torch import Tensor
 
 from signfed.strategies.core.ledger import Ledger
 from signfed.strategies.server.optimizer import Descent
+from signfed.strategies.server.record import RoundRecord
 
-# (whether the model moved, the round's scores), once both are known
-Settled = Callable[[bool, dict[str, float]], None]
+Settled = Callable[[bool], None]  # whether the model moved, once that is known
 
 
 def owe_step(
     ledger: Ledger,
     descent: Descent,
     direction: Tensor,
-    scores: Mapping[str, float | Tensor],
     settled: Settled,
 ) -> Tensor:
     """Take a step if the direction is finite, as the device finds by itself.
@@ -31,8 +30,6 @@ def owe_step(
         The model; it is changed.
     direction : Tensor, float32 [N]
         Of the rule.
-    scores : mapping
-        Of the round, by name; tensors [] where the device alone knows them yet.
     settled : callable
         Told when the ledger is read.
 
@@ -43,14 +40,34 @@ def owe_step(
     """
     finite = torch.isfinite(torch.linalg.vector_norm(direction, torch.inf))
     parameters = descent.take(direction, only_if=finite)
-    late = {name: value for name, value in scores.items() if isinstance(value, Tensor)}
-    at_once = {name: float(x) for name, x in scores.items() if name not in late}
 
-    def settle(values: Tensor) -> None:
-        moved, *numbers = values.tolist()
+    def settle(moved: Tensor) -> None:
         if not moved:
             descent.not_taken()
-        settled(bool(moved), at_once | dict(zip(late, numbers, strict=True)))
+        settled(bool(moved))
 
-    ledger.owe(torch.stack([x.to(torch.float64) for x in (finite, *late.values())]), settle)
+    ledger.owe(finite, settle)
     return parameters
+
+
+def owe_scores(ledger: Ledger, scores: Mapping[str, float | Tensor], record: RoundRecord) -> None:
+    """Owe the scores of a round.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        Where they are owed.
+    scores : mapping
+        By name; tensors [] where the device alone knows them yet.
+    record : RoundRecord
+        Of the round: gets all of them when the ledger is read, unless it took no step.
+    """
+    late = {name: value for name, value in scores.items() if isinstance(value, Tensor)}
+    at_once = {name: float(x) for name, x in scores.items() if name not in late}
+    values = [value.to(torch.float64) for value in late.values()]
+
+    def settle(found: Tensor) -> None:
+        if not record.skipped:
+            record.add_scores(at_once | dict(zip(late, found.tolist(), strict=True)))
+
+    ledger.owe(torch.stack(values) if values else torch.empty(0), settle)

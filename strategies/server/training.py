@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from logging import getLogger
 from typing import Any
 
@@ -16,9 +17,9 @@ from signfed.strategies.core.ledger import Ledger
 from signfed.strategies.core.rule import Rule, State, direction_of, state_of
 from signfed.strategies.core.updates import Updates, is_finite
 from signfed.strategies.ops.threads import one_thread
-from signfed.strategies.server.assumption import broken_assumption
+from signfed.strategies.server.doubts import Doubts
 from signfed.strategies.server.federation import DivergedError, Federation, FederationError
-from signfed.strategies.server.late import owe_step
+from signfed.strategies.server.late import owe_scores, owe_step
 from signfed.strategies.server.optimizer import Descent
 from signfed.strategies.server.record import RoundRecord
 
@@ -78,15 +79,15 @@ class Training:
         self.parameters = parameters
         self.direction: Tensor | None = None
         self.ledger: Ledger | None = None
-        self._observe = observe
+        self._observe = observe or (lambda *seen: {})
+        self._unobserved: Callable[[], None] | None = None  # scores what the last step was made of
         self.quorum, self._edges = federation.quorum, federation.edges
         if rule.needs_reference and federation.reference is None:
             raise ValueError(
                 f"{rule.title()} needs the server's own gradient of each round; expected "
                 "Federation(reference=...); got none"
             )
-        self._assumed, self._when_broken = federation.assumed_byzantine, federation.when_broken
-        self._warned = False
+        self._doubts = Doubts(federation.assumed_byzantine, federation.when_broken)
         self._reference = federation.reference if rule.needs_reference else None
         self._own: Tensor | None = None  # the server's gradient in the round under way
         self._failed_rounds = 0
@@ -141,6 +142,7 @@ class Training:
         ValueError
             When the rule returns what is no direction, or no findings.
         """
+        self._observe_late()
         if self.ledger and not (updates and updates.ledger and self._reads(updates.n)):
             self.ledger.read()  # whether every row is finite, before a rule remembers any
         values = updates.n * updates.n_coordinates if updates else 0
@@ -166,34 +168,46 @@ class Training:
             updates = complete
             direction = direction_of(self.rule, updates)
             record.add_findings(self.rule.title(), self.rule.diagnostics())
-            self._doubt(updates, record)
-        scores = self._observe or (lambda *seen: {})
+            self._doubts.note(self.rule, updates, record)
+        scores = partial(self._observe, updates, direction, record.findings)
         if updates.ledger is not None:
-            return self._step_unseen(direction, scores(updates, direction, record.findings), record)
+            return self._step_unseen(direction, scores, record)
         if not is_finite(direction):
             return self._skip(NO_DIRECTION, record)
         self._failed_rounds = 0
-        record.add_scores(scores(updates, direction, record.findings))
+        record.add_scores(scores())
         self.parameters, self.direction = self._descent.take(direction), direction
         return True
 
     def _step_unseen(
-        self, direction: Tensor, scores: Mapping[str, float | Tensor], record: RoundRecord
+        self, direction: Tensor, scores: Callable[[], Mapping[str, Any]], record: RoundRecord
     ) -> bool:
         """Take the step without waiting for the device; what is to be known of it is owed."""
-        before, self.direction = self.direction, direction
+        (before, self.direction), ledger = (self.direction, direction), self.ledger
+        assert ledger is not None
 
-        def settled(moved: bool, found: dict[str, float]) -> None:
+        def settled(moved: bool) -> None:
             if moved:
                 self._failed_rounds = 0
-                record.add_scores(found)
             else:
                 self.direction = before
                 self._skip(NO_DIRECTION, record)
 
-        assert self.ledger is not None
-        self.parameters = owe_step(self.ledger, self._descent, direction, scores, settled)
+        self.parameters = owe_step(ledger, self._descent, direction, settled)
+        self._unobserved = lambda: owe_scores(ledger, scores(), record)
         return True
+
+    def settle(self) -> None:
+        """Wait for all that is owed."""
+        self._observe_late()
+        if self.ledger:
+            self.ledger.read()
+
+    def _observe_late(self) -> None:
+        """Score the last round, which was left until the device has the next one to compute."""
+        unobserved, self._unobserved = self._unobserved, None
+        if unobserved:
+            unobserved()
 
     def as_rule_gets(self, updates: Updates, server_round: int) -> Updates | None:
         """Return the updates with what the server knows: the layers and its own gradient.
@@ -220,20 +234,6 @@ class Training:
         if not is_finite(self._own):
             return None
         return replace(updates, reference=self._own.to(updates.rows.device))
-
-    def _doubt(self, updates: Updates, record: RoundRecord) -> None:
-        """Note in the record, and say once, that the rule's verdict contradicts the assumed f."""
-        accepted = record.findings.get("accepted") if self.rule.judges else None
-        if accepted is None or self._assumed is None:
-            return
-        present = set(accepted).intersection(updates.ids.tolist())
-        reason = broken_assumption(present, record.received, self._assumed)
-        record.broken_assumption = reason
-        if reason and self._when_broken == "stop":
-            raise FederationError(f"round {record.round}: broken assumption: {reason}")
-        if reason and not self._warned:
-            self._warned = True
-            log.warning("round %d: broken assumption: %s", record.round, reason)
 
     def _skip(self, reason: str, record: RoundRecord) -> bool:
         """Keep the model this round; give up when it goes on, or when nothing ever came."""

@@ -43,6 +43,34 @@ class _ChannelsLast(Function):
         return tuple(part.unflatten(0, many.shape[:2]) for part in made), (0, 0)
 
 
+class _Tiles(Function):
+    """On a GPU, where windows share no pixel and leave none out: a pixel gets the slope of its
+    window or nothing. PyTorch's kernel looks for the windows of each pixel."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, *side: int) -> tuple[Tensor, Tensor]:
+        y, place = aten.max_pool2d_with_indices(x, list(side))
+        return y, place
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+        x, *ctx.side = inputs
+        ctx.shape = x.shape
+        ctx.mark_non_differentiable(output[1])
+        ctx.save_for_backward(output[1])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor, _: Any) -> tuple[Any, ...]:
+        [place], (height, width), (high, wide) = ctx.saved_tensors, ctx.shape[2:], ctx.side
+        pixels = torch.arange(height * width, device=place.device)
+        pixels = pixels.view(height // high, high, width // wide, wide)
+        chosen = place[:, :, :, None, :, None] == pixels
+        slope = torch.where(chosen, gradient[:, :, :, None, :, None], 0.0)
+        return slope.reshape(ctx.shape), None, None
+
+
 class MaxPool2d(nn.MaxPool2d):
     """PyTorch's module of that name, values and slopes to the bit.
 
@@ -54,6 +82,8 @@ class MaxPool2d(nn.MaxPool2d):
     """
 
     def forward(self, x: Tensor) -> Any:
+        if x.device.type == "cuda" and x.is_contiguous() and self._tiles(x):
+            return _Tiles.apply(x, *_pair(self.kernel_size))[0]
         on_cpu = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
         if self.return_indices or not on_cpu or x.dim() != 4 or x.shape[1] < FEW:
             return super().forward(x)
@@ -61,6 +91,15 @@ class MaxPool2d(nn.MaxPool2d):
             _pair(each) for each in (self.kernel_size, self.stride, self.padding, self.dilation)
         ]
         return _ChannelsLast.apply(x, *window, self.ceil_mode)[0]
+
+    def _tiles(self, x: Tensor) -> bool:
+        """Whether each pixel of x is in one window."""
+        side = _pair(self.kernel_size)
+        if self.return_indices or x.dim() != 4 or _pair(self.stride) != side:
+            return False
+        if any((*_pair(self.padding), *(d - 1 for d in _pair(self.dilation)))):
+            return False
+        return not any(n % k for n, k in zip(x.shape[2:], side, strict=True))
 
 
 def _pair(value: Any) -> list[int]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -10,6 +13,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional as F
 
+from signfed.app.task.shared import _norm_tensors
 from signfed.app.task.shared.norms import scaled
 from signfed.app.task.shared.shared_pass import Handler, NotShared, SharedPass
 
@@ -54,44 +58,34 @@ class _ByWorker(Function):
 
 
 class _AtOnce(Function):
-    """All workers' statistics in one reduction, for a GPU, where a call for each of many workers
-    costs more than its work.
-
-    With x^ = (x - mean) rstd and sums over a worker's samples and pixels, n of them:
-    gx = w rstd (g - sum(g) / n - x^ sum(g x^) / n).
-    """
+    """All workers' statistics at once, for a GPU, where a call for each of many workers costs more
+    than its work."""
 
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, of: SharedPass
     ) -> Tensor:
-        xs = of.layout.together(x.flatten(2) if x.dim() > 2 else x.unsqueeze(2))  # [M, B, C, L]
-        wide = torch.promote_types(xs.dtype, torch.float32)
-        variance, mean = torch.var_mean(xs.to(wide), (1, 3), correction=0, keepdim=True)
-        rstd = (variance + eps).rsqrt()
-        factor = rstd if weight is None else rstd * weight.view(1, 1, -1, 1)
-        ctx.save_for_backward(x, mean, rstd, factor)
+        y, mean, rstd = _sums(x).normalised(x, weight, bias, eps, len(of.layout.sizes))
+        ctx.save_for_backward(x, mean, rstd)
         ctx.of, ctx.parameters = of, (weight, bias)
-        y = (xs - mean) * factor
-        y = y if bias is None else y + bias.view(1, 1, -1, 1)
-        return y.to(x.dtype).reshape(x.shape)
+        return y
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        (x, mean, rstd, factor), (weight, bias), of = ctx.saved_tensors, ctx.parameters, ctx.of
-        shape = of.layout.together(x.flatten(2) if x.dim() > 2 else x.unsqueeze(2)).shape
-        gs, centred = gradient.reshape(shape).to(mean.dtype), x.reshape(shape) - mean
-        sum_g = gs.sum((1, 3), keepdim=True)
-        sum_gx = (gs * centred).sum((1, 3), keepdim=True) * rstd
+        (x, mean, rstd), (weight, bias), of = ctx.saved_tensors, ctx.parameters, ctx.of
+        on_x, on_weight, on_bias = _sums(x).slopes(x, gradient, weight, mean, rstd)
         if of.sink.owns(weight):
-            of.sink.put(weight, sum_gx[:, 0, :, 0])
+            of.sink.put(weight, on_weight)
         if of.sink.owns(bias):
-            of.sink.put(bias, sum_g[:, 0, :, 0])
-        if not ctx.needs_input_grad[0]:
-            return None, None, None, None, None
-        n = shape[1] * shape[3]
-        on_x = factor * (gs - sum_g / n - centred * (rstd * sum_gx / n))
-        return on_x.to(gradient.dtype).reshape(x.shape), None, None, None, None
+            of.sink.put(bias, on_bias)
+        return on_x, None, None, None, None
+
+
+def _sums(x: Tensor) -> ModuleType:
+    """Kernels on an NVIDIA GPU where Triton is there, else tensor operations."""
+    if x.device.type == "cuda" and x.dtype != torch.float64 and find_spec("triton") is not None:
+        return import_module("signfed.app.task.shared._norm_kernels")
+    return _norm_tensors
 
 
 def batch_norm(
@@ -136,7 +130,7 @@ def batch_norm(
         if parameter is not None and parameter.requires_grad and not of.sink.owns(parameter):
             raise NotShared("a batch norm whose scale or shift is computed from parameters")
     of.sink.expect(weight, bias)
-    at_once = of.norms_at_once and of.layout.equal
+    at_once = of.at_once and of.layout.equal
     return (_AtOnce if at_once else _ByWorker).apply(input, weight, bias, eps, of)
 
 

@@ -12,6 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from signfed.app.task.gradients import Gradients
 from signfed.app.task.shared.layout import Layout
+from signfed.strategies.ops.upload import uploaded
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +66,7 @@ def drawn(
         some = [change for change in changes if change is not None]
         x, y = of.samples(np.concatenate(ids), np.concatenate(some) if some else None)
     by_dropout = zip(*(of.masks(worker, server_round) for worker in workers), strict=True)
-    masks = [torch.from_numpy(np.concatenate(mask)).to(x.device) for mask in by_dropout]
+    masks = [uploaded(np.concatenate(mask), x.device) for mask in by_dropout]
     layout = Layout(tuple(len(each) for each in ids))
     return Batches(tuple(workers), server_round, layout, x, y, masks)
 

@@ -47,8 +47,9 @@ class SharedGradients:
         one. All of them on a GPU by default, 512 on a CPU, whatever the number of cores.
     channels_last : bool, optional
         Whether convolutions of images compute so; by default on a GPU, but in float32.
-    norms_at_once : bool, optional
-        Whether batch norm reduces all workers' samples in one call; by default on a GPU.
+    at_once : bool, optional
+        Whether batch norm and small convolutions take all workers' sums in one call; by default on
+        a GPU.
     capture : callable, optional
         What makes a CUDA graph of a pass; by default on a GPU, with PyTorch's own loss.
 
@@ -65,7 +66,7 @@ class SharedGradients:
         each_input: bool = False,
         samples: int | None = None,
         channels_last: bool | None = None,
-        norms_at_once: bool | None = None,
+        at_once: bool | None = None,
         capture: Capture | None = None,
     ) -> None:
         if gradients.local.count > 1:
@@ -77,12 +78,13 @@ class SharedGradients:
         self.one_pass = OnePass(
             gradients,
             on_gpu and not plain if channels_last is None else channels_last,
-            on_gpu if norms_at_once is None else norms_at_once,
+            on_gpu if at_once is None else at_once,
         )
         capture = capture or (captured if on_gpu else None)
         same = gradients.loss is cross_entropy  # what a user's loss draws is of one round
         self._replays = Replays(capture) if capture and same else None
         self.whole = 0  # bytes of a matrix that is small enough to be handed over as it is
+        self._ahead: dict[tuple[tuple[int, ...], int], Batches] = {}
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
 
@@ -95,7 +97,7 @@ class SharedGradients:
         """
         other = SharedGradients(
             gradients, each_input=self._each_input, samples=self.samples,
-            channels_last=self.one_pass.channels_last, norms_at_once=self.one_pass.norms_at_once,
+            channels_last=self.one_pass.channels_last, at_once=self.one_pass.at_once,
         )  # fmt: skip
         other._replays = None
         return other
@@ -128,11 +130,16 @@ class SharedGradients:
         out = torch.empty((len(workers), len(flat)), device=flat.device, dtype=flat.dtype)
 
         def run(rows: slice, batches: Batches) -> None:
+            nonlocal out
             if self._replays is None:
                 self.one_pass.backward(flat, batches, lambda columns: Sink(columns, rows, out=out))
+                return
+            given = [flat, batches.x, batches.y, *batches.masks]
+            found = self._replays(batches.layout, self._matrix_of(batches), given)
+            if len(found) == len(out):  # not copied once more
+                out = found
             else:
-                given = [flat, batches.x, batches.y, *batches.masks]
-                out[rows] = self._replays(batches.layout, self._matrix_of(batches), given)
+                out[rows] = found
 
         self._each(run, workers, server_round)
         return out
@@ -177,6 +184,20 @@ class SharedGradients:
 
         self._each(run, workers, server_round)
 
+    def draw_ahead(self, workers: Sequence[int], server_round: int) -> None:
+        """Draw the batches that a round will ask for, and send them to the device.
+
+        Parameters
+        ----------
+        workers, server_round
+            Of that round. What was drawn for another one is forgotten.
+        """
+        self._ahead = {}
+        with one_thread(), self.gradients.precision():
+            for rows in self._passes(workers):
+                key = tuple(workers[rows]), server_round
+                self._ahead[key] = drawn(self.gradients, *key, each_input=self._each_input)
+
     def _matrix_of(self, batches: Batches) -> Callable[..., Tensor]:
         """The gradients of such batches as a function of tensors alone."""
 
@@ -198,11 +219,12 @@ class SharedGradients:
 
         def one(rows: slice) -> None:
             with one_thread(), self.gradients.precision():
-                each_input = self._each_input
-                batches = drawn(self.gradients, workers[rows], server_round, each_input=each_input)
-                run(rows, batches)
+                key = tuple(workers[rows]), server_round
+                run(rows, self._ahead.pop(key, None) or drawn(
+                    self.gradients, *key, each_input=self._each_input
+                ))  # fmt: skip
 
-        passes = chunks([self.gradients.batch_sizes[worker] for worker in workers], self.samples)
+        passes = self._passes(workers)
         if self._one_by_one or len(passes) == 1:
             for rows in passes:
                 one(rows)
@@ -212,3 +234,6 @@ class SharedGradients:
                 cores(), initializer=torch.set_num_threads, initargs=(1,)
             )
         list(self._pool.map(one, passes))
+
+    def _passes(self, workers: Sequence[int]) -> list[slice]:
+        return chunks([self.gradients.batch_sizes[worker] for worker in workers], self.samples)

@@ -29,13 +29,13 @@ class OnePass:
         Whose network and loss.
     channels_last : bool
         Whether convolutions of images compute with channels last.
-    norms_at_once : bool
-        Whether batch norm reduces all workers' samples in one call.
+    at_once : bool
+        Whether batch norm and small convolutions take all workers' sums in one call.
     """
 
-    def __init__(self, gradients: Gradients, channels_last: bool, norms_at_once: bool) -> None:
+    def __init__(self, gradients: Gradients, channels_last: bool, at_once: bool) -> None:
         self._gradients = gradients
-        self.channels_last, self.norms_at_once = channels_last, norms_at_once
+        self.channels_last, self.at_once = channels_last, at_once
         self._of_thread = threading.local()
 
     def scores(self, batches: Batches, sink: Sink, model: nn.Module) -> tuple[Tensor, list[str]]:
@@ -60,7 +60,7 @@ class OnePass:
             When there is not one row of scores for each sample.
         """
         put(model, batches.masks)
-        of = SharedPass(batches.layout, sink, self.channels_last, self.norms_at_once)
+        of = SharedPass(batches.layout, sink, self.channels_last, self.at_once)
         with Interception(of) as seen:
             scores = model(batches.x)
         if scores.shape[:1] != batches.y.shape:

@@ -29,14 +29,15 @@ class SharedPass:
         Where the gradients of parameters go.
     channels_last : bool
         Whether convolutions of images compute with channels last, as tensor cores want them.
-    norms_at_once : bool
-        Whether batch norm takes all workers' statistics in one reduction, in place of a call each.
+    at_once : bool
+        Whether batch norm and convolutions with few weights take all workers' sums in one call, in
+        place of a call each.
     """
 
     layout: Layout
     sink: Sink
     channels_last: bool = False
-    norms_at_once: bool = False
+    at_once: bool = False
 
     def by_worker(self, *tensors: Tensor | None) -> bool:
         """Tell whether one of these is a trained parameter, so that it needs a gradient a worker.

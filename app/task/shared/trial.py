@@ -50,7 +50,7 @@ def check(shared: SharedGradients, parameters: np.ndarray, workers: tuple[int, .
     exact = shared.of(_in_float32(shared.gradients))
     _check_apart(exact, moved, workers)
     try:
-        exact, moved, close = shared.of(_in_float64(shared.gradients)), moved.astype(float), CLOSE
+        exact, moved, close = shared.of(in_float64(shared.gradients)), moved.astype(float), CLOSE
         exact(moved, workers, 1)
     except NotShared:
         raise
@@ -108,7 +108,14 @@ def _in_float32(gradients: Gradients) -> Gradients:
     return same
 
 
-def _in_float64(gradients: Gradients) -> Gradients:
+def in_float64(gradients: Gradients) -> Gradients:
+    """Return the same gradients, computed in float64.
+
+    Parameters
+    ----------
+    gradients : Gradients
+        Left as they are.
+    """
     same, to_input = _in_float32(gradients), gradients.to_input
     same.model = copy.deepcopy(gradients.model).double()
     same.to_input = lambda x: _double(to_input(x))

@@ -55,6 +55,9 @@ class Many:
             for columns in (slice(half, n), slice(0, half)):
                 consume(rows, columns, matrix[rows, columns])
 
+    def draw_ahead(self, workers, server_round):
+        self._found.draw_ahead(workers, server_round)
+
 
 class Breaking:
     """A problem of which one worker's gradient is not finite in some rounds."""
@@ -74,6 +77,7 @@ class Breaking:
                 matrix[self._worker, 5] = torch.nan
             return matrix
 
+        gradients.draw_ahead = found.draw_ahead
         return gradients
 
 

@@ -68,7 +68,7 @@ def test_every_model_has_the_loops_gradients(name, sizes, at_once):
     spec, x = small(name)
     x = torch.cat([x, x.flip(0)])
     gradients = gradients_of(build(name, spec, 1), x, sizes)
-    assert_same(*both(gradients, norms_at_once=at_once, channels_last=at_once))
+    assert_same(*both(gradients, at_once=at_once, channels_last=at_once))
 
 
 @pytest.mark.parametrize("name", ["mlp", "fd-cnn", "bft-cnn", "signguard-cnn", "resnet-56"])
@@ -86,7 +86,7 @@ def test_bfloat16_has_the_shared_form_and_rounds_no_worse_than_the_loop(channels
     def found(precision):
         x = numbers(24, 2, 8, 9)
         gradients = gradients_of(seeded(images_made), x, double=False, precision=precision)
-        return both(gradients, channels_last=channels_last, norms_at_once=channels_last)
+        return both(gradients, channels_last=channels_last, at_once=channels_last)
 
     (exact, loop), (shared, rounded) = found("float32"), found("bfloat16")
     assert shared.dtype == np.float32
@@ -114,7 +114,7 @@ CASES = {
 def test_every_kind_of_layer_has_the_loops_gradients(case, sizes):
     model, x = CASES[case]
     gradients = gradients_of(seeded(model), x(), sizes)
-    for options in ({}, {"norms_at_once": True, "channels_last": True}, {"samples": 4}):
+    for options in ({}, {"at_once": True, "channels_last": True}, {"samples": 4}):
         assert_same(*both(gradients, **options))
 
 
@@ -157,7 +157,7 @@ def test_any_stack_of_layers_has_the_loops_gradients(kinds, sizes, at_once):
         return nn.Sequential(*layers, nn.Flatten(), nn.Linear(x[0].numel(), 3))
 
     gradients = gradients_of(seeded(stack), numbers(8 * len(sizes), 2, 6, 5), tuple(sizes))
-    shared, loop = both(gradients, norms_at_once=at_once, samples=7)
+    shared, loop = both(gradients, at_once=at_once, samples=7)
     np.testing.assert_allclose(shared, loop, rtol=1e-5, atol=1e-6 * np.abs(loop).max())
 
 

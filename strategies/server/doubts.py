@@ -1,0 +1,58 @@
+"""What the server says of rounds in which a rule's verdict contradicts what it assumes."""
+
+from __future__ import annotations
+
+from logging import getLogger
+
+from signfed.strategies.core.rule import Rule
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.server.assumption import WhenBroken, broken_assumption
+from signfed.strategies.server.federation import FederationError
+from signfed.strategies.server.record import RoundRecord
+
+log = getLogger("signfed")
+
+
+class Doubts:
+    """Notes in the records, and says once, that a rule's verdict contradicts the assumed f.
+
+    Parameters
+    ----------
+    assumed : int or None
+        f; None assumes nothing.
+    when_broken : {"warn", "stop"}
+        Whether the run goes on.
+    """
+
+    def __init__(self, assumed: int | None, when_broken: WhenBroken) -> None:
+        self._assumed, self._when_broken = assumed, when_broken
+        self._warned = False
+
+    def note(self, rule: Rule, updates: Updates, record: RoundRecord) -> None:
+        """Look at a round.
+
+        Parameters
+        ----------
+        rule : Rule
+            Which found out whom it accepts.
+        updates : Updates
+            Of the round.
+        record : RoundRecord
+            Of the round, with the findings.
+
+        Raises
+        ------
+        FederationError
+            With "stop".
+        """
+        accepted = record.findings.get("accepted") if rule.judges else None
+        if accepted is None or self._assumed is None:
+            return
+        present = set(accepted).intersection(updates.ids.tolist())
+        reason = broken_assumption(present, record.received, self._assumed)
+        record.broken_assumption = reason
+        if reason and self._when_broken == "stop":
+            raise FederationError(f"round {record.round}: broken assumption: {reason}")
+        if reason and not self._warned:
+            self._warned = True
+            log.warning("round %d: broken assumption: %s", record.round, reason)

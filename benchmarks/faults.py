@@ -191,7 +191,7 @@ FAULTS = {
     "bundles another's, edited, replayed": Fault(bundles, rounds=4),
     "SuperLink killed": Fault(superlink_killed, rounds=5),
     "ServerApp killed": Fault(serverapp_killed, rounds=5),
-    "disk full on a node": Fault(node_disk_full, ROOT),
+    "disk full on a node": Fault(node_disk_full, ROOT, rounds=60),  # quick ones while it starts
     "disk full on the server": Fault(server_disk_full, ROOT, small=True),
     "clock ten minutes off": Fault(clock_off, rounds=12),
 }

@@ -15,6 +15,7 @@ import hashlib
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -120,7 +121,8 @@ def once(install: Callable[..., Path]) -> Callable[..., Path]:
     """Return Flower's function that installs an app, for one that may be installed.
 
     Flower unpacks an app for each message, checks the hash of each file, finds that the app is
-    there by the hash of the whole, and leaves what is there as it is.
+    there by the hash of the whole, and leaves what is there as it is: half an app, too, where the
+    disk was full or the process killed. Here an app is there when all of it is.
 
     Parameters
     ----------
@@ -131,9 +133,14 @@ def once(install: Callable[..., Path]) -> Callable[..., Path]:
     from flwr.supercore.utils import get_flwr_home
 
     def installed(fab: bytes, **given: Any) -> Path:
+        apps = get_flwr_home() / APP_DIR
         name = f"*.{hashlib.sha256(fab).hexdigest()[:FAB_HASH_TRUNCATION]}"
-        there = next((get_flwr_home() / APP_DIR).glob(name), None)
-        return there or install(fab, **given)
+        if there := next(apps.glob(name), None):
+            return there
+        apps.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".new-", dir=apps) as half:
+            made = install(fab, install_dir=Path(half), **given)
+            return made.rename(apps / made.name)
 
     return installed
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -225,6 +226,24 @@ def test_an_app_that_is_there_is_not_unpacked_again(tmp_path, monkeypatch):
     assert first == install_from_fab(fab, skip_prompt=True) and unpacked == [len(fab)]
     with pytest.raises(zipfile.BadZipFile):  # another app is Flower's to judge, as before
         install(fab[:-100], skip_prompt=True)
+
+
+def test_an_app_of_which_half_was_written_is_not_there(tmp_path, monkeypatch):
+    """Flower would leave it so for ever: each message of the run would fail."""
+    monkeypatch.setenv("FLWR_HOME", str(tmp_path))
+    fab, copy = build_fab_from_disk(ROOT / "benchmarks" / "empty_round"), shutil.copytree
+
+    def full(*arguments, **given):
+        copy(*arguments, **given)
+        raise OSError(28, "No space left on device")
+
+    install = once(install_from_fab)
+    with monkeypatch.context() as disk, pytest.raises(OSError, match="No space"):
+        disk.setattr(shutil, "copytree", full)
+        install(fab, skip_prompt=True)
+    assert list((tmp_path / "apps").iterdir()) == []
+    whole = install(fab, skip_prompt=True)
+    assert (whole / "pyproject.toml").exists() and whole.parent == tmp_path / "apps"
 
 
 @pytest.mark.parametrize("module", [start_client_internal, run_superexec])

@@ -220,9 +220,9 @@ class SharedGradients:
         def one(rows: slice) -> None:
             with one_thread(), self.gradients.precision():
                 key = tuple(workers[rows]), server_round
-                run(rows, self._ahead.pop(key, None) or drawn(
-                    self.gradients, *key, each_input=self._each_input
-                ))  # fmt: skip
+                if key not in self._ahead:
+                    self._ahead[key] = drawn(self.gradients, *key, each_input=self._each_input)
+                run(rows, self._ahead.pop(key))
 
         passes = self._passes(workers)
         if self._one_by_one or len(passes) == 1:

@@ -18,7 +18,7 @@ from signfed.app.config.own_modules import check_names
 from signfed.app.engines import guard
 from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import Run, execute
-from signfed.app.federation.admission import Admission, roster_folder
+from signfed.app.federation.admission import admission
 from signfed.app.runs.resuming import lost_memories
 from signfed.app.task import Problem
 from signfed.app.task.own_folders import OwnData
@@ -71,8 +71,7 @@ def run(grid: Grid, run_config: Mapping[str, Value]) -> Path:
     from flwr.superlink.grid import HttpGrid
 
     on_devices = isinstance(grid, HttpGrid)
-    roster = roster_folder(str(run_config.get("roster", ""))) if on_devices else None
-    admit = Admission(roster) if roster else None
+    admit = admission(grid, str(run_config.get("roster", ""))) if on_devices else None
 
     def engine(run: Run) -> np.ndarray:
         byzantine = set(run.config.byzantine_ids)

@@ -4,14 +4,18 @@
 
 Disk: the installed files of signfed's dependencies, without extras, from their own records; they
 are those of this environment, whose PyTorch may be a CUDA build. Memory: the proportional share
-(PSS) of the processes of one node of a federation on loopback, digits, between two rounds ("at
-rest") and at most, looked at ten times a second.
+(PSS) of the processes of one node of a federation on loopback, digits, after the last round and at
+most, looked at ten times a second. --python names another environment for the node, as words:
+
+    python -m benchmarks.footprint --python "chroot /srv/debian /env/bin/python"
 """
 
 from __future__ import annotations
 
 import argparse
 import re
+import shlex
+import sys
 import tempfile
 import threading
 from importlib.metadata import PackageNotFoundError, distribution
@@ -21,6 +25,8 @@ from typing import Any
 import psutil
 
 from benchmarks.common import report
+from signfed.app.node.supernode import ITSELF as SUPERNODE
+from signfed.app.node.supernode import SUPEREXEC
 from tests.loopback import Processes
 
 LOOK = 0.1  # seconds
@@ -62,19 +68,19 @@ def disk() -> list[dict[str, Any]]:
 
 
 def kind_of(process: psutil.Process) -> str:
-    command = " ".join(process.cmdline())
+    command = process.cmdline()
     for mark, kind in (
-        ("flower-supernode", "SuperNode"),
-        ("flower-superexec", "SuperExec"),
-        ("flwr-clientapp", "process of a message"),
+        (SUPERNODE, "SuperNode"),
+        (SUPEREXEC, "SuperExec"),
         ("signfed.app.node.worker", "warm worker"),
     ):
         if mark in command:
-            return kind
+            forked = mark == SUPEREXEC and SUPEREXEC in process.parent().cmdline()
+            return "process of a message" if forked else kind
     return ""
 
 
-def memory(rounds: int) -> list[dict[str, Any]]:
+def memory(rounds: int, python: list[str], more: str) -> list[dict[str, Any]]:
     """Megabytes by kind of process, of one node: after the run, and at most."""
     most: dict[str, float] = {}
     last: dict[str, float] = {}
@@ -87,7 +93,7 @@ def memory(rounds: int) -> list[dict[str, Any]]:
                 try:
                     if (kind := kind_of(process)) and process.environ().get("FLWR_HOME") == home:
                         now[kind] = now.get(kind, 0.0) + process.memory_full_info().pss / 1e6
-                except psutil.Error:
+                except (psutil.Error, AttributeError):  # it has ended, or its parent has
                     continue
             for kind, held in now.items():
                 most[kind] = max(most.get(kind, 0.0), held)
@@ -99,11 +105,11 @@ def memory(rounds: int) -> list[dict[str, Any]]:
         processes = Processes(Path(place))
         watching = threading.Thread(target=look, args=(f"{place}/node0",))
         try:
-            processes.federation(1)
+            processes.federation(1, supernode=[*python, "-m", SUPERNODE])
             watching.start()
             status = processes.run_to_its_end(
-                f"num-rounds={rounds} num-workers=1 num-byzantine=0 attack='none' device='cpu' "
-                f"strategy='sign-mv' out-dir='{place}/run'"
+                f"{more} num-rounds={rounds} num-workers=1 num-byzantine=0 attack='none' "
+                f"device='cpu' strategy='sign-mv' out-dir='{place}/run'"
             )
             assert status == "finished:completed", status
         finally:
@@ -118,9 +124,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=None, help="of the memory")
+    parser.add_argument("--python", default=sys.executable, help="of the node, and what starts it")
     given = parser.parse_args()
-    report("installed files of a bare install", disk(), None)
-    report(f"memory of one node, {given.rounds} rounds", memory(given.rounds), given.out)
+    own = given.python == sys.executable
+    if own:
+        report("installed files of a bare install", disk(), None)
+    # A bare install has no data set; PyTorch is what counts.
+    rows = memory(given.rounds, shlex.split(given.python), "" if own else "task='quadratic'")
+    report(f"memory of one node, {given.rounds} rounds", rows, given.out)
 
 
 if __name__ == "__main__":

@@ -121,7 +121,7 @@ class Scene:
 @contextmanager
 def small_disk(place: Path) -> Iterator[Callable[[], None]]:
     """A tmpfs; yields what fills it. Whoever uses it removes the file `ballast`."""
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,mode=700", "tmpfs", place], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m,mode=700", "tmpfs", place], check=True)
     try:
 
         def fill() -> None:

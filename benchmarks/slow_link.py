@@ -1,6 +1,6 @@
 """Seconds and bytes a round of a federation whose devices have slow links.
 
-    python -m benchmarks.slow_link
+    python -m benchmarks.slow_link            # under five minutes on a quiet machine
 
 A server and three devices are network namespaces (benchmarks/namespaces.py, root): 1 Mbit/s up,
 4 Mbit/s down, 50 ms each way, every device with a link of its own. SuperLink and SuperNodes are set
@@ -8,8 +8,12 @@ up by signfed's own commands, with TLS and keys. FD CNN (N = 582,026) on noise o
 8 images a round: `sign-fd`, one bit each way, beside `mean` on float32. The first round, which
 sends the model to all, is not counted.
 
-A round is what is sent and what Flower waits for between messages; --quick shortens the second: an
-idle SuperNode asks every 3 s whether there is work.
+Where the seconds go, of the device that ends a round (benchmarks/round_parts.py): bytes, by the
+link's rates; round trips, four by the link's delay; pauses between two looks for a request; the
+process that answers; the server, which sends the requests and fetches the replies; and what is left
+of requests on the link: the processors at both ends, and TCP's slow start. For the floor, a round
+in which nobody sends anything (benchmarks/empty_round) on the same nodes. --usual has the devices
+run Flower's own SuperNode in place of signfed's.
 """
 
 from __future__ import annotations
@@ -29,11 +33,15 @@ import numpy as np
 
 from benchmarks.common import report
 from benchmarks.namespaces import SERVER, Machines
+from benchmarks.round_parts import ROUND_TRIPS, Times
+from signfed.app.node.supernode import ITSELF as SUPERNODE
 from signfed.app.runs.folder import read_rounds, read_summary
 from tests.loopback import BIN, ROOT
-from tests.trial import QUICK, key_values
+from tests.trial import key_values
 
-NODES = 3
+NODES, EMPTY = 3, ROOT / "benchmarks" / "empty_round"
+ON_THE_LINK = ("looks", "fetches", "announces", "replies")
+UNITS = {"kbit": 1e3, "mbit": 1e6, "gbit": 1e9}
 RULES = {"sign-fd": {"lr": 0.001}, "mean": {"lr": 0.1}}
 IMAGES = {"own-data.kind": "arrays", "own-data.shape": "1x28x28", "own-data.classes": "10"}
 
@@ -41,11 +49,11 @@ IMAGES = {"own-data.kind": "arrays", "own-data.shape": "1x28x28", "own-data.clas
 class Federation:
     """SuperLink and SuperNodes on machines of their own, set up by signfed's commands."""
 
-    def __init__(self, place: Path, machines: Machines, *, quick: bool) -> None:
+    def __init__(self, place: Path, machines: Machines, *, usual: bool) -> None:
         self.place, self._machines, self._server = place, machines, place / "fed"
-        self._env = os.environ | {"FLWR_HOME": str(self._server / "flower")}
-        self._env |= {"FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.1"}
-        self._env |= {"PYTHONPATH": str(QUICK)} if quick else {}
+        self._usual, self.times = usual, Times(place / "requests.jsonl")
+        home = {"FLWR_HOME": str(self._server / "flower")}
+        self._env = os.environ | self.times.environment | home
         self._signfed("server", "federation", "init", self._server, "--host", SERVER)
         self._start("server", self._server / "start-superlink.sh")
         while self._signfed("server", "federation", "list", self._server)["superlink"] == "silent":
@@ -53,12 +61,10 @@ class Federation:
         for number in range(NODES):
             self._device(number)
 
-    def run(self, config: dict[str, Any]) -> None:
-        """Submit a run on the server, and wait for its end."""
-        command = [str(BIN / "flwr"), "run", str(ROOT), "signfed", "--stream"]
-        said = self._machines.run("server", [*command, "-c", key_values(config)], self._env)
-        if read_summary(Path(config["out-dir"])).get("status") != "finished":
-            raise SystemExit(said[-3000:])
+    def run(self, config: dict[str, Any], app: Path = ROOT) -> str:
+        """Submit a run on the server, and wait for its end; what was said."""
+        command = [str(BIN / "flwr"), "run", str(app), "signfed", "--stream"]
+        return self._machines.run("server", [*command, "-c", key_values(config)], self._env)
 
     def _device(self, number: int) -> None:
         name, place = f"device-{number}", self.place / f"device-{number}"
@@ -75,7 +81,11 @@ class Federation:
             name, "node", "install", approved["bundle"], "--home", home,
             "--fingerprint", approved["fingerprint"],
         )  # fmt: skip
-        self._start(name, home / "start-node.sh")
+        script = home / "start-node.sh"
+        if self._usual:
+            ours = f"{sys.executable} -m {SUPERNODE}"
+            script.write_text(script.read_text().replace(ours, str(BIN / "flower-supernode")))
+        self._start(name, script)
 
     def _signfed(self, machine: str, *arguments: object) -> dict[str, Any]:
         command = [sys.executable, "-m", "signfed.app.cli", *map(str, arguments)]
@@ -90,50 +100,84 @@ class Federation:
             )
 
 
+def rate(text: str) -> float:
+    """Bits a second, as tc writes them."""
+    return float(text[:-4]) * UNITS[text[-4:]]
+
+
+def empty(federation: Federation, place: Path, rounds: int) -> list[float]:
+    """Seconds of rounds in which nobody sends anything."""
+    out = place / "empty.json"
+    said = federation.run({"rounds": rounds, "nodes": NODES, "out": str(out)}, EMPTY)
+    if not out.exists():
+        raise SystemExit(said[-3000:])
+    return [float(s) for s in json.loads(out.read_text())]
+
+
+def trained(federation: Federation, place: Path, rule: str, rounds: int) -> list[dict[str, Any]]:
+    """The records of the rounds of a rule."""
+    out = place / rule
+    said = federation.run(
+        {
+            "task": "own-data", **IMAGES, "model": "fd-cnn", "strategy": rule,
+            "attack": "none", "num-workers": NODES, "num-byzantine": 0, "device": "cpu",
+            "num-rounds": rounds, "batch-size": 8, "data-dir": str(place),
+            "out-dir": str(out), "evaluate-every": rounds, **RULES[rule],
+        }
+    )  # fmt: skip
+    if read_summary(out).get("status") != "finished":
+        raise SystemExit(said[-3000:])
+    return read_rounds(out)
+
+
 def measured(place: Path, given: argparse.Namespace) -> list[dict[str, Any]]:
-    """One row a rule: medians of the rounds after the first."""
-    rows = []
+    """One row for nothing and one a rule: medians of the rounds after the first."""
+    rows: list[dict[str, Any]] = []
+
+    def add(what: str, seconds: list[float], up: float, down: float) -> None:
+        parts = federation.times.parts(len(seconds))
+        link = 8 * up / rate(given.up) + 8 * down / rate(given.down)
+        trips = ROUND_TRIPS * 2 * given.delay / 1000
+        total, carried = median(seconds), sum(parts[way] for way in ON_THE_LINK)
+        row = {
+            "round": what, "s": total, "least": min(seconds), "most": max(seconds),
+            "MB up": up / 1e6, "MB down": down / 1e6, "bytes": link, "round trips": trips,
+            "pauses": parts["waits"], "process": parts["answers"],
+            "server": total - carried - parts["waits"] - parts["answers"],
+            "rest": carried - link - trips,
+        }  # fmt: skip
+        rows.append(row)
+        print({k: round(v, 3) if isinstance(v, float) else v for k, v in row.items()}, flush=True)
+
     with Machines(NODES, given.up, given.down, given.delay / 1000) as machines:
-        federation = Federation(place, machines, quick=given.quick)
-        for rule, options in RULES.items():
-            out = place / rule
-            federation.run(
-                {
-                    "task": "own-data", **IMAGES, "model": "fd-cnn", "strategy": rule,
-                    "attack": "none", "num-workers": NODES, "num-byzantine": 0, "device": "cpu",
-                    "num-rounds": given.rounds + 1, "batch-size": 8, "data-dir": str(place),
-                    "out-dir": str(out), "evaluate-every": given.rounds + 1, **options,
-                }
-            )  # fmt: skip
-            lines = read_rounds(out)[1:]
+        federation = Federation(place, machines, usual=given.usual)
+        add("empty", empty(federation, place, given.rounds + 1)[1:], 0, 0)
+        for rule in RULES:
+            lines = trained(federation, place, rule, given.rounds + 1)[1:]
             seconds = [line["seconds"]["clients"] for line in lines]
-            rows.append(
-                {
-                    "rule": rule, "s a round": median(seconds), "least": min(seconds),
-                    "most": max(seconds),
-                    "MB up": sum(line["uplink_bytes"] for line in lines) / len(lines) / NODES / 1e6,
-                    "MB down": sum(r["downlink_bytes"] for r in lines) / len(lines) / NODES / 1e6,
-                }
-            )  # fmt: skip
-            print(rows[-1], flush=True)
+            up, down = (
+                sum(line[f"{way}_bytes"] for line in lines) / len(lines) / NODES
+                for way in ("uplink", "downlink")
+            )
+            add(rule, seconds, up, down)
     return rows
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--up", default="1mbit")
     parser.add_argument("--down", default="4mbit")
     parser.add_argument("--delay", type=float, default=50, help="milliseconds, each way")
-    parser.add_argument("--quick", action="store_true", help="SuperNodes ask every 0.3 s, not 3 s")
+    parser.add_argument("--usual", action="store_true", help="with Flower's own SuperNode")
     parser.add_argument("--out", type=Path, default=None)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         rows = measured(Path(place), given)
-    fast, slow = (row["s a round"] for row in rows)
-    asks = "0.3" if given.quick else "3"
-    title = f"{given.rounds} rounds, {given.up} up, {given.down} down, {given.delay:g} ms"
-    report(f"{title}, nodes ask every {asks} s: {slow / fast:.1f} times faster", rows, given.out)
+    _, fast, slow = (row["s"] for row in rows)
+    nodes = "Flower's SuperNode" if given.usual else "signfed's SuperNode"
+    title = f"{given.rounds} rounds, {given.up} up, {given.down} down, {given.delay:g} ms, {nodes}"
+    report(f"{title}: {slow / fast:.1f} times faster", rows, given.out)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,15 @@
 """What a message costs a node, with the warm worker and without, beside Flower's own floor.
 
-    python -m benchmarks.warm_node --times 7          # processes of one message
-    python -m benchmarks.warm_node --rounds 6         # rounds of a federation on loopback
+    python -m benchmarks.warm_node                 # processes of one message
+    python -m benchmarks.warm_node --rounds 6      # rounds on loopback; four minutes when quiet
 
 The floor is the app of `benchmarks/empty_round`, whose client does nothing. A message: the imports
 of Flower's process, its unpacking of the app, and the client's answer (digits, one worker), without
 what Flower asks and sends over HTTP, which is the same for all. The kinds take turns, so that what
 else the machine does falls on all of them.
 
-A round: a SuperLink and three SuperNodes, real processes, which carry the empty app and then
-signfed; with the worker, then without. Its seconds move in steps: an idle SuperNode asks every 3 s.
+A round: a SuperLink and three SuperNodes, real processes, which carry the empty app and signfed in
+turns: signfed's SuperNode, then Flower's own, whose seconds move in steps: idle, it asks every 3 s.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import mean, median
+from statistics import median
 from typing import Any
 
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, RecordDict
@@ -31,14 +33,19 @@ from flwr.common.serde import context_to_proto, message_to_proto
 
 from benchmarks.common import report
 from signfed.app.config.run_config import parse
+from signfed.app.node.supernode import ITSELF as SUPERNODE
 from signfed.app.runs.folder import read_rounds, read_summary
 from signfed.app.task import find_task
 from signfed.strategies.server.transport import wire
 from tests import grid  # noqa: F401 - outside Flower, messages can be made only with it
-from tests.loopback import ROOT, Processes
+from tests.loopback import BIN, ROOT, Processes
 
 NODES = 3
 EMPTY = Path(__file__).parent / "empty_round"
+SUPERNODES = {
+    "signfed's SuperNode": (sys.executable, "-m", SUPERNODE),
+    "Flower's SuperNode": (str(BIN / "flower-supernode"),),
+}
 WARM, COLD, FLOOR = "warm worker", "a process per message", "Flower's floor"
 DIGITS = {"num-workers": 1, "num-byzantine": 0, "attack": "none", "strategy": "sign-mv",
           "device": "cpu"}  # fmt: skip
@@ -65,6 +72,15 @@ message_to_proto(reply).SerializeToString(), context_to_proto(context).Serialize
 assert not reply.has_error(), reply.error.reason
 print(time.process_time())
 """
+
+
+@dataclass
+class Measured:
+    """Seconds of rounds, and the digests of the models."""
+
+    floor: list[float] = field(default_factory=list)
+    ours: list[float] = field(default_factory=list)
+    models: set[str] = field(default_factory=set)
 
 
 def request() -> Message:
@@ -122,59 +138,63 @@ def messages(times: int) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def federation(place: Path, node_config: str, rounds: int) -> tuple[list[float], list[float], str]:
-    """Seconds of the rounds of the empty app and of signfed, and the digest of its model."""
-    processes, out = Processes(place), place / "run"
+def federation(place: Path, supernode: Sequence[str], rounds: int, times: int) -> Measured:
+    """Seconds of the rounds of the empty app and of signfed, in turns, and the model's digests."""
+    processes, found = Processes(place), Measured()
     try:
-        processes.federation(NODES, node_config)
-        given = f"rounds={rounds} nodes={NODES} out='{place / 'empty.json'}'"
-        assert processes.run_to_its_end(given, EMPTY) == "finished:completed"
-        given = (
-            f"num-rounds={rounds} num-workers={NODES} num-byzantine=0 attack='none' "
-            f"strategy='sign-mv' evaluate-every={rounds} device='cpu' out-dir='{out}'"
-        )
-        status = processes.run_to_its_end(given)
-        assert status == "finished:completed", (place / "superlink.log").read_text()[-3000:]
+        processes.federation(NODES, supernode=supernode)
+        for number in range(times):
+            out, empty = place / f"run-{number}", place / f"empty-{number}.json"
+            given = f"rounds={rounds} nodes={NODES} out='{empty}'"
+            assert processes.run_to_its_end(given, EMPTY) == "finished:completed"
+            given = (
+                f"num-rounds={rounds} num-workers={NODES} num-byzantine=0 attack='none' "
+                f"strategy='sign-mv' evaluate-every={rounds} device='cpu' out-dir='{out}'"
+            )
+            status = processes.run_to_its_end(given)
+            assert status == "finished:completed", (place / "superlink.log").read_text()[-3000:]
+            # The first round has PyTorch imported and the data read, once.
+            found.floor += json.loads(empty.read_text())[1:]
+            found.ours += [sum(line["seconds"].values()) for line in read_rounds(out)[1:]]
+            found.models.add(read_summary(out)["model_sha256"])
     finally:
         processes.end()
-    ours = [sum(line["seconds"].values()) for line in read_rounds(out)]
-    return json.loads((place / "empty.json").read_text()), ours, read_summary(out)["model_sha256"]
+    return found
 
 
 def rounds_of(rounds: int, times: int) -> list[dict[str, Any]]:
-    """Seconds a round of both kinds of federation, which take turns."""
-    found: dict[str, tuple[list[float], list[float]]] = {WARM: ([], []), COLD: ([], [])}
-    models = set()
-    for _ in range(times):
-        for kind, (empty, ours) in found.items():
-            with tempfile.TemporaryDirectory() as place:
-                node_config = "" if kind == WARM else "warm-worker=false"
-                floor, measured, model = federation(Path(place), node_config, rounds)
-            empty += floor
-            ours += measured
-            models.add(model)
-            print(kind, [round(s, 1) for s in floor], [round(s, 1) for s in measured], flush=True)
-    assert len(models) == 1, "the worker changed the model"
-    return [
-        {
-            "round": kind, "s": median(ours), "floor s": median(empty),
-            "s / floor": median(ours) / median(empty), "mean / floor": mean(ours) / mean(empty),
-        }
-        for kind, (empty, ours) in found.items()
-    ]  # fmt: skip
+    """Seconds a round under both kinds of SuperNode, after the first round of each run."""
+    rows, models, usual = [], set[str](), 0.0
+    for kind, supernode in reversed(SUPERNODES.items()):
+        with tempfile.TemporaryDirectory() as place:
+            found = federation(Path(place), supernode, rounds, times)
+        models |= found.models
+        usual = usual or median(found.floor)
+        rows.append(
+            {
+                "rounds under": kind, "s": median(found.ours), "empty app, s": median(found.floor),
+                "s / empty": median(found.ours) / median(found.floor),
+                "s / empty under Flower's": median(found.ours) / usual,
+            }
+        )  # fmt: skip
+        print({k: round(v, 2) if isinstance(v, float) else v for k, v in rows[-1].items()})
+    assert len(models) == 1, "the SuperNode changed the model"
+    return rows
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--times", type=int, default=7)
+    parser.add_argument("--times", type=int, default=0, help="7 for messages, 2 for rounds")
     parser.add_argument("--rounds", type=int, default=0, help="of federations; 0: messages alone")
     parser.add_argument("--out", type=Path, default=None)
     given = parser.parse_args()
     if given.rounds:
-        rows = rounds_of(given.rounds, given.times)
-        report(f"{given.rounds} rounds of {NODES} nodes, {given.times} times", rows, given.out)
+        times = given.times or 2
+        rows = rounds_of(given.rounds, times)
+        report(f"{given.rounds} rounds of {NODES} nodes, {times} times", rows, given.out)
     else:
-        report(f"processes of one message, {given.times} times", messages(given.times), given.out)
+        times = given.times or 7
+        report(f"processes of one message, {times} times", messages(times), given.out)
 
 
 if __name__ == "__main__":

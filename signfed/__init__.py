@@ -18,6 +18,7 @@ if not (Path(__file__).parent / "strategies").is_dir():
 if TYPE_CHECKING:
     from signfed.app.engines.launch import run as run
     from signfed.app.errors import ConfigError as ConfigError
+    from signfed.app.federation.admission import admission as admission
     from signfed.app.report.making import report as report
     from signfed.app.runs.recorder import RunRecorder as RunRecorder
     from signfed.app.task import Dataset as Dataset
@@ -111,6 +112,7 @@ _HOMES = {
     "TrimmedMean": "strategies.trimmed_mean",
     "Updates": "strategies.core.updates",
     "View": "attacks",
+    "admission": "app.federation.admission",
     "aggregate": "strategies.registry",
     "attack": "attacks",
     "byzantine": "clients.mods.byzantine",

@@ -15,19 +15,25 @@ for _name in THREADS:
     os.environ.setdefault(_name, "1")
 
 
-def wants_gpu(config):
+# What runs only when it is asked for, and what it wants.
+ASKED_FOR = {"gpu": "a GPU", "machines": "root, and minutes"}
+
+
+def wants(config, mark):
     expression = config.getoption("markexpr") or ""
-    return "gpu" in expression and "not gpu" not in expression
+    return mark in expression and f"not {mark}" not in expression
 
 
 def pytest_configure(config):
-    if not wants_gpu(config):
+    if not wants(config, "gpu"):
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
 def pytest_collection_modifyitems(config, items):
-    if not wants_gpu(config):
-        skip = pytest.mark.skip(reason="wants a GPU: pytest -m gpu")
+    for mark, what in ASKED_FOR.items():
+        if wants(config, mark):
+            continue
+        skip = pytest.mark.skip(reason=f"wants {what}: pytest -m {mark}")
         for item in items:
-            if item.get_closest_marker("gpu"):
+            if item.get_closest_marker(mark):
                 item.add_marker(skip)

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -43,23 +44,28 @@ class Processes:
             "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.1",
         }
 
-    def start(self, name: str, program: str, *arguments: str) -> None:
+    def start(self, name: str, *command: str) -> None:
         log = (self.path / f"{name}.log").open("wb")
-        command = [str(BIN / program), *arguments]
         self.started.append(
             subprocess.Popen(command, env=self.environment(name), stdout=log, stderr=log)
         )
 
-    def federation(self, nodes: int, node_config: str = "", patience: float = 900.0) -> None:
+    def federation(
+        self,
+        nodes: int,
+        node_config: str = "",
+        patience: float = 900.0,
+        supernode: Sequence[str] = (str(BIN / "flower-supernode"),),
+    ) -> None:
         """A SuperLink, SuperNodes with a partition each, and a user who knows the SuperLink."""
         link = f"127.0.0.1:{(port := free_port())}"
         self.start(
-            "superlink", "flower-superlink", "--insecure", "--host", "127.0.0.1",
+            "superlink", str(BIN / "flower-superlink"), "--insecure", "--host", "127.0.0.1",
             "--port", str(port), "--disable-runtime-dependency-installation",
         )  # fmt: skip
         for node in range(nodes):
             self.start(
-                f"node{node}", "flower-supernode", "--insecure", "--superlink", link,
+                f"node{node}", *supernode, "--insecure", "--superlink", link,
                 "--port", str(free_port()), "--node-config",
                 f"partition-id={node} num-partitions={nodes} {node_config}".strip(),
             )  # fmt: skip

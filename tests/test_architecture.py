@@ -46,7 +46,9 @@ ROOMS = {
         "app.config", "app.engines.workers", "app.engines.claims", "app.engines.memory", "app.task",
         "clients", *RULES,
     ),
-    "app.federation": ("app.errors", "app.engines", "app.runs.versions", "app.task"),
+    "app.federation": (
+        "app.errors", "app.engines", "app.node", "app.runs.versions", "app.task",
+    ),
     "app.redteam": ("app.errors", "app.config", "app.engines", "app.runs", "app.task", "attacks",
                     *RULES),
     "app.doctor": (

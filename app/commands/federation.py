@@ -112,18 +112,24 @@ def rotate(
     authority: Annotated[
         bool, typer.Option("--authority", help="renew the authority; both are trusted for a while")
     ] = False,
+    revoke: Annotated[
+        bool,
+        typer.Option("--revoke", help="with --authority: another key, since this one may be known"),
+    ] = False,
     days: Days = 365,
     form: FormatOption = Format.text,
 ) -> None:
     """Renew what expires while the federation runs: certificate, a node's time, or authority."""
     from signfed.app.federation import renewal
-    from signfed.app.federation.authority import renew_authority
+    from signfed.app.federation.authority import renew_authority, replace_authority
 
     with answering("federation rotate", form):
         if bool(node) + bool(host) + authority > 1:
             raise ConfigError("expected one of --node, --host and --authority")
+        if revoke and not authority:
+            raise ConfigError("--revoke: expected --authority beside it")
         if authority:
-            result = renew_authority(folder)
+            result = replace_authority(folder) if revoke else renew_authority(folder)
         elif node:
             result = renewal.renew(folder, node, days)
         else:

@@ -52,6 +52,12 @@ def install(
         int, typer.Option(min=1, max=65535, help="on loopback, for Flower's own processes")
     ] = 9094,
     start: Annotated[bool, typer.Option("--start", help="start the node with systemd")] = False,
+    new_authority: Annotated[
+        bool,
+        typer.Option(
+            "--new-authority", help="the server's owner replaced the authority: trust this one only"
+        ),
+    ] = False,
     form: FormatOption = Format.text,
 ) -> None:
     """Check the server's bundle and set this device up: start script and systemd unit."""
@@ -59,8 +65,9 @@ def install(
 
     with answering("node install", form):
         result = device.install(
-            bundle, fingerprint, home, data_dir=data_dir, port=port, start=start
-        )
+            bundle, fingerprint, home,
+            data_dir=data_dir, port=port, start=start, new_authority=new_authority,
+        )  # fmt: skip
     answer("node install", form, result)
 
 

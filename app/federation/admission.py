@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from signfed.app.errors import ConfigError
-from signfed.app.federation import keys
+from signfed.app.federation import keys, superlink
 from signfed.app.federation.files import now, read_time
 from signfed.app.federation.roster import Node, read_roster
 
@@ -32,6 +32,32 @@ def roster_folder(given: str) -> Path | None:
     """
     named = given or os.environ.get(VARIABLE, "")
     return Path(named).expanduser() if named else None
+
+
+def admission(grid: Any, roster: str = "") -> Admission | None:
+    """Return what says which of the connected nodes take part in a run; None where all do.
+
+    Parameters
+    ----------
+    grid : Grid
+        Of the run. Simulated nodes have no keys.
+    roster : str
+        Folder of the roster; where it is empty, the SuperLink's environment decides, and binds
+        real nodes alone.
+
+    Raises
+    ------
+    ConfigError
+        When the roster cannot be read, or one is named for a simulation.
+    """
+    folder = roster_folder(roster)
+    if folder is None:
+        return None
+    if superlink.knows_keys(grid):
+        return Admission(folder)
+    if roster:
+        raise ConfigError("roster: expected none for a simulation, whose nodes have no keys")
+    return None
 
 
 class Admission:

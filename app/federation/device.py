@@ -104,6 +104,7 @@ def install(
     data_dir: str = "",
     port: int = PORT,
     start: bool = False,
+    new_authority: bool = False,
 ) -> dict[str, Any]:
     """Check a bundle and set the node up: authority, start script, systemd unit.
 
@@ -121,6 +122,9 @@ def install(
         On loopback, for Flower's own processes; a second node takes another.
     start : bool
         Whether to start the node, with systemd, now and whenever the device starts.
+    new_authority : bool
+        Whether the federation's authority may be another one than before: its key had leaked, and
+        its owner says so by the same way as the fingerprint.
 
     Returns
     -------
@@ -137,10 +141,10 @@ def install(
     bundle = read_bundle(bundle_file, fingerprint)
     check_bundle(bundle, key.public_key(), now())
     arguments = _arguments(home, bundle, data_dir or bundle.data_dir, port)
-    script = scripts.node_script(home.path, arguments)
+    script = scripts.node_script(home.path, arguments, bundle.node_id)
     unit = home.unit(bundle.name)
     with one_at_a_time(home.path):
-        _make_way(home, bundle, bundle_file.read_text(encoding="utf-8"))
+        _make_way(home, bundle, bundle_file.read_text(encoding="utf-8"), new_authority)
         private_folder(home.flower)
         made = [
             os.path.relpath(file, home.path)
@@ -181,16 +185,22 @@ def _arguments(home: NodeHome, bundle: Bundle, data_dir: str, port: int) -> list
     ]  # fmt: skip
 
 
-def _make_way(home: NodeHome, bundle: Bundle, text: str) -> None:
+def _make_way(home: NodeHome, bundle: Bundle, text: str, new_authority: bool) -> None:
     """Put an older bundle of the same federation aside, with what was made of it."""
     if not home.bundle.exists() or home.bundle.read_text(encoding="utf-8") == text:
         return
     before = home.installed()
-    old, new = ca_public_key(before.ca), ca_public_key(bundle.ca)
-    if keys.fingerprint(old) != keys.fingerprint(new):  # a renewed authority keeps its key
+    if bundle.federation != before.federation:
         raise ConfigError(
             f"expected a bundle of the federation {before.federation!r}, for which {home.path} is "
-            "set up; another federation takes another --home"
+            f"set up; this one is of {bundle.federation!r}, which takes another --home"
+        )
+    old, new = ca_public_key(before.ca), ca_public_key(bundle.ca)
+    same = keys.fingerprint(old) == keys.fingerprint(new)  # a renewed authority keeps its key
+    if not (same or new_authority):
+        raise ConfigError(
+            f"expected a bundle of the authority that {home.path} trusts; if the server's owner "
+            "says that another one took its place: --new-authority; else another --home"
         )
     if read_time(bundle.created) < read_time(before.created):
         raise ConfigError(

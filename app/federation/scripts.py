@@ -11,11 +11,13 @@ from pathlib import Path
 from signfed.app.errors import ConfigError
 from signfed.app.federation.admission import VARIABLE
 from signfed.app.federation.settings import Home, Settings
+from signfed.app.node import supernode
 
 BIN = Path(sys.executable).parent  # where this Python and Flower's programs are
 QUIET = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
 CONNECTION = "signfed"  # its name in config.toml
-SUPERLINK = "signfed.app.federation.serve"  # the module that is started
+SUPERLINK = "signfed.app.federation.serve"  # the modules that are started
+SUPERNODE = supernode.ITSELF
 IN_CONTAINER = Path("/federation")
 
 
@@ -41,7 +43,8 @@ def superlink_unit(home: Home) -> str:
     ----------
     home : Home
     """
-    return _unit(f"SuperLink of the federation {home.settings.name}", home.start_script, home.path)
+    what = f"SuperLink of the federation {home.settings.name}"
+    return _unit(what, home.start_script, home.path, rest=10, tries=5, within=600)
 
 
 def containerfile(settings: Settings) -> str:
@@ -83,7 +86,7 @@ def connection(home: Home) -> str:
     )
 
 
-def node_script(home: Path, arguments: Sequence[str]) -> str:
+def node_script(home: Path, arguments: Sequence[str], node_id: str = "") -> str:
     """Return the script that starts a device's SuperNode.
 
     Parameters
@@ -92,12 +95,14 @@ def node_script(home: Path, arguments: Sequence[str]) -> str:
         Of the node.
     arguments : sequence of str
         Of `flower-supernode`.
+    node_id : str
+        By which the SuperLink knows the node's key.
     """
     return _script(
         "Starts this device's node. Written by `signfed node install`.",
         home,
-        {"FLWR_HOME": str(home / "flower"), **QUIET},
-        [str(BIN / "flower-supernode"), *arguments],
+        {"FLWR_HOME": str(home / "flower"), supernode.NODE_ID: node_id, **QUIET},
+        [str(BIN / "python"), "-m", SUPERNODE, *arguments],
     )
 
 
@@ -134,7 +139,8 @@ def node_unit(name: str, script: Path, home: Path) -> str:
     home : Path
         Of the node.
     """
-    return _unit(f"signfed node {name}", script, home)
+    # A clock that is set by the network may take minutes; until then no server takes its signature.
+    return _unit(f"signfed node {name}", script, home, rest=30, tries=20, within=3600)
 
 
 def _superlink_variables(home: Home) -> dict[str, str]:
@@ -163,21 +169,23 @@ def _script(what: str, folder: Path, variables: Mapping[str, str], command: Sequ
     )
 
 
-def _unit(description: str, script: Path, folder: Path) -> str:
-    """A unit that restarts after a failure, and gives up after five quick ones."""
+def _unit(
+    description: str, script: Path, folder: Path, *, rest: int, tries: int, within: int
+) -> str:
+    """A unit that restarts after a failure, and gives up after some in a while (seconds)."""
     return f"""# In ~/.config/systemd/user; in /etc/systemd/system it needs User= as well.
 [Unit]
 Description={description}
 Wants=network-online.target
 After=network-online.target time-sync.target
-StartLimitIntervalSec=600
-StartLimitBurst=5
+StartLimitIntervalSec={within}
+StartLimitBurst={tries}
 
 [Service]
 ExecStart=/bin/sh {_quoted(script)}
 WorkingDirectory={_path(folder)}
 Restart=on-failure
-RestartSec=10
+RestartSec={rest}
 TimeoutStopSec=30
 UMask=0077
 NoNewPrivileges=yes

@@ -5,12 +5,17 @@
 A certificate that is renewed needs no restart then, which would end the runs under way. The web
 server that Flower starts makes one TLS context and has no means to change it; a context takes a
 new certificate for the connections to come.
+
+Each device has up to seven connections open during a round, and a process may open 1024 files
+unless it asks for more: too few for 150 devices.
 """
 
 from __future__ import annotations
 
+import resource
 import signal
 import ssl
+from contextlib import suppress
 from typing import Any
 
 
@@ -40,11 +45,19 @@ def keep_contexts() -> list[tuple[ssl.SSLContext, str]]:
     return kept
 
 
+def open_many() -> None:
+    """Let this process have as many connections as the system allows it."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # macOS names a limit that it does not grant
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def main() -> None:
     """Start the SuperLink; this returns when it ends."""
     from flwr.supercore import log
     from flwr.superlink.cli import flower_superlink
 
+    open_many()
     kept = keep_contexts()
 
     def read_anew(number: int, frame: object) -> None:

@@ -159,6 +159,18 @@ def recognizes(address: str, ca: str, key: keys.PrivateKey, node_id: str) -> boo
     return True
 
 
+def knows_keys(grid: Any) -> bool:
+    """Tell whether the nodes of a grid are real ones, whose keys a SuperLink knows.
+
+    Parameters
+    ----------
+    grid : Grid
+    """
+    from flwr.superlink.grid import HttpGrid  # a second of imports, which a server has made
+
+    return isinstance(grid, HttpGrid)
+
+
 def _control(address: str, ca: str, ask: Callable[[Any], T]) -> T:
     import httpx
     from flwr.supercore.control import ControlHttpClient

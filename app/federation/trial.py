@@ -185,7 +185,7 @@ def _leads(process: psutil.Process) -> bool:
     """Whether a process is the SuperLink or a SuperNode, or the shell on its way to it."""
     with suppress(psutil.Error):
         said = " ".join(process.cmdline())
-        return any(mark in said for mark in (scripts.SUPERLINK, "flower-supernode", "start-"))
+        return any(mark in said for mark in (scripts.SUPERLINK, scripts.SUPERNODE, "start-"))
     return False
 
 

@@ -127,7 +127,7 @@ class Byzantine:
         partition = context.node_config.get("partition-id")
         trains = message.metadata.message_type.split(".")[0] == MessageType.TRAIN
         listed = self.partitions is None or partition in self.partitions
-        if not (trains and listed) or reply.has_error() or not reply.content.array_records:
+        if not (trains and listed) or reply.has_error() or not plain.array_records(reply.content):
             return reply
         worker = context.node_id if partition is None else int(partition)
         server_round = _round(message)
@@ -160,11 +160,11 @@ class Byzantine:
                 context.state[KEPT] = ArrayRecord({n: Array(value) for n, value in kept.items()})
             return row
 
-        [arrays] = reply.content.array_records.values()
+        [arrays] = plain.array_records(reply.content).values()
         if plain.SIGNS in arrays:
             false = _false_signs(attack, arrays, plain.header(message.content), falsified)
         else:
-            [model] = message.content.array_records.values()
+            [model] = plain.array_records(message.content).values()
             false = _false_model(model, arrays, falsified)
         answer = plain.answered(reply, false, byzantine=True)
         if attack.past:
@@ -182,7 +182,7 @@ class Byzantine:
 
 def _kept(context: Context) -> dict[str, np.ndarray]:
     """What all attacks of the node remember: those that take turns do not wipe one another out."""
-    record = context.state.array_records.get(KEPT)
+    record = plain.array_records(context.state).get(KEPT)
     return {name: array.numpy() for name, array in record.items()} if record else {}
 
 
@@ -229,7 +229,6 @@ def _unknown(peers: object, sent: object) -> np.ndarray:
 
 def _round(message: Message) -> int:
     """The round as Flower's strategies tell it; 1 where they do not."""
-    found = [
-        r["server-round"] for r in message.content.config_records.values() if "server-round" in r
-    ]
+    records = [r for r in message.content.values() if isinstance(r, ConfigRecord)]
+    found = [r["server-round"] for r in records if "server-round" in r]
     return int(cast(int, found[0])) if found else 1

@@ -100,11 +100,12 @@ class OneBit:
             The reply.
         """
         said = plain.header(message.content)
-        if said.get("encoder") != "sign" or len(message.content.array_records) != 1:
+        sent = plain.array_records(message.content)
+        if said.get("encoder") != "sign" or len(sent) != 1:
             return call_next(message, context)
         if again := once.answered(message, context, MEMORY):
             return again
-        [(name, model)] = message.content.array_records.items()
+        [(name, model)] = sent.items()
         if self.both:
             from signfed.clients.mods import kept_model  # loads torch, which other mods do without
 
@@ -118,7 +119,7 @@ class OneBit:
         if reply.has_error():
             return reply
         trains = message.metadata.message_type.split(".")[0] == MessageType.TRAIN
-        if trains and len(reply.content.array_records) == 1:
+        if trains and len(plain.array_records(reply.content)) == 1:
             reply = self._signed(reply, model, said, context)
         if self.both and said["keep"]:
             version = cast(int, said["version"])
@@ -135,7 +136,7 @@ class OneBit:
     ) -> Message:
         """The client's reply with packed signs; as it is, where its arrays are other ones."""
         layout = Layout(model, cast(list[str], said["beside"]))
-        [made] = reply.content.array_records.values()
+        [made] = plain.array_records(reply.content).values()
         if set(made) != layout.names:
             return reply  # the server refuses it, and says what it expected
         update = np.empty(layout.n_coordinates, np.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from functools import partial
+from importlib import import_module
 from logging import getLogger
 from typing import Literal
 
@@ -55,7 +56,7 @@ class DropIn:
     Raises
     ------
     ValueError
-        For a model or options that cannot be.
+        For a model or options that cannot be, and for a roster that cannot be read.
     FederationError
         When too few nodes come.
     """
@@ -91,7 +92,9 @@ class DropIn:
             signs=signs, lr=lr,
         )  # fmt: skip
         self.dialect.load_state_dict(state)
-        self.attendance = Nodes(self.options)
+        # Strategies know no federation's folder: the door of the package does.
+        admit = import_module("signfed").admission(grid, options.roster)
+        self.attendance = Nodes(self.options, admit)
         replicas = signs and layout.is_plain
         self.link = Link(
             self.training, grid, self.dialect, self.attendance, timeout=timeout, replicas=replicas

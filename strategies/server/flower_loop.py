@@ -237,7 +237,7 @@ def _ask_server(
 
 def _described(drop_in: DropIn) -> dict[str, Any]:
     """What the record of a run says of its rule, and what a run that goes on has to have alike."""
-    options = vars(drop_in.options).items()
+    options = {n: v for n, v in vars(drop_in.options).items() if n != "roster"}
     return {"strategy": drop_in.rule.describe()} | {
-        name: value for name, value in options if isinstance(value, int | float | str)
+        name: value for name, value in options.items() if isinstance(value, int | float | str)
     }

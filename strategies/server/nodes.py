@@ -63,6 +63,10 @@ class NodeOptions:
         The nodes of a round are a function of it, the round, and the nodes that are connected.
     node_timeout : float
         Seconds to wait for `min_available_nodes` before round 1.
+    roster : str
+        Folder `nodes` of a federation of `signfed federation init`: only nodes whose keys are
+        approved there are asked, each as the worker of its key's partition. Empty for the one that
+        the SuperLink's start script names, if there is one.
 
     Raises
     ------
@@ -95,6 +99,7 @@ class NodeOptions:
     quorum: Annotated[float, Field(ge=0, le=1)] = 0.5
     sampling_seed: Annotated[int, Field(ge=0)] = 0
     node_timeout: Annotated[float, Field(ge=0)] = 300.0
+    roster: str = ""
 
     def __post_init__(self) -> None:
         for option in options_of(type(self)):

@@ -120,8 +120,8 @@ def certificate(way: Way) -> list[Finding]:
             error(
                 "certificate",
                 f"{way.host}:{way.port} shows a certificate of another authority",
-                "compare the address with the server's; a federation that was made anew needs new "
-                "bundles: signfed federation approve",
+                "compare the address with the server's; if its owner replaced the authority: "
+                "signfed node install BUNDLE --fingerprint FINGERPRINT --new-authority",
             )
         ]
     return list(judged(shown, way))

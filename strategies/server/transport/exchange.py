@@ -10,11 +10,14 @@ from logging import getLogger
 from flwr.app import Message
 from flwr.serverapp import Grid
 
+from signfed.strategies.server.transport.objects import fetched_within
+
 log = getLogger("signfed")
 
 FIRST_POLL, LONGEST_POLL = 0.005, 0.2  # seconds; Flower's own are 0.1 simulated, 3 deployed
 GROWTH = 1.1  # of the pause: a reply lies there for a tenth of the time that it took, no longer
 MAX_FAILED_PULLS = 3
+ON_ITS_WAY = 10.0  # seconds that a reply to an earlier request may be on its way
 
 Pending = dict[str, Message]  # message id -> request without a reply
 
@@ -39,7 +42,10 @@ def push(grid: Grid, messages: list[Message]) -> Pending:
 
 
 def arrived(
-    grid: Grid, pending: Pending, failures: Counter[str] | None = None
+    grid: Grid,
+    pending: Pending,
+    failures: Counter[str] | None = None,
+    patience: float = ON_ITS_WAY,
 ) -> list[tuple[Message, Message]]:
     """Return (request, reply) of the replies that are there.
 
@@ -54,9 +60,13 @@ def arrived(
     failures : Counter[str], optional
         Counts, by message id, replies that break Flower's unpacking; one such must not hide the
         others.
+    patience : float
+        Seconds for what was announced and is still on its way.
     """
     found = []
-    for reply in _pull(grid, list(pending), Counter() if failures is None else failures):
+    with fetched_within(patience):
+        incoming = _pull(grid, list(pending), Counter() if failures is None else failures)
+    for reply in incoming:
         request = pending.pop(reply.metadata.reply_to_message_id, None)
         if request is not None:
             found.append((request, reply))
@@ -82,7 +92,7 @@ def replies(grid: Grid, pending: Pending, timeout: float) -> Iterator[tuple[Mess
     pause = FIRST_POLL
     while any(failures[message_id] < MAX_FAILED_PULLS for message_id in pending):
         remaining = deadline - time.monotonic()  # before the pull: the last one is after it
-        yield from arrived(grid, pending, failures)
+        yield from arrived(grid, pending, failures, max(0.0, remaining))
         if remaining <= 0:
             return
         if pending:

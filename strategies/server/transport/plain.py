@@ -37,6 +37,19 @@ DIRECTIONS, SIGNS = "signfed.directions", "signfed.signs"
 MAX_RECORDS = 16
 
 
+def array_records(content: RecordDict) -> dict[str, ArrayRecord]:
+    """Return the records of arrays of a message or a state, by name.
+
+    Flower's `content.array_records` makes a circle of references, which keeps every array of the
+    content in memory until the next garbage collection.
+
+    Parameters
+    ----------
+    content : RecordDict
+    """
+    return {name: held for name, held in content.items() if isinstance(held, ArrayRecord)}
+
+
 def header(content: RecordDict) -> ConfigRecord:
     """Return what our end says in a message; empty where it says nothing."""
     record = content.get(OURS)
@@ -96,7 +109,7 @@ def answered(reply: Message, arrays: ArrayRecord | None, **said: int | bool) -> 
         What our end says besides.
     """
     content = RecordDict(dict(reply.content))
-    [name] = content.array_records
+    [name] = array_records(content)
     del content[name]
     if arrays is not None:
         content[name] = arrays

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from logging import getLogger
 
 import numpy as np
@@ -12,7 +12,7 @@ from flwr.serverapp import Grid
 
 from signfed.strategies.core.rule import State
 from signfed.strategies.core.seeds import generator
-from signfed.strategies.server.federation import FederationError
+from signfed.strategies.server.federation import Admit, FederationError
 from signfed.strategies.server.nodes import NodeOptions
 from signfed.strategies.server.transport.attendance import Hosts
 
@@ -26,11 +26,14 @@ class Nodes:
 
     A node is a worker. Its number is that of its first round: 0, 1, ... in the order in which nodes
     are first asked, by node id where several are new. So a rule that remembers a worker knows a
-    node that comes back.
+    node that comes back. In a federation with a roster the number is the partition of the node's
+    key, whatever the node says of itself: a device with a new key has no new name.
 
     Parameters
     ----------
     options : NodeOptions
+    admit : callable, optional
+        Which connected nodes take part, and as which partition; the others are not spoken to.
 
     Attributes
     ----------
@@ -38,16 +41,17 @@ class Nodes:
         Node -> worker, of all that were asked so far.
     """
 
-    def __init__(self, options: NodeOptions) -> None:
-        self._options = options
+    def __init__(self, options: NodeOptions, admit: Admit | None = None) -> None:
+        self._options, self._admit = options, admit
         self._connected: list[int] = []
+        self._partitions: dict[int, int] = {}  # node -> that of its key, where there is a roster
         self.numbers: dict[int, int] = {}  # node -> worker
 
     def gather(self, grid: Grid, state: State) -> None:
         """Wait for `min_available_nodes`; see `Attendance`."""
         if "nodes" in state:
             known = state["nodes"].numpy().view(np.uint64).tolist()
-            self.numbers = {node: worker for worker, node in enumerate(known)}
+            self.numbers = {node: worker for worker, node in enumerate(known) if node}
         needed, patience = self._needed, self._options.node_timeout
         if not self._wait(grid, needed, patience):
             raise FederationError(
@@ -71,7 +75,7 @@ class Nodes:
         chosen = self._drawn("train", server_round)
         for node in chosen:
             if node not in self.numbers:
-                self.numbers[node] = len(self.numbers)
+                self.numbers[node] = self._partitions.get(node, len(self.numbers))
                 log.info("node %d is worker %d", node, self.numbers[node])
         return {node: (self.numbers[node],) for node in chosen}
 
@@ -84,8 +88,9 @@ class Nodes:
         return ()
 
     def state_dict(self) -> State:
-        """nodes: int64 [workers], the bits of each worker's node id."""
-        nodes = np.array(list(self.numbers), np.uint64)
+        """nodes: int64 [workers], the bits of each worker's node id; 0 for none."""
+        nodes = np.zeros(max(self.numbers.values(), default=-1) + 1, np.uint64)
+        nodes[list(self.numbers.values())] = list(self.numbers)
         return {"nodes": torch.from_numpy(nodes.view(np.int64))}
 
     @property
@@ -103,11 +108,18 @@ class Nodes:
         chosen = sorted(draws.choice(len(self._connected), count, replace=False).tolist())
         return [self._connected[place] for place in chosen]
 
+    def _present(self, grid: Grid) -> Iterable[int]:
+        """The connected nodes that may take part."""
+        if self._admit is None:
+            return grid.get_node_ids()
+        self._partitions = {node: claim[0] for node, claim in self._admit(grid).items()}
+        return self._partitions
+
     def _wait(self, grid: Grid, needed: int, timeout: float) -> bool:
         """Whether as many nodes are connected as are needed, before the time is over."""
         deadline, pause, said = time.monotonic() + timeout, FIRST_LOOK, -LOG_EVERY
         while True:
-            self._connected = sorted(grid.get_node_ids())
+            self._connected = sorted(self._present(grid))
             remaining = deadline - time.monotonic()
             if len(self._connected) >= needed or remaining <= 0:
                 return len(self._connected) >= needed

@@ -91,9 +91,9 @@ def train(
 
 def read_train(request: Message) -> tuple[ArrayRecord, ConfigRecord]:
     """Return ("model", "config") of a request; a client takes its server at its word."""
-    # Not by .array_records, which makes a dictionary of all records and checks each of them.
-    content = request.content
-    return cast(ArrayRecord, content["model"]), cast(ConfigRecord, content["config"])
+    # Not by .array_records: it makes a circle of references, which keeps the model in memory.
+    model, config = request.content["model"], request.content["config"]
+    return cast(ArrayRecord, model), cast(ConfigRecord, config)
 
 
 def read_round(config: ConfigRecord) -> int:

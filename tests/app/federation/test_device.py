@@ -98,7 +98,7 @@ def test_installing_writes_a_start_script_and_a_unit(fed, site):
     }.items() <= started.items()  # fmt: skip
     assert str(one.home / "node.key") in script
     unit = (one.home / "signfed-node-pi-1.service").read_text()
-    for line in ("Restart=on-failure", "StartLimitBurst=5", "UMask=0077", "WantedBy="):
+    for line in ("Restart=on-failure", "StartLimitBurst=20", "UMask=0077", "WantedBy="):
         assert line in unit
     assert made["started"] == "not asked for"
     modes = {p.name: stat.S_IMODE(p.stat().st_mode) & 0o077 for p in one.home.rglob("*")}

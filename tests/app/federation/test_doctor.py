@@ -215,7 +215,7 @@ ON_A_NODE = {
     ),
     "another authority's server": (
         lambda c: c.shows(c.issue("fl.example.org", ca=False)), ["certificate"], "error",
-        "another authority", "federation approve",
+        "another authority", "--new-authority",
     ),
     "certificate expired": (
         lambda c: c.shows(c.issue("fl.example.org", days=5, begin=-10)), ["certificate"], "error",

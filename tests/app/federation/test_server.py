@@ -6,16 +6,24 @@ import hashlib
 import json
 import os
 import tomllib
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from cryptography.exceptions import InvalidSignature
 from cryptography.x509 import DNSName
 from cryptography.x509.verification import PolicyBuilder, Store
 
 from signfed.app.errors import ConfigError
 from signfed.app.federation import device, files, keys, nodes, renewal, setup, superlink
-from signfed.app.federation.authority import renew_authority
-from signfed.app.federation.ca import ca_fingerprint, hosts_of, load_certificate
+from signfed.app.federation.authority import renew_authority, replace_authority
+from signfed.app.federation.bundle import write_bundle
+from signfed.app.federation.ca import (
+    ca_fingerprint,
+    hosts_of,
+    load_certificate,
+    new_server_certificate,
+)
 from signfed.app.federation.overview import overview
 from signfed.app.federation.roster import read_roster
 
@@ -275,6 +283,54 @@ def test_a_renewed_authority_and_the_one_before_are_both_trusted(fed, site):
     assert device.NodeHome(late.home).installed().partition == 1
     assert acts(fed)[-2:] == ["renew authority", "rotate"]
     assert site("pi-3").installed(fed)["partition"] == 2  # and one that comes now
+
+
+def test_after_a_leak_nothing_of_the_old_authority_is_good_and_every_node_stays(fed, site):
+    """Who has the old key can neither pass for the server nor write a bundle that is taken."""
+    one = site("pi-1")
+    one.installed(fed)
+    leaked, old = keys.load_key(fed / "ca.key"), (fed / "ca.crt").read_text()
+    roster = (fed / "nodes" / "pi-1.json").read_text()
+    bundle, secret = fed / "nodes" / "pi-1.bundle", (one.home / "node.key").read_text()
+    done = replace_authority(fed)
+    assert done["revoked"] == ca_fingerprint(old) != done["fingerprint"]
+    assert keys.fingerprint(keys.load_key(fed / "ca.key").public_key()) != keys.fingerprint(
+        leaked.public_key()
+    )
+    forged = load_certificate(new_server_certificate(["fl.example.org"], old, leaked, files.now()))
+    server = load_certificate((fed / "server.pem").read_text())
+    server.verify_directly_issued_by(load_certificate((fed / "ca.crt").read_text()))
+    with pytest.raises(ConfigError, match="if the server's owner"):  # nobody is led over by chance
+        device.install(bundle, done["fingerprint"], one.home)
+    device.install(bundle, done["fingerprint"], one.home, new_authority=True)
+    trusted = load_certificate((one.home / "ca.crt").read_text())
+    server.verify_directly_issued_by(trusted)
+    with pytest.raises(InvalidSignature):
+        forged.verify_directly_issued_by(trusted)
+    installed = device.NodeHome(one.home).installed()
+    text = write_bundle(replace(installed, address="evil.example.org:8000"), leaked)
+    (one.home / "forged").write_text(text)
+    with pytest.raises(ConfigError, match="signature does not fit"):
+        device.install(one.home / "forged", done["fingerprint"], one.home, new_authority=True)
+    assert (fed / "nodes" / "pi-1.json").read_text() == roster  # same key, same partition
+    assert (one.home / "node.key").read_text() == secret
+    assert acts(fed)[-1] == "revoke authority"
+    assert (fed / "removed" / f"ca-{done['revoked'][:12]}.crt").read_text() == old
+    assert replace_authority(fed)["revoked"] == done["fingerprint"]  # again, where it broke off
+
+
+def test_a_new_authority_is_no_other_federations(fed, site, tmp_path):
+    one = site("pi-1")
+    one.installed(fed)
+    setup.init(tmp_path / "other", ["fl.example.org"])
+    nodes.remove(fed, "pi-1")
+    theirs = tmp_path / "theirs.bundle"
+    installed = device.NodeHome(one.home).installed()
+    other = (tmp_path / "other" / "ca.crt").read_text()
+    bundle = replace(installed, federation="other", ca=other)
+    theirs.write_text(write_bundle(bundle, keys.load_key(tmp_path / "other" / "ca.key")))
+    with pytest.raises(ConfigError, match="which takes another --home"):
+        device.install(theirs, ca_fingerprint(other), one.home, new_authority=True)
 
 
 def test_an_authority_without_its_key_is_not_renewed(fed):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 
 import numpy as np
 import pytest
@@ -33,6 +35,26 @@ def test_a_mod_changes_what_travels_and_not_the_model(mods, rule, tmp_path):
         signed, rounds, _ = run(rule(), mods, folders[1], initial)
         assert same(plainly, signed)
         assert all(r["received"] == 5 and "healed" not in r for r in rounds)
+
+
+@pytest.mark.parametrize("mod", [signfed.one_bit, signfed.one_bit_both], ids=["up", "both"])
+def test_a_mod_leaves_no_arrays_to_the_garbage_collector(mod, tmp_path):
+    """Flower's `content.array_records` is a circle that would keep a model for each message."""
+    contents = []
+
+    def watch(message, context, call_next):
+        contents.append(weakref.ref(message.content))
+        reply = call_next(message, context)
+        contents.append(weakref.ref(reply.content))
+        return reply
+
+    gc.collect()
+    gc.disable()
+    try:
+        run(SignMV(), [mod, signfed.byzantine("sign-inversion"), watch], tmp_path)
+        assert len(contents) > 8 and not any(content() for content in contents)
+    finally:
+        gc.enable()
 
 
 def test_an_update_costs_one_bit_a_parameter_and_a_step_as_much(tmp_path):

@@ -1,0 +1,114 @@
+"""Replies whose objects are on their way, or never come, at Flower's Grid for real nodes."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from flwr.app import ConfigRecord, Message, RecordDict
+from flwr.app.message import remove_content_from_message
+from flwr.common.serde import message_to_proto
+from flwr.proto.message_pb2 import ConfirmMessageReceivedResponse, PullObjectResponse
+from flwr.proto.runtime_pb2 import PullAppMessagesResponse
+from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects, get_object_tree
+from flwr.supercore.run import Run
+from flwr.superlink.grid import http_grid
+
+import tests.grid  # noqa: F401 - outside Flower, messages can be made only with it
+from signfed.strategies.server.transport.exchange import replies
+from signfed.strategies.server.transport.objects import LONGEST, sooner
+
+
+class SuperLink:
+    """What a ServerApp asks its SuperLink of replies that were announced.
+
+    late: node -> how often its objects are looked for in vain; None for always.
+    """
+
+    def __init__(self, late):
+        self._late, self._announced, self._objects = late, [], {}
+        self.looks = {}
+
+    def reply_to(self, request):
+        node = request.metadata.dst_node_id
+        reply = Message(RecordDict({"said": ConfigRecord({"by": node})}), reply_to=request)
+        reply.metadata.__dict__["_message_id"] = reply.object_id
+        for name, held in get_all_nested_objects(reply).items():
+            self._objects[name] = (node, held.deflate())
+        self._announced.append((reply, get_object_tree(reply)))
+
+    def PullMessages(self, request):
+        found = [
+            a for a in self._announced if a[0].metadata.reply_to_message_id in request.message_ids
+        ]
+        self._announced = [a for a in self._announced if a not in found]
+        return PullAppMessagesResponse(
+            messages_list=[message_to_proto(remove_content_from_message(m)) for m, _ in found],
+            message_object_trees=[tree for _, tree in found],
+        )
+
+    def PullObject(self, request):
+        node, content = self._objects[request.object_id]
+        looks = self.looks[request.object_id] = self.looks.get(request.object_id, 0) + 1
+        times = self._late.get(node, 0)
+        there = times is not None and looks > times
+        return PullObjectResponse(
+            object_found=True, object_available=there, object_content=content if there else b""
+        )
+
+    def ConfirmMessageReceived(self, request):
+        return ConfirmMessageReceivedResponse()
+
+
+def asked(late, nodes=(7, 8, 9)):
+    """A Grid, and requests whose replies were announced."""
+    grid = http_grid.HttpGrid(token="a token")
+    grid.set_run(Run.create_empty(1))
+    grid._client = link = SuperLink(late)
+    requests = [Message(RecordDict(), node, "train") for node in nodes]
+    for request in requests:
+        request.metadata.__dict__["_message_id"] = request.object_id
+        link.reply_to(request)
+    return grid, {request.metadata.message_id: request for request in requests}
+
+
+def answers(grid, pending, timeout):
+    found = {q.metadata.dst_node_id: r for q, r in replies(grid, pending, timeout)}
+    return {node: None if r.has_error() else r.content["said"]["by"] for node, r in found.items()}
+
+
+@pytest.mark.timeout(60)
+def test_a_reply_that_is_announced_and_never_sent_costs_its_node_its_own_row():
+    """Two of them, the first and the last: their time is the round's, and not each one's."""
+    grid, pending = asked({7: None, 9: None})
+    began = time.monotonic()
+    assert answers(grid, pending, 0.5) == {7: None, 8: 8, 9: None}
+    assert time.monotonic() - began < 10 and not pending
+
+
+def test_a_reply_on_its_way_is_there_soon():
+    """At the fifth look: after 15 s by Flower's pauses, after 1.3 s at most by ours."""
+    grid, pending = asked({7: 4})
+    began = time.monotonic()
+    assert answers(grid, pending, 600) == {7: 7, 8: 8, 9: 9}
+    assert time.monotonic() - began < 10
+    assert sorted(set(grid._client.looks.values())) == [1, 5]
+
+
+def test_flowers_own_function_is_put_back():
+    usual = http_grid.pull_objects
+    grid, pending = asked({})
+    assert answers(grid, pending, 600) == {7: 7, 8: 8, 9: 9}
+    assert http_grid.pull_objects is usual
+
+
+def test_pauses_and_what_is_left_of_the_time_are_handed_over():
+    given = []
+    fetch = sooner(lambda *a, **k: given.append((a, k)), seconds=100)
+    fetch(["an object"], pull_object_fn=len)
+    [(arguments, options)] = given
+    assert arguments == (["an object"],) and options["pull_object_fn"] is len
+    assert options["backoff_cap"] == LONGEST and 99 < options["max_time"] <= 100
+    given.clear()
+    sooner(lambda *a, **k: given.append(k))()
+    assert "max_time" not in given[0]  # Flower's two hours

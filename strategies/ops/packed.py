@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from signfed.strategies.ops import _counted, _devices, _majority, _popcount, _weighted, bits
+from signfed.strategies.ops import _counted, _majority, _popcount, _weighted, bits
+from signfed.strategies.ops.devices import on_signs
 from signfed.strategies.ops.upload import uploaded
 
 
@@ -50,7 +51,7 @@ class PackedSigns:
         if values.device.type == "cpu":
             packed = torch.from_numpy(bits.pack(values.numpy() >= 0))
         else:
-            packed = _devices.on(values.device).pack(values)
+            packed = on_signs(values.device).pack(values)
         return cls(packed, values.shape[-1])
 
     def dense(self) -> Tensor:
@@ -201,7 +202,7 @@ class PackedSigns:
 
     @property
     def _device(self) -> ModuleType:
-        return _devices.on(self.bits.device)
+        return on_signs(self.bits.device)
 
     def _vector(self, packed: Tensor) -> PackedSigns:
         return PackedSigns(packed, self.n_coordinates)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -15,6 +14,7 @@ from torch.nn import functional as F
 
 from signfed.app.task.shared.norms import scaled
 from signfed.app.task.shared.shared_pass import Handler, NotShared, SharedPass
+from signfed.strategies.ops.devices import runs_kernels
 
 
 class _ByWorker(Function):
@@ -81,9 +81,9 @@ class _AtOnce(Function):
 
 
 def _sums(x: Tensor) -> ModuleType:
-    """Kernels on an NVIDIA GPU where Triton is there, else tensor operations."""
-    there = x.device.type == "cuda" and x.dtype != torch.float64 and find_spec("triton") is not None
-    return import_module(f"{__package__}.{'_norm_kernels' if there else '_norm_tensors'}")
+    """Kernels where the device runs them, which compute in float32, else tensor operations."""
+    kernels = x.dtype != torch.float64 and runs_kernels(x.device)
+    return import_module(f"{__package__}.{'_norm_kernels' if kernels else '_norm_tensors'}")
 
 
 def batch_norm(

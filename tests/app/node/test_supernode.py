@@ -264,9 +264,12 @@ FORKS = """
     from signfed.app.node import superexec
     from signfed.app.node.pace import Pace
 
+    def say(*words):  # in one write: two processes have one pipe
+        os.write(1, (" ".join(map(str, words)) + "\\n").encode())
+
     def answered():
-        print("pid", os.getpid(), "argv", sys.argv)
-        print("ours", [m for m in sys.modules if m.partition(".")[0] == "signfed"])
+        say("pid", os.getpid(), "argv", sys.argv)
+        say("ours", [m for m in sys.modules if m.partition(".")[0] == "signfed"])
         raise SystemExit({code})
 
     sys.modules["flwr.supernode.cli.flwr_clientapp"].flwr_clientapp = answered
@@ -276,8 +279,8 @@ FORKS = """
         root_certificates_path=None, runtime_dependency_install=False, parent_pid=os.getpid(),
         suppress_output=False, task_id=7,
     )
-    print(executor.launch(spec).status, "parent", os.getpid())
-    print("ended with", os.waitstatus_to_exitcode(os.wait()[1]))
+    say(executor.launch(spec).status, "parent", os.getpid())
+    say("ended with", os.waitstatus_to_exitcode(os.wait()[1]))
     executor.reconcile()
 """
 

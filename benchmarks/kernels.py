@@ -32,7 +32,8 @@ from benchmarks.naive import (
     naive_vote,
     read,
 )
-from signfed.strategies.core.agreement import agreements, standings, ternary_vote
+from signfed.strategies.core.agreement import agreements, standings
+from signfed.strategies.core.ternary import ternary_vote
 from signfed.strategies.ops.gram import centred_gram, distances_of, squared_distances
 from signfed.strategies.ops.order import order_statistics
 from signfed.strategies.ops.packed import PackedSigns

@@ -20,18 +20,12 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from signfed.strategies.core.agreement import (
-    Averages,
-    agreements,
-    silence_useless,
-    standings,
-    ternary_vote,
-    ternary_weights,
-)
+from signfed.strategies.core.agreement import Averages, agreements, standings
 from signfed.strategies.core.crossover import BY_COORDINATE
 from signfed.strategies.core.llr_vote import LLRVote
 from signfed.strategies.core.preconditions import majority_honest
 from signfed.strategies.core.reliability import accepted, records_from_tensors, records_to_tensors
+from signfed.strategies.core.ternary import silence_useless, silenced_vote, ternary_weights
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.ops.packed import PackedSigns
 from signfed.strategies.server.strategy import RobustStrategy
@@ -197,13 +191,16 @@ class SignFD(RobustStrategy):
             return self._published.decode(signs, ids, updates.server_round).dense()
         agreement = agreements(signs, updates.read)
         now, lately = standings(agreement), standings(self._averages.add(ids, agreement))
-        weights = weigh_by_agreement(signs, now, lately)
-        judged = 2 * int((weights > 0).sum()) > len(ids)
-        decoded = ternary_vote(signs, weights) if judged else signs.vote()
+        weights = ternary_weights(now, lately, signs.n_coordinates)
+        if 2 * int((weights > 0).sum()) > len(ids):
+            decoded, final = silenced_vote(signs, weights)
+        else:
+            decoded, final = signs.vote(), silence_useless(signs, weights)
         differs = signs.disagreements(decoded) / signs.n_coordinates
         self._found = found = _findings(ids, weights, torch.maximum(now, lately))
         by_id = partial(zip, ids, strict=True)
         updates.owe(differs, lambda shares: found["crossover"].update(by_id(shares.tolist())))
+        updates.owe(final, lambda w: found["inverted"].extend(i for i, x in by_id(w) if x < 0))
         return decoded.dense()
 
     def diagnostics(self) -> dict[str, Any]:
@@ -238,11 +235,11 @@ class SignFD(RobustStrategy):
 
 
 def _findings(ids: Sequence[int], weights: Tensor, standing: Tensor) -> dict[str, Any]:
-    """Name by worker what the vote by agreement found out; the shares of signs follow."""
+    """Name by worker what the vote by agreement found out; what is found last follows."""
     of = dict(zip(ids, weights.tolist(), strict=True))
     return {
         "agreement": dict(zip(ids, standing.tolist(), strict=True)),
         "crossover": {},
         "accepted": [worker for worker, weight in of.items() if weight > 0],
-        "inverted": [worker for worker, weight in of.items() if weight < 0],
+        "inverted": [],
     }

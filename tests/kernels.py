@@ -5,8 +5,12 @@ python -m tests.kernels, with TRITON_INTERPRET=1, is the second.
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import numpy as np
 import torch
 
+from signfed.app.task.draws import Draws
 from signfed.app.task.models.pool import _Tiles
 from signfed.app.task.shared import _norm_tensors
 from signfed.strategies.ops import _tensors
@@ -37,6 +41,13 @@ def check_packed_signs(device):
                 same(ours, expected)
         same(_triton.disagreements(found, found[-1]), _tensors.disagreements(bits, bits[-1]))
         same(_triton.pairwise(found), _tensors.pairwise(bits))
+        weights = torch.tensor([1, -1, 0, 1, 1] * n, dtype=torch.int32)[:n]
+        same(_triton.weighed(found, weights.to(device), n_coordinates),
+             _tensors.weighed(bits, weights, n_coordinates))  # fmt: skip
+        accepted = int((weights > 0).sum())
+        spans = [((accepted + 1) // 2, accepted // 2 + 2), (1, accepted + 1)]
+        same(_triton.right_where_narrow(found, weights.to(device), accepted, spans),
+             _tensors.right_where_narrow(bits, weights, accepted, spans))  # fmt: skip
 
 
 def same(found, expected):
@@ -79,6 +90,52 @@ def one_by_one(x, gradient, weight, bias):
     return tuple(found.float() for found in stacked)
 
 
+def check_masks(device):
+    """Each worker's masks beside NumPy's, with dropouts that begin between two halves of a word."""
+    from signfed.app.task.shared._mask_kernels import draw_masks
+
+    for rates, shapes, batch in (
+        ([0.5], [(3,)], 1),
+        ([0.25, 0.5, 0.1], [(3, 3), (700,), (1, 1)], 3),
+        ([1.0, 0.0], [(2,), (2,)], 2),
+    ):
+        draws = Draws(SimpleNamespace(augment=None), [np.arange(9)] * 7, batch, 1, rates)
+        draws._mask_shapes = shapes
+        workers = [6, 2, 3]
+        streams = draws.mask_streams(workers, 11)
+        found = draw_masks(rates, shapes, batch, streams, torch.device(device))
+        expected = zip(*(draws.masks(worker, 11) for worker in workers), strict=True)
+        for ours, theirs in zip(found, expected, strict=True):
+            same(ours, torch.from_numpy(np.concatenate(theirs)))
+
+
+def check_windows(device):
+    """Windows beside PyTorch's, with strides and edges that differ down and right."""
+    from signfed.app.task.shared._window_kernels import windows
+
+    torch.manual_seed(0)
+    for shape, side, stride, pad in (
+        ((4, 1, 6, 5), (3, 3), (1, 1), (0, 0)), ((6, 3, 9, 40), (2, 5), (2, 3), (1, 2)),
+    ):  # fmt: skip
+        x = torch.randn(shape)
+        theirs = torch.nn.functional.unfold(x, side, padding=pad, stride=stride)
+        for parts in (1, 2):
+            expected = theirs.unflatten(0, (parts, -1)).transpose(1, 2).flatten(2)
+            same(windows(x.to(device), parts, side, stride, pad), expected)
+
+
+def check_pool_slopes(device):
+    from signfed.app.task.models._pool_kernels import slopes
+
+    torch.manual_seed(0)
+    for high, wide in ((2, 2), (3, 1)):
+        x = torch.randint(0, 3, (5, 3, 6, 8)).float()
+        y, chosen = torch.nn.functional.max_pool2d(x, (high, wide), return_indices=True)
+        gradient = torch.randn_like(y)
+        expected = torch.nn.functional.max_unpool2d(gradient, chosen, (high, wide))
+        same(slopes(gradient.to(device), chosen.to(device), (6, 8)), expected)
+
+
 def check_pool(device):
     """Values, slopes and ties of the pool for a GPU beside PyTorch's, also under vmap."""
     torch.manual_seed(0)
@@ -101,6 +158,8 @@ def theirs_of(x):
     return torch.nn.functional.max_pool2d(x, 2)
 
 
+CHECKS = check_packed_signs, check_norms, check_masks, check_windows, check_pool_slopes
+
 if __name__ == "__main__":
-    check_packed_signs("cpu")
-    check_norms("cpu")
+    for check in CHECKS:
+        check("cpu")

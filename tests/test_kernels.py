@@ -26,7 +26,7 @@ def test_interpreted_on_a_cpu_the_kernels_give_what_tensor_operations_give():
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("check", [kernels.check_packed_signs, kernels.check_norms])
+@pytest.mark.parametrize("check", kernels.CHECKS)
 def test_on_a_card(check):
     check("cuda")
 

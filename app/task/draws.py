@@ -96,6 +96,32 @@ class Draws:
         draws = generator(self._seed, "dropout", worker, *at)
         return draw_masks(self._rates, self._mask_shapes, self.batch_sizes[worker], draws)
 
+    @property
+    def dropouts(self) -> tuple[list[float], list[tuple[int, ...]]]:
+        """The share of zeros of each dropout, and the shape of its mask for a sample."""
+        return self._rates, self._mask_shapes
+
+    def mask_streams(self, workers: Sequence[int], *at: int) -> np.ndarray:
+        """Return what the generators that masks are drawn from start with, int64 [n, 4].
+
+        Parameters
+        ----------
+        workers : sequence of int
+            Whose masks.
+        *at : int
+            As for `batch`, without the worker.
+
+        Returns
+        -------
+        ndarray
+            State and increment of a PCG64, 128 bits each, the low half first.
+        """
+        found = []
+        for worker in workers:
+            state = generator(self._seed, "dropout", worker, *at).bit_generator.state["state"]
+            found += [state[name].to_bytes(16, "little") for name in ("state", "inc")]
+        return np.frombuffer(bytearray().join(found), "<i8").reshape(-1, 4)
+
     def draw_ahead(self, workers: Sequence[int], server_round: int) -> None:
         """Draw now what a round will ask for, while a device computes the one before it.
 

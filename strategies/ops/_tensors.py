@@ -37,6 +37,36 @@ def pairwise(packed: Tensor) -> Tensor:
     return torch.stack([disagreements(packed, row) for row in packed])
 
 
+def right_where_narrow(
+    packed: Tensor, weights: Tensor, accepted: int, spans: Sequence[tuple[int, int]]
+) -> Tensor:
+    """Count where rows, read inverted, agree with a narrow majority of the rows with weight 1.
+
+    uint8 [n, W], int32 [n], their number, votes (fewest, more) each -> int64 [spans, n + 1]: of
+    each row with weight -1, then the coordinates that are so narrow. Ties are left out.
+    """
+    n = len(packed)
+    counts = torch.zeros((len(spans), n + 1), dtype=torch.int64, device=packed.device)
+    for bit in range(8):
+        ones = packed >> bit & 1
+        votes = (ones * (weights > 0)[:, None]).sum(dim=0, dtype=torch.int32)
+        right = ones != (2 * votes >= accepted)
+        for found, (fewest, more) in zip(counts, spans, strict=True):
+            narrow = (votes >= fewest) & (votes < more) & (2 * votes != accepted)
+            found[:n] += (right & narrow).sum(dim=1) * (weights < 0)
+            found[n] += narrow.sum()
+    return counts
+
+
+def weighed(packed: Tensor, weights: Tensor, n_coordinates: int) -> Tensor:
+    """Return sum_i w_i Y_i >= 0: uint8 [n, W] and int32 [n] -> uint8 [W], padding zero."""
+    total = [((2 * (packed >> bit & 1).to(torch.int32) - 1) * weights[:, None]).sum(dim=0)
+             for bit in range(8)]  # fmt: skip
+    voted = torch.stack(total, dim=-1) >= 0
+    inside = torch.arange(voted.numel(), device=packed.device).view(voted.shape) < n_coordinates
+    return _bytes(voted & inside)
+
+
 def _ones_by_place(packed: Tensor) -> Tensor:
     """Count the rows that say +1: int32 [W, 8], for each of the eight bits of a byte."""
     # Bit by bit: all bits of all rows at once would take eight times the memory of the rows.

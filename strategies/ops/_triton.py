@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import chain
 
 import torch
 import triton
@@ -99,6 +100,53 @@ def _in_common(  # type: ignore[no-untyped-def]
     tl.atomic_add(counts + at, total.to(tl.int64), mask=inside)
 
 
+@triton.jit
+def _right_where_narrow(  # type: ignore[no-untyped-def]
+    bits, weights, spans, counts, n_rows, accepted, n_spans, width, BLOCK: tl.constexpr
+):
+    byte = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    place = tl.arange(0, 8)[None, :]
+    ones = tl.zeros((BLOCK, 8), tl.int32)
+    row = bits + byte
+    for i in range(n_rows):
+        if tl.load(weights + i) > 0:
+            packed = tl.load(row, mask=byte < width, other=0).to(tl.int32)
+            ones += (packed[:, None] >> place) & 1
+        row += width
+    vote = (2 * ones >= accepted).to(tl.int32)
+    for t in range(n_spans):
+        narrow = (ones >= tl.load(spans + 2 * t)) & (ones < tl.load(spans + 2 * t + 1))
+        narrow = (narrow & (2 * ones != accepted)).to(tl.int32)
+        found = counts + t * (n_rows + 1)
+        tl.atomic_add(found + n_rows, tl.sum(narrow).to(tl.int64))
+        row = bits + byte
+        for i in range(n_rows):
+            if tl.load(weights + i) < 0:
+                packed = tl.load(row, mask=byte < width, other=0).to(tl.int32)
+                right = ((packed[:, None] >> place) & 1) ^ vote
+                tl.atomic_add(found + i, tl.sum(right & narrow).to(tl.int64))
+            row += width
+
+
+@triton.jit
+def _weighed(  # type: ignore[no-untyped-def]
+    bits, weights, voted, n_rows, width, n_coordinates, BLOCK: tl.constexpr
+):
+    byte = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    place = tl.arange(0, 8)[None, :]
+    total = tl.zeros((BLOCK, 8), tl.int32)
+    row = bits + byte
+    for i in range(n_rows):
+        weight = tl.load(weights + i)
+        if weight != 0:
+            packed = tl.load(row, mask=byte < width, other=0).to(tl.int32)
+            total += (2 * ((packed[:, None] >> place) & 1) - 1) * weight
+        row += width
+    inside = byte[:, None] * 8 + place < n_coordinates
+    found = tl.sum(((total >= 0) & inside).to(tl.int32) << place, 1)
+    tl.store(voted + byte, found.to(tl.uint8), mask=byte < width)
+
+
 def pack(values: Tensor) -> Tensor:
     """Pack the signs of float [n, N] or [N] to uint8 [..., ceil(N/8)]: 1 where it is >= 0."""
     n_coordinates = values.shape[-1]
@@ -152,6 +200,29 @@ def pairwise(packed: Tensor) -> Tensor:
     _in_common[tiles, tiles, parts](packed, common, n, width, span, 2048 // tile, tile)
     own = common.diagonal()
     return own[:, None] + own[None, :] - 2 * common
+
+
+def right_where_narrow(
+    packed: Tensor, weights: Tensor, accepted: int, spans: Sequence[tuple[int, int]]
+) -> Tensor:
+    """Count where rows, read inverted, agree with a narrow majority; see `_tensors`."""
+    packed, (n, width) = packed.contiguous(), packed.shape
+    counts = torch.zeros((len(spans), n + 1), dtype=torch.int64, device=packed.device)
+    numbers = _on_device(tuple(chain.from_iterable(spans)), packed.device)
+    grid = (triton.cdiv(width, BLOCK),)
+    _right_where_narrow[grid](
+        packed, weights, numbers, counts, n, accepted, len(spans), width, BLOCK
+    )
+    return counts
+
+
+def weighed(packed: Tensor, weights: Tensor, n_coordinates: int) -> Tensor:
+    """Return sum_i w_i Y_i >= 0: uint8 [n, W] and int32 [n] -> uint8 [W], padding zero."""
+    packed, (n, width) = packed.contiguous(), packed.shape
+    voted = torch.empty(width, dtype=torch.uint8, device=packed.device)
+    grid = (triton.cdiv(width, BLOCK),)
+    _weighed[grid](packed, weights, voted, n, width, n_coordinates, BLOCK)
+    return voted
 
 
 def _spans(width: int, others: int) -> tuple[int, int]:

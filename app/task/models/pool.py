@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 
+from signfed.strategies.ops.devices import runs_kernels
+
 aten = torch.ops.aten
+MOST = 1 << 31  # values whose places a kernel can name
 FEW = 8  # channels below which there is nothing to vectorise
 
 
@@ -63,12 +67,38 @@ class _Tiles(Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor, _: Any) -> tuple[Any, ...]:
-        [place], (height, width), (high, wide) = ctx.saved_tensors, ctx.shape[2:], ctx.side
+        [place] = ctx.saved_tensors
+        return _Slopes.apply(gradient, place, *ctx.shape[2:]), None, None
+
+
+class _Slopes(Function):
+    """The backward pass of `_Tiles`, by a kernel where there is one."""
+
+    @staticmethod
+    def forward(gradient: Tensor, place: Tensor, height: int, width: int) -> Tensor:
+        if runs_kernels(place.device) and gradient.shape[:2].numel() * height * width < MOST:
+            kernels = import_module("signfed.app.task.models._pool_kernels")
+            made: Tensor = kernels.slopes(gradient, place, (height, width))
+            return made
+        rows, columns = place.shape[2:]
         pixels = torch.arange(height * width, device=place.device)
-        pixels = pixels.view(height // high, high, width // wide, wide)
+        pixels = pixels.view(rows, height // rows, columns, width // columns)
         chosen = place[:, :, :, None, :, None] == pixels
         slope = torch.where(chosen, gradient[:, :, :, None, :, None], 0.0)
-        return slope.reshape(ctx.shape), None, None
+        return slope.reshape(*place.shape[:2], height, width)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        pass
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Sequence[int | None], *given: Any) -> tuple[Any, int]:
+        many = [
+            each.expand(info.batch_size, *each.shape) if dim is None else each.movedim(dim, 0)
+            for each, dim in zip(given[:2], in_dims[:2], strict=True)
+        ]
+        slope = _Slopes.apply(*(each.flatten(0, 1) for each in many), *given[2:])
+        return slope.unflatten(0, many[0].shape[:2]), 0
 
 
 class MaxPool2d(nn.MaxPool2d):

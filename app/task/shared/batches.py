@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from signfed.app.task.gradients import Gradients
 from signfed.app.task.shared.layout import Layout
+from signfed.strategies.ops.devices import runs_kernels
 from signfed.strategies.ops.upload import uploaded
 
 
@@ -65,10 +67,22 @@ def drawn(
     else:
         some = [change for change in changes if change is not None]
         x, y = of.samples(np.concatenate(ids), np.concatenate(some) if some else None)
-    by_dropout = zip(*(of.masks(worker, server_round) for worker in workers), strict=True)
-    masks = [uploaded(np.concatenate(mask), x.device) for mask in by_dropout]
     layout = Layout(tuple(len(each) for each in ids))
+    masks = _masks(of, workers, server_round, layout)
     return Batches(tuple(workers), server_round, layout, x, y, masks)
+
+
+def _masks(
+    of: Gradients, workers: Sequence[int], server_round: int, layout: Layout
+) -> list[Tensor]:
+    rates, shapes = of.dropouts
+    if rates and layout.equal and runs_kernels(of.device):
+        kernels = import_module("signfed.app.task.shared._mask_kernels")
+        streams = of.mask_streams(workers, server_round)
+        drawn: list[Tensor] = kernels.draw_masks(rates, shapes, layout.sizes[0], streams, of.device)
+        return drawn
+    by_dropout = zip(*(of.masks(worker, server_round) for worker in workers), strict=True)
+    return [uploaded(np.concatenate(mask), of.device) for mask in by_dropout]
 
 
 def summed_loss(of: Gradients, scores: Tensor, batches: Batches) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import torch
@@ -12,9 +13,11 @@ from torch.autograd import Function
 from torch.nn import functional as F
 
 from signfed.app.task.shared.shared_pass import Handler, SharedPass, rounded
+from signfed.strategies.ops.devices import runs_kernels
 
 CONVOLUTIONS = {torch.conv1d: 1, torch.conv2d: 2, torch.conv3d: 3}
 SMALL = 1 << 16  # weights of a convolution that takes all workers' gradients as products
+MOST = 1 << 31  # values whose places a kernel can name
 ROOM = 1 << 29  # bytes of the windows that are written down at a time
 FULL = 528  # tiles of a product that fill a GPU
 TRANSPOSED = {torch.conv_transpose1d: 1, torch.conv_transpose2d: 2, torch.conv_transpose3d: 3}
@@ -76,22 +79,36 @@ def _is_small(x: Tensor, w: Tensor, how: Geometry) -> bool:
 def _products(of: SharedPass, gradient: Tensor, x: Tensor, w: Tensor, how: Geometry) -> Tensor:
     """The weight's gradient of each worker: the outputs' gradients times the windows of its images,
     both written down as matrices; so many workers at a time as have room for their windows."""
-    (high, wide), (down, right) = w.shape[2:], how.padding
-    padded = F.pad(x, (right, right, down, down)) if down or right else x
-    windows = padded.unfold(2, high, how.stride[0]).unfold(3, wide, how.stride[1])
-    windows, slopes = of.layout.together(windows), of.layout.together(gradient)
+    (high, wide), pixels = w.shape[2:], gradient.shape[2:].numel()
+    slopes = of.layout.together(gradient)
     workers, batch = slopes.shape[:2]
     # A product of few rows and columns would keep few of the card's cores busy.
     tiles = workers * -(-w.shape[0] // 64) * -(-w[0].numel() // 64)
     wanted = min(FULL, tiles * batch)
     sums = next(n for n in range(1, batch + 1) if batch % n == 0 and n * tiles >= wanted)
-    windows = windows.unflatten(1, (sums, -1)).permute(0, 1, 3, 6, 7, 2, 4, 5)
     slopes = slopes.unflatten(1, (sums, -1)).transpose(2, 3)  # [M, sums, C_out, B / sums, pixels]
-    some = max(1, ROOM // (windows[0].numel() * x.element_size()))
+    some = max(1, ROOM // (batch * pixels * w[0].numel() * x.element_size()))
+    parts = zip(of.layout.together(x).split(some), slopes.split(some), strict=True)
     return torch.cat([
-        (slope.flatten(3) @ part.flatten(5).flatten(2, 4).mT).sum(1)
-        for part, slope in zip(windows.split(some), slopes.split(some), strict=True)
+        (slope.flatten(3) @ _windows(part, sums, (high, wide), how).mT).sum(1)
+        for part, slope in parts
     ])  # fmt: skip
+
+
+def _windows(x: Tensor, sums: int, side: tuple[int, int], how: Geometry) -> Tensor:
+    """Write down the windows of workers' images: [M, B, C, H, W] -> [M, sums, C h w, pixels]."""
+    workers, batch = x.shape[:2]
+    (down, right), (high, wide) = how.padding, side
+    if runs_kernels(x.device) and batch // sums * x[0, 0].numel() < MOST:
+        kernels = import_module("signfed.app.task.shared._window_kernels")
+        made: Tensor = kernels.windows(
+            x.flatten(0, 1), workers * sums, side, tuple(how.stride), (down, right)
+        )
+        return made.unflatten(0, (workers, sums))
+    padded = F.pad(x, (right, right, down, down)) if down or right else x
+    found = padded.unfold(3, high, how.stride[0]).unfold(4, wide, how.stride[1])
+    found = found.unflatten(1, (sums, -1)).permute(0, 1, 3, 6, 7, 2, 4, 5)
+    return found.flatten(5).flatten(2, 4)
 
 
 def _backward(

@@ -8,14 +8,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signfed.strategies.core.agreement import (
-    Averages,
-    agreements,
+from signfed.strategies.core.agreement import Averages, agreements, standings
+from signfed.strategies.core.ternary import (
     silence_useless,
-    standings,
+    silenced_there,
     ternary_vote,
     ternary_weights,
 )
+from signfed.strategies.ops import _tensors
 from signfed.strategies.ops.packed import PackedSigns
 from signfed.strategies.sign_fd import SignFD, weigh_by_agreement
 from signfed.strategies.sign_mv import SignMV
@@ -25,7 +25,7 @@ N = 2000  # coordinates; what coins reach by chance, 4 / sqrt(N), is 0.089
 
 
 def slow_weights(rows):
-    """The definition of `strategies.core.agreement`, one number after another."""
+    """The definition of `strategies.core.ternary`, one number after another."""
     n, size = len(rows), len(rows[0])
     minority = (n - 1) // 2
     standing = []
@@ -228,6 +228,24 @@ def test_rows_made_to_mislead_whoever_inverts_them_are_silenced():
     ((plain, _),) = play(SignMV(), [dict(enumerate(honest.astype(np.float32)))])
     ((decoded, _),) = play(SignFD(), [dict(enumerate(rows.astype(np.float32)))])
     assert decoded.tolist() == plain.tolist()
+
+
+@pytest.mark.parametrize(
+    ("n", "inverted", "fooling"), [(12, 0, 3), (11, 4, 0), (9, 2, 2), (8, 1, 0)]
+)
+def test_where_nobody_waits_for_the_weights_they_are_the_same(n, inverted, fooling):
+    random, honest = np.random.default_rng(1), honest_rows(n)
+    misleading = crafted("right where it is close", honest, max(fooling, 1), random)[:fooling]
+    rows = np.concatenate([honest, -honest_rows(n, errors=0.3)[:inverted], misleading])
+    signs = PackedSigns.pack(torch.from_numpy(rows))
+    standing = standings(agreements(signs))
+    before = ternary_weights(standing, standing, N)
+    assert (before < 0).sum() == inverted + fooling
+    expected = silence_useless(signs, before)
+    assert (expected < 0).sum() == inverted
+    vote, weights = silenced_there(signs, before, _tensors)
+    assert weights.tolist() == expected.tolist()
+    assert torch.equal(vote.bits, ternary_vote(signs, expected).bits)
 
 
 def test_workers_that_have_nothing_in_common_are_not_judged():

@@ -194,7 +194,7 @@ class Updates:
         then : callable
             For findings, which may come late; a rule's memory may not.
         """
-        if self.ledger is None:
+        if self.ledger is None or values.device != self.rows.device:  # the CPU has them already
             then(values.cpu())
         else:
             self.ledger.owe(values, then)

@@ -87,7 +87,7 @@ class Bucketing(PreAggregation, RobustStrategy):
     Parameters
     ----------
     inner : Rule
-        The rule that gets the means; not one that keeps a record of each worker.
+        The rule that gets the means; not one to which it matters whose a row is.
     size : int
         s, at least 1.
     seed : int
@@ -96,7 +96,7 @@ class Bucketing(PreAggregation, RobustStrategy):
     Raises
     ------
     ValueError
-        When the inner rule keeps a record of each worker.
+        When it matters to the inner rule whose a row is (`remembers_workers`).
 
     Examples
     --------
@@ -124,7 +124,7 @@ class Bucketing(PreAggregation, RobustStrategy):
         super().__init__(inner)
         if inner.remembers_workers:
             raise ValueError(
-                f"{type(inner).__name__} keeps a record of each worker, which random buckets "
+                f"{type(inner).__name__} goes by which worker a row is of, which random buckets "
                 "mix up; expected another rule, or nnm in place of bucketing"
             )
         self.size = size

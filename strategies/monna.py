@@ -103,6 +103,7 @@ class MoNNA(RobustStrategy):
         self.n_byzantine = n_byzantine
         self.trusted = trusted
         self.needs_reference = trusted == "server"
+        self.remembers_workers = trusted.isdecimal()
         self._findings: dict[str, Any] = {}
 
     def admissible(self, n: int) -> str | None:

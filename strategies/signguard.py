@@ -155,17 +155,18 @@ class SignGuard(RobustStrategy):
         scaling: Scaling = "raw",
     ) -> None:
         self.seed = seed
-        self.components = [part.strip() for part in components.split(",")]
+        self.components = components
         self.coordinates = coordinates
         self.fraction = fraction
         self.scaling = scaling
+        self._parts = {part.strip() for part in components.split(",")}
         self._findings: dict[str, Any] = {}
 
     def aggregate(self, updates: Updates) -> Tensor:
         """Return the clipped mean of the accepted rows, float32 [N]."""
         rows, ids = updates.dense(), updates.ids.tolist()
         wanted = [linalg.quick_norms(rows)]
-        if "cluster" in self.components and updates.n >= FEWEST:
+        if "cluster" in self._parts and updates.n >= FEWEST:
             drawn = uploaded(self._drawn(updates), rows.device)
             wanted.append(sign_counts(rows[:, drawn]))
         found, *counts = updates.read(*wanted)
@@ -178,7 +179,7 @@ class SignGuard(RobustStrategy):
         }
         if median == 0:
             return torch.zeros_like(rows[0])
-        weights = clipped_shares(norms, median if "clip" in self.components else np.inf, accepted)
+        weights = clipped_shares(norms, median if "clip" in self._parts else np.inf, accepted)
         return linalg.combine(rows, uploaded(weights, rows.device))
 
     def diagnostics(self) -> dict[str, Any]:
@@ -194,7 +195,7 @@ class SignGuard(RobustStrategy):
     ) -> np.ndarray:
         """S', bool [n], never empty; counts of signs where rows are clustered."""
         passed = clustered = np.ones(len(rows), bool)
-        if "filter" in self.components:
+        if "filter" in self._parts:
             passed = passes_filter(norms, median)
         for each in counts:
             clustered = largest_cluster(self._features(rows, each.numpy()))

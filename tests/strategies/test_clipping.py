@@ -119,10 +119,10 @@ def test_each_checks_the_number_of_rows_that_it_gets():
 
 
 def test_buckets_behind_another_still_have_no_record_of_workers():
-    with pytest.raises(ValueError, match="keeps a record of each worker"):
+    with pytest.raises(ValueError, match="goes by which worker a row is of"):
         Bucketing(Clipping(SignFD("pooled")))
     mixing = [("clipping", {}), ("bucketing", {})]
-    with pytest.raises(ValueError, match="keeps a record of each worker"):
+    with pytest.raises(ValueError, match="goes by which worker a row is of"):
         before(SignFD("pooled"), mixing, n_byzantine=0, seed=0)
 
 

@@ -11,6 +11,7 @@ from signfed.strategies.dnc import DnC
 from signfed.strategies.geometric_median import GeometricMedian
 from signfed.strategies.krum import Krum
 from signfed.strategies.median import CoordinateMedian
+from signfed.strategies.monna import MoNNA
 from signfed.strategies.multi_krum import MultiKrum
 from signfed.strategies.nnm import NearestNeighbourMixing
 from signfed.strategies.registry import aggregate
@@ -203,8 +204,11 @@ def test_accepted_buckets_are_reported_as_workers():
 
 
 def test_a_rule_that_remembers_workers_is_not_put_behind_buckets():
-    with pytest.raises(ValueError, match="keeps a record of each worker"):
+    with pytest.raises(ValueError, match="goes by which worker a row is of"):
         Bucketing(SignFD("pooled"))
+    with pytest.raises(ValueError, match="MoNNA goes by which worker a row is of"):
+        Bucketing(MoNNA(trusted="3"))  # bucket 3 is not worker 3
+    assert Bucketing(MoNNA()).n_mixed(9) == 5
     mixed = NearestNeighbourMixing(SignFD("pooled"), n_byzantine=1)
     rows = torch.from_numpy(rows_of(10, 7))
     mixed.aggregate(Updates.from_matrix(rows))

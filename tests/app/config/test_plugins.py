@@ -19,7 +19,7 @@ CANNOT_SERVE = [
     ({"strategy": "dnc", "dnc.filter-factor": 2.5}, r"floor\(c f\) = 15 of 15 updates"),
     (
         {"pre-aggregation": "bucketing", "sign-fd.estimator": "pooled"},
-        "SignFD keeps a record of each worker",
+        "SignFD goes by which worker a row is of",
     ),
     (
         {"num-rounds": 65_536, "sign-fd.estimator": "alg1"},

@@ -5,10 +5,12 @@ import pytest
 import torch
 
 from signfed.strategies.bucketing import Bucketing
+from signfed.strategies.core.options import options_of
 from signfed.strategies.core.rule import Rule, direction_of, state_of
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.krum import Krum
 from signfed.strategies.mean import Mean
+from signfed.strategies.registry import STRATEGIES
 from signfed.strategies.sign_fd import SignFD
 
 UPDATES = Updates.from_matrix(torch.tensor([[1.0, -2, 3], [4, 5, -6]]))
@@ -98,6 +100,13 @@ def test_a_rule_is_described_with_the_options_of_the_one_behind_it():
     before, behind = rule.describe().split(" before ")
     assert before.startswith("Bucketing ") and "'size': 3" in before and "'seed': 5" in before
     assert behind.startswith("Krum ") and "'n_byzantine': 2" in behind
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_rule_is_described_with_all_of_its_options(name):
+    """A run in another's app goes on only where the description is the same."""
+    described = STRATEGIES[name]().describe()
+    assert [o.key for o in options_of(STRATEGIES[name]) if f"'{o.name}': " not in described] == []
 
 
 def test_a_rule_object_is_called_on_a_matrix_and_remembers():

@@ -9,14 +9,15 @@
         vectors of the last k steps, oldest first.
     config "config": "round" (int); "version" (int), the steps taken so far; "keep" (bool), whether
         the node should keep the model; "digest" (text), what the model is after the directions;
-        "encoder" (name); the rule's instructions; the user's keys.
+        "encoder" (name); "accuracy" (True), where workers are to claim one; the rule's
+        instructions; the user's keys.
 `train` reply:
     arrays "updates": "rows", [h, L], one row of the codec per worker that has one; not there when
         none has.
     config "workers": "ids", list of h ints; "round" (int); and, where there are such workers,
         "non-finite", the ids of those that send no row since their gradient is not finite.
-    metrics "claims", where the request asks: "accuracy", a float for each id, of the model that was
-        sent, on the worker's own data. It is shown, and decides nothing.
+    metrics "claims", where the request asks for them: "accuracy", a float for each id, of the model
+        that was sent, on the worker's own data. It is shown, and decides nothing.
   or, from a node that cannot follow:
     config "replica": "held" (int), the version that it holds, -1 for none.
 

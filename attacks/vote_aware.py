@@ -33,10 +33,11 @@ def vote_aware(view: View, *, share: Share = 1.0, below: Below = 0) -> np.ndarra
         floor(share N) coordinates are attacked, the smallest |V| first, among equal ones the first.
         Below 1 the Byzantine workers agree with the vote elsewhere and look reliable.
     below : int
-        theta, for a rule that goes backwards where fewer than theta workers are the majority's
-        surplus (`robust-lr`, by default f + 1). No more of them oppose a coordinate than take its
-        margin below theta, so the majority wins it and the rule reads it as lost: all coordinates
-        with |V| < m + theta, V of signs here; a plain vote loses those with |V| < m. 0 turns votes.
+        theta, for a rule that goes backwards where the majority wins by fewer than theta votes
+        (`robust-lr`, by default f + 1). Just so many workers oppose a coordinate that its margin
+        falls below theta: the majority wins it, and the rule goes backwards there. That works on
+        all coordinates with |V| < m + theta, V a sum of signs; a plain vote loses those with
+        |V| < m. 0 turns votes.
 
     Returns
     -------

@@ -81,7 +81,7 @@ def weight_aware(view: View, *, share: Share = 1.0) -> np.ndarray:
 
     Notes
     -----
-    Deviation from the paper: does not apply. It does not know weights of blocks or coordinates.
+    Deviation from the paper: does not apply. It knows one weight a worker, none by coordinate.
     """
     by_byzantine = weights(view.findings, view.ids)
     by_honest = weights(view.findings, view.honest_ids)

@@ -23,7 +23,8 @@ GradientFn = Callable[[np.ndarray, int, int], np.ndarray]
 # What an attack on the data makes of a worker's batch.
 Poison = Callable[[Batch], Batch]
 
-# What one worker keeps between two rounds: "momentum" and "error", float32 [N] each.
+# What one worker keeps between two rounds: "momentum" and "error", float32 [N] each, and under
+# "attack." what an attack with a past keeps.
 Memory = dict[str, np.ndarray]
 
 

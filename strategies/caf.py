@@ -14,7 +14,7 @@ from signfed.strategies.server.strategy import RobustStrategy
 
 
 def least_variance_weights(product: Tensor, f: int) -> Tensor:
-    """Weigh the rows so that their weighted mean has the least largest variance of a filter's run.
+    """Filter the rows step by step, and return the weights of the step in which they vary least.
 
     c = 1 for all rows. While sum c > n - 2f: with mu = sum c_i x_i / sum c, and v the direction of
     the largest variance lambda of the rows so weighted, tau_i = <x_i - mu, v>^2, and then
@@ -22,7 +22,7 @@ def least_variance_weights(product: Tensor, f: int) -> Tensor:
 
     The weights are those of the step with the smallest lambda. It takes n^2 inner products only:
     lambda is the largest eigenvalue of sqrt(c_i c_j) <x_i - mu, x_j - mu> / sum c, and with its
-    unit vector u, tau_i = lambda (sum c) u_i^2 / c_i.
+    unit eigenvector u, tau_i = lambda (sum c) u_i^2 / c_i.
 
     Parameters
     ----------

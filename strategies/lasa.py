@@ -27,7 +27,7 @@ def prepared(rows: Tensor, sparsity: float) -> Tensor:
     Returns
     -------
     Tensor, float32 [n, N]
-        At least one value a row is kept, and all of equal magnitude with the smallest one kept.
+        At least one value of each row is kept; so are all whose magnitude equals the smallest kept.
 
     Examples
     --------

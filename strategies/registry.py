@@ -164,7 +164,8 @@ def aggregate(
     pre_aggregation_options : mapping, optional
         Their options, {"size": 3}; {"clipping.threshold": 1.0} names the owner.
     reference : ndarray, Tensor or sequence of N numbers, optional
-        The server's own gradient, for a rule that needs one (fltrust, sign-fv).
+        The server's own gradient, for a rule that needs one (fltrust, sign-fv, and monna with
+        trusted="server").
     edges : sequence of int, optional
         Where the model's parameter tensors begin and end, from 0 to N, for a rule that looks at
         layers (lasa); one layer by default.

@@ -66,7 +66,7 @@ class SignFD(RobustStrategy):
 
     With the default estimator, a worker is judged by how often it agrees with each of the others,
     in this round and on average over the last ten or so, whichever is better for it. It weighs 1;
-    or 0, if it is a coin; or -1, if it opposes the others, and is then read inverted. Where fewer
+    or 0, if it is a coin; or -1, if it opposes the others, and is then read inverted. Where no more
     than half weigh 1, the round is a plain vote. There is no vote that a bloc could turn into its
     own reference, and no weight above 1 that it could earn.
 
@@ -101,11 +101,11 @@ class SignFD(RobustStrategy):
     -----
     Bound. Let every two honest workers agree by at least 4/sqrt(N), in this round or on average,
     and fewer than half of the workers be Byzantine, f of them, with any content. Then every honest
-    worker weighs 1, every other at most 1, so U is not the honest workers' own majority only where
-    their margin is at most f: nobody has more influence than on a plain vote. (An honest worker has
-    at least F honest others, so its standing is at least its smallest agreement with them.) Where
-    workers have too little in common, a median standing below 0.1, nobody is judged and U is the
-    plain vote.
+    worker weighs 1, every other at most 1, so U differs from the honest workers' own majority only
+    where their margin is at most f: nobody has more influence than on a plain vote. (An honest
+    worker has at least F honest others, so its standing is at least its smallest agreement with
+    them.) Where workers have too little in common, a median standing below 0.1, nobody is judged
+    and U is the plain vote.
 
     State: for "agreement" two numbers per pair of workers. For the others a `Record` per worker id,
     and for alg1 and eq17 also 2 bytes per coordinate, 4 with forgetting; round 1 is a plain vote; a

@@ -218,8 +218,7 @@ def _false_model(model: ArrayRecord, made: ArrayRecord, falsified: Falsify) -> A
 
 
 def _with_parts(attack: Attack) -> list[Attack]:
-    bound = [part for name in attack.parts for part in attack.options.get(name, ())]
-    return [attack, *(each for part in bound for each in _with_parts(part))]
+    return [attack, *(each for part in attack.made_of for each in _with_parts(part))]
 
 
 def _unknown(peers: object, sent: object) -> np.ndarray:

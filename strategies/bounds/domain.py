@@ -132,8 +132,7 @@ class Argument:
 def on_domain(function: Callable[P, T]) -> Callable[P, T]:
     """Have a function check its arguments, and document them from their annotations.
 
-    Numbers reach it as float64 arrays, None as it is. The function made so raises ValueError at the
-    first argument outside its domain, with what was expected and what was found.
+    Numbers reach the function as float64 arrays, None as it is.
 
     Parameters
     ----------

@@ -78,7 +78,7 @@ def silence_useless(signs: PackedSigns, weights: Tensor) -> Tensor:
 
     Examples
     --------
-    The last two rows oppose rows 0 to 4 where these are one mind, and are right where they are not:
+    The last two rows oppose rows 0 to 4 where these agree, and are right where they do not:
 
     >>> sure, close = torch.ones(5, 6), torch.tensor([[1.0, 1, 1], *[[1, -1, 1], [-1, 1, -1]] * 2])
     >>> fooling = torch.tensor([[-1.0] * 6 + [1.0] * 3] * 2)

@@ -14,7 +14,7 @@ log = getLogger("signfed")
 
 
 class Doubts:
-    """Notes in the records, and says once, that a rule's verdict contradicts the assumed f.
+    """Note in the records, and log once, that a rule's verdict contradicts the assumed f.
 
     Parameters
     ----------

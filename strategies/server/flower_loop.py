@@ -236,7 +236,7 @@ def _ask_server(
 
 
 def _described(drop_in: DropIn) -> dict[str, Any]:
-    """What the record of a run says of its rule, and what a run that goes on has to have alike."""
+    """What a run's record says of its rule and options; a resumed run must have the same."""
     options = {n: v for n, v in vars(drop_in.options).items() if n != "roster"}
     return {"strategy": drop_in.rule.describe()} | {
         name: value for name, value in options.items() if isinstance(value, int | float | str)

@@ -143,8 +143,8 @@ def takes_nodes(constructor: Callable[..., None]) -> Callable[..., None]:
     """Let a rule's constructor take the options of `NodeOptions` by keyword, beside its own.
 
     They are kept in the attribute `nodes`. An argument of the rule's own of the same name is the
-    rule's. The signature stays that of the rule: its options are
-    what a run config, a table or a search may vary.
+    rule's. The signature stays that of the rule: its options are what a run config, a table or a
+    search may vary.
 
     Parameters
     ----------

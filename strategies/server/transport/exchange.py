@@ -15,7 +15,7 @@ from signfed.strategies.server.transport.objects import fetched_within
 log = getLogger("signfed")
 
 FIRST_POLL, LONGEST_POLL = 0.005, 0.2  # seconds; Flower's own are 0.1 simulated, 3 deployed
-GROWTH = 1.1  # of the pause: a reply lies there for a tenth of the time that it took, no longer
+GROWTH = 1.1  # of the pause, so that a reply waits for about a tenth of the time that it took
 MAX_FAILED_PULLS = 3
 ON_ITS_WAY = 10.0  # seconds that a reply to an earlier request may be on its way
 

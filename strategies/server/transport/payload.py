@@ -65,7 +65,7 @@ def read_array(
 
 @lru_cache(maxsize=1024)  # of another's model: a header an array
 def _header(dtype: np.dtype, shape: tuple[int, ...]) -> bytes:
-    """What NumPy writes before such an array: to compare it is sooner done than to parse one."""
+    """What NumPy writes before such an array: comparing it is faster than parsing one."""
     stream = BytesIO()
     declared = {"descr": dtype.str, "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(stream, declared)

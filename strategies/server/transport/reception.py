@@ -162,7 +162,7 @@ class Reception:
                 self._bind(node, claim)
 
     def _ask(self, grid: Grid, nodes: list[int], until: float) -> None:
-        """Ask nodes who they are; who was asked before, in vain, has no other question open."""
+        """Ask nodes who they are; a question that a node left unanswered is given up."""
         self._hellos = {
             i: m for i, m in self._hellos.items() if m.metadata.dst_node_id not in nodes
         }

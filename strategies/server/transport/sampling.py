@@ -88,7 +88,7 @@ class Nodes:
         return ()
 
     def state_dict(self) -> State:
-        """nodes: int64 [workers], the bits of each worker's node id; 0 for none."""
+        """Return `nodes`, int64 [workers]: the bits of each worker's node id; 0 for none."""
         nodes = np.zeros(max(self.numbers.values(), default=-1) + 1, np.uint64)
         nodes[list(self.numbers.values())] = list(self.numbers)
         return {"nodes": torch.from_numpy(nodes.view(np.int64))}

@@ -8,8 +8,8 @@ round of L bytes each, and N parameters:
 
     k n L + 64 N + 16 MB
 
-k: 8 for sign-fd and the signguards, 10 for bulyan, 5 for centered-clipping, else 4. sign-fd per
-coordinate keeps 2 M N more.
+k: 8 for sign-fd and the signguards, 10 for bulyan, 5 for centered-clipping and lasa, else 4.
+sign-fd per coordinate keeps 2 M N more.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from uuid import uuid4
 import numpy as np
 from flwr.app import Array, ArrayRecord, Message
 from flwr.serverapp import Grid
-from flwr.supercore.task_identity import TaskIdentity
 
 import tests.grid  # noqa: F401 - outside Flower, messages can be made only with it
 from benchmarks.common import report
@@ -34,9 +33,6 @@ from signfed.strategies.registry import STRATEGIES, build
 from signfed.strategies.server.federation import Federation, Participation
 from signfed.strategies.server.optimizer import Step
 from signfed.strategies.server.transport import wire
-
-# Outside a Flower runtime a Message can be made only once these are set.
-TaskIdentity.task_id = TaskIdentity.run_id = TaskIdentity.node_id = 1
 
 NODES = 10
 ROWS = dict.fromkeys(("sign-fd", "signguard", "signguard-sim", "signguard-dist"), 8)
@@ -97,7 +93,7 @@ def formula(case: str, workers: int, n: int) -> int:
 
 
 def resident(peak: bool = False) -> int:
-    """Bytes of this process in memory, now or at most since `forget`."""
+    """Bytes of this process in memory: now, or at most since its peak was forgotten."""
     field = "VmHWM" if peak else "VmRSS"
     lines = Path("/proc/self/status").read_text().splitlines()
     return 1024 * int(next(line for line in lines if line.startswith(field)).split()[1])
@@ -105,7 +101,6 @@ def resident(peak: bool = False) -> int:
 
 def measure(case: str, workers: int, n: int, rounds: int = 4) -> int:
     """Peak bytes above the start, in this process, which should be a fresh one."""
-
     rule = build(STRATEGIES[case.split(",")[0]], n_byzantine=workers // 6, seed=0, **CASES[case])
     codec = ENCODERS[rule.encoder]().codec
     federation = Federation(

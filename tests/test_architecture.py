@@ -25,13 +25,13 @@ RULES = ("strategies",)
 ROOMS = {
     "strategies.ops": (),
     "strategies.core": (OPS,),
-    "strategies.bounds": ("strategies.core.options",),
+    "strategies.bounds": (),
     "strategies.server": (CORE, OPS),
     "strategies": (CORE, OPS, "strategies.server"),
     "attacks.core": ("strategies.core.options",),
     "attacks": ("attacks.core", "strategies.core.options", "strategies.core.own"),
     "clients": (
-        "attacks", CORE, OPS, "strategies.server.optimizer", "strategies.server.transport.wire",
+        "attacks", CORE, "strategies.server.optimizer", "strategies.server.transport.wire",
         "strategies.server.transport.plain", "strategies.server.transport.layout",
     ),
     "app.errors": (),

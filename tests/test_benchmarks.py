@@ -1,9 +1,11 @@
 """The scripts that print a table, at tiny sizes: what they promise is there and adds up.
 
-Left out: `kill` and the Flower part of `rounds`, which start Flower's simulation; `warm_node` and
-`footprint`, which start a federation of processes (see tests/app/node, test_deployment); `memory`,
-which starts a process a row (see test_participation); `ag_news_ids` and `cifar10_sheets`, which are
-data sets. What scripts hand to processes of their own runs in a thread here.
+Left out: `kill` and the Flower part of `rounds`, which start Flower's simulation; `warm_node`,
+`footprint`, `faults`, `first_update` and `slow_link`, which start a federation of processes (see
+tests/app/node, tests/app/federation, test_deployment); `memory`, which starts a process a row (see
+test_participation); `colluders`, which is a red team's search (see tests/app/redteam); `gpu` (see
+test_benchmarks_gpu); `ag_news_ids` and `cifar10_sheets`, which are data sets. What scripts hand to
+processes of their own runs in a thread here.
 """
 
 import gc
@@ -107,7 +109,7 @@ def test_kernels(play, monkeypatch):
     ]  # fmt: skip
     signs = {
         "majority vote", "weighted vote", "disagreements", "disagreements of all pairs",
-        "vote by agreement",        "sign-fd per coordinate",
+        "vote by agreement", "sign-fd per coordinate",
     }  # fmt: skip
     floats = {"pack", "unpack to float32", "median", "trimmed half", "pairwise distances"}
     expected = set(product(signs | floats, [3], [1000, 2000])) | set(product(floats, [4], [512]))

@@ -2,8 +2,8 @@
 
 python -m benchmarks.gpu --minutes 8 --out DIR [--device cuda] [--checks 0.25]
 Needs torch, NumPy, pydantic, rich and typer; no network, no Ray, and no Flower. It stops at its
-time; what it has found by then is in DIR: results.json, results.md, profile.txt. What
-fails is a line there, and all else is measured all the same. --device cpu rehearses at tiny sizes.
+time; what it has found by then is in DIR: results.json, results.md, profile.txt. What fails is a
+line there, and all else is measured all the same. --device cpu rehearses at tiny sizes.
 """
 
 from __future__ import annotations

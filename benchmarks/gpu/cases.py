@@ -17,7 +17,7 @@ MODELS = {
 }  # fmt: skip
 RULES = ("sign-mv", "sign-fd", "signguard", "multi-krum", "median")
 PRECISIONS = ("float32", "tf32", "bfloat16")
-# Of the issue that asked for it: model, workers, batch, Byzantine workers, rule, precision, target.
+# Model, workers, batch, Byzantine workers, rule, precision, and the milliseconds to stay below.
 TARGETS = (
     ("fd-cnn", 15, 64, 3, "sign-mv", "float32", 2.5),
     ("fd-cnn", 15, 64, 3, "sign-fd", "float32", 2.5),
@@ -31,7 +31,7 @@ TARGETS = (
 
 @dataclass(frozen=True)
 class Case:
-    """One row of the table; the target, in milliseconds a round, is the issue's."""
+    """One row of the table. target_ms: milliseconds that a round should stay below, if any."""
 
     model: str
     workers: int
@@ -61,7 +61,7 @@ class Case:
 
 
 def cases(tiny: bool = False) -> Iterator[Case]:
-    """The issue's rows first, then the table by what gradients depend on."""
+    """The rows with a target first, then the table by what gradients depend on."""
     if tiny:
         for rule in RULES:
             yield Case("mlp", 7, 4, 2, rule, "float32", target_ms=1e6)

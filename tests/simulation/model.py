@@ -88,8 +88,7 @@ class Model:
         self._outcomes: dict[int, Outcome] = {}
         self._healed: set[int] = set()
         self._counted: tuple[Updates | None, dict[int, str]] | None = None
-
-    late = 0
+        self.late = 0  # replies of earlier rounds that the server has taken in this one
 
     def questioned(self, message: Message, node: int) -> None:
         """The server asks a node which partition it is."""
@@ -223,7 +222,6 @@ class Model:
                 deepcopy(self.training), dict(self.presence.holders), copies
             )
         self._remember_model()
-        self.late = 0
         self._begin(self.round + 1)
 
     def gave_up(self, error: FederationError) -> None:

@@ -44,7 +44,7 @@ def code(paths: list[Path]) -> Tensor:
 
 @lru_cache
 def load_data(partition_id: int, num_partitions: int) -> Tensor:
-    """What one node holds: every so-manieth module."""
+    """What one node holds: one of every `num_partitions` modules."""
     mine = [path for path in modules() if path.stem not in HELD_OUT]
     return code(mine[partition_id::num_partitions])
 

@@ -42,11 +42,13 @@ class Table:
         """The part of the table that is about this rule or attack, as Markdown; else ""."""
         code = f"`{name}`"
         first = next((i for i, head in enumerate(self.head) if head in NAMED), 0)
-        rows, last = [], ""
+        rows, last, above = [], "", [""] * first
         for row in self.rows:
             last = row[first] or last
+            # A blank left of the name repeats what is above it, in a row that may be left out.
+            above = [cell or before for cell, before in zip(row, above, strict=False)]
             if code in last.split(", ") or last == code:
-                rows.append(row)
+                rows.append(above + row[first:])
         if rows:
             return written(carried(self.head), rows)
         heads = carried(self.head)

@@ -29,6 +29,7 @@ GIVEN = re.compile(r'(\w+)=("[^"]*"|\d+)')
 MARKER = re.compile(rf"^# %%(?: \[(markdown)\])?((?: {GIVEN.pattern})*)\s*$")
 SOLUTION = re.compile(r"^( *)# BEGIN SOLUTION\n.*?^ *# END SOLUTION\n?", re.MULTILINE | re.DOTALL)
 STUB = r"\1# your code here\n\1raise NotImplementedError\n"
+FIRST = "# Tests of your answer above. They print nothing if its basics are right.\n"
 PARTS = ("exercise", "answer", "tests", "hidden")
 KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
           "language_info": {"name": "python"}}  # fmt: skip
@@ -173,6 +174,8 @@ def for_nbgrader(cells: list[Cell], *, solved: bool = True) -> dict[str, Any]:
         text, metadata = cell.text if solved else cell.without_solution, {}
         if cell.part == "hidden":
             continue  # stands in the cell of the tests before it
+        if cell.part == "tests":
+            text = FIRST + text
         if cell.part == "tests" and solved:
             text += f"\n# BEGIN HIDDEN TESTS\n{cells[i + 1].text}\n# END HIDDEN TESTS"
         if cell.part in ("answer", "tests"):

@@ -103,7 +103,8 @@ def grade(cells: list[Cell], answers: Mapping[str, str], names: Mapping[str, Any
                  "hidden tests": parts["hidden"].text}  # fmt: skip
         for step, text in steps.items():
             try:
-                run(text, f"{name}, {step}", own)
+                # As with otter, tests see the answer, and nothing of one another.
+                run(text, f"{name}, {step}", own if step == "answer" else dict(own))
             except Exception as error:  # whatever a student's code does
                 why = f"{step}: {type(error).__name__}: {error}"
                 break

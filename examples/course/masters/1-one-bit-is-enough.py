@@ -105,13 +105,13 @@ def pack(vector):
 
 
 # %% part="tests"
-message = pack([1.0, -2.0, 3.0, -4.0, -5.0, -6.0, -7.0, -8.0])
+message = pack(np.array([1.0, -2.0, 3.0, -4.0, -5.0, -6.0, -7.0, -8.0]))
 assert len(message) == 1, "eight signs fit into one byte"
 assert message[0] == 0b00000101, "numbers 0 and 2 are positive: the bits of value 1 and 4"
 assert len(pack(np.ones(9))) == 2, "nine signs need two bytes"
 
 # %% part="hidden"
-message = pack([0.0, -1.0])
+message = pack(np.array([0.0, -1.0]))
 assert message[0] == 1, "a zero is sent as +1"
 numbers = np.random.default_rng(1).normal(size=203)
 message = pack(numbers)

@@ -1,4 +1,15 @@
-# What the lessons on gradients start with; masters include it.
+# What all lessons start with; masters include it.
+
+# %% [markdown]
+# ## How to work with this notebook
+#
+# Run the cells one after another from the top (Shift+Enter). The next one loads the data and defines `gradient`,
+# `gradients` and `train`, which the lesson uses; you may skip its details.
+#
+# An exercise is three cells: the **task**; **your answer**, in which your code replaces the line
+# `raise NotImplementedError` (keep the name and the arguments); and **tests** of its basics. If the tests print
+# nothing, these are right; if not, the last line of the error says what is wrong. When the notebook is graded, more
+# tests look at the edges: zeros, ties, sizes that do not divide. No exercise needs the answer to another one.
 
 # %% part="setup"
 import json

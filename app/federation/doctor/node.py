@@ -15,6 +15,7 @@ from signfed.app.federation.doctor.device import Device
 from signfed.app.federation.doctor.finding import Finding, Found, error, examine, fine, warning
 from signfed.app.federation.doctor.world import World
 from signfed.app.federation.files import read_time
+from signfed.app.task.datasets.dataset import DataMissing
 from signfed.app.task.datasets.own_files import read
 from signfed.app.task.datasets.schema import Schema
 
@@ -176,7 +177,7 @@ def data(device: Device) -> list[Finding]:
         return [fine("data", str(path))]
     try:
         _, labels = read(path, device.schema)  # as a run would
-    except ConfigError as wrong:
+    except (ConfigError, DataMissing) as wrong:
         return [error("data", str(wrong), f"signfed data --dir {path}, with the same -c")]
     return [fine("data", f"{path}, {len(labels)} samples")]
 

@@ -27,7 +27,8 @@ from signfed.clients.at_once import can_be_at_once
 from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.core.ledger import Ledger
 from signfed.strategies.core.rule import State
-from signfed.strategies.core.updates import Updates, is_signs
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.ops.values import is_signs
 from signfed.strategies.server.record import RoundRecord
 from signfed.strategies.server.training import Training
 
@@ -184,8 +185,7 @@ class LocalWorkers:
 
         faults = zip(asked, self._each(write, clients), strict=True)
         dropped = {worker: fault for worker, fault in faults if fault}
-        valid = [worker for worker in asked if worker not in dropped]
-        if not valid:
+        if not (valid := [worker for worker in asked if worker not in dropped]):
             return None, dropped
         rows = rows[[place[worker] for worker in valid]] if dropped else rows
         return Updates.from_wire(rows, valid, self._codec, len(x), server_round), dropped
@@ -240,8 +240,8 @@ class LocalWorkers:
 
     def state_dict(self) -> State:
         """What workers remember, and how the last step went."""
-        direction = self._training.direction
-        one_bit = self._one_bit if direction is None else is_signs(direction)
+        last = self._training.direction
+        one_bit = self._one_bit if last is None else is_signs(last)
         return {ONE_BIT: torch.tensor(one_bit)} | state_of_memories(self._clients)
 
     def load_state_dict(self, state: State) -> None:

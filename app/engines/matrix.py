@@ -12,8 +12,9 @@ from signfed.clients import Adversary, Memory
 from signfed.clients.at_once import rows_at_once
 from signfed.strategies.core.codecs import Codec, SignCodec
 from signfed.strategies.core.drop_reason import DropReason
-from signfed.strategies.core.updates import Updates, is_finite
+from signfed.strategies.core.updates import Updates
 from signfed.strategies.ops.packed import PackedSigns
+from signfed.strategies.ops.values import is_finite
 
 Collected = tuple[Updates | None, dict[int, DropReason]]  # worker -> why it has no row
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from signfed.strategies.ops.packed import PackedSigns
+from signfed.strategies.ops.values import all_finite
 
 
 class Packing:
@@ -59,8 +60,7 @@ class Packing:
         block : Tensor, float32 [rows, columns]
             It is not kept.
         """
-        largest = torch.linalg.vector_norm(block, torch.inf, dim=1)
-        self.finite[rows] &= torch.isfinite(largest)
+        self.finite[rows] &= all_finite(block)
         # A block may begin within a byte: places in front of it stay as they are.
         front = columns.start % 8
         padded = torch.nn.functional.pad(block, (front, 0), value=-1.0)

@@ -26,6 +26,7 @@ from signfed.strategies.core.ledger import Ledger
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.ops.packed import PackedSigns
 from signfed.strategies.ops.upload import uploaded
+from signfed.strategies.ops.values import all_finite
 
 
 class RowsBroken(Exception):
@@ -140,7 +141,7 @@ class ResidentRounds:
             rows, finite = packing.bits, packing.finite
         else:
             matrix = self._gradients(parameters, asked, server_round)
-            finite = torch.isfinite(torch.linalg.vector_norm(matrix, torch.inf, dim=1))
+            finite = all_finite(matrix)
             packing.floats = dict(enumerate(matrix))
             rows = PackedSigns.pack(matrix).bits if self._signs else matrix
         usable = finite
@@ -151,9 +152,9 @@ class ResidentRounds:
                 self._memory_of, finite=known is None,
             )  # fmt: skip
             where = _where(places, rows.device)
-            sendable = ~torch.isnan(crafted) if self._signs else torch.isfinite(crafted)
             usable = finite.clone()
-            usable[where] = sendable.all(dim=1)
+            sendable = (crafted == crafted).all(dim=1) if self._signs else all_finite(crafted)
+            usable[where] = sendable
             rows[where] = PackedSigns.pack(crafted).bits if self._signs else crafted
         return Made(rows, finite, usable)
 

@@ -14,27 +14,6 @@ from signfed.strategies.core.ledger import Ledger, Then
 from signfed.strategies.ops.packed import PackedSigns
 
 
-def is_signs(values: Tensor) -> bool:
-    """Tell whether every value is +1 or -1."""
-    if (array := _as_numpy(values)) is not None:
-        return bool((np.abs(array) == 1).all())
-    return bool((values.abs() == 1).all())
-
-
-def is_finite(values: Tensor) -> bool:
-    """Tell whether no value is infinite or NaN."""
-    if (array := _as_numpy(values)) is not None:
-        return bool(np.isfinite(array).all())
-    return bool(torch.isfinite(values).all())
-
-
-def _as_numpy(values: Tensor) -> np.ndarray | None:
-    """View the values as a NumPy array; None where NumPy cannot."""
-    # NumPy answers sooner than PyTorch where values are few, and a round asks often.
-    usual = values.device.type == "cpu" and values.dtype == torch.float32
-    return values.detach().numpy() if usual else None
-
-
 @dataclass(frozen=True, eq=False)
 class Updates:
     """The updates that a rule aggregates: one row per worker whose update is valid.

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from signfed.strategies.core.ledger import Ledger
+from signfed.strategies.ops.values import all_finite
 from signfed.strategies.server.optimizer import Descent
 from signfed.strategies.server.record import RoundRecord
 
@@ -38,7 +39,7 @@ def owe_step(
     Tensor, float32 [N]
         The new parameters: the old ones where the direction is not finite.
     """
-    finite = torch.isfinite(torch.linalg.vector_norm(direction, torch.inf))
+    finite = all_finite(direction)
     parameters = descent.take(direction, only_if=finite)
 
     def settle(moved: Tensor) -> None:

@@ -15,8 +15,9 @@ from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.core.fallback import fallback
 from signfed.strategies.core.ledger import Ledger
 from signfed.strategies.core.rule import Rule, State, direction_of, state_of
-from signfed.strategies.core.updates import Updates, is_finite
+from signfed.strategies.core.updates import Updates
 from signfed.strategies.ops.threads import one_thread
+from signfed.strategies.ops.values import is_finite
 from signfed.strategies.server.doubts import Doubts
 from signfed.strategies.server.federation import DivergedError, Federation, FederationError
 from signfed.strategies.server.late import owe_scores, owe_step
@@ -161,8 +162,7 @@ class Training:
         if record.fallback:
             direction = fallback(updates)
         else:
-            complete = self.as_rule_gets(updates, record.round)
-            self._own = None
+            complete, self._own = self.as_rule_gets(updates, record.round), None
             if complete is None:
                 return self._skip("the server's own gradient is not finite", record)
             updates = complete
@@ -205,8 +205,8 @@ class Training:
 
     def _observe_late(self) -> None:
         """Score the last round, which was left until the device has the next one to compute."""
-        unobserved, self._unobserved = self._unobserved, None
-        if unobserved:
+        if unobserved := self._unobserved:
+            self._unobserved = None
             unobserved()
 
     def as_rule_gets(self, updates: Updates, server_round: int) -> Updates | None:

@@ -16,8 +16,8 @@ import torch
 from flwr.app import Message
 from torch import Tensor
 
-from signfed.strategies.core.updates import is_signs
 from signfed.strategies.ops.packed import PackedSigns
+from signfed.strategies.ops.values import is_signs
 from signfed.strategies.server.optimizer import digest
 from signfed.strategies.server.training import Training
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from signfed.strategies.core.codecs import CODECS, SignCodec
-from signfed.strategies.core.updates import Updates, is_finite, is_signs
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.ops.values import is_finite, is_signs
 
 MATRIX = np.array([[1, -2, 3], [-4, 5, 6], [7, 8, -9]], np.float32)
 IDS = [12, 3, 7]

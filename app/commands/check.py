@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from signfed.app.commands.answer import Format
-from signfed.app.commands.common import RunConfigOption, out, refusing
+from signfed.app.commands.common import RunConfigOption, check_file, out, refusing
 
 
 def check(
@@ -34,6 +34,8 @@ def check(
     from signfed.app.config.pairs import given_keys
 
     with refusing():
+        if file:
+            check_file("--out", file)
         keys = dict(given_keys(config or []))
         examine = examine_attack if is_attack(name) else examine_rule
         bar = Progress(SpinnerColumn(), TextColumn("{task.description}"), console=out,

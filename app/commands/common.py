@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,22 @@ RunConfigOption = Annotated[
     list[str] | None,
     typer.Option("--run-config", "-c", help="\"key=value key='text' ...\"; see: signfed list"),
 ]
+
+
+def check_file(option: str, file: Path) -> None:
+    """Raise ConfigError where a file cannot be written, before any work is done for it.
+
+    Parameters
+    ----------
+    option : str
+        What names the file, such as "--out".
+    file : Path
+    """
+    folder = file.absolute().parent
+    if not folder.is_dir() or file.is_dir() or not os.access(folder, os.W_OK):
+        raise ConfigError(
+            f"{option}: expected a file in a folder that exists and can be written to; got {file}"
+        )
 
 
 @contextmanager

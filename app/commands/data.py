@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from signfed.app.commands.common import RunConfigOption, out, refusing
+from signfed.app.commands.common import RunConfigOption, check_file, out, refusing
 from signfed.app.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,12 +32,11 @@ def data(
     from signfed.app.task.partitions import holdings
 
     with refusing():
+        check_file("--out", out_file)
         workload = parse(given_keys(config or [])).workload
         problem = find_task(workload.task).problem(workload)
         if not isinstance(problem, Classification):
             raise ConfigError(f"task={workload.task!r} has no samples that a worker could hold")
-        if not out_file.absolute().parent.is_dir():
-            raise ConfigError(f"--out: expected a file in a folder that exists; got {out_file}")
         held = holdings(problem.shards, problem.labels, problem.num_classes)
         print_holdings(held, problem.batch_sizes(), out)
         if kept := len(problem.server_shard):
@@ -77,6 +76,7 @@ def _own(folder: Path, config: list[str], out_file: Path) -> None:
     from signfed.app.task.datasets.schema import Schema
 
     with refusing():
+        check_file("--out", out_file)
         workload = own_data(config)
         schema = Schema(**dict(workload.task_options))
         x, y = read(folder.expanduser().absolute(), schema)

@@ -18,7 +18,7 @@ def list_(
         bool, typer.Option("--markdown", help="run-config keys as in docs/options.md")
     ] = False,
 ) -> None:
-    """List strategies, attacks, tasks, models, encoders, partitions, and every run-config key."""
+    """List partitions, rules, pre-aggregations, encoders, attacks, models, tasks, and all keys."""
     from signfed.app.config import keys
 
     if toml or markdown:
@@ -27,6 +27,8 @@ def list_(
     from signfed.app.task import MODELS, TASKS
 
     for kind, owners in keys.OWNERS.items():
+        if kind == "task":
+            continue  # here are those with options; all come below
         _print(kind, {name: thing.__doc__ for name, thing in owners.items()})
     _print("model", {name: model.__doc__ for name, model in MODELS.items()})
     _print("task", {name: task.description for name, task in TASKS.items()})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import Progress
 
-from signfed.app.commands.common import RunConfigOption, out, refusing
+from signfed.app.commands.common import RunConfigOption, check_file, out, refusing
 from signfed.app.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def redteam(
 
     trials: list[Trial] = []
     with refusing():
+        check_file("--out", out_file)
         base = given_keys(config or [])
         for key in SET_HERE:
             if key in base:

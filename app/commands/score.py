@@ -60,7 +60,7 @@ def control_of(path: Path) -> Path:
     finished(path)
     if not folder.exists():
         execute(prepare(control_config(config) | {"out-dir": str(folder)}), local_engine)
-    finished(folder)
+    finished(folder, "remove that folder to run it again")
     return folder
 
 

@@ -21,7 +21,7 @@ def built(plugin: Plugin) -> Attack:
 
 
 def fitting_attack(values: Mapping[str, Any], keys: Shared, task: Task) -> Plugin:
-    """Return the chosen attack, known to fit the task and the clients.
+    """Return the chosen attack, known to fit the task.
 
     Parameters
     ----------
@@ -35,8 +35,8 @@ def fitting_attack(values: Mapping[str, Any], keys: Shared, task: Task) -> Plugi
     Raises
     ------
     ConfigError
-        When it changes labels that the task does not have, or looks at rows of clients that
-        remember.
+        When it changes labels, or images, that the task does not have, or when its period is an
+        epoch whose length nobody knows yet.
     """
     if task.samples and not task.num_train and values["time-varying.period"] == 0:
         raise ConfigError(

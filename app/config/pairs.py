@@ -79,14 +79,28 @@ def read_pairs(label: str, text: str) -> dict[str, Any]:
 
 def _from_file(path: Path) -> dict[str, Any]:
     try:
-        return dict(_flat(tomllib.loads(path.read_text(encoding="utf-8"))))
+        return dict(flat(tomllib.loads(path.read_text(encoding="utf-8"))))
     except (OSError, ValueError) as error:
         raise ConfigError(f"-c {path}: {error}") from None
 
 
-def _flat(tables: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flat(tables: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield run-config keys and values: `lie.z = 0.3` is a table of a table in TOML.
+
+    Parameters
+    ----------
+    tables : mapping
+        As TOML reads them.
+    prefix : str
+        What every key begins with.
+
+    Examples
+    --------
+    >>> dict(flat({"lr": 0.1, "lie": {"z": 0.3}}))
+    {'lr': 0.1, 'lie.z': 0.3}
+    """
     for name, value in tables.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
+            yield from flat(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value

@@ -20,7 +20,7 @@ from signfed.strategies.server.strategy import RobustStrategy
 
 @dataclass(frozen=True)
 class Plugin:
-    """What was chosen by name, and its arguments as sorted pairs."""
+    """What was chosen by name, and its arguments as pairs."""
 
     name: str
     options: tuple[tuple[str, Any], ...] = ()
@@ -81,7 +81,7 @@ def encoder_plugins(values: Mapping[str, Any]) -> tuple[Plugin, ...]:
     if names == ["auto"]:
         names = [STRATEGIES[rule].encoder] if rule in STRATEGIES else list(ENCODERS)
     options = chosen(values, "encoder", *names)
-    return tuple(Plugin(name, tuple(own.items())) for name, own in options.items())
+    return tuple(Plugin(name, tuple(options[name].items())) for name in names)
 
 
 def attack_plugin(values: Mapping[str, Any], *, epoch: int) -> Plugin:
@@ -177,7 +177,7 @@ def new_strategy(
         When there is no such class, or it cannot serve the run.
     """
     name, options = plugin.name, dict(plugin.options)
-    kind = STRATEGIES.get(name) or _own_strategy(name)
+    kind = rule_class(name)
     common: dict[str, Any] = {"n_byzantine": n_byzantine, "seed": seed}
     try:
         strategy = build(kind, **common, **settled(kind, name, options))
@@ -196,11 +196,25 @@ def new_strategy(
     return strategy
 
 
-def _own_strategy(path: str) -> type[RobustStrategy]:
+def rule_class(name: str) -> type[RobustStrategy]:
+    """Return the class of a rule.
+
+    Parameters
+    ----------
+    name : str
+        As in the configuration, or module:Class.
+
+    Raises
+    ------
+    ConfigError
+        When there is no such class, or it is no rule.
+    """
+    if name in STRATEGIES:
+        return STRATEGIES[name]
     try:
-        kind = own.load(path, "Class")
+        kind = own.load(name, "Class")
     except ValueError as error:
-        raise ConfigError(f"strategy={path!r}: {error}") from error
+        raise ConfigError(f"strategy={name!r}: {error}") from error
     if not (isinstance(kind, type) and issubclass(kind, RobustStrategy)):
-        raise ConfigError(f"strategy={path!r}: expected a subclass of signfed.RobustStrategy")
+        raise ConfigError(f"strategy={name!r}: expected a subclass of signfed.RobustStrategy")
     return kind

@@ -15,6 +15,7 @@ from signfed.app.config.plugins import (
     new_strategy,
     plugin,
     pre_aggregation_plugins,
+    rule_class,
 )
 from signfed.app.config.shared import Shared
 from signfed.app.config.stopping import StopWhen, stop_when
@@ -80,7 +81,8 @@ class RunConfig:
     @property
     def workers_remember(self) -> bool:
         """Whether what an honest worker sends depends on earlier rounds (momentum, errors)."""
-        return bool(self.worker_momentum) or self.encoder == "top-k"
+        name = rule_class(self.strategy.name).encoder if self.encoder == "auto" else self.encoder
+        return bool(self.worker_momentum) or self.build_encoder(name).feedback
 
     def federation(self, strategy: RobustStrategy, problem: Problem | None = None) -> Federation:
         """Return what `RobustStrategy.start` needs besides the rule.

@@ -125,7 +125,7 @@ def flower(machine: Machine) -> Finding | None:
             machine.program(name)
         short_folder().rmdir()
     except FlowerError as problem:
-        return error("flower", str(problem), "mend what the sentence names")
+        return error("flower", str(problem), "put right what it names")
     ray = machine.installed("ray")
     return fine("flower", f"its programs, Ray {ray}, a folder for Ray's sockets")
 

@@ -1,9 +1,10 @@
-"""Where Flower's processes live: programs, folder, environment variables."""
+"""Where Flower's processes live: programs, folder, port, environment variables."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import socket
 import sys
 import tempfile
 from contextlib import suppress
@@ -69,6 +70,13 @@ def short_folder() -> Path:
         f"Ray needs a folder for its sockets whose path has at most {LONGEST_HOME} characters, "
         f"and /tmp cannot be written to; set TMPDIR to a shorter one than {tempfile.gettempdir()}"
     )
+
+
+def free_port() -> int:
+    """Return a port of the loopback address that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK[0], 0))
+        return int(probe.getsockname()[1])
 
 
 def program(name: str) -> str:

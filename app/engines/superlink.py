@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -24,7 +23,13 @@ import tomli_w
 
 from signfed.app.engines import guard
 from signfed.app.engines.bundle import app_folder
-from signfed.app.engines.environment import FlowerError, environment, program, short_folder
+from signfed.app.engines.environment import (
+    FlowerError,
+    environment,
+    free_port,
+    program,
+    short_folder,
+)
 
 START_TIMEOUT = 90.0  # seconds for the SuperLink to answer
 PORTS = 5  # ports to try: one that is free may be another's when the SuperLink takes it
@@ -120,7 +125,7 @@ class LocalFlower:
     def _start_superlink(self) -> None:
         log = self._home / "superlink.log"
         for _ in range(PORTS):
-            port = _free_port()
+            port = free_port()
             (self._home / "config.toml").write_text(
                 f'[superlink]\ndefault = "{CONNECTION}"\n\n[superlink.{CONNECTION}]\n'
                 f'address = "127.0.0.1:{port}"\ninsecure = true\n'
@@ -181,12 +186,6 @@ class LocalFlower:
             shutil.rmtree(self._home, ignore_errors=True)
         for child in self._children:
             child.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def _listens(pid: int, port: int) -> bool:

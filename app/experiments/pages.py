@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from signfed.app.errors import ConfigError
-from signfed.app.experiments.records import VERDICTS, read_verdicts
+from signfed.app.experiments.records import read_verdicts
 from signfed.app.experiments.registry import EXPERIMENTS, PAPERS
+from signfed.app.report.sources import VERDICTS
 from signfed.app.report.tables import markdown_table
 from signfed.app.runs.json_files import replace_text
 

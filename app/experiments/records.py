@@ -5,22 +5,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from signfed.app.errors import ConfigError, installed
+from signfed.app.errors import installed
 from signfed.app.experiments.estimates import estimate
 from signfed.app.experiments.experiment import Rows
 from signfed.app.experiments.reproduce import Outcome
 from signfed.app.experiments.sweep import Sweep
 from signfed.app.report.pictures import PublishedTable
+from signfed.app.report.rows import grouped
+from signfed.app.report.sources import VERDICTS, claims_of
 from signfed.app.report.tables import csv_text
 from signfed.app.runs.json_files import replace_text, write_json
-from signfed.app.runs.sweeps import Row
 
-VERDICTS, DPI = "verdicts.json", 72
+DPI = 72
 SCORES = (
     "final_test_accuracy", "best_test_accuracy", "final_test_loss", "byzantine_accepted",
     "honest_rejected", "minority_accuracy", "others_accuracy", "uplink_bits_per_parameter",
@@ -63,13 +63,7 @@ def read_verdicts(place: Path) -> dict[str, dict[str, Any]]:
     ConfigError
         When verdicts.json there cannot be read.
     """
-    file = place / VERDICTS
-    if not file.exists():
-        return {}
-    try:
-        return dict(json.loads(file.read_text(encoding="utf-8")))
-    except ValueError as error:
-        raise ConfigError(f"{file}: expected what `signfed reproduce` wrote; {error}") from None
+    return claims_of(place) if (place / VERDICTS).exists() else {}
 
 
 def _draw(outcome: Outcome, place: Path) -> list[str]:
@@ -133,11 +127,8 @@ def means_of(rows: Rows, keys: Iterable[str]) -> list[dict[str, str]]:
         What tells the cells apart.
     """
     keys = tuple(keys)
-    groups: dict[tuple[Any, ...], list[Row]] = {}
-    for row in rows:
-        groups.setdefault(tuple(row.get(key) for key in keys), []).append(row)
     lines = []
-    for values, group in groups.items():
+    for values, group in grouped(rows, keys).items():
         line = {k: "" if v is None else str(v) for k, v in zip(keys, values, strict=True)}
         for score in SCORES:
             if numbers := [float(row[score]) for row in group if row.get(score) is not None]:

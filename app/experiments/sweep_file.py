@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from signfed.app.config.keys import KEYS
+from signfed.app.config.pairs import flat
 from signfed.app.errors import ConfigError
 from signfed.app.experiments.sweep import Choose, Sweep
 
@@ -77,11 +78,11 @@ class _Reader:
         return default
 
     def keys(self, where: str, table: Mapping[str, Any]) -> dict[str, Any]:
-        flat = _flat(table)
-        for key in flat:
+        keys = dict(flat(table))
+        for key in keys:
             if key not in KEYS:
                 self._wrong.append(f"{where}: unknown key {key!r}{_near(key, KEYS)}")
-        return flat
+        return keys
 
     def grid(self) -> dict[str, Sequence[Any]]:
         grid = self.keys("grid", self.of("grid", dict, {}))
@@ -119,17 +120,6 @@ class _Reader:
             if name not in ("over", "worst-of"):
                 self._wrong.append(f"choose: expected over and worst-of; got {name!r}")
         return Choose(tuple(names), worst)
-
-
-def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """`lie.z = 0.3` is a table of a table in TOML, and the key "lie.z" here."""
-    flat: dict[str, Any] = {}
-    for key, value in table.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
 
 
 def _near(name: str, known: Sequence[str] | Mapping[str, Any]) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 from signfed.app.errors import ConfigError, installed
 from signfed.app.experiments.choose import chosen
 from signfed.app.experiments.sweep import Choose
+from signfed.app.report.tables import csv_text
 from signfed.app.runs.json_files import replace_text
 from signfed.app.runs.sweeps import Row, SweepFolder
 
@@ -33,23 +32,6 @@ def results(rows: Sequence[Row]) -> list[Row]:
     """
     columns = dict.fromkeys(name for row in rows for name in row if name not in LEFT_OUT)
     return [{name: row.get(name) for name in columns} for row in rows]
-
-
-def write_csv(file: Path, rows: Sequence[Row]) -> None:
-    """Replace a CSV file.
-
-    Parameters
-    ----------
-    file : Path
-        Which one.
-    rows : sequence of mapping
-        All with the same columns.
-    """
-    text = io.StringIO()
-    table = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
-    table.writeheader()
-    table.writerows(rows)
-    replace_text(file, text.getvalue())
 
 
 def write_parquet(file: Path, rows: Sequence[Row]) -> None:
@@ -94,10 +76,11 @@ def write_results(found: SweepFolder, choose: Choose | None) -> str:
         Why there is no Parquet file; empty where there is one.
     """
     table = results(found.rows())
-    write_csv(found.path / "results.csv", table)
+    replace_text(found.path / "results.csv", csv_text(table))
     if choose:
         keys = dict.fromkeys(key for cell in found.cells for key in cell.keys)
-        write_csv(found.path / "chosen.csv", chosen(choose, found.rounds(), list(keys)))
+        rows = chosen(choose, found.rounds(), list(keys))
+        replace_text(found.path / "chosen.csv", csv_text(rows))
     try:
         write_parquet(found.path / "results.parquet", table)
     except ConfigError as error:

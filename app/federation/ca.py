@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -103,6 +104,22 @@ def ca_public_key(pem: str) -> PublicKey:
     if not isinstance(key, PublicKey):
         raise ConfigError("expected a certificate whose key lies on an elliptic curve")
     return key
+
+
+def is_issued_by(certificate: x509.Certificate, ca: str) -> bool:
+    """Tell whether an authority signed a certificate.
+
+    Parameters
+    ----------
+    certificate : Certificate
+    ca : str
+        The authority's certificate, PEM.
+    """
+    try:
+        certificate.verify_directly_issued_by(load_certificate(ca))
+    except (InvalidSignature, ValueError, TypeError):
+        return False
+    return True
 
 
 def hosts_of(certificate: x509.Certificate) -> list[str]:

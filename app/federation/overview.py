@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +13,20 @@ from signfed.app.federation.roster import read_roster
 from signfed.app.federation.settings import open_home
 
 
-def overview(path: Path, *, ask: bool = True) -> dict[str, Any]:
+def overview(path: Path) -> dict[str, Any]:
     """Return the federation, its certificates and its nodes, with what the SuperLink says of each.
 
     Parameters
     ----------
     path : Path
-    ask : bool
-        Whether to ask the SuperLink; a node's status is "unknown" otherwise.
+        Of the federation. A node's status is "unknown" where the SuperLink does not answer.
     """
     home = open_home(path)
     ca = home.ca.read_text(encoding="ascii")
     status: dict[str, str] | None = None
-    if ask:
-        try:
-            found = superlink.registered(home.settings.local_address, ca)
-            status = {node.key: node.status for node in found}
-        except superlink.SuperLinkSilent:
-            status = None
+    with suppress(superlink.SuperLinkSilent):
+        found = superlink.registered(home.settings.local_address, ca)
+        status = {node.key: node.status for node in found}
     server = load_certificate(home.server_certificate.read_text(encoding="ascii"))
     return {
         "federation": home.settings.name,
@@ -37,7 +34,7 @@ def overview(path: Path, *, ask: bool = True) -> dict[str, Any]:
         "fingerprint": ca_fingerprint(ca),
         "ca_expires": time_text(load_certificate(ca).not_valid_after_utc),
         "certificate_expires": time_text(server.not_valid_after_utc),
-        "superlink": "unknown" if not ask else "silent" if status is None else "answers",
+        "superlink": "silent" if status is None else "answers",
         "nodes": [
             {
                 "name": node.name,

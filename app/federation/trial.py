@@ -6,7 +6,6 @@ Keys, certificates and commands are those of real devices; only the addresses ar
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from typing import Any
 import psutil
 
 from signfed.app.engines import guard
+from signfed.app.engines.environment import free_port
 from signfed.app.errors import ConfigError
 from signfed.app.federation import device, nodes, roster, scripts, setup, superlink
 from signfed.app.federation.files import private_folder
@@ -79,7 +79,7 @@ def up(path: Path, count: int, data_dir: Path | None = None) -> dict[str, Any]:
     home = trial.server
     if not home.settings_file.exists():
         setup.init(
-            home.path, ["localhost", LOCAL], name=NAME, port=_free_port(), bind=LOCAL,
+            home.path, ["localhost", LOCAL], name=NAME, port=free_port(), bind=LOCAL,
             num_partitions=count,
         )  # fmt: skip
     if count != (made := home.settings.num_partitions):
@@ -157,7 +157,7 @@ def _set_up(trial: Trial, number: int, data_dir: str) -> None:
     asked = trial.path / f"{name}.csr"
     device.request(asked, node.path, name)
     approved = nodes.approve(trial.server.path, asked, partition=number, data_dir=data_dir)
-    device.install(Path(approved["bundle"]), approved["fingerprint"], node.path, port=_free_port())
+    device.install(Path(approved["bundle"]), approved["fingerprint"], node.path, port=free_port())
 
 
 def _start(script: Path, flower_home: Path, log: Path) -> None:
@@ -211,9 +211,3 @@ def _online(address: str, ca: str, key: str) -> bool:
     """Whether the node with this key is connected."""
     known = superlink.registered(address, ca)
     return any(node.key == key and node.status == "online" for node in known)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOCAL, 0))
-        return int(probe.getsockname()[1])

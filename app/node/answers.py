@@ -155,7 +155,7 @@ def _adversary(config: RunConfig) -> Adversary:
     return workers.adversary(config, _problem(config.workload))
 
 
-@lru_cache(maxsize=1)  # of a GPU the way to all gradients is kept too, and its CUDA graphs
+@lru_cache(maxsize=1)  # on a GPU it keeps the way to all gradients, too, and its CUDA graphs
 def _gradient(config: RunConfig, partition: int, num_partitions: int) -> GradientFn:
     problem, asked = _problem(config.workload), config.participation.workers
     looks_around = config.byzantine_ids and _adversary(config).attack.knowledge != "own"

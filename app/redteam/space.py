@@ -38,7 +38,7 @@ def next_trials(attack: str, best: Point, tried: Sequence[Point]) -> list[dict[s
     attack : str
         Its name.
     best : Point
-        The point with the lowest accuracy.
+        The point with the most damage.
     tried : sequence of Point
         All points so far.
 

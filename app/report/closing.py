@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from signfed.app.report.reading import Run
 from signfed.app.runs import folder as run_folder
+from signfed.app.runs.verdicts import ACCEPTED, NO_VERDICT, REJECTED, standings, verdicts
 
 SHOWN = (
     "rounds", "diverged_round", "stopped_round", "stopped_because", "final_test_accuracy",
-    "best_test_accuracy", "final_test_loss", "final_validation_accuracy", "final_backdoor_success",
-    *run_folder.SCORES, "parameters", "uplink_bits_per_parameter", "downlink_bits_per_parameter",
-    "model_sha256", "seconds",
+    "best_test_accuracy", "final_test_loss", "final_claimed_accuracy", "final_validation_accuracy",
+    "final_backdoor_success", *run_folder.SCORES, "parameters", "uplink_bits_per_parameter",
+    "downlink_bits_per_parameter", "model_sha256", "seconds",
 )  # fmt: skip
 
 
@@ -31,7 +34,8 @@ def print_closing(console: Console, path: Path, byzantine_ids: tuple[int, ...]) 
     byzantine_ids : tuple of int
         The Byzantine workers.
     """
-    summary, rounds = run_folder.read_summary(path), run_folder.read_rounds(path)
+    run = Run(path)
+    summary, rounds = run.summary, run.rounds
     table = Table(title=f"{summary.get('status')}: {path.name}", title_justify="left")
     table.add_column()
     table.add_column(overflow="fold")
@@ -44,7 +48,7 @@ def print_closing(console: Console, path: Path, byzantine_ids: tuple[int, ...]) 
     console.print(table)
     findings = [r for r in rounds if "accepted" in r]
     if findings:
-        _print_detection(console, findings[-1], byzantine_ids)
+        _print_detection(console, findings[-1], run.workers, set(byzantine_ids))
     broken = [r for r in rounds if "broken_assumption" in r]
     if broken:
         console.print(
@@ -82,23 +86,21 @@ def print_end(console: Console, path: Path, status: str) -> None:
 
 
 def _print_detection(
-    console: Console, record: dict[str, Any], byzantine_ids: tuple[int, ...]
+    console: Console, record: dict[str, Any], all_workers: Sequence[int], byzantine: set[int]
 ) -> None:
     """What the rule made of each worker, beside the truth that only a simulation knows."""
-    crossover = {int(worker): p for worker, p in record.get("crossover", {}).items()}
-    accepted, truth = set(record["accepted"]), set(byzantine_ids)
-    broken = "broken_assumption" in record
-    workers = sorted(accepted | set(crossover) | truth)
+    outvoted = standings(record).get("crossover", {})
+    found = verdicts(record, all_workers)
     table = Table("worker", "outvoted", "rule", "truth", title="workers", title_justify="left")
-    for worker in workers:
-        rule = "no verdict" if broken else "accepted" if worker in accepted else "rejected"
-        true = "Byzantine" if worker in truth else "honest"
-        right = (worker in accepted) != (worker in truth)
-        colour = "yellow" if broken else "green" if right else "red"
-        outvoted = f"{crossover[worker]:.1%}" if worker in crossover else "-"
-        table.add_row(str(worker), outvoted, f"[{colour}]{rule}[/{colour}]", true)
+    for worker, verdict in found.items():
+        colour = "yellow"
+        if verdict in (ACCEPTED, REJECTED):
+            colour = "green" if (verdict == ACCEPTED) != (worker in byzantine) else "red"
+        table.add_row(
+            str(worker), f"{outvoted[worker]:.1%}" if worker in outvoted else "-",
+            f"[{colour}]{verdict}[/{colour}]", "Byzantine" if worker in byzantine else "honest",
+        )  # fmt: skip
     console.print(table)
-    if broken:
-        return
-    rejected = [str(worker) for worker in workers if worker not in accepted]
-    console.print(f"rejected: {', '.join(rejected) or 'nobody'}", highlight=False)
+    if NO_VERDICT not in found.values():
+        rejected = [str(worker) for worker, verdict in found.items() if verdict == REJECTED]
+        console.print(f"rejected: {', '.join(rejected) or 'nobody'}", highlight=False)

@@ -72,7 +72,7 @@ def export(path: Path, out: Path) -> Path:
             file, file.relative_to(path).as_posix(),
             properties={"name": file.name, "encodingFormat": _kind(file)},
         )
-        for file in _files(path)
+        for file in _files(path) if file.resolve() != out.resolve()  # of an earlier call
     }  # fmt: skip
     _describe(crate, path)
     if found.runs:

@@ -100,7 +100,7 @@ class Section:
     Attributes
     ----------
     title : str
-    parts : sequence of Picture, Table or Text
+    parts : sequence of Picture, Table, Text or Image
     folded : bool
         Whether a reader has to open it.
     """

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LONG = 6  # letters from which on the names of columns are turned
+LONG = 6  # letters; where a column's name has more, all names are turned
 
 
 def draw_fields(

@@ -36,13 +36,17 @@ def read_config(path: Path) -> dict[str, Any]:
     return json.loads(file.read_text(encoding="utf-8"))["config"]
 
 
-def finished(path: Path) -> dict[str, Any]:
+def finished(
+    path: Path, remedy: str = "signfed run --resume DIR goes on with one that was interrupted"
+) -> dict[str, Any]:
     """Return the summary of a finished run.
 
     Parameters
     ----------
     path : Path
         The run folder.
+    remedy : str
+        What helps with any other run.
 
     Raises
     ------
@@ -51,10 +55,8 @@ def finished(path: Path) -> dict[str, Any]:
     """
     summary = read_summary(path)
     if summary.get("status") != FINISHED:
-        raise ConfigError(
-            f"{path}: expected a finished run, found {summary.get('status')!r}; "
-            "remove that folder to run it again"
-        )
+        found = summary.get("status")
+        raise ConfigError(f"{path}: expected a finished run, found {found!r}; {remedy}")
     return summary
 
 

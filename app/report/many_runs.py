@@ -26,7 +26,8 @@ OVER = {
 }
 TABLED = (
     "status", "final_test_accuracy", "best_test_accuracy", "final_test_loss",
-    "final_backdoor_success", *SCORES, "seconds", "error",
+    "final_claimed_accuracy", "final_validation_accuracy", "final_backdoor_success", *SCORES,
+    "seconds", "error",
 )  # fmt: skip
 KINDS = {
     "failed": "bad", "diverged": "bad", "does not hold": "bad", "holds": "good",

@@ -1,4 +1,4 @@
-"""Tables of text: Markdown, columns for a terminal, CSV."""
+"""Tables of text: Markdown and CSV."""
 
 from __future__ import annotations
 
@@ -45,29 +45,6 @@ def markdown_table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
             for column in columns]  # fmt: skip
     escaped = [[text.replace("|", "\\|").replace("\n", " ") for text in line] for line in lines]
     return "".join(f"| {' | '.join(line)} |\n" for line in [list(heads), rule, *escaped])
-
-
-def aligned(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """Return a table for a terminal, in columns of equal width.
-
-    >>> print(aligned(["rule", "accuracy"], [["sign-fd", "0.9"]]), end="")
-    rule     accuracy
-    sign-fd  0.9
-
-    Parameters
-    ----------
-    heads : sequence of str
-        Of the columns.
-    lines : sequence of sequence of str
-        As long as `heads`, each.
-    """
-    table = [list(heads), *map(list, lines)]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    padded = (
-        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
-        for line in table
-    )
-    return "".join(f"{line}\n" for line in padded)
 
 
 def csv_text(rows: Rows) -> str:

@@ -145,7 +145,7 @@ def find(path: Path) -> Path | None:
     CheckpointError
         When it is neither.
     """
-    if path.name.startswith("round-") and path.parent.name == "checkpoints":
+    if is_checkpoint(path):
         return path
     if not (path / "config.json").exists():
         raise CheckpointError(
@@ -157,7 +157,12 @@ def find(path: Path) -> Path | None:
 
 def run_of(path: Path) -> Path:
     """Return the run folder that a checkpoint belongs to, or `path` itself."""
-    return path.parent.parent if path.parent.name == "checkpoints" else path
+    return path.parent.parent if is_checkpoint(path) else path
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Tell whether a path is that of a checkpoint, by its name: checkpoints/round-000150."""
+    return path.name.startswith("round-") and path.parent.name == "checkpoints"
 
 
 def _refused(place: Path, file: str, what: str) -> CheckpointError:

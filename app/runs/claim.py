@@ -106,7 +106,7 @@ class Writer:
     Raises
     ------
     ConfigError
-        When it does not.
+        When another process still has the right after that time.
     """
 
     def __init__(self, path: Path, patience: float = PATIENCE) -> None:

@@ -60,11 +60,9 @@ class RunRecorder:
         self.resume = (self._found.server_round, self._found.state) if self._found else (0, {})
         self._folder: RunFolder | None = None
         self._saver: Saver | None = None
-        self._who: Callable[[], tuple[set[int], set[int]]] = lambda: (set(), set())
 
     def observe(self, who: Callable[[], tuple[set[int], set[int]]]) -> Observe:
         """Return what scores a usable round, where somebody is known to be Byzantine."""
-        self._who = who
 
         def scores(
             updates: Updates, direction: Tensor, findings: Mapping[str, Any]
@@ -125,6 +123,11 @@ class RunRecorder:
             self._saver.interrupt()
 
     def _last(self) -> checkpoint.Checkpoint | None:
+        if checkpoint.is_checkpoint(self._path):
+            raise ConfigError(
+                f"resume: expected the run folder {checkpoint.run_of(self._path)}, which goes on "
+                f"after its last checkpoint; got the checkpoint {self._path.name}"
+            )
         try:
             place = checkpoint.find(self._path)
             return checkpoint.read(place) if place else None

@@ -59,8 +59,7 @@ class Saver:
         record : mapping
             The line of `rounds.jsonl`.
         state : callable
-            Makes the run's state after the round; `gone` where the run has gone
-            past it.
+            Makes the run's state after the round; `gone` where the run has gone past it.
         last : bool
             Whether the run ends early, after this round.
 

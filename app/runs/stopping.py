@@ -44,7 +44,7 @@ class Stopping:
             self.after(line)
 
     def after(self, line: Mapping[str, Any]) -> bool:
-        """Tell whether the run ends with the next round, or has ended before.
+        """Take the next round's line; tell whether the run ends with it, or has ended before.
 
         Parameters
         ----------

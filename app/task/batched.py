@@ -137,8 +137,8 @@ class BatchedGradients:
 
         Parameters
         ----------
-        parameters, workers, server_round : ndarray
-            Of a call that is tried.
+        parameters, workers, server_round
+            Of a call, which is tried.
         """
         try:
             self(parameters, workers, server_round)
@@ -151,7 +151,7 @@ class BatchedGradients:
 
         Parameters
         ----------
-        parameters, workers, server_round : ndarray
+        parameters, workers, server_round
             Of the call that is compared.
         """
         matrix = self(parameters, workers, server_round).cpu().numpy()

@@ -1,4 +1,4 @@
-"""The gradient of worker w in round t, and what the model is worth."""
+"""The gradient of worker w in round t."""
 
 from __future__ import annotations
 

@@ -56,7 +56,8 @@ def own_data(path: str, data_dir: Path, download: bool) -> Dataset:
     ----------
     path : str
         `module:function`; the function takes (data_dir, download).
-    data_dir, download : Path
+    data_dir : Path
+    download : bool
         What it is called with.
 
     Returns

@@ -20,7 +20,7 @@ def precision(name: str, device: torch.device) -> Iterator[None]:
     tf32 exists on a GPU only. What comes out is float32 in any case.
 
     On a GPU, operations are also held to those of their algorithms that give the same bits twice:
-    cuDNN's convolutions are left free to vary otherwise, and so are what PyTorch lists under
+    cuDNN's convolutions may vary otherwise, and so may what PyTorch lists under
     `torch.use_deterministic_algorithms`. One that has no such algorithm is used all the same, with
     PyTorch's warning. cuBLAS varies with several streams only; a gradient takes one.
 

@@ -16,7 +16,8 @@ from signfed.app.task.many import ManyGradients, Way
 from signfed.app.task.seeded import watched
 from signfed.app.task.shared import NotShared, SharedGradients, check
 
-WHOLE = 64  # times a small matrix of gradients that a GPU's memory is
+# A matrix of gradients is handed over whole where it takes at most a GPU's memory divided by this.
+WHOLE = 64
 
 log = logging.getLogger("signfed")
 

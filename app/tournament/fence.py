@@ -28,7 +28,7 @@ class Limits:
     Attributes
     ----------
     seconds : float
-        That the referee waits for it, all its answers together; as many of CPU time, twice.
+        That the referee waits for all its answers together. It has twice as many of CPU time.
     megabytes : int
         Of memory, beyond what signfed and PyTorch take.
     file_megabytes : int

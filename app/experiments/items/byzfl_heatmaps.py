@@ -97,7 +97,6 @@ def _table(rule: str) -> WorstTable:
         GAMMA, "num-byzantine", SCORE, values, title=f"{rule}, NNM and clipping, worst attack",
         scale=1.0, judge=within(0.02, collapsed=0.9), digits=2,
         where={"task": "mnist", "strategy": RULES[rule]["strategy"]},
-        source="ByzFL's documentation, read off the picture",
     )  # fmt: skip
 
 

@@ -128,10 +128,7 @@ NOISE, SMALL_NOISE = 1e-4, 0.004
 
 def _noise_claims(noise: float) -> tuple[Claim, ...]:
     (plain, coded), (quiet_plain, quiet_coded) = _noisy(noise), _noisy(0.0)
-    sizes = [(15, 6)]
-    (a,), (b,), (c,), (d,) = (
-        cells(*sizes[0], [code]) for code in (quiet_coded, coded, quiet_plain, plain)
-    )
+    a, b, c, d = cells(15, 6, (quiet_coded, coded, quiet_plain, plain))
     return (
         Claim(
             f"The Bernoulli code tolerates noise of deviation {noise:g}",

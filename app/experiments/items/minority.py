@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from torch import Tensor
@@ -49,8 +48,8 @@ def class_accuracies(workload: Workload, parameters: Tensor, label: int) -> tupl
     label : int
     """
     task = find_task(workload.task)
-    assert task.load is not None
-    data = task.load(Path(workload.data_dir).expanduser().absolute(), workload.download)
+    data = task.data(workload)
+    assert data is not None
     theirs = data.test_y == label
     one, other = (
         Classification(

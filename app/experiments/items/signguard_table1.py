@@ -42,7 +42,6 @@ def _column(task: str, dataset: str) -> PublishedTable:
     return PublishedTable(
         "strategy", "attack", BEST, values, title=f"Table I, {dataset}", names=NAMES,
         where={"task": task}, judge=within(0.5, collapsed=clean - COLLAPSED),
-        source="Xu et al. 2022",
     )  # fmt: skip
 
 

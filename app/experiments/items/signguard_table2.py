@@ -45,7 +45,7 @@ def _of(whom: str) -> dict[tuple[object, object], float]:
 def _table(column: str, whom: str, title: str) -> PublishedTable:
     return PublishedTable(
         "strategy", "attack", column, _of(whom), title=title, scale=1.0, names=NAMES,
-        where={"task": "cifar10"}, judge=within(TOLERANCE), source="Xu et al. 2022, Table II",
+        where={"task": "cifar10"}, judge=within(TOLERANCE),
         digits=3,
     )  # fmt: skip
 

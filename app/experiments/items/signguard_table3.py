@@ -35,7 +35,7 @@ TABLE = PublishedTable(
     PARTS, "attack", BEST, VALUES, title="Table III, CIFAR-10",
     names=NAMES | {ours: name for name, ours in COMPONENTS.items()}
     | {"reverse-scaling": "Reverse with scaling"},
-    where={"task": "cifar10"}, judge=within(0.5, collapsed=90.0), source="Xu et al. 2022",
+    where={"task": "cifar10"}, judge=within(0.5, collapsed=90.0),
 )  # fmt: skip
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 
 from signfed.app.errors import ConfigError
 from signfed.app.federation import keys
-from signfed.app.federation.ca import ca_public_key, load_certificate
+from signfed.app.federation.ca import ca_public_key, is_issued_by, load_certificate
 from signfed.app.federation.doctor import machine, network
 from signfed.app.federation.doctor.federation import Server
 from signfed.app.federation.doctor.finding import Finding, error, fine, warning
@@ -56,7 +55,7 @@ def server_certificate(server: Server) -> list[Finding]:
         return [error("server certificate", f"{path} holds no key and certificate", server.rotate)]
     if key.public_key() != certificate.public_key():
         return [error("server certificate", "its key is another one's", server.rotate)]
-    if not _issued(certificate, server.ca):
+    if not is_issued_by(certificate, server.ca):
         return [error("server certificate", "it is of another authority", server.rotate)]
     if not server.clock_is_right:  # dates would be judged by it
         return []
@@ -83,7 +82,7 @@ def port(server: Server) -> Finding:
     except OSError:
         return error("port", f"the SuperLink does not run: nothing answers at {where}", remedy)
     served = x509.load_der_x509_certificate(shown)
-    if not _issued(served, server.ca):
+    if not is_issued_by(served, server.ca):
         return error(
             "port", f"{where} is another federation's SuperLink",
             f"sudo ss -ltnp 'sport = {home.settings.port}'",
@@ -101,11 +100,3 @@ def _own_serial(server: Server) -> int | None:
         return load_certificate(text).serial_number
     except (ConfigError, OSError):
         return None
-
-
-def _issued(served: x509.Certificate, ca: str) -> bool:
-    try:
-        served.verify_directly_issued_by(load_certificate(ca))
-    except (InvalidSignature, ValueError, TypeError):
-        return False
-    return True

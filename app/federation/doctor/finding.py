@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import TypeVar
 
 from signfed.app.errors import ConfigError
 
 Subject = TypeVar("Subject")
+SOON = timedelta(days=30)  # before something expires: from then on a check warns
 
 
 class Level(StrEnum):
-    """How bad it is: an error keeps the node or the server from its work, a warning will."""
+    """How bad it is: an error keeps node or server from working now, a warning is of later."""
 
     ok = "ok"
     warning = "warning"
@@ -95,4 +97,4 @@ def _carried_out(subject: Subject, check: Callable[[Subject], Found]) -> Iterato
         found = check(subject)
         yield from [found] if isinstance(found, Finding) else found or []
     except (ConfigError, OSError) as problem:
-        yield error(name, str(problem), "mend what the sentence names, then: doctor again")
+        yield error(name, str(problem), "put right what it names, and run the doctor again")

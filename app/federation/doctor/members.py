@@ -8,11 +8,9 @@ from datetime import timedelta
 from signfed.app.errors import ConfigError
 from signfed.app.federation import scripts
 from signfed.app.federation.doctor.federation import Server
-from signfed.app.federation.doctor.finding import Finding, error, fine, warning
+from signfed.app.federation.doctor.finding import SOON, Finding, error, fine, warning
 from signfed.app.federation.files import read_time
 from signfed.app.federation.roster import read_roster
-
-SOON = timedelta(days=30)
 
 
 def roster(server: Server) -> list[Finding]:

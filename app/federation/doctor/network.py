@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import cached_property
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 
-from signfed.app.federation.ca import hosts_of, load_certificate
-from signfed.app.federation.doctor.finding import Finding, error, fine, warning
+from signfed.app.federation.ca import hosts_of, is_issued_by
+from signfed.app.federation.doctor.finding import SOON, Finding, error, fine, warning
 from signfed.app.federation.doctor.world import NotTls, World
 from signfed.app.federation.files import time_text
 
-SOON = timedelta(days=30)
 # What Flower allows between a node's clock and the server's, in seconds, and where it gets close.
 AHEAD, BEHIND, CLOSE = 5.0, 300.0, 3.0
 SET_CLOCK = "sudo timedatectl set-ntp true"
@@ -113,9 +110,7 @@ def certificate(way: Way) -> list[Finding]:
     if not way.answers:
         return []
     shown = x509.load_der_x509_certificate(way.shown)
-    try:
-        shown.verify_directly_issued_by(load_certificate(way.ca))
-    except (InvalidSignature, ValueError, TypeError):
+    if not is_issued_by(shown, way.ca):
         return [
             error(
                 "certificate",

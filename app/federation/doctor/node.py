@@ -12,13 +12,21 @@ from signfed.app.federation import keys, superlink
 from signfed.app.federation.device import NodeHome
 from signfed.app.federation.doctor import machine, network
 from signfed.app.federation.doctor.device import Device
-from signfed.app.federation.doctor.finding import Finding, Found, error, examine, fine, warning
+from signfed.app.federation.doctor.finding import (
+    SOON,
+    Finding,
+    Found,
+    error,
+    examine,
+    fine,
+    warning,
+)
 from signfed.app.federation.doctor.world import World
 from signfed.app.federation.files import read_time
+from signfed.app.task.datasets.dataset import DataMissing
 from signfed.app.task.datasets.own_files import read
 from signfed.app.task.datasets.schema import Schema
 
-SOON = timedelta(days=30)
 REQUEST = "signfed node request --out NAME.csr"
 INSTALL = "signfed node install BUNDLE --fingerprint F"
 
@@ -130,7 +138,7 @@ def registration(device: Device) -> list[Finding]:
     try:
         known = device.world.recognizes(found.address, found.ca, device.key, found.node_id)
     except superlink.SuperLinkSilent as silent:
-        return [error("registration", str(silent), "mend what is named above")]
+        return [error("registration", str(silent), "put right what the checks above name")]
     if not known:
         return [
             error(
@@ -176,7 +184,7 @@ def data(device: Device) -> list[Finding]:
         return [fine("data", str(path))]
     try:
         _, labels = read(path, device.schema)  # as a run would
-    except ConfigError as wrong:
+    except (ConfigError, DataMissing) as wrong:
         return [error("data", str(wrong), f"signfed data --dir {path}, with the same -c")]
     return [fine("data", f"{path}, {len(labels)} samples")]
 

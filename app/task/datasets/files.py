@@ -35,7 +35,7 @@ def fault(file: Path, md5: str) -> str | None:
 def whole(
     name: str, folder: Path, md5s: Mapping[str, str], sources: Sequence[str], download: bool
 ) -> None:
-    """Make sure that all files are in the folder, downloading what lacks where that was asked for.
+    """Make sure that all files are in the folder; what is missing is downloaded if that is allowed.
 
     Parameters
     ----------

@@ -103,8 +103,11 @@ def _table(folder: Path, schema: Schema) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _csv(file: Path) -> dict[str, list[str]]:
-    with file.open(newline="", encoding="utf-8-sig") as lines:
-        rows = list(csv.reader(lines))
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as lines:
+            rows = list(csv.reader(lines))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"{file}: expected a CSV file in UTF-8; {error}") from error
     if len(rows) < 2:
         raise ConfigError(f"{file}: expected a header and at least one line; found {len(rows)}")
     for number, row in enumerate(rows, start=1):
@@ -122,7 +125,10 @@ def _parquet(file: Path) -> dict[str, list[object]]:
         raise ConfigError(
             f"{file}: Parquet needs pyarrow; expected: pip install pyarrow"
         ) from error
-    found: dict[str, list[object]] = parquet.read_table(file).to_pydict()
+    try:
+        found: dict[str, list[object]] = parquet.read_table(file).to_pydict()
+    except (ValueError, OSError) as error:
+        raise ConfigError(f"{file}: expected a Parquet file; {error}") from error
     return found
 
 

@@ -186,6 +186,24 @@ def test_list_names_everything_that_can_be_chosen(signfed):
     assert result.exit_code == 0
     for name in [*STRATEGIES, *ATTACKS, *TASKS, *MODELS, *PARTITIONS, *ENCODERS, *KEYS]:
         assert name in result.output
+    heads = [line.split()[1] for line in result.output.splitlines() if line.startswith("┃")]
+    assert len(set(heads)) == len(heads), "each kind has one table"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("check", "mean"),
+        ("redteam", "--strategies", "mean", "--attacks", "none", "-c", "num-rounds=1"),
+        ("data",),
+        ("data", "--dir", "."),
+    ],
+)
+@pytest.mark.parametrize("place", ["nowhere/a.json", "."])
+def test_a_file_that_cannot_be_written_is_said_before_the_work(signfed, command, place):
+    result = signfed(*command, "--out", place)
+    said = " ".join(result.output.split())
+    assert result.exit_code == 2 and "--out: expected a file in a folder that exists" in said
 
 
 def test_list_prints_the_keys_as_files_hold_them(signfed):

@@ -4,6 +4,7 @@ import pytest
 
 from signfed.app.config.plugins import Plugin
 from signfed.app.config.run_config import build_strategy, parse
+from signfed.app.engines.prepare import check
 from signfed.app.errors import ConfigError
 from signfed.strategies.mean import Mean
 from signfed.strategies.sign_mv import SignMV
@@ -102,6 +103,8 @@ class Picky(Mean):
         raise ValueError(f"not {num_workers} workers for {num_rounds} rounds")
 class Foreign(Mean):
     encoder = "morse"
+class Sparse(Mean):
+    encoder = "top-k"
 def function(): pass
 
 class Clipped(Mean):
@@ -164,6 +167,15 @@ def test_an_own_strategy_is_found(own):
 def test_an_own_strategy_that_cannot_be_used_is_refused(own, path, text):
     with pytest.raises(ConfigError, match=f"strategy='{path}': .*{text}"):
         rule(path)
+
+
+def test_workers_remember_what_the_encoder_of_an_own_strategy_leaves_out(own):
+    """Attackers in Flower clients cannot compute such rows: they need each worker's memory."""
+    given = {"strategy": "mine_of_my_own:Sparse", "attack": "lie"}
+    assert parse(given).workers_remember and not parse({"strategy": "mean"}).workers_remember
+    check(given, reach="server")
+    with pytest.raises(ConfigError, match="only the workers themselves remember"):
+        check(given, reach="omniscient")
 
 
 def test_an_own_strategy_has_options_of_its_own(own):

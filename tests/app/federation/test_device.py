@@ -53,7 +53,7 @@ def test_flower_reads_the_key_and_the_request(site):
 
 @pytest.mark.parametrize("key, value", [
     ("name", "pi-2"), ("versions", {}), ("created", "2020-01-01T00:00:00Z"), ("signature", "AAAA"),
-    ("format", "signfed-bundle-1"), ("public_key", "ssh-ed25519 AAAA"),
+    ("format", "signfed-bundle-1"), ("public_key", "ssh-ed25519 AAAA"), ("more", float("nan")),
 ])  # fmt: skip
 def test_an_edited_request_is_refused(site, key, value):
     one = site("pi-1")

@@ -445,6 +445,8 @@ def test_data_are_read_as_a_run_reads_them_where_its_schema_is_given(case, monke
     np.savez(folder / "images.npz", x=np.ones((5, 2)), y=np.zeros(5, int))
     found = examine_device(case.home, case.world, schema)
     assert [f.found for f in found if f.check == "data"] == [f"{folder}, 5 samples"]
+    (finding,) = wrong(examine_device(case.home, case.world, Schema("table", "2", "3")))
+    assert finding.check == "data" and "expected a .csv or .parquet file" in finding.found
     asked: list[Schema] = []
     monkeypatch.setattr(node, "examine_device", lambda home, schema: asked.append(schema) or [])
     given = ["--home", str(case.home), "-c", "own-data.kind='table' own-data.shape='2'"]

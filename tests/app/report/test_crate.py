@@ -47,6 +47,12 @@ def test_a_run(tmp_path):
     assert len(ids) == len(set(ids))
 
 
+def test_an_earlier_crate_is_not_packed(tmp_path):
+    path = run_folder(tmp_path / "one")
+    first, again = (packed(path, path / "one.zip") for _ in range(2))
+    assert {each.id for each in first.data_entities} == {each.id for each in again.data_entities}
+
+
 def test_a_sweep_has_an_action_a_cell_and_shares_what_is_equal(tmp_path):
     crate = packed(sweep_folder(tmp_path / "two"), tmp_path / "two.zip")
     actions = crate.root_dataset["mentions"]

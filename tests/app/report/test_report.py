@@ -1,17 +1,20 @@
 """Reports: what folders hold, on one page that needs nothing else."""
 
 import csv
+import io
 import json
 import sys
 from html.parser import HTMLParser
 
 import pytest
 from flwr.app import MetricRecord
+from rich.console import Console
 from typer.testing import CliRunner
 
 from signfed import Mean
 from signfed.app.cli import app
 from signfed.app.report import many_runs, one_run
+from signfed.app.report.closing import print_closing
 from signfed.app.report.document import Table
 from signfed.app.report.reading import Run
 from signfed.app.report.sources import find
@@ -371,3 +374,18 @@ def test_a_full_disk_does_not_fail_a_run_that_is_done(tmp_path, monkeypatch):
     monkeypatch.setattr("signfed.app.report.writing.replace_text", full)
     done = local(tmp_path / "run")
     assert done.exit_code == 0 and "No space left on device" in done.output
+
+
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        ({"received": 2, "dropped": {"no-reply": [0]}}, "rejected: 2"),
+        ({"received": 3, "crossover": {"0": 0.8, "1": 0.4, "2": None}}, "rejected: 0, 2"),
+        ({"received": 1, "nodes": 1}, "rejected: nobody"),  # the round asked worker 1 alone
+    ],
+)
+def test_the_closing_table_rejects_nobody_who_sent_no_row(given, said, tmp_path):
+    path = run_folder(tmp_path / "run", rounds=[line(1, accepted=[1], **given)])
+    console = Console(width=100, record=True, file=io.StringIO())
+    print_closing(console, path, (0,))
+    assert said in console.export_text().splitlines()

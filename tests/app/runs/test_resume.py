@@ -17,7 +17,7 @@ from signfed.app.engines.local import local_engine
 from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import execute
 from signfed.app.runs import checkpoint
-from signfed.app.runs.checkpoint import Checkpoint
+from signfed.app.runs.checkpoint import Checkpoint, run_of
 from signfed.app.runs.folder import read_rounds, read_summary
 from signfed.app.server_app import run
 from signfed.strategies.pre_aggregations import PRE_AGGREGATIONS
@@ -360,3 +360,8 @@ def test_a_run_that_lacks_nothing_but_its_summary_is_ended(early, engine, tmp_pa
         assert without[0] == without[1] and without[0]["status"] == "finished"
     with pytest.raises(ConfigError, match=r"nothing is left|ended the run after"):
         resume(config, engine)
+
+
+def test_a_run_may_lie_in_a_folder_called_checkpoints():
+    run = Path("checkpoints") / "run"
+    assert run_of(run) == run and run_of(run / "checkpoints" / "round-000050") == run

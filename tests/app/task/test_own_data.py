@@ -112,6 +112,14 @@ def table(*rows):
     return lambda folder: write_csv(folder, *rows)
 
 
+def other_letters(folder):
+    (folder / "data.csv").write_bytes("größe,b,ill\n1,2,no\n".encode("cp1252"))
+
+
+def no_parquet(folder):
+    (folder / "data.parquet").write_bytes(b"no table")
+
+
 def twice(folder):
     write_csv(folder, ["a", "b", "ill"], [1, 2, "no"])
     (folder / "more.csv").write_text("")
@@ -130,6 +138,8 @@ def twice(folder):
         (TABLE, table(["a", "b", "ill"], [1, "no"]), "line 2: expected 3 values; found 2"),
         (TABLE, table(["a", "b", "ill"], [1, "inf", "no"]), "expected finite numbers; sample 0"),
         (TABLE, table(["a", "b", "ill"]), "expected a header and at least one line; found 1"),
+        (TABLE, other_letters, "data.csv: expected a CSV file in UTF-8; 'utf-8' codec"),
+        (TABLE, no_parquet, "data.parquet: expected a Parquet file; "),
         (TABLE, twice, "expected one file; found data.csv, more.csv"),
         (ARRAYS, pickled, "expected arrays x and y; Object arrays cannot be loaded"),
         (ARRAYS, arrays(x=np.ones((2, 6))), "expected arrays x and y; "),

@@ -87,6 +87,7 @@ def test_a_finished_run_goes_on_when_more_rounds_are_asked_for(tmp_path):
         (Mean, {"run_dir": "run"}, "expected a new or empty folder"),
         (Mean, {"run_dir": "other", "resume": "run"}, "expected none beside resume"),
         (Mean, {"resume": "other"}, "has no config.json"),
+        (Mean, {"resume": "run/checkpoints/round-000001"}, "expected the run folder .*/run, which"),
     ],
 )
 def test_a_folder_of_another_run_is_refused(strategy, folders, said, tmp_path):

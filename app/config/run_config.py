@@ -150,9 +150,8 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
         worker_momentum=keys.worker_momentum,
         attack=fitting_attack(values, keys, task),
         byzantine_ids=byzantine_ids(keys),
-        assumed_byzantine=(
-            keys.num_byzantine if keys.assumed_byzantine < 0 else keys.assumed_byzantine
-        ),
+        assumed_byzantine=keys.num_byzantine if keys.assumed_byzantine < 0
+        else keys.assumed_byzantine,
         when_broken=keys.when_broken,
         step=Step(
             keys.lr, keys.momentum, keys.weight_decay, keys.lr_schedule,
@@ -164,8 +163,7 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
         evaluate_every=keys.evaluate_every,
         stop_when=_fitting_stop(keys, task),
         quorum=math.ceil(round(keys.quorum * participation.count, 9)),  # 0.07 * 100 is 7
-        round_timeout=keys.round_timeout,
-        node_timeout=keys.node_timeout,
+        round_timeout=keys.round_timeout, node_timeout=keys.node_timeout,
         roster=keys.roster,
         out_dir=keys.out_dir,
         resume=keys.resume,

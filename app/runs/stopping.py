@@ -44,7 +44,7 @@ class Stopping:
             self.after(line)
 
     def after(self, line: Mapping[str, Any]) -> bool:
-        """Take the next round's line; tell whether the run ends with it, or has ended before.
+        """Tell whether the run ends with the round of this line, or has ended before.
 
         Parameters
         ----------

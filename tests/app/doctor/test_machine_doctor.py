@@ -72,7 +72,7 @@ def test_nothing_is_wrong_with_a_sound_machine(sound):
         ({"cards": lambda: Cards(problem="for CUDA 13")}, "gpu", "warning", "no GPU", "nvidia-smi"),
         ({"cards": raising(OSError("libcudart"))}, "gpu", "error", "libcudart", "pip install"),
         ({"program": raising(FlowerError("flwr: found neither"))}, "flower", "error", "neither",
-         "mend"),
+         "put right"),
         ({"talks_to_itself": raising(OSError(1, "not permitted"))}, "ports", "error",
          "not permitted", "--engine local"),
         ({"free_disk": lambda at: 10**7}, "disk", "error", "0.0 GB free", "du -xh"),

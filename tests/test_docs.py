@@ -61,6 +61,8 @@ NOT_RUN = {
     "signfed reproduce": "hours; tests/app/experiments/test_reproduce.py",
     "signfed sweep FILE.toml": "a GPU or a Ray cluster; tests/app/experiments/",
     "signfed run": "a GPU",
+    "pip download": "other people's packages",
+    "git grep": "other people's repositories",
     "python -m benchmarks": "minutes; tests/test_benchmarks.py, at tiny sizes",
     "python -m tests.simulation": "a night; tests/simulation/test_simulation.py, fewer seeds",
     "signfed federation": "a server; tests/app/federation/",

@@ -50,6 +50,10 @@ class Stopping:
         ----------
         line : mapping
             Of `rounds.jsonl`; None stands for a number that is not finite.
+
+        Returns
+        -------
+        bool
         """
         if "test_loss" not in line or self.reason:
             return bool(self.reason)

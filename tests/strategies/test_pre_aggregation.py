@@ -168,7 +168,7 @@ def test_buckets_have_no_record(name, options):
 
 
 def test_buckets_have_no_record_of_mixed_rows_either():
-    with pytest.raises(ValueError, match="keeps a record"):
+    with pytest.raises(ValueError, match="goes by which worker a row is of"):
         Bucketing(NearestNeighbourMixing(SignFD("pooled")))
 
 

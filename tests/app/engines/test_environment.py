@@ -99,8 +99,8 @@ def test_a_port_that_another_takes_is_tried_no_more(monkeypatch):
         self._children.append(child)
         return child
 
-    ports = iter([taken, superlink._free_port()])
-    monkeypatch.setattr(superlink, "_free_port", lambda: next(ports))
+    ports = iter([taken, superlink.free_port()])
+    monkeypatch.setattr(superlink, "free_port", lambda: next(ports))
     monkeypatch.setattr(LocalFlower, "_start", start)
     try:
         with LocalFlower() as flower:

@@ -121,6 +121,7 @@ def run_sweep(
         writer = claimed(folder)
         try:
             manifest = Manifest(folder)
+            manifest.save()
             write_json(folder / "sweep.json", described(sweep, cells))
             steps = plan(cells, folder, manifest)
             waiting = [step.cell for step in steps if step.runs]
@@ -132,6 +133,7 @@ def run_sweep(
                 runner.close()  # before anyone else may write here
                 with suppress(OSError):  # what was cut off stays
                     (folder / "under-way").rmdir()
+                manifest.save()
                 found = SweepFolder(folder)
                 missing = write_results(found, sweep.choose)
             watch.wrote(missing)

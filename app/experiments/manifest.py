@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 import torch
@@ -17,14 +17,36 @@ import torch
 import signfed
 from signfed.app.config.run_config import RunConfig
 from signfed.app.experiments.cells import Cell
-from signfed.app.runs.json_files import write_json
+from signfed.app.runs.json_files import json_line, write_json
 from signfed.app.runs.versions import versions
 
-FILE = "manifest.json"
+FILE, JOURNAL = "manifest.json", "manifest.jsonl"
+
+
+class Load(NamedTuple):
+    """What decides how long a run takes, what decides most of it first."""
+
+    task: str
+    model: str
+    device: str
+    workers: int
+    batch_size: int
+    strategy: str
+    attack: str
+    evaluate_every: int
+    rounds: int
+
+    @classmethod
+    def read(cls, written: Mapping[str, Any]) -> Load:
+        """Return what a manifest says; what an older one does not say is None."""
+        return cls(*(written.get(name) for name in cls._fields))  # type: ignore[arg-type]
 
 
 class Manifest:
     """Read and write `manifest.json` of a sweep's folder.
+
+    What changes is added to `manifest.jsonl`, a line a change, until the whole is saved: a sweep of
+    ten thousand cells would otherwise write megabytes for each.
 
     Parameters
     ----------
@@ -33,13 +55,18 @@ class Manifest:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._file = folder / FILE
+        self._file, self._journal = folder / FILE, folder / JOURNAL
         found: dict[str, Any] = {}
         with suppress(OSError, ValueError):
             found = json.loads(self._file.read_text(encoding="utf-8"))
         self.cells: dict[str, dict[str, Any]] = found.get("cells", {})
         self._codes: dict[str, dict[str, str]] = found.get("codes", {})
         self._here: dict[str, Any] = {}
+        with suppress(OSError, ValueError):  # its last line may be cut off
+            for line in self._journal.read_text(encoding="utf-8").splitlines():
+                change = json.loads(line)
+                self.cells |= change["cells"]
+                self._codes |= change["codes"]
 
     def code_of(self, cell_id: str) -> Mapping[str, str]:
         """Return the digests of a cell's code, by module."""
@@ -50,10 +77,12 @@ class Manifest:
         known = self.cells.setdefault(cell.id, {"attempts": 0})
         known |= {
             "keys": dict(cell.keys), "status": "started", "settings": cell.settings,
-            "code": cell.code_id, "load": load_of(cell.config), "attempts": known["attempts"] + 1,
+            "code": cell.code_id, "load": load_of(cell.config)._asdict(),
+            "attempts": known["attempts"] + 1,
         }  # fmt: skip
-        self._codes[cell.code_id] = dict(cell.code)
-        self.save()
+        new = {} if cell.code_id in self._codes else {cell.code_id: dict(cell.code)}
+        self._codes |= new
+        self._add(cell, new)
 
     def end(self, cell: Cell, status: str, seconds: float | None) -> None:
         """Write down how a cell ended.
@@ -71,23 +100,26 @@ class Manifest:
             "status": status, "seconds": seconds, "commit": self._here["commit"],
             "dirty": self._here["dirty"],
         }  # fmt: skip
-        self.save()
+        self._add(cell, {})
+
+    def _add(self, cell: Cell, codes: Mapping[str, Mapping[str, str]]) -> None:
+        with self._journal.open("a", encoding="utf-8") as journal:
+            journal.write(json_line({"cells": {cell.id: self.cells[cell.id]}, "codes": codes}))
 
     def save(self) -> None:
-        """Replace the file."""
+        """Replace the file by the whole, before the first cell and after the last."""
         self._here = self._here or surroundings()
         write_json(self._file, self._here | {"cells": self.cells, "codes": self._codes})
+        self._journal.unlink(missing_ok=True)
 
 
-def load_of(config: RunConfig) -> dict[str, Any]:
+def load_of(config: RunConfig) -> Load:
     """Return what decides how long a run takes."""
     workload = config.workload
-    return {
-        "task": workload.task, "model": workload.model, "device": workload.device,
-        "workers": workload.num_workers, "batch_size": workload.batch_size,
-        "strategy": config.strategy.name, "attack": config.attack.name,
-        "evaluate_every": config.evaluate_every, "rounds": config.num_rounds,
-    }  # fmt: skip
+    return Load(
+        workload.task, workload.model, workload.device, workload.num_workers, workload.batch_size,
+        config.strategy.name, config.attack.name, config.evaluate_every, config.num_rounds,
+    )  # fmt: skip
 
 
 def surroundings() -> dict[str, Any]:

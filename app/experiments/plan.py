@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from signfed.app.experiments.cells import Cell
-from signfed.app.experiments.manifest import Manifest, load_of
+from signfed.app.experiments.manifest import Load, Manifest
 from signfed.app.runs.checkpoint import list_checkpoints
 from signfed.app.runs.folder import DIVERGED, FAILED, FINISHED, read_summary
 
 DONE = (FINISHED, DIVERGED)  # a model that an attack drove to infinity is a result
 SHOWN = 3  # changed modules that are named
+LIKENESS = range(len(Load._fields), 1, -1)  # of two loads: how many of their fields, from the first
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,10 +74,14 @@ def plan(cells: Iterable[Cell], folder: Path, manifest: Manifest) -> list[Step]:
     -------
     list of Step
     """
-    return [Step(cell, *_verdict(cell, folder, manifest)) for cell in cells]
+    before = {known["settings"]: cell_id for cell_id, known in manifest.cells.items()}
+    return [Step(cell, *_verdict(cell, folder, manifest, before)) for cell in cells]
 
 
-def _verdict(cell: Cell, folder: Path, manifest: Manifest) -> tuple[bool, str]:
+def _verdict(
+    cell: Cell, folder: Path, manifest: Manifest, before: Mapping[str, str]
+) -> tuple[bool, str]:
+    """`before`: settings -> the last cell that had them."""
     status = read_summary(place_of(folder, cell)).get("status")
     if status in DONE:
         return False, "done"
@@ -87,10 +92,9 @@ def _verdict(cell: Cell, folder: Path, manifest: Manifest) -> tuple[bool, str]:
         saved = list_checkpoints(draft)
         last = saved[-1].name.removeprefix("round-").lstrip("0") if saved else ""
         return True, f"cut off after round {last}" if last else "cut off; no checkpoint yet"
-    before = [i for i, known in manifest.cells.items() if known["settings"] == cell.settings]
-    others = [i for i in before if i != cell.id]
-    if others:
-        return True, f"its code changed: {changed(manifest.code_of(others[-1]), cell.code)}"
+    other = before.get(cell.settings, cell.id)
+    if other != cell.id:
+        return True, f"its code changed: {changed(manifest.code_of(other), cell.code)}"
     return True, "new"
 
 
@@ -115,64 +119,69 @@ def changed(before: Mapping[str, str], now: Mapping[str, str]) -> str:
 class Clock:
     """How long cells take, from those that are done.
 
+    Those count whose loads begin alike for longest; task and model have to be the same.
+
     Parameters
     ----------
     manifest : Manifest
-        Of the sweep; what is added to it later counts.
+        Of the sweep, as it is now.
     """
 
     def __init__(self, manifest: Manifest) -> None:
-        self._manifest = manifest
-        self._trials: list[tuple[Mapping[str, Any], float]] = []
+        self._seen: dict[tuple[Any, ...], tuple[float, int]] = {}  # beginning -> sum, count
+        for known in manifest.cells.values():
+            self.ran(known)
 
-    def add(self, load: Mapping[str, Any], seconds_per_round: float) -> None:
-        """Count a short trial.
+    def ran(self, known: Mapping[str, Any]) -> None:
+        """Count a cell that is done; others are passed over.
 
         Parameters
         ----------
-        load : mapping
-            Of the run, as `load_of` returns it.
+        known : mapping
+            What the manifest says of it.
+        """
+        if known.get("seconds") and known["status"] == FINISHED:
+            load = Load.read(known["load"])
+            self.add(load, known["seconds"] / load.rounds)
+
+    def add(self, load: Load, seconds_per_round: float) -> None:
+        """Count a cell, or a short trial of one.
+
+        Parameters
+        ----------
+        load : Load
         seconds_per_round : float
         """
-        self._trials.append((load, seconds_per_round))
+        for length in LIKENESS:
+            total, count = self._seen.get(load[:length], (0.0, 0))
+            self._seen[load[:length]] = total + seconds_per_round, count + 1
 
-    def seconds(self, cell: Cell) -> float | None:
+    def seconds(self, load: Load) -> float | None:
         """Return the seconds that a cell will take; None where no like cell was seen.
-
-        Those count that are most alike; task and model have to be the same.
 
         Parameters
         ----------
-        cell : Cell
+        load : Load
+            The cell's.
         """
-        load = load_of(cell.config)
-        seen = [
-            (known["load"], known["seconds"] / known["load"]["rounds"])
-            for known in self._manifest.cells.values()
-            if known.get("seconds") and known["status"] == FINISHED
-        ]
-        fitting = [
-            (sum(load[key] == other.get(key) for key in load), per_round)
-            for other, per_round in [*seen, *self._trials]
-            if all(load[key] == other.get(key) for key in ("task", "model"))
-        ]
-        if not fitting:
-            return None
-        most = max(alike for alike, _ in fitting)
-        best = [per_round for alike, per_round in fitting if alike == most]
-        return sum(best) / len(best) * load["rounds"]
+        for length in LIKENESS:
+            if found := self._seen.get(load[:length]):
+                return found[0] / found[1] * load.rounds
+        return None
 
-    def total(self, cells: Sequence[Cell], slots: int) -> float | None:
+    def total(self, loads: Mapping[Load, int], slots: int) -> float | None:
         """Return the seconds that cells take on so many slots; None where one is unknown.
 
         Parameters
         ----------
-        cells : sequence of Cell
+        loads : mapping
+            Load -> how many cells have it.
         slots : int
             Cells that run at a time.
         """
-        each = [self.seconds(cell) for cell in cells]
-        known = [seconds for seconds in each if seconds is not None]
+        each = {load: self.seconds(load) for load, count in loads.items() if count}
+        known = {load: seconds for load, seconds in each.items() if seconds is not None}
         if len(known) < len(each):
             return None
-        return max([*known, sum(known) / slots]) if known else 0.0
+        work = sum(seconds * loads[load] for load, seconds in known.items())
+        return max([*known.values(), work / slots]) if known else 0.0

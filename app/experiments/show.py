@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from signfed.app.experiments.cells import Cell, cells_of
-from signfed.app.experiments.manifest import Manifest, load_of
+from signfed.app.experiments.manifest import Load, Manifest, load_of
 from signfed.app.experiments.plan import DONE, Clock, Step, place_of, plan
 from signfed.app.experiments.runner import Runner
 from signfed.app.experiments.sweep import Sweep
@@ -48,8 +48,9 @@ class ShownSweep:
         )  # fmt: skip
         self._progress = Progress(*columns, console=console)
         self._bar = self._progress.add_task("cells", total=None, news="")
-        self._left: dict[str, Cell] = {}
+        self._left = Counter[Load]()
         self._clock: Clock | None = None
+        self._manifest: Manifest | None = None
         self._slots = 1
 
     def __enter__(self) -> ShownSweep:
@@ -61,11 +62,10 @@ class ShownSweep:
 
     def planned(self, steps: Sequence[Step], slots: int, manifest: Manifest) -> None:
         self._console.print(f"sweep folder {self._folder}", soft_wrap=True, highlight=False)
-        self._left = {step.cell.id: step.cell for step in steps if step.runs}
-        self._clock, self._slots = Clock(manifest), slots
-        self._progress.update(
-            self._bar, total=len(steps), completed=len(steps) - len(self._left), news=self._news()
-        )
+        self._left = Counter(load_of(step.cell.config) for step in steps if step.runs)
+        self._clock, self._manifest, self._slots = Clock(manifest), manifest, slots
+        done = len(steps) - self._left.total()
+        self._progress.update(self._bar, total=len(steps), completed=done, news=self._news())
 
     def ended(self, cell: Cell, outcome: Outcome, again: bool) -> None:
         if outcome.status not in DONE:
@@ -79,7 +79,9 @@ class ShownSweep:
                 file = place_of(self._folder, cell) / TRACEBACK
                 self._console.print(f"    {file}", soft_wrap=True, highlight=False)
         if not again:
-            self._left.pop(cell.id, None)
+            self._left[load_of(cell.config)] -= 1
+            if self._clock and self._manifest:
+                self._clock.ran(self._manifest.cells.get(cell.id, {}))
             self._progress.advance(self._bar)
         self._progress.update(self._bar, news=self._news())
 
@@ -89,7 +91,7 @@ class ShownSweep:
 
     def _news(self) -> str:
         failed = f"{self.failed} failed  " if self.failed else ""
-        left = self._clock.total(list(self._left.values()), self._slots) if self._clock else None
+        left = self._clock.total(self._left, self._slots) if self._clock else None
         if not left:
             return failed
         return f"{failed}ends about {datetime.now() + timedelta(seconds=left):%H:%M:%S}"
@@ -123,7 +125,7 @@ def print_plan(console: Console, sweep: Sweep, folder: Path, runner: Runner) -> 
         _try_unknown(to_run, clock, load)
     table = Table("", "seconds", "why", "cell", title=f"{sweep.name}: {folder}")
     for step in steps:
-        seconds = clock.seconds(step.cell) if step.runs else None
+        seconds = clock.seconds(load_of(step.cell.config)) if step.runs else None
         shown = "" if seconds is None else f"{seconds:.1f}"
         table.add_row("run" if step.runs else "", shown, escape(step.why), escape(step.cell.label))
     console.print(table)
@@ -137,7 +139,7 @@ def _length(clock: Clock, cells: Sequence[Cell], runner: Runner) -> str:
     if not cells:
         return "nothing to run"
     slots = 1 if runner.elsewhere else runner.slots
-    total = clock.total(cells, slots)
+    total = clock.total(Counter(load_of(cell.config) for cell in cells), slots)
     if total is None:
         return f"{len(cells)} to run; no like cell was ever timed"
     length = str(timedelta(seconds=round(total)))
@@ -147,7 +149,7 @@ def _length(clock: Clock, cells: Sequence[Cell], runner: Runner) -> str:
 def _try_unknown(cells: Sequence[Cell], clock: Clock, load: KeptData) -> None:
     """Time a few rounds of the first cell of each kind of which nothing is known."""
     for _ in range(TRIALS):
-        unknown = next((cell for cell in cells if clock.seconds(cell) is None), None)
+        unknown = next((c for c in cells if clock.seconds(load_of(c.config)) is None), None)
         if unknown is None:
             return
         clock.add(load_of(unknown.config), seconds_per_round(unknown, load))

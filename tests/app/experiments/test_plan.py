@@ -33,18 +33,34 @@ def known(folder, *timed):
 
 
 def test_the_most_alike_cells_count(tmp_path, cells):
-    mean, _, krum, other_krum = cells
+    mean, other, krum, _ = cells
     clock = Clock(known(tmp_path, (mean, 10.0), (krum, 30.0)))
-    assert clock.seconds(other_krum) == 30.0 and clock.seconds(cells[1]) == 10.0
-    assert clock.total([other_krum, cells[1]], 1) == 40.0
-    assert clock.total([other_krum, cells[1]], 2) == 30.0, "no shorter than the longest one"
-    [longer] = cells_of(Sweep("x", {**QUICK, "num-rounds": 20, "strategy": "krum"}), load=None)
-    assert clock.seconds(longer) == 60.0
-    [other_task] = cells_of(Sweep("x", {"strategy": "mean", "num-byzantine": 2}), load=None)
-    assert clock.seconds(other_task) is None and clock.total([other_task, krum], 2) is None
-    clock.add(load_of(other_task.config), 0.5)
-    assert clock.seconds(other_task) == 0.5 * 300
-    assert clock.total([], 2) == 0.0
+    mean, krum = load_of(other.config), load_of(krum.config)
+    assert clock.seconds(krum) == 30.0 and clock.seconds(mean) == 10.0
+    assert clock.total({krum: 1, mean: 1}, 1) == 40.0
+    assert clock.total({krum: 2, mean: 1}, 1) == 70.0 and clock.total({krum: 0, mean: 1}, 1) == 10.0
+    assert clock.total({krum: 1, mean: 1}, 2) == 30.0, "no shorter than the longest one"
+    assert clock.seconds(krum._replace(rounds=20)) == 60.0
+    assert clock.seconds(krum._replace(strategy="median")) == 20.0, "a mean of both"
+    other_task = krum._replace(task="digits")
+    assert clock.seconds(other_task) is None and clock.total({other_task: 1, krum: 1}, 2) is None
+    clock.add(other_task, 0.5)
+    assert clock.seconds(other_task._replace(attack="noise")) == 0.5 * 10
+    assert clock.total({}, 2) == 0.0
+
+
+def test_the_manifest_of_a_sweep_that_was_killed_is_whole(tmp_path, cells):
+    """What was not saved is read from the journal, whose last line may be cut off."""
+    written = known(tmp_path, (cells[0], 10.0))
+    written.begin(cells[2])
+    assert not (tmp_path / "manifest.json").exists()
+    with (tmp_path / "manifest.jsonl").open("a") as journal:
+        journal.write('{"cells": {"half')
+    read = Manifest(tmp_path)
+    assert read.cells == written.cells and read.code_of(cells[2].id) == cells[2].code
+    assert [known["status"] for known in read.cells.values()] == ["finished", "started"]
+    read.save()
+    assert not (tmp_path / "manifest.jsonl").exists() and Manifest(tmp_path).cells == read.cells
 
 
 def test_changed_modules_are_named():

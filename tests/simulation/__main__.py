@@ -12,6 +12,9 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 from tests.conftest import THREADS  # one thread for each process
 
@@ -20,6 +23,7 @@ for _name in THREADS:
 
 import torch  # noqa: E402
 
+from signfed.app.runs.json_files import replace_text  # noqa: E402
 from tests.simulation.broken import VARIANTS  # noqa: E402
 from tests.simulation.model import Violation  # noqa: E402
 from tests.simulation.scenario import Scenario, drawn  # noqa: E402
@@ -63,37 +67,60 @@ def block(first: int, last: int) -> tuple[int, list[tuple[int, str]], Counter[st
     return rounds, failed, counts
 
 
+@dataclass
+class Tally:
+    """What came of the seeds from `first` on."""
+
+    first: int
+    seeds: int = 0
+    rounds: int = 0
+    seconds: float = 0.0
+    failed: list[tuple[int, str]] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def kept(cls, first: int, file: Path | None) -> Tally:
+        """What a file says of seeds that were run before, where there is one."""
+        if file is None or not file.exists():
+            return cls(first)
+        found = cls(**json.loads(file.read_text()))
+        if found.first != first:
+            raise SystemExit(f"--out: expected a new file, or one from seed {first}; {file} has "
+                             f"seeds from {found.first}")  # fmt: skip
+        found.failed, found.counts = [(s, w) for s, w in found.failed], Counter(found.counts)
+        return found
+
+    def text(self) -> str:
+        return json.dumps(asdict(self) | {"counts": dict(sorted(self.counts.items()))}, indent=1)
+
+
 def _blocks(first: int, last: int) -> Iterator[tuple[int, int]]:
     return ((at, min(at + BLOCK, last)) for at in range(first, last, BLOCK))
 
 
-def many(first: int, number: int, jobs: int, seconds: float, out: str) -> int:
+def many(first: int, number: int, jobs: int, seconds: float, out: Path | None) -> int:
     """Run that many seeds, or as many as the time allows; print and write what came of them."""
-    rounds, failed, counts, done = 0, [], Counter[str](), 0
-    began = time.monotonic()
-    blocks = _blocks(first, first + number)
-    with multiprocessing.get_context("spawn").Pool(jobs if jobs > 1 else 1) as pool:
+    tally = Tally.kept(first, out)
+    before, began = tally.seconds, time.monotonic()
+    blocks = _blocks(first + tally.seeds, first + number)
+    with ExitStack() as stack:
+        if jobs > 1:
+            pool = stack.enter_context(multiprocessing.get_context("spawn").Pool(jobs))
         found = pool.imap(_block, blocks) if jobs > 1 else map(_block, blocks)
         for size, (more, wrong, counted) in found:
-            rounds, done = rounds + more, done + size
-            failed += wrong
-            counts += counted
+            tally.rounds, tally.seeds = tally.rounds + more, tally.seeds + size
+            tally.failed += wrong
+            tally.counts += counted
             took = time.monotonic() - began
+            tally.seconds = round(before + took, 1)
             for seed, text in wrong:
                 print(f"seed {seed}: {text}", flush=True)
-            summary = {
-                "first": first, "seeds": done, "rounds": rounds, "seconds": round(took, 1),
-                "failed": failed, "counts": dict(sorted(counts.items())),
-            }  # fmt: skip
             if out:
-                with open(f"{out}.part", "w") as file:
-                    json.dump(summary, file, indent=1)
-                os.replace(f"{out}.part", out)
+                replace_text(out, tally.text())
             if seconds and took > seconds:
                 break
-        pool.terminate()
-    print(json.dumps(summary, indent=1))
-    return 1 if failed else 0
+    print(tally.text())
+    return 1 if tally.failed else 0
 
 
 def _block(place: tuple[int, int]) -> tuple[int, tuple[int, list[tuple[int, str]], Counter[str]]]:
@@ -136,7 +163,9 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--seconds", type=float, default=0.0, help="no more than so long; 0: all")
-    parser.add_argument("--out", default="", help="a file for counts and failures, as they grow")
+    parser.add_argument(
+        "--out", type=Path, help="a file for counts and failures, as they grow; gone on with"
+    )
     parser.add_argument("--broken", action="store_true", help="search for each broken variant")
     given = parser.parse_args()
     torch.set_num_threads(1)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
 
-from tests.simulation.__main__ import block, failure
+from tests.simulation.__main__ import Tally, block, failure, many
 from tests.simulation.broken import FOUND, FOUND_IN_PUBLIC, VARIANTS
 from tests.simulation.disk import DISK, Disk
 from tests.simulation.files import Os, SimPath
@@ -30,6 +31,17 @@ def test_no_seed_finds_a_fault(part):
     rounds, failed, counts = block(part * size, (part + 1) * size)
     assert failed == [], f"python -m tests.simulation --seed {failed[0][0]} --shrink"
     assert rounds >= size and counts["end: finished"] >= size / 2
+
+
+def test_seeds_go_on_where_they_were(tmp_path):
+    parts, whole = tmp_path / "parts.json", tmp_path / "whole.json"
+    for number in (3, 8):
+        assert many(70, number, 1, 0.0, parts) == 0
+    assert many(70, 8, 1, 0.0, whole) == 0
+    kept = [replace(Tally.kept(70, file), seconds=0.0) for file in (parts, whole)]
+    assert kept[0] == kept[1] and kept[0].seeds == 8 and kept[0].rounds > 8
+    with pytest.raises(SystemExit, match="has seeds from 70"):
+        many(0, 8, 1, 0.0, whole)
 
 
 def test_all_faults_are_drawn():

@@ -55,6 +55,8 @@ class Sources:
         self._read = read or modules.read_source
         self._texts: dict[str, str | None] = {}
         self._modules: dict[str, ParsedModule] = {}
+        self._brought: dict[tuple[Import, ...], list[str]] = {}
+        self._digests: dict[str, str] = {}
 
     def reached(
         self, roots: Iterable[str], chosen: Iterable[tuple[str, str]] = ()
@@ -81,12 +83,12 @@ class Sources:
                 waiting += self._with_parents(name.partition(":")[0])
             elif entry := self._module(registry).entries.get(name):
                 found[f"{registry}:{name}"] = entry[0]
-                waiting += [m for each in entry[1] for m in self._targets(each)]
+                waiting += self._all_targets(entry[1])
         while waiting:
             module = waiting.pop()
             if module not in found and self._text(module) is not None:
                 found[module] = self._module(module).digest
-                waiting += [m for each in self._module(module).imports for m in self._targets(each)]
+                waiting += self._all_targets(self._module(module).imports)
         return dict(sorted(found.items()))
 
     def own(self, modules: Iterable[str]) -> dict[str, str]:
@@ -108,7 +110,17 @@ class Sources:
         modules : iterable of str
             As `reached` returns them.
         """
-        return {m: digest(self._text(m) or "") for m in modules if ":" not in m}
+        modules = [module for module in modules if ":" not in module]
+        for module in modules:
+            if module not in self._digests:
+                self._digests[module] = digest(self._text(module) or "")
+        return {module: self._digests[module] for module in modules}
+
+    def _all_targets(self, imported: tuple[Import, ...]) -> list[str]:
+        """The modules that imports bring; ten thousand cells ask for those of a hundred modules."""
+        if imported not in self._brought:
+            self._brought[imported] = [m for each in imported for m in self._targets(each)]
+        return self._brought[imported]
 
     def _targets(self, imported: Import) -> Iterator[str]:
         """The modules that an import brings: those that define the name, and the one named."""

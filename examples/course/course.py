@@ -9,6 +9,7 @@ python course.py grade FILE...         the points of students' notebooks, withou
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +19,10 @@ from cells import HERE, MASTERS, for_nbgrader, for_otter, read, text_of
 from points import answers_in, grade, set_up
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
+NBGRADER = """c = get_config()  # seconds; its own 30 and 4 end a cell early on a busy machine
+c.ExecutePreprocessor.timeout = 180
+c.ExecutePreprocessor.iopub_timeout = 60
+"""
 LESSONS = {master.stem: master for master in sorted(MASTERS.glob("[1-9]-*.py"))}
 
 
@@ -81,7 +86,10 @@ def build(
 
 @app.command()
 def nbgrader(folder: Path) -> None:
-    """Write the sources of nbgrader's assignments."""
+    """Write the sources of nbgrader's assignments, and its settings where there are none yet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError), (folder / "nbgrader_config.py").open("x") as file:
+        file.write(NBGRADER)
     for lesson, master in LESSONS.items():
         file = folder / "source" / lesson / f"{lesson}.ipynb"
         file.parent.mkdir(parents=True, exist_ok=True)

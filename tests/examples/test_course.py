@@ -167,8 +167,13 @@ def test_notebooks_are_graded(tmp_path):
 
 
 def test_exports_are_written(tmp_path):
+    settings = tmp_path / "nbgrader" / "nbgrader_config.py"
     for tool in ("nbgrader", "otter"):
         assert CliRunner().invoke(course.app, [tool, tool]).exit_code == 0
+    assert "timeout = 180" in settings.read_text()
+    settings.write_text("# the teacher's own\n")
+    assert CliRunner().invoke(course.app, ["nbgrader", "nbgrader"]).exit_code == 0
+    assert settings.read_text() == "# the teacher's own\n"
     for lesson in LESSONS:
         assert (tmp_path / "nbgrader" / "source" / lesson / f"{lesson}.ipynb").is_file()
         assert (tmp_path / "otter" / f"{lesson}.ipynb").is_file()

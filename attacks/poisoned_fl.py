@@ -8,11 +8,10 @@ from pydantic import Field
 from signfed.attacks.core.arrays import cast, like, namespace
 from signfed.attacks.core.attack import attack
 from signfed.attacks.core.past import Past
-from signfed.attacks.core.rows import all_send
+from signfed.attacks.core.rows import TINY, all_send
 from signfed.attacks.core.view import View
 from signfed.strategies.core.options import Choice, Range
 
-TINY = float(np.finfo(np.float32).tiny)  # keeps a sign on a sign channel where a magnitude is 0
 STREAM = 0x9F  # keeps the secret apart from other draws of the number
 Z99 = 2.326348  # Phi^-1(0.99)
 SHRINK, SMALLEST = 0.7, 0.5

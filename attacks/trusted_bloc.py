@@ -8,11 +8,9 @@ from pydantic import Field
 
 from signfed.attacks.core.arrays import cast, like, namespace
 from signfed.attacks.core.attack import attack
-from signfed.attacks.core.rows import finite, mean
+from signfed.attacks.core.rows import TINY, finite, mean
 from signfed.attacks.core.view import View
 from signfed.strategies.core.options import Choice, Range
-
-TINY = float(np.finfo(np.float32).tiny)  # a zero that keeps its sign on a sign channel
 
 
 def is_negated(server_round: int, rounds: int, period: int) -> bool:

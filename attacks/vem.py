@@ -8,11 +8,9 @@ from pydantic import Field
 
 from signfed.attacks.core.arrays import cast, namespace
 from signfed.attacks.core.attack import attack
-from signfed.attacks.core.rows import all_send, deviation, finite, mean
+from signfed.attacks.core.rows import TINY, all_send, deviation, finite, mean
 from signfed.attacks.core.view import View
 from signfed.strategies.core.options import Range
-
-TINY = float(np.finfo(np.float32).tiny)  # a zero that keeps its sign on a sign channel
 
 
 def certainties(rows: np.ndarray) -> np.ndarray:

@@ -33,11 +33,10 @@ from benchmarks.naive import (
     read,
 )
 from signfed.strategies.core.agreement import agreements, standings
-from signfed.strategies.core.ternary import ternary_vote
+from signfed.strategies.core.ternary import silence_useless, ternary_vote, ternary_weights
 from signfed.strategies.ops.gram import centred_gram, distances_of, squared_distances
 from signfed.strategies.ops.order import order_statistics
 from signfed.strategies.ops.packed import PackedSigns
-from signfed.strategies.sign_fd import weigh_by_agreement
 
 MOST = 2**30  # bytes that a naive version touches, up to which it is tried
 PUBLISHED = (64, 65_536)  # the size of which others tell their times
@@ -63,7 +62,7 @@ def together(works: dict[str, Work | None], budget: float) -> dict[str, float]:
 
 def judged(signs: PackedSigns) -> Tensor:
     standing = standings(agreements(signs))
-    return weigh_by_agreement(signs, standing, standing)
+    return silence_useless(signs, ternary_weights(standing, standing, signs.n_coordinates))
 
 
 def sign_cases(n: int, n_coordinates: int, float_too: bool) -> Iterator[tuple[str, dict]]:

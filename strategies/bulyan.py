@@ -9,8 +9,9 @@ from torch import Tensor
 from signfed.strategies.core.preconditions import at_least
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.krum import krum_scores
+from signfed.strategies.meamed import mean_nearest_median
 from signfed.strategies.ops.gram import squared_distances
-from signfed.strategies.ops.linalg import coordinate_median, lowest, ordered
+from signfed.strategies.ops.linalg import lowest
 from signfed.strategies.server.strategy import RobustStrategy
 
 
@@ -47,36 +48,10 @@ def krum_selection(squared: Tensor, f: int, count: int) -> list[int]:
     return chosen
 
 
-def mean_around_median(rows: Tensor, beta: int) -> Tensor:
-    """Average, in each column, the beta values that are nearest to its median.
-
-    Of two equally near values the lower one counts as nearer.
-
-    Parameters
-    ----------
-    rows : Tensor, float32 [n, N]
-    beta : int, from 1 to n
-
-    Returns
-    -------
-    Tensor, float32 [N]
-
-    Examples
-    --------
-    >>> import torch
-    >>> mean_around_median(torch.tensor([[0.0], [4.0], [5.0], [7.0], [90.0]]), 3)
-    tensor([5.3333])
-    """
-    values = ordered(rows, range(len(rows)))
-    distances = (values - coordinate_median(rows)).abs()
-    nearest = distances.argsort(dim=0, stable=True)[:beta]
-    return values.gather(0, nearest).mean(dim=0)
-
-
 class Bulyan(RobustStrategy):
     """Average, in each coordinate, values around the median of the rows that Krum selects.
 
-    `krum_selection` of theta = n - 2f rows, then `mean_around_median` of beta = theta - 2f values.
+    `krum_selection` of theta = n - 2f rows, then `mean_nearest_median` of beta = theta - 2f values.
 
     Parameters
     ----------
@@ -117,7 +92,7 @@ class Bulyan(RobustStrategy):
         rows, theta = updates.dense(), updates.n - 2 * self.n_byzantine
         chosen = sorted(krum_selection(squared_distances(rows), self.n_byzantine, theta))
         self._accepted = updates.ids[chosen].tolist()
-        return mean_around_median(rows[chosen], theta - 2 * self.n_byzantine)
+        return mean_nearest_median(rows[chosen], theta - 2 * self.n_byzantine)
 
     def diagnostics(self) -> dict[str, Any]:
         """Return `accepted`, the ids of the rows that Krum selected."""

@@ -27,38 +27,12 @@ from signfed.strategies.core.preconditions import majority_honest
 from signfed.strategies.core.reliability import accepted, records_from_tensors, records_to_tensors
 from signfed.strategies.core.ternary import silence_useless, silenced_vote, ternary_weights
 from signfed.strategies.core.updates import Updates
-from signfed.strategies.ops.packed import PackedSigns
 from signfed.strategies.server.strategy import RobustStrategy
 
 MAX_ROUNDS = 2**16 - 1  # a disagreement count is 16 bits wide
 
 Estimator = Literal["agreement", "pooled", "alg1", "eq17"]
 InitialVote = Literal["weighted", "plain"]
-
-
-def weigh_by_agreement(signs: PackedSigns, now: Tensor, lately: Tensor) -> Tensor:
-    """Weigh each row 1, 0 or -1 by its standing among the others.
-
-    A row whose standing is that of a coin weighs 0, one that opposes the others -1, any other 1.
-
-    Parameters
-    ----------
-    signs : PackedSigns, n rows
-    now, lately : Tensor, float64 [n]
-        Standings, see `strategies.core.agreement`.
-
-    Returns
-    -------
-    Tensor, float32 [n]
-
-    Examples
-    --------
-    >>> signs = PackedSigns.pack(torch.cat([torch.ones(3, 100), -torch.ones(2, 100)]))
-    >>> standing = standings(agreements(signs))
-    >>> weigh_by_agreement(signs, standing, standing)
-    tensor([ 1.,  1.,  1., -1., -1.])
-    """
-    return silence_useless(signs, ternary_weights(now, lately, signs.n_coordinates))
 
 
 class SignFD(RobustStrategy):
@@ -76,7 +50,7 @@ class SignFD(RobustStrategy):
     Parameters
     ----------
     estimator : {"agreement", "pooled", "alg1", "eq17"}
-        How workers are weighed. "agreement": see `weigh_by_agreement`. The others are the paper's,
+        How workers are weighed. "agreement": see `core.ternary`. The others are the paper's,
         for reproduction. WARNING: a minority that agrees with itself, honestly at first, takes them
         over (attack `trusted-bloc`). "pooled": p_m from all coordinates (eq. 14). "alg1" and
         "eq17": pooled in rounds 2..T_in+1, then p_m per coordinate.

@@ -76,7 +76,7 @@ def doctor(
     home: NodeFolder = DEFAULT_HOME,
     config: Annotated[
         list[str] | None,
-        typer.Option("-c", "--config", help="as of the runs, to read own data by its schema"),
+        typer.Option("--run-config", "-c", help="as of the runs, to read own data by its schema"),
     ] = None,
     form: FormatOption = Format.text,
 ) -> None:

@@ -12,12 +12,13 @@ from rich.table import Table
 
 from signfed.app.report.reading import Run
 from signfed.app.runs import folder as run_folder
+from signfed.app.runs.summary import DETECTION
 from signfed.app.runs.verdicts import ACCEPTED, NO_VERDICT, REJECTED, standings, verdicts
 
 SHOWN = (
     "rounds", "diverged_round", "stopped_round", "stopped_because", "final_test_accuracy",
     "best_test_accuracy", "final_test_loss", "final_claimed_accuracy", "final_validation_accuracy",
-    "final_backdoor_success", *run_folder.SCORES, "parameters", "uplink_bits_per_parameter",
+    "final_backdoor_success", *DETECTION, "parameters", "uplink_bits_per_parameter",
     "downlink_bits_per_parameter", "model_sha256", "seconds",
 )  # fmt: skip
 

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from signfed.app.errors import ConfigError
-from signfed.app.runs.folder import FINISHED, SCORES, read_summary
+from signfed.app.runs.folder import FINISHED, read_summary
+from signfed.app.runs.summary import DETECTION
 
 ACCURACIES = ("final_test_accuracy", "best_test_accuracy")
 BACKDOOR = "final_backdoor_success"
@@ -105,7 +106,7 @@ def impact(
         rows[BACKDOOR] = {"run": success}
         if untouched is not None:
             rows[BACKDOOR] |= {"control": untouched, "impact": success - untouched}
-    return rows | {name: {"run": summary[name]} for name in SCORES if name in summary}
+    return rows | {name: {"run": summary[name]} for name in DETECTION if name in summary}
 
 
 def print_impact(

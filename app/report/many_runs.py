@@ -13,7 +13,7 @@ from signfed.app.report.lines import Lines
 from signfed.app.report.rows import SHARES, Rows, grouped, label, sentence, shown, values_of
 from signfed.app.report.sources import Sources, cells_of, claims_of
 from signfed.app.report.style import same_height
-from signfed.app.runs.folder import SCORES
+from signfed.app.runs.summary import DETECTION
 from signfed.app.runs.sweeps import Row
 
 MOST_PANELS, MOST_PICTURES = 8, 12
@@ -26,7 +26,7 @@ OVER = {
 }
 TABLED = (
     "status", "final_test_accuracy", "best_test_accuracy", "final_test_loss",
-    "final_claimed_accuracy", "final_validation_accuracy", "final_backdoor_success", *SCORES,
+    "final_claimed_accuracy", "final_validation_accuracy", "final_backdoor_success", *DETECTION,
     "seconds", "error",
 )  # fmt: skip
 KINDS = {

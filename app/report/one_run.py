@@ -9,7 +9,7 @@ from signfed.app.report.document import Report, Section, Table, Text
 from signfed.app.report.reading import Run
 from signfed.app.report.rows import NAMES, PLACES, shown
 from signfed.app.report.run_pictures import accuracy, events, traffic, workers
-from signfed.app.runs.folder import SCORES
+from signfed.app.runs.summary import DETECTION
 
 
 def report_of(run: Run) -> Report:
@@ -64,7 +64,7 @@ def _says(run: Run) -> str:
 def _headline(run: Run) -> list[tuple[str, str]]:
     summary, found = run.summary, []
     shares = ("final_test_accuracy", "best_test_accuracy", "final_claimed_accuracy")
-    for key in (*shares, "final_backdoor_success", *SCORES):
+    for key in (*shares, "final_backdoor_success", *DETECTION):
         if key in summary:
             found.append((NAMES.get(key, key.replace("_", " ")), f"{100 * summary[key]:.1f} %"))
     if "final_test_accuracy" not in summary and "final_test_loss" in summary:

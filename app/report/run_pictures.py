@@ -12,7 +12,7 @@ from signfed.app.report.reading import Run
 from signfed.app.report.rows import NAMES, label, number
 from signfed.app.report.style import COLOURS, INK, figure_of, in_per_cent, legend, stacked
 from signfed.app.report.workers import draw_raster, draw_standing, workers_table
-from signfed.app.runs.folder import SCORES
+from signfed.app.runs.summary import DETECTION
 from signfed.app.runs.verdicts import ACCEPTED, NO_VERDICT, REJECTED, standings, verdicts
 
 KINDS = {"Byzantine": "bad"}
@@ -92,7 +92,7 @@ def workers(run: Run) -> list[Part]:
     list of Picture or Table
     """
     parts: list[Part] = []
-    rates = [name for name in SCORES if run.has(name)]
+    rates = [name for name in DETECTION if run.has(name)]
     if rates:
         rows = [
             {"round": line["round"], "rate": line[name], "error": NAMES[name]}

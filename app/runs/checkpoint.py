@@ -94,7 +94,12 @@ def remove(place: Path) -> None:
 
 def list_checkpoints(run: Path) -> list[Path]:
     """Return the run's checkpoints, oldest first."""
-    return sorted((run / "checkpoints").glob("round-*"))
+    return sorted((run / "checkpoints").glob("round-*"), key=_age)
+
+
+def _age(place: Path) -> tuple[int, str]:
+    """For the order: from round 1,000,000 on a name has more than six digits."""
+    return len(place.name), place.name
 
 
 def read(place: Path) -> Checkpoint:
@@ -166,7 +171,7 @@ def is_checkpoint(path: Path) -> bool:
 
 
 def _refused(place: Path, file: str, what: str) -> CheckpointError:
-    others = [other for other in list_checkpoints(run_of(place)) if other.name < place.name]
+    others = [other for other in list_checkpoints(run_of(place)) if _age(other) < _age(place)]
     remedy = (
         f"the one before it: --resume {others[-1]}" if others else "there is none before it; "
         "start the run anew"

@@ -16,14 +16,10 @@ import numpy as np
 from signfed.app.runs.claim import Writer, create_first
 from signfed.app.runs.json_files import json_line, json_text, replace_text, write_json
 from signfed.app.runs.summary import claimed_accuracy, diverged_since, summary_of
-from signfed.strategies.server.record import DETECTION
 
 # status of a run: it goes from the first to one of the others
 RUNNING, FINISHED, FAILED, INTERRUPTED = "running", "finished", "failed", "interrupted"
 DIVERGED = "diverged"  # model or loss are no longer finite: it ended, but not well
-
-# Of a round's record, where somebody is Byzantine. Their means are in the summary.
-SCORES = DETECTION
 
 
 def model_sha256(parameters: np.ndarray) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
-from signfed.strategies.server.record import DETECTION
+from signfed.strategies.server.record import DETECTION as DETECTION  # for reports, too
 
 Line = Mapping[str, Any]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from signfed.app.errors import ConfigError
+from signfed.app.runs.claim import existing_folder
 from signfed.app.runs.json_files import json_line
 from signfed.app.runs.versions import versions
 from signfed.app.tournament import standings
@@ -74,8 +75,13 @@ def hold(
     -------
     dict
         `game`, `byzantine`, `versions`, `rules`, `attacks` (tables of `standings`), `matches`.
+
+    Raises
+    ------
+    ConfigError
+        When the folder cannot be written to.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    existing_folder(out)
     journal = out / JOURNAL
     known = _read(journal)
     results = []

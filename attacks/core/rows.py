@@ -12,6 +12,7 @@ from pydantic import Field
 from signfed.attacks.core.arrays import cast, is_known_finite, is_tensor, namespace, zeros
 from signfed.strategies.core.options import Range
 
+TINY = float(np.finfo(np.float32).tiny)  # a zero that keeps its sign on a sign channel
 WIDTH = 1 << 14  # columns at a time: 40 rows of 11 million float64 would take 3.5 GB
 
 Share = Annotated[

@@ -166,5 +166,6 @@ class RoundRecord:
 
 FIELDS = frozenset(f.name for f in fields(RoundRecord))
 ALWAYS = ("round", "nodes", "received", "dropped", "uplink_bytes", "downlink_bytes", "seconds")
+# Of rounds where somebody is Byzantine; their means are in the summary.
 DETECTION = ("byzantine_accepted", "honest_rejected", "wrong_signs")
 SCORES = ("test_accuracy", "test_loss", "validation_accuracy", "backdoor_success", *DETECTION)

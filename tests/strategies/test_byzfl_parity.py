@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import torch
 
-from signfed.strategies.bulyan import mean_around_median
 from signfed.strategies.centered_clipping import CenteredClipping
 from signfed.strategies.core.seeds import generator
 from signfed.strategies.mda import MDA
+from signfed.strategies.meamed import mean_nearest_median
 from signfed.strategies.registry import aggregate
 from tests.strategies.runs import play
 from tests.strategies.slow import float_rules as slow
@@ -237,7 +237,7 @@ def test_their_spectral_rules_answer_by_chance(name, other, monkeypatch):
 def test_bulyans_last_step_is_their_mean_around_the_median(n, f, seed):
     """With n - f values, of all rows, it is their Meamed."""
     matrix = rows(n, f, seed)
-    ours = mean_around_median(torch.from_numpy(matrix).to(torch.float32), n - f)
+    ours = mean_nearest_median(torch.from_numpy(matrix).to(torch.float32), n - f)
     agree(ours, theirs.Meamed(f)(matrix))
 
 

@@ -6,9 +6,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signfed.strategies.bulyan import Bulyan, mean_around_median
+from signfed.strategies.bulyan import Bulyan
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.krum import Krum
+from signfed.strategies.meamed import mean_nearest_median
 from signfed.strategies.multi_krum import MultiKrum
 from signfed.strategies.registry import aggregate
 from tests.strategies.float_rows import far_out, near_duplicates, rows_of, tiny_copies
@@ -151,6 +152,6 @@ def test_bulyan_by_hand():
 def test_bulyan_takes_the_lower_of_two_equally_near_values():
     """The columns are -9 -2 0 2 7 and -5 -2 0 2 4: with 0 go -2 and 2, of one place -2."""
     values = torch.tensor([[7.0, 4.0], [2.0, 2.0], [-9.0, -5.0], [0.0, 0.0], [-2.0, -2.0]])
-    assert mean_around_median(values, 3).tolist() == [0.0, 0.0]
-    assert mean_around_median(values, 2).tolist() == [-1.0, -1.0]
-    assert mean_around_median(values, 5).tolist() == pytest.approx([-0.4, -0.2])
+    assert mean_nearest_median(values, 3).tolist() == [0.0, 0.0]
+    assert mean_nearest_median(values, 2).tolist() == [-1.0, -1.0]
+    assert mean_nearest_median(values, 5).tolist() == pytest.approx([-0.4, -0.2])

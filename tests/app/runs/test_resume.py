@@ -130,6 +130,13 @@ def test_the_traffic_of_a_local_run_that_goes_on_is_that_of_a_whole_one(strategy
     assert len(set(whole)) == (2 if strategy == "sign-mv" else 1)
 
 
+def test_the_last_of_a_million_rounds_is_the_last(tmp_path):
+    for number in (999_999, 1_000_000, 150):
+        (tmp_path / "checkpoints" / f"round-{number:06d}").mkdir(parents=True)
+    names = [place.name for place in checkpoint.list_checkpoints(tmp_path)]
+    assert names == ["round-000150", "round-999999", "round-1000000"]
+
+
 def test_a_rule_that_forgets_its_state_would_be_noticed(tmp_path, monkeypatch):
     """The cases above are long enough to see it."""
     from signfed.strategies.sign_fd import SignFD

@@ -304,6 +304,13 @@ def test_numbers_that_cannot_be_played(room, byzantine):
     assert done.exit_code == 2 and "expected" in done.output and not (room / "results").exists()
 
 
+def test_results_that_cannot_be_written(room):
+    (room / "file").write_text("")
+    for place in ("file", "file/in"):
+        done = CliRunner().invoke(app, ["tournament", str(room), "--out", str(room / place)])
+        assert done.exit_code == 2 and "file" in done.output and "Traceback" not in done.output
+
+
 def test_the_command(room, monkeypatch):
     monkeypatch.setitem(entries.BASELINES, "rule", ("sign-mv",))
     monkeypatch.setitem(entries.BASELINES, "attack", ("none",))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
@@ -26,8 +26,11 @@ from signfed.app.task.shared import SharedGradients
 from signfed.strategies.ops.threads import cores
 
 GREY, RGB = Spec((1, 28, 28), 10), Spec((3, 32, 32), 10)
-CASES = {  # model, what it fits, workers, batch
+SIZES = (7, 12, 16, 20, 33, 34, 53, *[64] * 8)  # of digits' shards, Dirichlet with alpha = 0.1
+Case = tuple[str, Spec, int, int | Sequence[int]]
+CASES: dict[str, Case] = {  # model, what it fits, workers, batch
     "mlp": ("mlp", Spec((64,), 10), 15, 64),
+    "mlp, uneven": ("mlp", Spec((64,), 10), 15, SIZES),
     "krum-mlp": ("krum-mlp", Spec((57,), 2), 20, 32),
     "signguard-cnn": ("signguard-cnn", GREY, 50, 50),
     "fd-cnn": ("fd-cnn", GREY, 15, 64),
@@ -43,7 +46,7 @@ LARGE = 5_000_000  # parameters above which vmap's matrices are left out on a CP
 def gradients_of(case: str, device: torch.device, precision: str) -> Gradients:
     model, spec, workers, batch = CASES[case]
     draws = torch.Generator().manual_seed(0)
-    n = 2 * workers * batch
+    n = 2 * workers * (batch if isinstance(batch, int) else max(batch))
     x = torch.randn((n, *spec.input_shape), generator=draws)
     data = Dataset(x, torch.arange(n) % spec.num_classes, x, torch.zeros(n, dtype=torch.int64))
     shards = np.arange(n).reshape(workers, -1)

@@ -59,7 +59,7 @@ class BatchedGradients:
             return torch.cat([found[name].reshape(len(x), -1) for name in names], dim=1)
 
         self._derive = matrix
-        self._recorded: dict[tuple[int, int], Callable[..., Tensor]] = {}
+        self._recorded: dict[tuple[int, ...], Callable[..., Tensor]] = {}
 
     def __call__(
         self, parameters: np.ndarray | Tensor, workers: Sequence[int], server_round: int
@@ -71,7 +71,7 @@ class BatchedGradients:
         parameters : ndarray or Tensor
             float32 [N].
         workers : sequence of int
-            With batches of one size.
+            Those with batches of one size are computed together.
         server_round : int
             From 1.
 
@@ -119,6 +119,18 @@ class BatchedGradients:
 
     def _step(self, start: Tensor, at: Sequence[tuple[int, ...]]) -> Tensor:
         """Gradients on the batches of that worker, round and step; start: [N] or [n, N]."""
+        groups: dict[int, list[int]] = {}  # by the size of their batches
+        for i, (worker, *_) in enumerate(at):
+            groups.setdefault(self._gradients.batch_sizes[worker], []).append(i)
+        if len(groups) == 1:
+            return self._of_one_size(start.clone(), at)  # a model may write into it
+        found = start.new_empty(len(at), start.shape[-1])
+        for group in groups.values():
+            flat = start[group] if start.dim() > 1 else start.clone()
+            found[group] = self._of_one_size(flat, [at[i] for i in group])
+        return found
+
+    def _of_one_size(self, flat: Tensor, at: Sequence[tuple[int, ...]]) -> Tensor:
         of = self._gradients
         ids = np.stack([of.batch(*each) for each in at])
         changes = [of.changes(*each) for each in at]
@@ -126,8 +138,7 @@ class BatchedGradients:
         x, y = of.samples(ids, np.stack(drawn) if drawn else None)
         by_dropout = zip(*(of.masks(*each) for each in at), strict=True)
         masks = [uploaded(np.stack(mask), y.device) for mask in by_dropout]
-        flat = start.clone()  # a model may write into it
-        key = len(x), flat.dim()
+        key = *ids.shape, flat.dim()
         if key not in self._recorded:
             self._recorded[key] = recorded(self._derive, flat, x, y, masks)
         return self._recorded[key](flat, x, y, masks)

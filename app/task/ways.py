@@ -119,8 +119,6 @@ def _no_vmap(
 ) -> BatchedGradients | str:
     """The gradients by vmap, or why there are none."""
     on_cpu, forced = gradients.device.type == "cpu", wanted == "vmap"
-    if len(set(gradients.batch_sizes)) > 1:
-        return "batches differ in size"
     if on_cpu and not forced and len(parameters) >= LARGE:
         return f"{LARGE:,} parameters or more, one worker a core is as fast on a CPU"
     batched = BatchedGradients(gradients)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from signfed.app.task.gradients import Gradients
 from signfed.app.task.models.parameters import assign, trainable
@@ -25,10 +27,10 @@ NOTHING = 1e-2  # times that of the whole gradient: below it a parameter's is ro
 def check(shared: SharedGradients, parameters: np.ndarray, workers: tuple[int, ...]) -> None:
     """Raise NotShared, and say why, where the pass computes anything else than the loop.
 
-    Tried at other parameters than the start, which may hide what starts at zero: that the samples
-    of one worker leave the scores of another one alone, to the bit; and that gradients are those of
-    the loop, in float64, where rounding hides nothing. A network that does not run in float64 is
-    tried in float32.
+    Tried at other parameters than the start, which may hide what starts at zero: that the network
+    reads no values to branch on; that the samples of one worker leave the scores of another one
+    alone, to the bit; and that gradients are those of the loop, in float64, where rounding hides
+    nothing. A network that does not run in float64 is tried in float32.
 
     Parameters
     ----------
@@ -83,7 +85,8 @@ def _check_apart(shared: SharedGradients, parameters: np.ndarray, workers: tuple
     if len(workers) < 2:
         return
     batches = drawn(shared.gradients, workers, 1)
-    scores = _scores(shared, parameters, batches)
+    with _ReadsNothing():
+        scores = _scores(shared, parameters, batches)
     split = batches.layout.split
     for i, j in ((0, 1), (1, 0)):
         parts = list(split(batches.x))
@@ -99,6 +102,15 @@ def _scores(shared: SharedGradients, parameters: np.ndarray, batches: Batches) -
     sink = Sink(columns_of(trainable(model)), slice(0, len(batches.workers)))
     with shared.gradients.precision():
         return torch.nan_to_num(shared.one_pass.scores(batches, sink, model)[0])
+
+
+class _ReadsNothing(TorchDispatchMode):
+    """Refuses a network that branches on values: all workers' samples would take one branch."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if torch.Tag.data_dependent_output in func.tags:
+            raise NotShared("the network reads values, for which each worker's samples count alone")
+        return func(*args, **(kwargs or {}))
 
 
 def _in_float32(gradients: Gradients) -> Gradients:

@@ -30,6 +30,19 @@ def with_an_outer_product(spec):
         def forward(self, x):
             return torch.einsum("bi,i->bi", self.layer(x.flatten(1)), self.extra)
     return Net()
+
+def with_a_branch(spec):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(64, spec.num_classes)
+        def forward(self, x):
+            scores = self.layer(x.flatten(1))
+            return scores if scores.sum() > 0 else 2 * scores
+    return Net()
+
+def with_dropout(spec):
+    return nn.Sequential(nn.Flatten(), nn.Dropout(0.3), nn.Linear(64, spec.num_classes))
 """
 
 
@@ -53,7 +66,7 @@ def problem(**keys):
         ({"gradients": "shared"}, "shared", "every parameter has a form"),
         ({"gradients": "vmap"}, "vmap", "gradients='vmap'"),
         ({"gradients": "loop"}, "loop", "gradients='loop'"),
-        ({"batch_sizes": "8x10,16x5"}, "loop", "vmap: batches differ in size"),
+        ({"batch_sizes": "8x10,16x5"}, "vmap", "the loop's bits"),
         ({"batch_sizes": "8x10,16x5", "gradients": "shared"}, "shared", "every parameter"),
         ({"local_steps": 2, "gradients": "shared"}, "vmap", "shared: after the first local step"),
     ],
@@ -78,11 +91,26 @@ def test_what_has_no_shared_form_falls_back_to_vmap_and_then_to_the_loop(own, ca
     assert found.way["because"] == (
         "shared: extra: used by torch.functional.einsum, which has no form for all workers at once"
     )
-    found = problem(model=own, gradients="shared", batch_sizes="8x10,16x5")
+    found = problem(model="ways_own:with_a_branch", gradients="shared")
     assert found.batched(lambda t: range(15)) is None
-    assert found.way["because"].endswith("; vmap: batches differ in size")
+    assert found.way["because"].startswith("shared: the network reads values")
+    assert found.way["because"].endswith("; vmap: an operation has no such form")
     warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
-    assert len(warnings) == 1 and "gradients='shared': shared: extra" in warnings[0].message
+    assert len(warnings) == 1 and "gradients='shared': shared: " in warnings[0].message
+
+
+@pytest.mark.parametrize("model", ["mlp", "ways_own:with_dropout"])
+@pytest.mark.parametrize("steps", [1, 2])
+def test_batches_of_several_sizes_are_computed_size_by_size(own, model, steps):
+    """In any order of the workers, of whom some alone have their size; to the loop's bits."""
+    sizes = [5, 9, 5, 1, 9, 9, 5, 5, 9, 2, 9, 5, 5, 9, 9]
+    found = problem(
+        model=model, batch_sizes=",".join(map(str, sizes)), gradients="vmap", local_steps=steps
+    )
+    many, x = found.batched(lambda t: range(15)), found.initial().numpy()
+    for asked in (range(15), [9, 4, 0, 3], [14, 1]):
+        loop = np.stack([found.gradient(x, worker, 3) for worker in asked])
+        assert np.array_equal(many(x, asked, 3).numpy(), loop)
 
 
 def test_a_run_notes_its_way_in_its_folder_and_is_the_same_twice(tmp_path, caplog):

@@ -121,3 +121,9 @@ class Experiment:
     def settings(self) -> dict[str, Setting]:
         """All settings by name, "full" first."""
         return {"full": self.full, "quick": self.quick, **self.others}
+
+    @property
+    def of_rounds(self) -> bool:
+        """Whether a claim or a picture is of rounds; those of ten thousand runs fill gigabytes."""
+        shown = (*self.claims, *self.pictures)
+        return any(getattr(each, "of_rounds", False) for each in shown)

@@ -31,7 +31,7 @@ class Outcome:
     rows : sequence of mapping
         One a cell.
     rounds : sequence of mapping
-        One a round; empty where nothing was trained.
+        One a round; empty where no claim or picture is of them.
     verdicts : sequence of (Claim, Verdict)
         In the order of the claims.
     seconds : float
@@ -132,7 +132,7 @@ def reproduce(
         if then := experiment.settings[setting].then:
             sweep = then(sweep, found.rows())
             found = run_sweep(sweep, folder, runner=runner, watch=watch)
-        rows, rounds = found.rows(), found.rounds()
+        rows, rounds = found.rows(), found.rounds() if experiment.of_rounds else ()
         ran = Manifest(found.path).cells
         seconds = sum(ran.get(cell.id, {}).get("seconds") or 0.0 for cell in found.cells)
         around = surroundings()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
@@ -14,6 +15,8 @@ from signfed.app.experiments.experiment import Claim, Experiment, Setting
 from signfed.app.experiments.judges import falls, higher
 from signfed.app.experiments.narrow import narrowed
 from signfed.app.experiments.pages import summary_of
+from signfed.app.experiments.reproduce import reproduce
+from signfed.app.experiments.runner import runner_for
 from signfed.app.experiments.sweep import Sweep
 from signfed.app.report.pictures import Lines
 
@@ -122,3 +125,10 @@ def test_a_summary_names_what_was_not_run():
     said = summary_of({})
     assert "0 claims hold, 0 do not, 0 were not tried." in said
     assert all(f"| {name} |" in said for name in registry.EXPERIMENTS)
+
+
+@pytest.mark.parametrize("pictures", [ITEM.pictures, ITEM.pictures[1:]])
+def test_rounds_are_read_where_something_is_of_them(pictures, tmp_path):
+    item = replace(ITEM, pictures=pictures)
+    outcome = reproduce(item, "quick", TINY, tmp_path, runner=runner_for(processes=0))
+    assert len(outcome.rows) == 4 and len(outcome.rounds) == (12 if len(pictures) == 2 else 0)

@@ -86,6 +86,8 @@ def _section(setting: str, record: Mapping[str, Any]) -> list[str]:
         cells = [[cell.get(key, "") for key in heads] for cell in record["cells"]]
         lines += ["Means over the seeds; ± is one-sided 95 % of the mean.", ""]
         lines += [markdown_table(heads, cells)]
+    elif record["runs"]:
+        lines += [f"The cells, with means over the seeds: [{setting}.csv]({setting}.csv)", ""]
     lines += [f"- Ran: {ran(record)}", f"- Every cell: {_keys(record['config'])}"]
     lines += [f"- Seeds: {', '.join(map(str, record['seeds']))}; engine: {record['engine']}"]
     lines += [f"- Chosen here: {choice}" for choice in record["choices"]]

@@ -5,26 +5,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from signfed.app.errors import installed
+from signfed.app.experiments.cells import written
 from signfed.app.experiments.estimates import estimate
 from signfed.app.experiments.experiment import Rows
 from signfed.app.experiments.reproduce import Outcome
 from signfed.app.experiments.sweep import Sweep
-from signfed.app.report.pictures import PublishedTable
+from signfed.app.report.pictures import Heatmap, PublishedTable
 from signfed.app.report.rows import grouped
 from signfed.app.report.sources import VERDICTS, claims_of
 from signfed.app.report.tables import csv_text
+from signfed.app.runs.folder import FINISHED
 from signfed.app.runs.json_files import replace_text, write_json
 
 DPI = 72
+MANY = 200  # cells from which a page names their file, which then holds one line for each
 SCORES = (
-    "final_test_accuracy", "best_test_accuracy", "final_test_loss", "byzantine_accepted",
-    "honest_rejected", "minority_accuracy", "others_accuracy", "uplink_bits_per_parameter",
-    "downlink_bits_per_parameter",
+    "final_test_accuracy", "best_test_accuracy", "final_test_loss", "final_backdoor_success",
+    "byzantine_accepted", "honest_rejected", "minority_accuracy", "others_accuracy",
+    "uplink_bits_per_parameter", "downlink_bits_per_parameter",
 )  # fmt: skip
 
 
@@ -44,6 +47,9 @@ def keep(outcome: Outcome, place: Path) -> dict[str, dict[str, Any]]:
     """
     place.mkdir(parents=True, exist_ok=True)
     rows = [{key: value for key, value in row.items() if key != "seconds"} for row in outcome.rows]
+    keys = _varying(outcome.sweep)
+    if len(grouped(rows, keys)) > MANY:
+        rows = cells_of(rows, keys)
     replace_text(place / f"{outcome.setting}.csv", csv_text(rows))
     found = read_verdicts(place) | {outcome.setting: _record(outcome, _draw(outcome, place))}
     write_json(place / VERDICTS, found)
@@ -76,6 +82,8 @@ def _draw(outcome: Outcome, place: Path) -> list[str]:
                 cell.ours is None for cell in picture.cells(rows)
             ):
                 continue  # its cells belong to another setting
+            if isinstance(picture, Heatmap) and not picture.table(rows):
+                continue
             name = f"{outcome.setting}-{number}.png"
             picture.draw(rows).savefig(place / name, dpi=DPI)
             names.append(name)
@@ -85,6 +93,8 @@ def _draw(outcome: Outcome, place: Path) -> list[str]:
 def _record(outcome: Outcome, pictures: list[str]) -> dict[str, Any]:
     experiment, sweep = outcome.experiment, outcome.sweep
     setting = experiment.settings[outcome.setting]
+    cells = means_of(outcome.rows, _varying(sweep))
+    few = len(cells) <= MANY
     hidden = ("data-dir", "out-dir")
     return {
         "name": experiment.name,
@@ -100,11 +110,11 @@ def _record(outcome: Outcome, pictures: list[str]) -> dict[str, Any]:
         "pictures": pictures,
         "config": {key: value for key, value in sweep.config.items() if key not in hidden},
         "grid": {key: list(values) for key, values in sweep.grid.items()},
-        "cases": [dict(case) for case in sweep.cases],
+        "cases": [dict(case) for case in sweep.cases] if few else [],
         "seeds": list(sweep.seeds),
         "engine": sweep.engine,
         "choices": list(experiment.choices),
-        "cells": means_of(outcome.rows, _varying(sweep)),
+        "cells": cells if few else [],
         "ended": sum(row.get("status") in ("finished", "diverged") for row in outcome.rows),
         "runs": len(outcome.rows),
         "minutes": round(outcome.seconds / 60, 1),
@@ -133,5 +143,36 @@ def means_of(rows: Rows, keys: Iterable[str]) -> list[dict[str, str]]:
         for score in SCORES:
             if numbers := [float(row[score]) for row in group if row.get(score) is not None]:
                 line[score] = estimate(numbers).text()
+        lines.append(line)
+    return lines
+
+
+def cells_of(rows: Rows, keys: Sequence[str]) -> list[dict[str, Any]]:
+    """Return one line for each cell but its seed, for a file: its keys, and numbers over the seeds.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        One a run.
+    keys : sequence of str
+        What tells the cells apart. Options of parts ("lie.z") are written into one column.
+
+    Returns
+    -------
+    list of dict
+        `runs` and how many of them `finished`; of each score the mean, and after " error" what it
+        is uncertain by, as `estimate` has it.
+    """
+    lines = []
+    for values, group in grouped(rows, tuple(keys)).items():
+        given = {k: v for k, v in zip(keys, values, strict=True) if v is not None}
+        line: dict[str, Any] = {key: value for key, value in given.items() if "." not in key}
+        line["options"] = written({key: value for key, value in given.items() if "." in key})
+        line["runs"] = len(group)
+        line["finished"] = sum(row.get("status") == FINISHED for row in group)
+        for score in SCORES:
+            if numbers := [float(row[score]) for row in group if row.get(score) is not None]:
+                found = estimate(numbers)
+                line[score], line[f"{score} error"] = round(found.mean, 5), round(found.error, 5)
         lines.append(line)
     return lines

@@ -12,6 +12,7 @@ import numpy as np
 from signfed.app.report.fields import draw_fields, draw_scale
 from signfed.app.report.rows import SHARES, Rows, chosen, grouped, label, number, shown, values_of
 from signfed.app.report.style import INK, figure_of, in_per_cent
+from signfed.app.runs.folder import DIVERGED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +28,8 @@ def means(rows: Rows, by: tuple[str, ...], value: str) -> dict[tuple[Hashable, .
     Parameters
     ----------
     rows : sequence of mapping
-        Rows; one whose value is null (not finite) makes the mean NaN.
+        Rows; one whose value is null (not finite), or missing since its run diverged, makes the
+        mean NaN.
     by : tuple of str
         Columns.
     value : str
@@ -38,9 +40,9 @@ def means(rows: Rows, by: tuple[str, ...], value: str) -> dict[tuple[Hashable, .
     dict
         Values of `by` -> mean.
     """
-    having = [row for row in rows if value in row]
+    having = [row for row in rows if value in row or row.get("status") == DIVERGED]
     return {
-        at: float(np.mean([number(row[value]) for row in group]))
+        at: float(np.mean([number(row.get(value)) for row in group]))
         for at, group in grouped(having, by).items()
     }
 

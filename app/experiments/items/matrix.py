@@ -27,6 +27,7 @@ SHARDS: tuple[Keys, ...] = (
     {"partition": "dirichlet", "dirichlet.alpha": 0.5},
     {"partition": "labels", "labels.held": 3},
 )
+NAMES = ("equal shards", "Dirichlet 0.5", "3 classes")
 QUICK_RULES = (
     "mean", "sign-mv", "sign-fd", "election", "signguard", "median", "trimmed-mean", "multi-krum",
 )  # fmt: skip
@@ -158,11 +159,17 @@ MATRIX = Experiment(
             f"Under no attack is the default rule below a plain vote by more than a point ({name})",
             "docs/rules.md", nowhere_below("sign-fd", "sign-mv", shard, 0.01),
         )
-        for name, shard in zip(("equal shards", "Dirichlet 0.5", "3 classes"), SHARDS, strict=True)
+        for name, shard in zip(NAMES, SHARDS, strict=True)
     ),
     pictures=(
-        Heatmap("strategy", "attack", SCORE, "Accuracy under each attack", split="partition"),
         Heatmap("strategy", "partition", SCORE, "Accuracy under the worst attack", worst="attack"),
+        *(
+            Heatmap(
+                "strategy", "attack", SCORE, f"Accuracy under each attack, {name}",
+                where={"partition": shard["partition"]}, limits=(0.0, 1.0),
+            )
+            for name, shard in zip(NAMES, SHARDS, strict=True)
+        ),
         Heatmap(
             "strategy", "partition", SUCCESS, "Success of the backdoor",
             where={"attack": "backdoor"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ from typer.testing import CliRunner
 
 from signfed.app import cli
 from signfed.app.errors import ConfigError
-from signfed.app.experiments import registry
+from signfed.app.experiments import records, registry
 from signfed.app.experiments.experiment import Claim, Experiment, Setting
 from signfed.app.experiments.judges import falls, higher
 from signfed.app.experiments.narrow import narrowed
@@ -132,3 +133,25 @@ def test_rounds_are_read_where_something_is_of_them(pictures, tmp_path):
     item = replace(ITEM, pictures=pictures)
     outcome = reproduce(item, "quick", TINY, tmp_path, runner=runner_for(processes=0))
     assert len(outcome.rows) == 4 and len(outcome.rounds) == (12 if len(pictures) == 2 else 0)
+
+
+def test_a_page_of_many_cells_names_their_file(call, tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "MANY", 1)
+    call("tiny", "--quick")
+    place = tmp_path / "pages/tiny"
+    page = (place / "README.md").read_text()
+    assert "[quick.csv](quick.csv)" in page and "| lr |" not in page
+    assert json.loads((place / "verdicts.json").read_text())["quick"]["cells"] == []
+    with (place / "quick.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert [(line["lr"], line["runs"], line["finished"]) for line in lines] == [
+        ("0.1", "2", "2"), ("0.2", "2", "2"),
+    ]  # fmt: skip
+    assert all(float(line[LOSS]) > 0 < float(line[f"{LOSS} error"]) for line in lines)
+
+
+def test_options_of_parts_share_a_column():
+    rows = [{"strategy": "mean", "lie.z": z, "status": "finished", LOSS: z} for z in (1.5, None)]
+    found = records.cells_of(rows, ("strategy", "lie.z"))
+    assert [line["options"] for line in found] == ["lie.z=1.5", ""]
+    assert LOSS in found[0] and LOSS not in found[1]

@@ -104,6 +104,15 @@ def test_a_field_is_the_mean_over_seeds_and_the_lowest_over_attacks(worst, expec
     assert heat.table(CELLS)["mean", 1] == pytest.approx(expected)
 
 
+def test_a_run_that_diverged_before_it_was_evaluated_is_worse_than_all_others():
+    cells = [{"strategy": "mean", "attack": "inf", "status": "diverged"},
+             {"strategy": "mean", "attack": "lie", "status": "finished", "acc": 0.1},
+             {"strategy": "krum", "attack": "lie", "status": "failed"}]  # fmt: skip
+    worst = Heatmap("strategy", "status", "acc", worst="attack").table(cells)
+    assert worst == {("mean", "diverged"): pytest.approx(np.nan, nan_ok=True),
+                     ("mean", "finished"): 0.1}  # fmt: skip
+
+
 def test_a_heatmap_prints_what_it_colours():
     picture = Heatmap("strategy", "attack", "acc", where={"num-byzantine": 3}).draw(
         [*CELLS, {"strategy": "dnc", "attack": "ipm", "num-byzantine": 3, "acc": None}]

@@ -23,7 +23,7 @@ from signfed.app.runs.folder import FINISHED
 from signfed.app.runs.json_files import replace_text, write_json
 
 DPI = 72
-MANY = 200  # cells from which a page names their file, which then holds one line for each
+MANY = 100  # cells from which a page names their file, which then holds one line for each
 SCORES = (
     "final_test_accuracy", "best_test_accuracy", "final_test_loss", "final_backdoor_success",
     "byzantine_accepted", "honest_rejected", "minority_accuracy", "others_accuracy",

@@ -7,8 +7,8 @@ from dataclasses import fields
 import pytest
 import torch
 
-from signfed.app.runs.folder import SCORES
 from signfed.app.runs.scoring import Scorer, error_rates, wrong_signs
+from signfed.app.runs.summary import DETECTION
 from signfed.attacks import Findings
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.registry import STRATEGIES
@@ -108,7 +108,7 @@ def test_without_an_honest_row_there_are_no_signs_to_compare_with():
 
 
 def scores(record):
-    return {name: record[name] for name in SCORES if name in record}
+    return {name: record[name] for name in DETECTION if name in record}
 
 
 @pytest.mark.parametrize("engine", [federate, locally])
@@ -118,10 +118,10 @@ def test_the_record_of_a_run_holds_each_rounds_scores_and_its_summary_their_mean
     assert len(byzantine) == 6 and scores(done.rounds[-1])["byzantine_accepted"] == 0
     for record in done.rounds:
         accepted = set(record["accepted"])
-        assert set(scores(record)) == set(SCORES)
+        assert set(scores(record)) == set(DETECTION)
         assert record["byzantine_accepted"] == len(byzantine & accepted) / 6
         assert record["honest_rejected"] == len(set(range(15)) - byzantine - accepted) / 9
-    for name in SCORES:
+    for name in DETECTION:
         mean = sum(record[name] for record in done.rounds) / len(done.rounds)
         assert done.summary[name] == pytest.approx(mean)
 
@@ -170,5 +170,5 @@ def test_who_lies_changes_nothing_but_the_scores(strategy, tmp_path):
         assert found.sha256 == quiet.sha256
         assert all("wrong_signs" in record for record in found.rounds)
         for here, there in zip(found.rounds, quiet.rounds, strict=True):
-            here = {k: v for k, v in here.items() if k not in SCORES}
+            here = {k: v for k, v in here.items() if k not in DETECTION}
             assert here | {"seconds": 0} == there | {"seconds": 0}

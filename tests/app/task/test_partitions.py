@@ -326,7 +326,9 @@ def test_a_worker_that_holds_less_than_a_batch_takes_all_that_it_has():
     held = [len(shard) for shard in problem.shards]
     assert min(held) < 64 < max(held)
     assert list(problem.batch_sizes()) == [min(64, n) for n in held]
-    assert problem.batched(lambda t: range(15)) is None
+    many, x = problem.batched(lambda t: range(15)), problem.initial().numpy()
+    alone = np.stack([problem.gradient(x, worker, 1) for worker in range(15)])
+    assert many is not None and np.array_equal(many(x, range(15), 1).numpy(), alone)
 
 
 def test_batches_of_different_sizes():

@@ -109,7 +109,7 @@ class _ReadsNothing(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if torch.Tag.data_dependent_output in func.tags:
-            raise NotShared("the network reads values, for which each worker's samples count alone")
+            raise NotShared("the network reads values, here of all workers' samples together")
         return func(*args, **(kwargs or {}))
 
 

@@ -52,8 +52,8 @@ class SignFD(RobustStrategy):
     estimator : {"agreement", "pooled", "alg1", "eq17"}
         How workers are weighed. "agreement": see `strategies.core.ternary`. The others are the
         paper's, for reproduction. WARNING: a minority that agrees with itself, honestly at first,
-        takes them over (attack `trusted-bloc`). "pooled": p_m from all coordinates (eq. 14). "alg1" and
-        "eq17": pooled in rounds 2..T_in+1, then p_m per coordinate.
+        takes them over (attack `trusted-bloc`). "pooled": p_m from all coordinates (eq. 14).
+        "alg1" and "eq17": pooled in rounds 2..T_in+1, then p_m per coordinate.
     initial_rounds : int
         T_in of alg1 and eq17, at least 1.
     initial_vote : {"weighted", "plain"}

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import json
-import multiprocessing
 import os
 import sys
-import time
 import traceback
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from tests.conftest import THREADS  # one thread for each process
@@ -23,15 +16,12 @@ for _name in THREADS:
 
 import torch  # noqa: E402
 
-from signfed.app.runs.json_files import replace_text  # noqa: E402
 from tests.simulation.broken import VARIANTS  # noqa: E402
 from tests.simulation.model import Violation  # noqa: E402
 from tests.simulation.scenario import Scenario, drawn  # noqa: E402
+from tests.simulation.seeds import many  # noqa: E402
 from tests.simulation.shrink import shrunk  # noqa: E402
-from tests.simulation.simulate import Result, simulate, simulated  # noqa: E402
-
-BLOCK = 100  # seeds that a process takes at a time
-COLLECT = 20  # seeds between two collections of garbage
+from tests.simulation.simulate import simulate, simulated  # noqa: E402
 
 
 def failure(scenario: Scenario) -> str:
@@ -45,86 +35,6 @@ def failure(scenario: Scenario) -> str:
     except Exception as error:
         return type(error).__name__
     return ""
-
-
-def block(first: int, last: int) -> tuple[int, list[tuple[int, str]], Counter[str]]:
-    """Run the seeds first..last-1: rounds, failures, counts."""
-    torch.set_num_threads(1)
-    rounds, failed, counts = 0, [], Counter[str]()
-    with simulated():
-        for seed in range(first, last):
-            if seed % COLLECT == 0:
-                gc.collect()
-            try:
-                result: Result = simulate(drawn(seed))
-            except Exception as error:
-                failed.append((seed, f"{type(error).__name__}: {error}"[:300]))
-                continue
-            rounds += result.rounds
-            counts += result.faults
-            counts[f"end: {result.end}"] += 1
-            counts["server processes"] += result.attempts
-    return rounds, failed, counts
-
-
-@dataclass
-class Tally:
-    """What came of the seeds from `first` on."""
-
-    first: int
-    seeds: int = 0
-    rounds: int = 0
-    seconds: float = 0.0
-    failed: list[tuple[int, str]] = field(default_factory=list)
-    counts: Counter[str] = field(default_factory=Counter)
-
-    @classmethod
-    def kept(cls, first: int, file: Path | None) -> Tally:
-        """What a file says of seeds that were run before, where there is one."""
-        if file is None or not file.exists():
-            return cls(first)
-        found = cls(**json.loads(file.read_text()))
-        if found.first != first:
-            raise SystemExit(f"--out: expected a new file, or one from seed {first}; {file} has "
-                             f"seeds from {found.first}")  # fmt: skip
-        found.failed, found.counts = [(s, w) for s, w in found.failed], Counter(found.counts)
-        return found
-
-    def text(self) -> str:
-        return json.dumps(asdict(self) | {"counts": dict(sorted(self.counts.items()))}, indent=1)
-
-
-def _blocks(first: int, last: int) -> Iterator[tuple[int, int]]:
-    return ((at, min(at + BLOCK, last)) for at in range(first, last, BLOCK))
-
-
-def many(first: int, number: int, jobs: int, seconds: float, out: Path | None) -> int:
-    """Run that many seeds, or as many as the time allows; print and write what came of them."""
-    tally = Tally.kept(first, out)
-    before, began = tally.seconds, time.monotonic()
-    blocks = _blocks(first + tally.seeds, first + number)
-    with ExitStack() as stack:
-        if jobs > 1:
-            pool = stack.enter_context(multiprocessing.get_context("spawn").Pool(jobs))
-        found = pool.imap(_block, blocks) if jobs > 1 else map(_block, blocks)
-        for size, (more, wrong, counted) in found:
-            tally.rounds, tally.seeds = tally.rounds + more, tally.seeds + size
-            tally.failed += wrong
-            tally.counts += counted
-            took = time.monotonic() - began
-            tally.seconds = round(before + took, 1)
-            for seed, text in wrong:
-                print(f"seed {seed}: {text}", flush=True)
-            if out:
-                replace_text(out, tally.text())
-            if seconds and took > seconds:
-                break
-    print(tally.text())
-    return 1 if tally.failed else 0
-
-
-def _block(place: tuple[int, int]) -> tuple[int, tuple[int, list[tuple[int, str]], Counter[str]]]:
-    return place[1] - place[0], block(*place)
 
 
 def one(seed: int, shrink: bool) -> int:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
 
-from tests.simulation.__main__ import Tally, block, failure, many
+from tests.simulation.__main__ import failure
 from tests.simulation.broken import FOUND, FOUND_IN_PUBLIC, VARIANTS
 from tests.simulation.disk import DISK, Disk
 from tests.simulation.files import Os, SimPath
 from tests.simulation.scenario import KINDS, Fault, Scenario, drawn
+from tests.simulation.seeds import Tally, block, many
 from tests.simulation.shrink import shrunk
 from tests.simulation.simulate import simulate, simulated
 
@@ -42,6 +46,18 @@ def test_seeds_go_on_where_they_were(tmp_path):
     assert kept[0] == kept[1] and kept[0].seeds == 8 and kept[0].rounds > 8
     with pytest.raises(SystemExit, match="has seeds from 70"):
         many(0, 8, 1, 0.0, whole)
+
+
+def test_the_command_runs_seeds_in_several_processes(tmp_path):
+    """As it is typed: processes that are started anew import nothing from a `__main__`."""
+    command = [sys.executable, "-m", "tests.simulation", "--seeds", "102", "--first", "70"]
+    out = tmp_path / "out.json"
+    done = subprocess.run([*command, "--jobs", "2", "--out", str(out)], capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+    rounds, failed, counts = block(70, 172)
+    kept = Tally.kept(70, out)
+    assert (kept.seeds, kept.rounds, kept.failed) == (102, rounds, failed)
+    assert kept.counts == counts and json.loads(done.stdout)["rounds"] == rounds
 
 
 def test_all_faults_are_drawn():

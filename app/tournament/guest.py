@@ -27,6 +27,7 @@ from signfed.strategies.server.strategy import RobustStrategy
 
 Answer = tuple[Said, Arrays]
 Serve = Callable[[Said, Arrays], Answer]
+MOST_OPEN = 1 << 16  # descriptors that are looked for
 OPEN = {"rule": "class that extends RobustStrategy", "attack": "function under @signfed.attack"}
 
 
@@ -47,6 +48,7 @@ def main(entry: Entry, limits: Limits, scratch: str, line: socket.socket) -> Non
     silent = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(silent, standard)
+    _close_all_but(line.fileno())
     torch.set_num_threads(1)
     stands = close_in(limits, scratch)
     serve: Serve | None = None
@@ -72,6 +74,13 @@ def main(entry: Entry, limits: Limits, scratch: str, line: socket.socket) -> Non
             frame = pack({"error": reason(error), **first}, {})
         stream.write(frame)
         stream.flush()
+
+
+def _close_all_but(line: int) -> None:
+    """What was inherited leads to the server that forks processes, and a byte there ends it."""
+    most = os.sysconf("SC_OPEN_MAX")
+    os.closerange(3, line)
+    os.closerange(line + 1, min(most, MOST_OPEN) if most > 0 else MOST_OPEN)
 
 
 def _begin(entry: Entry, said: Said) -> tuple[Serve, Said]:

@@ -154,6 +154,21 @@ def test_what_a_submission_can_reach():
         assert row.tolist() == [1, 1, 1] and fences["neighbours"]
 
 
+def test_a_submission_holds_one_descriptor_its_line():
+    """A byte to one that was inherited would end the server that forks all processes."""
+    body = """
+    number = 0
+    for fd in range(3, 1000):
+        try:
+            os.fstat(fd); number += 1
+        except OSError:
+            pass
+    return view.own * 0 + number
+    """.strip()
+    with attacking(attack_of(body)) as attack:
+        assert np.unique(attack(a_view())).tolist() == [1]
+
+
 def test_the_environment_s_secrets_stay_out(monkeypatch):
     monkeypatch.setenv("SIGNFED_SECRET", "key")
     body = "assert 'SIGNFED_SECRET' not in open('/proc/self/environ').read(); return view.own"

@@ -15,7 +15,7 @@ from signfed.app.doctor.machine import Card, Cards, Machine, talks_to_itself
 from signfed.app.engines.environment import FlowerError
 
 NEEDED = [
-    "flwr<1.42,>=1.41", "torch>=2.5", "flwr[simulation]<1.42,>=1.41; extra == 'simulation'",
+    "flwr<1.43,>=1.41", "torch>=2.5", "flwr[simulation]<1.43,>=1.41; extra == 'simulation'",
     "scikit-learn>=1.4; extra == 'simulation'", "matplotlib>=3.9; extra == 'report'",
     "signfed[simulation]; extra == 'course'", "pillow>=10; extra == 'images'",
 ]  # fmt: skip
@@ -59,7 +59,7 @@ def test_nothing_is_wrong_with_a_sound_machine(sound):
 @pytest.mark.parametrize(
     "fault, check, level, text, mend",
     [
-        (without(flwr="1.42.0"), "packages", "error", "flwr 1.42.0; expected", "'flwr<1.42,"),
+        (without(flwr="1.43.0"), "packages", "error", "flwr 1.43.0; expected", "'flwr<1.43,"),
         (without("torch"), "packages", "error", "torch missing; expected >=2.5", "'torch>=2.5'"),
         (without("ray"), "extras", "warning", "no Flower simulation", "'signfed[simulation]'"),
         (without("scikit-learn"), "extras", "warning", "no digits", "'signfed[simulation]'"),

@@ -1,8 +1,6 @@
 """The server and the node with one check removed each: what the simulator has to find.
 
-A variant is a context in which the code is broken. `FOUND` holds the first seed that finds it; they
-are looked for anew by `python -m tests.simulation --broken`. No drawn run is long enough for
-steps that are kept for good, and few lose just the one question: those have tests of their own.
+A variant is a context in which the code is broken. `found.py` holds the first seed that finds it.
 """
 
 from __future__ import annotations
@@ -23,6 +21,7 @@ from signfed.strategies.server.transport.downlink import Downlink
 from signfed.strategies.server.transport.intake import Intake, Received
 from signfed.strategies.server.transport.reception import Reception
 from signfed.strategies.server.transport.roster import Roster
+from signfed.strategies.server.transport.sampling import Nodes
 from tests.simulation.seams import Under, WatchedLink
 
 
@@ -157,6 +156,9 @@ VARIANTS: dict[str, tuple[str, Any]] = {
     "a file is replaced before it is on the disk": (
         "resume", lambda: patch.object(json_files, "write_flushed", _written),
     ),
+    "a resumed run numbers its nodes anew": (
+        "model", lambda: patch.object(Nodes, "gather", _forgetful(Nodes.gather)),
+    ),
     "old checkpoints go before the new one is there": (
         "resume", lambda: patch.object(checkpoint, "write", _first_removed(checkpoint.write)),
     ),
@@ -218,6 +220,10 @@ def _written(stream: Any, text: str) -> None:
     stream.flush()
 
 
+def _forgetful(whole: Any) -> Any:
+    return lambda self, grid, state: whole(self, grid, {})
+
+
 def _first_removed(whole: Any) -> Any:
     def write(run: Any, state: Any) -> Any:
         for place in checkpoint.list_checkpoints(run):
@@ -225,30 +231,3 @@ def _first_removed(whole: Any) -> Any:
         return whole(run, state)
 
     return write
-
-
-# The first seed that finds each, of 600.
-FOUND: dict[str, int] = {
-    "a silent node's workers are left out": 17,
-    "one row is aggregated twice": 0,
-    "two nodes may host one partition": 18,
-    "any sender will do": 10,
-    "the round of a reply is not compared": 4,
-    "a node whose question is lost is not asked again": 42,
-    "a claim is heard once": 88,
-    "a round has no deadline": 57,
-    "a doubled request advances what workers remember": 0,
-    "a node does not compare digests or versions": 17,
-    "a checkpoint without the rule's state": 1,
-    "a checkpoint is not flushed": 10,
-    "rounds.jsonl is not flushed before a checkpoint": 24,
-    "a file is replaced before it is on the disk": 10,
-    "old checkpoints go before the new one is there": 10,
-}
-
-# The first of a public app that does.
-FOUND_IN_PUBLIC: dict[str, int] = {
-    "a silent node's workers are left out": 19,
-    "any sender will do": 15,
-    "a round has no deadline": 287,
-}

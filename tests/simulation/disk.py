@@ -33,6 +33,8 @@ class Disk:
         The operation at which the process is killed, and the bytes of a write that still get there.
     full : range
         Operations at which nothing more fits; a write takes what `room` says.
+    process : int
+        Number of the server process that writes; what an earlier one left in its buffers is lost.
     """
 
     def __init__(self) -> None:
@@ -42,7 +44,7 @@ class Disk:
         self.operations = 0
         self.kill: tuple[int, int] | None = None
         self.full, self.room = range(0), 0
-        self.was_full = 0
+        self.was_full, self.process = 0, 0
         self.dead = False
         self._descriptors: list[File | None] = []
 
@@ -85,6 +87,7 @@ class Disk:
 
         entries: which share of the changes of folders has; share: of what a file was given since.
         """
+        self.process += 1
         self.dead, self.kill = False, None
         self._descriptors.clear()
         if not power_lost:

@@ -16,12 +16,13 @@ class _Raw(io.RawIOBase):
 
     def __init__(self, file: File) -> None:
         self._file, self._disk = file, DISK.now
+        self._process = self._disk.process
 
     def writable(self) -> bool:
         return True
 
     def write(self, payload: memoryview) -> int:  # type: ignore[override]
-        if self._disk is not DISK.now:
+        if self._disk is not DISK.now or self._process != self._disk.process:
             return len(payload)  # of a process that is gone
         taken = self._disk.operate(len(payload))
         self._file.content += bytes(payload[: len(payload) if taken is None else taken])

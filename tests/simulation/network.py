@@ -14,11 +14,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-from flwr.app import Error, Message
+from flwr.app import Error, Message, MessageType
 from flwr.clientapp import ClientApp
 
 from signfed.app.client_app import app as client_app
-from signfed.strategies.server.transport import wire
 from tests.grid import InProcessGrid
 from tests.simulation.clock import Clock
 from tests.simulation.model import Model
@@ -28,7 +27,7 @@ from tests.simulation.scenario import NODE, ON_THE_WAY, REPLY, SERVER, Fault, Sc
 from tests.simulation.tampering import CHANGES, Arrived, unasked
 
 if TYPE_CHECKING:
-    from tests.simulation.drop_in import DropInModel
+    from tests.simulation.public_model import PublicModel
 
 LATENCY = 0.03  # seconds, at most, each way
 FOUND_GONE = 3.0  # seconds until the SuperLink says that a node is gone
@@ -41,7 +40,7 @@ class Network(InProcessGrid):
     """The Grid of one server process; `scenario.faults` happen on it."""
 
     def __init__(
-        self, scenario: Scenario, clock: Clock, model: Model | DropInModel, config: dict[str, Any],
+        self, scenario: Scenario, clock: Clock, model: Model | PublicModel, config: dict[str, Any],
         done: set[Fault], counted: Counter[str], app: ClientApp = client_app,
     ) -> None:  # fmt: skip
         super().__init__(app, 0)
@@ -51,7 +50,7 @@ class Network(InProcessGrid):
         self._unasked: list[Message] = []
         self._swallowed: set[str] = set()  # messages whose reply is there, and never comes
         self._round, self._messages = 0, 0
-        self._round_key = "server-round" if scenario.drop_in else "round"
+        self._round_key = "server-round" if scenario.public else "round"
         self.nodes = Nodes(clock, scenario.nodes, config)
 
     # -- faults -----------------------------------------------------------------------------------
@@ -85,13 +84,12 @@ class Network(InProcessGrid):
             message.metadata.__dict__["_message_id"] = message_id
             ids.append(message_id)
             node = self.nodes[message.metadata.dst_node_id]
-            train = message.metadata.message_type == wire.TRAIN
-            of = int(message.content["config"][self._round_key]) if train else 0
-            if train and of > self._round:
+            of = self._round_of(message)
+            if of > self._round:
                 self._round = of
                 self._of_the_server(of)
-            if train:
-                self._model.asked(message, node.id, node.partition, of)
+            if of:
+                self._model.asked(message, node.id, node.partition, abs(of))
             else:
                 self._model.questioned(message, node.id)
             if rejected := self._faults(of, node.partition, ("request-rejected",)):
@@ -102,6 +100,14 @@ class Network(InProcessGrid):
                 self.nodes.happen(node, fault, self._scenario.config["round-timeout"])
             self._send(message, node, of)
         return ids
+
+    def _round_of(self, message: Message) -> int:
+        """The round of a request, as faults have it: below zero for an evaluation, 0 for none."""
+        kind = message.metadata.message_type
+        if kind not in (MessageType.TRAIN, MessageType.EVALUATE):
+            return 0
+        of = int(message.content["config"][self._round_key])
+        return of if kind == MessageType.TRAIN else -of
 
     def _of_the_server(self, server_round: int) -> None:
         for fault in self._scenario.faults:

@@ -21,7 +21,7 @@ SERVER = ("clock-jumps", "clock-goes-back", "interrupted")
 DISK = ("killed", "power-lost", "disk-full")
 KINDS = (*REQUEST, *REPLY, *NODE, *SERVER, *DISK)
 
-DROP_IN = 4  # every so many seeds the app is a public one
+PUBLIC = 4  # every so many seeds the app is a public one
 SEEDS = 16  # of runs: noise that was drawn once serves again
 
 RULES = {
@@ -32,7 +32,11 @@ RULES = {
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that goes wrong. at: round, or operation of the disk; size and share: how much."""
+    """One thing that goes wrong.
+
+    at: round, or operation of the disk; below zero: the evaluation by nodes in that round. size and
+    share: how much.
+    """
 
     kind: str
     at: int
@@ -45,8 +49,9 @@ class Fault:
             return f"{self.kind} at operation {self.at} ({self.share:.3f})"
         if self.kind in SERVER:
             return f"{self.kind} in round {self.at} ({self.size:.2f} s)"
+        place = f"round {self.at}" if self.at >= 0 else f"evaluation of round {-self.at}"
         return (
-            f"{self.kind}, partition {self.partition}, round {self.at} "
+            f"{self.kind}, partition {self.partition}, {place} "
             f"({self.size:.2f} s, {self.share:.3f})"
         )
 
@@ -59,14 +64,14 @@ class Scenario:
     config: dict[str, Any]
     nodes: int
     faults: tuple[Fault, ...]
-    drop_in: bool = False  # the rule in a public app, whose run keeps nothing on a disk
+    public: bool = False  # the rule in a public app
 
     def but(self, **changes: Any) -> Scenario:
         return replace(self, **changes)
 
     def __str__(self) -> str:
         config = " ".join(f"{key}={value!r}" for key, value in self.config.items())
-        public = " of a public app" if self.drop_in else ""
+        public = " of a public app" if self.public else ""
         return "\n".join(
             [f"seed {self.seed}, {self.nodes} nodes{public}: {config}", *map(str, self.faults)]
         )
@@ -108,10 +113,17 @@ def drawn(seed: int) -> Scenario:
         config.pop("fraction-train", None)
     timeout = config["round-timeout"]
     faults = [_fault(r, nodes, rounds, timeout) for _ in range(r.choice((0, 1, 2, 3, 4, 6, 9)))]
-    drop_in = seed % DROP_IN == DROP_IN - 1
-    if drop_in:
-        faults = [f for f in faults if f.kind not in (*DISK, "interrupted")]
-    return Scenario(seed, config, nodes, tuple(faults), drop_in)
+    public = seed % PUBLIC == PUBLIC - 1
+    if public:
+        config["fraction-evaluate"] = r.choice((0.0, 0.0, 0.5, 1.0))
+        if config["fraction-evaluate"]:
+            faults = [_of_an_evaluation(f) if r.random() < 0.3 else f for f in faults]
+    return Scenario(seed, config, nodes, tuple(faults), public)
+
+
+def _of_an_evaluation(fault: Fault) -> Fault:
+    at = fault.at if fault.kind in (*SERVER, *DISK) else -fault.at
+    return replace(fault, at=at)
 
 
 def _fault(r: Random, nodes: int, rounds: int, timeout: float) -> Fault:

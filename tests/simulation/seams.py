@@ -21,10 +21,11 @@ import torch
 from flwr.app import Message
 from flwr.app.message import message as flower_message
 
+import signfed
 from signfed.app.config.run_config import RunConfig, parse
 from signfed.app.engines import prepare, run
 from signfed.app.node import answers
-from signfed.app.runs import checkpoint, claim, folder, json_files, resuming, saving
+from signfed.app.runs import checkpoint, claim, folder, json_files, recorder, resuming, saving
 from signfed.app.runs.saving import Saver
 from signfed.app.task.quadratic import Quadratic
 from signfed.strategies.core.drop_reason import DropReason
@@ -163,12 +164,14 @@ def simulated() -> Iterator[None]:
         patch.object(Quadratic, "initial", _initial),
         patch.object(Quadratic, "digest", _digest),
         *(patch.object(module, "Link", WatchedLink) for module in (strategy, drop_in)),
-        patch.object(run, "Saver", WatchedSaver),
+        *(patch.object(module, "Saver", WatchedSaver) for module in (run, recorder)),
+        patch.object(recorder, "EVERY", recorder.EVERY),  # put back what runs have set
+        patch.object(signfed, "report", lambda folder: folder),
         patch.object(checkpoint, "shutil", Shutil),
         patch.object(claim, "_locked", lambda folder: True),
         patch.object(flower_message, "now", _now),
         *(patch.object(module, "parse", checked) for module in (prepare, answers)),
-        *(patch.object(module, "Path", SimPath) for module in (prepare, resuming)),
+        *(patch.object(module, "Path", SimPath) for module in (prepare, recorder, resuming)),
         *(patch.object(m, "os", Os) for m in (checkpoint, claim, folder, json_files)),
         *(patch.object(m, "time", m.time) for m in TIMED),  # type: ignore[attr-defined]
     ]

@@ -13,6 +13,7 @@ OPTIONAL = (
     "fraction-train",
     "encoder",
     "checkpoint-every",
+    "fraction-evaluate",
 )
 
 # A scenario -> what it fails with, "" where it does not.

@@ -1,229 +1,47 @@
-"""Run one scenario: the real server over a simulated network, clock and disk, to its end."""
+"""Run one scenario, of signfed's own app or a public one: network, clock, disk are simulated."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from typing import Any
-
-import numpy as np
-
 from signfed.app import server_app
 from signfed.app.config.run_config import RunConfig
-from signfed.app.errors import ConfigError
-from signfed.app.runs import checkpoint, resuming
-from signfed.app.runs.folder import model_sha256, read_rounds, read_summary
+from signfed.app.runs import resuming
 from signfed.app.task import Problem, find_task
-from signfed.strategies.core.drop_reason import DropReason
-from signfed.strategies.core.rule import State
-from signfed.strategies.core.updates import Updates
-from signfed.strategies.server.federation import FederationError
-from tests.simulation.clock import Clock, EndlessError
-from tests.simulation.disk import DISK, Disk, Killed
-from tests.simulation.drop_in import DropInSimulation
-from tests.simulation.files import SimPath
+from tests.simulation.attempts import Attempts, Given
 from tests.simulation.model import Model
 from tests.simulation.network import Network
-from tests.simulation.outcome import Result, Violation, bare, difference
-from tests.simulation.scenario import Fault, Scenario
-from tests.simulation.seams import TIMED, Under, checked
+from tests.simulation.outcome import Result
+from tests.simulation.public import PublicSimulation
+from tests.simulation.scenario import Scenario
+from tests.simulation.seams import checked
 from tests.simulation.seams import simulated as simulated
 
-MOST_ATTEMPTS = 20
-WEIGHED = 64  # every so many seeds the memory of each round is measured, which takes long
 
-
-class Simulation:
-    """One scenario under way."""
+class Simulation(Attempts):
+    """One scenario of signfed's own app under way."""
 
     def __init__(self, scenario: Scenario) -> None:
-        self.scenario, self.result = scenario, Result()
-        self.weighed = scenario.seed % WEIGHED == 0
-        self.clock, self.disk = Clock(), Disk()
-        self.path = SimPath("/runs/0")
-        self.config: RunConfig = checked(self._given())
+        super().__init__(scenario)
+        self.config: RunConfig = checked(self._first())
         self.problem: Problem = find_task("quadratic").problem(self.config.workload)
-        self._interrupted = {f.at - 1 for f in scenario.faults if f.kind == "interrupted"}
-        self.model = Model(self.config, self.problem, scenario.nodes, self._kept)
-        self._done: set[Fault] = set()
-        self._promised = 0  # the last round whose checkpoint was written
-        self._trace = hashlib.sha256()
+        self.model = self._new_model(0)
 
-    def _given(self) -> dict[str, Any]:
+    def _new_model(self, done: int) -> Model:
+        before = self.model if done else None
+        return Model(self.config, self.problem, self.scenario.nodes, self._kept, before, done)
+
+    def _first(self) -> Given:
         return self.scenario.config | {"out-dir": str(self.path)}
 
-    def _due(self, server_round: int) -> bool:
-        """Whether a checkpoint is promised after the round."""
-        every, last = self.config.checkpoint_every, self.config.num_rounds
-        return server_round == last or bool(every and server_round % every == 0)
+    def _resumed(self) -> Given:
+        return resuming.earlier(self.path) | {"resume": str(self.path)}  # type: ignore[arg-type]
 
-    def _kept(self, server_round: int) -> bool:
-        """Whether a later server process may go on from the round."""
-        return self._due(server_round) or server_round in self._interrupted
-
-    def run(self) -> Result:
-        """Start the server, and again after each end that is not the run's; check all."""
-        Under.simulation, Under.clock, DISK.now = self, self.clock, self.disk
-        for module in TIMED:
-            module.time = self.clock  # type: ignore[attr-defined]
-        given: dict[str, Any] | None = self._given()
-        while given is not None:
-            self.result.attempts += 1
-            if self.result.attempts > MOST_ATTEMPTS:
-                raise Violation("wait", "the run does not come to an end")
-            given = self._attempt(given)
-        self.result.trace = self._trace.hexdigest()
-        return self.result
-
-    def _attempt(self, given: dict[str, Any]) -> dict[str, Any] | None:
-        """One server process. Returns the run config of the next, None when there is none."""
-        ending = self._arm()
-        self.clock.forget()
-        self._phase(self.scenario.config["node-timeout"])
-        network = Network(
-            self.scenario, self.clock, self.model, given, self._done, self.result.faults
-        )
-        try:
-            server_app.run(network, given)
-        except Killed:
-            assert ending is not None
-            self._count(ending)
-            self.disk.restart(
-                power_lost=ending.kind == "power-lost", entries=ending.size, share=ending.share
-            )
-            return self._again()
-        except KeyboardInterrupt:
-            if read_summary(self.path)["status"] != "interrupted" and not self.disk.was_full:
-                raise Violation("record", "interrupted, and the summary does not say so") from None
-            if not self.disk.was_full:
-                self._promised = max(self._promised, self.model.round - 1)
-            return self._again()
-        except FederationError as error:
-            self.model.gave_up(error)
-            self._ended("failed", type(error).__name__)
-        except EndlessError as error:
-            raise Violation("wait", str(error)) from error
-        except (OSError, ConfigError) as error:
-            if not self.disk.was_full:
-                raise Violation("resume", f"{type(error).__name__}: {error}") from error
-            return self._again()
-        else:
-            self._ended("finished", "")
-        return None
-
-    def _arm(self) -> Fault | None:
-        """Have the disk do what the next fault of it says."""
-        self.disk.operations, self.disk.was_full = 0, 0
-        self.disk.full, self.disk.kill = range(0), None
-        ending = None
-        for fault in self.scenario.faults:
-            if fault in self._done:
-                continue
-            if fault.kind == "disk-full":
-                self.disk.full = range(fault.at, fault.at + 1 + int(fault.size * 20))
-                self.disk.room = int(fault.share * 40)
-                self._done.add(fault)
-                continue
-            if fault.kind in ("killed", "power-lost") and ending is None:
-                ending = fault
-                self.disk.kill = (fault.at, int(fault.share * 400))
-        return ending
-
-    def _count(self, fault: Fault) -> None:
-        self._done.add(fault)
-        self.result.faults[fault.kind] += 1
-
-    def _phase(self, patience: float) -> None:
-        self.clock.phase(patience + 2 * self.scenario.config["round-timeout"])
-
-    def received(self, updates: Updates | None, dropped: dict[DropReason, list[int]]) -> None:
-        self.model.received(updates, dropped)
-
-    def after_round(self, record: dict[str, Any], state: State) -> None:
-        line = bare(record)
-        self.model.close(line, state)
-        self.result.rounds += 1
-        self._trace.update(line.encode())
-        self._phase(0.0)
-
-    def saved(self, server_round: int) -> None:
-        """A round's files are written: is the checkpoint what the model is?"""
-        if self._due(server_round):
-            self._promised = server_round
-            self._whole(server_round)
-
-    def _whole(self, server_round: int) -> None:
-        place = self.path / "checkpoints" / f"round-{server_round:06d}"
-        try:
-            found = checkpoint.read(place)  # type: ignore[arg-type]
-        except checkpoint.CheckpointError as error:
-            raise Violation("resume", str(error)) from error
-        snapshot = self.model.history.get(server_round)
-        if found.server_round != server_round or snapshot is None:
-            raise Violation("resume", f"{place} is of round {found.server_round}")
-        if differ := difference(found.state, snapshot.state):
-            raise Violation("resume", f"{place}: {differ}")
-
-    def _again(self) -> dict[str, Any] | None:
-        """What a user does next: resume; or, where nothing was kept, start anew elsewhere."""
-        if self.disk.was_full:
-            self.result.faults["disk-full"] += 1
-        places = checkpoint.list_checkpoints(self.path)  # type: ignore[arg-type]
-        done = int(places[-1].name.removeprefix("round-")) if places else 0
-        if done < self._promised:
-            raise Violation("resume", f"checkpoint of round {self._promised} is gone, has {done}")
-        self._parses(self.path / "summary.json")
-        if done:  # before it, a config that is cut off says that the run never began
-            self._parses(self.path / "config.json")
-        if done:
-            self._whole(done)
-            kept = [bare(line) for line in read_rounds(self.path) if line["round"] <= done]  # type: ignore[arg-type]
-            if kept != self.model.lines[:done]:
-                raise Violation("resume", f"rounds.jsonl lacks lines of {done} rounds: {kept}")
-        if done == self.config.num_rounds:
-            self.result.end = "all rounds done"
-            return None
-        try:
-            given = resuming.earlier(self.path)  # type: ignore[arg-type]
-        except ConfigError as error:
-            if done:
-                raise Violation("resume", str(error)) from error
-            self.path = SimPath(f"/runs/{self.result.attempts}")
-            self.model = Model(self.config, self.problem, self.scenario.nodes, self._kept)
-            return self._given()
-        self.model = Model(
-            self.config, self.problem, self.scenario.nodes, self._kept, self.model, done
-        )
-        return given | {"resume": str(self.path)}
-
-    def _parses(self, file: SimPath) -> None:
-        if file.exists():
-            try:
-                json.loads(file.read_text())
-            except ValueError as error:
-                raise Violation("resume", f"{file}: {error}") from error
-
-    def _ended(self, status: str, error: str) -> None:
-        """The run is over: is what its folder says true?"""
-        summary = read_summary(self.path)  # type: ignore[arg-type]
-        parameters = self.model.training.parameters.numpy()
-        if status == "finished" and not np.isfinite(parameters).all():
-            status = "diverged"
-        if error == "DivergedError":
-            status = "diverged"
-        lines = [bare(line) for line in read_rounds(self.path)]  # type: ignore[arg-type]
-        said = summary.get("status"), summary.get("rounds")
-        if not self.disk.was_full and (said != (status, len(lines)) or lines != self.model.lines):
-            raise Violation("record", f"{summary}; it should be {status}, {self.model.lines}")
-        if "model_sha256" in summary and summary["model_sha256"] != model_sha256(parameters):
-            raise Violation("record", "the summary names another model")
-        self._trace.update(model_sha256(parameters).encode())
-        if self.disk.was_full:
-            self.result.faults["disk-full"] += 1
-        self.result.end = status
+    def _serve(self, given: Given) -> None:
+        faults = self.result.faults
+        network = Network(self.scenario, self.clock, self.model, given, self._done, faults)
+        server_app.run(network, given)
 
 
 def simulate(scenario: Scenario) -> Result:
     """Run a scenario, within `simulated()`. Raises Violation, or whatever the server raises."""
-    run = DropInSimulation if scenario.drop_in else Simulation
+    run = PublicSimulation if scenario.public else Simulation
     return run(scenario).run()

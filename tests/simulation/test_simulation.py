@@ -11,9 +11,10 @@ from dataclasses import replace
 import pytest
 
 from tests.simulation.__main__ import failure
-from tests.simulation.broken import FOUND, FOUND_IN_PUBLIC, VARIANTS
+from tests.simulation.broken import VARIANTS
 from tests.simulation.disk import DISK, Disk
 from tests.simulation.files import Os, SimPath
+from tests.simulation.found import FOUND, FOUND_IN_PUBLIC
 from tests.simulation.scenario import KINDS, Fault, Scenario, drawn
 from tests.simulation.seeds import Tally, block, many
 from tests.simulation.shrink import shrunk

@@ -1,0 +1,226 @@
+"""What the rounds of a rule in a public app should be, without messages.
+
+A node is a worker; it makes y of the model x that it gets, and sends it back with its number of
+examples. The model takes the row x - y, or its signs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+
+import numpy as np
+import torch
+from flwr.app import Message
+
+from signfed import RobustStrategy
+from signfed.strategies.core.codecs import CODECS
+from signfed.strategies.core.drop_reason import DropReason
+from signfed.strategies.core.rule import State
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.server.federation import Federation, FederationError, Participation
+from signfed.strategies.server.optimizer import Step
+from signfed.strategies.server.record import RoundRecord
+from signfed.strategies.server.training import Training
+from tests.simulation.model import Snapshot
+from tests.simulation.outcome import Content, Life, Outcome, Violation, bare, difference
+from tests.simulation.presence import Presence
+from tests.simulation.public_app import loss_of
+from tests.simulation.seams import DIMENSIONS
+
+TRAIN, EVALUATE = "train", "evaluate"
+Part = tuple[int, str]  # a round, and whether it trains or evaluates
+
+
+class PublicModel:
+    """The run without messages: fed with the rows of the replies that the server took.
+
+    Attributes
+    ----------
+    lines, history
+        As of `Model`.
+    """
+
+    def __init__(
+        self, rule: RobustStrategy, x: torch.Tensor, kept: Callable[[int], bool],
+        before: PublicModel | None = None, done: int = 0,
+    ) -> None:  # fmt: skip
+        self.signs = rule.encoder != "float32"  # of several encoders of signs
+        self._codec = CODECS["sign" if self.signs else "float32"]
+        step = Step(0.001 if self.signs else 1.0)
+        federation = Federation(Participation(1), self._codec, "", step, edges=(0, DIMENSIONS))
+        self._options, self._kept = rule.nodes, kept
+        self.presence = Presence({})  # a node of another's app is not asked who it is
+        self.answers = self  # which says what changed rows are worth
+        self.lines: list[str] = []
+        self.history: dict[int, Snapshot] = {}
+        self.numbers: dict[int, int] = {}  # node -> worker, in the order of the first request
+        self.training = Training(rule, federation, x)
+        if before and done:
+            self.history = {r: s for r, s in before.history.items() if r <= done}
+            self.training = deepcopy(self.history[done].training)
+            self.numbers = dict(self.history[done].holders)
+            self.lines = before.lines[:done]
+        self._partitions: dict[int, int] = {}  # node -> partition
+        self._requests: dict[str, tuple[int, Part]] = {}  # message -> node, what for
+        self._pulled: set[str] = set()
+        self._begin(done + 1)
+
+    def _begin(self, server_round: int) -> None:
+        self.round, self.late = server_round, 0
+        self._part: Part = server_round, TRAIN
+        self._asked: dict[str, list[int]] = {TRAIN: [], EVALUATE: []}
+        self._outcomes = dict[int, Outcome]()
+        self._x = self.training.parameters.numpy().copy()
+        self._counted: tuple[Updates | None, dict[int, str]] = None, {}
+        self._record: RoundRecord | None = None
+        self._claims = dict[int, float]()  # node -> what it says that the new model is worth
+
+    def unheard(self, message: Message) -> None:
+        """A node that does not get its request of this round gets one in the next."""
+
+    def asked(self, message: Message, node: int, partition: int, server_round: int) -> None:
+        """The server sends a request to train or to evaluate, with all of the model."""
+        part = server_round, message.metadata.message_type
+        if part != self._part:
+            raise Violation("record", f"asked to {part}; it is {self._part}")
+        if part[1] == EVALUATE:
+            self._advanced()
+        x = self.training.parameters.numpy()
+        if message.content["arrays"]["w"].data[-x.nbytes :] != x.tobytes():
+            raise Violation("model", f"node {node} is sent another model in {part}")
+        self._asked[part[1]].append(node)
+        self._partitions[node] = partition
+        if part[1] == TRAIN:
+            self.numbers.setdefault(node, len(self.numbers))
+        self._requests[message.metadata.message_id] = node, part
+
+    def answered(self, message: Message, reply: Message, life: Life) -> Outcome:
+        """What a node's reply is worth."""
+        node, part = self._requests[message.metadata.message_id]
+        if reply.has_error():
+            raise Violation("node", f"node {life}: {reply.error.reason}")
+        if part != self._part or part[1] == EVALUATE:
+            return Outcome()  # without rows; or of what is over: late, whatever it holds
+        y = reply.content["arrays"]["w"].data[-self._x.nbytes :]
+        return self.changed(Content({self.numbers[node]: self._x}), y)
+
+    def changed(self, content: Content, payload: bytes) -> Outcome:
+        """What a reply is worth whose model has these bytes."""
+        [worker] = content.rows or content.faults
+        y = np.frombuffer(payload, np.float32)
+        with np.errstate(all="ignore"):
+            update = self._x - y
+        if not np.isfinite(update).all():
+            return Outcome(content=Content({}, {worker: str(DropReason.NON_FINITE)}))
+        return Outcome(content=Content({worker: self._codec.encode(update)}))
+
+    def heard(self, message_id: str) -> bool:
+        return message_id in self._pulled
+
+    def pulled(self, message_id: str, reply: Message, outcome: Outcome) -> None:
+        """The server takes a reply; its first word counts."""
+        if message_id in self._pulled:
+            return
+        self._pulled.add(message_id)
+        node, part = self._requests[message_id]
+        genuine = not reply.has_error() and outcome != Outcome.of("wrong-sender")
+        if part != self._part:
+            self.late += genuine
+        elif part[1] == TRAIN:
+            self._outcomes.setdefault(node, outcome)
+        elif genuine:
+            self._claims[node] = loss_of(self.training.parameters.numpy(), self._partitions[node])
+
+    def received(self, updates: Updates | None, dropped: dict[DropReason, list[int]]) -> None:
+        """The server has sorted the replies: each worker is in one place, each row there once."""
+        workers = sorted(self.numbers[node] for node in self._asked[TRAIN])
+        ids = [] if updates is None else updates.ids.tolist()
+        if len(set(ids)) < len(ids):
+            raise Violation("twice", f"rows of workers {ids}")
+        if sorted([*ids, *(w for group in dropped.values() for w in group)]) != workers:
+            raise Violation("places", f"{workers} asked; rows of {ids}, dropped: {dropped}")
+        told = {w: str(reason) for reason, group in dropped.items() for w in group}
+        rows, faults = dict[int, np.ndarray](), dict[int, str]()
+        for node in self._asked[TRAIN]:
+            outcome, worker = self._outcomes.get(node, Outcome.of("no-reply")), self.numbers[node]
+            content = outcome.content
+            if outcome.reasons and (content is None or told.get(worker) in outcome.reasons):
+                given = told.get(worker)
+                faults[worker] = given if given in outcome.reasons else min(outcome.reasons)  # type: ignore[assignment]
+            elif content is not None:
+                rows |= content.rows
+                faults |= content.faults
+        mine = Updates.from_rows(rows, self._codec, DIMENSIONS, self.round) if rows else None
+        if told != faults or ids != sorted(rows):
+            raise Violation("record", f"dropped {told}, rows of {ids}; it should be {faults}")
+        self._counted, self._part = (mine, faults), (self.round, EVALUATE)
+        if updates and mine and mine.rows.numpy().tobytes() != updates.rows.numpy().tobytes():
+            raise Violation("record", "other rows than those that counted")
+
+    def _advanced(self) -> RoundRecord:
+        """The round's step, taken once; the record of it."""
+        if self._record is None:
+            updates, faults = self._counted
+            asked = self._asked[TRAIN]
+            self._record = record = RoundRecord(self.round, nodes=len(asked))
+            record.drop({worker: DropReason(reason) for worker, reason in faults.items()})
+            self.training.quorum = self._options.needed(len(asked))
+            if self.training.advance(updates, record) and updates is not None:
+                ids = set(updates.ids.tolist())
+                told = [
+                    loss_of(self._x, self._partitions[n]) for n in asked if self.numbers[n] in ids
+                ]
+                record.claims["train"] = _middle(told)
+        return self._record
+
+    def close(self, line: str | None, state: State | None) -> None:
+        """The round is over; None when the server gave the run up in it."""
+        record = self._advanced()
+        if line is None or state is None:
+            raise Violation("record", f"round {self.round} was given up; it was usable")
+        self._all_asked(TRAIN, self._options.fraction_train)
+        self._all_asked(EVALUATE, self._options.fraction_evaluate)
+        record.late = self.late
+        if self._claims:
+            record.claims["evaluate"] = _middle([*self._claims.values()])
+        record.add_scores({"test_loss": loss_of(self.training.parameters.numpy(), 0)})
+        mine = bare(record.to_json())
+        if mine != line:
+            raise Violation("record", f"{line}; it should be {mine}")
+        self.lines.append(mine)
+        found = self.state()
+        if differ := difference(state, found):
+            raise Violation("model", f"after round {self.round}: {differ}")
+        if self._kept(self.round):
+            copies = {name: tensor.clone() for name, tensor in found.items()}
+            kept = Snapshot(deepcopy(self.training), dict(self.numbers), copies)
+            self.history[self.round] = kept
+        self._begin(self.round + 1)
+
+    def _all_asked(self, part: str, fraction: float) -> None:
+        """So many of the connected nodes as were wanted were asked, each once."""
+        asked, there = self._asked[part], self.presence.connected
+        wanted = min(max(int(len(there) * fraction), 1), len(there)) if fraction else 0
+        if len(asked) != wanted or not set(asked) <= set(there) or len(set(asked)) < len(asked):
+            raise Violation("record", f"asked {asked} to {part}; there are {there}")
+
+    def gave_up(self, error: FederationError) -> None:
+        """The server ends the run with this error; so should the model."""
+        try:
+            self.close(None, None)
+        except FederationError as mine:
+            if type(mine) is not type(error):
+                raise Violation("record", f"{error!r}; it should be {mine!r}") from error
+
+    def state(self) -> State:
+        """What a checkpoint should hold now."""
+        nodes = np.zeros(max(self.numbers.values(), default=-1) + 1, np.uint64)
+        nodes[list(self.numbers.values())] = list(self.numbers)
+        return self.training.state_dict() | {"nodes": torch.from_numpy(nodes.view(np.int64))}
+
+
+def _middle(told: list[float]) -> dict[str, float]:
+    """The median of what nodes say, of what is finite; NaN where nothing is."""
+    finite = [value for value in told if np.isfinite(value)]
+    return {"loss": float(np.median(finite)) if finite else float("nan")}

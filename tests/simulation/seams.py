@@ -1,6 +1,7 @@
 """Where the simulation enters the server and the nodes: parts that are watched, modules simulated.
 
-What is a pure function of its arguments is computed once: noise, digests, checked run configs.
+What is a pure function of its arguments is computed once: noise, digests, checked run configs, the
+headers of arrays.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ import tracemalloc
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
+from io import BytesIO
+from math import prod
 from types import SimpleNamespace
 from typing import Any, Protocol
 from unittest.mock import patch
 
 import numpy as np
 import torch
-from flwr.app import Message
+from flwr.app import Array, Message
 from flwr.app.message import message as flower_message
 
 import signfed
@@ -151,6 +154,42 @@ def checked(given: Mapping[str, Any]) -> RunConfig:
     return _parsed(json.dumps(dict(given), sort_keys=True))
 
 
+@lru_cache(maxsize=256)
+def _form(dtype: np.dtype, shape: tuple[int, ...]) -> tuple[str, bytes]:
+    stream = BytesIO()
+    np.save(stream, np.empty(shape, dtype))
+    return str(dtype), stream.getvalue()[: stream.tell() - prod(shape) * dtype.itemsize]
+
+
+_written = Array.from_numpy_ndarray
+
+
+def _serialized(ndarray: np.ndarray) -> Array:
+    """Flower's Array, as it makes it."""
+    if not ndarray.flags.c_contiguous:
+        return _written(ndarray)
+    name, header = _form(ndarray.dtype, ndarray.shape)
+    made = Array.__new__(Array)
+    data = header + ndarray.tobytes()
+    made.__dict__.update(dtype=name, shape=ndarray.shape, stype="numpy.ndarray", data=data)
+    return made
+
+
+_read = Array.numpy
+
+
+def _deserialized(self: Array) -> np.ndarray:
+    """The array in Flower's, where its bytes say what its fields do."""
+    dtype = np.dtype(self.dtype)
+    _, header = _form(dtype, self.shape)
+    if self.data[: len(header)] != header or self.stype != "numpy.ndarray":
+        return _read(self)
+    payload = bytearray(self.data[len(header) :])
+    if len(payload) != prod(self.shape) * dtype.itemsize:
+        return _read(self)
+    return np.frombuffer(payload, dtype).reshape(self.shape)
+
+
 def _now() -> SimpleNamespace:
     return SimpleNamespace(timestamp=Under.clock.wall)
 
@@ -170,6 +209,8 @@ def simulated() -> Iterator[None]:
         patch.object(checkpoint, "shutil", Shutil),
         patch.object(claim, "_locked", lambda folder: True),
         patch.object(flower_message, "now", _now),
+        patch.object(Array, "from_numpy_ndarray", staticmethod(_serialized)),
+        patch.object(Array, "numpy", _deserialized),
         *(patch.object(module, "parse", checked) for module in (prepare, answers)),
         *(patch.object(module, "Path", SimPath) for module in (prepare, recorder, resuming)),
         *(patch.object(m, "os", Os) for m in (checkpoint, claim, folder, json_files)),

@@ -17,12 +17,13 @@ import torch
 from rich.console import Console
 from rich.progress import Progress
 
+from signfed.app.engines.signals import end_with_parent
 from signfed.app.runs.json_files import replace_text
 from tests.simulation.scenario import drawn
 from tests.simulation.simulate import Result, simulate, simulated
 
-BLOCK = 100  # seeds that a process takes at a time
-COLLECT = 20  # seeds between two collections of garbage
+BLOCK = 500  # seeds that a process takes at a time
+COLLECT = 50  # seeds between two collections of garbage
 
 
 def block(first: int, last: int) -> tuple[int, list[tuple[int, str]], Counter[str]]:
@@ -109,7 +110,7 @@ def _blocks(first: int, last: int, jobs: int) -> Iterator[Iterator[Counted]]:
     if jobs == 1:
         yield map(_counted, starts, ends)
         return
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"))
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), end_with_parent)
     try:
         yield pool.map(_counted, starts, ends)
     finally:

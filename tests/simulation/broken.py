@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -15,6 +16,7 @@ from signfed.app.runs import checkpoint, json_files
 from signfed.app.runs.folder import RunFolder
 from signfed.clients import replica
 from signfed.strategies.core.updates import Updates
+from signfed.strategies.server import drop_in
 from signfed.strategies.server.training import Training
 from signfed.strategies.server.transport import link, reception, wire
 from signfed.strategies.server.transport.downlink import Downlink
@@ -156,6 +158,9 @@ VARIANTS: dict[str, tuple[str, Any]] = {
     "a file is replaced before it is on the disk": (
         "resume", lambda: patch.object(json_files, "write_flushed", _written),
     ),
+    "an evaluation counts, whoever sends it": (
+        "record", lambda: patch.object(drop_in, "wire", _trusting_wire()),
+    ),
     "a resumed run numbers its nodes anew": (
         "model", lambda: patch.object(Nodes, "gather", _forgetful(Nodes.gather)),
     ),
@@ -218,6 +223,10 @@ def _unflushed(file: Any, payload: bytes) -> None:
 def _written(stream: Any, text: str) -> None:
     stream.write(text)
     stream.flush()
+
+
+def _trusting_wire() -> SimpleNamespace:
+    return SimpleNamespace(is_from=lambda reply, node: True, Malformed=wire.Malformed)
 
 
 def _forgetful(whole: Any) -> Any:

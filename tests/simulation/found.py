@@ -31,6 +31,7 @@ FOUND_IN_PUBLIC = {
     "a checkpoint is not flushed": 79,
     "rounds.jsonl is not flushed before a checkpoint": 79,
     "a file is replaced before it is on the disk": 79,
+    "an evaluation counts, whoever sends it": 99,
     "a resumed run numbers its nodes anew": 155,
     "old checkpoints go before the new one is there": 131,
 }

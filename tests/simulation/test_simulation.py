@@ -142,6 +142,21 @@ def test_steps_that_are_kept_for_good_are_found_in_a_long_run():
             assert failure(Scenario(1, config, 1, ())) == "memory"
 
 
+def test_what_a_dead_process_kept_in_its_buffers_is_never_written():
+    disk = DISK.now = Disk()
+    with simulated():
+        SimPath("/a").mkdir(parents=True)
+        for ended in ("killed", "over"):
+            stream = SimPath("/a/log").open("a", encoding="utf-8")
+            stream.write("lost")
+            if ended == "killed":
+                disk.restart(power_lost=False, entries=0.0, share=0.0)
+            else:
+                disk.process += 1
+            stream.close()
+        assert SimPath("/a/log").read_text() == ""
+
+
 def test_a_disk_loses_what_was_not_flushed():
     """The stand-in for a disk is no better than a disk."""
     disk = DISK.now = Disk()

@@ -14,7 +14,14 @@ from torch import Tensor
 from signfed.app.errors import ConfigError
 from signfed.app.runs import checkpoint
 from signfed.app.runs.claim import FLOWER_LOG, existing_folder
-from signfed.app.runs.folder import DIVERGED, FAILED, FINISHED, RunFolder, model_sha256
+from signfed.app.runs.folder import (
+    DIVERGED,
+    FAILED,
+    FINISHED,
+    RunFolder,
+    model_sha256,
+    read_summary,
+)
 from signfed.app.runs.saving import Saver
 from signfed.app.runs.scoring import error_rates, wrong_signs
 from signfed.app.runs.versions import versions
@@ -87,7 +94,9 @@ class RunRecorder:
         if found and (other := [key for key in differs if key not in FREE]):
             pairs = ", ".join(f"{k}={found.config.get(k)!r}, not {config[k]!r}" for k in other)
             raise ConfigError(f"resume: {self._path} is of another run: {pairs}")
-        if found and done >= num_rounds:
+        # One that was killed before its summary has no round left, but still has to be ended.
+        ended = read_summary(self._path).get("status") in (FINISHED, DIVERGED)
+        if found and (done > num_rounds or (done == num_rounds and ended)):
             raise ConfigError(
                 f"resume: round {done} of {num_rounds} is done, nothing is left; expected "
                 f"num_rounds above {done}"

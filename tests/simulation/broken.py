@@ -6,13 +6,13 @@ A variant is a context in which the code is broken. `found.py` holds the first s
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
 from signfed.app.node import memory
-from signfed.app.runs import checkpoint, json_files
+from signfed.app.runs import checkpoint, json_files, recorder, resuming
 from signfed.app.runs.folder import RunFolder
 from signfed.clients import replica
 from signfed.strategies.core.updates import Updates
@@ -111,6 +111,17 @@ def _state_without_the_rule() -> AbstractContextManager[Any]:
     return patch.object(Training, "state_dict", state_dict)
 
 
+@contextmanager
+def _all_has_ended() -> Iterator[None]:
+    """Whoever resumes a run reads that it has finished."""
+    with ExitStack() as stack:
+        for module in (recorder, resuming):
+            stack.enter_context(
+                patch.object(module, "read_summary", lambda path: {"status": "finished"})
+            )
+        yield
+
+
 def _of_the_model(training: Training) -> bool:
     return training is Under.simulation.model.training
 
@@ -158,6 +169,7 @@ VARIANTS: dict[str, tuple[str, Any]] = {
     "a file is replaced before it is on the disk": (
         "resume", lambda: patch.object(json_files, "write_flushed", _written),
     ),
+    "a run without rounds left is not ended": ("resume", _all_has_ended),
     "an evaluation counts, whoever sends it": (
         "record", lambda: patch.object(drop_in, "wire", _trusting_wire()),
     ),

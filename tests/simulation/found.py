@@ -19,6 +19,7 @@ FOUND = {
     "a checkpoint is not flushed": 10,
     "rounds.jsonl is not flushed before a checkpoint": 24,
     "a file is replaced before it is on the disk": 10,
+    "a run without rounds left is not ended": 57,
     "old checkpoints go before the new one is there": 10,
 }
 
@@ -31,6 +32,7 @@ FOUND_IN_PUBLIC = {
     "a checkpoint is not flushed": 79,
     "rounds.jsonl is not flushed before a checkpoint": 79,
     "a file is replaced before it is on the disk": 79,
+    "a run without rounds left is not ended": 655,
     "an evaluation counts, whoever sends it": 99,
     "a resumed run numbers its nodes anew": 155,
     "old checkpoints go before the new one is there": 131,

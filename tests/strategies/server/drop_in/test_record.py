@@ -9,7 +9,7 @@ import pytest
 import signfed
 from signfed import CoordinateMedian, Mean, SignFD, SignMV
 from signfed.app.errors import ConfigError
-from signfed.app.runs.folder import read_rounds, read_summary
+from signfed.app.runs.folder import read_rounds, read_summary, set_status
 from signfed.strategies.server.federation import Federation, FederationError
 from tests.strategies.server.drop_in.app import client, floats, grid, model, moved, same
 
@@ -76,6 +76,16 @@ def test_a_finished_run_goes_on_when_more_rounds_are_asked_for(tmp_path):
         Mean().start(grid(3), floats(), 2, resume=tmp_path)
     longer = Mean().start(grid(3), floats(), 3, resume=str(tmp_path))
     assert same(longer.arrays, Mean().start(grid(3), floats(), 3).arrays)
+    assert read_summary(tmp_path)["status"] == "finished"
+
+
+def test_a_run_that_was_killed_before_its_summary_is_ended(tmp_path):
+    done = Mean().start(grid(3), floats(), 2, run_dir=tmp_path)
+    summary = read_summary(tmp_path)
+    set_status(tmp_path, "running")
+    again = Mean().start(grid(3), floats(), 2, resume=tmp_path)
+    assert same(again.arrays, done.arrays) and len(read_rounds(tmp_path)) == 2
+    assert read_summary(tmp_path)["model_sha256"] == summary["model_sha256"]
     assert read_summary(tmp_path)["status"] == "finished"
 
 

@@ -112,7 +112,10 @@ class OneBit:
             try:
                 model = kept_model.followed(model, said, context)
             except kept_model.CannotFollow as lack:
-                return plain.lacking_reply(message, lack.held)
+                reply = plain.lacking_reply(message, lack.held)
+                if self.feedback:  # delivered again after its remedy, it could be followed
+                    once.keep(message, context, MEMORY, reply)
+                return reply
         records = {n: record for n, record in message.content.items() if n != plain.OURS}
         request = plain.with_content(message, RecordDict({**records, name: model}))
         reply = call_next(request, context)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -16,14 +15,13 @@ from signfed.app.runs import checkpoint, json_files, recorder, resuming
 from signfed.app.runs.folder import RunFolder
 from signfed.clients import replica
 from signfed.strategies.core.updates import Updates
-from signfed.strategies.server import drop_in
 from signfed.strategies.server.training import Training
 from signfed.strategies.server.transport import link, reception, wire
 from signfed.strategies.server.transport.downlink import Downlink
 from signfed.strategies.server.transport.intake import Intake, Received
 from signfed.strategies.server.transport.reception import Reception
 from signfed.strategies.server.transport.roster import Roster
-from signfed.strategies.server.transport.sampling import Nodes
+from tests.simulation.broken_public import OF_PUBLIC
 from tests.simulation.seams import Under, WatchedLink
 
 
@@ -127,6 +125,7 @@ def _of_the_model(training: Training) -> bool:
 
 
 VARIANTS: dict[str, tuple[str, Any]] = {
+    **OF_PUBLIC,
     "a silent node's workers are left out": ("places", _silence_is_forgotten),
     "one row is aggregated twice": ("twice", _rows_count_twice),
     "two nodes may host one partition": ("record", _nobody_waits_for_a_partition),
@@ -170,12 +169,6 @@ VARIANTS: dict[str, tuple[str, Any]] = {
         "resume", lambda: patch.object(json_files, "write_flushed", _written),
     ),
     "a run without rounds left is not ended": ("resume", _all_has_ended),
-    "an evaluation counts, whoever sends it": (
-        "record", lambda: patch.object(drop_in, "wire", _trusting_wire()),
-    ),
-    "a resumed run numbers its nodes anew": (
-        "model", lambda: patch.object(Nodes, "gather", _forgetful(Nodes.gather)),
-    ),
     "old checkpoints go before the new one is there": (
         "resume", lambda: patch.object(checkpoint, "write", _first_removed(checkpoint.write)),
     ),
@@ -235,14 +228,6 @@ def _unflushed(file: Any, payload: bytes) -> None:
 def _written(stream: Any, text: str) -> None:
     stream.write(text)
     stream.flush()
-
-
-def _trusting_wire() -> SimpleNamespace:
-    return SimpleNamespace(is_from=lambda reply, node: True, Malformed=wire.Malformed)
-
-
-def _forgetful(whole: Any) -> Any:
-    return lambda self, grid, state: whole(self, grid, {})
 
 
 def _first_removed(whole: Any) -> Any:

@@ -35,5 +35,6 @@ FOUND_IN_PUBLIC = {
     "a run without rounds left is not ended": 655,
     "an evaluation counts, whoever sends it": 99,
     "a resumed run numbers its nodes anew": 155,
+    "a doubled message advances what a mod remembers": 555,
     "old checkpoints go before the new one is there": 131,
 }

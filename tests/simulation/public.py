@@ -13,7 +13,7 @@ from signfed.app.runs import recorder
 from signfed.strategies.server.federation import FederationError
 from tests.simulation.attempts import Attempts, Given
 from tests.simulation.network import Network
-from tests.simulation.public_app import app, loss_of
+from tests.simulation.public_app import app_with, loss_of
 from tests.simulation.public_model import PublicModel
 from tests.simulation.scenario import Scenario
 from tests.simulation.seams import DIMENSIONS, noise
@@ -40,13 +40,14 @@ class PublicSimulation(Attempts):
             fraction_train=config.get("fraction-train", 1.0), min_train_nodes=1,
             min_available_nodes=scenario.nodes, node_timeout=config["node-timeout"],
         )  # fmt: skip
+        self._mod = config.get("mod", "")
         self._rule: RobustStrategy
         self._x = noise(config["seed"], "initial", 1.0, DIMENSIONS)
         self.model = self._new_model(0)
 
     def _new_model(self, done: int) -> PublicModel:
-        before = self.model if done else None
-        return PublicModel(self._make(), torch.from_numpy(self._x.copy()), self._kept, before, done)
+        before, x = self.model if done else None, torch.from_numpy(self._x.copy())
+        return PublicModel(self._make(), self._mod, x, self._kept, before, done)
 
     def _first(self) -> Given:
         return {"run_dir": str(self.path)}
@@ -59,8 +60,9 @@ class PublicSimulation(Attempts):
     def _serve(self, given: Given) -> None:
         config, self._rule = self.scenario.config, self._make()
         network = Network(
-            self.scenario, self.clock, self.model, config, self._done, self.result.faults, app
-        )
+            self.scenario, self.clock, self.model, config, self._done, self.result.faults,
+            app_with(self._mod),
+        )  # fmt: skip
         recorder.EVERY = config["checkpoint-every"]
         self._rule.start(
             network, ArrayRecord({"w": Array(self._x)}), config["num-rounds"],

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from flwr.app import Array, ArrayRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
+import signfed
 from tests.simulation.seams import DIMENSIONS, noise
 
-app = ClientApp()
+MODS = {
+    "": [],
+    "one-bit": [signfed.one_bit],
+    "both": [signfed.one_bit_both],
+    "feedback": [signfed.OneBit(feedback=True)],
+    "both-feedback": [signfed.OneBit(both=True, feedback=True)],
+}
 
 
-@app.train()
+@cache
+def app_with(mod: str) -> ClientApp:
+    """The app, with one of our mods by its name above."""
+    app = ClientApp(mods=MODS[mod])
+    app.train()(train)
+    app.evaluate()(evaluate)
+    return app
+
+
 def train(message: Message, context: Context) -> Message:
     """A step of its own, on the model that came."""
     x, partition, server_round = _read(message, context)
@@ -19,7 +36,6 @@ def train(message: Message, context: Context) -> Message:
     return _reply(message, loss_of(x, partition), arrays=ArrayRecord({"w": Array(y)}))
 
 
-@app.evaluate()
 def evaluate(message: Message, context: Context) -> Message:
     """What the model that came is worth."""
     x, partition, _ = _read(message, context)
@@ -35,6 +51,12 @@ def trained(x: np.ndarray, partition: int, server_round: int) -> np.ndarray:
 def loss_of(x: np.ndarray, partition: int) -> float:
     """What a node says that a model is worth."""
     return float(np.sum(x, dtype=np.float64)) + partition
+
+
+def middle(told: list[float]) -> dict[str, float]:
+    """The median of what nodes say, of what is finite; NaN where nothing is."""
+    finite = [value for value in told if np.isfinite(value)]
+    return {"loss": float(np.median(finite)) if finite else float("nan")}
 
 
 def _read(message: Message, context: Context) -> tuple[np.ndarray, int, int]:

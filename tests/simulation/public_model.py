@@ -25,7 +25,8 @@ from signfed.strategies.server.training import Training
 from tests.simulation.model import Snapshot
 from tests.simulation.outcome import Content, Life, Outcome, Violation, bare, difference
 from tests.simulation.presence import Presence
-from tests.simulation.public_app import loss_of
+from tests.simulation.public_answers import Asked, PublicAnswers, holds
+from tests.simulation.public_app import loss_of, middle
 from tests.simulation.seams import DIMENSIONS
 
 TRAIN, EVALUATE = "train", "evaluate"
@@ -42,7 +43,7 @@ class PublicModel:
     """
 
     def __init__(
-        self, rule: RobustStrategy, x: torch.Tensor, kept: Callable[[int], bool],
+        self, rule: RobustStrategy, mod: str, x: torch.Tensor, kept: Callable[[int], bool],
         before: PublicModel | None = None, done: int = 0,
     ) -> None:  # fmt: skip
         self.signs = rule.encoder != "float32"  # of several encoders of signs
@@ -52,6 +53,7 @@ class PublicModel:
         self._options, self._kept = rule.nodes, kept
         self.presence = Presence({})  # a node of another's app is not asked who it is
         self.answers = self  # which says what changed rows are worth
+        self._nodes = PublicAnswers(mod, self._codec, self.signs)
         self.lines: list[str] = []
         self.history: dict[int, Snapshot] = {}
         self.numbers: dict[int, int] = {}  # node -> worker, in the order of the first request
@@ -62,7 +64,7 @@ class PublicModel:
             self.numbers = dict(self.history[done].holders)
             self.lines = before.lines[:done]
         self._partitions: dict[int, int] = {}  # node -> partition
-        self._requests: dict[str, tuple[int, Part]] = {}  # message -> node, what for
+        self._requests: dict[str, tuple[Asked, Part]] = {}  # by message
         self._pulled: set[str] = set()
         self._begin(done + 1)
 
@@ -70,8 +72,9 @@ class PublicModel:
         self.round, self.late = server_round, 0
         self._part: Part = server_round, TRAIN
         self._asked: dict[str, list[int]] = {TRAIN: [], EVALUATE: []}
+        self._healed: dict[str, set[int]] = {TRAIN: set(), EVALUATE: set()}
         self._outcomes = dict[int, Outcome]()
-        self._x = self.training.parameters.numpy().copy()
+        self._x = self._noted()
         self._counted: tuple[Updates | None, dict[int, str]] = None, {}
         self._record: RoundRecord | None = None
         self._claims = dict[int, float]()  # node -> what it says that the new model is worth
@@ -79,35 +82,49 @@ class PublicModel:
     def unheard(self, message: Message) -> None:
         """A node that does not get its request of this round gets one in the next."""
 
+    def _noted(self) -> np.ndarray:
+        """The model as it is, which nodes may be asked about."""
+        x = self.training.parameters.numpy().copy()
+        self._nodes.models[self.training.taken] = x
+        return x
+
     def asked(self, message: Message, node: int, partition: int, server_round: int) -> None:
-        """The server sends a request to train or to evaluate, with all of the model."""
+        """The server sends a request to train or to evaluate."""
         part = server_round, message.metadata.message_type
         if part != self._part:
             raise Violation("record", f"asked to {part}; it is {self._part}")
         if part[1] == EVALUATE:
             self._advanced()
-        x = self.training.parameters.numpy()
-        if message.content["arrays"]["w"].data[-x.nbytes :] != x.tobytes():
-            raise Violation("model", f"node {node} is sent another model in {part}")
-        self._asked[part[1]].append(node)
+        if node not in self._healed[part[1]]:
+            self._asked[part[1]].append(node)
         self._partitions[node] = partition
         if part[1] == TRAIN:
             self.numbers.setdefault(node, len(self.numbers))
-        self._requests[message.metadata.message_id] = node, part
+        taken, x = self.training.taken, self.training.parameters.numpy()
+        request = Asked.of(message, node, self.numbers.get(node, -1), partition, taken)
+        if request.version != taken:
+            raise Violation("record", f"version {request.version}; steps taken: {taken}")
+        if request.steps is None and not holds(message, x):
+            raise Violation("model", f"node {node} is sent another model in {part}")
+        self._requests[message.metadata.message_id] = request, part
 
     def answered(self, message: Message, reply: Message, life: Life) -> Outcome:
-        """What a node's reply is worth."""
-        node, part = self._requests[message.metadata.message_id]
-        if reply.has_error():
-            raise Violation("node", f"node {life}: {reply.error.reason}")
-        if part != self._part or part[1] == EVALUATE:
-            return Outcome()  # without rows; or of what is over: late, whatever it holds
-        y = reply.content["arrays"]["w"].data[-self._x.nbytes :]
-        return self.changed(Content({self.numbers[node]: self._x}), y)
+        """What a node's reply is worth, and whether it is what it should be."""
+        request, part = self._requests[message.metadata.message_id]
+        outcome = self._nodes.answered(request, reply, life)
+        # Of what is over: late, whatever it holds.
+        return outcome if part == self._part else Outcome()
 
     def changed(self, content: Content, payload: bytes) -> Outcome:
         """What a reply is worth whose model has these bytes."""
-        [worker] = content.rows or content.faults
+        if not content.rows:
+            return Outcome(content=content)
+        [worker] = content.rows
+        if self._nodes.packed:
+            row = np.frombuffer(payload, np.uint8)
+            if fault := self._codec.fault(row, DIMENSIONS):
+                return Outcome(content=Content({}, {worker: str(fault)}))
+            return Outcome(content=Content({worker: row}))
         y = np.frombuffer(payload, np.float32)
         with np.errstate(all="ignore"):
             update = self._x - y
@@ -123,14 +140,20 @@ class PublicModel:
         if message_id in self._pulled:
             return
         self._pulled.add(message_id)
-        node, part = self._requests[message_id]
-        genuine = not reply.has_error() and outcome != Outcome.of("wrong-sender")
+        request, part = self._requests[message_id]
+        node, genuine = request.node, not reply.has_error()
+        genuine = genuine and outcome != Outcome.of("wrong-sender")
         if part != self._part:
             self.late += genuine
+        elif outcome.content and outcome.content.lacking:
+            if node in self._healed[part[1]]:
+                self._outcomes.setdefault(node, Outcome.of("malformed"))
+            self._healed[part[1]].add(node)
         elif part[1] == TRAIN:
             self._outcomes.setdefault(node, outcome)
         elif genuine:
-            self._claims[node] = loss_of(self.training.parameters.numpy(), self._partitions[node])
+            x = self.training.parameters.numpy()
+            self._claims.setdefault(node, loss_of(x, request.partition))
 
     def received(self, updates: Updates | None, dropped: dict[DropReason, list[int]]) -> None:
         """The server has sorted the replies: each worker is in one place, each row there once."""
@@ -171,7 +194,7 @@ class PublicModel:
                 told = [
                     loss_of(self._x, self._partitions[n]) for n in asked if self.numbers[n] in ids
                 ]
-                record.claims["train"] = _middle(told)
+                record.claims["train"] = middle(told)
         return self._record
 
     def close(self, line: str | None, state: State | None) -> None:
@@ -182,8 +205,9 @@ class PublicModel:
         self._all_asked(TRAIN, self._options.fraction_train)
         self._all_asked(EVALUATE, self._options.fraction_evaluate)
         record.late = self.late
+        record.healed = sum(map(len, self._healed.values()))
         if self._claims:
-            record.claims["evaluate"] = _middle([*self._claims.values()])
+            record.claims["evaluate"] = middle([*self._claims.values()])
         record.add_scores({"test_loss": loss_of(self.training.parameters.numpy(), 0)})
         mine = bare(record.to_json())
         if mine != line:
@@ -218,9 +242,3 @@ class PublicModel:
         nodes = np.zeros(max(self.numbers.values(), default=-1) + 1, np.uint64)
         nodes[list(self.numbers.values())] = list(self.numbers)
         return self.training.state_dict() | {"nodes": torch.from_numpy(nodes.view(np.int64))}
-
-
-def _middle(told: list[float]) -> dict[str, float]:
-    """The median of what nodes say, of what is finite; NaN where nothing is."""
-    finite = [value for value in told if np.isfinite(value)]
-    return {"loss": float(np.median(finite)) if finite else float("nan")}

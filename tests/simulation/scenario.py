@@ -118,6 +118,8 @@ def drawn(seed: int) -> Scenario:
         config["fraction-evaluate"] = r.choice((0.0, 0.0, 0.5, 1.0))
         if config["fraction-evaluate"]:
             faults = [_of_an_evaluation(f) if r.random() < 0.3 else f for f in faults]
+        if on_signs:
+            config["mod"] = r.choice(("", "one-bit", "both", "both", "feedback", "both-feedback"))
     return Scenario(seed, config, nodes, tuple(faults), public)
 
 

@@ -14,6 +14,7 @@ OPTIONAL = (
     "encoder",
     "checkpoint-every",
     "fraction-evaluate",
+    "mod",
 )
 
 # A scenario -> what it fails with, "" where it does not.

@@ -58,4 +58,29 @@ def test_a_memory_advances_once_a_round(strategy, mod, memory):
 def test_another_message_of_the_same_round_is_answered_anew():
     """A strategy of someone's may train twice in a round: these are two messages."""
     _, states, calls = run(SignMV, OneBit(feedback=True), 1)
-    assert len(calls) == 16 and len({s[f"{MEMORY}-answered"]["message"] for s in states}) == 4
+    assert len(calls) == 16 and len({s[f"{MEMORY}-answered"]["messages"][-1] for s in states}) == 4
+
+
+@pytest.mark.parametrize("both, forgets", [(False, False), (True, False), (True, True)])
+def test_a_message_that_comes_again_after_a_later_one_changes_nothing(both, forgets):
+    """Also one that the node could not follow: after its remedy it could."""
+    mod = OneBit(both=both, feedback=True)
+    usual, before, _ = run(SignMV, mod, 1)
+    app, nodes, held, again = client(moved, [mod]), grid(4), {}, []
+
+    def deliver(message, context):
+        earlier = held.get(context.node_id)
+        if forgets and earlier and message.content["config"]["server-round"] == 3:
+            context.state.pop("signfed-model", None)  # and nothing else
+        reply = app(message, context)
+        if earlier:
+            again.append(app(earlier, context))
+        held[context.node_id] = message
+        return reply
+
+    nodes._app = deliver
+    done = SignMV(fraction_evaluate=0.0).start(nodes, floats(), 4, timeout=0.05)
+    assert same(done.arrays, usual)
+    assert len(again) >= 12 and all(reply.has_error() for reply in again)
+    for state, context in zip(before, nodes._contexts.values(), strict=True):
+        assert same(state[MEMORY], context.state[MEMORY])

@@ -1,0 +1,33 @@
+"""What only public apps do, with one check removed each; see `broken.py`."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+from signfed.clients.mods import once
+from signfed.strategies.server import drop_in
+from signfed.strategies.server.transport import wire
+from signfed.strategies.server.transport.sampling import Nodes
+
+
+def _trusting_wire() -> SimpleNamespace:
+    return SimpleNamespace(is_from=lambda reply, node: True, Malformed=wire.Malformed)
+
+
+def _forgetful(whole: Any) -> Any:
+    return lambda self, grid, state: whole(self, grid, {})
+
+
+OF_PUBLIC: dict[str, tuple[str, Any]] = {
+    "an evaluation counts, whoever sends it": (
+        "record", lambda: patch.object(drop_in, "wire", _trusting_wire()),
+    ),
+    "a resumed run numbers its nodes anew": (
+        "model", lambda: patch.object(Nodes, "gather", _forgetful(Nodes.gather)),
+    ),
+    "a doubled message advances what a mod remembers": (
+        "node", lambda: patch.object(once, "answered", lambda *arguments: None),
+    ),
+}  # fmt: skip

@@ -6,7 +6,6 @@ results are not the CPU's: `pytest -m gpu` runs the tests that want one.
 """
 
 import os
-import signal
 
 import pytest
 
@@ -26,8 +25,6 @@ def wants(config, mark):
 
 
 def pytest_configure(config):
-    if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored, and inherited
     if not wants(config, "gpu"):
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
 

@@ -78,9 +78,8 @@ def main(entry: Entry, limits: Limits, scratch: str, line: socket.socket) -> Non
 
 def _close_all_but(line: int) -> None:
     """What was inherited leads to the server that forks processes, and a byte there ends it."""
-    most = os.sysconf("SC_OPEN_MAX")
     os.closerange(3, line)
-    os.closerange(line + 1, min(most, MOST_OPEN) if most > 0 else MOST_OPEN)
+    os.closerange(line + 1, MOST_OPEN)
 
 
 def _begin(entry: Entry, said: Said) -> tuple[Serve, Said]:

@@ -1,23 +1,24 @@
-"""A message is answered once by a mod that remembers: delivered again, it changes nothing.
+"""A message changes once what a mod remembers, however often it is delivered.
 
 Flower may deliver a message twice, the second time after later ones. What a mod keeps would advance
-as if a round had been worked on two times; so the mod keeps its last answer beside its memory, and
-the ids of the messages before it. Messages are told apart by their id: a strategy that is not
-signfed's need not say which round it is in.
+as if a round had been worked on two times, or go back; so the mod keeps the ids of its last
+messages, and the answer to the last one that moved its memory. Messages are told apart by their id:
+a strategy that is not signfed's need not say which round it is in.
 """
 
 from __future__ import annotations
 
 from flwr.app import ConfigRecord, Context, Error, Message, RecordDict
 
-MOST = 16  # messages whose ids are kept; by then the first of them has expired
+MOST = 64  # messages whose ids are kept; what comes again after as many others is worked on
 REFUSED = 2  # Flower's code for what an exception in a ClientApp is answered with
 
 
 def answered(message: Message, context: Context, mod: str) -> Message | None:
-    """Return what was answered to this very message; None to another one.
+    """Return what a message gets that was answered before; None where it is to be worked on.
 
-    Of the last message it is the answer, of an earlier one an error: its answer was given.
+    The answer that is kept is given again. Where none is, the last message is worked on again, and
+    an earlier one gets an error: its answer was given, and memory has gone on.
 
     Parameters
     ----------
@@ -25,20 +26,23 @@ def answered(message: Message, context: Context, mod: str) -> Message | None:
     context : Context
         The node's.
     mod : str
-        Under whose name the answer was kept.
+        Under whose name ids and answer were kept.
     """
-    state, seen = context.state, _seen(context, mod)
-    if message.metadata.message_id not in seen:
+    state, place = context.state, f"{mod}-answered"
+    if place not in state:
         return None
-    if message.metadata.message_id != seen[-1]:
+    number, seen = message.metadata.message_id, _seen(context, mod)
+    if state[place]["answer"] != number:
+        if number not in seen[:-1]:
+            return None
         return Message(Error(REFUSED, "answered before, and later ones since"), reply_to=message)
     kept = f"{mod}-answer-"
     records = {name.removeprefix(kept): state[name] for name in state if name.startswith(kept)}
     return Message(RecordDict(records), reply_to=message)
 
 
-def keep(message: Message, context: Context, mod: str, reply: Message) -> None:
-    """Keep an answer, in place of the last one.
+def keep(message: Message, context: Context, mod: str, reply: Message | None = None) -> None:
+    """Keep a message's id and, in place of the last one, its answer.
 
     Parameters
     ----------
@@ -47,15 +51,20 @@ def keep(message: Message, context: Context, mod: str, reply: Message) -> None:
         The node's, whose state is changed.
     mod : str
         Under whose name.
-    reply : Message
+    reply : Message, optional
+        The answer; without it the last one stays.
     """
-    kept = f"{mod}-answer-"
-    for name in [name for name in context.state if name.startswith(kept)]:
-        del context.state[name]
-    seen = [*_seen(context, mod), message.metadata.message_id][-MOST:]
-    context.state[f"{mod}-answered"] = ConfigRecord({"messages": seen})
-    for name, record in reply.content.items():
-        context.state[f"{kept}{name}"] = record
+    place, kept = f"{mod}-answered", f"{mod}-answer-"
+    number, seen = message.metadata.message_id, _seen(context, mod)
+    answer = str(context.state[place]["answer"]) if seen else ""
+    if reply:
+        answer = number
+        for name in [name for name in context.state if name.startswith(kept)]:
+            del context.state[name]
+        for name, record in reply.content.items():
+            context.state[f"{kept}{name}"] = record
+    seen = [*(m for m in seen if m != number), number][-MOST:]
+    context.state[place] = ConfigRecord({"messages": seen, "answer": answer})
 
 
 def _seen(context: Context, mod: str) -> list[str]:

@@ -103,7 +103,8 @@ class OneBit:
         sent = plain.array_records(message.content)
         if said.get("encoder") != "sign" or len(sent) != 1:
             return call_next(message, context)
-        if again := once.answered(message, context, MEMORY):
+        remembers = self.both or self.feedback
+        if remembers and (again := once.answered(message, context, MEMORY)):
             return again
         [(name, model)] = sent.items()
         if self.both:
@@ -112,10 +113,9 @@ class OneBit:
             try:
                 model = kept_model.followed(model, said, context)
             except kept_model.CannotFollow as lack:
-                reply = plain.lacking_reply(message, lack.held)
-                if self.feedback:  # delivered again after its remedy, it could be followed
-                    once.keep(message, context, MEMORY, reply)
-                return reply
+                # Delivered again after its remedy, it could be followed.
+                once.keep(message, context, MEMORY)
+                return plain.lacking_reply(message, lack.held)
         records = {n: record for n, record in message.content.items() if n != plain.OURS}
         request = plain.with_content(message, RecordDict({**records, name: model}))
         reply = call_next(request, context)
@@ -130,8 +130,8 @@ class OneBit:
             reply.content[plain.OURS] = ConfigRecord(
                 {**plain.header(reply.content), "version": version}
             )
-        if self.feedback and trains:
-            once.keep(message, context, MEMORY, reply)
+        if remembers:
+            once.keep(message, context, MEMORY, reply if self.feedback and trains else None)
         return reply
 
     def _signed(

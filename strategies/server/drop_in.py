@@ -57,8 +57,6 @@ class DropIn:
     ------
     ValueError
         For a model or options that cannot be, and for a roster that cannot be read.
-    FederationError
-        When too few nodes come.
     """
 
     def __init__(
@@ -99,9 +97,13 @@ class DropIn:
         self.link = Link(
             self.training, grid, self.dialect, self.attendance, timeout=timeout, replicas=replicas
         )
-        self.attendance.gather(grid, state)
+        self._gather = partial(self.attendance.gather, grid, state)
         self._failing: set[int] = set()  # nodes whose failure to evaluate was logged
         self._evaluators: list[int] = []
+
+    def gather(self) -> None:
+        """Wait for the nodes. Raises FederationError when too few come."""
+        self._gather()
 
     @property
     def arrays(self) -> ArrayRecord:

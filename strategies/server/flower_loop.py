@@ -110,7 +110,9 @@ def run(
     # Asked in a round, when there is a run.
     observe = recorder.observe(lambda: drop_in.byzantine(byzantine)) if recorder else None
     drop_in = begin(state, observe)
-    drop_in.rule.check(drop_in.attendance.expected, num_rounds)
+    if not done or done < num_rounds:  # else a run that was killed at its end is to be ended
+        drop_in.gather()
+        drop_in.rule.check(drop_in.attendance.expected, num_rounds)
     strategy.summary()
     result = Result(arrays=drop_in.arrays)
     rounds = _Rounds(strategy, drop_in, grid, train_config or ConfigRecord())

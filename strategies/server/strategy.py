@@ -195,6 +195,7 @@ class RobustStrategy(Rule, Strategy):
             return self._link.requests(server_round, config)
         if self._drop_in is None:
             self._drop_in = DropIn(self, self.nodes, grid, arrays, timeout=3600.0)
+            self._drop_in.gather()
         return self._drop_in.configure_train(server_round, config)
 
     def aggregate_train(

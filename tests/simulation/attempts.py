@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from signfed.app.errors import ConfigError
-from signfed.app.runs import checkpoint
+from signfed.app.runs import checkpoint, recorder
 from signfed.app.runs.folder import DIVERGED, FINISHED, model_sha256, read_rounds, read_summary
 from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.core.rule import State
@@ -22,13 +22,14 @@ from signfed.strategies.core.updates import Updates
 from signfed.strategies.server.federation import DivergedError, FederationError
 from tests.simulation.clock import Clock, EndlessError
 from tests.simulation.disk import DISK, Disk, Killed
+from tests.simulation.expected import Expected
 from tests.simulation.files import SimPath
 from tests.simulation.outcome import Result, Violation, bare, difference
-from tests.simulation.scenario import Fault, Scenario
+from tests.simulation.scenario import PUBLIC, Fault, Scenario
 from tests.simulation.seams import TIMED, Under
 
 MOST_ATTEMPTS = 20
-WEIGHED = 64  # every so many seeds the memory of each round is measured, which takes long
+WEIGHED = 64  # one seed in so many has the memory of each round measured, which takes long
 
 Given = dict[str, Any]  # what a server process is started with
 
@@ -36,12 +37,13 @@ Given = dict[str, Any]  # what a server process is started with
 class Attempts(ABC):
     """One scenario under way."""
 
-    model: Any  # of the attempt: `Model`, or `PublicModel`
+    model: Expected  # of the attempt
     waits = 2  # times that a round may wait until its timeout
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario, self.result = scenario, Result()
-        self.weighed = scenario.seed % WEIGHED == 0
+        self.weighed = scenario.seed // PUBLIC % WEIGHED == 0
+        self._every = scenario.config.get("checkpoint-every", recorder.EVERY)
         self.clock, self.disk = Clock(), Disk()
         self.path = SimPath("/runs/0")
         self._interrupted = {f.at - 1 for f in scenario.faults if f.kind == "interrupted"}
@@ -52,7 +54,7 @@ class Attempts(ABC):
     # -- what differs from app to app -------------------------------------------------------------
 
     @abstractmethod
-    def _new_model(self, done: int) -> Any:
+    def _new_model(self, done: int) -> Expected:
         """The model of the next attempt, which goes on after so many rounds of the last."""
 
     @abstractmethod
@@ -67,18 +69,16 @@ class Attempts(ABC):
     def _serve(self, given: Given) -> None:
         """One server process, to its end."""
 
-    def _gave_up(self, error: FederationError) -> bool:
-        """The server has; whether the run's folder says so."""
+    def _gave_up(self, error: FederationError) -> None:
+        """The server has; so should the model."""
         self.model.gave_up(error)
-        return True
 
     # -- the run ----------------------------------------------------------------------------------
 
     def _due(self, server_round: int) -> bool:
         """Whether a checkpoint is promised after the round."""
-        config = self.scenario.config
-        every, last = config["checkpoint-every"], config["num-rounds"]
-        return server_round == last or bool(every and server_round % every == 0)
+        last = server_round == self.scenario.config["num-rounds"]
+        return last or bool(self._every and server_round % self._every == 0)
 
     def _kept(self, server_round: int) -> bool:
         """Whether a later server process may go on from the round."""
@@ -119,9 +119,8 @@ class Attempts(ABC):
                 self._promised = max(self._promised, self.model.round - 1)
             return self._again()
         except FederationError as error:
-            self.result.end = "failed"
-            if self._gave_up(error):
-                self._ended("diverged" if isinstance(error, DivergedError) else "failed")
+            self._gave_up(error)
+            self._ended("diverged" if isinstance(error, DivergedError) else "failed")
         except EndlessError as error:
             raise Violation("wait", str(error)) from error
         except (OSError, ConfigError) as error:
@@ -186,7 +185,7 @@ class Attempts(ABC):
         if differ := difference(found.state, snapshot.state):
             raise Violation("resume", f"{place}: {differ}")
 
-    def _again(self) -> dict[str, Any] | None:
+    def _again(self) -> Given | None:
         """What a user does next: resume; or, where nothing was kept, start anew elsewhere."""
         if self.disk.was_full:
             self.result.faults["disk-full"] += 1
@@ -204,7 +203,7 @@ class Attempts(ABC):
                 raise Violation("resume", f"rounds.jsonl lacks lines of {done} rounds: {kept}")
         ended = read_summary(self.path).get("status") in (FINISHED, DIVERGED)  # type: ignore[arg-type]
         if done == self.scenario.config["num-rounds"] and ended:
-            self.result.end = "killed when all was done"
+            self._ended("finished")
             return None
         try:
             given = self._resumed()
@@ -231,10 +230,13 @@ class Attempts(ABC):
             status = "diverged"
         lines = [bare(line) for line in read_rounds(self.path)]  # type: ignore[arg-type]
         said = summary.get("status"), summary.get("rounds")
-        if not self.disk.was_full and (said != (status, len(lines)) or lines != self.model.lines):
+        whole = status != "finished" or len(lines) == self.scenario.config["num-rounds"]
+        right = whole and said == (status, len(lines)) and lines == self.model.lines
+        if not self.disk.was_full and not right:
             raise Violation("record", f"{summary}; it should be {status}, {self.model.lines}")
-        if "model_sha256" in summary and summary["model_sha256"] != model_sha256(parameters):
-            raise Violation("record", "the summary names another model")
+        named = summary.get("model_sha256", "" if status == "finished" else None)
+        if named not in (None, model_sha256(parameters)) and not self.disk.was_full:
+            raise Violation("record", f"the summary names another model: {named}")
         self._trace.update(model_sha256(parameters).encode())
         if self.disk.was_full:
             self.result.faults["disk-full"] += 1

@@ -34,7 +34,8 @@ class Disk:
     full : range
         Operations at which nothing more fits; a write takes what `room` says.
     process : int
-        Number of the server process that writes; what an earlier one left in its buffers is lost.
+        Which process writes: each has a higher number than those before it. What an earlier one
+        left in its buffers is lost.
     """
 
     def __init__(self) -> None:

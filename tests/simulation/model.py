@@ -7,8 +7,6 @@ the round's step itself. Workers, rule and step are the real ones; of the transp
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -24,49 +22,27 @@ from signfed.strategies.server.record import RoundRecord
 from signfed.strategies.server.training import Training
 from signfed.strategies.server.transport import wire
 from tests.simulation.answers import Answers
-from tests.simulation.outcome import Life, Outcome, Request, Violation, bare, difference
+from tests.simulation.expected import Expected
+from tests.simulation.outcome import Life, Outcome, Request, Violation
 from tests.simulation.presence import Presence
 
 
-@dataclass
-class Snapshot:
-    """The run after a round."""
-
-    training: Training
-    holders: dict[int, int]
-    state: dict[str, torch.Tensor]
-
-
-class Model:
-    """One attempt of a run: a server process, from its start to its end.
-
-    Attributes
-    ----------
-    lines : list of str
-        What `rounds.jsonl` should hold, each as `bare` returns it.
-    history : dict
-        Round -> the run after it, for rounds that a later server process may go on from; of
-        earlier attempts, too.
-    """
+class Model(Expected):
+    """One attempt of a run of signfed's own app."""
 
     def __init__(
         self, config: RunConfig, problem: Problem, nodes: int, kept: Callable[[int], bool],
         before: Model | None = None, done: int = 0,
     ) -> None:  # fmt: skip
+        super().__init__(kept)
         self._config, self._problem, self._partitions = config, problem, nodes
-        self._kept = kept
         rule = build_strategy(config)
         federation = config.federation(rule, problem)
         self._codec = federation.codec
         self.answers = Answers(config, problem, federation, nodes)
-        self.lines: list[str] = []
-        self.history: dict[int, Snapshot] = {}
         self.presence = Presence({})
         if before and done:
-            self.history = {r: s for r, s in before.history.items() if r <= done}
-            self.training = deepcopy(self.history[done].training)
-            self.presence = Presence(self.history[done].holders)
-            self.lines = before.lines[:done]
+            self.presence = Presence(self._go_on(before, done))
         else:
             ids, count = config.byzantine_ids, config.workload.num_workers
             observe = Scorer(ids, count) if ids else None
@@ -209,18 +185,7 @@ class Model:
         config = self._config
         if self.round % config.evaluate_every == 0 or self.round == config.num_rounds:
             record.add_scores(self._problem.evaluate(self.training.parameters))
-        mine = bare(record.to_json())
-        if mine != line:
-            raise Violation("record", f"{line}; it should be {mine}")
-        self.lines.append(mine)
-        found = self.state()
-        if differ := difference(state, found):
-            raise Violation("model", f"after round {self.round}: {differ}")
-        if self._kept(self.round):
-            copies = {name: tensor.clone() for name, tensor in found.items()}
-            self.history[self.round] = Snapshot(
-                deepcopy(self.training), dict(self.presence.holders), copies
-            )
+        self._settle(line, record, state, self.presence.holders)
         self._remember_model()
         self._begin(self.round + 1)
 
@@ -228,11 +193,7 @@ class Model:
         """The server ends the run with this error; so should the model."""
         if self._asked is None and not self.presence.holders:
             return  # no quorum of nodes before round 1
-        try:
-            self.close(None, None)
-        except FederationError as mine:
-            if type(mine) is not type(error):
-                raise Violation("record", f"{error!r}; it should be {mine!r}") from error
+        super().gave_up(error)
 
     def state(self) -> dict[str, torch.Tensor]:
         """What a checkpoint should hold now."""

@@ -13,6 +13,7 @@ from signfed.app.runs import recorder
 from signfed.strategies.server.federation import FederationError
 from tests.simulation.attempts import Attempts, Given
 from tests.simulation.network import Network
+from tests.simulation.outcome import Violation
 from tests.simulation.public_app import app_with, loss_of
 from tests.simulation.public_model import PublicModel
 from tests.simulation.scenario import Scenario
@@ -28,6 +29,8 @@ RULES = {
 
 class PublicSimulation(Attempts):
     """One scenario of a public app under way."""
+
+    model: PublicModel
 
     waits = 3  # for nodes, for updates, for evaluations
 
@@ -63,15 +66,18 @@ class PublicSimulation(Attempts):
             self.scenario, self.clock, self.model, config, self._done, self.result.faults,
             app_with(self._mod),
         )  # fmt: skip
-        recorder.EVERY = config["checkpoint-every"]
-        self._rule.start(
+        recorder.EVERY = self._every
+        done = self._rule.start(
             network, ArrayRecord({"w": Array(self._x)}), config["num-rounds"],
             config["round-timeout"], evaluate_fn=_evaluated, **given,
         )  # fmt: skip
+        if done.arrays["w"].numpy().tobytes() != self.model.training.parameters.numpy().tobytes():
+            raise Violation("model", "the run returns another")
 
-    def _gave_up(self, error: FederationError) -> bool:
-        # Without enough nodes for the first round there is no run, and no folder.
-        return self._rule._drop_in is not None and super()._gave_up(error)
+    def _gave_up(self, error: FederationError) -> None:
+        if not (self.path / "config.json").exists():
+            raise Violation("wait", f"{error}; all nodes were there")
+        super()._gave_up(error)
 
 
 def _evaluated(server_round: int, arrays: ArrayRecord) -> MetricRecord:

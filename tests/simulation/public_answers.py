@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from flwr.app import Message, MessageType
 
-from signfed.clients.mods.one_bit import left_over
 from signfed.strategies.core.codecs import Codec
 from signfed.strategies.server.transport import plain
 from tests.simulation.outcome import Content, Life, Outcome, Violation
@@ -30,7 +29,7 @@ class Asked:
 
     @classmethod
     def of(cls, message: Message, node: int, worker: int, partition: int, taken: int) -> Asked:
-        """Read a request; one that does not say of which version it is, is of the newest."""
+        """Read a request. taken: steps so far, for one on floats, which has no header of ours."""
         arrays, said = message.content["arrays"], plain.header(message.content)
         steps = None
         if plain.DIRECTIONS in arrays:
@@ -39,7 +38,7 @@ class Asked:
             message.metadata.message_id, node, worker, partition,
             int(message.content["config"]["server-round"]),
             message.metadata.message_type == MessageType.TRAIN,
-            int(said.get("version", taken)), bool(said.get("keep")), steps,
+            int(said["version"]) if said else taken, bool(said.get("keep")), steps,
         )  # fmt: skip
 
 
@@ -66,19 +65,26 @@ class PublicAnswers:
         self.models: dict[int, np.ndarray] = {}
         self._held: dict[Life, int] = {}
         self._error: dict[Life, np.ndarray] = {}
-        self._given: dict[Life, dict[str, Content]] = {}  # by message, where workers remember
+        # Of nodes whose mod remembers: the messages, and the last that has moved its memory.
+        self._seen: dict[Life, list[str]] = {}
+        self._last: dict[Life, tuple[str, Content]] = {}
 
     def answered(self, request: Asked, reply: Message, life: Life) -> Outcome:
         """What a node's answer is worth. Raises Violation where it is another."""
-        given, place = self._given.setdefault(life, {}), f"node {life}, {request}"
-        again = request.message in given
-        if reply.has_error() != (again and request.message != [*given][-1]):
-            raise Violation("node", f"{place}: again {again}; {reply}")
-        if reply.has_error():
+        place, seen = f"node {life}, {request}", self._seen.setdefault(life, [])
+        answer, content = self._last.get(life, ("", Content()))
+        again = request.message == answer
+        refused = not again and request.message in seen[:-1]
+        if reply.has_error() != refused:
+            raise Violation("node", f"{place}: refused {refused}; {reply}")
+        if refused:
             return Outcome.of("error")
-        content = given[request.message] if again else self._worked_on(request, life)
-        if self._feeds_back and (request.trains or content.lacking):
-            given[request.message] = content
+        if not again:
+            content = self._worked_on(request, life)
+        if (self._keeps or self._feeds_back) and request.message not in seen:
+            seen.append(request.message)
+        if self._feeds_back and request.trains and not content.lacking:
+            self._last[life] = request.message, content
         if content.lacking != (plain.read_lacking(reply) is not None):
             raise Violation("node", f"{place}: lacking {content.lacking}; {sorted(reply.content)}")
         if content.rows:
@@ -101,7 +107,8 @@ class PublicAnswers:
         update = x - trained(x, request.partition, request.round)
         if self._feeds_back:
             update = update + self._error.get(life, np.float32(0))
-            self._error[life] = left_over(update)
+            scale = np.float32(np.abs(update).mean(dtype=np.float64))
+            self._error[life] = update - np.where(update >= 0, scale, -scale)
         return Content({request.worker: self._codec.encode(update)})
 
     def _sent(self, request: Asked, content: Content) -> np.ndarray:

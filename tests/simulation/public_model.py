@@ -7,7 +7,7 @@ examples. The model takes the row x - y, or its signs.
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
+from math import ceil
 
 import numpy as np
 import torch
@@ -18,12 +18,13 @@ from signfed.strategies.core.codecs import CODECS
 from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.core.rule import State
 from signfed.strategies.core.updates import Updates
-from signfed.strategies.server.federation import Federation, FederationError, Participation
+from signfed.strategies.server.federation import Federation, Participation
 from signfed.strategies.server.optimizer import Step
 from signfed.strategies.server.record import RoundRecord
 from signfed.strategies.server.training import Training
-from tests.simulation.model import Snapshot
-from tests.simulation.outcome import Content, Life, Outcome, Violation, bare, difference
+from signfed.strategies.server.transport import plain
+from tests.simulation.expected import Expected
+from tests.simulation.outcome import Content, Life, Outcome, Violation
 from tests.simulation.presence import Presence
 from tests.simulation.public_answers import Asked, PublicAnswers, holds
 from tests.simulation.public_app import loss_of, middle
@@ -33,36 +34,26 @@ TRAIN, EVALUATE = "train", "evaluate"
 Part = tuple[int, str]  # a round, and whether it trains or evaluates
 
 
-class PublicModel:
-    """The run without messages: fed with the rows of the replies that the server took.
-
-    Attributes
-    ----------
-    lines, history
-        As of `Model`.
-    """
+class PublicModel(Expected):
+    """The run without messages: fed with the rows of the replies that the server took."""
 
     def __init__(
         self, rule: RobustStrategy, mod: str, x: torch.Tensor, kept: Callable[[int], bool],
         before: PublicModel | None = None, done: int = 0,
     ) -> None:  # fmt: skip
+        super().__init__(kept)
         self.signs = rule.encoder != "float32"  # of several encoders of signs
         self._codec = CODECS["sign" if self.signs else "float32"]
         step = Step(0.001 if self.signs else 1.0)
         federation = Federation(Participation(1), self._codec, "", step, edges=(0, DIMENSIONS))
-        self._options, self._kept = rule.nodes, kept
+        self._options = rule.nodes
         self.presence = Presence({})  # a node of another's app is not asked who it is
         self.answers = self  # which says what changed rows are worth
         self._nodes = PublicAnswers(mod, self._codec, self.signs)
-        self.lines: list[str] = []
-        self.history: dict[int, Snapshot] = {}
         self.numbers: dict[int, int] = {}  # node -> worker, in the order of the first request
         self.training = Training(rule, federation, x)
         if before and done:
-            self.history = {r: s for r, s in before.history.items() if r <= done}
-            self.training = deepcopy(self.history[done].training)
-            self.numbers = dict(self.history[done].holders)
-            self.lines = before.lines[:done]
+            self.numbers = self._go_on(before, done)
         self._partitions: dict[int, int] = {}  # node -> partition
         self._requests: dict[str, tuple[Asked, Part]] = {}  # by message
         self._pulled: set[str] = set()
@@ -73,6 +64,7 @@ class PublicModel:
         self._part: Part = server_round, TRAIN
         self._asked: dict[str, list[int]] = {TRAIN: [], EVALUATE: []}
         self._healed: dict[str, set[int]] = {TRAIN: set(), EVALUATE: set()}
+        self._remedied: dict[str, set[int]] = {TRAIN: set(), EVALUATE: set()}
         self._outcomes = dict[int, Outcome]()
         self._x = self._noted()
         self._counted: tuple[Updates | None, dict[int, str]] = None, {}
@@ -97,11 +89,17 @@ class PublicModel:
             self._advanced()
         if node not in self._healed[part[1]]:
             self._asked[part[1]].append(node)
+        elif node in self._remedied[part[1]]:
+            raise Violation("record", f"node {node} gets what it lacks twice in {part}")
+        else:
+            self._remedied[part[1]].add(node)
         self._partitions[node] = partition
         if part[1] == TRAIN:
             self.numbers.setdefault(node, len(self.numbers))
         taken, x = self.training.taken, self.training.parameters.numpy()
         request = Asked.of(message, node, self.numbers.get(node, -1), partition, taken)
+        if bool(plain.header(message.content)) != self.signs:
+            raise Violation("record", f"{part}: a header of ours is for signs alone")
         if request.version != taken:
             raise Violation("record", f"version {request.version}; steps taken: {taken}")
         if request.steps is None and not holds(message, x):
@@ -188,7 +186,7 @@ class PublicModel:
             asked = self._asked[TRAIN]
             self._record = record = RoundRecord(self.round, nodes=len(asked))
             record.drop({worker: DropReason(reason) for worker, reason in faults.items()})
-            self.training.quorum = self._options.needed(len(asked))
+            self.training.quorum = max(1, ceil(self._options.quorum * len(asked) - 1e-9))
             if self.training.advance(updates, record) and updates is not None:
                 ids = set(updates.ids.tolist())
                 told = [
@@ -209,17 +207,7 @@ class PublicModel:
         if self._claims:
             record.claims["evaluate"] = middle([*self._claims.values()])
         record.add_scores({"test_loss": loss_of(self.training.parameters.numpy(), 0)})
-        mine = bare(record.to_json())
-        if mine != line:
-            raise Violation("record", f"{line}; it should be {mine}")
-        self.lines.append(mine)
-        found = self.state()
-        if differ := difference(state, found):
-            raise Violation("model", f"after round {self.round}: {differ}")
-        if self._kept(self.round):
-            copies = {name: tensor.clone() for name, tensor in found.items()}
-            kept = Snapshot(deepcopy(self.training), dict(self.numbers), copies)
-            self.history[self.round] = kept
+        self._settle(line, record, state, self.numbers)
         self._begin(self.round + 1)
 
     def _all_asked(self, part: str, fraction: float) -> None:
@@ -228,14 +216,6 @@ class PublicModel:
         wanted = min(max(int(len(there) * fraction), 1), len(there)) if fraction else 0
         if len(asked) != wanted or not set(asked) <= set(there) or len(set(asked)) < len(asked):
             raise Violation("record", f"asked {asked} to {part}; there are {there}")
-
-    def gave_up(self, error: FederationError) -> None:
-        """The server ends the run with this error; so should the model."""
-        try:
-            self.close(None, None)
-        except FederationError as mine:
-            if type(mine) is not type(error):
-                raise Violation("record", f"{error!r}; it should be {mine!r}") from error
 
     def state(self) -> State:
         """What a checkpoint should hold now."""

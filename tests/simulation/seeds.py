@@ -22,12 +22,15 @@ from signfed.app.runs.json_files import replace_text
 from tests.simulation.scenario import drawn
 from tests.simulation.simulate import Result, simulate, simulated
 
-BLOCK = 500  # seeds that a process takes at a time
+BLOCK = 500  # seeds that a process takes at a time, at most
 COLLECT = 50  # seeds between two collections of garbage
 
 
-def block(first: int, last: int) -> tuple[int, list[tuple[int, str]], Counter[str]]:
-    """Run the seeds first..last-1: rounds, failures, counts."""
+Counted = tuple[int, int, list[tuple[int, str]], Counter[str]]
+
+
+def block(first: int, last: int) -> Counted:
+    """Run the seeds first..last-1: how many, rounds, failures, counts."""
     torch.set_num_threads(1)
     rounds, failed, counts = 0, [], Counter[str]()
     with simulated():
@@ -43,7 +46,7 @@ def block(first: int, last: int) -> tuple[int, list[tuple[int, str]], Counter[st
             counts += result.faults
             counts[f"end: {result.end}"] += 1
             counts["server processes"] += result.attempts
-    return rounds, failed, counts
+    return last - first, rounds, failed, counts
 
 
 @dataclass
@@ -99,23 +102,17 @@ def many(first: int, number: int, jobs: int, seconds: float, out: Path | None) -
     return 1 if tally.failed else 0
 
 
-Counted = tuple[int, int, list[tuple[int, str]], Counter[str]]
-
-
 @contextmanager
 def _blocks(first: int, last: int, jobs: int) -> Iterator[Iterator[Counted]]:
     """What came of blocks of seeds, in their order; a process that dies ends it with an error."""
-    starts = range(first, last, BLOCK)
-    ends = [min(start + BLOCK, last) for start in starts]
+    size = max(1, min(BLOCK, (last - first) // (4 * jobs)))
+    starts = range(first, last, size)
+    ends = [min(start + size, last) for start in starts]
     if jobs == 1:
-        yield map(_counted, starts, ends)
+        yield map(block, starts, ends)
         return
     pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), end_with_parent)
     try:
-        yield pool.map(_counted, starts, ends)
+        yield pool.map(block, starts, ends)
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _counted(first: int, last: int) -> Counted:
-    return last - first, *block(first, last)

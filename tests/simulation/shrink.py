@@ -35,7 +35,8 @@ def _smaller(scenario: Scenario) -> Iterator[Scenario]:
     for faults in _fewer(scenario.faults):
         yield scenario.but(faults=faults)
     config = scenario.config
-    last = max([f.at for f in scenario.faults if f.at <= config["num-rounds"]], default=1)
+    places = [abs(f.at) for f in scenario.faults]
+    last = max([at for at in places if at <= config["num-rounds"]], default=1)
     for rounds in sorted({max(1, last), config["num-rounds"] - 1} - {0, config["num-rounds"]}):
         if rounds < config["num-rounds"]:
             yield scenario.but(config=config | {"num-rounds": rounds})

@@ -19,6 +19,8 @@ from tests.simulation.seams import simulated as simulated
 class Simulation(Attempts):
     """One scenario of signfed's own app under way."""
 
+    model: Model
+
     def __init__(self, scenario: Scenario) -> None:
         super().__init__(scenario)
         self.config: RunConfig = checked(self._first())

@@ -33,7 +33,7 @@ PLAIN = {
 @pytest.mark.parametrize("part", range(BLOCKS))
 def test_no_seed_finds_a_fault(part):
     size = SEEDS // BLOCKS
-    rounds, failed, counts = block(part * size, (part + 1) * size)
+    _, rounds, failed, counts = block(part * size, (part + 1) * size)
     assert failed == [], f"python -m tests.simulation --seed {failed[0][0]} --shrink"
     assert rounds >= size and counts["end: finished"] >= size / 2
 
@@ -55,7 +55,7 @@ def test_the_command_runs_seeds_in_several_processes(tmp_path):
     out = tmp_path / "out.json"
     done = subprocess.run([*command, "--jobs", "2", "--out", str(out)], capture_output=True)
     assert done.returncode == 0, done.stderr.decode()
-    rounds, failed, counts = block(70, 172)
+    _, rounds, failed, counts = block(70, 172)
     kept = Tally.kept(70, out)
     assert (kept.seeds, kept.rounds, kept.failed) == (102, rounds, failed)
     assert kept.counts == counts and json.loads(done.stdout)["rounds"] == rounds

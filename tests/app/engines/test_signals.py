@@ -22,6 +22,14 @@ QUADRATIC = {"task": "quadratic", "num_byzantine": 3, "evaluate_every": 500}  # 
 CONFIG = "task='quadratic' num-byzantine=3 evaluate-every=500 num-rounds=60000"
 
 
+@pytest.fixture(autouse=True)
+def heard():
+    """A hangup is not ignored, as it is under nohup by pytest and all that it starts."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.timeout(900)
 def test_a_run_that_is_ended_again_and_again_goes_on_from_there(tmp_path):
     """By SIGKILL it loses what came after the last checkpoint, by any other signal nothing.

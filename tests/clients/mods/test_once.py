@@ -81,6 +81,7 @@ def test_a_message_that_comes_again_after_a_later_one_changes_nothing(both, forg
     nodes._app = deliver
     done = SignMV(fraction_evaluate=0.0).start(nodes, floats(), 4, timeout=0.05)
     assert same(done.arrays, usual)
-    assert len(again) >= 12 and all(reply.has_error() for reply in again)
+    refused = sum(reply.has_error() for reply in again)
+    assert refused >= 12 and (forgets or refused == len(again))  # else the kept answer
     for state, context in zip(before, nodes._contexts.values(), strict=True):
         assert same(state[MEMORY], context.state[MEMORY])

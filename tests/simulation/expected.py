@@ -1,0 +1,94 @@
+"""What the model of a run keeps: its records, and what a later process goes on from."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+
+import torch
+
+from signfed.strategies.core.drop_reason import DropReason
+from signfed.strategies.core.rule import State
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.server.federation import FederationError
+from signfed.strategies.server.record import RoundRecord
+from signfed.strategies.server.training import Training
+from tests.simulation.outcome import Violation, bare, difference
+
+
+@dataclass
+class Snapshot:
+    """The run after a round. holders: which node speaks for which partition or worker."""
+
+    training: Training
+    holders: dict[int, int]
+    state: dict[str, torch.Tensor]
+
+
+class Expected(ABC):
+    """One attempt of a run: a server process, from its start to its end.
+
+    Attributes
+    ----------
+    training : Training
+    round : int
+        Under way.
+    lines : list of str
+        What `rounds.jsonl` should hold, each as `bare` returns it.
+    history : dict
+        Round -> the run after it, for rounds that a later server process may go on from; of
+        earlier attempts, too.
+    """
+
+    training: Training
+    round: int
+
+    def __init__(self, kept: Callable[[int], bool]) -> None:
+        self._kept = kept
+        self.lines: list[str] = []
+        self.history: dict[int, Snapshot] = {}
+
+    @abstractmethod
+    def received(self, updates: Updates | None, dropped: dict[DropReason, list[int]]) -> None:
+        """The server has sorted the replies: each worker is in one place, each row there once."""
+
+    @abstractmethod
+    def close(self, line: str | None, state: State | None) -> None:
+        """The round is over; None when the server gave the run up in it."""
+
+    @abstractmethod
+    def state(self) -> State:
+        """What a checkpoint should hold now."""
+
+    def _go_on(self, before: Expected, done: int) -> dict[int, int]:
+        """Take over what there was after so many rounds; who speaks for whom."""
+        self.history = {r: s for r, s in before.history.items() if r <= done}
+        self.lines = before.lines[:done]
+        self.training = deepcopy(self.history[done].training)
+        return dict(self.history[done].holders)
+
+    def _settle(
+        self, line: str, record: RoundRecord, state: State, holders: dict[int, int]
+    ) -> None:
+        """Compare the round's record and state with the server's, and keep them."""
+        mine = bare(record.to_json())
+        if mine != line:
+            raise Violation("record", f"{line}; it should be {mine}")
+        self.lines.append(mine)
+        found = self.state()
+        if differ := difference(state, found):
+            raise Violation("model", f"after round {self.round}: {differ}")
+        if self._kept(self.round):
+            copies = {name: tensor.clone() for name, tensor in found.items()}
+            kept = Snapshot(deepcopy(self.training), dict(holders), copies)
+            self.history[self.round] = kept
+
+    def gave_up(self, error: FederationError) -> None:
+        """The server ends the run with this error; so should the model."""
+        try:
+            self.close(None, None)
+        except FederationError as mine:
+            if type(mine) is not type(error):
+                raise Violation("record", f"{error!r}; it should be {mine!r}") from error

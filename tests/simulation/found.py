@@ -1,4 +1,4 @@
-"""The first seed that finds each broken variant; `python -m tests.simulation --broken` looks for all.
+"""The first seed that finds each broken variant; `python -m tests.simulation --broken` searches.
 
 No drawn run is long enough for steps that are kept for good, and few lose just the one question:
 those have tests of their own.

@@ -95,6 +95,7 @@ class Attempts(ABC):
             if self.result.attempts > MOST_ATTEMPTS:
                 raise Violation("wait", "the run does not come to an end")
             given = self._attempt(given)
+            self.result.faults["disk-full"] += bool(self.disk.was_full)
         self.result.trace = self._trace.hexdigest()
         return self.result
 
@@ -187,8 +188,6 @@ class Attempts(ABC):
 
     def _again(self) -> Given | None:
         """What a user does next: resume; or, where nothing was kept, start anew elsewhere."""
-        if self.disk.was_full:
-            self.result.faults["disk-full"] += 1
         places = checkpoint.list_checkpoints(self.path)  # type: ignore[arg-type]
         done = int(places[-1].name.removeprefix("round-")) if places else 0
         if done < self._promised:
@@ -238,6 +237,4 @@ class Attempts(ABC):
         if named not in (None, model_sha256(parameters)) and not self.disk.was_full:
             raise Violation("record", f"the summary names another model: {named}")
         self._trace.update(model_sha256(parameters).encode())
-        if self.disk.was_full:
-            self.result.faults["disk-full"] += 1
         self.result.end = status

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from signfed.app.runs.folder import DIVERGED, FINISHED
 from signfed.app.runs.sweeps import Row
 
 Rows = Sequence[Row]
@@ -102,7 +103,8 @@ def by_seed(rows: Rows, column: str, where: Where) -> dict[int, float]:
     Returns
     -------
     dict of int to float
-        Without the cells that did not end.
+        Empty where a cell did not end well or badly (finished, diverged): what the other seeds
+        say is not what was asked.
 
     Raises
     ------
@@ -111,11 +113,13 @@ def by_seed(rows: Rows, column: str, where: Where) -> dict[int, float]:
     """
     found: dict[int, float] = {}
     for row in selected(rows, where):
-        value = row.get(column)
-        if row.get("status", "finished") == "diverged" or value is None:
-            if row.get("status") != "diverged":
-                continue
+        value, status = row.get(column), row.get("status", FINISHED)
+        if status not in (FINISHED, DIVERGED):
+            return {}
+        if status == DIVERGED:
             value = math.inf if "loss" in column else 0.0
+        if value is None:
+            continue
         seed = row.get("seed", 0)
         if seed in found:
             raise ValueError(f"{column} of {dict(where)}: expected one cell with seed {seed}")

@@ -125,7 +125,7 @@ def run_sweep(
             write_json(folder / "sweep.json", described(sweep, cells))
             steps = plan(cells, folder, manifest)
             waiting = [step.cell for step in steps if step.runs]
-            _forget_others(folder, waiting)
+            _forget_stale(folder, waiting, manifest)
             try:
                 watch.planned(steps, slots, manifest)
                 _run(waiting, folder, sweep.engine, runner, manifest, retries, watch)
@@ -185,11 +185,15 @@ def described(sweep: Sweep, cells: Sequence[Cell]) -> dict[str, object]:
     return {"name": sweep.name, "engine": sweep.engine, "cells": listed}
 
 
-def _forget_others(folder: Path, waiting: Sequence[Cell]) -> None:
-    """Remove half runs of cells that are no longer asked for, and what failed before."""
-    ids = {cell.id for cell in waiting}
+def _forget_stale(folder: Path, waiting: Sequence[Cell], manifest: Manifest) -> None:
+    """Remove what failed before, and half runs by other code of what is asked for.
+
+    Half runs that nobody asks for now stay: another setting of the same folder goes on with them.
+    """
+    ids, settings = {cell.id for cell in waiting}, {cell.settings for cell in waiting}
     for draft in (folder / "under-way").glob("*"):
-        if draft.name not in ids:
+        known = manifest.cells.get(draft.name)
+        if draft.name not in ids and (known is None or known["settings"] in settings):
             shutil.rmtree(draft, ignore_errors=True)
     for cell in waiting:
         shutil.rmtree(place_of(folder, cell), ignore_errors=True)

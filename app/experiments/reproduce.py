@@ -13,6 +13,7 @@ from signfed.app.errors import ConfigError
 from signfed.app.experiments.execute import Watch, run_sweep
 from signfed.app.experiments.experiment import Claim, Experiment, Rows, Verdict
 from signfed.app.experiments.manifest import Manifest, surroundings
+from signfed.app.experiments.plan import DONE
 from signfed.app.experiments.runner import Runner
 from signfed.app.experiments.sweep import Keys, Sweep
 
@@ -129,12 +130,15 @@ def reproduce(
         seconds, around = time.monotonic() - started, surroundings()
     else:
         found = run_sweep(sweep, folder, runner=runner, watch=watch)
+        took = {cell.id for cell in found.cells}
         if then := experiment.settings[setting].then:
             sweep = then(sweep, found.rows())
             found = run_sweep(sweep, folder, runner=runner, watch=watch)
-        rows, rounds = found.rows(), found.rounds() if experiment.of_rounds else ()
+            took |= {cell.id for cell in found.cells}
+        rows = found.rows()
+        rounds = found.rounds(of=DONE) if experiment.of_rounds else ()
         ran = Manifest(found.path).cells
-        seconds = sum(ran.get(cell.id, {}).get("seconds") or 0.0 for cell in found.cells)
+        seconds = sum(ran.get(cell, {}).get("seconds") or 0.0 for cell in took)
         around = surroundings()
     return Outcome(
         experiment, setting, sweep, rows, rounds, judged(experiment.claims, rows, rounds),

@@ -177,10 +177,11 @@ class Heatmap:
         split = (self.split,) if self.split else ()
         keys = (self.rows, self.columns, *((self.worst,) if self.worst else ()), *split)
         having = [row for row in rows if self.value in row]
-        most = max(map(len, grouped(having, keys).values()), default=0)
+        most = max(grouped(having, keys).values(), key=len, default=[])
         says = [label(self.value)]
-        if most > 1:
-            says.append(f"mean of {most} seeds")
+        if len(most) > 1:
+            seeds = {row.get("seed") for row in most}
+            says.append(f"mean of {len(most)} {'seeds' if len(seeds) == len(most) else 'runs'}")
         if self.worst:
             says.append(f"lowest over {label(self.worst)}")
         return ", ".join(says).replace(", lowest", "\nlowest")

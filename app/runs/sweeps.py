@@ -12,7 +12,7 @@ DIR/results.csv, DIR/results.parquet     `rows`, without what differs from run t
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,10 +74,17 @@ class SweepFolder:
             for cell in self.cells
         ]
 
-    def rounds(self) -> list[Row]:
-        """Return one row for each round of each cell: its keys, the line, what was sent so far."""
+    def rounds(self, of: Collection[str] = ()) -> list[Row]:
+        """Return one row for each round of each cell: its keys, the line, what was sent so far.
+
+        Parameters
+        ----------
+        of : collection of str
+            The statuses of the cells that are read; empty for all.
+        """
         return [
             {**cell.keys, **line}
             for cell in self.cells
+            if not of or read_summary(cell.path).get("status") in of
             for line in with_megabytes(read_rounds(cell.path))
         ]

@@ -215,7 +215,8 @@ class DropIn:
         count = self.options.weighted_by_key
         if own:
             try:
-                return own([RecordDict({"metrics": claim}) for claim in claims], count)
+                made = own([RecordDict({"metrics": claim}) for claim in claims], count)
+                return made if isinstance(made, MetricRecord) else MetricRecord(made or {})
             except Exception as error:  # nothing that a node sends may end the run
                 log.warning("metrics: %s: %s", type(error).__name__, error)
                 return MetricRecord()

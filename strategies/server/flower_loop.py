@@ -187,6 +187,11 @@ class _Rounds:
         messages = self._strategy.configure_train(
             server_round, self._drop_in.arrays, self._config, self._grid
         )
+        messages = list(messages)
+        # Whoever overrides the method may have left some out.
+        left = {message.metadata.dst_node_id for message in messages}
+        link.asked = {node: ids for node, ids in link.asked.items() if node in left}
+        link.record.nodes = len(link.asked)
         self._replies = link.exchange(messages)
         link.record.seconds["clients"] = perf_counter() - started
         return None, link.record

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from signfed.app.experiments.estimates import Rows, Where, selected
+from signfed.app.experiments.estimates import (
+    PUBLISHED_NOISE,
+    Estimate,
+    Rows,
+    Where,
+    selected,
+)
 from signfed.app.experiments.experiment import Verdict
 
 Judge = Callable[[Rows], Verdict]
-SEEDS = "one-sided 95 % of the paired differences between seeds"
+SEEDS = "one-sided 95 % of the paired differences between seeds; of one seed, the papers' own noise"
 NOT_TRIED = "-"
 
 
@@ -33,6 +39,16 @@ def there(rows: Rows, cells: Iterable[Where]) -> list[Where]:
     cells : iterable of mapping
     """
     return [cell for cell in cells if selected(rows, cell)]
+
+
+def error_of(found: Estimate) -> float:
+    """Return the error of a difference; of one seed, which has none, what published cells vary by.
+
+    Parameters
+    ----------
+    found : Estimate
+    """
+    return found.error if found.count > 1 else PUBLISHED_NOISE
 
 
 def some(names: Sequence[str], shown: int = 3) -> str:

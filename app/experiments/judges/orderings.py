@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from signfed.app.experiments.estimates import Rows, Where, difference, mean_of
 from signfed.app.experiments.experiment import Verdict
-from signfed.app.experiments.judges.common import SEEDS, Judge, there, untried
+from signfed.app.experiments.judges.common import SEEDS, Judge, error_of, there, untried
 
 
 def higher(column: str, pairs: Sequence[tuple[Where, Where]], published: str) -> Judge:
@@ -36,8 +36,8 @@ def higher(column: str, pairs: Sequence[tuple[Where, Where]], published: str) ->
             if not (found and one and other):
                 return untried(published, SEEDS)
             ours.append(f"{one.text()} against {other.text()}")
-            margins.append(found.mean - found.error)
-            errors.append(found.error)
+            errors.append(error_of(found))
+            margins.append(found.mean - errors[-1])
         if not ours:
             return untried(published, SEEDS)
         tolerance = f"{SEEDS}: {', '.join(f'{error:.3f}' for error in errors)}"
@@ -71,9 +71,9 @@ def falls(column: str, cells: Sequence[Where], published: str) -> Judge:
         whole = difference(rows, column, here[0], here[-1])
         if None in steps or not whole:
             return untried(published, SEEDS)
-        rose = any(step.mean < -step.error for step in steps if step)
+        rose = any(step.mean < -error_of(step) for step in steps if step)
         ours = ", ".join(mean.text() for mean in means)
-        tolerance = f"{SEEDS}: {whole.error:.3f} from first to last"
-        return Verdict(published, ours, tolerance, whole.mean > whole.error and not rose)
+        tolerance = f"{SEEDS}: {error_of(whole):.3f} from first to last"
+        return Verdict(published, ours, tolerance, whole.mean > error_of(whole) and not rose)
 
     return judge

@@ -9,6 +9,7 @@ from typing import Any
 from signfed.app.experiments.estimates import Rows
 from signfed.app.experiments.experiment import Verdict
 from signfed.app.experiments.judges.common import Judge
+from signfed.app.runs.folder import DIVERGED, FINISHED
 from signfed.app.runs.sweeps import Row
 
 
@@ -20,7 +21,7 @@ def worst_rows(rows: Rows, column: str, by: Sequence[str], over: str = "attack")
     rows : sequence of mapping
         One a cell of the sweep.
     column : str
-        An accuracy; of a run that diverged it counts as 0.
+        An accuracy; of a run that diverged it counts as 0. Cells that did not end do not count.
     by : sequence of str
         Columns that tell the cells of the table apart.
     over : str
@@ -38,7 +39,9 @@ def worst_rows(rows: Rows, column: str, by: Sequence[str], over: str = "attack")
         cells.setdefault(at, {}).setdefault(row.get(over), []).append(row)
 
     def mean(group: Sequence[Row]) -> float:
-        return math.fsum(_score(row, column) for row in group) / len(group)
+        ended = [row for row in group if row.get("status", FINISHED) in (FINISHED, DIVERGED)]
+        scores = [_score(row, column) for row in ended]
+        return math.fsum(scores) / len(scores) if scores else math.inf
 
     return [row for attacks in cells.values() for row in min(attacks.values(), key=mean)]
 

@@ -13,7 +13,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from logging import getLogger
+from types import SimpleNamespace
 from typing import Any
+
+from flwr.app import Message
+
+log = getLogger("signfed")
 
 REAL_NODES = "flwr.superlink.grid.http_grid"  # imported where its Grid is used: it takes seconds
 FIRST_LOOK, LONGEST = 0.05, 0.5  # seconds between two looks for an object; each twice the last one
@@ -49,7 +55,9 @@ def sooner(fetch: Callable[..., Any], seconds: float | None = None) -> Callable[
 def fetched_within(seconds: float) -> Iterator[None]:
     """Have Flower's Grid fetch what replies hold with shorter pauses, and no longer than this.
 
-    A reply whose objects are not there by then is an error of its node's.
+    A reply whose objects are not there by then is an error of its node's. One whose objects cannot
+    be unpacked is left out, and so is an error the next time: it must not take along those that
+    came with it, which the SuperLink hands over once.
 
     Parameters
     ----------
@@ -60,9 +68,26 @@ def fetched_within(seconds: float) -> Iterator[None]:
     if grid is None:
         yield
         return
-    usual = grid.pull_objects
+    usual, unpack = grid.pull_objects, grid.inflate_object_from_contents
     grid.pull_objects = sooner(usual, seconds)
+    grid.inflate_object_from_contents = _unpacked_or_nothing(unpack)
     try:
         yield
     finally:
-        grid.pull_objects = usual
+        grid.pull_objects, grid.inflate_object_from_contents = usual, unpack
+
+
+def _unpacked_or_nothing(unpack: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what stands in the place of a reply that is none: it answers no message."""
+
+    def unpacked(*arguments: Any, **given: Any) -> Any:
+        try:
+            found = unpack(*arguments, **given)
+            if isinstance(found, Message):
+                return found
+            log.warning("a reply is no message but %s", type(found).__name__)
+        except Exception as error:
+            log.warning("a reply cannot be unpacked: %s", type(error).__name__)
+        return SimpleNamespace(metadata=SimpleNamespace(reply_to_message_id=""))
+
+    return unpacked

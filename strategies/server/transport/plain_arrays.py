@@ -36,6 +36,7 @@ log = getLogger("signfed")
 # References to an array that nobody but its owner holds. The memory of a round's rows is as large
 # as everything else together, and fresh memory costs as much as the sums in it; but a rule may have
 # kept the rows, or a view of them.
+LARGEST = np.finfo(np.float32).max
 ALONE = 2
 
 
@@ -175,7 +176,9 @@ class PlainArrays:
             matrix = matrix[[self._place[worker] for worker in ids]]
         if self._options.trust_num_examples:
             said = [float(self.claims[w][self._options.weighted_by_key]) for w in ids]  # type: ignore[arg-type]
-            matrix *= weights(said, self._options.examples_cap)[:, None]
+            with np.errstate(over="ignore"):  # of rows at the end of float32's range
+                matrix *= weights(said, self._options.examples_cap)[:, None]
+            np.clip(matrix, -LARGEST, LARGEST, out=matrix)
         return Updates(torch.tensor(ids), server_round, n, torch.from_numpy(matrix), False)
 
     def said(self) -> dict[str, dict[str, Any]]:

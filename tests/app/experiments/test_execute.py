@@ -236,12 +236,30 @@ def test_a_cell_that_was_cut_off_goes_on(tmp_path, monkeypatch):
     assert written(tmp_path / "cut") == written(tmp_path / "whole")
 
 
-def test_a_half_run_that_nobody_asks_for_is_removed(tmp_path, monkeypatch):
+def test_a_half_run_that_nobody_asks_for_now_stays_and_goes_on(tmp_path, monkeypatch):
+    """Another setting of an experiment, or a part of the cells, has the same folder."""
     sweep = Sweep("x", QUICK | {"num-rounds": 12}, {"strategy": ["mean", "krum"]})
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         run_sweep(sweep, tmp_path, runner=CutOff(patch, after=7))
     assert len(list((tmp_path / "under-way").iterdir())) == 1
     go(Sweep("x", QUICK), tmp_path)
+    assert len(list((tmp_path / "under-way").iterdir())) == 1
+    _, seen = go(sweep, tmp_path)
+    assert seen.why == ["done", "cut off after round 7"]
+    assert not (tmp_path / "under-way").exists()
+
+
+def test_a_half_run_by_other_code_is_removed(tmp_path, monkeypatch):
+    sweep = Sweep("x", QUICK | {"num-rounds": 12}, {"strategy": ["mean", "krum"]})
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        run_sweep(sweep, tmp_path, runner=CutOff(patch, after=7))
+    [draft] = (tmp_path / "under-way").iterdir()
+    other = "0" * len(draft.name)
+    draft.rename(draft.with_name(other))
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    manifest["cells"][other] = manifest["cells"].pop(draft.name)
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    go(sweep, tmp_path)
     assert not (tmp_path / "under-way").exists()
 
 

@@ -36,14 +36,28 @@ def test_differences_are_taken_seed_by_seed():
     assert difference(one_missing, "acc", A, B).count == 1
 
 
-def test_a_run_that_diverged_counts_as_the_worst_and_one_that_failed_not_at_all():
+def test_a_run_that_diverged_counts_as_the_worst_and_one_that_failed_leaves_no_mean():
     ran = [
         {"seed": 0, "status": "diverged", "final_test_accuracy": None, "final_test_loss": None},
         {"seed": 1, "status": "failed"},
     ]
-    assert mean_of(ran, "final_test_accuracy", {}).mean == 0.0
-    assert mean_of(ran, "final_test_loss", {}).mean == math.inf
-    assert mean_of(ran[1:], "final_test_accuracy", {}) is None
+    assert mean_of(ran[:1], "final_test_accuracy", {}).mean == 0.0
+    assert mean_of(ran[:1], "final_test_loss", {}).mean == math.inf
+    assert mean_of(ran, "final_test_accuracy", {}) is None
+    failed = {"seed": 1, "status": "failed", "final_test_accuracy": 0.9}  # of its last evaluation
+    assert mean_of([failed], "final_test_accuracy", {}) is None
+
+
+def test_a_failed_run_is_not_taken_for_an_attack_that_does_harm():
+    ran = [{"f": 1, "attack": "x", "seed": s, "status": "failed"} for s in (1, 2)]
+    ran += [{"f": 1, "attack": "x", "seed": 0, "status": "finished", "acc": 0.95}]
+    ran += [{"f": 1, "attack": "y", "seed": s, "acc": 0.8} for s in range(3)]
+    assert {row["attack"] for row in judges.worst_rows(ran, "acc", ["f"])} == {"y"}
+
+
+def test_an_ordering_of_one_seed_has_to_be_beyond_the_noise_of_published_cells():
+    for gap, holds in ((0.002, False), (0.004, True)):
+        assert HIGHER(rows(f0=[0.9 + gap]) + rows(f1=[0.9])).holds is holds
 
 
 def test_two_cells_under_one_name_are_an_error_of_the_judge():

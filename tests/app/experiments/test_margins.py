@@ -91,7 +91,8 @@ def curve(rule, *accuracies, seed=0):
     "a, b, holds",
     [
         ((0.3, 0.6), (0.1, 0.6), True),  # 0.3 sooner, 0.6 in as many rounds
-        ((0.1, 0.6), (0.3, 0.6), True),  # 0.3 later by one evaluation
+        ((0.1, 0.6), (0.3, 0.6), False),  # 0.3 later
+        ((0.3, 0.6), (0.3, 0.6), False),  # both in as many rounds
         ((0.1, 0.1, 0.6), (0.3, 0.5, 0.5), False),  # by two
         ((0.3, 0.6), (0.3, 0.4), True),  # 0.6 against never
         ((0.3, 0.4), (0.3, 0.6), False),

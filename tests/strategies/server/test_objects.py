@@ -92,6 +92,21 @@ def test_a_reply_that_is_announced_and_never_sent_costs_its_node_its_own_row():
     assert time.monotonic() - began < 10
 
 
+@pytest.mark.parametrize("what", ["garbage", "no message"])
+def test_a_reply_that_cannot_be_unpacked_takes_no_other_along(what):
+    """The SuperLink hands over what it has once: who raises for one reply loses all of them."""
+    grid, pending = asked({})
+    link = grid._client
+    for name, (node, content) in link._objects.items():
+        head, _, body = content.partition(b"\x00")
+        if node == 7 and what == "garbage" and head.startswith(b"ConfigRecord"):
+            link._objects[name] = node, head + b"\x00" + b"\xff" * len(body)
+        if node == 7 and what == "no message" and head.startswith(b"Message"):
+            link._objects[name] = node, RecordDict().deflate()
+    assert answers(grid, pending, 0.5) == {8: 8, 9: 9}
+    assert [request.metadata.dst_node_id for request in pending.values()] == [7]
+
+
 def test_a_reply_on_its_way_is_there_soon():
     """At the fifth look: after 15 s by Flower's pauses, after 1.3 s at most by ours."""
     grid, pending = asked({7: 4})

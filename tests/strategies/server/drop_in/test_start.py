@@ -18,6 +18,7 @@ from signfed import (
     FLTrust,
     Krum,
     Mean,
+    MultiKrum,
     NodeOptions,
     ReputationMV,
     SignFD,
@@ -25,6 +26,7 @@ from signfed import (
     SignMV,
     TrimmedMean,
 )
+from signfed.app.runs.folder import read_rounds
 from signfed.strategies.core.options import OptionError
 from signfed.strategies.registry import STRATEGIES
 from signfed.strategies.server.federation import FederationError
@@ -206,6 +208,41 @@ def test_a_number_of_examples_has_no_weight_unless_it_is_trusted():
         updates = [x[name] - y[name] for y in made]
         expected = x[name] - (2 * updates[0] + updates[1] + updates[2]) / 4
         np.testing.assert_allclose(trusted[name], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_weighted_update_at_the_end_of_float32_stays_finite():
+    """The largest finite update, and a claim that more than doubles it: the rule rejects it."""
+
+    def huge(request, reply):
+        before = values(request.content["arrays"])
+        reply.content["arrays"] = ArrayRecord(
+            {name: Array(np.full_like(x, -3e38)) for name, x in before.items()}
+        )
+        reply.content["metrics"]["num-examples"] = 10**9
+        return [reply]
+
+    rule = MultiKrum(n_byzantine=1, trust_num_examples=True, examples_cap=4.0)
+    done = rule.start(grid(7, tamper={0: huge}), floats(), 1)
+    assert all(np.isfinite(x).all() for x in values(done.arrays).values())
+    assert not same(done.arrays, floats())
+
+
+def test_a_metrics_function_may_return_nothing():
+    done = Mean(train_metrics_aggr_fn=lambda contents, key: None).start(grid(3), floats(), 1)
+    assert dict(done.train_metrics_clientapp[1]) == {}
+
+
+def test_a_strategy_may_leave_some_of_the_nodes_out(tmp_path):
+    """A round's quorum is of those that were asked."""
+
+    class First(Mean):
+        def configure_train(self, server_round, arrays, config, grid):
+            return list(super().configure_train(server_round, arrays, config, grid))[:4]
+
+    done = First().start(grid(10), floats(), 6, run_dir=tmp_path)
+    rounds = read_rounds(tmp_path)
+    assert [(r["nodes"], r["received"], r["dropped"]) for r in rounds] == [(4, 4, {})] * 6
+    assert same(done.arrays, Mean().start(grid(4), floats(), 6).arrays)
 
 
 def test_nodes_come_and_go_and_are_known_by_their_id(tmp_path):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from signfed.app.experiments.estimates import Rows, Where, selected
+from signfed.app.experiments.estimates import Rows, Where, estimate, selected
 from signfed.app.experiments.experiment import Verdict
-from signfed.app.experiments.judges.common import Judge, untried
+from signfed.app.experiments.judges.common import SEEDS, Judge, untried
 
 
 def above_in_rounds(high: str, low: str, published: str) -> Judge:
@@ -64,9 +64,9 @@ def reached_in(rows: Rows, cell: Where, target: float) -> dict[int, float]:
 def sooner(pairs: Sequence[tuple[Where, Where]], targets: Sequence[float], published: str) -> Judge:
     """Make a judge of "reaches it in less time": in fewer rounds, as the mean over the seeds.
 
-    The claim holds where no target is reached later and at least one sooner. Of a target that
-    neither reaches nothing is said; one that the second never reaches is reached sooner by the
-    first.
+    The claim holds where no target is reached later and at least one sooner, beyond the error of
+    the difference between seeds. Of a target that neither reaches nothing is said; one that the
+    second never reaches is reached sooner by the first.
 
     Parameters
     ----------
@@ -80,20 +80,21 @@ def sooner(pairs: Sequence[tuple[Where, Where]], targets: Sequence[float], publi
 
     def judge(rows: Rows) -> Verdict:
         said, faster, slower = [], 0, 0
-        tolerance = "none; mean over seeds"
         for fast, slow in pairs:
             for target in targets:
-                one = list(reached_in(rows, fast, target).values())
-                other = list(reached_in(rows, slow, target).values())
-                if not (one and other) or min(one + other) == math.inf:
+                one, other = (reached_in(rows, cell, target) for cell in (fast, slow))
+                if not (one and other) or min([*one.values(), *other.values()]) == math.inf:
                     continue
-                first, second = (sum(found) / len(found) for found in (one, other))
-                slower += first > second
-                faster += first < second
+                first, second = (sum(found.values()) / len(found) for found in (one, other))
+                error = 0.0  # where one is never reached
+                if math.isfinite(first + second) and (seeds := [s for s in one if s in other]):
+                    error = estimate([one[seed] - other[seed] for seed in seeds]).error
+                slower += first > second + error
+                faster += first + error < second
                 said.append(f"{target:.0%}: {_rounds(first)} against {_rounds(second)}")
         if not said:
-            return untried(published, tolerance)
-        return Verdict(published, "; ".join(said), tolerance, faster > 0 and slower == 0)
+            return untried(published, SEEDS)
+        return Verdict(published, "; ".join(said), SEEDS, faster > 0 and slower == 0)
 
     return judge
 

@@ -20,7 +20,7 @@ from signfed.app.task import Problem, Workload, find_task
 from signfed.app.task.own_folders import OwnData
 from signfed.attacks import Knowledge
 from signfed.strategies.core.options import Value
-from signfed.strategies.core.rule import state_of
+from signfed.strategies.core.state import state_of
 from signfed.strategies.server.strategy import RobustStrategy
 
 

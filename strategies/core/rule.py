@@ -225,26 +225,3 @@ def direction_of(rule: Rule, updates: Updates) -> Tensor:
     if found.is_complex() or found.dtype == torch.bool:
         raise ValueError(f"{expected}; got {found.dtype}; return real numbers")
     return found.to(torch.float32)
-
-
-def state_of(rule: Rule) -> State:
-    """Return the rule's state, known to be one.
-
-    Parameters
-    ----------
-    rule : Rule
-        Which rule.
-
-    Raises
-    ------
-    ValueError
-        When `state_dict` returns anything but tensors by name.
-    """
-    state = rule.state_dict()
-    expected = f"{rule.title()}.state_dict: expected a dictionary of tensors by name"
-    if not isinstance(state, dict):
-        raise ValueError(f"{expected}; got {type(state).__name__}; return {{}} for no state")
-    for name, value in state.items():
-        if not (isinstance(name, str) and isinstance(value, Tensor)):
-            raise ValueError(f"{expected}; got {type(value).__name__} under {name!r}")
-    return state

@@ -14,7 +14,8 @@ from torch import Tensor
 from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.core.fallback import fallback
 from signfed.strategies.core.ledger import Ledger
-from signfed.strategies.core.rule import Rule, State, direction_of, state_of
+from signfed.strategies.core.rule import Rule, State, direction_of
+from signfed.strategies.core.state import as_at_first, state_of
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.ops.threads import one_thread
 from signfed.strategies.ops.values import is_finite
@@ -91,8 +92,8 @@ class Training:
         self._doubts = Doubts(federation.assumed_byzantine, federation.when_broken)
         self._reference = federation.reference if rule.needs_reference else None
         self._own: Tensor | None = None  # the server's gradient in the round under way
-        self._failed_rounds = 0
-        momentum, taken = None, 0
+        self._failed_rounds, momentum, taken = 0, None, 0
+        as_at_first(rule)
         if state:
             self.parameters = state["parameters"].to(parameters)
             momentum, taken = state.get("momentum"), int(state["taken"])
@@ -100,7 +101,6 @@ class Training:
             own = {n.removeprefix("rule."): t for n, t in state.items() if n.startswith("rule.")}
             rule.load_state_dict(own)
         self._descent = Descent(federation.step, self.parameters, momentum, taken)
-        state_of(rule)  # a rule without one is found now, and not at the first checkpoint
 
     @property
     def taken(self) -> int:

@@ -6,7 +6,8 @@ import torch
 
 from signfed.strategies.bucketing import Bucketing
 from signfed.strategies.core.options import options_of
-from signfed.strategies.core.rule import Rule, direction_of, state_of
+from signfed.strategies.core.rule import Rule, direction_of
+from signfed.strategies.core.state import state_of
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.krum import Krum
 from signfed.strategies.mean import Mean

@@ -13,6 +13,7 @@ from flwr.serverapp.strategy import FedAvg
 import signfed
 from signfed import (
     Bucketing,
+    CenteredClipping,
     CoordinateMedian,
     ElectionCoding,
     FLTrust,
@@ -225,6 +226,16 @@ def test_a_weighted_update_at_the_end_of_float32_stays_finite():
     done = rule.start(grid(7, tamper={0: huge}), floats(), 1)
     assert all(np.isfinite(x).all() for x in values(done.arrays).values())
     assert not same(done.arrays, floats())
+
+
+@pytest.mark.parametrize("rule", [SignFD, ReputationMV, CenteredClipping])
+def test_a_second_start_begins_as_the_first(rule):
+    """What a rule has learned of one run's workers and model says nothing of the next one's."""
+    strategy = rule()
+    first = strategy.start(grid(5, tamper={1: lambda q, r: []}), floats(), 5, timeout=0.05)
+    strategy.start(grid(4), model(), 3)  # other nodes, another model
+    again = strategy.start(grid(5, tamper={1: lambda q, r: []}), floats(), 5, timeout=0.05)
+    assert same(first.arrays, again.arrays)
 
 
 def test_a_metrics_function_may_return_nothing():

@@ -2,8 +2,8 @@
 
 Flower may deliver a message twice, the second time after later ones. What a mod keeps would advance
 as if a round had been worked on two times, or go back; so the mod keeps the ids of its last
-messages, and the answer to the last one that moved its memory. Messages are told apart by their id:
-a strategy that is not signfed's need not say which round it is in.
+messages, and the answer to the last one that moved its memory. A message is known by its id: a
+strategy that is not signfed's need not say which round it is in.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ def answered(message: Message, context: Context, mod: str) -> Message | None:
     state, place = context.state, f"{mod}-answered"
     if place not in state:
         return None
-    number, seen = message.metadata.message_id, _seen(context, mod)
-    if state[place]["answer"] != number:
-        if number not in seen[:-1]:
+    this, seen = message.metadata.message_id, _seen(context, mod)
+    if state[place]["answer"] != this:
+        if this not in seen[:-1]:
             return None
         return Message(Error(REFUSED, "answered before, and later ones since"), reply_to=message)
     kept = f"{mod}-answer-"
@@ -55,15 +55,15 @@ def keep(message: Message, context: Context, mod: str, reply: Message | None = N
         The answer; without it the last one stays.
     """
     place, kept = f"{mod}-answered", f"{mod}-answer-"
-    number, seen = message.metadata.message_id, _seen(context, mod)
+    this, seen = message.metadata.message_id, _seen(context, mod)
     answer = str(context.state[place]["answer"]) if seen else ""
-    if reply:
-        answer = number
+    if reply is not None:
+        answer = this
         for name in [name for name in context.state if name.startswith(kept)]:
             del context.state[name]
         for name, record in reply.content.items():
             context.state[f"{kept}{name}"] = record
-    seen = [*(m for m in seen if m != number), number][-MOST:]
+    seen = [*(m for m in seen if m != this), this][-MOST:]
     context.state[place] = ConfigRecord({"messages": seen, "answer": answer})
 
 

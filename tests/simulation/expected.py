@@ -44,6 +44,7 @@ class Expected(ABC):
 
     training: Training
     round: int
+    _counted: tuple[Updates | None, dict[int, str]] | None
 
     def __init__(self, kept: Callable[[int], bool]) -> None:
         self._kept = kept
@@ -51,8 +52,12 @@ class Expected(ABC):
         self.history: dict[int, Snapshot] = {}
 
     @abstractmethod
-    def received(self, updates: Updates | None, dropped: dict[DropReason, list[int]]) -> None:
-        """The server has sorted the replies: each worker is in one place, each row there once."""
+    def _workers(self) -> list[int]:
+        """Those of the round, ascending."""
+
+    @abstractmethod
+    def _count(self, said: dict[int, str]) -> tuple[Updates | None, dict[int, str]]:
+        """The rows that count, and why each other worker has none; `said` where two would do."""
 
     @abstractmethod
     def close(self, line: str | None, state: State | None) -> None:
@@ -61,6 +66,20 @@ class Expected(ABC):
     @abstractmethod
     def state(self) -> State:
         """What a checkpoint should hold now."""
+
+    def received(self, updates: Updates | None, dropped: dict[DropReason, list[int]]) -> None:
+        """The server has sorted the replies: each worker is in one place, each row there once."""
+        workers, ids = self._workers(), [] if updates is None else updates.ids.tolist()
+        if len(set(ids)) < len(ids):
+            raise Violation("twice", f"rows of workers {ids}")
+        if sorted([*ids, *(w for group in dropped.values() for w in group)]) != workers:
+            raise Violation("places", f"{workers} asked; rows of {ids}, dropped: {dropped}")
+        said = {w: str(reason) for reason, group in dropped.items() for w in group}
+        mine, faults = self._counted = self._count(said)
+        if said != faults or ids != ([] if mine is None else mine.ids.tolist()):
+            raise Violation("record", f"dropped {said}, rows of {ids}; it should be {faults}")
+        if updates and mine and mine.rows.numpy().tobytes() != updates.rows.numpy().tobytes():
+            raise Violation("record", "other rows than those that counted")
 
     def _go_on(self, before: Expected, done: int) -> dict[int, int]:
         """Take over what there was after so many rounds; who speaks for whom."""

@@ -131,25 +131,11 @@ class Model(Expected):
 
     # -- the round --------------------------------------------------------------------------------
 
-    def received(self, updates: Updates | None, dropped: dict[DropReason, list[int]]) -> None:
-        """The server has sorted the replies: each worker is in one place, each row there once."""
-        chosen = sorted(self._config.participation.workers(self.round))
-        ids = [] if updates is None else updates.ids.tolist()
-        if len(set(ids)) < len(ids):
-            raise Violation("twice", f"rows of workers {ids}")
-        if sorted([*ids, *(w for group in dropped.values() for w in group)]) != chosen:
-            raise Violation("places", f"{chosen} asked; rows of {ids}, dropped: {dropped}")
-        told = {w: str(reason) for reason, group in dropped.items() for w in group}
-        mine, faults = self._counted = self._count(told)
-        if told != faults or ids != ([] if mine is None else mine.ids.tolist()):
-            raise Violation("record", f"dropped {told}, rows of {ids}; it should be {faults}")
-        if updates is None or mine is None:
-            return
-        if mine.rows.numpy().tobytes() != updates.rows.numpy().tobytes():
-            raise Violation("record", "other rows than those that counted")
+    def _workers(self) -> list[int]:
+        return sorted(self._config.participation.workers(self.round))
 
-    def _count(self, told: dict[int, str]) -> tuple[Updates | None, dict[int, str]]:
-        """The rows that count, and why each other worker has none; `told` where two would do."""
+    def _count(self, said: dict[int, str]) -> tuple[Updates | None, dict[int, str]]:
+        """The rows that count, and why each other worker has none; `said` where two would do."""
         rows: dict[int, np.ndarray] = {}
         asked = self._asked or {}
         if set(asked) != set(self._expected) and asked:
@@ -158,7 +144,7 @@ class Model(Expected):
         faults = dict.fromkeys(chosen, str(DropReason.NO_NODE))
         for node, ids in asked.items():
             outcome = self._outcomes.get(node, Outcome.of("no-reply"))
-            given = {told.get(w) for w in ids}
+            given = {said.get(w) for w in ids}
             content = outcome.content
             if outcome.reasons and (content is None or given <= outcome.reasons):
                 (reason,) = given if len(given) == 1 and given <= outcome.reasons else (None,)

@@ -53,9 +53,9 @@ def loss_of(x: np.ndarray, partition: int) -> float:
     return float(np.sum(x, dtype=np.float64)) + partition
 
 
-def middle(told: list[float]) -> dict[str, float]:
+def middle(claims: list[float]) -> dict[str, float]:
     """The median of what nodes say, of what is finite; NaN where nothing is."""
-    finite = [value for value in told if np.isfinite(value)]
+    finite = [value for value in claims if np.isfinite(value)]
     return {"loss": float(np.median(finite)) if finite else float("nan")}
 
 

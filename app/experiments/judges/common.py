@@ -14,7 +14,8 @@ from signfed.app.experiments.estimates import (
 from signfed.app.experiments.experiment import Verdict
 
 Judge = Callable[[Rows], Verdict]
-SEEDS = "one-sided 95 % of the paired differences between seeds; of one seed, the papers' own noise"
+SEEDS = "one-sided 95 % of the paired differences between seeds"
+ONE_SEED = "one seed: what published cells vary by"
 NOT_TRIED = "-"
 
 
@@ -49,6 +50,16 @@ def error_of(found: Estimate) -> float:
     found : Estimate
     """
     return found.error if found.count > 1 else PUBLISHED_NOISE
+
+
+def source_of(found: Estimate) -> str:
+    """Return what `error_of` goes by.
+
+    Parameters
+    ----------
+    found : Estimate
+    """
+    return SEEDS if found.count > 1 else ONE_SEED
 
 
 def some(names: Sequence[str], shown: int = 3) -> str:

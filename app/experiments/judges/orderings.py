@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from signfed.app.experiments.estimates import Rows, Where, difference, mean_of
 from signfed.app.experiments.experiment import Verdict
-from signfed.app.experiments.judges.common import SEEDS, Judge, error_of, there, untried
+from signfed.app.experiments.judges.common import SEEDS, Judge, error_of, source_of, there, untried
 
 
 def higher(column: str, pairs: Sequence[tuple[Where, Where]], published: str) -> Judge:
@@ -37,10 +37,11 @@ def higher(column: str, pairs: Sequence[tuple[Where, Where]], published: str) ->
                 return untried(published, SEEDS)
             ours.append(f"{one.text()} against {other.text()}")
             errors.append(error_of(found))
+            source = source_of(found)
             margins.append(found.mean - errors[-1])
         if not ours:
             return untried(published, SEEDS)
-        tolerance = f"{SEEDS}: {', '.join(f'{error:.3f}' for error in errors)}"
+        tolerance = f"{source}: {', '.join(f'{error:.3f}' for error in errors)}"
         return Verdict(published, "; ".join(ours), tolerance, min(margins) > 0)
 
     return judge
@@ -73,7 +74,7 @@ def falls(column: str, cells: Sequence[Where], published: str) -> Judge:
             return untried(published, SEEDS)
         rose = any(step.mean < -error_of(step) for step in steps if step)
         ours = ", ".join(mean.text() for mean in means)
-        tolerance = f"{SEEDS}: {error_of(whole):.3f} from first to last"
+        tolerance = f"{source_of(whole)}: {error_of(whole):.3f} from first to last"
         return Verdict(published, ours, tolerance, whole.mean > error_of(whole) and not rose)
 
     return judge

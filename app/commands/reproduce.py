@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from signfed.app.commands.common import RunConfigOption, err, out, refusing
 from signfed.app.errors import ConfigError
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from signfed.app.experiments.reproduce import Outcome
 
 FOR_THIS_MACHINE = ("data-dir", "device", "download", "precision")
-SAYS = {True: "[green]holds[/green]", False: "[red]does not hold[/red]", None: "not tried"}
+COLOURS = {"holds": "green", "does not hold": "red"}
 
 
 def reproduce(
@@ -136,7 +137,7 @@ def _print_verdicts(outcome: Outcome) -> None:
     table = Table("claim", "published", "ours", "tolerance", "verdict")
     for claim, verdict in outcome.verdicts:
         cells = (claim.text, verdict.published, verdict.ours, verdict.tolerance)
-        table.add_row(*map(escape, cells), SAYS[verdict.holds])
+        table.add_row(*map(escape, cells), Text(verdict.says, COLOURS.get(verdict.says, "")))
     out.print(table)
     if note := outcome.experiment.settings[outcome.setting].note:
         out.print(f"smaller than in the paper: {note}", highlight=False)

@@ -20,14 +20,15 @@ class Verdict:
     ----------
     published, ours, tolerance : str
         As they stand in the table; the tolerance with its reason.
-    holds : bool or None
-        None where it was not tried.
+    says : str
+        `HOLDS`, `FAILS`, `UNDECIDED` (what was measured is within its error of where it would turn)
+        or `NOT_TRIED` of `app.report.published`.
     """
 
     published: str
     ours: str
     tolerance: str
-    holds: bool | None
+    says: str
 
 
 @dataclass(frozen=True)

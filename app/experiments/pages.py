@@ -10,13 +10,14 @@ from typing import Any
 from signfed.app.errors import ConfigError
 from signfed.app.experiments.records import read_verdicts
 from signfed.app.experiments.registry import EXPERIMENTS, PAPERS
+from signfed.app.report.published import FAILS, HOLDS, NOT_TRIED, UNDECIDED
 from signfed.app.report.sources import VERDICTS
 from signfed.app.report.tables import markdown_table
 from signfed.app.runs.json_files import replace_text
 
 Found = Mapping[str, Mapping[str, Any]]  # setting -> record, as verdicts.json holds it
 PAGE = "README.md"
-SAYS = {True: "holds", False: "**does not hold**", None: "not tried"}
+SHOWN = (HOLDS, FAILS, UNDECIDED, NOT_TRIED)
 QUICK = (
     "A quick setting was chosen while its results were looked at: batches, rounds and seeds are "
     "such that it shows the claim, where it can. So a claim that holds there is shown, not tested; "
@@ -73,7 +74,7 @@ def _section(setting: str, record: Mapping[str, Any]) -> list[str]:
     smaller = f"Smaller than in the paper: {record['note']}." if record["note"] else ""
     lines = [f"## {setting}", "", *([smaller, ""] if smaller else [])]
     claims = [
-        [c["text"], c["source"], c["published"], c["ours"], c["tolerance"], SAYS[c["holds"]]]
+        [c["text"], c["source"], c["published"], c["ours"], c["tolerance"], _marked(c["verdict"])]
         for c in record["claims"]
     ]
     lines += [markdown_table(HEADS, claims)]
@@ -92,6 +93,10 @@ def _section(setting: str, record: Mapping[str, Any]) -> list[str]:
     lines += [f"- Seeds: {', '.join(map(str, record['seeds']))}; engine: {record['engine']}"]
     lines += [f"- Chosen here: {choice}" for choice in record["choices"]]
     return [*lines, ""]
+
+
+def _marked(says: str) -> str:
+    return f"**{says}**" if says == FAILS else says
 
 
 def _keys(config: Mapping[str, Any]) -> str:
@@ -152,26 +157,30 @@ def summary_of(pages: Mapping[str, Found]) -> str:
     pages : mapping
         Name of an experiment -> what its verdicts.json holds.
     """
-    lines, total = [], Counter[bool | None]()
+    lines, total = [], Counter[str]()
     known = [*EXPERIMENTS, *sorted(set(pages) - set(EXPERIMENTS))]
     failed = []
     for name in known:
         found = pages.get(name, {})
         for setting in ordered(found):
             record = found[setting]
-            count = Counter(claim["holds"] for claim in record["claims"])
+            count = Counter(claim["verdict"] for claim in record["claims"])
             total += count
             failed += [
                 f"- [{name}]({name}/{PAGE}) ({setting}): {claim['text']}: {claim['ours']}"
-                for claim in record["claims"] if claim["holds"] is False
+                for claim in record["claims"] if claim["verdict"] == FAILS
             ]  # fmt: skip
-            counts = [str(count[holds]) for holds in (True, False, None)]
+            counts = [str(count[says]) for says in SHOWN]
             lines.append([f"[{name}]({name}/{PAGE})", record["title"], setting, *counts,
                           str(record["minutes"])])  # fmt: skip
         if not found:
-            lines.append([name, EXPERIMENTS[name].title, "-", "-", "-", "-", "-"])
-    heads = ("item", "what it shows", "setting", "hold", "fail", "not tried", "minutes")
-    claims = f"{total[True]} claims hold, {total[False]} do not, {total[None]} were not tried."
+            lines.append([name, EXPERIMENTS[name].title, *"------"])
+    counted = ("hold", "fail", "not decided", "not tried")
+    heads = ("item", "what it shows", "setting", *counted, "minutes")
+    claims = (
+        f"{total[HOLDS]} claims hold, {total[FAILS]} do not, {total[UNDECIDED]} are not decided "
+        f"(the seeds differ by more), {total[NOT_TRIED]} were not tried."
+    )
     return "\n".join([
         "# Results", "",
         "The papers' figures and tables, each by `signfed reproduce NAME`. This page is written by "

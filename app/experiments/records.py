@@ -103,7 +103,7 @@ def _record(outcome: Outcome, pictures: list[str]) -> dict[str, Any]:
         "note": setting.note,
         "claims": [
             {"text": claim.text, "source": claim.source, "published": verdict.published,
-             "ours": verdict.ours, "tolerance": verdict.tolerance, "holds": verdict.holds}
+             "ours": verdict.ours, "tolerance": verdict.tolerance, "verdict": verdict.says}
             for claim, verdict in outcome.verdicts
         ],
         "remark": experiment.remarks.get(outcome.setting, ""),

@@ -176,10 +176,9 @@ def _table(rows: Sequence[Row], keys: Sequence[str]) -> Table:
 
 def _claims(place: Path) -> list[Part]:
     parts: list[Part] = []
-    verdicts = {True: "holds", False: "does not hold", None: "not tried"}
     for setting, record in claims_of(place).items():
         lines = [
-            [claim["text"], verdicts[claim["holds"]], claim["published"], claim["ours"],
+            [claim["text"], claim["verdict"], claim["published"], claim["ours"],
              claim["tolerance"], claim["source"]]
             for claim in record.get("claims", ())
         ]  # fmt: skip

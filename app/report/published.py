@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
-HOLDS, FAILS, NOT_TRIED = "holds", "does not hold", "not tried"
+HOLDS, FAILS, UNDECIDED, NOT_TRIED = "holds", "does not hold", "not decided", "not tried"
 MARKS = {HOLDS: "✓", FAILS: "✗", NOT_TRIED: "?"}
 
 

@@ -16,7 +16,7 @@ from signfed.app.experiments.items.fd import (
     SHARDS,
     initial,
 )
-from signfed.app.experiments.judges import Judge, alike, untried
+from signfed.app.experiments.judges import Judge, agreement, alike, untried
 from signfed.app.experiments.sweep import Keys, Sweep
 from signfed.app.report.pictures import Lines
 
@@ -140,8 +140,8 @@ def times(more: Keys, less: Keys, published: float, rounding: float) -> Judge:
             f"±{rounding:g} (a rounded number) ± {factor.error:.2g} (seeds), "
             f"at accuracy {accuracy:.3f}"
         )
-        holds = abs(factor.mean - published) <= rounding + factor.error
-        return Verdict(f"{published:g} x", f"{factor.text(digits=1)} x", tolerance, holds)
+        says = agreement(abs(factor.mean - published), rounding, factor.error)
+        return Verdict(f"{published:g} x", f"{factor.text(digits=1)} x", tolerance, says)
 
     return judge
 

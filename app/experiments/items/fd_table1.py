@@ -8,7 +8,7 @@ from collections.abc import Callable
 from signfed.app.experiments.estimates import Rows, selected
 from signfed.app.experiments.experiment import Claim, Experiment, Setting, Verdict
 from signfed.app.experiments.items.fd import DIGITS_NOTE, PAPER
-from signfed.app.experiments.judges import Judge, untried
+from signfed.app.experiments.judges import Judge, agreement, sign, untried
 from signfed.app.experiments.sweep import Keys, Sweep
 
 # Record names, ids and a digest around the values of a message take at most 512 bytes. Two nodes
@@ -105,9 +105,11 @@ def costs(cell: Keys, formula: Formula, printed: str, *, at_least: bool = False)
         beyond = bits - formula(n)
         tolerance = f"{HEADERS / n:.3f}: headers of 512 bytes a message"
         if at_least:
-            return Verdict(f"at least {formula(n) / n:.2f} N", f"{bits / n:.3f} N", "0", beyond > 0)
-        holds = abs(beyond) <= HEADERS
-        return Verdict(f"{printed} = {formula(n) / n:.2f} N", f"{bits / n:.3f} N", tolerance, holds)
+            return Verdict(
+                f"at least {formula(n) / n:.2f} N", f"{bits / n:.3f} N", "0", sign(beyond, 0.0)
+            )
+        says = agreement(abs(beyond), HEADERS, 0.0)
+        return Verdict(f"{printed} = {formula(n) / n:.2f} N", f"{bits / n:.3f} N", tolerance, says)
 
     return judge
 
@@ -125,7 +127,8 @@ def saves(rows: Rows) -> Verdict:
     factor = more[1] / less[1]
     allowed = 32 - 64 * more[0] / (2 * more[0] + HEADERS)
     tolerance = f"{allowed:.2f}: headers of 512 bytes a message"
-    return Verdict("32 x", f"{factor:.2f} x", tolerance, abs(32 - factor) <= allowed)
+    says = agreement(abs(32 - factor), allowed, 0.0)
+    return Verdict("32 x", f"{factor:.2f} x", tolerance, says)
 
 
 def sent(task: Keys) -> Sweep:

@@ -6,10 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from signfed.app.config.keys import KEYS
-from signfed.app.experiments.estimates import difference
-from signfed.app.experiments.experiment import Claim, Experiment, Rows, Setting, Verdict
-from signfed.app.experiments.judges import SEEDS as ERRORS
-from signfed.app.experiments.judges import untried
+from signfed.app.experiments.experiment import Claim, Experiment, Rows, Setting
+from signfed.app.experiments.judges import Judge, nowhere_below
 from signfed.app.experiments.sweep import Keys, Sweep
 from signfed.app.redteam.space import ATTACKERS, first_trials
 from signfed.app.report.pictures import Heatmap
@@ -111,36 +109,22 @@ def worst_repeated(sweep: Sweep, rows: Rows) -> Sweep:
     return Sweep(sweep.name, sweep.config, cases=cases, seeds=SEEDS)
 
 
-def nowhere_below(rule: str, other: str, shard: Keys, allowed: float) -> Any:
-    """Make a judge of "under no attack is this rule below that one".
+def below_the_vote(shard: Keys) -> Judge:
+    """Make a judge of "under no attack is the default rule more than a point below a plain vote".
+
+    Of the backdoor nothing is said: it leaves accuracy alone.
 
     Parameters
     ----------
-    rule, other : str
     shard : mapping
         A partition.
-    allowed : float
-        The loss that is none.
     """
-
-    def judge(rows: Rows) -> Verdict:
-        attacks = dict.fromkeys(r["attack"] for r in rows if r["partition"] == shard["partition"])
-        where = {"partition": shard["partition"]}
-        losses = {}
-        for attack in attacks:
-            if attack == "backdoor":
-                continue
-            cells = ({**where, "strategy": name, "attack": attack} for name in (other, rule))
-            if found := difference(rows, SCORE, *cells):
-                losses[attack] = found
-        if not losses:
-            return untried("our goal: none")
-        attack, worst = max(losses.items(), key=lambda item: item[1].mean - item[1].error)
-        tolerance = f"{allowed} + {worst.error:.3f} ({ERRORS})"
-        holds = worst.mean - worst.error <= allowed
-        return Verdict("our goal: none", f"{attack}: {worst.text()} below", tolerance, holds)
-
-    return judge
+    pairs: list[tuple[Keys, Keys]] = []
+    for attack in ("none", *ATTACKERS):
+        where = {"attack": attack, "partition": shard["partition"]}
+        if attack != "backdoor":
+            pairs.append(({**where, "strategy": "sign-mv"}, {**where, "strategy": "sign-fd"}))
+    return nowhere_below(SCORE, pairs, 0.01, "a point", "our goal: none")
 
 
 MATRIX = Experiment(
@@ -157,7 +141,7 @@ MATRIX = Experiment(
     claims=tuple(
         Claim(
             f"Under no attack is the default rule below a plain vote by more than a point ({name})",
-            "docs/rules.md", nowhere_below("sign-fd", "sign-mv", shard, 0.01),
+            "docs/rules.md", below_the_vote(shard),
         )
         for name, shard in zip(NAMES, SHARDS, strict=True)
     ),

@@ -1,11 +1,20 @@
 """Judges of claims: rows -> whether an ordering, a level or a number holds, with its tolerance.
 
-Each makes a judge for `Claim`. Where a cell that it needs did not run, the claim was not tried.
+Each makes a judge for `Claim`. Where a cell that it needs did not run, the claim was not tried;
+where the seeds differ by more than what it is about, it is not decided.
 """
 
-from signfed.app.experiments.judges.common import SEEDS, Judge, there, untried
+from signfed.app.experiments.judges.common import (
+    SEEDS,
+    Judge,
+    agreement,
+    sign,
+    there,
+    together,
+    untried,
+)
 from signfed.app.experiments.judges.levels import alike, learns, near
-from signfed.app.experiments.judges.margins import at_most, harms, keeps
+from signfed.app.experiments.judges.margins import at_most, harms, keeps, nowhere_below
 from signfed.app.experiments.judges.orderings import falls, higher
 from signfed.app.experiments.judges.over_rounds import above_in_rounds, sooner
 from signfed.app.experiments.judges.published_cells import agrees
@@ -13,7 +22,7 @@ from signfed.app.experiments.judges.together import averaged, each_of, every
 from signfed.app.experiments.judges.worst import of_worst, worst_rows
 
 __all__ = [
-    "SEEDS", "Judge", "above_in_rounds", "agrees", "alike", "at_most", "averaged", "each_of",
-    "every", "falls", "harms", "higher", "keeps", "learns", "near", "of_worst", "sooner", "there",
-    "untried", "worst_rows",
+    "SEEDS", "Judge", "above_in_rounds", "agreement", "agrees", "alike", "at_most", "averaged",
+    "each_of", "every", "falls", "harms", "higher", "keeps", "learns", "near", "nowhere_below",
+    "of_worst", "sign", "sooner", "there", "together", "untried", "worst_rows",
 ]  # fmt: skip

@@ -12,11 +12,13 @@ from signfed.app.experiments.estimates import (
     selected,
 )
 from signfed.app.experiments.experiment import Verdict
+from signfed.app.report.published import FAILS, HOLDS, NOT_TRIED, UNDECIDED
 
 Judge = Callable[[Rows], Verdict]
 SEEDS = "one-sided 95 % of the paired differences between seeds"
 ONE_SEED = "one seed: what published cells vary by"
-NOT_TRIED = "-"
+NONE = "-"
+WORST_FIRST = (FAILS, NOT_TRIED, UNDECIDED, HOLDS)
 
 
 def untried(published: str, tolerance: str = "") -> Verdict:
@@ -27,7 +29,7 @@ def untried(published: str, tolerance: str = "") -> Verdict:
     published, tolerance : str
         As in `Verdict`.
     """
-    return Verdict(published, NOT_TRIED, tolerance, None)
+    return Verdict(published, NONE, tolerance, NOT_TRIED)
 
 
 def there(rows: Rows, cells: Iterable[Where]) -> list[Where]:
@@ -40,6 +42,75 @@ def there(rows: Rows, cells: Iterable[Where]) -> list[Where]:
     cells : iterable of mapping
     """
     return [cell for cell in cells if selected(rows, cell)]
+
+
+def sign(margin: float, error: float) -> str:
+    """Return what a margin says of a claim that it be above 0.
+
+    Parameters
+    ----------
+    margin : float
+        By how much what was measured is on the claim's side.
+    error : float
+        What the margin is uncertain by, at least 0.
+
+    Returns
+    -------
+    str
+        `HOLDS` or `FAILS` where the margin is beyond its error, `UNDECIDED` within it.
+
+    Examples
+    --------
+    >>> sign(0.02, 0.01), sign(0.005, 0.01), sign(-0.02, 0.01), sign(0.0, 0.0)
+    ('holds', 'not decided', 'does not hold', 'does not hold')
+    """
+    if margin > error:
+        return HOLDS
+    return FAILS if margin <= -error else UNDECIDED
+
+
+def agreement(distance: float, noise: float, error: float) -> str:
+    """Return what a distance says of a claim that two numbers are the same.
+
+    Parameters
+    ----------
+    distance : float
+        Between them, at least 0.
+    noise : float
+        By how much such a number moves when it is measured again.
+    error : float
+        What the distance is uncertain by.
+
+    Returns
+    -------
+    str
+        `FAILS` beyond noise and error together; `UNDECIDED` where our own error is larger than the
+        noise, so that much besides would agree; else `HOLDS`.
+
+    Examples
+    --------
+    >>> [agreement(d, 0.003, e) for d, e in ((0.004, 0.002), (0.004, 0.005), (0.009, 0.005))]
+    ['holds', 'not decided', 'does not hold']
+    """
+    if distance > noise + error:
+        return FAILS
+    return UNDECIDED if error > noise else HOLDS
+
+
+def together(said: Iterable[str]) -> str:
+    """Return what is said of claims that must all hold.
+
+    Parameters
+    ----------
+    said : iterable of str
+        At least one.
+
+    Examples
+    --------
+    >>> together([HOLDS, UNDECIDED]), together([NOT_TRIED, UNDECIDED]), together([FAILS, NOT_TRIED])
+    ('not decided', 'not tried', 'does not hold')
+    """
+    return min(said, key=WORST_FIRST.index)
 
 
 def error_of(found: Estimate) -> float:

@@ -6,7 +6,16 @@ from collections.abc import Sequence
 
 from signfed.app.experiments.estimates import PUBLISHED_NOISE, Rows, Where, difference, mean_of
 from signfed.app.experiments.experiment import Verdict
-from signfed.app.experiments.judges.common import SEEDS, Judge, there, untried
+from signfed.app.experiments.judges.common import (
+    Judge,
+    agreement,
+    error_of,
+    sign,
+    source_of,
+    there,
+    together,
+    untried,
+)
 
 
 def alike(
@@ -15,7 +24,7 @@ def alike(
     """Make a judge of "nothing is lost": no other cell is worse by more than noise.
 
     The noise is what published numbers move by when they are measured again (`PUBLISHED_NOISE`),
-    and the error of the difference between seeds.
+    and the error of the difference between seeds; an error above that noise decides nothing.
 
     Parameters
     ----------
@@ -32,16 +41,17 @@ def alike(
     """
 
     def judge(rows: Rows) -> Verdict:
-        found = [difference(rows, column, base, other) for other in there(rows, others)]
-        losses = [loss for loss in found if loss]
+        here = there(rows, others)
+        losses = [loss for other in here if (loss := difference(rows, column, base, other))]
         start = mean_of(rows, column, base)
-        if not (start and losses) or len(losses) < len(found):
+        if not (start and losses) or len(losses) < len(here):
             return untried(published)
-        beyond = [(abs(x.mean) if rises else x.mean) - x.error - PUBLISHED_NOISE for x in losses]
-        worst = losses[beyond.index(max(beyond))]
+        found = [(abs(loss.mean) if rises else loss.mean, error_of(loss), loss) for loss in losses]
+        said = [agreement(lost, PUBLISHED_NOISE, error) for lost, error, _ in found]
+        _, error, worst = max(found, key=lambda each: each[0])
         ours = f"{start.text()}, largest {'change' if rises else 'loss'} {worst.text()}"
-        tolerance = f"{PUBLISHED_NOISE} (published noise) + {worst.error:.3f} ({SEEDS})"
-        return Verdict(published, ours, tolerance, max(beyond) <= 0)
+        tolerance = f"{PUBLISHED_NOISE} (published noise) + {error:.3f} ({source_of(worst)})"
+        return Verdict(published, ours, tolerance, together(said))
 
     return judge
 
@@ -57,8 +67,8 @@ def learns(
 ) -> Judge:
     """Make a judge of "it still learns", or of "it fails": on which side of half way it ends.
 
-    Half way lies between chance and the accuracy of the run that nobody attacks; the mean over
-    seeds must be beyond it by its error.
+    Half way lies between chance and the accuracy of the run that nobody attacks; each cell's mean
+    over the seeds is compared with it.
 
     Parameters
     ----------
@@ -84,10 +94,9 @@ def learns(
             return untried(published)
         half = (chance + best.mean) / 2
         tolerance = f"half way from chance to {best.mean:.3f} without attack: {half:.3f}"
-        holds = all(
-            end.mean + end.error < half if fails else end.mean - end.error > half for end in ends
-        )
-        return Verdict(published, ", ".join(end.text() for end in ends), tolerance, holds)
+        side = -1 if fails else 1
+        says = together(sign(side * (end.mean - half), error_of(end)) for end in ends)
+        return Verdict(published, ", ".join(end.text() for end in ends), tolerance, says)
 
     return judge
 
@@ -96,6 +105,8 @@ def near(
     column: str, cell: Where, number: float, *, scale: float = 1.0, noise: float = PUBLISHED_NOISE
 ) -> Judge:
     """Make a judge of a published number: ours is within the paper's noise and our error of it.
+
+    Where our error is above that noise, a number that agrees decides nothing.
 
     Parameters
     ----------
@@ -115,9 +126,10 @@ def near(
         found = mean_of(rows, column, cell)
         if not found:
             return untried(f"{number:g}")
-        allowed = (noise + found.error) * scale
-        tolerance = f"{allowed:.3g}: {noise * scale:.3g} (the paper's noise) + our error"
-        holds = abs(found.mean * scale - number) <= allowed
-        return Verdict(f"{number:g}", found.text(scale, 2), tolerance, holds)
+        distance, error = abs(found.mean * scale - number), found.error * scale
+        noisy = noise * scale
+        tolerance = f"{noisy + error:.3g}: {noisy:.3g} (the paper's noise) + our error"
+        says = agreement(distance, noisy, error)
+        return Verdict(f"{number:g}", found.text(scale, 2), tolerance, says)
 
     return judge

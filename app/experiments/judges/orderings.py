@@ -7,11 +7,21 @@ from itertools import pairwise
 
 from signfed.app.experiments.estimates import Rows, Where, difference, mean_of
 from signfed.app.experiments.experiment import Verdict
-from signfed.app.experiments.judges.common import SEEDS, Judge, error_of, source_of, there, untried
+from signfed.app.experiments.judges.common import (
+    SEEDS,
+    Judge,
+    error_of,
+    sign,
+    source_of,
+    there,
+    together,
+    untried,
+)
+from signfed.app.report.published import FAILS
 
 
 def higher(column: str, pairs: Sequence[tuple[Where, Where]], published: str) -> Judge:
-    """Make a judge of "this is above that": each difference is above its own error.
+    """Make a judge of "this is above that": each difference is above 0 by more than its error.
 
     Parameters
     ----------
@@ -26,7 +36,7 @@ def higher(column: str, pairs: Sequence[tuple[Where, Where]], published: str) ->
 
     def judge(rows: Rows) -> Verdict:
         ours: list[str] = []
-        margins: list[float] = []
+        said: list[str] = []
         errors: list[float] = []
         for high, low in pairs:
             if len(there(rows, (high, low))) < 2:
@@ -38,11 +48,11 @@ def higher(column: str, pairs: Sequence[tuple[Where, Where]], published: str) ->
             ours.append(f"{one.text()} against {other.text()}")
             errors.append(error_of(found))
             source = source_of(found)
-            margins.append(found.mean - errors[-1])
+            said.append(sign(found.mean, errors[-1]))
         if not ours:
             return untried(published, SEEDS)
         tolerance = f"{source}: {', '.join(f'{error:.3f}' for error in errors)}"
-        return Verdict(published, "; ".join(ours), tolerance, min(margins) > 0)
+        return Verdict(published, "; ".join(ours), tolerance, together(said))
 
     return judge
 
@@ -50,7 +60,7 @@ def higher(column: str, pairs: Sequence[tuple[Where, Where]], published: str) ->
 def falls(column: str, cells: Sequence[Where], published: str) -> Judge:
     """Make a judge of "the more of it, the worse": first to last it falls, and no step rises.
 
-    Both are asked beyond the error of the difference between seeds.
+    Both beyond the error of the difference between seeds: a step that may rise breaks nothing.
 
     Parameters
     ----------
@@ -75,6 +85,7 @@ def falls(column: str, cells: Sequence[Where], published: str) -> Judge:
         rose = any(step.mean < -error_of(step) for step in steps if step)
         ours = ", ".join(mean.text() for mean in means)
         tolerance = f"{source_of(whole)}: {error_of(whole):.3f} from first to last"
-        return Verdict(published, ours, tolerance, whole.mean > error_of(whole) and not rose)
+        says = FAILS if rose else sign(whole.mean, error_of(whole))
+        return Verdict(published, ours, tolerance, says)
 
     return judge

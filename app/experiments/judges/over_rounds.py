@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from signfed.app.experiments.estimates import Rows, Where, estimate, selected
 from signfed.app.experiments.experiment import Verdict
 from signfed.app.experiments.judges.common import SEEDS, Judge, untried
+from signfed.app.report.published import FAILS, HOLDS, UNDECIDED
 
 
 def above_in_rounds(high: str, low: str, published: str) -> Judge:
@@ -27,7 +28,8 @@ def above_in_rounds(high: str, low: str, published: str) -> Judge:
         if not gaps:
             return untried(published, "none")
         ours = f"in {sum(gap > 0 for gap in gaps)} of {len(gaps)} rounds, by {min(gaps):.3f} to "
-        return Verdict(published, f"{ours}{max(gaps):.3f}", "none", min(gaps) > 0)
+        says = HOLDS if min(gaps) > 0 else FAILS
+        return Verdict(published, f"{ours}{max(gaps):.3f}", "none", says)
 
     return judge
 
@@ -65,7 +67,8 @@ def sooner(pairs: Sequence[tuple[Where, Where]], targets: Sequence[float], publi
     """Make a judge of "reaches it in less time": in fewer rounds, as the mean over the seeds.
 
     The claim holds where no target is reached later and at least one sooner, beyond the error of
-    the difference between seeds. Of a target that neither reaches nothing is said; one that the
+    the difference between seeds, fails where one is reached later, and is not decided where none is
+    reached sooner nor later. Of a target that neither reaches nothing is said; one that the
     second never reaches is reached sooner by the first.
 
     Parameters
@@ -94,7 +97,8 @@ def sooner(pairs: Sequence[tuple[Where, Where]], targets: Sequence[float], publi
                 said.append(f"{target:.0%}: {_rounds(first)} against {_rounds(second)}")
         if not said:
             return untried(published, SEEDS)
-        return Verdict(published, "; ".join(said), SEEDS, faster > 0 and slower == 0)
+        says = FAILS if slower else HOLDS if faster else UNDECIDED
+        return Verdict(published, "; ".join(said), SEEDS, says)
 
     return judge
 

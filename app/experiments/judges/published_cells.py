@@ -8,6 +8,7 @@ from signfed.app.experiments.estimates import Rows
 from signfed.app.experiments.experiment import Verdict
 from signfed.app.experiments.judges.common import Judge, some, untried
 from signfed.app.report.pictures import PublishedTable
+from signfed.app.report.published import FAILS, HOLDS
 
 
 def agrees(tables: Sequence[PublishedTable]) -> Judge:
@@ -21,14 +22,14 @@ def agrees(tables: Sequence[PublishedTable]) -> Judge:
     def judge(rows: Rows) -> Verdict:
         cells = [cell for table in tables for cell in table.cells(rows)]
         tried = [cell for cell in cells if cell.ours is not None]
-        failed = [f"{cell.row} {cell.column}" for cell in tried if cell.verdict != "holds"]
+        failed = [f"{cell.row} {cell.column}" for cell in tried if cell.verdict != HOLDS]
         published = f"{len(cells)} cells"
         if not tried:
             return untried(published, "as in the table")
         ours = f"{len(tried) - len(failed)} of {len(tried)} hold"
         return Verdict(
             published, f"{ours}{f'; not: {some(failed)}' if failed else ''}", "as in the table",
-            not failed,
+            FAILS if failed else HOLDS,
         )  # fmt: skip
 
     return judge

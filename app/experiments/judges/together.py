@@ -8,11 +8,13 @@ from typing import Any
 
 from signfed.app.experiments.estimates import Rows, selected
 from signfed.app.experiments.experiment import Verdict
-from signfed.app.experiments.judges.common import Judge
+from signfed.app.experiments.judges.common import Judge, together
 
 
 def every(*judges: Judge) -> Judge:
-    """Make a judge of claims that must hold together; one that was not tried leaves all untried.
+    """Make a judge of claims that must hold together: what the worst of them says counts.
+
+    One that fails is worse than one that was not tried, and that than one that is not decided.
 
     Parameters
     ----------
@@ -21,13 +23,11 @@ def every(*judges: Judge) -> Judge:
 
     def judge(rows: Rows) -> Verdict:
         found = [each(rows) for each in judges]
-        known = [verdict.holds for verdict in found]
-        holds = False if False in known else None if None in known else True
         return Verdict(
             found[0].published,
             "; ".join(dict.fromkeys(verdict.ours for verdict in found)),
             "; ".join(dict.fromkeys(verdict.tolerance for verdict in found)),
-            holds,
+            together(verdict.says for verdict in found),
         )
 
     return judge

@@ -10,11 +10,13 @@ from signfed.app.experiments.judges import (
     at_most,
     harms,
     keeps,
+    nowhere_below,
     of_worst,
     sooner,
     worst_rows,
 )
 from signfed.app.report.pictures import PublishedTable, within
+from signfed.app.report.published import FAILS, HOLDS, NOT_TRIED, UNDECIDED
 
 BASE, A, B = {"rule": "mean"}, {"rule": "a"}, {"rule": "b"}
 
@@ -28,33 +30,60 @@ def rows(**scores):
 
 
 @pytest.mark.parametrize(
-    "a, b, holds", [([0.89], [0.85], True), ([0.89], [0.84], False), ([0.95], [0.95], True)]
+    "a, b, says",
+    [
+        ([0.89], [0.85], HOLDS),
+        ([0.89], [0.843], UNDECIDED),  # one seed: 0.002 beyond, published cells vary by 0.003
+        ([0.89], [0.84], FAILS),
+        ([0.95], [0.95], HOLDS),
+    ],
 )
-def test_keeps_what_is_within(a, b, holds):
+def test_keeps_what_is_within(a, b, says):
     verdict = keeps("score", BASE, [A, B], 0.055, "why", "says")(rows(mean=[0.9], a=a, b=b))
-    assert verdict.holds is holds and verdict.published == "says" and "why" in verdict.tolerance
+    assert verdict.says == says and verdict.published == "says" and "why" in verdict.tolerance
 
 
 @pytest.mark.parametrize(
-    "a, b, holds", [([0.5], [0.6], True), ([0.5], [0.86], False), ([0.5], [0.95], False)]
+    "a, b, says",
+    [([0.5], [0.6], HOLDS), ([0.5], [0.851], UNDECIDED), ([0.5], [0.86], FAILS)],
 )
-def test_harms_what_falls_by_more(a, b, holds):
-    assert harms("score", BASE, [A, B], 0.05, "", "")(rows(mean=[0.9], a=a, b=b)).holds is holds
+def test_harms_what_falls_by_more(a, b, says):
+    assert harms("score", BASE, [A, B], 0.05, "", "")(rows(mean=[0.9], a=a, b=b)).says == says
 
 
-def test_the_error_of_the_seeds_counts_for_keeps_and_against_harms():
+@pytest.mark.parametrize("kind", [keeps, harms])
+@pytest.mark.parametrize("within", [0.05, 0.15])
+def test_what_is_within_the_error_of_the_seeds_is_not_decided(kind, within):
     """Losses 0.0 and 0.2: their mean is 0.1, and its one-sided 95 % error 6.314 x 0.1."""
     noisy = rows(mean=[0.9, 0.9], a=[0.9, 0.7])
-    assert keeps("score", BASE, [A], 0.05, "", "")(noisy).holds
-    assert not harms("score", BASE, [A], 0.05, "", "")(noisy).holds
+    assert kind("score", BASE, [A], within, "", "")(noisy).says == UNDECIDED
     sure = rows(mean=[0.9, 0.9], a=[0.8, 0.8])
-    assert not keeps("score", BASE, [A], 0.05, "", "")(sure).holds
-    assert harms("score", BASE, [A], 0.05, "", "")(sure).holds
+    expected = HOLDS if (kind is keeps) == (within > 0.1) else FAILS
+    assert kind("score", BASE, [A], within, "", "")(sure).says == expected
 
 
-@pytest.mark.parametrize("a, holds", [([0.01, 0.01], True), ([0.02, 0.02], False)])
-def test_at_most(a, holds):
-    assert at_most("score", [A, B], 0.01, "", "")(rows(a=a)).holds is holds
+def test_the_largest_loss_is_shown_and_what_decides_is_named():
+    """a loses most, but by nobody knows how much; b loses less, and surely."""
+    found = rows(mean=[0.9, 0.9], a=[0.9, 0.5], b=[0.8, 0.8])
+    verdict = keeps("score", BASE, [A, B], 0.05, "why", "")(found)
+    assert verdict.says == FAILS
+    assert verdict.ours.endswith("of 2 cells the largest loss 0.200 (a), 1 beyond: b 0.100")
+    assert verdict.tolerance.startswith("0.05 (why) + 1.263 (one-sided 95 %")
+
+
+def test_each_cell_beside_its_own_base():
+    """a is 0.3 below the mean, but 0.005 below b."""
+    found = rows(mean=[0.9], a=[0.6], b=[0.605])
+    assert nowhere_below("score", [(B, A), (BASE, BASE)], 0.01, "", "")(found).says == HOLDS
+    assert nowhere_below("score", [(B, A), (BASE, B)], 0.01, "", "")(found).says == FAILS
+
+
+@pytest.mark.parametrize(
+    "a, says",
+    [([0.009, 0.009], HOLDS), ([0.02, 0.02], FAILS), ([0.0, 0.018], UNDECIDED)],
+)
+def test_at_most(a, says):
+    assert at_most("score", [A, B], 0.01, "", "")(rows(a=a)).says == says
 
 
 @pytest.mark.parametrize(
@@ -62,22 +91,22 @@ def test_at_most(a, holds):
               at_most("score", [A], 0.1, "", "")],
 )  # fmt: skip
 def test_what_did_not_run_is_untried(judge):
-    assert judge([]).holds is None and judge(rows(mean=[0.9])).holds is None
+    assert judge([]).says == NOT_TRIED and judge(rows(mean=[0.9])).says == NOT_TRIED
     failed = [row | {"status": "failed", "score": None} for row in rows(a=[0.1])]
-    assert judge(rows(mean=[0.9]) + failed).holds is None
+    assert judge(rows(mean=[0.9]) + failed).says == NOT_TRIED
 
 
 def test_a_run_that_diverged_has_lost_everything():
     gone = [*rows(mean=[0.9]), {"rule": "a", "seed": 0, "status": "diverged"}]
-    assert harms("score", BASE, [A], 0.8, "", "")(gone).holds
-    assert not keeps("score", BASE, [A], 0.8, "", "")(gone).holds
+    assert harms("score", BASE, [A], 0.8, "", "")(gone).says == HOLDS
+    assert keeps("score", BASE, [A], 0.8, "", "")(gone).says == FAILS
 
 
 def test_above_in_every_round():
     judge = above_in_rounds("x", "y", "")
     found = [{"x": 0.6, "y": 0.5}, {"x": 0.6, "y": 0.3}, {"other": 1}]
-    assert judge(found).holds and not judge([*found, {"x": 0.5, "y": 0.5}]).holds
-    assert judge([]).holds is None
+    assert judge(found).says == HOLDS and judge([*found, {"x": 0.5, "y": 0.5}]).says == FAILS
+    assert judge([]).says == NOT_TRIED
 
 
 def curve(rule, *accuracies, seed=0):
@@ -88,20 +117,20 @@ def curve(rule, *accuracies, seed=0):
 
 
 @pytest.mark.parametrize(
-    "a, b, holds",
+    "a, b, says",
     [
-        ((0.3, 0.6), (0.1, 0.6), True),  # 0.3 sooner, 0.6 in as many rounds
-        ((0.1, 0.6), (0.3, 0.6), False),  # 0.3 later
-        ((0.3, 0.6), (0.3, 0.6), False),  # both in as many rounds
-        ((0.1, 0.1, 0.6), (0.3, 0.5, 0.5), False),  # by two
-        ((0.3, 0.6), (0.3, 0.4), True),  # 0.6 against never
-        ((0.3, 0.4), (0.3, 0.6), False),
-        ((0.1, 0.1), (0.2, 0.2), None),  # neither reaches anything
+        ((0.3, 0.6), (0.1, 0.6), HOLDS),  # 0.3 sooner, 0.6 in as many rounds
+        ((0.1, 0.6), (0.3, 0.6), FAILS),  # 0.3 later
+        ((0.3, 0.6), (0.3, 0.6), UNDECIDED),  # both in as many rounds
+        ((0.1, 0.1, 0.6), (0.3, 0.5, 0.5), FAILS),  # by two
+        ((0.3, 0.6), (0.3, 0.4), HOLDS),  # 0.6 against never
+        ((0.3, 0.4), (0.3, 0.6), FAILS),
+        ((0.1, 0.1), (0.2, 0.2), NOT_TRIED),  # neither reaches anything
     ],
 )
-def test_sooner(a, b, holds):
+def test_sooner(a, b, says):
     verdict = sooner([(A, B)], [0.3, 0.6], "")(curve("a", *a) + curve("b", *b))
-    assert verdict.holds is holds
+    assert verdict.says == says
 
 
 def test_later_on_one_seed_of_three_is_not_later():
@@ -109,15 +138,15 @@ def test_later_on_one_seed_of_three_is_not_later():
     found = curve("a", 0.3, 0.6, 0.88) + curve("b", 0.6, 0.7, 0.7, 0.88)
     for seed in (1, 2):
         found += curve("a", 0.6, 0.88, seed=seed) + curve("b", 0.6, 0.7, 0.88, seed=seed)
-    assert sooner([(A, B)], [0.6, 0.88], "")(found).holds
-    assert sooner([(A, B)], [0.6], "")(found).holds is False  # nor is it sooner
+    assert sooner([(A, B)], [0.6, 0.88], "")(found).says == HOLDS
+    assert sooner([(A, B)], [0.6], "")(found).says == UNDECIDED  # nor is it sooner
 
 
 def test_sooner_counts_the_mean_over_the_seeds():
     found = curve("a", 0.1, 0.1, 0.1, 0.6) + curve("b", 0.6)
     found += curve("a", 0.6, seed=1) + curve("b", 0.6, seed=1)
     verdict = sooner([(A, B)], [0.6], "")(found)
-    assert verdict.holds is False and verdict.ours == "60%: 25 rounds against 10 rounds"
+    assert verdict.says == UNDECIDED and verdict.ours == "60%: 25 rounds against 10 rounds"
 
 
 def test_published_cells_hold_one_by_one():
@@ -126,10 +155,10 @@ def test_published_cells_hold_one_by_one():
     )
     judge = agrees([table])
     near = {"rule": "a", "attack": "x", "score": 0.897}
-    assert judge([]).holds is None and judge([near]).holds
-    assert judge([near, {"rule": "b", "attack": "x", "score": 0.4}]).holds
+    assert judge([]).says == NOT_TRIED and judge([near]).says == HOLDS
+    assert judge([near, {"rule": "b", "attack": "x", "score": 0.4}]).says == HOLDS
     failed = judge([near | {"score": 0.8}, {"rule": "b", "attack": "x", "score": 0.8}])
-    assert not failed.holds and failed.ours == "0 of 2 hold; not: a x, b x"
+    assert failed.says == FAILS and failed.ours == "0 of 2 hold; not: a x, b x"
 
 
 def test_the_worst_attack_is_that_with_the_lowest_mean_and_a_diverged_run_counts_as_0():
@@ -147,4 +176,4 @@ def test_the_worst_attack_is_that_with_the_lowest_mean_and_a_diverged_run_counts
     gone = [{"f": 1, "attack": "z", "seed": 0, "score": 0.9, "status": "diverged"}]
     assert worst_rows(found + gone, "score", ["f"])[0]["attack"] == "z"
     judge = of_worst(at_most("score", [{"f": 1}], 0.45, "", ""), "score", ["f"])
-    assert judge(found).holds and math.isclose(0.4, float(judge(found).ours.split()[5]))
+    assert judge(found).says == HOLDS and math.isclose(0.4, float(judge(found).ours.split()[5]))

@@ -20,12 +20,13 @@ from signfed.app.experiments.items.matrix import (
     QUICK_RULES,
     SEEDS,
     SHARDS,
-    nowhere_below,
+    below_the_vote,
     rule_keys,
     searched,
     worst_repeated,
 )
 from signfed.app.redteam.scores import final_scores
+from signfed.app.report.published import FAILS, HOLDS, NOT_TRIED
 
 FILE = Path(__file__).with_name("matrix.json")
 ROUNDS, NUDGES, LEAST = 30, (0, 1e-6, -1e-6, 3e-6), 0.02
@@ -91,15 +92,17 @@ def test_the_worst_point_of_each_cell_is_repeated_on_all_seeds():
     ]
 
 
-@pytest.mark.parametrize("loss, holds", [(0.0, True), (0.009, True), (0.05, False)])
-def test_a_loss_beyond_its_noise_is_a_loss(loss, holds):
-    judge = nowhere_below("sign-fd", "sign-mv", SHARDS[0], 0.01)
+@pytest.mark.parametrize("loss, says", [(0.0, HOLDS), (0.009, HOLDS), (0.05, FAILS)])
+def test_a_loss_beyond_a_point_is_a_loss(loss, says):
+    judge = below_the_vote(SHARDS[0])
     rows = [
         row(rule, attack, 0.8 - (loss if (rule, attack) == ("sign-fd", "lie") else 0.0), seed)
         for rule in ("sign-fd", "sign-mv") for attack in ("none", "lie") for seed in SEEDS
     ]  # fmt: skip
-    assert judge(rows).holds is holds
-    assert judge([each for each in rows if each["strategy"] == "sign-mv"]).holds is None
+    assert judge(rows).says == says
+    assert judge([each for each in rows if each["strategy"] == "sign-mv"]).says == NOT_TRIED
+    rows.append(row("sign-fd", "backdoor", 0.1))  # says nothing of accuracy
+    assert judge(rows).says == says
 
 
 def write():

@@ -20,6 +20,7 @@ from signfed.app.experiments.reproduce import reproduce
 from signfed.app.experiments.runner import runner_for
 from signfed.app.experiments.sweep import Sweep
 from signfed.app.report.pictures import Lines
+from signfed.app.report.published import FAILS, HOLDS, NOT_TRIED
 
 LOSS = "final_test_loss"
 TINY = Sweep(
@@ -62,7 +63,7 @@ def test_an_item_from_its_runs_to_its_page(call, tmp_path):
     assert "does not hold" in said and "not tried" in said and "nothing is smaller" in said
     place = tmp_path / "pages/tiny"
     found = json.loads((place / "verdicts.json").read_text())["quick"]
-    assert [claim["holds"] for claim in found["claims"]] == [True, False, None]
+    assert [claim["verdict"] for claim in found["claims"]] == [HOLDS, FAILS, NOT_TRIED]
     assert found["seeds"] == [0, 1] and found["runs"] == found["ended"] == 4
     page = (place / "README.md").read_text()
     for part in ("# tiny: A quadratic", "## quick", "**does not hold**", "![A quadratic",
@@ -81,7 +82,10 @@ def test_an_item_from_its_runs_to_its_page(call, tmp_path):
 
     call("--summary", str(tmp_path / "pages"))
     summary = (tmp_path / "pages/README.md").read_text()
-    assert "2 claims hold, 2 do not, 2 were not tried." in summary
+    assert (
+        "2 claims hold, 2 do not, 0 are not decided (the seeds differ by more), 2 were not"
+        in summary
+    )
     assert "| [tiny](tiny/README.md) |" in summary and "and the reverse" in summary
 
 
@@ -124,7 +128,7 @@ def test_a_part_of_cases_and_seeds():
 
 def test_a_summary_names_what_was_not_run():
     said = summary_of({})
-    assert "0 claims hold, 0 do not, 0 were not tried." in said
+    assert "0 claims hold, 0 do not, 0 are not decided" in said
     assert all(f"| {name} |" in said for name in registry.EXPERIMENTS)
 
 

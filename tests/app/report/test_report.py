@@ -300,7 +300,7 @@ def test_runs_are_compared_by_what_differs(tmp_path):
 
 def test_claims_of_a_reproduction(tmp_path):
     claim = {"text": "a > b", "source": "Fig. 1", "published": "1", "ours": "<2>",
-             "tolerance": "0.1", "holds": False}  # fmt: skip
+             "tolerance": "0.1", "verdict": "does not hold"}  # fmt: skip
     (tmp_path / "fd-fig1").mkdir()
     record = {"quick": {"title": "Figure 1", "claims": [claim], "pictures": ["gone.png"]}}
     (tmp_path / "fd-fig1" / "verdicts.json").write_text(json.dumps(record))

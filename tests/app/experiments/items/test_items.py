@@ -12,6 +12,7 @@ from signfed.app.experiments.code import Sources
 from signfed.app.experiments.items import fd_fig3b, fd_table1
 from signfed.app.experiments.registry import EXPERIMENTS, PAPERS, find
 from signfed.app.experiments.reproduce import judged
+from signfed.app.report.published import FAILS, HOLDS, NOT_TRIED
 
 SOURCES = Sources()  # read once for all cells
 SETTINGS = [(name, setting) for name, each in EXPERIMENTS.items() for setting in each.settings]
@@ -43,7 +44,7 @@ def test_without_runs_no_claim_was_tried(name):
     item = find(name)
     missing = [{**point, "status": "missing"} for point in item.quick.sweep.points()]
     verdicts = judged(item.claims, missing, [])
-    assert [verdict.holds for _, verdict in verdicts] == [None] * len(item.claims)
+    assert [verdict.says for _, verdict in verdicts] == [NOT_TRIED] * len(item.claims)
 
 
 def test_an_unknown_item_is_refused_with_those_that_there_are():
@@ -70,25 +71,25 @@ def test_bits_are_counted_until_the_accuracy_is_reached():
     rounds = sent(fd_fig3b.SGD, 0, 32, [0.5, 0.9]) + sent(FD, 0, 1, [0.2, 0.4, 0.6, 0.8])
     assert fd_fig3b.target(rounds) == pytest.approx(0.792)
     assert fd_fig3b.bits_to(rounds, fd_fig3b.SGD, 0.792) == {0: 512.0}
-    assert fd_fig3b.times(fd_fig3b.SGD, FD, 16, 0.5)(rounds).holds is True
-    assert fd_fig3b.times(fd_fig3b.SGD, FD, 30, 5)(rounds).holds is False
+    assert fd_fig3b.times(fd_fig3b.SGD, FD, 16, 0.5)(rounds).says == HOLDS
+    assert fd_fig3b.times(fd_fig3b.SGD, FD, 30, 5)(rounds).says == FAILS
 
 
 @pytest.mark.parametrize(
-    "cell, up, down, holds",
+    "cell, up, down, says",
     [
-        (fd_table1.SGD, 32.0, 32.2, [True]),
-        (fd_table1.SGD, 32.0, 34.0, [False]),
-        (fd_table1.TOP_K, 4.2, 32.0, [False, True]),  # a bitmap: above the formula, as it must be
-        (fd_table1.TOP_K, 3.5, 32.0, [True, False]),  # as printed: below the entropy
-        (fd_table1.MV, 1.01, 1.01, [True]),
+        (fd_table1.SGD, 32.0, 32.2, [HOLDS]),
+        (fd_table1.SGD, 32.0, 34.0, [FAILS]),
+        (fd_table1.TOP_K, 4.2, 32.0, [FAILS, HOLDS]),  # a bitmap: above the formula, as it must be
+        (fd_table1.TOP_K, 3.5, 32.0, [HOLDS, FAILS]),  # as printed: below the entropy
+        (fd_table1.MV, 1.01, 1.01, [HOLDS]),
     ],
 )
-def test_what_messages_weigh_is_judged_by_the_formulas(cell, up, down, holds):
+def test_what_messages_weigh_is_judged_by_the_formulas(cell, up, down, says):
     row = {**cell, "seed": 0, "status": "finished", "parameters": 10_000,
            "uplink_bits_per_parameter": up, "downlink_bits_per_parameter": down}  # fmt: skip
-    verdicts = [v.holds for _, v in judged(fd_table1.FD_TABLE1.claims, [row], [])]
-    assert [v for v in verdicts if v is not None] == holds
+    verdicts = [v.says for _, v in judged(fd_table1.FD_TABLE1.claims, [row], [])]
+    assert [v for v in verdicts if v != NOT_TRIED] == says
 
 
 def test_the_entropy_of_the_indices_is_that_of_their_set():

@@ -16,6 +16,7 @@ from signfed.app.experiments.items.signguard_table3 import VALUES as TABLE_3
 from signfed.app.experiments.published import published
 from signfed.app.experiments.registry import EXPERIMENTS
 from signfed.app.experiments.sweep import Sweep
+from signfed.app.report.published import FAILS, NOT_TRIED
 from signfed.app.task import TASKS, Spec
 from signfed.app.task.models import build, flatten
 from signfed.strategies.core.updates import Updates
@@ -62,9 +63,9 @@ def test_every_setting_says_what_is_smaller_and_is_judged(name, setting):
     }  # fmt: skip
     rows = [{**point, **scores} for point in chosen.sweep.points()]
     verdicts = [claim.judge(rows) for claim in experiment.claims]
-    assert {verdict.holds for verdict in verdicts} != {None}
+    assert {verdict.says for verdict in verdicts} != {NOT_TRIED}
     unfinished = [{**row, "status": "failed"} | dict.fromkeys(scores, None) for row in rows]
-    assert {claim.judge(unfinished).holds for claim in experiment.claims} <= {None, False}
+    assert {claim.judge(unfinished).says for claim in experiment.claims} <= {NOT_TRIED, FAILS}
 
 
 # SignGuard

@@ -1,4 +1,4 @@
-"""Byzantine workers who know the weights of signSGD-FD."""
+"""Byzantine workers who know the weights of the vote."""
 
 from collections.abc import Sequence
 
@@ -14,25 +14,33 @@ P_MIN, P_MAX = 0.01, 0.99
 
 
 def weights(findings: Findings, ids: Sequence[int]) -> np.ndarray:
-    """Return w = ln((1 - p) / p) of each worker, p in [0.01, 0.99] as the rule estimates it.
+    """Return the weight of each worker in the last vote, as far as the rule says.
+
+    Where it names only p, the probability that a bit is wrong, w = ln((1 - p) / p) with p in
+    [0.01, 0.99].
 
     Parameters
     ----------
     findings : Findings
-        `crossover` holds p.
+        Of its `weights`, or of `crossover`, which holds p.
     ids : sequence of int
         The workers.
 
     Returns
     -------
     ndarray, float64 [len(ids)]
-        1 for all when the rule has estimated nothing yet; 0 for a worker that it has not met.
+        1 for all when the rule has said nothing yet, and for a worker that took no part where it
+        names weights; 0 for a worker of which it knows no p.
 
     Examples
     --------
     >>> weights(Findings(crossover={0: 0.1, 1: 0.9}), (0, 1, 2)).round(2)
     array([ 2.2, -2.2,  0. ])
+    >>> weights(Findings(crossover={0: 0.1, 1: 0.9}, weights={0: 1.0, 1: 0.0}), (0, 1, 2))
+    array([1., 0., 1.])
     """
+    if findings.weights:
+        return np.array([findings.weights.get(worker, 1.0) for worker in ids], dtype=np.float64)
     if not findings.crossover:
         return np.ones(len(ids))
     p = np.clip([findings.crossover.get(worker, 0.5) for worker in ids], P_MIN, P_MAX)
@@ -49,8 +57,9 @@ def weight_aware(view: View, *, share: Share = 1.0) -> np.ndarray:
     """Turn the weighted vote where the Byzantine weights suffice, and agree with it elsewhere.
 
     V = sum of w_i y_i over the finite honest rows, and A = sum of |w_a| over the Byzantine workers.
-    Where |V| < A the target is -sign(V), elsewhere sign(V), with sign(0) = +1. Each Byzantine
-    worker sends sign(w_a) times the target, since a negative weight is read backwards.
+    Where |V| < A, or V = -A, since a tie is +1, the target is -sign(V), elsewhere sign(V). Each
+    Byzantine worker sends sign(w_a) times the target, since a negative weight is read backwards.
+    The weights are those of the last round: what the rule will give again, or close to it.
 
     Parameters
     ----------
@@ -77,7 +86,7 @@ def weight_aware(view: View, *, share: Share = 1.0) -> np.ndarray:
 
     References
     ----------
-    None; it aims at Park & Lee 2024 (signSGD-FD), eq. 15 and 16.
+    None; it aims at weighted votes, as of Park & Lee 2024 (signSGD-FD), eq. 15 and 16.
 
     Notes
     -----
@@ -91,6 +100,7 @@ def weight_aware(view: View, *, share: Share = 1.0) -> np.ndarray:
         if counts:
             votes += weight * row
     margins, majority = xp.abs(votes), signs(votes)
-    turned = (margins < float(np.abs(by_byzantine).sum())) & lowest(margins, share)
+    most = float(np.abs(by_byzantine).sum())
+    turned = ((margins < most) | (votes == -most)) & lowest(margins, share)
     turns = like(signs(by_byzantine), rows)
     return turns[:, None] * xp.where(turned, -majority, majority)

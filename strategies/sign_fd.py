@@ -166,7 +166,7 @@ class SignFD(RobustStrategy):
         agreement = agreements(signs, updates.read)
         now, lately = standings(agreement), standings(self._averages.add(ids, agreement))
         weights = ternary_weights(now, lately, signs.n_coordinates)
-        if 2 * int((weights > 0).sum()) > len(ids):
+        if judged := 2 * int((weights > 0).sum()) > len(ids):
             decoded, final = silenced_vote(signs, weights)
         else:
             decoded, final = signs.vote(), silence_useless(signs, weights)
@@ -175,6 +175,8 @@ class SignFD(RobustStrategy):
         by_id = partial(zip, ids, strict=True)
         updates.owe(differs, lambda shares: found["crossover"].update(by_id(shares.tolist())))
         updates.owe(final, lambda w: found["inverted"].extend(i for i, x in by_id(w) if x < 0))
+        voted = final if judged else torch.ones(len(ids))
+        updates.owe(voted, lambda w: found["weights"].update(by_id(w.tolist())))
         return decoded.dense()
 
     def diagnostics(self) -> dict[str, Any]:
@@ -185,7 +187,8 @@ class SignFD(RobustStrategy):
         dict
             `accepted`: ids. `crossover`: the share of signs that were not the decoded ones, in this
             round, or p_m for the paper's estimators. With "agreement" also `agreement`, the
-            standings, and `inverted`, the ids that were read inverted.
+            standings, `weights`, those of this vote, and `inverted`, the ids that were read
+            inverted.
         """
         if not self._published:
             return self._found
@@ -216,4 +219,5 @@ def _findings(ids: Sequence[int], weights: Tensor, standing: Tensor) -> dict[str
         "crossover": {},
         "accepted": [worker for worker, weight in of.items() if weight > 0],
         "inverted": [],
+        "weights": {},
     }

@@ -22,7 +22,8 @@ class Findings:
     accepted : frozenset of int or None
         The workers that the rule accepted; None where it does not say.
     weights : mapping of int to float
-        Worker -> its share of the direction; empty where the rule has no weights.
+        Worker -> its share of the direction, or its weight in the vote, which may be below 0; empty
+        where the rule has no weights.
     record : mapping
         All that the rule reported, as in `rounds.jsonl`; for a user's own rule and attack.
 

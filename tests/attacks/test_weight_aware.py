@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 
 from signfed.attacks import Findings, View, build
 from signfed.attacks.weight_aware import weights
+from signfed.strategies.core.updates import Updates
+from signfed.strategies.sign_fd import SignFD
 from tests.attacks.inputs import coins, crafted, matrix
 
 # w = log 9, log 4 and 0 of p = 0.1, 0.2, 0.5; the Byzantine workers' are +-log(7/3) = +-0.847,
@@ -77,6 +80,33 @@ def test_it_turns_exactly_what_can_be_turned(seed):
     turnable = np.abs(before) < np.abs(by_attacker).sum()
     assert 0 < turnable.sum() < 500
     assert np.array_equal(np.sign(after) != np.sign(before), turnable)
+
+
+@pytest.mark.parametrize(("honest", "own"), [(12, 3), (11, 4), (10, 5), (12, 4), (9, 3), (7, 5)])
+def test_where_all_weigh_the_same_it_turns_all_that_a_vote_can_lose(honest, own):
+    """Whatever p says of those whose weight is known; ties, which are +1, among them."""
+    rows, ids = coins(honest, 2000, seed=3), range(honest + own)
+    findings = Findings(crossover=dict.fromkeys(ids, 0.6), weights=dict.fromkeys(ids, 1.0))
+    ballots = []
+    for name in ("weight-aware", "vote-aware"):
+        sent = crafted(name, coins(own, 2000, seed=9), rows, findings=findings)
+        ballots.append(rows.sum(axis=0) + sent.sum(axis=0) >= 0)
+    lost = ballots[0] != (rows.sum(axis=0) >= 0)
+    assert np.array_equal(*ballots) and lost.any() and not lost.all()
+
+
+def test_the_default_rule_under_it_loses_what_a_plain_vote_loses():
+    """Honest rows agree little, all are accepted, and the outvoted attackers keep their weight."""
+    rule, findings, n = SignFD(), Findings(), 3000
+    for server_round in range(1, 6):
+        honest = np.where(np.random.default_rng(server_round).random((12, n)) < 0.6, 1.0, -1.0)
+        sent = crafted("weight-aware", coins(3, n, seed=0), honest, findings=findings)
+        rows = torch.from_numpy(np.concatenate([sent, honest]).astype(np.float32))
+        decoded = rule.aggregate(Updates.from_matrix(rows, server_round=server_round, signs=True))
+        findings = Findings.from_record(rule.diagnostics())
+        turnable = np.abs(honest.sum(axis=0)) < 3
+        lost = decoded.numpy() != np.where(honest.sum(axis=0) >= 0, 1, -1)
+        assert set(findings.weights.values()) == {1.0} and np.array_equal(lost, turnable)
 
 
 def test_weights_need_to_be_told_who_is_who():

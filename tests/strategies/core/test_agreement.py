@@ -194,6 +194,15 @@ def test_inverted_rows_are_read_inverted_and_cost_nothing(n, f):
     ((decoded, found),) = play(SignFD(), [dict(enumerate(turned.astype(np.float32)))])
     assert decoded.tolist() == plain.tolist()
     assert found["inverted"] == list(range(f)) and found["accepted"] == list(range(f, n))
+    assert found["weights"] == {i: -1.0 if i < f else 1.0 for i in range(n)}
+
+
+def test_weights_are_those_of_the_vote():
+    """Where no more than half are accepted, the vote is plain, whatever each one's standing."""
+    coins = np.random.default_rng(3).choice([-1.0, 1.0], (2, N))
+    rows = np.concatenate([honest_rows(2, 0), coins]).astype(np.float32)
+    ((_, found),) = play(SignFD(), rounds_of(rows))
+    assert found["accepted"] == [0, 1] and set(found["weights"].values()) == {1.0}
 
 
 def test_coins_have_no_say():

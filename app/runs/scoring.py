@@ -51,7 +51,8 @@ class Scorer:
             tensor where the round is not waited for.
         """
         found = Findings.from_record(findings)
-        scores: dict[str, Any] = error_rates(found, self._byzantine, self._honest)
+        ids = set(updates.ids.tolist())  # a rule cannot judge those of whom it has no row
+        scores: dict[str, Any] = error_rates(found, self._byzantine & ids, self._honest & ids)
         honest = torch.tensor([worker in self._honest for worker in updates.ids.tolist()])
         if honest.any():
             measure = share_of_wrong_signs if updates.ledger is not None else wrong_signs

@@ -16,7 +16,7 @@ from signfed.app.errors import ConfigError
 from signfed.app.task.activations import saved_bytes
 from signfed.app.task.datasets.dataset import Dataset
 from signfed.app.task.digest import fingerprint, made_here
-from signfed.app.task.evaluation import Loss, evaluate
+from signfed.app.task.evaluation import Loss, evaluate, mixed
 from signfed.app.task.fit import Names, check_fit, network_input
 from signfed.app.task.gradients import Gradients
 from signfed.app.task.many import ManyGradients
@@ -190,7 +190,7 @@ class Classification:
     @cached_property
     def _validated(self) -> Dataset:
         """The samples of validation in the place of the test set."""
-        held = torch.from_numpy(self.validation_shard)
+        held = torch.from_numpy(self.validation_shard[mixed(len(self.validation_shard))])
         x, y = (part[held].to(self.device) for part in (self._data.train_x, self._data.train_y))
         return replace(self._data, test_x=x, test_y=y)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -39,6 +40,30 @@ def pieces(n: int) -> list[slice]:
     if len(starts) > 1 and n - starts[-1] < max(2, TEST_BATCH // 10):
         starts.pop()
     return [slice(*ends) for ends in zip(starts, [*starts[1:], n], strict=True)]
+
+
+def mixed(n: int) -> np.ndarray:
+    """Return the order in which n samples that lie class by class are cut into pieces.
+
+    Batch norm takes its statistics from the piece: of samples of one class they are another
+    network's.
+
+    Parameters
+    ----------
+    n : int
+
+    Returns
+    -------
+    ndarray, int64 [n]
+        Always the same for n; as they lie where they are one piece.
+
+    Examples
+    --------
+    >>> mixed(1_099)[:3].tolist(), mixed(1_100)[:3].tolist()
+    ([0, 1, 2], [1040, 492, 212])
+    """
+    one = n < TEST_BATCH + max(2, TEST_BATCH // 10)
+    return np.arange(n) if one else generator(0, "evaluation order").permutation(n)
 
 
 def measured(loss: Loss, scores: Tensor, labels: Tensor, seed: int, *keys: int) -> Tensor:

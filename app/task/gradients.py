@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 
 from signfed.app.task.datasets.dataset import Dataset
 from signfed.app.task.draws import Draws
-from signfed.app.task.evaluation import Loss, measured, pieces
+from signfed.app.task.evaluation import Loss, measured, mixed, pieces
 from signfed.app.task.local_steps import ONE_STEP, LocalSteps, keys, local_change
 from signfed.app.task.models.parameters import assign, trainable
 from signfed.app.task.models.pure import dropouts, mask_shapes, put
@@ -131,7 +131,7 @@ class Gradients(Draws):
         ----------
         parameters : ndarray, float32 [N]
         """
-        return self.over(parameters, np.arange(len(self._y)))
+        return self._over(parameters, np.arange(len(self._y)))
 
     def over(self, parameters: np.ndarray, chosen: np.ndarray) -> np.ndarray:
         """Return the same over some samples.
@@ -142,6 +142,9 @@ class Gradients(Draws):
         chosen : ndarray, int64 [k], k >= 1
             Their ids.
         """
+        return self._over(parameters, chosen[mixed(len(chosen))])
+
+    def _over(self, parameters: np.ndarray, chosen: np.ndarray) -> np.ndarray:
         with one_thread(), self.precision():
             model = self._own_model()
             assign(model, torch.tensor(parameters, device=self.device))

@@ -16,7 +16,7 @@ from signfed.app.task.datasets.dataset import DataMissing, Dataset, as_float
 from signfed.app.task.datasets.own_files import read
 from signfed.app.task.datasets.schema import Schema
 from signfed.app.task.digest import fingerprint
-from signfed.app.task.evaluation import evaluate
+from signfed.app.task.evaluation import evaluate, mixed
 from signfed.app.task.many import ManyGradients
 from signfed.app.task.partitions import Shards
 from signfed.app.task.problem import Asked
@@ -126,7 +126,8 @@ class OwnData(Classification):
         worker : int
             Whose samples.
         """
-        held = torch.from_numpy(self.shards[worker])
+        shard = self.shards[worker]
+        held = torch.from_numpy(shard[mixed(len(shard))])
         x, y = (part[held].to(self.device) for part in (self._data.train_x, self._data.train_y))
         own = replace(self._data, test_x=x, test_y=y)
         return evaluate(self._evaluated, parameters, own, self._loss)[0]
@@ -150,7 +151,11 @@ def _held_out(folder: Path, schema: Schema) -> tuple[np.ndarray, np.ndarray] | N
             f"data-dir: expected test samples in {folder}, or no such folder; it is a federation's "
             f"own, with its {FEDERATION}: keep data and federation apart"
         )
-    return read(folder, schema) if folder.is_dir() else None
+    if not folder.is_dir():
+        return None
+    x, y = read(folder, schema)
+    order = mixed(len(y))
+    return x[order], y[order]
 
 
 def _rehearsed(

@@ -93,9 +93,9 @@ def test_only_workers_that_sent_something_have_signs_and_all_can_be_trusted():
     for signs in (True, False):
         updates = Updates.from_matrix(rows, torch.tensor([1, 3, 5, 6]), signs=signs)
         found = score(updates, torch.tensor([1.0, -1.0, -1.0]), {"accepted": [2, 5, 6]})
-        # distrusted: 3 and 4 of the honest 3, 4, 5, 6
+        # of the Byzantine only 1 is there, which is not accepted; of the honest 3, 5 and 6 not 3
         assert found == pytest.approx(
-            {"byzantine_accepted": 1 / 3, "honest_rejected": 2 / 4, "wrong_signs": 1 / 3}
+            {"byzantine_accepted": 0, "honest_rejected": 1 / 3, "wrong_signs": 1 / 3}
         )
 
 
@@ -103,8 +103,17 @@ def test_without_an_honest_row_there_are_no_signs_to_compare_with():
     updates = Updates.from_matrix(torch.ones(2, 3), torch.tensor([0, 2]), signs=True)
     assert Scorer((0, 1, 2), 7)(updates, torch.ones(3), {}) == {}
     assert Scorer((0, 1, 2), 3)(updates, torch.ones(3), {"accepted": [0]}) == {
-        "byzantine_accepted": 1 / 3
+        "byzantine_accepted": 1 / 2
     }
+
+
+def test_who_was_not_asked_is_not_rejected(tmp_path):
+    """A rule that accepts every row, with half of the workers in each round."""
+    keys = {"strategy": "sign-fd", "sign-fd.estimator": "agreement", "attack": "mimic"}
+    done = locally(tmp_path, **keys, num_byzantine=3, num_rounds=6, fraction_train=0.5)
+    assert all(len(line["accepted"]) == len(line["crossover"]) == 8 for line in done.rounds)
+    assert {line["honest_rejected"] for line in done.rounds} == {0.0}
+    assert {line.get("byzantine_accepted", 1.0) for line in done.rounds} == {1.0}
 
 
 def scores(record):

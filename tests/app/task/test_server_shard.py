@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from signfed.app.config.run_config import build_strategy, parse
 from signfed.app.errors import ConfigError
 from signfed.app.runs.checkpoint import list_checkpoints
-from signfed.app.task import PARTITIONS, TASKS
+from signfed.app.task import PARTITIONS, TASKS, evaluation
 from signfed.app.task.partitions.server import server_shard
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.fltrust import FLTrust
@@ -245,6 +245,21 @@ def test_validation_accuracy_is_that_of_its_samples(tmp_path):
     lines = [line for line in found.rounds if "test_loss" in line]
     assert all("validation_accuracy" in line for line in lines) and len(lines) == 2
     assert federate(tmp_path / "flower", nodes=2, **keys).sha256 == found.sha256
+
+
+def test_samples_that_lie_class_by_class_are_mixed_before_they_are_cut(monkeypatch):
+    """Batch norm takes its statistics from a piece: one of one class would be another network."""
+    monkeypatch.setattr(evaluation, "TEST_BATCH", 50)
+    keys = {"validation-samples": 200, "server-samples": 200, "device": "cpu"}
+    problem = TASKS["digits"].problem(parse(keys).workload)
+    found = [problem._validated.test_y[piece] for piece in evaluation.pieces(200)]
+    samples, gradients = [], problem._gradients
+    ask = gradients.samples
+    monkeypatch.setattr(gradients, "samples", lambda ids: samples.append(ids) or ask(ids))
+    problem.reference(problem.initial().numpy(), 1)
+    assert sorted(np.concatenate(samples)) == sorted(problem.server_shard)
+    found += [problem.labels[ids] for ids in samples]
+    assert len(found) == 8 and min(len(np.unique(labels)) for labels in found) >= 8
 
 
 def test_too_many_samples_of_validation_are_refused():

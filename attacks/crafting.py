@@ -80,7 +80,7 @@ def craft(
     n_total : int
         Number of workers, Byzantine workers included.
     seed : int
-        Row i draws from a generator of (seed, i).
+        Row i draws from a generator of (seed, i), from round 2 on of (seed, i, server_round).
     server_round : int
         Number of the round, 1, 2, ...
     truth : array_like or Tensor, float [N], optional
@@ -154,12 +154,13 @@ def craft(
         return np.asarray(mean(finite(peers)) if truth is None else truth, dtype=np.float32)
 
     crafted, boost = rows.copy(), 1.0
+    later = () if server_round == 1 else (server_round,)
     if active:
         view = view_of(
             attack,
             active,
             by_worker.__getitem__,
-            lambda worker: np.random.default_rng([seed, ids.index(worker)]),
+            lambda worker: np.random.default_rng([seed, ids.index(worker), *later]),
             asked=workers,
             n_total=n_total,
             server_round=server_round,

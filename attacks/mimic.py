@@ -55,7 +55,8 @@ def mimic(
     view : View
         `honest`: float32 [h, N].
     target : int, -1..h-1
-        Index of the honest row. -1 takes in each round the finite row with the largest |projection|
+        Index of the honest row; where some workers miss a round, that is not always the same
+        worker. -1 takes in each round the finite row with the largest |projection|
         on the top principal direction of the rows less their mean.
 
     Returns

@@ -41,7 +41,8 @@ class ElectionCoding(RobustStrategy):
     resample : bool
         See `bernoulli_matrix`.
     noise : float
-        Standard deviation of what each holder adds to the gradient of a partition, at least 0.
+        Standard deviation of what is added to the gradient of a partition, alike at every holder,
+        at least 0.
     batch : float
         rho in (0, 1], the share of the run's batch size that the gradient of a partition takes.
         Whoever computes the gradients goes by it.

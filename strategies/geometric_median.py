@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
@@ -38,7 +38,7 @@ def weiszfeld(
         a.
     eps : float, above 0
         Distances below it count as eps.
-    max_iterations : int, at least 1
+    max_iterations : int, at least 0
     tolerance : float, at least 0
         A step of this many typical distances is the last.
 
@@ -94,6 +94,9 @@ def nearness_prior(prior: Tensor, distances: Tensor) -> Tensor:
     return prior * torch.exp(distances.min() - distances)
 
 
+Start = Literal["central", "zero"]
+
+
 class GeometricMedian(RobustStrategy):
     """Find the point with the smallest sum of distances to the rows.
 
@@ -107,6 +110,9 @@ class GeometricMedian(RobustStrategy):
         Weiszfeld steps at most, at least 1.
     tolerance : float
         The step, in typical distances, that ends the search; at least 0.
+    start : {"central", "zero"}
+        Where the search begins: in the mean of the central half of the rows, or in 0, as ByzFL's
+        does. That matters where it is ended early: ByzFL takes 3 steps with eps 0.1.
     reweight : bool
         Whether to search twice more, each time with the prior w_m <- w_m exp(-||v - g_m||): the
         "GeoMed" of the SignGuard authors' code. In high dimensions all but the nearest row vanish.
@@ -140,6 +146,7 @@ class GeometricMedian(RobustStrategy):
         tolerance: Annotated[
             float, Field(ge=0, description="step, in typical distances, that ends the search")
         ] = 1e-8,
+        start: Annotated[Start, Field(description="where the search begins")] = "central",
         reweight: Annotated[
             bool, Field(description="weigh rows by their nearness, twice: the SignGuard authors'")
         ] = False,
@@ -147,6 +154,7 @@ class GeometricMedian(RobustStrategy):
         self.eps = eps
         self.max_iterations = max_iterations
         self.tolerance = tolerance
+        self.start = start
         self.reweight = reweight
         self._weights: dict[int, float] = {}
 
@@ -162,7 +170,14 @@ class GeometricMedian(RobustStrategy):
             max_iterations=self.max_iterations,
             tolerance=self.tolerance,
         )
-        weights, distances = search(numerics.central_half(squared), prior)
+        if self.start == "central":
+            weights, distances = search(numerics.central_half(squared), prior)
+        else:  # 0 is no mean of the rows; the point of the first step from there is one
+            norms = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)
+            first = prior / norms.clamp(min=self.eps)
+            weights, distances = search(
+                first / first.sum(), prior, max_iterations=self.max_iterations - 1
+            )
         for _ in range(2 if self.reweight else 0):
             prior = nearness_prior(prior, distances / factors)
             weights, distances = search(weights, prior)

@@ -57,7 +57,7 @@ class SignFD(RobustStrategy):
     initial_rounds : int
         T_in of alg1 and eq17, at least 1.
     initial_vote : {"weighted", "plain"}
-        What decodes the first T_in rounds of alg1 and eq17; "plain" is the worse form of Fig. 4a.
+        What decodes rounds 2..T_in+1 of alg1 and eq17; "plain" is the worse form of Fig. 4a.
     forget : float
         Of the paper's, in (0, 1]; a round that is k rounds old counts forget^k.
     eps, max_llr : float
@@ -117,7 +117,7 @@ class SignFD(RobustStrategy):
             Field(ge=1, description="T_in of alg1 and eq17: rounds with one weight a worker"),
         ] = 50,
         initial_vote: Annotated[
-            InitialVote, Field(description="what decodes the first T_in rounds of alg1 and eq17")
+            InitialVote, Field(description="what decodes rounds 2 to T_in + 1 of alg1 and eq17")
         ] = "weighted",
         forget: Annotated[
             float, Field(gt=0, le=1, description="a round that is k rounds old counts forget^k")

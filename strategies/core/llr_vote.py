@@ -59,7 +59,7 @@ class LLRVote:
     forget, eps, max_llr : float
         As in `SignFD`.
     plain : bool
-        Whether the first T_in rounds of an estimate by coordinate are plain votes, too.
+        Whether rounds 2..T_in+1 of an estimate by coordinate are plain votes, too.
 
     Attributes
     ----------

@@ -114,3 +114,13 @@ def test_images_as_a_tensor_make_a_batch_of_arrays():
 def test_rows_that_do_not_fit_are_refused(own, honest, options, text):
     with pytest.raises(ValueError, match=text):
         craft("lie", own, honest, n_total=3, seed=0, **options)
+
+
+def test_each_round_draws_anew():
+    own = np.ones((2, 200), np.float32)
+    rounds = [
+        craft("stochastic-sign-flip", own, n_total=5, seed=0, server_round=t) for t in (1, 2, 3, 2)
+    ]
+    assert np.array_equal(rounds[1], rounds[3])
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        assert 0.3 < (rounds[one] == rounds[other]).mean() < 0.7

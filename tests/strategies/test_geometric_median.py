@@ -102,6 +102,35 @@ def test_far_byzantine_rows_are_directions_only(honest, scale):
         assert np.linalg.norm(found - expected) <= 5e-3 * spread
 
 
+def from_zero(rows, eps, steps):
+    """ByzFL's: v = 0, then `steps` times the mean with weights 1 / max(eps, ||v - x_i||)."""
+    v = np.zeros(rows.shape[1])
+    for _ in range(steps):
+        weights = 1 / np.maximum(eps, np.linalg.norm(rows - v, axis=1))
+        v = weights @ rows / weights.sum()
+    return v
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 8])
+@pytest.mark.parametrize("n_coordinates", [1, 40])
+def test_from_zero_it_takes_so_many_steps(steps, n_coordinates):
+    rows = np.random.default_rng(steps).normal(3, 1, (9, n_coordinates)).astype(np.float32)
+    rows[:3] *= -0.2
+    options = {"eps": 0.1, "max_iterations": steps, "tolerance": 0.0}
+    found = aggregate("geometric-median", rows, start="zero", **options)
+    assert found == pytest.approx(from_zero(rows.astype(np.float64), 0.1, steps), rel=1e-5)
+    assert aggregate("geometric-median", rows, **options) != pytest.approx(found, rel=1e-3)
+
+
+def test_from_zero_three_steps_are_not_the_median():
+    """Ten rows around 1 and four at 0.2: 0.47, 0.64, 0.81; the central half begins near 1."""
+    rows = [[1.0 + 0.01 * (i - 4.5)] for i in range(10)] + [[0.2]] * 4
+    options = {"eps": 0.1, "max_iterations": 3}
+    found = aggregate("geometric-median", rows, start="zero", **options)
+    assert found == pytest.approx([0.806], abs=0.01)
+    assert aggregate("geometric-median", rows, **options) > 0.95
+
+
 def test_reweighting_is_the_authors():
     for seed in range(8):
         rows = 0.5 * rows_of(seed, 9, 2, 5)

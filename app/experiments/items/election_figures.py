@@ -154,6 +154,7 @@ ELECTION_FIGA4B = Experiment(
         *CHOICES,
         "Deviation 1e-4: the text says variance 1e-8; the authors' flag named variance is the "
         "deviation.",
+        "All holders of a partition add the same noise; the text does not say.",
         "The uncoded vote with noise is the deterministic code for b = 0, in which each node has "
         "its own partition.",
     ),

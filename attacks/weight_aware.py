@@ -47,6 +47,16 @@ def weights(findings: Findings, ids: Sequence[int]) -> np.ndarray:
     return np.log((1.0 - p) / p)
 
 
+def _of_votes(findings: Findings, rows: np.ndarray) -> Findings:
+    """Leave out weights where rows are no signs: there a row's size counts, and shares are small.
+
+    A row of +1/-1 among small values gets next to no share of them, and would turn nothing.
+    """
+    if len(rows) and bool((namespace(rows).abs(rows[:1]) == 1).all()):
+        return findings
+    return Findings(crossover=findings.crossover)
+
+
 def _counted(rows: np.ndarray) -> Sequence[bool]:
     """Which rows a server can count."""
     return [True] * len(rows) if is_known_finite(rows) else is_finite(rows).tolist()
@@ -59,7 +69,8 @@ def weight_aware(view: View, *, share: Share = 1.0) -> np.ndarray:
     V = sum of w_i y_i over the finite honest rows, and A = sum of |w_a| over the Byzantine workers.
     Where |V| < A, or V = -A, since a tie is +1, the target is -sign(V), elsewhere sign(V). Each
     Byzantine worker sends sign(w_a) times the target, since a negative weight is read backwards.
-    The weights are those of the last round: what the rule will give again, or close to it.
+    The weights are those of the last round: what the rule will give again, or close to it. Where
+    the rows are no signs, and no p is named, all weigh 1.
 
     Parameters
     ----------
@@ -92,8 +103,8 @@ def weight_aware(view: View, *, share: Share = 1.0) -> np.ndarray:
     -----
     Deviation from the paper: does not apply. It knows one weight a worker, none by coordinate.
     """
-    by_byzantine = weights(view.findings, view.ids)
-    by_honest = weights(view.findings, view.honest_ids)
+    found = _of_votes(view.findings, view.honest)
+    by_byzantine, by_honest = weights(found, view.ids), weights(found, view.honest_ids)
     rows, xp = view.honest, namespace(view.honest)
     votes = zeros(view.own.shape[1], view.own, xp.float64)
     for weight, row, counts in zip(by_honest.tolist(), rows, _counted(rows), strict=True):

@@ -22,9 +22,9 @@ class Past:
         The parameters that the round starts from; not to be written to.
     direction : ndarray, float32 [N]
         (x' - x) / lr, with x the model, x' the one at the worker's last attack, and lr the learning
-        rate of the server's last step. Where the worker attacked in the last round and the server's
-        step has neither momentum nor weight decay it is what the rule returned, up to rounding. 0
-        before the worker's first attack.
+        rate that the schedule gives for the last round, as if none had been skipped. Where the
+        worker attacked in the last round and the server's step has neither momentum nor weight
+        decay it is what the rule returned, up to rounding. 0 before the worker's first attack.
     memory : dict of str to ndarray
         What the attack kept. Assigning to a name keeps an array for the next round; arrays are
         replaced, not changed.

@@ -148,7 +148,9 @@ class Training:
             self.ledger.read()  # whether every row is finite, before a rule remembers any
         values = updates.n * updates.n_coordinates if updates else 0
         with one_thread(only_if=values < LITTLE):
-            return self._advance(updates, record)
+            moved = self._advance(updates, record)
+        self._own = None  # it is of this round's model, whether or not the rule was asked
+        return moved
 
     def _reads(self, n: int) -> bool:
         """Whether the rule reads by itself in a round with so many rows."""
@@ -162,7 +164,7 @@ class Training:
         if record.fallback:
             direction = fallback(updates)
         else:
-            complete, self._own = self.as_rule_gets(updates, record.round), None
+            complete = self.as_rule_gets(updates, record.round)
             if complete is None:
                 return self._skip("the server's own gradient is not finite", record)
             updates = complete

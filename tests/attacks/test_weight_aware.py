@@ -109,6 +109,15 @@ def test_the_default_rule_under_it_loses_what_a_plain_vote_loses():
         assert set(findings.weights.values()) == {1.0} and np.array_equal(lost, turnable)
 
 
+def test_shares_of_rows_that_are_no_signs_do_not_count():
+    """A geometric median gives a row of +1/-1 among small ones next to nothing."""
+    ids, honest = range(5), [row * 0.01 for row in HONEST]
+    shares = Findings(weights=dict(zip(ids, (1e-4, 1e-4, 0.4, 0.3, 0.3), strict=True)))
+    sent = crafted("weight-aware", OWN, matrix(*honest), findings=shares)
+    assert np.array_equal(sent, crafted("weight-aware", OWN, matrix(*honest)))
+    assert not np.array_equal(sent, crafted("weight-aware", OWN, HONEST, findings=shares))
+
+
 def test_weights_need_to_be_told_who_is_who():
     view = View(OWN, (), 5, honest=HONEST, findings=Findings())
     with pytest.raises(ValueError, match=r"view\.ids is for attacks that declare"):

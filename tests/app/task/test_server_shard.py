@@ -182,6 +182,21 @@ def test_a_rule_gets_what_it_needs_and_no_more():
     assert asked[1][0].tolist() == pytest.approx([-1e-3, -1e-3])  # the model of the round
 
 
+class Many(SeesMore):
+    def admissible(self, n):
+        return None if n >= 3 else "expected 3 rows"
+
+
+def test_a_gradient_that_an_attack_asked_for_is_not_kept_for_the_next_model():
+    """Round 1 ends in a fallback, which asks the rule for nothing and moves the model."""
+    model = training(rule := Many(), lambda x, t: x + np.float32(1))
+    updates = [Updates.from_matrix(torch.ones(n, 2)) for n in (2, 3)]
+    assert model.as_rule_gets(updates[0], 1).reference.tolist() == [1, 1]
+    model.advance(updates[0], RoundRecord(1))
+    model.advance(updates[1], RoundRecord(2))
+    assert rule._seen.reference.tolist() == pytest.approx([1 - 1e-3] * 2)
+
+
 def test_a_gradient_of_the_servers_that_is_not_finite_skips_the_round():
     model = training(SeesMore(), lambda x, t: np.array([np.nan, 1.0], np.float32))
     record = RoundRecord(1)

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from cells import HERE, MASTERS, for_nbgrader, for_otter, read, text_of
-from points import answers_in, grade, set_up
+from points import answers_in, grade_apart
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
 NBGRADER = """c = get_config()  # seconds; its own 30 and 4 end a cell early on a busy machine
@@ -110,16 +110,14 @@ def grade_files(
     files: list[Path],
     lesson: Annotated[str, typer.Option(help="where the files' names do not say it")] = "",
 ) -> None:
-    """Print the points of students' notebooks. Their code runs here, with your rights."""
+    """Print the points of students' notebooks. Their code runs with your rights."""
     complete = True
     for file in files:
         name = lesson or next((each for each in LESSONS if each in file.stem), "")
         if name not in LESSONS:
             print(f"{file}: expected one of {', '.join(LESSONS)} in its name, or --lesson")
             raise typer.Exit(2)
-        cells = read(LESSONS[name])
-        answers = {cell.exercise: "" for cell in cells if cell.exercise} | answers_in(file)
-        scores = grade(cells, answers, set_up(cells))
+        scores = grade_apart(LESSONS[name], answers_in(file))
         total, worth = sum(s.points for s in scores), sum(s.worth for s in scores)
         print(f"{file}: {total} of {worth}")
         for score in scores:

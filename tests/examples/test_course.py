@@ -143,7 +143,7 @@ def test_the_form_that_otter_takes(lesson):
     assert all(f"name: {c.exercise}\npoints: {c.points}\nall_or" in text for c in exercises)
 
 
-def handed_in(folder, **instead):
+def handed_in(folder, who="ada", **instead):
     """Lesson 1 with its solutions, or with other answers to some exercises."""
     notebook = committed(LESSONS[0])
     answers = {c.exercise: c.text for c in master(LESSONS[0]) if c.part == "answer"} | instead
@@ -151,7 +151,7 @@ def handed_in(folder, **instead):
         name = cell["metadata"].get("nbgrader", {}).get("grade_id", "")
         if name.endswith("-answer"):
             cell["source"] = answers[name.removesuffix("-answer")].splitlines(keepends=True)
-    file = folder / f"ada-{LESSONS[0]}.ipynb"
+    file = folder / f"{who}-{LESSONS[0]}.ipynb"
     file.write_text(json.dumps(notebook), encoding="utf-8")
     return str(file)
 
@@ -164,6 +164,36 @@ def test_notebooks_are_graded(tmp_path):
     assert "answer: ZeroDivisionError" in done.output
     done = CliRunner().invoke(course.app, ["grade", "ada.ipynb"])
     assert done.exit_code == 2 and "--lesson" in done.output
+
+
+def test_what_one_answer_does_is_no_matter_to_the_others(tmp_path):
+    """Lesson 1's other answers keep their points, whatever one of them does."""
+    for does, why in {
+        "import sys\nsys.exit(0)": "answer: SystemExit: 0",
+        "import os\nos._exit(0)": "its process ended with exit code 0",
+        "": "no answer",
+    }.items():
+        files = [handed_in(tmp_path, pack=does), handed_in(tmp_path, "bob")]
+        done = CliRunner().invoke(course.app, ["grade", *files])
+        assert done.exit_code == 1, done.output
+        assert "6 of 8" in done.output and "8 of 8" in done.output and why in done.output
+
+
+def test_an_answer_without_an_end_is_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr(points, "SECONDS", 1.0)
+    done = CliRunner().invoke(course.app, ["grade", handed_in(tmp_path, pack="while True: pass")])
+    assert done.exit_code == 1 and "pack: 0 of 2  took more than 1 s" in done.output, done.output
+
+
+def test_the_file_of_the_student_before_gives_no_points(tmp_path):
+    exercises = master(LESSONS[5])
+    names = points.set_up(exercises)
+    answer = next(c.text for c in exercises if c.part == "answer" and c.exercise == "attack")
+    for later in ("", answer.partition("\n")[2]):  # the second one: not into a file
+        given = points.grade(exercises, {"attack": answer}, names)
+        found = points.grade(exercises, {"attack": later}, names)
+        assert [score.points for score in given + found] == [6, 0], found
+    assert not list(tmp_path.glob("my_*"))
 
 
 def test_exports_are_written(tmp_path):

@@ -81,6 +81,7 @@ assert np.allclose(llr(np.array([0.5, 0.1])), [0.0, np.log(9)], atol=1e-3)
 # %% part="hidden"
 assert np.allclose(llr(np.array([0.0, 1.0])), [10, -10]), "limited"
 assert np.allclose(llr(np.array([0.75])), [-np.log(3)], atol=1e-3), "negative"
+assert np.allclose(llr(np.array([1e-4])), [np.log(1 / 1.1e-4)], atol=1e-3), "epsilon"
 
 # %% [markdown] exercise="outvoted" points=2
 # ### Exercise 2: the estimate
@@ -131,6 +132,7 @@ assert list(decode(rows, np.array([0.2, 0.2, 0.8]))) == [1, -1]
 rows = np.array([[1, -1], [1, -1], [-1, 1]])
 assert list(decode(rows, np.array([0.05, 0.2, 0.01]))) == [-1, 1], "ln 99 against ln 19 + ln 4"
 assert list(decode(rows, np.array([0.05, 0.1, 0.01]))) == [1, -1], "ln 99 against ln 19 + ln 9"
+assert list(decode(rows, np.array([0.01, 0.01, 1e-4]))) == [1, -1], "epsilon: 2 ln 99 against 9.11"
 draws = np.random.default_rng(1)
 truth = draws.choice([-1, 1], 2000)
 p = np.array([0.2] * 6 + [0.9] * 9)
@@ -173,8 +175,8 @@ print(f"accuracy in the end: {turned.summary['final_test_accuracy']:.2f}")
 # ### Exercise 4: turn it yourself
 #
 # Write the attack. `bloc(own, server_round)` gets the honest rows of your workers, +1 and -1, [b, N], and the number
-# of the round, from 1. It returns what they send instead, [b, N]. `play` above is the game: in the last of 60 rounds
-# more than 8 of 10 signs must be wrong, with six colluders of fifteen. Nothing but your own rows is known to you.
+# of the round, from 1. It returns what they send instead, [b, N]. `play` above is the game: in the last ten of 60
+# rounds more than 8 of 10 signs must be wrong, with six colluders of fifteen. Nothing but your own rows is known to you.
 
 
 # %% part="answer"

@@ -19,6 +19,13 @@ def llr(p):
     return np.log((1 - p + 1e-5) / (p + 1e-5))
 
 
+# %% exercise="llr" mistake="limited, but without epsilon"
+def llr(p):
+    p = np.asarray(p, dtype=float)
+    with np.errstate(divide="ignore"):
+        return np.clip(np.log(1 - p) - np.log(p), -10, 10)
+
+
 # %% exercise="outvoted" mistake="the last round only"
 def outvoted(sent, results):
     return np.mean(sent[-1] != results[-1], axis=1)
@@ -44,6 +51,13 @@ def decode(rows, p):
 def decode(rows, p):
     best = np.argmax(np.abs(np.asarray(p) - 0.5))
     return np.asarray(rows)[best] * (1 if p[best] < 0.5 else -1)
+
+
+# %% exercise="decode" mistake="limited, but without epsilon"
+def decode(rows, p):
+    p = np.asarray(p, dtype=float)
+    weights = np.clip(np.log(1 - p) - np.log(p), -10, 10)
+    return np.where(weights @ np.asarray(rows) >= 0, 1, -1)
 
 
 # %% exercise="bloc" mistake="wrong from the start: it is read backwards"

@@ -103,6 +103,18 @@ def my_attack(view):
     return np.tile(view.honest.mean(axis=0) - z * view.honest.std(axis=0), (len(view.own), 1))
 
 
+# %% exercise="attack" mistake="four rows of five colluders: an error is no harm"
+# %%writefile my_attack.py
+import numpy as np
+
+import signfed
+
+
+@signfed.attack(knowledge="omniscient", stage="gradient")
+def my_attack(view):
+    return np.tile(view.honest.mean(axis=0) - 1.5 * view.honest.std(axis=0), (4, 1))
+
+
 # %% exercise="attack" mistake="nothing is changed"
 # %%writefile my_attack.py
 import signfed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -59,6 +60,8 @@ def hold(
 ) -> dict[str, Any]:
     """Play the matches that were not played yet, one after the other.
 
+    What they train with is drawn anew at each call and not written down: submissions read files.
+
     Parameters
     ----------
     matches : sequence of Match
@@ -82,13 +85,13 @@ def hold(
         When the folder cannot be written to.
     """
     existing_folder(out)
-    journal = out / JOURNAL
+    journal, secret = out / JOURNAL, secrets.randbits(62)
     known = _read(journal)
     results = []
     for match in matches:
         if match.key not in known:
             on_match(match)
-            known[match.key] = play(match)
+            known[match.key] = play(match, secret)
             _append(journal, known[match.key])
         results.append(known[match.key])
         on_result(results[-1])

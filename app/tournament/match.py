@@ -29,7 +29,9 @@ class Game:
 
     Attributes
     ----------
-    num_workers, num_rounds, seed : int
+    num_workers, num_rounds : int
+    seed : int
+        That rules are told; the training has another one.
     limits : Limits
     """
 
@@ -63,12 +65,15 @@ class Match:
         return {"rule": self.rule.name, "attack": self.attack.name, "f": self.n_byzantine}
 
 
-def play(match: Match) -> dict[str, Any]:
+def play(match: Match, secret: int) -> dict[str, Any]:
     """Play a match.
 
     Parameters
     ----------
     match : Match
+    secret : int
+        The seed of the training, and of the order in which a rule sees the coordinates. No
+        submission gets it. Matches are comparable if they have the same one.
 
     Returns
     -------
@@ -91,8 +96,8 @@ def play(match: Match) -> dict[str, Any]:
 
         try:
             attack = remote_attack(hosted(match.attack)) if match.attack.source else None
-            rule = _remote(hosted(match.rule), match) if match.rule.source else None
-            found["accuracy"] = _accuracy(match, rule, attack)
+            rule = _remote(hosted(match.rule), match, secret) if match.rule.source else None
+            found["accuracy"] = _accuracy(match, secret, rule, attack)
         except Lost as lost:
             found["lost_by"], found["reason"] = lost.entry.kind, lost.reason
     for kind, host in hosts.items():
@@ -101,15 +106,15 @@ def play(match: Match) -> dict[str, Any]:
     return {**found, "seconds": round(time.monotonic() - started, 3)}
 
 
-def _remote(host: Host, match: Match) -> RemoteRule:
+def _remote(host: Host, match: Match, secret: int) -> RemoteRule:
     game = match.game
-    return RemoteRule(host, match.n_byzantine, game.seed, game.num_workers, game.num_rounds)
+    return RemoteRule(host, match.n_byzantine, game.seed, game.num_workers, game.num_rounds, secret)
 
 
-def _accuracy(match: Match, remote: RemoteRule | None, attack: Attack | None) -> float:
+def _accuracy(match: Match, secret: int, remote: RemoteRule | None, attack: Attack | None) -> float:
     game = match.game
     config: dict[str, Any] = {
-        "seed": game.seed, "num-workers": game.num_workers, "num-byzantine": match.n_byzantine,
+        "seed": secret, "num-workers": game.num_workers, "num-byzantine": match.n_byzantine,
         # A submission is not named in the config: it takes the place of what is.
         "strategy": "sign-mv" if remote else match.rule.name,
         "attack": "sign-inversion" if attack else match.attack.name,

@@ -79,7 +79,7 @@ def report_of(found: Mapping[str, Any], title: str) -> Report:
         title=title,
         says=f"{len(rules)} rules against {len(attacks)} attacks: each rule trains on digits for "
         f"{game['num_rounds']} rounds while {byzantine} of {game['num_workers']} workers do what "
-        f"the attack says. Numbers are test accuracies in %; seed {game['seed']}.",
+        f"the attack says. Numbers are test accuracies in %.",
         headline=headline,
         sections=[section for section in sections if section.parts],
         data={"rules": rules, "attacks": attacks, "matches": [_flat(r) for r in found["matches"]]},

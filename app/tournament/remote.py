@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,9 @@ from torch import Tensor
 from signfed.app.tournament.host import Host, Lost
 from signfed.attacks import Attack, Knowledge, View, knows
 from signfed.clients import ENCODERS
+from signfed.strategies.core.seeds import generator
 from signfed.strategies.core.updates import Updates
+from signfed.strategies.ops import bits
 from signfed.strategies.server.strategy import RobustStrategy
 
 REACH: Knowledge = "omniscient"  # the most that an attack can know: never the server's rule
@@ -20,12 +24,17 @@ REACH: Knowledge = "omniscient"  # the most that an attack can know: never the s
 class RemoteRule(RobustStrategy):
     """Asks a submission's process for the direction of each round.
 
+    The submission sees each tensor's coordinates in a secret order: the data are public, and a rule
+    that knew which coordinate is which could train on the test set and ignore the workers.
+
     Parameters
     ----------
     host : Host
         A rule's.
     n_byzantine, seed, num_workers, num_rounds : int
-        Of the match.
+        Of the match; the seed is not the run's.
+    secret : int
+        What the order is drawn from.
 
     Raises
     ------
@@ -34,9 +43,15 @@ class RemoteRule(RobustStrategy):
     """
 
     def __init__(
-        self, host: Host, n_byzantine: int, seed: int, num_workers: int, num_rounds: int
+        self,
+        host: Host,
+        n_byzantine: int,
+        seed: int,
+        num_workers: int,
+        num_rounds: int,
+        secret: int,
     ) -> None:
-        self._host = host
+        self._host, self._secret = host, secret
         match = {"n_byzantine": n_byzantine, "seed": seed, "num_workers": num_workers,
                  "num_rounds": num_rounds}  # fmt: skip
         asks, _ = host.ask(match, {}, first=True)
@@ -47,18 +62,39 @@ class RemoteRule(RobustStrategy):
 
     def aggregate(self, updates: Updates) -> Tensor:
         """Return the submission's direction, float32 [N]; raises Lost."""
-        arrays = {"ids": updates.ids.numpy(), "rows": updates.rows.numpy()}
+        n, rows = updates.n_coordinates, updates.rows.numpy()
+        order = secret_order(self._secret, updates.layers)
+        if updates.on_sign_channel:
+            rows = bits.pack(bits.unpack(rows, n)[:, order])
+        else:
+            rows = rows[:, order]
+        arrays = {"ids": updates.ids.numpy(), "rows": rows}
         if updates.reference is not None:
-            arrays["reference"] = updates.reference.numpy()
-        said = {"round": updates.server_round, "n": updates.n_coordinates, "edges": updates.edges,
+            arrays["reference"] = updates.reference.numpy()[order]
+        said = {"round": updates.server_round, "n": n, "edges": updates.edges,
                 "signs": updates.on_sign_channel, "magnitude": updates.magnitude}  # fmt: skip
         _, found = self._host.ask(said, arrays)
         direction = found.get("direction", np.empty(0, np.float32))
-        if direction.shape != (updates.n_coordinates,) or direction.dtype != np.float32:
+        if direction.shape != (n,) or direction.dtype != np.float32:
             raise Lost(self._host.entry, f"returned a direction of shape {direction.shape}")
         if not np.isfinite(direction).all():
             raise Lost(self._host.entry, "returned NaN or infinity")
-        return torch.from_numpy(direction.copy())
+        ordered = np.empty_like(direction)
+        ordered[order] = direction
+        return torch.from_numpy(ordered)
+
+
+def secret_order(secret: int, edges: Sequence[int]) -> np.ndarray:
+    """Return the order in which a submission sees the coordinates, int64 [N].
+
+    Parameters
+    ----------
+    secret : int
+    edges : sequence of int
+        Between the tensors, from 0 to N; each keeps its own coordinates.
+    """
+    random = generator(secret, "order")
+    return np.concatenate([a + random.permutation(b - a) for a, b in pairwise(edges)])
 
 
 def remote_attack(host: Host) -> Attack:

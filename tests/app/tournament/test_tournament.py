@@ -123,7 +123,7 @@ def test_an_attack_that_cannot_play(entry, reason):
 )
 def test_a_rule_loses_by(entry, reason):
     with Host(entry, LIMITS) as host, pytest.raises(Lost, match=reason):
-        RemoteRule(host, 1, 0, 3, 10)(np.float32([[1, -2, 3], [4, -5, 6], [7, 8, 9]]))
+        RemoteRule(host, 1, 0, 3, 10, 5)(np.float32([[1, -2, 3], [4, -5, 6], [7, 8, 9]]))
 
 
 def test_what_a_submission_can_reach():
@@ -209,9 +209,35 @@ def test_a_copy_of_a_rule_plays_as_the_rule():
     """Packed signs, weights by worker and a state between rounds, on the wire and back."""
     copy = Entry("rule", "mine", "from signfed import SignFD\nclass Mine(SignFD):\n    pass\n")
     attack, game = Entry("attack", "trusted-bloc"), Game(num_rounds=4, limits=LIMITS)
-    theirs, ours = (play(Match(e, attack, 3, game)) for e in (copy, Entry("rule", "sign-fd")))
+    theirs, ours = (play(Match(e, attack, 3, game), 0) for e in (copy, Entry("rule", "sign-fd")))
     assert theirs["accuracy"] == ours["accuracy"] > 0.2 and not theirs["reason"]
     assert theirs["key"] != ours["key"] and "rule_seconds" not in ours
+
+
+ALONE = """
+from signfed import RobustStrategy
+from signfed.app.config.run_config import parse
+from signfed.app.task import find_task
+
+class Mine(RobustStrategy):
+    encoder = "float32"
+
+    def aggregate(self, updates):
+        if updates.server_round > 1:
+            return updates.dense()[0] * 0
+        workload = parse({"task": "digits", "seed": 0, "device": "cpu"}).workload
+        problem = find_task("digits").problem(workload)
+        model = problem.initial().numpy()
+        for _ in range(60):
+            model = model - 0.5 * problem.truth(model)
+        return -4 * model / 0.1  # far beyond the start, which it may not know
+"""
+
+
+def test_a_rule_that_trains_by_itself_does_not_know_where_its_numbers_belong():
+    rule, game = Entry("rule", "alone", ALONE), Game(num_rounds=2, limits=Limits(60.0))
+    found = play(Match(rule, Entry("attack", "none"), 3, game), 5)
+    assert not found["reason"] and found["accuracy"] < 0.4
 
 
 @pytest.mark.parametrize(
@@ -293,7 +319,7 @@ def test_one_of_its_kind_in_a_file():
 def test_what_was_played_is_not_played_again(room, monkeypatch):
     played = []
 
-    def fake(match):
+    def fake(match, secret):
         played.append(match.names)
         return {**match.names, "accuracy": 0.5, "lost_by": None, "reason": "", "key": match.key}
 

@@ -1,7 +1,8 @@
 """What a process gives up before it runs a submission: time, memory, files, network, neighbours.
 
 A fence against accidents and against cheating in the match, not a sandbox: a submission can read
-every file that the referee may read. For strangers' code use a container besides.
+every file that the referee may read and, where Landlock is missing, change and delete it. For
+strangers' code use a container besides.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
+
+from signfed.app.tournament.landlock import write_only_below
 
 CLONE_NEWUSER, CLONE_NEWNET, CLONE_NEWPID = 0x10000000, 0x40000000, 0x20000000
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
@@ -58,7 +61,7 @@ def close_in(limits: Limits, scratch: str) -> dict[str, bool]:
         Name of a fence -> whether it stands.
     """
     os.chdir(scratch)
-    root, apart, undumpable = os.getuid() == 0, False, False
+    root, apart, undumpable, files = os.getuid() == 0, False, False, False
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # when the tournament ends, however
@@ -68,9 +71,11 @@ def close_in(limits: Limits, scratch: str) -> dict[str, bool]:
         libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         # Its memory cannot be opened by another process of the same user.
         undumpable = libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0
+        files = write_only_below(scratch)
     stands = {
         "network": apart,
         "neighbours": apart and undumpable,
+        "files": files,
         "memory": _limit(resource.RLIMIT_AS, _mapped() + limits.megabytes * MEGABYTE),
         # Nobody limits root; there the referee looks for new processes while it waits.
         "processes": _limit(resource.RLIMIT_NPROC, 1) and not root,

@@ -17,6 +17,7 @@ FENCES = {
     "network": "the network",
     "processes": "new processes",
     "neighbours": "the other submission's memory and signals",
+    "files": "writing to your files",
 }
 
 
@@ -161,6 +162,7 @@ def _how(found: Mapping[str, Any]) -> list[str]:
     up = [row["fences"] for row in found["matches"] if row["fences"]]
     held = [says for name, says in FENCES.items() if up and all(each.get(name) for each in up)]
     open_ = [says for name, says in FENCES.items() if says not in held]
+    reach = "read" if FENCES["files"] in held else "read, change and delete"
     return [
         "A match that a rule loses counts as accuracy 0 for the rule. One that an attack loses "
         "counts as if it had not attacked. Lost is who raises an error, takes too long or too much "
@@ -170,7 +172,7 @@ def _how(found: Mapping[str, Any]) -> list[str]:
         f"{limits['file_megabytes']} MiB in an empty folder, and {limits['files']} open files. An "
         "attack sees what its declared knowledge gives, at most the honest rows; never the rule.",
         f"Fences of the system that stood: {', '.join(held) or 'none'}. Open: "
-        f"{', '.join(open_) or 'none'}. Submissions can read every file that whoever holds the "
-        "tournament can read: this is a fence, not a sandbox.",
+        f"{', '.join(open_) or 'none'}. Submissions can {reach} every file that whoever holds the "
+        f"tournament can {reach}: this is a fence, not a sandbox.",
         "Versions: " + ", ".join(f"{name} {text}" for name, text in found["versions"].items()),
     ]

@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 from contextlib import contextmanager
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from typer.testing import CliRunner
 
 from signfed.app.cli import app
 from signfed.app.errors import ConfigError
-from signfed.app.tournament import entries, frames, hold, standings
+from signfed.app.tournament import entries, frames, hold, page, standings
 from signfed.app.tournament.entries import Entry, entries_of
 from signfed.app.tournament.fence import Limits
 from signfed.app.tournament.guest import loaded
@@ -152,6 +153,43 @@ def test_what_a_submission_can_reach():
     assert fences["memory"] and row[2] == 1
     if sys.platform == "linux" and fences["network"]:
         assert row.tolist() == [1, 1, 1] and fences["neighbours"]
+
+
+def test_a_submission_writes_in_its_own_folder_only(tmp_path):
+    """A line in the journal of results would count as a match; a deleted file would be gone."""
+    body = f"""
+    done = 0
+    for change in (
+        lambda: open("{tmp_path}/journal", "a").write("forged"),
+        lambda: os.truncate("{tmp_path}/journal", 0),
+        lambda: os.remove("{tmp_path}/journal"),
+        lambda: os.rename("mine", "{tmp_path}/journal"),
+        lambda: os.mkdir("{tmp_path}/more"),
+        lambda: os.symlink("/", "{tmp_path}/link"),
+    ):
+        open("mine", "w").write("here it may")
+        try:
+            change(); done += 1
+        except OSError:
+            pass
+    open("/dev/null", "w").write("and here")
+    return view.own * 0 + done
+    """.strip()
+    (tmp_path / "journal").write_text("played\n")
+    with Host(attack_of(body), LIMITS) as host:
+        rows = remote_attack(host)(a_view())
+        if not host.fences["files"]:
+            pytest.skip("needs Landlock, Linux 6.2")
+    assert np.unique(rows).tolist() == [0]
+    assert [each.name for each in tmp_path.iterdir()] == ["journal"]
+    assert (tmp_path / "journal").read_text() == "played\n"
+
+
+@pytest.mark.parametrize("up, says", [(True, "can read every"), (False, "read, change and delete")])
+def test_the_page_says_what_submissions_can_do_to_files(up, says):
+    row = {"rule": "mine", "attack": "none", "fences": {"files": up}}
+    found = {"game": {"limits": asdict(LIMITS)}, "matches": [row], "versions": {}}
+    assert says in " ".join(page._how(found))
 
 
 def test_a_submission_holds_one_descriptor_its_line():

@@ -50,7 +50,7 @@ def main(entry: Entry, limits: Limits, scratch: str, line: socket.socket) -> Non
         os.dup2(silent, standard)
     _close_all_but(line.fileno())
     torch.set_num_threads(1)
-    stands = close_in(limits, scratch)
+    stands: Said = dict(close_in(limits, scratch))
     serve: Serve | None = None
     stream = line.makefile("rwb")
 
@@ -60,20 +60,23 @@ def main(entry: Entry, limits: Limits, scratch: str, line: socket.socket) -> Non
             os._exit(0)  # the referee is done
         return found
 
+    def answer_with(frame: bytes) -> None:
+        stream.write(frame)
+        stream.flush()
+
+    answer_with(pack(stands, {}))  # it is up, and has not seen the submission yet
     while True:
         said, arrays = read(take)
-        first = {} if serve else {"fences": stands}
         try:
             found: Arrays = {}
             if serve:
                 answer, found = serve(said, arrays)
             else:
                 serve, answer = _begin(entry, said)
-            frame = pack(answer | first, found)
+            frame = pack(answer, found)
         except BaseException as error:  # whatever a submission does, sys.exit() too
-            frame = pack({"error": reason(error), **first}, {})
-        stream.write(frame)
-        stream.flush()
+            frame = pack({"error": reason(error)}, {})
+        answer_with(frame)
 
 
 def _close_all_but(line: int) -> None:

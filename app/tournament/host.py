@@ -55,7 +55,7 @@ class Host:
     Attributes
     ----------
     seconds : float
-        That it was waited for.
+        That it was waited for, once its process was up.
     fences : dict
         Name of a fence -> whether it stands; empty before the first answer.
     """
@@ -93,16 +93,14 @@ class Host:
         self._folder.cleanup()
 
     def ask(
-        self, said: Mapping[str, object], arrays: Mapping[str, np.ndarray], *, first: bool = False
+        self, said: Mapping[str, object], arrays: Mapping[str, np.ndarray]
     ) -> tuple[Said, Arrays]:
-        """Return what it answers.
+        """Return what it answers; the first answer comes when it has loaded the submission.
 
         Parameters
         ----------
         said, arrays : mapping
             The question.
-        first : bool
-            Whether the process is still to come up, which takes none of the submission's time.
 
         Raises
         ------
@@ -110,22 +108,30 @@ class Host:
             When it raises, takes too long or too much, ends, or answers what is no answer.
         """
         with self._lock:
+            if not self.fences:
+                late = f"its process did not come up in {STARTING:g} s"
+                self.fences, _ = self._exchange(b"", time.monotonic() + STARTING, late)
             started = time.monotonic()
-            ends = started + self.limits.seconds - self.seconds + (STARTING if first else 0)
+            ends = started + self.limits.seconds - self.seconds
+            late = f"took more than {self.limits.seconds:g} s"
             try:
-                self._send(pack(said, arrays), ends)
-                answer, found = read(lambda count: self._take(count, ends))
-            except ValueError as error:
-                raise self._lost(str(error)) from None
-            except OSError:
-                raise self._lost(self._end()) from None
+                answer, found = self._exchange(pack(said, arrays), ends, late)
             finally:
-                self.seconds += 0.0 if first else time.monotonic() - started
-        if "fences" in answer:
-            self.fences = {str(name): bool(up) for name, up in dict(answer["fences"]).items()}
+                self.seconds += time.monotonic() - started
         if "error" in answer:
             raise self._lost(str(answer["error"]))
         return answer, found
+
+    def _exchange(self, frame: bytes, ends: float, late: str) -> tuple[Said, Arrays]:
+        try:
+            self._send(frame, ends)
+            return read(lambda count: self._take(count, ends))
+        except ValueError as error:
+            raise self._lost(str(error)) from None
+        except TimeoutError:
+            raise self._lost(late) from None
+        except OSError:
+            raise self._lost(self._end()) from None
 
     def _lost(self, reason: str) -> Lost:
         return Lost(self.entry, reason)
@@ -153,7 +159,7 @@ class Host:
     def _look(self, ends: float) -> None:
         left = ends - time.monotonic()
         if left <= 0:
-            raise self._lost(f"took more than {self.limits.seconds:g} s")
+            raise TimeoutError
         self._line.settimeout(min(left, TICK))
 
     def _watch(self) -> None:

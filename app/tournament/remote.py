@@ -54,11 +54,12 @@ class RemoteRule(RobustStrategy):
         self._host, self._secret = host, secret
         match = {"n_byzantine": n_byzantine, "seed": seed, "num_workers": num_workers,
                  "num_rounds": num_rounds}  # fmt: skip
-        asks, _ = host.ask(match, {}, first=True)
-        if asks["encoder"] not in ENCODERS or asks["encoder"] == "top-k" or asks["coded"]:
-            raise Lost(host.entry, f"asks for {asks['encoder']!r} or coded votes, not played here")
-        self.encoder = asks["encoder"]
-        self.needs_reference = bool(asks["needs_reference"])
+        asks, _ = host.ask(match, {})
+        encoder = asks.get("encoder")
+        if encoder not in [*ENCODERS] or encoder == "top-k" or asks.get("coded"):
+            raise Lost(host.entry, f"asks for {encoder!r} or coded votes, not played here")
+        self.encoder = encoder
+        self.needs_reference = bool(asks.get("needs_reference"))
 
     def aggregate(self, updates: Updates) -> Tensor:
         """Return the submission's direction, float32 [N]; raises Lost."""
@@ -112,36 +113,42 @@ def remote_attack(host: Host) -> Attack:
     Lost
         When the submission cannot be loaded, or declares more than can be known here.
     """
-    asks, _ = host.ask({}, {}, first=True)
-    if asks["rule"] or not knows(REACH, asks["knowledge"]):
+    asks, _ = host.ask({}, {})
+    try:
+        knowledge, stage = asks["knowledge"], asks["stage"]
+        truth, past = bool(asks["truth"]), bool(asks["past"])
+        too_much = asks["rule"] or not knows(REACH, knowledge)
+        sees_honest = knows(knowledge, "omniscient")
+    except (KeyError, TypeError, ValueError) as error:
+        raise Lost(host.entry, f"declares what is no attack: {error!r}") from None
+    if too_much:
         raise Lost(host.entry, f"asks for more than can be known here, {REACH!r} without the rule")
-    if asks["stage"] == "data":
+    if stage not in ["gradient", "message"]:
         raise Lost(host.entry, "changes data; attacks on the gradient or the message play here")
 
     def remote(view: View) -> np.ndarray:
         arrays, said = {"own": view.own}, _of(view)
-        if knows(asks["knowledge"], "omniscient"):
+        if sees_honest:
             arrays["honest"] = view.honest
-        if asks["truth"]:
+        if truth:
             arrays["truth"] = view.truth
-        if asks["past"]:
-            past, said["secret"] = view.past, view.past.secret
-            memory = {f"memory.{name}": array for name, array in past.memory.items()}
-            arrays |= {"model": past.model, "direction": past.direction, **memory}
+        if past:
+            said["secret"] = view.past.secret
+            memory = {f"memory.{name}": array for name, array in view.past.memory.items()}
+            arrays |= {"model": view.past.model, "direction": view.past.direction, **memory}
         _, found = host.ask(said, arrays)
         rows = found.pop("rows", np.empty(0, np.float32))
-        if rows.shape != view.own.shape:
-            raise Lost(host.entry, f"returned rows of shape {rows.shape}")
+        if rows.shape != view.own.shape or rows.dtype != view.own.dtype:
+            raise Lost(host.entry, f"returned rows of shape {rows.shape}, {rows.dtype}")
         if not np.isfinite(rows).all():
             raise Lost(host.entry, "returned NaN or infinity")
-        if asks["past"]:
+        if past:
             view.past.memory.update(
                 {name.removeprefix("memory."): array.copy() for name, array in found.items()}
             )
         return rows
 
-    return Attack(remote, asks["knowledge"], asks["stage"], bool(asks["truth"]),
-                  bool(asks["past"]))  # fmt: skip
+    return Attack(remote, knowledge, stage, truth, past)
 
 
 def _of(view: View) -> dict[str, Any]:

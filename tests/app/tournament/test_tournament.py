@@ -90,11 +90,46 @@ def test_an_attack_loses_by(body, reason):
 
 @pytest.mark.parametrize(
     "body, reason",
-    [("time.sleep(100)", "took more than 1 s"), ("while True: os.fork()", "processes|Resource")],
+    [("time.sleep(100)", "took more than 5 s"), ("while True: os.fork()", "processes|Resource")],
 )
 def test_what_would_not_end_is_ended(body, reason):
-    entry = attack_of(body)
-    with attacking(entry, Limits(1.0)) as attack, pytest.raises(Lost, match=reason):
+    with attacking(attack_of(body)) as attack, pytest.raises(Lost, match=reason):
+        attack(a_view())
+
+
+def test_loading_takes_of_its_time():
+    endless = Entry("rule", "mine", "import time\ntime.sleep(1000)")
+    with Host(endless, Limits(1.0)) as host, pytest.raises(Lost, match="took more than 1 s"):
+        RemoteRule(host, 1, 0, 3, 10, 5)
+    assert host.seconds >= 1.0
+
+
+class Says:
+    """A process that answers whatever it is told to."""
+
+    entry = Entry("attack", "mine")
+
+    def __init__(self, said, **arrays):
+        self.answer = said, arrays
+
+    def ask(self, said, arrays):
+        return self.answer
+
+
+PLAIN = {"knowledge": "own", "stage": "gradient", "truth": False, "past": False, "rule": False}
+
+
+@pytest.mark.parametrize(
+    "asks", [{}, PLAIN | {"knowledge": ["own"]}, PLAIN | {"knowledge": "?"}, PLAIN | {"stage": {}}]
+)
+def test_an_attack_that_declares_nonsense_loses(asks):
+    with pytest.raises(Lost):
+        remote_attack(Says(asks))
+
+
+def test_rows_that_are_no_float32_lose():
+    attack = remote_attack(Says(PLAIN, rows=np.ones((2, 3), bool)))
+    with pytest.raises(Lost, match="bool"):
         attack(a_view())
 
 
@@ -119,6 +154,7 @@ def test_an_attack_that_cannot_play(entry, reason):
         (rule_of("return updates.dense()[0] * float('nan')"), "NaN or infinity"),
         (rule_of("return None"), "got NoneType"),
         (rule_of("return 0", "encoder = 'top-k'\n    "), "not played here"),
+        (rule_of("return 0", "encoder = ['float32']\n    "), r"\['float32'\] or"),
         (rule_of("return 0", "def admissible(self, n):\n        return 'few'\n    "), "few"),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -28,7 +30,7 @@ def keeps_its_form(name: str, options: Mapping[str, Any]) -> list[dict[str, Any]
     name : str
         An attack, or `module:function`.
     options : mapping
-        Of the attack, by the names of its own arguments.
+        Of the attack, as `bound` returns them.
 
     Returns
     -------
@@ -89,9 +91,12 @@ def accuracies(
     *,
     rules: Sequence[str] = RULES,
     rounds: int = 100,
+    ends: float = math.inf,
     on_run: Callable[[str, str], None] = lambda rule, attack: None,
-) -> dict[str, dict[str, float]]:
+) -> tuple[dict[str, dict[str, float]], bool]:
     """Return the final accuracy on digits, rule by number of attackers; 15 workers, seed 0.
+
+    And whether all was run in the time.
 
     Parameters
     ----------
@@ -101,6 +106,8 @@ def accuracies(
         Its run-config keys.
     rules : sequence of str
     rounds : int
+    ends : float
+        No run begins after that, by `time.monotonic`; the first one always does.
     on_run : callable
         Told what runs.
     """
@@ -113,6 +120,8 @@ def accuracies(
             if subject.serves(WORKERS, f):
                 runs[f"{f} attack"] = {"num-byzantine": f, "attack": name, **keys}
         for label, run in runs.items():
+            if found and time.monotonic() > ends:
+                return found, False
             on_run(rule, label)
             found.setdefault(rule, {})[label] = final_scores({**common, **run})[0]
-    return found
+    return found, True

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from signfed.app.check.subject import Subject
+from signfed.app.config.run_config import parse
 from signfed.app.redteam.space import first_trials
 from signfed.attacks import ATTACKS, Findings, Past, craft
 from signfed.strategies.core.options import Value
@@ -105,14 +106,14 @@ def alignment(
         Makes a rule that can be called on rows, in one round after another.
     attack : str
     options : mapping
-        Run-config keys, "lie.z".
+        The attack's, as run-config keys: "lie.z", "attack-options".
     n_byzantine : int
         The first f of 15 workers.
     reference : bool
         Whether the rule gets a gradient of the server's own.
     """
     rule, found = make(), []
-    own_options = {key.partition(".")[2]: value for key, value in options.items()}
+    own_options = bound(attack, options) if n_byzantine else {}
     past: Past | None = None
     direction = np.zeros(COORDINATES, np.float32)
     for t, (truth, rows) in enumerate(rounds_of_gradients(), 1):
@@ -133,6 +134,25 @@ def alignment(
         length = float(np.linalg.norm(direction) * np.linalg.norm(truth))
         found.append(float(direction @ truth) / length if length and np.isfinite(length) else 0.0)
     return float(np.mean(found[-JUDGED:]))
+
+
+def bound(attack: str, keys: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of an attack and of its parts, as a run binds them: "z_max", "lie.z".
+
+    Parameters
+    ----------
+    attack : str
+        Its name, or `module:function`.
+    keys : mapping
+        Run-config keys: its options.
+
+    Raises
+    ------
+    ConfigError
+        For an option that it does not have, or a value out of range.
+    """
+    run = {"num-workers": WORKERS, "num-byzantine": 1, **keys, "attack": attack}
+    return dict(parse(run).attack.options)
 
 
 def _known(rule: Any) -> Findings:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from signfed.app.check import attack as attacks
-from signfed.app.check.breakdown import WORKERS, Breakdown, breakdown
+from signfed.app.check.breakdown import WORKERS, Breakdown, bound, breakdown
 from signfed.app.check.laws import LAWS
 from signfed.app.check.search import Finding, examine, raised
 from signfed.app.check.subject import subject_of
 from signfed.app.check.table import accuracies, cost
-from signfed.app.config.pairs import read_pairs
-from signfed.app.config.run_config import parse
+from signfed.app.config.keys import KEYS, KIND_OF
 from signfed.app.errors import ConfigError
 from signfed.app.task import DataMissing
 from signfed.attacks import ATTACKS, find
@@ -23,6 +23,12 @@ from signfed.strategies.registry import STRATEGIES
 
 Tell = Callable[[str], None]
 LAWS_SHARE, SEARCH_SHARE = 0.3, 0.4  # of the seconds; the rest is for training
+# What may be given: options of these kinds, and these keys. All else is the check's own.
+TAKES = {
+    "rule": (("strategy", "pre-aggregation"),
+             ("strategy-options", "pre-aggregation", "server-samples")),
+    "attack": (("attack",), ("attack-options",)),
+}  # fmt: skip
 SHRINKING = 1.5  # what a law that is broken may take, in shares of one that holds
 
 
@@ -52,6 +58,29 @@ def is_attack(name: str) -> bool:
     return name in ATTACKS
 
 
+def check_keys(subject: str, keys: Mapping[str, Any]) -> None:
+    """Refuse keys that a check sets itself: they would change one column, or its title's meaning.
+
+    Parameters
+    ----------
+    subject : {"rule", "attack"}
+        What is examined.
+    keys : mapping
+        Run-config keys; those that do not exist are left for the run config's own checks.
+
+    Raises
+    ------
+    ConfigError
+    """
+    kinds, more = TAKES[subject]
+    for key in keys:
+        if key in KEYS and key not in more and KIND_OF.get(KEYS[key].owner) not in kinds:
+            raise ConfigError(
+                f"{key}: not for a check, which sets it itself; expected options "
+                f"of the {subject} or {', '.join(more)}"
+            )
+
+
 def examine_rule(
     name: str, keys: Mapping[str, Any], seconds: float, laws_only: bool, tell: Tell
 ) -> dict[str, Any]:
@@ -69,6 +98,7 @@ def examine_rule(
     tell : callable
         Told what is going on.
     """
+    check_keys("rule", keys)
     subject = subject_of(name, keys)
     share = LAWS_SHARE * seconds / len(LAWS) / SHRINKING
     found: dict[str, Any] = {"rule": name, "options": subject.keys, "laws": []}
@@ -102,18 +132,16 @@ def examine_attack(
     keys : mapping
         Its options, as run-config keys.
     seconds : float
-        Not needed: it always takes about the same.
+        No run begins after that; `complete` says whether one was left out.
     laws_only : bool
         Without cosines and training.
     tell : callable
         Told what is going on.
     """
-    given = read_pairs("attack-options", str(keys.get("attack-options", "")))
-    prefix = f"{name}."
-    options = {k.removeprefix(prefix): v for k, v in keys.items() if k.startswith(prefix)} | given
+    ends = time.monotonic() + seconds
+    check_keys("attack", keys)
     found: dict[str, Any] = {"attack": name, "options": dict(keys)}
-    parse({"num-workers": WORKERS, "num-byzantine": 1, **keys, "attack": name})  # its options
-    found["laws"] = attacks.keeps_its_form(name, options)
+    found["laws"] = attacks.keeps_its_form(name, bound(name, keys))
     if (laws_only and found["laws"]) or any(not law["holds"] for law in found["laws"][:1]):
         return found
     with _running(found):
@@ -122,10 +150,10 @@ def examine_attack(
             return found
         if find(name).stage != "data":
             tell("cosines")
-            found["cosine"] = attacks.bites(name, {f"{prefix}{k}": v for k, v in options.items()})
+            found["cosine"] = attacks.bites(name, keys)
         found["table"] = f"digits, {WORKERS} workers"
-        found["accuracy"] = attacks.accuracies(
-            name, keys, on_run=lambda rule, at: tell(f"digits: {rule} under {at}")
+        found["accuracy"], found["complete"] = attacks.accuracies(
+            name, keys, ends=ends, on_run=lambda rule, at: tell(f"digits: {rule} under {at}")
         )
     return found
 

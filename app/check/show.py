@@ -42,7 +42,8 @@ def print_check(console: Console, found: Mapping[str, Any]) -> None:
     if "cosine" in found:
         _table(console, "cosine with the true gradient, by attackers of 15", found["cosine"])
     if "accuracy" in found:
-        _table(console, found["table"], found["accuracy"])
+        short = "" if found.get("complete", True) else " (ran out of time: --seconds)"
+        _table(console, found["table"] + short, found["accuracy"])
 
 
 def _table(console: Console, title: str, by_rule: Mapping[str, Mapping[Any, float]]) -> None:

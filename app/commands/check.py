@@ -25,7 +25,8 @@ def check(
     """Examine a rule: its laws, how many colluders take it, its cost, its accuracy.
 
     Of an attack: whether it keeps the form of one, and how hard it bites.
-    -c takes options (for your own: strategy-options='key=value' or attack-options).
+    -c takes its options (for your own: strategy-options='key=value' or attack-options), and
+    pre-aggregation and server-samples for a rule; all else is the check's own.
     Exit code 0: no law is broken but scale or shift, which hold for some kinds of rules only. 1:
     some other law is broken. 2: there is no such rule or attack.
     """

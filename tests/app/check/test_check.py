@@ -7,13 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
+from signfed.app.check import attack as on_attacks
 from signfed.app.check import breakdown as searching
 from signfed.app.check.breakdown import Alignment, Breakdown, alignment, breakdown
-from signfed.app.check.examine import examine_rule, is_attack
+from signfed.app.check.examine import check_keys, examine_attack, examine_rule, is_attack
 from signfed.app.check.laws import LAWS
 from signfed.app.check.search import examine
+from signfed.app.check.show import print_check
 from signfed.app.check.subject import Subject
 from signfed.app.cli import app
 from signfed.app.errors import ConfigError
@@ -206,6 +209,64 @@ def test_what_raises_is_said_in_json_too(own, tmp_path, name, law, problem, more
     assert found[law]["holds"] is False and problem in found[law]["problem"]
     said = CliRunner().invoke(app, ["check", f"faulty21:{name}", "--laws", "--seconds", "1"])
     assert name == "Large" or "out of order" in said.output or "expected an array" in said.output
+
+
+@pytest.mark.parametrize(
+    "name, given",
+    [
+        ("lie", "strategy='krum'"), ("lie", "num-byzantine=2"), ("lie", "server-samples=20"),
+        ("lie", "sign-fd.estimator='pooled'"), ("krum", "num-rounds=5"), ("krum", "lr=1.0"),
+        ("krum", "attack='lie'"), ("krum", "lie.z=0.3"), ("krum", "encoder='sign'"),
+    ],
+)  # fmt: skip
+def test_keys_that_a_check_sets_itself_are_refused(name, given):
+    run = CliRunner().invoke(app, ["check", name, "--laws", "-c", given])
+    assert run.exit_code == 2 and "not for a check" in run.output + run.stderr
+
+
+def test_options_of_what_is_checked_are_taken(own):
+    check_keys("rule", {"sign-fd.estimator": "pooled", "pre-aggregation": "nnm"})
+    check_keys("rule", {"server-samples": 5, "strategy-options": "radius=1"})
+    check_keys("attack", {"lie.z": 0.3, "byzmean.inner": "lie", "attack-options": "scale=2"})
+
+
+PACKAGED = """
+import signfed
+
+@signfed.attack(knowledge="own", stage="message")
+def opposite(view, *, scale: float = 1.0):
+    return -scale * view.own
+"""
+
+
+def test_options_of_an_attack_in_a_package_reach_all_of_it(own, tmp_path, monkeypatch):
+    (tmp_path / "packed21").mkdir()
+    (tmp_path / "packed21" / "attack.py").write_text(PACKAGED)
+    monkeypatch.setattr(on_attacks, "RULES", ("mean",))
+    name, keys = "packed21.attack:opposite", {"attack-options": "scale=2.0"}
+    found = examine_attack(name, keys, 0.0, laws_only=False, tell=lambda text: None)
+    assert [law["holds"] for law in found["laws"]] == [True] * 4
+    weaker = on_attacks.bites(name, {"attack-options": "scale=0.5"})
+    assert found["cosine"]["mean"][6] < weaker["mean"][6]
+    assert found["complete"] is False and found["accuracy"]["mean"].keys() == {"none attack"}
+    print_check(console := Console(record=True, width=200), found)
+    assert "--seconds" in console.export_text()
+
+
+@pytest.mark.parametrize(
+    "name, keys, sent, other",
+    [("lie", {"lie.z-max": True}, {"direction": "minus", "z": 0.3, "z_max": True}, {}),
+     ("byzmean", {"byzmean.inner": "ipm", "ipm.epsilon": 2.0},
+      {"inner": "ipm", "ipm.epsilon": 2.0}, {"byzmean.inner": "ipm"})],
+)  # fmt: skip
+def test_options_with_hyphens_and_of_parts_reach_laws_and_cosines(
+    name, keys, sent, other, monkeypatch
+):
+    assert searching.bound(name, keys) == sent
+    found = examine_attack(name, keys, 1.0, laws_only=True, tell=lambda text: None)
+    assert [law["holds"] for law in found["laws"]] == [True] * 3
+    monkeypatch.setattr(on_attacks, "RULES", ("mean",))
+    assert on_attacks.bites(name, keys) != on_attacks.bites(name, other)
 
 
 def test_an_option_that_does_not_exist_is_refused_before_anything_is_tried():

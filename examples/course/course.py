@@ -117,7 +117,13 @@ def grade_files(
         if name not in LESSONS:
             print(f"{file}: expected one of {', '.join(LESSONS)} in its name, or --lesson")
             raise typer.Exit(2)
-        scores = grade_apart(LESSONS[name], answers_in(file))
+        try:
+            answers = answers_in(file)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            print(f"{file}: expected a notebook that can be read; got {error!r}")
+            complete = False
+            continue
+        scores = grade_apart(LESSONS[name], answers)
         total, worth = sum(s.points for s in scores), sum(s.worth for s in scores)
         print(f"{file}: {total} of {worth}")
         for score in scores:

@@ -179,6 +179,17 @@ def test_what_one_answer_does_is_no_matter_to_the_others(tmp_path):
         assert "6 of 8" in done.output and "8 of 8" in done.output and why in done.output
 
 
+@pytest.mark.parametrize("text", [None, "", "[]", '{"cells": [{}]}', '{"cells": ["x"]}'])
+def test_a_notebook_that_cannot_be_read_does_not_end_the_grading(text, tmp_path, monkeypatch):
+    monkeypatch.setattr(course, "grade_apart", lambda master, answers: [])
+    broken = tmp_path / f"bob-{LESSONS[0]}.ipynb"
+    if text is not None:
+        broken.write_text(text)
+    done = CliRunner().invoke(course.app, ["grade", str(broken), handed_in(tmp_path)])
+    assert done.exit_code == 1 and "expected a notebook" in done.output, done.output
+    assert f"ada-{LESSONS[0]}.ipynb: 0 of 0" in done.output
+
+
 def test_an_answer_without_an_end_is_ended(tmp_path, monkeypatch):
     monkeypatch.setattr(points, "SECONDS", 1.0)
     done = CliRunner().invoke(course.app, ["grade", handed_in(tmp_path, pack="while True: pass")])

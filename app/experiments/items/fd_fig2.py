@@ -18,9 +18,9 @@ from signfed.app.experiments.items.fd import (
     OURS,
     PAPER,
     ROUNDS,
-    SEEDS,
     SHARDS,
     initial,
+    seeds_of,
 )
 from signfed.app.experiments.judges import each_of, falls, higher
 from signfed.app.experiments.sweep import Keys, Sweep
@@ -47,7 +47,7 @@ def swept(*tasks: Keys) -> Sweep:
         cases=[
             {**({} if one else task), **initial(rule, task)} for task in tasks for rule in rules
         ],
-        seeds=SEEDS,
+        seeds=seeds_of(tasks[0]),
     )
 
 

@@ -14,9 +14,9 @@ from signfed.app.experiments.items.fd import (
     PAPER,
     POOLED,
     ROUNDS,
-    SEEDS,
     SHARDS,
     initial,
+    seeds_of,
 )
 from signfed.app.experiments.judges import higher
 from signfed.app.experiments.sweep import Keys, Sweep
@@ -47,7 +47,7 @@ def compared(task: Keys) -> Sweep:
         "fd-fig3a",
         config={**task, "attack": "sign-inversion", "num-byzantine": 6},
         cases=[*WITH_OPTIONS, initial(FD, task), POOLED, OURS],
-        seeds=SEEDS,
+        seeds=seeds_of(task),
     )
 
 

@@ -12,9 +12,9 @@ from signfed.app.experiments.items.fd import (
     MV,
     OURS,
     PAPER,
-    SEEDS,
     SHARDS,
     initial,
+    seeds_of,
 )
 from signfed.app.experiments.judges import Judge, agreement, alike, untried
 from signfed.app.experiments.sweep import Keys, Sweep
@@ -50,7 +50,7 @@ def compared(task: Keys, rounds: int) -> Sweep:
             {**SGD, **floats}, {**TOP_K, **floats},
             {**MV, **signs}, {**initial(FD, task), **signs}, {**OURS, **signs},
         ],
-        seeds=SEEDS,
+        seeds=seeds_of(task),
     )  # fmt: skip
 
 

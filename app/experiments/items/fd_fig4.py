@@ -13,9 +13,9 @@ from signfed.app.experiments.items.fd import (
     NORMS,
     PAPER,
     ROUNDS,
-    SEEDS,
     SHARDS,
     T_IN,
+    seeds_of,
 )
 from signfed.app.experiments.judges import alike, averaged, higher
 from signfed.app.experiments.sweep import Keys, Sweep
@@ -40,7 +40,7 @@ def by_vote(task: Keys) -> Sweep:
         "fd-fig4a",
         config={**task, **ATTACK, **FD, LENGTH: T_IN[str(task["task"])]},
         cases=[CLEAN, WEIGHTED, PLAIN],
-        seeds=SEEDS,
+        seeds=seeds_of(task),
     )
 
 
@@ -57,7 +57,7 @@ def by_length(task: Keys, lengths: tuple[int, ...]) -> Sweep:
         "fd-fig4b",
         config={**task, **ATTACK, **FD, "num-byzantine": 6},
         grid={LENGTH: lengths},
-        seeds=SEEDS,
+        seeds=seeds_of(task),
     )
 
 

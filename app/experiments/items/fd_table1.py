@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from signfed.app.experiments.estimates import Rows, selected
 from signfed.app.experiments.experiment import Claim, Experiment, Setting, Verdict
-from signfed.app.experiments.items.fd import DIGITS_NOTE, PAPER
+from signfed.app.experiments.items.fd import PAPER
 from signfed.app.experiments.judges import Judge, agreement, sign, untried
 from signfed.app.experiments.sweep import Keys, Sweep
 
@@ -159,7 +159,7 @@ TOP_K_REMARK = (
 FD_TABLE1 = Experiment(
     "fd-table1", PAPER, "Bits that a worker sends and receives in a round: formulas and messages",
     full=Setting(sent({"task": "mnist", "model": "fd-cnn"}), minutes=4),
-    quick=Setting(sent({"task": "digits"}), minutes=3, note=DIGITS_NOTE.replace("300", "4")),
+    quick=Setting(sent({"task": "digits"}), minutes=3, note="scikit-learn's digits, an MLP"),
     claims=(
         Claim("SGD: [32 N + 32 N] M T", "Table 1", costs(SGD, floats, "32 N + 32 N")),
         Claim(

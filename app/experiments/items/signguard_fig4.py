@@ -17,7 +17,7 @@ from signfed.app.experiments.items.signguard import (
     RULES,
     SMALL,
     SMALL_LOSS,
-    SMALL_NOTE,
+    TEN_SEEDS,
     UNDER,
     crossed,
 )
@@ -55,7 +55,7 @@ SIGNGUARD_FIG4 = Experiment(
     full=_setting(FASHION, NUMBERS, UNDER, RULES_OF_IT, 1_900),
     quick=_setting(
         SMALL, SMALL_NUMBERS, FAST, (SIM, "Multi-Krum"), 1,
-        f"{SMALL_NOTE}; then 2 and 8 of them, 2 of 5 rules, 2 of 5 attacks",
+        f"{TEN_SEEDS}; then 2 and 8 of them, 2 of 5 rules, 2 of 5 attacks",
     ),
     claims=(
         Claim(

@@ -15,7 +15,7 @@ from signfed.app.experiments.items.signguard import (
     RULES,
     SMALL,
     SMALL_LOSS,
-    SMALL_NOTE,
+    TEN_SEEDS,
     crossed,
 )
 from signfed.app.experiments.judges import harms, keeps
@@ -45,7 +45,7 @@ SIGNGUARD_FIG5 = Experiment(
     full=_setting(FASHION, 0, (*GUARDS, *OTHERS), 130),
     quick=_setting(
         SMALL, 10, (*GUARDS[:2], "Multi-Krum", "DnC"), 0.5,
-        f"{SMALL_NOTE}; another attack every 10 rounds",
+        f"{TEN_SEEDS}; another attack every 10 rounds",
     ),
     claims=(
         Claim(

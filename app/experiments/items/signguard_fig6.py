@@ -15,7 +15,7 @@ from signfed.app.experiments.items.signguard import (
     PAPER,
     RULES,
     SMALL,
-    SMALL_NOTE,
+    TEN_SEEDS,
     UNDER,
     crossed,
 )
@@ -52,7 +52,7 @@ SIGNGUARD_FIG6 = Experiment(
     full=_setting(FASHION, LEVELS, UNDER, RULES_OF_IT, 1_400),
     quick=_setting(
         SMALL, (0.3, 0.8), ("LIE", "ByzMean"), (SIM, "Multi-Krum"), 1,
-        f"{SMALL_NOTE}; s = 0.3 and 0.8, 2 of 5 rules, 2 of 5 attacks",
+        f"{TEN_SEEDS}; s = 0.3 and 0.8, 2 of 5 rules, 2 of 5 attacks",
     ),
     claims=(
         Claim(

@@ -20,7 +20,7 @@ from signfed.app.experiments.items.signguard import (
     PAPER,
     RULES,
     SMALL,
-    SMALL_NOTE,
+    TEN_SEEDS,
     attacked,
     crossed,
     table_1,
@@ -54,7 +54,7 @@ def _setting(
 ) -> Setting:  # fmt: skip
     sweep = crossed(
         f"signguard-table1-{task['task']}", task, [RULES[rule] for rule in rules],
-        {"attack": [ATTACKS[name] for name in attacks]}, seeds=5,
+        {"attack": [ATTACKS[name] for name in attacks]},
     )  # fmt: skip
     return Setting(sweep, minutes, note, estimated)
 
@@ -67,7 +67,7 @@ SIGNGUARD_TABLE1 = Experiment(
     full=_setting(MNIST, 1_700),
     quick=_setting(
         SMALL, 2, ("Mean", "TrMean", "Multi-Krum", *GUARDS[:2]),
-        SMALL_NOTE.replace("3 seeds", "5 seeds") + "; 5 of 10 rules, 4 of 8 attacks",
+        TEN_SEEDS + "; 5 of 10 rules, 4 of 8 attacks",
         ("No Attack", "ByzMean", "Sign-flip", "LIE", "Min-Max"), False,
     ),
     claims=(

@@ -15,7 +15,7 @@ from signfed.app.experiments.items.signguard import (
     PAPER,
     RULES,
     SMALL,
-    SMALL_NOTE,
+    TEN_SEEDS,
     UNDER,
     attacked,
     crossed,
@@ -73,7 +73,7 @@ SIGNGUARD_TABLE2 = Experiment(
     "signguard-table2", PAPER,
     "Shares of honest and Byzantine gradients that SignGuard selects, 10 of 50 Byzantine",
     full=_setting(CIFAR, 50_000),
-    quick=_setting(SMALL, 1, SMALL_NOTE, False),
+    quick=_setting(SMALL, 1, TEN_SEEDS, False),
     claims=(
         Claim(
             "Crafted gradients (ByzMean, LIE, Min-Max, Min-Sum) are never selected", "Table II",
@@ -114,7 +114,7 @@ SIGNGUARD_TABLE2 = Experiment(
     others={
         "mnist": _setting(MNIST, 280, "MNIST and the CNN instead of CIFAR-10 and ResNet-18"),
         "printed": _setting(
-            SMALL, 1, f"{SMALL_NOTE}; cosine and distance raw, as the text reads them", False,
+            SMALL, 1, f"{TEN_SEEDS}; cosine and distance raw, as the text reads them", False,
             PRINTED,
         ),
     },

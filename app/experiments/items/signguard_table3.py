@@ -12,7 +12,7 @@ from signfed.app.experiments.items.signguard import (
     PAPER,
     RULES,
     SMALL,
-    SMALL_NOTE,
+    TEN_SEEDS,
     crossed,
 )
 from signfed.app.experiments.judges import agrees, harms, higher, keeps
@@ -65,7 +65,7 @@ SIGNGUARD_TABLE3 = Experiment(
     "signguard-table3", PAPER,
     "SignGuard-Sim with some of its parts, under random, scaled reverse and LIE attacks",
     full=_setting(CIFAR, 60_000),
-    quick=_setting(SMALL, 1, SMALL_NOTE, False),
+    quick=_setting(SMALL, 1, TEN_SEEDS, False),
     claims=(
         Claim(
             "Thresholding and clipping alone mitigate no attack", "Section VI-C",

@@ -36,7 +36,8 @@ class Reception:
     num_workers : int
         M.
     patience : float
-        Seconds to wait for all nodes before round 1, and for a node's answer.
+        Seconds to wait for all nodes before round 1, for a node's answer, and until a node that
+        takes no part is asked again: its owner may have mended it.
     digest : mapping, optional
         Of what the run computes on, by part; a node that differs takes no part.
     admit : callable, optional
@@ -180,7 +181,7 @@ class Reception:
 
     def _hear(self, node: int, reply: Message) -> None:
         if not wire.is_from(reply, node):
-            log.warning("node %d takes no part: %s", node, DropReason.WRONG_SENDER)
+            self._decline(node, DropReason.WRONG_SENDER)
             return
         try:
             claim = wire.read_hello_reply(reply)
@@ -208,8 +209,10 @@ class Reception:
         )
 
     def _decline(self, node: int, why: str) -> None:
-        self._declined[node] = why
-        log.warning("node %d takes no part: %s", node, why)
+        self._asked[node] = time.monotonic() + self._patience
+        if self._declined.get(node) != why:
+            self._declined[node] = why
+            log.warning("node %d takes no part: %s", node, why)
 
     def _bind(self, node: int, claim: tuple[int, int]) -> None:
         first_time = node not in self._claims
@@ -218,9 +221,11 @@ class Reception:
             return
         try:
             workers = self.roster.claim(node, *claim, connected=self._connected)
+            self._declined.pop(node, None)
             log.info("node %d hosts workers %s", node, list(workers))
-        except ClaimRefused as refusal:
-            if not isinstance(refusal, WorkersTaken):  # else the device itself, not yet given up
-                del self._claims[node]
+        except WorkersTaken as refusal:  # by the device itself, maybe, not yet given up
             if first_time:
                 log.warning("node %d takes no part: %s", node, refusal)
+        except ClaimRefused as refusal:
+            del self._claims[node]
+            self._decline(node, str(refusal))

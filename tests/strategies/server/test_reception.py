@@ -119,3 +119,29 @@ def test_devices_that_declined_may_be_joined_by_others(tmp_path):
     config["node-timeout"] = 0.5
     run(grid, config)
     assert grid.looks >= 5
+
+
+def mended_after(errors):
+    """A node that answers so many hellos with an error, and then is as it should be."""
+    said = []
+
+    def tamper(request, reply):
+        if request.metadata.message_type == "train":
+            return [reply]
+        said.append(request)
+        broken = len(said) <= errors
+        return [Message(Error(2, "OSError: no data"), reply_to=request)] if broken else [reply]
+
+    return tamper
+
+
+def test_a_node_that_declined_and_was_mended_takes_part(tmp_path, monkeypatch, caplog):
+    """Its key, and so its id, is the same as before; what it says twice is logged once."""
+    monkeypatch.setattr(reception, "time", Seconds())
+    keys = {"nodes": 2, "quorum": 0.3, "node_timeout": 5.0, "num_rounds": 12}
+    done = federate(tmp_path / "run", **keys, tamper={0: mended_after(errors=2)})
+    received = [r["received"] for r in done.rounds]
+    assert received[0] == 7 and received[-1] == 15
+    assert [r.message for r in caplog.records].count(
+        "node 100 takes no part: OSError: no data"
+    ) == 1

@@ -85,9 +85,8 @@ class Model(Expected):
             self.presence.settle()
             self._asked = {}
             for each, holder in self.presence.holders.items():
-                if holder in self.presence.connected and (
-                    ids := self.answers.workers(each, server_round)
-                ):
+                ids = self.answers.workers(each, server_round)
+                if ids and self.presence.speaks(holder):
                     self._expected[holder] = ids
         config, arrays = message.content["config"], message.content["model"]
         steps = len(wire.own_array(arrays["directions"])) if "directions" in arrays else None

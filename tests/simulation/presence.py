@@ -27,6 +27,10 @@ class Presence:
         self.settle()
         self.connected = connected
 
+    def speaks(self, node: int) -> bool:
+        """Whether a holder may be asked: it is there, and has said in this process what it is."""
+        return node in self.connected and node in self._claims
+
     def settle(self) -> None:
         """Who is connected and has said which partition it is gets it, unless another has it."""
         for node, partition in self._claims.items():

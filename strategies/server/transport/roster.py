@@ -22,7 +22,8 @@ class Roster:
 
     Partition p of P hosts the workers p, p+P, p+2P, ... First come, first served: a node that
     claims a worker which is already bound is refused as a whole, unless the node that has it is
-    gone: a device that was started again is another node to Flower.
+    gone: a device that was started again is another node to Flower. A binding of an earlier run is
+    kept for its node, which has the workers once it has claimed them in this one.
 
     Parameters
     ----------
@@ -33,6 +34,7 @@ class Roster:
     def __init__(self, num_workers: int) -> None:
         self.num_workers = num_workers
         self._workers: dict[int, tuple[int, ...]] = {}
+        self._reserved: set[int] = set()  # nodes of an earlier run that have claimed nothing yet
 
     def claim(
         self, node: int, partition: int, num_partitions: int, connected: Collection[int]
@@ -63,22 +65,27 @@ class Roster:
                 f"expected 0 <= partition-id < num-partitions, got {partition} of {num_partitions}"
             )
         workers = tuple(range(partition, self.num_workers, num_partitions))
+        if node in self._reserved and self._workers[node] != workers:
+            del self._workers[node]  # it is another partition than it was: two may have changed
+            self._reserved.discard(node)
         holders = {n for n, ids in self._workers.items() if set(ids) & set(workers)} - {node}
         taken = {w for n in holders & set(connected) for w in self._workers[n]} & set(workers)
         if taken:
             raise WorkersTaken(f"workers {sorted(taken)} already belong to another node")
         for holder in holders:
             del self._workers[holder]
+        self._reserved -= holders
         self._workers[node] = workers
+        self._reserved.discard(node)
         return workers
 
     def items(self) -> list[tuple[int, tuple[int, ...]]]:
         """Return (node, its workers) for every node that hosts at least one."""
-        return [(node, workers) for node, workers in self._workers.items() if workers]
+        return [(n, ids) for n, ids in self._workers.items() if ids and n not in self._reserved]
 
     def absent(self, connected: Collection[int]) -> list[int]:
         """Return the worker ids that no connected node hosts, ascending."""
-        claimed = {w for node, ids in self._workers.items() if node in connected for w in ids}
+        claimed = {w for node, ids in self.items() if node in connected for w in ids}
         return [w for w in range(self.num_workers) if w not in claimed]
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -100,3 +107,4 @@ class Roster:
             nodes = state["nodes"].numpy().view(np.uint64).tolist()
             for node in set(nodes) - {0}:
                 self._workers[node] = tuple(w for w, other in enumerate(nodes) if other == node)
+                self._reserved.add(node)

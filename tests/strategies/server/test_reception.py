@@ -12,6 +12,7 @@ from signfed.app.client_app import app as client_app
 from signfed.app.server_app import run
 from signfed.strategies.server.federation import FederationError
 from signfed.strategies.server.transport import reception
+from signfed.strategies.server.transport.roster import Roster
 from tests.federation import config_for, federate
 from tests.grid import InProcessGrid
 
@@ -145,3 +146,18 @@ def test_a_node_that_declined_and_was_mended_takes_part(tmp_path, monkeypatch, c
     assert [r.message for r in caplog.records].count(
         "node 100 takes no part: OSError: no data"
     ) == 1
+
+
+def test_after_resume_a_node_takes_part_once_it_has_said_what_it_is(tmp_path):
+    """Its workers are kept for it, and nobody else gets them while it is there."""
+    config = config_for(tmp_path / "run", {})
+    grid = InProcessGrid(client_app, 2, config, {0: mended_after(errors=1)})
+    before = Roster(15)
+    for partition in range(2):
+        before.claim(100 + partition, partition, 2, connected=())
+    found = reception.Reception(15, patience=0.0)
+    found.roster.load_state_dict(before.state_dict())
+    found.look(grid)
+    assert set(found.present()) == set(found.hosts(range(15))) == {101}
+    found.look(grid)
+    assert set(found.present()) == {100, 101}

@@ -1,4 +1,5 @@
 import pytest
+import torch
 
 from signfed.strategies.server.transport.roster import ClaimRefused, Roster, WorkersTaken
 
@@ -57,12 +58,26 @@ def test_a_claim_waits_until_the_node_that_has_the_workers_is_gone():
 
 
 def test_bindings_survive_and_a_node_may_claim_what_it_has():
+    """Until it has, it hosts nothing: what it is now is not known."""
     roster, later = Roster(5), Roster(5)
     roster.claim(2**64 - 1, 0, 2, connected=())  # Flower's node ids are unsigned
     roster.claim(7, 1, 2, connected=())
     later.load_state_dict(roster.state_dict())
-    assert sorted(later.items()) == sorted(roster.items())
+    assert later.items() == [] and later.absent({7, 2**64 - 1}) == [0, 1, 2, 3, 4]
+    assert torch.equal(later.state_dict()["nodes"], roster.state_dict()["nodes"])
     with pytest.raises(WorkersTaken):
         later.claim(9, 1, 2, connected={7, 9})
     assert later.claim(7, 1, 2, connected={7, 9}) == (1, 3)
     assert later.absent({7}) == [0, 2, 4]  # the other is not there
+
+
+def test_two_nodes_may_have_changed_places_between_two_runs():
+    roster, later = Roster(4), Roster(4)
+    roster.claim(1, 0, 2, connected={1, 2})
+    roster.claim(2, 1, 2, connected={1, 2})
+    later.load_state_dict(roster.state_dict())
+    with pytest.raises(WorkersTaken):
+        later.claim(1, 1, 2, connected={1, 2})
+    assert later.claim(2, 0, 2, connected={1, 2}) == (0, 2)
+    assert later.claim(1, 1, 2, connected={1, 2}) == (1, 3)
+    assert later.absent({1, 2}) == []

@@ -24,12 +24,13 @@ def summary_of(rounds: Sequence[Line], n_parameters: int) -> dict[str, Any]:
     Returns
     -------
     dict
-        Scores that no round has are left out. Those of detection are means over the rounds.
+        Scores that no round has are left out; one that was not finite is None. Those of detection
+        are means over the rounds.
     """
     summary: dict[str, Any] = {"rounds": len(rounds)}
     if accuracies := [line["test_accuracy"] for line in rounds if "test_accuracy" in line]:
         summary["final_test_accuracy"] = accuracies[-1]
-        summary["best_test_accuracy"] = max(accuracies)
+        summary["best_test_accuracy"] = max((x for x in accuracies if x is not None), default=None)
     if losses := [line["test_loss"] for line in rounds if "test_loss" in line]:
         summary["final_test_loss"] = losses[-1]
     if found := [line["validation_accuracy"] for line in rounds if "validation_accuracy" in line]:

@@ -153,8 +153,8 @@ def _report(folder: Path) -> None:
     """Write the run's report, where its packages are; a run that is done does not fail for it."""
     try:
         log.info("report: %s", import_module("signfed").report(folder.expanduser()))
-    except (ValueError, OSError) as error:
-        log.warning("no report: %s", error)
+    except Exception as error:
+        log.warning("no report: %s: %s", type(error).__name__, error)
 
 
 def _show_log() -> None:

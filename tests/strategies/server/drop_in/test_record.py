@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 
@@ -14,16 +15,29 @@ from signfed.strategies.server.federation import Federation, FederationError
 from tests.strategies.server.drop_in.app import client, floats, grid, model, moved, same
 
 
-def test_a_run_that_ended_has_its_report(tmp_path, caplog, monkeypatch):
+@pytest.mark.parametrize("error", [OSError("no space left"), TypeError("a number is None")])
+def test_a_run_that_ended_has_its_report(tmp_path, caplog, monkeypatch, error):
     Mean(fraction_evaluate=0.0).start(grid(3), floats(), 2, run_dir=tmp_path / "run")
     assert "</html>" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
     def full_disk(path):
-        raise OSError("no space left")
+        raise error
 
     monkeypatch.setattr("signfed.app.report.making.report", full_disk)
     Mean(fraction_evaluate=0.0).start(grid(3), floats(), 2, run_dir=tmp_path / "other")
-    assert "no report: no space left" in caplog.text
+    assert f"no report: {type(error).__name__}: {error}" in caplog.text
+
+
+@pytest.mark.parametrize("found, best", [((math.nan, 0.5, math.nan), 0.5), ((math.nan,) * 3, None)])
+def test_an_accuracy_that_is_no_number_does_not_cost_the_result(tmp_path, found, best):
+    def evaluate(server_round, arrays):
+        return signfed_metrics(accuracy=found[server_round])
+
+    done = Mean().start(grid(3), floats(), 2, run_dir=tmp_path, evaluate_fn=evaluate)
+    assert same(done.arrays, Mean().start(grid(3), floats(), 2).arrays)
+    summary = read_summary(tmp_path)
+    assert summary["status"] == "finished" and summary["best_test_accuracy"] == best
+    assert summary["final_test_accuracy"] is None
 
 
 def test_the_folder_holds_what_a_run_of_our_own_holds(tmp_path):

@@ -57,17 +57,22 @@ class ForkingExecutor:
         Returns
         -------
         LaunchResult
-            That it was started.
+            That it was started, or why the system could not.
         """
         from flwr.supercore.constant import TaskType
+        from flwr.supercore.superexec.executor import LaunchResult
 
         self._pace.worked()
         if spec.task_type != TaskType.CLIENT_APP or spec.runtime_dependency_install:
             return self._usual.launch(spec)
         sys.stdout.flush(), sys.stderr.flush()
-        if not os.fork():
+        try:
+            child = os.fork()
+        except OSError as error:  # no memory, or no process: this message has no answer
+            return LaunchResult.failed(str(error))
+        if not child:
             _answer(spec)
-        return self._usual_result()
+        return LaunchResult.accepted()
 
     def reconcile(self) -> None:
         """Take leave of processes that have ended, and end with the SuperNode."""
@@ -81,12 +86,6 @@ class ForkingExecutor:
 
     def close(self) -> None:
         """Nothing is held."""
-
-    @staticmethod
-    def _usual_result() -> LaunchResult:
-        from flwr.supercore.superexec.executor import LaunchResult
-
-        return LaunchResult.accepted()
 
 
 def _answer(spec: ExecutionSpec) -> NoReturn:

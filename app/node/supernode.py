@@ -13,6 +13,7 @@ What is otherwise than in Flower 1.41:
   isolation is Flower's "process": who starts it starts the SuperExec, too.
 - A connection that breaks off in the middle of a TLS handshake, and an error of the SuperLink's,
   end the loop that asks for messages, while the process stays. Here it starts anew.
+- A SuperExec that ends leaves a node that is connected and answers nothing. Here it starts anew.
 - A clock that is wrong at the start, as on a device without a battery, ends the process as if it
   had been asked to end. Here that is a failure, so systemd starts it again.
 - A node that starts again before the SuperLink has given up the one before (up to a minute) is
@@ -39,18 +40,26 @@ AT_ONCE = 6  # objects of a message that are under way together: those of one ar
 PATIENCE = 180.0  # seconds for sending an object; as long does a SuperLink wait for the next one
 PIECE = {"FLWR_PRIVATE_MAX_ARRAY_CHUNK_SIZE": str(2**20)}  # bytes of an array in one object
 CALL = 30.0  # seconds for anything else, as in Flower
-REST = 5.0  # seconds before a node whose connection broke off starts anew
+REST = 5.0  # seconds before a node that broke off starts anew
 UNAUTHORIZED, REFUSED = 401, 412
 # In Flower's words for a node that cannot connect: what no other attempt would change.
 FINAL = ("[code:", "CERTIFICATE_VERIFY_FAILED", "401")
 
 
 class BrokenOff(Exception):
-    """There is no connection for now."""
+    """There is no connection for now, or nobody who answers messages."""
 
 
 class Pauses(Pace):
-    """The pauses of Flower's SuperNode: it waits for messages, or for the answer to one."""
+    """The pauses of Flower's SuperNode: it waits for messages, or for the answer to one.
+
+    Attributes
+    ----------
+    executor : subprocess.Popen or None
+        The SuperExec, once it is started.
+    """
+
+    executor: subprocess.Popen[bytes] | None = None
 
     def sleep(self, seconds: float) -> None:
         """Wait as Flower does, but for less.
@@ -59,7 +68,14 @@ class Pauses(Pace):
         ----------
         seconds : float
             3 while there is no message; half a second while one is being answered.
+
+        Raises
+        ------
+        BrokenOff
+            When the SuperExec has ended: no message would be answered any more.
         """
+        if self.executor and self.executor.poll() is not None:
+            raise BrokenOff(f"the SuperExec ended with {self.executor.returncode}")
         if seconds < 1:
             self.worked()
             self._wait(min(seconds, BUSY))
@@ -143,8 +159,8 @@ class Fleet:
             raise
 
 
-def adapt() -> None:
-    """Change in Flower what this module says."""
+def adapt() -> Pauses:
+    """Change in Flower what this module says, and return the pauses of its SuperNode."""
     from flwr.supercore.inflatable import inflatable_utils
     from flwr.supernode import fleet_http_connection, start_client_internal
 
@@ -170,6 +186,7 @@ def adapt() -> None:
     objects.get_num_workers = lambda most: AT_ONCE
     connection.flwr_exit = end_or_not
     connection.FleetHttpClient = type("Client", (Fleet, connection.FleetHttpClient), {})
+    return pauses
 
 
 def main() -> None:
@@ -179,13 +196,13 @@ def main() -> None:
 
     arguments = sys.argv[1:]
     Fleet.node_id = int(os.environ.get(NODE_ID) or 0)
-    adapt()
+    pauses = adapt()
     os.environ.update(PIECE)  # for the processes of messages, which cut what they send
-    executor = subprocess.Popen(superexec_command(arguments))
+    pauses.executor = executor = subprocess.Popen(superexec_command(arguments))
     sys.argv = ["flower-supernode", *arguments, "--isolation", "process"]
     why, failed = "its cause is above", False
     try:
-        flower_supernode()  # which ends the process; it returns when the connection broke off
+        flower_supernode()  # which ends the process; it returns when it broke off
     except BrokenOff as error:
         why = str(error)
     except SystemExit as end:
@@ -199,7 +216,7 @@ def main() -> None:
     if failed:  # Flower's web server, a thread, would keep the process
         sys.stderr.flush()
         os._exit(1)
-    log(30, "The connection to the SuperLink broke off; anew in %.0f s: %s", REST, why)
+    log(30, "The SuperNode broke off; anew in %.0f s: %s", REST, why)
     time.sleep(REST)
     # In place of this process, of which a thread or a port may have been left.
     os.execv(sys.executable, [sys.executable, "-m", ITSELF, *arguments])

@@ -16,14 +16,15 @@ import httpx
 import pytest
 from flwr.cli.build import build_fab_from_disk
 from flwr.cli.install import install_from_fab
-from flwr.supercore.constant import OBJECT_PUSH_SESSION_TTL_SECONDS
+from flwr.supercore.constant import OBJECT_PUSH_SESSION_TTL_SECONDS, TaskType
 from flwr.supercore.inflatable import inflatable_utils as objects
 from flwr.supercore.superexec import run_superexec
+from flwr.supercore.superexec.executor import ExecutionSpec
 from flwr.supernode import fleet_http_connection, start_client_internal
 
 from signfed.app.node import supernode
 from signfed.app.node.pace import BUSY, LEAST, Pace
-from signfed.app.node.superexec import once
+from signfed.app.node.superexec import ForkingExecutor, once
 from signfed.app.node.supernode import BrokenOff, Fleet, Pauses
 from tests.loopback import ROOT
 
@@ -71,6 +72,33 @@ def test_waiting_for_an_answer_is_work(clock):
     pauses.sleep(0.5)
     pauses.sleep(3)
     assert clock.pauses == [BUSY, LEAST]
+
+
+@pytest.mark.parametrize("pause", [0.5, 3])
+def test_a_node_whose_superexec_ended_begins_anew(clock, pause):
+    """It would be connected, and every round would wait its deadline for it."""
+    pauses = Pauses(clock=lambda: clock.now, wait=clock.wait)
+    pauses.executor = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    pauses.sleep(pause)
+    pauses.executor.kill()
+    pauses.executor.wait()
+    pauses.executor.stdin.close()
+    with pytest.raises(BrokenOff, match="the SuperExec ended with -9"):
+        pauses.sleep(pause)
+
+
+def test_a_system_without_room_for_a_process_costs_one_message(monkeypatch):
+    def full():
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", full)
+    spec = ExecutionSpec(
+        task_type=TaskType.CLIENT_APP, runtime_api_address="127.0.0.1:1", token="t", insecure=True,
+        root_certificates_path=None, runtime_dependency_install=False, parent_pid=os.getpid(),
+        suppress_output=False, task_id=7,
+    )  # fmt: skip
+    launched = ForkingExecutor(Pace()).launch(spec)
+    assert launched.status == "failed" and "Resource temporarily" in launched.message
 
 
 def refusal(code):

@@ -47,10 +47,17 @@ def install(
         str, typer.Option(help="of the federation's authority, told to you by its server's owner")
     ],
     home: NodeFolder = DEFAULT_HOME,
-    data_dir: Annotated[str, typer.Option(help="this device's data; default: the bundle's")] = "",
+    data_dir: Annotated[
+        str | None, typer.Option(help="this device's data; default: as before, or the bundle's")
+    ] = None,
     port: Annotated[
-        int, typer.Option(min=1, max=65535, help="on loopback, for Flower's own processes")
-    ] = 9094,
+        int | None,
+        typer.Option(
+            min=1,
+            max=65535,
+            help="on loopback, for Flower's own processes; default: as before, or 9094",
+        ),
+    ] = None,
     start: Annotated[bool, typer.Option("--start", help="start the node with systemd")] = False,
     new_authority: Annotated[
         bool,

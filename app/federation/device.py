@@ -101,8 +101,8 @@ def install(
     fingerprint: str,
     home_path: Path,
     *,
-    data_dir: str = "",
-    port: int = PORT,
+    data_dir: str | None = None,
+    port: int | None = None,
     start: bool = False,
     new_authority: bool = False,
 ) -> dict[str, Any]:
@@ -116,10 +116,11 @@ def install(
         Of the federation's authority, as it came by another way than the bundle.
     home_path : Path
         Of the node.
-    data_dir : str
-        Where this device has its data, in place of what the bundle says.
-    port : int
-        On loopback, for Flower's own processes; a second node takes another.
+    data_dir : str, optional
+        Where this device has its data, in place of what the bundle says; "" for the bundle's.
+    port : int, optional
+        On loopback, for Flower's own processes; a second node takes another. Where neither is
+        given, what this device was set up with before stays.
     start : bool
         Whether to start the node, with systemd, now and whenever the device starts.
     new_authority : bool
@@ -140,6 +141,12 @@ def install(
     key = keys.load_key(home.key)
     bundle = read_bundle(bundle_file, fingerprint)
     check_bundle(bundle, key.public_key(), now())
+    there = home.script.read_text(encoding="utf-8") if home.script.exists() else ""
+    before = scripts.read_node_script(there)
+    if data_dir is None:
+        data_dir = before.get("data-dir", "")
+    if port is None:
+        port = int(before["--port"]) if before.get("--port", "").isdecimal() else PORT
     arguments = _arguments(home, bundle, data_dir or bundle.data_dir, port)
     script = scripts.node_script(home.path, arguments, bundle.node_id)
     unit = home.unit(bundle.name)

@@ -194,3 +194,23 @@ def test_a_bundle_survives_another_layout(fed, site):
         approved["fingerprint"][i : i + 2] for i in range(0, 64, 2)
     ).upper()  # as openssl shows it
     assert bundles.read_bundle(other, fingerprint).partition == 0
+
+
+def test_a_newer_bundle_changes_nothing_that_is_the_devices_own(fed, site, monkeypatch):
+    """Its data would be looked for elsewhere, and two nodes of one device would have one port."""
+    one = site("pi-1")
+    one.installed(fed, data_dir="/my data", port=9999)
+    own = {"data-dir": "/my data", "--port": "9999"}
+
+    def said():
+        return scripts.read_node_script((one.home / "start-node.sh").read_text())
+
+    one.installed(fed)
+    for hours in (1, 2):
+        later = files.now() + timedelta(hours=hours)
+        monkeypatch.setattr(nodes, "now", lambda later=later: later)
+        renewal.renew(fed, "pi-1")
+        one.installed(fed, **({} if hours == 1 else {"data_dir": "", "port": 9998}))
+        assert said().items() >= own.items()
+        own = {"--port": "9998"}
+    assert "data-dir" not in said()

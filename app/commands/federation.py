@@ -27,7 +27,9 @@ federation = typer.Typer(
 Folder = Annotated[Path, typer.Argument(help="folder of the federation")]
 TrialFolder = Annotated[Path, typer.Option("--dir", help="folder of the trial")]
 TRIAL = Path("signfed-trial")
-Days = Annotated[int, typer.Option(min=1, help="days for which the node takes part")]
+Days = Annotated[
+    int | None, typer.Option(min=1, help="days for which the node takes part; default: 365")
+]
 
 
 @federation.command()
@@ -60,7 +62,7 @@ def approve(
         int | None, typer.Option(min=0, help="of the node; default: the lowest that is free")
     ] = None,
     data_dir: Annotated[str, typer.Option(help="where the device has its data")] = "",
-    days: Days = 365,
+    days: Days = None,
     form: FormatOption = Format.text,
 ) -> None:
     """Let a device take part: register its key, bind it to a partition, write its bundle."""
@@ -116,7 +118,7 @@ def rotate(
         bool,
         typer.Option("--revoke", help="with --authority: another key, since this one may be known"),
     ] = False,
-    days: Days = 365,
+    days: Days = None,
     form: FormatOption = Format.text,
 ) -> None:
     """Renew what expires while the federation runs: certificate, a node's time, or authority."""
@@ -128,6 +130,8 @@ def rotate(
             raise ConfigError("expected one of --node, --host and --authority")
         if revoke and not authority:
             raise ConfigError("--revoke: expected --authority beside it")
+        if days and not node:
+            raise ConfigError("--days: expected --node beside it, whose time it is")
         if authority:
             result = replace_authority(folder) if revoke else renew_authority(folder)
         elif node:

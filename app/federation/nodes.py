@@ -11,7 +11,14 @@ from signfed.app.errors import ConfigError
 from signfed.app.federation import keys, superlink
 from signfed.app.federation.bundle import Bundle, write_bundle
 from signfed.app.federation.ca import ca_fingerprint
-from signfed.app.federation.files import now, one_at_a_time, replace, time_text, write_once
+from signfed.app.federation.files import (
+    now,
+    one_at_a_time,
+    read_time,
+    replace,
+    time_text,
+    write_once,
+)
 from signfed.app.federation.request import Request, read_request
 from signfed.app.federation.roster import (
     Node,
@@ -34,7 +41,7 @@ def approve(
     *,
     partition: int | None = None,
     data_dir: str = "",
-    days: int = DAYS,
+    days: int | None = None,
 ) -> dict[str, Any]:
     """Let a device take part: register its key, bind it to a partition, write its bundle.
 
@@ -50,8 +57,8 @@ def approve(
         The lowest that is free by default.
     data_dir : str
         Where the device has its data; empty for what the run config says.
-    days : int
-        For which the node takes part.
+    days : int, optional
+        For which the node takes part; 365 by default.
 
     Returns
     -------
@@ -135,7 +142,7 @@ def remove(path: Path, name: str) -> dict[str, Any]:
 
 
 def _entry(
-    home: Home, request: Request, partition: int | None, data_dir: str, days: int
+    home: Home, request: Request, partition: int | None, data_dir: str, days: int | None
 ) -> tuple[Node, Path]:
     """The node's entry in the roster, as it is or as it is going to be, and its file."""
     nodes = read_roster(home.roster)
@@ -147,6 +154,16 @@ def _entry(
                 raise ConfigError(
                     f"partition: {node.name} has {node.partition} already, got {partition}; remove "
                     "the node first"
+                )
+            if data_dir not in ("", node.data_dir):
+                raise ConfigError(
+                    f"data-dir: {node.name} was approved with {node.data_dir!r}, got {data_dir!r}; "
+                    "on the device: signfed node install BUNDLE --data-dir DIR"
+                )
+            if days and node.expires != until(read_time(node.created), days):
+                raise ConfigError(
+                    f"days: {node.name} is approved until {node.expires}; for longer: signfed "
+                    f"federation rotate DIR --node {node.name} --days {days}"
                 )
             return node, file
         if node.name == request.name:
@@ -171,7 +188,7 @@ def _entry(
     moment = now()
     return Node(
         request.name, partition, total, key, request.public_key, "", data_dir,
-        time_text(moment), until(moment, days),
+        time_text(moment), until(moment, days or DAYS),
     ), file  # fmt: skip
 
 

@@ -64,7 +64,7 @@ def rotate(path: Path, hosts: Sequence[str] = ()) -> dict[str, Any]:
     }
 
 
-def renew(path: Path, name: str, days: int = DAYS) -> dict[str, Any]:
+def renew(path: Path, name: str, days: int | None = None) -> dict[str, Any]:
     """Approve a node for longer, on a running federation; nothing has to be done on the device.
 
     The new bundle is for a device that is set up again. A SuperLink whose database is new learns
@@ -76,8 +76,8 @@ def renew(path: Path, name: str, days: int = DAYS) -> dict[str, Any]:
         Of the federation.
     name : str
         Of the node.
-    days : int
-        From now on.
+    days : int, optional
+        From now on; 365 by default.
 
     Returns
     -------
@@ -99,7 +99,7 @@ def renew(path: Path, name: str, days: int = DAYS) -> dict[str, Any]:
             if not node.node_id:  # its approval was interrupted
                 raise
             node_id = node.node_id
-        node = with_changes(node, node_id=node_id, expires=until(now(), days))
+        node = with_changes(node, node_id=node_id, expires=until(now(), days or DAYS))
         replace(home.roster / f"{name}.json", node.text())
         replace(home.bundle(name), bundle_text(home, node, ca))
         audit(home, "renew", name=name, key=node.key, expires=node.expires)

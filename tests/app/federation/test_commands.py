@@ -64,6 +64,8 @@ def test_people_get_sentences(tmp_path, control):
 def test_what_is_wrong_is_said_in_the_same_form(tmp_path):
     found = as_json("federation", "list", tmp_path, code=2)
     assert "signfed federation init" in found["error"]
+    found = as_json("federation", "rotate", tmp_path, "--days", 30, code=2)
+    assert "--days: expected --node beside it" in found["error"]
     found = as_json("node", "install", tmp_path / "none", "--fingerprint", "00", code=2)
     assert "expected" in found["error"]
     found = as_json("node", "doctor", "--home", tmp_path / "none", code=1)

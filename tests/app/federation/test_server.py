@@ -133,6 +133,18 @@ def test_approving_twice_gives_the_same_bundle(fed, site, control):
     assert tree(fed) == before and len(control.nodes) == 1
 
 
+def test_what_an_approval_cannot_change_is_refused(fed, site):
+    """The same again is not, so that an interrupted one can be completed."""
+    first = site("pi-1").approved(fed, data_dir="/data", days=30)
+    before = tree(fed)
+    assert site("pi-1").approved(fed, data_dir="/data", days=30) == first
+    with pytest.raises(ConfigError, match=r"data-dir: pi-1 .*'/data', got '/other'; .*--data-dir"):
+        site("pi-1").approved(fed, data_dir="/other")
+    with pytest.raises(ConfigError, match=r"approved until .*rotate DIR --node pi-1 --days 31"):
+        site("pi-1").approved(fed, days=31)
+    assert tree(fed) == before
+
+
 @pytest.mark.parametrize("lost", ["the answer of the SuperLink", "the bundle"])
 def test_an_interrupted_approval_is_completed(fed, site, control, monkeypatch, lost):
     def broken(*_):

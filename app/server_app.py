@@ -23,6 +23,7 @@ from signfed.app.runs.resuming import lost_memories
 from signfed.app.task import Problem
 from signfed.app.task.own_folders import OwnData
 from signfed.strategies.core.options import Value
+from signfed.strategies.server.keeping import at_exit
 from signfed.strategies.server.transport import wire
 
 app = ServerApp()
@@ -107,19 +108,11 @@ def _questions(problem: Problem) -> ConfigRecord:
 
 
 def _at_exit(interrupt: Callable[[], None]) -> None:
-    """Have Flower call `interrupt` when a signal (`flwr stop`, Ctrl-C) ends this process.
-
-    The ServerApp's thread gets no exception then. Flower's hook is private: without it, a stopped
-    run's folder says "running".
-    """
-    try:
-        from flwr.supercore.exit import add_exit_handler
-    except ImportError:
-        return
+    """Have the run interrupted when a signal ends this process."""
 
     def handler() -> None:
         interrupt()
         if guard.MARK in os.environ:  # all of Flower ends: nothing is left for its own handlers
             os._exit(0)
 
-    add_exit_handler(handler)
+    at_exit(handler)

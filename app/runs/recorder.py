@@ -116,6 +116,11 @@ class RunRecorder:
         if self._saver:
             self._saver.after_round(record.to_json(), state)
 
+    def interrupt(self) -> None:
+        """Write the state that was kept and close the folder; nothing where it is closed."""
+        if self._saver:
+            self._saver.interrupt()
+
     def end(self, parameters: Tensor | None, error: BaseException | None) -> None:
         """Close the folder; how the run ended is in its summary."""
         if self._folder is None or self._saver is None:
@@ -129,7 +134,7 @@ class RunRecorder:
             with suppress(OSError):  # the disk may be what failed
                 self._folder.close(status, error=f"{type(error).__name__}: {error}")
         else:
-            self._saver.interrupt()
+            self.interrupt()
 
     def _last(self) -> checkpoint.Checkpoint | None:
         if checkpoint.is_checkpoint(self._path):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib import import_module
 from logging import INFO, NOTSET, getLogger
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
 from flwr.serverapp import Grid
@@ -17,6 +17,7 @@ from torch import Tensor
 from signfed.strategies.core.rule import State
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.server.drop_in import Byzantine, DropIn
+from signfed.strategies.server.keeping import Recorder, at_exit
 from signfed.strategies.server.loop import run_rounds
 from signfed.strategies.server.record import RoundRecord
 from signfed.strategies.server.training import Observe
@@ -25,48 +26,6 @@ log = getLogger("signfed")
 
 EvaluateFn = Callable[[int, ArrayRecord], MetricRecord | None]
 SCORES = {"accuracy": "test_accuracy", "loss": "test_loss"}  # what evaluate_fn calls them
-
-
-class Recorder(Protocol):
-    """What keeps a run on disk. It lives in the app, and comes in by the package's door."""
-
-    resume: tuple[int, State]  # the last round that is done, and the state after it
-
-    def observe(self, who: Callable[[], tuple[set[int], set[int]]]) -> Observe:
-        """Return what scores a usable round. who: the Byzantine and the honest workers."""
-
-    def begin(self, config: Mapping[str, Any], n_parameters: int, num_rounds: int) -> None:
-        """Make the folder, or go on in it. Raises ValueError for another run's.
-
-        Parameters
-        ----------
-        config : mapping
-            What the rounds depend on, by name.
-        n_parameters : int
-            N.
-        num_rounds : int
-        """
-
-    def after_round(self, record: RoundRecord, state: Callable[[], State]) -> None:
-        """Write a round's line, and a checkpoint where one is due.
-
-        Parameters
-        ----------
-        record : RoundRecord
-        state : callable
-            Returns the run's state after the round.
-        """
-
-    def end(self, parameters: Tensor | None, error: BaseException | None) -> None:
-        """Close the folder. Nothing happens where it was never made.
-
-        Parameters
-        ----------
-        parameters : Tensor, float32 [N], or None
-            The final model, where the run came to its end.
-        error : BaseException or None
-            What ended it otherwise.
-        """
 
 
 def run(
@@ -135,6 +94,7 @@ def run(
     try:
         if recorder:
             recorder.begin(_described(drop_in), drop_in.training.parameters.numel(), num_rounds)
+            at_exit(recorder.interrupt)
         if not done:
             _ask_server(drop_in, 0, evaluate_fn, result)
         numbers = range(done + 1, num_rounds + 1)

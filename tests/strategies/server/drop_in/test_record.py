@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import threading
+from functools import partial
 
 import pytest
+from flwr.supercore.exit import exit_handler
 
 import signfed
 from signfed import CoordinateMedian, Mean, SignFD, SignMV
@@ -147,3 +150,26 @@ def test_what_belongs_to_our_own_app_is_not_mixed_with_it(tmp_path):
     federation = Federation.__new__(Federation)
     with pytest.raises(ValueError, match="run_dir, byzantine, resume=folder: expected no"):
         Mean().start(grid(2), floats(), 1, run_dir=tmp_path, federation=federation)
+
+
+def test_a_signal_that_reaches_another_thread_costs_no_round(tmp_path, monkeypatch):
+    """In Flower's simulation the ServerApp's thread gets no exception; the process just ends."""
+
+    def ends(server_round, arrays):
+        if server_round == 4:
+            end = partial(exit_handler.trigger_exit_handlers, run_before_force_exit=False)
+            thread = threading.Thread(target=end)
+            thread.start()
+            thread.join()
+            assert read_summary(tmp_path)["status"] == "interrupted"
+            raise Ended
+
+    class Ended(BaseException):
+        """In place of the end of the process."""
+
+    monkeypatch.setattr(exit_handler, "registered_exit_handlers", [])
+    with pytest.raises(Ended):
+        Mean().start(grid(3), floats(), 6, run_dir=tmp_path, evaluate_fn=ends)
+    done = Mean().start(grid(3), floats(), 6, resume=tmp_path)
+    assert min(done.train_metrics_clientapp) == 4
+    assert same(done.arrays, Mean().start(grid(3), floats(), 6).arrays)

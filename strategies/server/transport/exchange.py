@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from logging import getLogger
+from typing import TypeVar
 
+import httpx
 from flwr.app import Message
 from flwr.serverapp import Grid
 
@@ -19,7 +21,36 @@ GROWTH = 1.1  # of the pause, so that a reply waits for about a tenth of the tim
 MAX_FAILED_PULLS = 3
 ON_ITS_WAY = 10.0  # seconds that a reply to an earlier request may be on its way
 
+TRIES, REST = 3, 1.0  # of a push that the SuperLink answers with an error; seconds between two
+
+T = TypeVar("T")
 Pending = dict[str, Message]  # message id -> request without a reply
+
+
+def answered(ask: Callable[[], T], otherwise: T, tries: int = 1) -> T:
+    """Return what the SuperLink answers, or `otherwise` where that is an error of its own.
+
+    Flower asks again at 502, 503 and 504 alone; a 500, of a database that is busy for a moment,
+    would end the run.
+
+    Parameters
+    ----------
+    ask : callable
+        May be called again.
+    otherwise : object
+    tries : int
+        In all.
+    """
+    for left in reversed(range(tries)):
+        try:
+            return ask()
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code < httpx.codes.INTERNAL_SERVER_ERROR:
+                raise
+            log.warning("the SuperLink: %s; %s", error, "once more" if left else "going on")
+        if left:
+            time.sleep(REST)
+    return otherwise
 
 
 def push(grid: Grid, messages: list[Message]) -> Pending:
@@ -35,9 +66,9 @@ def push(grid: Grid, messages: list[Message]) -> Pending:
     Returns
     -------
     Pending
-        Those that were accepted.
+        Those that were accepted; a message that is sent twice is one to the SuperLink.
     """
-    accepted = set(grid.push_messages(messages))
+    accepted = set(answered(lambda: grid.push_messages(messages), [], TRIES))
     return {m.metadata.message_id: m for m in messages if m.metadata.message_id in accepted}
 
 

@@ -15,7 +15,7 @@ from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.server.federation import Admit, FederationError
 from signfed.strategies.server.transport import wire
 from signfed.strategies.server.transport.digests import compare, digest_in
-from signfed.strategies.server.transport.exchange import Pending, arrived, push
+from signfed.strategies.server.transport.exchange import Pending, answered, arrived, push
 from signfed.strategies.server.transport.measure import excuse
 from signfed.strategies.server.transport.roster import ClaimRefused, Roster, WorkersTaken
 
@@ -144,10 +144,10 @@ class Reception:
 
     def look(self, grid: Grid) -> None:
         """Ask nodes that are new, bind those that have answered; waits for nobody."""
-        if self._admit is None:
-            self._connected = set(grid.get_node_ids())
+        if (admit := self._admit) is None:
+            self._connected = answered(lambda: set(grid.get_node_ids()), self._connected)
         else:
-            self._admitted = self._admit(grid)
+            self._admitted = answered(lambda: admit(grid), self._admitted)
             self._connected = set(self._admitted)
         now = time.monotonic()
         new = [node for node in sorted(self._connected) if now >= self._asked.get(node, now)]

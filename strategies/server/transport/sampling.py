@@ -15,6 +15,7 @@ from signfed.strategies.core.seeds import generator
 from signfed.strategies.server.federation import Admit, FederationError
 from signfed.strategies.server.nodes import NodeOptions
 from signfed.strategies.server.transport.attendance import Hosts
+from signfed.strategies.server.transport.exchange import answered
 
 log = getLogger("signfed")
 
@@ -110,9 +111,11 @@ class Nodes:
 
     def _present(self, grid: Grid) -> Iterable[int]:
         """The connected nodes that may take part."""
-        if self._admit is None:
-            return grid.get_node_ids()
-        self._partitions = {node: claim[0] for node, claim in self._admit(grid).items()}
+        if (admit := self._admit) is None:
+            return answered(grid.get_node_ids, self._connected)
+        self._partitions = answered(
+            lambda: {node: claim[0] for node, claim in admit(grid).items()}, self._partitions
+        )
         return self._partitions
 
     def _wait(self, grid: Grid, needed: int, timeout: float) -> bool:

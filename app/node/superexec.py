@@ -139,6 +139,7 @@ def once(install: Callable[..., Path]) -> Callable[..., Path]:
         apps.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".new-", dir=apps) as half:
             made = install(fab, install_dir=Path(half), **given)
+            os.sync()  # else a power cut may leave the name and not what is in the files
             return made.rename(apps / made.name)
 
     return installed

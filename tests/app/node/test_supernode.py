@@ -274,6 +274,22 @@ def test_an_app_of_which_half_was_written_is_not_there(tmp_path, monkeypatch):
     assert (whole / "pyproject.toml").exists() and whole.parent == tmp_path / "apps"
 
 
+def test_an_app_is_on_the_disk_before_it_is_there(tmp_path, monkeypatch):
+    """After a loss of power it would be there for ever, with empty files."""
+    monkeypatch.setenv("FLWR_HOME", str(tmp_path))
+    written = []
+
+    def sync():
+        (half,) = (tmp_path / "apps").iterdir()
+        written.extend(file for file in half.rglob("*.py"))
+
+    monkeypatch.setattr(os, "sync", sync)
+    whole = once(install_from_fab)(
+        build_fab_from_disk(ROOT / "benchmarks" / "empty_round"), skip_prompt=True
+    )
+    assert written and {f.name for f in written} == {f.name for f in whole.rglob("*.py")}
+
+
 @pytest.mark.parametrize("module", [start_client_internal, run_superexec])
 def test_flower_takes_nothing_but_pauses_from_its_clock(module):
     """Our pauses stand in its place, and have no other method."""

@@ -27,7 +27,15 @@ STATE, FACTS = "state.safetensors", "checkpoint.json"
 
 
 class CheckpointError(ValueError):
-    """A checkpoint cannot be read; the text names the file, what is wrong, and what would do."""
+    """A checkpoint cannot be read; the text names the file, what is wrong, and what would do.
+
+    Attributes
+    ----------
+    what : str
+        The text without what would do; "" where that is all one.
+    """
+
+    what = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +184,10 @@ def _refused(place: Path, file: str, what: str) -> CheckpointError:
         f"the one before it: --resume {others[-1]}" if others else "there is none before it; "
         "start the run anew"
     )  # fmt: skip
-    return CheckpointError(f"resume: {place / file} {what}; {remedy}")
+    what = f"resume: {place / file} {what}"
+    refused = CheckpointError(f"{what}; {remedy}")
+    refused.what = what
+    return refused
 
 
 def _flushed(file: Path, payload: bytes) -> None:

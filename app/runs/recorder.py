@@ -146,4 +146,8 @@ class RunRecorder:
             place = checkpoint.find(self._path)
             return checkpoint.read(place) if place else None
         except checkpoint.CheckpointError as error:
-            raise ConfigError(str(error)) from error
+            if not error.what:
+                raise ConfigError(str(error)) from error
+            *before, damaged = checkpoint.list_checkpoints(self._path)
+            goes_on = f"goes on after {before[-1].name}" if before else "begins anew"
+            raise ConfigError(f"{error.what}; remove {damaged}, and the run {goes_on}") from error

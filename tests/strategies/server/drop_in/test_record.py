@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import threading
 from functools import partial
 
@@ -13,6 +14,7 @@ from flwr.supercore.exit import exit_handler
 import signfed
 from signfed import CoordinateMedian, Mean, SignFD, SignMV
 from signfed.app.errors import ConfigError
+from signfed.app.runs import recorder
 from signfed.app.runs.folder import read_rounds, read_summary, set_status
 from signfed.strategies.server.federation import Federation, FederationError
 from tests.strategies.server.drop_in.app import client, floats, grid, model, moved, same
@@ -173,3 +175,19 @@ def test_a_signal_that_reaches_another_thread_costs_no_round(tmp_path, monkeypat
     done = Mean().start(grid(3), floats(), 6, resume=tmp_path)
     assert min(done.train_metrics_clientapp) == 4
     assert same(done.arrays, Mean().start(grid(3), floats(), 6).arrays)
+
+
+def test_a_damaged_checkpoint_names_a_remedy_that_works(tmp_path, monkeypatch):
+    monkeypatch.setattr(recorder, "EVERY", 2)
+    Mean().start(grid(3), floats(), 4, run_dir=tmp_path)
+    whole = Mean().start(grid(3), floats(), 6)
+    for last, goes_on, done in ((4, "goes on after round-000002", 2), (6, "begins anew", 0)):
+        place = tmp_path / "checkpoints" / f"round-{last:06d}"
+        (place / "state.safetensors").write_bytes(b"cut off")
+        with pytest.raises(ConfigError, match=f"damaged .*; remove {place}, .* {goes_on}"):
+            Mean().start(grid(3), floats(), 6, resume=tmp_path)
+        shutil.rmtree(place)
+        again = Mean().start(grid(3), floats(), 6, resume=tmp_path)
+        assert list(again.train_metrics_clientapp) == list(range(done + 1, 7))
+        assert same(again.arrays, whole.arrays)
+        shutil.rmtree(place.with_name("round-000004"))

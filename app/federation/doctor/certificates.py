@@ -27,7 +27,11 @@ def authority(server: Server) -> Finding:
         return error("authority", "ca.key or ca.crt is gone", restore)
     if finding := machine.private("authority", home.ca_key):
         return finding
-    own, shown = keys.load_key(home.ca_key).public_key(), ca_public_key(server.ca)
+    own = keys.load_key(home.ca_key).public_key()
+    try:
+        shown = ca_public_key(server.ca)
+    except ConfigError:
+        return error("authority", f"{home.ca} holds no certificate", restore)
     if keys.fingerprint(own) != keys.fingerprint(shown):
         return error("authority", "ca.key is not the key of ca.crt", restore)
     end, moment = load_certificate(server.ca).not_valid_after_utc, server.world.now()
@@ -47,7 +51,7 @@ def server_certificate(server: Server) -> list[Finding]:
         return [error("server certificate", f"{path} is gone", server.rotate)]
     if finding := machine.private("server certificate", path):
         return [finding]
-    text = path.read_text(encoding="ascii")
+    text = path.read_text(encoding="ascii", errors="replace")
     try:
         certificate = load_certificate(text)
         key = serialization.load_pem_private_key(text.encode("ascii"), None)
@@ -96,7 +100,7 @@ def port(server: Server) -> Finding:
 def _own_serial(server: Server) -> int | None:
     """The number of the certificate in the file; None where another check names what is wrong."""
     try:
-        text = server.home.server_certificate.read_text(encoding="ascii")
+        text = server.home.server_certificate.read_text(encoding="ascii", errors="replace")
         return load_certificate(text).serial_number
     except (ConfigError, OSError):
         return None

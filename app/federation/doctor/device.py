@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from signfed.app.errors import ConfigError
 from signfed.app.federation import keys, scripts
 from signfed.app.federation.bundle import Bundle
 from signfed.app.federation.device import NodeHome
@@ -35,7 +34,7 @@ class Device:
         """What is installed; None where nothing can be read."""
         try:
             return self.home.installed()
-        except (ConfigError, OSError):
+        except (ValueError, OSError):
             return None
 
     @cached_property
@@ -43,7 +42,7 @@ class Device:
         """The device's key; None where none can be read."""
         try:
             return keys.load_key(self.home.key)
-        except (ConfigError, OSError):
+        except (ValueError, OSError):
             return None
 
     @cached_property
@@ -51,7 +50,7 @@ class Device:
         """What the start script hands to Flower; empty where there is none."""
         try:
             return scripts.read_node_script(self.home.script.read_text(encoding="utf-8"))
-        except OSError:
+        except (ValueError, OSError):
             return {}
 
     @cached_property

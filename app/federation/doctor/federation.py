@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 
-from signfed.app.errors import ConfigError
 from signfed.app.federation import superlink
 from signfed.app.federation.doctor.world import World
 from signfed.app.federation.files import read_time
@@ -48,18 +47,18 @@ class Server:
         """The roster; empty where it cannot be read."""
         try:
             return read_roster(self.home.roster)
-        except (ConfigError, OSError):
+        except (ValueError, OSError):
             return []
 
     @cached_property
     def ca(self) -> str:
-        return self.home.ca.read_text(encoding="ascii")
+        return self.home.ca.read_text(encoding="ascii", errors="replace")
 
     @cached_property
     def known(self) -> dict[str, superlink.Registered] | None:
         """What the SuperLink knows, by key; None where it does not answer."""
         try:
             found = self.world.registered(self.home.settings.local_address, self.ca)
-        except ConfigError:
+        except ValueError:
             return None
         return {node.key: node for node in found}

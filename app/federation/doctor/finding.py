@@ -8,8 +8,6 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TypeVar
 
-from signfed.app.errors import ConfigError
-
 Subject = TypeVar("Subject")
 SOON = timedelta(days=30)  # before something expires: from then on a check warns
 
@@ -96,5 +94,5 @@ def _carried_out(subject: Subject, check: Callable[[Subject], Found]) -> Iterato
     try:
         found = check(subject)
         yield from [found] if isinstance(found, Finding) else found or []
-    except (ConfigError, OSError) as problem:
+    except (ValueError, OSError) as problem:
         yield error(name, str(problem), "put right what it names, and run the doctor again")

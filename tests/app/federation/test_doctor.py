@@ -19,6 +19,7 @@ from signfed.app.federation import files, keys, superlink
 from signfed.app.federation.ca import load_certificate, new_ca, new_server_certificate
 from signfed.app.federation.doctor import node
 from signfed.app.federation.doctor import world as worlds
+from signfed.app.federation.doctor.finding import examine
 from signfed.app.federation.doctor.node import examine_device
 from signfed.app.federation.doctor.server import examine_server
 from signfed.app.federation.doctor.world import NotTls, World
@@ -428,6 +429,28 @@ def test_a_broken_roster_is_named(case):
     findings = wrong(examine_server(case.fed, case.world))
     assert "roster" in {f.check for f in findings}
     assert "holds no JSON" in str(findings)
+
+
+@pytest.mark.parametrize("folder, name, doctor, check, remedy", [
+    ("home", "ca.crt", examine_device, "bundle", "node install"),
+    ("home", "start-node.sh", examine_device, "script", "node install"),
+    ("fed", "ca.crt", examine_server, "authority", "from your backup"),
+    ("fed", "server.pem", examine_server, "server certificate", "federation rotate"),
+])  # fmt: skip
+def test_a_file_with_damaged_bytes_is_named(case, folder, name, doctor, check, remedy):
+    where = getattr(case, folder)
+    (where / name).write_bytes(b"\xff\xfe" + (where / name).read_bytes()[:50])
+    finding = wrong(doctor(where, case.world))[0]
+    assert finding.check == check and str(where / name) in finding.found
+    assert remedy in finding.remedy
+
+
+def test_what_a_check_cannot_read_is_a_finding_whatever_is_said():
+    def script(subject):
+        return b"\xff".decode("ascii")
+
+    (finding,) = examine(None, [script])
+    assert finding.level == "error" and "can't decode" in finding.found
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")

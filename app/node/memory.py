@@ -8,12 +8,15 @@ answer again, and one of a round that is over is refused.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from logging import getLogger
 from typing import cast
 
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, RecordDict
 
 from signfed.clients import Memory
 from signfed.strategies.server.transport import wire
+
+log = getLogger("signfed")
 
 # Where the last answer lies in context.state: its round, and what it held.
 ROUND, ANSWER = "answered", "answer-"
@@ -80,6 +83,8 @@ def remember(
 ) -> None:
     """Keep what the workers remember after a round and, if they do, what was answered.
 
+    A node that was started again in the middle of a run has nothing left of it, and says so.
+
     Parameters
     ----------
     context : Context
@@ -91,6 +96,11 @@ def remember(
     server_round : int
         The round that it is about.
     """
+    if any(memories.values()) and server_round > 1 and ROUND not in context.state:
+        log.warning(
+            "round %d: this node has answered no round of the run yet, or was started again since: "
+            "what its workers remember (momentum, errors) begins here", server_round,
+        )  # fmt: skip
     for name in [n for n in context.state if n.startswith(ANSWER)]:
         del context.state[name]
     context.state[ROUND] = ConfigRecord({"round": server_round})

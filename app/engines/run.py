@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -194,8 +193,7 @@ def execute(
         folder.close(DIVERGED, error=str(error))
         raise
     except Exception as error:
-        with suppress(OSError):  # the disk may be what failed
-            folder.close(FAILED, error=f"{type(error).__name__}: {error}")
+        saver.give_up(FAILED, error=f"{type(error).__name__}: {error}")
         raise
     except BaseException:
         saver.interrupt()

@@ -129,10 +129,11 @@ class RunRecorder:
             values = parameters.cpu().numpy()
             status = FINISHED if np.isfinite(values).all() else DIVERGED
             self._folder.close(status, model_sha256=model_sha256(values))
+        elif isinstance(error, DivergedError):
+            with suppress(OSError):  # the disk may be full
+                self._folder.close(DIVERGED, error=f"DivergedError: {error}")
         elif isinstance(error, Exception):
-            status = DIVERGED if isinstance(error, DivergedError) else FAILED
-            with suppress(OSError):  # the disk may be what failed
-                self._folder.close(status, error=f"{type(error).__name__}: {error}")
+            self._saver.give_up(FAILED, error=f"{type(error).__name__}: {error}")
         else:
             self.interrupt()
 

@@ -1,4 +1,4 @@
-"""When a run's state is saved: every k rounds, after the last, and where it is interrupted."""
+"""When a run's state is saved: every k rounds, after the last, and where it breaks off."""
 
 from __future__ import annotations
 
@@ -96,7 +96,19 @@ class Saver:
         self._next_copy = time.monotonic() + (time.thread_time() - began) / SHARE
 
     def interrupt(self) -> None:
-        """Save the state that was kept and close the folder; a disk that is full is no reason."""
+        """Save the state that was kept and close the folder, of a run that goes on later."""
+        self.give_up(INTERRUPTED)
+
+    def give_up(self, status: str, **facts: Any) -> None:
+        """Save the state that was kept and close the folder; a disk that is full is no reason.
+
+        Parameters
+        ----------
+        status : str
+            How the run ended.
+        **facts : object
+            More entries of its summary.
+        """
         acquired = self._busy.acquire(timeout=PATIENCE)
         try:
             if self._kept and not self._folder.closed:
@@ -104,7 +116,7 @@ class Saver:
                     self._folder.flush()
                     checkpoint.write(self._folder.path, self._kept)
             with suppress(OSError):
-                self._folder.close(INTERRUPTED)
+                self._folder.close(status, **facts)
         finally:
             if acquired:
                 self._busy.release()

@@ -47,6 +47,8 @@ class Attempts(ABC):
         self.clock, self.disk = Clock(), Disk()
         self.path = SimPath("/runs/0")
         self._interrupted = {f.at - 1 for f in scenario.faults if f.kind == "interrupted"}
+        # A full disk ends a server in whatever round, and there may be room again for its copy.
+        self._fills = any(f.kind == "disk-full" for f in scenario.faults)
         self._done: set[Fault] = set()
         self._promised = 0  # the last round whose checkpoint was written
         self._trace = hashlib.sha256()
@@ -82,7 +84,7 @@ class Attempts(ABC):
 
     def _kept(self, server_round: int) -> bool:
         """Whether a later server process may go on from the round."""
-        return self._due(server_round) or server_round in self._interrupted
+        return self._due(server_round) or server_round in self._interrupted or self._fills
 
     def run(self) -> Result:
         """Start the server, and again after each end that is not the run's; check all."""

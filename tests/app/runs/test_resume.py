@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import resource
 import shutil
@@ -16,7 +17,7 @@ from signfed.app.config.run_config import ConfigError
 from signfed.app.engines.local import local_engine
 from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import execute
-from signfed.app.runs import checkpoint
+from signfed.app.runs import checkpoint, saving
 from signfed.app.runs.checkpoint import Checkpoint, run_of
 from signfed.app.runs.folder import read_rounds, read_summary
 from signfed.app.server_app import run
@@ -372,3 +373,13 @@ def test_a_run_that_lacks_nothing_but_its_summary_is_ended(early, engine, tmp_pa
 def test_a_run_may_lie_in_a_folder_called_checkpoints():
     run = Path("checkpoints") / "run"
     assert run_of(run) == run and run_of(run / "checkpoints" / "round-000050") == run
+
+
+@pytest.mark.parametrize("engine", [in_local, in_flower])
+def test_an_error_costs_no_round_that_was_whole(tmp_path, monkeypatch, engine):
+    """A copy of the state is kept after each round, where rounds are long beside it."""
+    monkeypatch.setattr(saving, "SHARE", math.inf)
+    config = config_of(tmp_path / "run", **{"checkpoint-every": 0})
+    broken_off(config, engine, after=3)
+    assert read_summary(tmp_path / "run")["status"] == "failed"
+    assert checkpoint.read(checkpoint.find(tmp_path / "run")).server_round == 3

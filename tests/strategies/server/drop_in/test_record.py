@@ -14,7 +14,7 @@ from flwr.supercore.exit import exit_handler
 import signfed
 from signfed import CoordinateMedian, Mean, SignFD, SignMV
 from signfed.app.errors import ConfigError
-from signfed.app.runs import recorder
+from signfed.app.runs import recorder, saving
 from signfed.app.runs.folder import read_rounds, read_summary, set_status
 from signfed.strategies.server.federation import Federation, FederationError
 from tests.strategies.server.drop_in.app import client, floats, grid, model, moved, same
@@ -154,7 +154,13 @@ def test_what_belongs_to_our_own_app_is_not_mixed_with_it(tmp_path):
         Mean().start(grid(2), floats(), 1, run_dir=tmp_path, federation=federation)
 
 
-def test_a_signal_that_reaches_another_thread_costs_no_round(tmp_path, monkeypatch):
+@pytest.fixture
+def kept(monkeypatch):
+    """A copy of the state is kept after every round, however short."""
+    monkeypatch.setattr(saving, "SHARE", math.inf)
+
+
+def test_a_signal_that_reaches_another_thread_costs_no_round(tmp_path, monkeypatch, kept):
     """In Flower's simulation the ServerApp's thread gets no exception; the process just ends."""
 
     def ends(server_round, arrays):
@@ -191,3 +197,17 @@ def test_a_damaged_checkpoint_names_a_remedy_that_works(tmp_path, monkeypatch):
         assert list(again.train_metrics_clientapp) == list(range(done + 1, 7))
         assert same(again.arrays, whole.arrays)
         shutil.rmtree(place.with_name("round-000004"))
+
+
+def test_a_run_that_fails_goes_on_after_its_last_whole_round(tmp_path, kept):
+    def broken(server_round, arrays):
+        if server_round == 4:
+            raise ZeroDivisionError("no test samples")
+
+    with pytest.raises(ZeroDivisionError):
+        Mean().start(grid(3), floats(), 6, run_dir=tmp_path, evaluate_fn=broken)
+    summary = read_summary(tmp_path)
+    assert summary["status"] == "failed" and summary["error"].endswith("no test samples")
+    done = Mean().start(grid(3), floats(), 6, resume=tmp_path)
+    assert min(done.train_metrics_clientapp) == 4
+    assert same(done.arrays, Mean().start(grid(3), floats(), 6).arrays)

@@ -68,7 +68,8 @@ def push(grid: Grid, messages: list[Message]) -> Pending:
     Pending
         Those that were accepted; a message that is sent twice is one to the SuperLink.
     """
-    accepted = set(answered(lambda: grid.push_messages(messages), [], TRIES))
+    nothing: set[str] = set()
+    accepted = answered(lambda: set(grid.push_messages(messages)), nothing, TRIES)
     return {m.metadata.message_id: m for m in messages if m.metadata.message_id in accepted}
 
 

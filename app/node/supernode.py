@@ -160,7 +160,7 @@ class Fleet:
 
 
 def adapt() -> Pauses:
-    """Change in Flower what this module says, and return the pauses of its SuperNode."""
+    """Return the pauses of Flower's SuperNode, which is changed as this module says."""
     from flwr.supercore.inflatable import inflatable_utils
     from flwr.supernode import fleet_http_connection, start_client_internal
 

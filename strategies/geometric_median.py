@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
@@ -94,9 +94,6 @@ def nearness_prior(prior: Tensor, distances: Tensor) -> Tensor:
     return prior * torch.exp(distances.min() - distances)
 
 
-Start = Literal["central", "zero"]
-
-
 class GeometricMedian(RobustStrategy):
     """Find the point with the smallest sum of distances to the rows.
 
@@ -110,9 +107,9 @@ class GeometricMedian(RobustStrategy):
         Weiszfeld steps at most, at least 1.
     tolerance : float
         The step, in typical distances, that ends the search; at least 0.
-    start : {"central", "zero"}
-        Where the search begins: in the mean of the central half of the rows, or in 0, as ByzFL's
-        does. That matters where it is ended early: ByzFL takes 3 steps with eps 0.1.
+    from_zero : bool
+        Whether the search begins in 0, as ByzFL's does, not in the mean of the central half of the
+        rows. That matters where it is ended early: ByzFL takes 3 steps with eps 0.1.
     reweight : bool
         Whether to search twice more, each time with the prior w_m <- w_m exp(-||v - g_m||): the
         "GeoMed" of the SignGuard authors' code. In high dimensions all but the nearest row vanish.
@@ -146,7 +143,9 @@ class GeometricMedian(RobustStrategy):
         tolerance: Annotated[
             float, Field(ge=0, description="step, in typical distances, that ends the search")
         ] = 1e-8,
-        start: Annotated[Start, Field(description="where the search begins")] = "central",
+        from_zero: Annotated[
+            bool, Field(description="begin the search in 0, not amid the rows: ByzFL's")
+        ] = False,
         reweight: Annotated[
             bool, Field(description="weigh rows by their nearness, twice: the SignGuard authors'")
         ] = False,
@@ -154,7 +153,7 @@ class GeometricMedian(RobustStrategy):
         self.eps = eps
         self.max_iterations = max_iterations
         self.tolerance = tolerance
-        self.start = start
+        self.from_zero = from_zero
         self.reweight = reweight
         self._weights: dict[int, float] = {}
 
@@ -170,7 +169,7 @@ class GeometricMedian(RobustStrategy):
             max_iterations=self.max_iterations,
             tolerance=self.tolerance,
         )
-        if self.start == "central":
+        if not self.from_zero:
             weights, distances = search(numerics.central_half(squared), prior)
         else:  # 0 is no mean of the rows; the point of the first step from there is one
             norms = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)

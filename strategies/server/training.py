@@ -65,8 +65,7 @@ class Training:
     Raises
     ------
     ValueError
-        When the rule's `state_dict` returns no state, or the rule needs the server's own gradient
-        and the federation has none.
+        When the rule's `state_dict` returns no state, or it needs a gradient that nobody has.
     """
 
     def __init__(
@@ -141,7 +140,7 @@ class Training:
         FederationError
             After five skipped rounds in a row, or when nothing came in round 1.
         ValueError
-            When the rule returns what is no direction, or no findings.
+            When the rule returns no direction, or no findings.
         """
         self._observe_late()
         if self.ledger and not (updates and updates.ledger and self._reads(updates.n)):
@@ -149,7 +148,7 @@ class Training:
         values = updates.n * updates.n_coordinates if updates else 0
         with one_thread(only_if=values < LITTLE):
             moved = self._advance(updates, record)
-        self._own = None  # it is of this round's model, whether or not the rule was asked
+        self._own = None  # of this round's model, whether or not the rule was asked
         return moved
 
     def _reads(self, n: int) -> bool:
@@ -230,9 +229,8 @@ class Training:
         if self._reference is None:
             return updates
         if self._own is None:  # an attack may ask for it before the round does
-            self._own = torch.from_numpy(
-                self._reference(self.parameters.cpu().numpy(), server_round)
-            )
+            own = self._reference(self.parameters.cpu().numpy(), server_round)
+            self._own = torch.from_numpy(own)
         if not is_finite(self._own):
             return None
         return replace(updates, reference=self._own.to(updates.rows.device))

@@ -117,7 +117,7 @@ def test_from_zero_it_takes_so_many_steps(steps, n_coordinates):
     rows = np.random.default_rng(steps).normal(3, 1, (9, n_coordinates)).astype(np.float32)
     rows[:3] *= -0.2
     options = {"eps": 0.1, "max_iterations": steps, "tolerance": 0.0}
-    found = aggregate("geometric-median", rows, start="zero", **options)
+    found = aggregate("geometric-median", rows, from_zero=True, **options)
     assert found == pytest.approx(from_zero(rows.astype(np.float64), 0.1, steps), rel=1e-5)
     assert aggregate("geometric-median", rows, **options) != pytest.approx(found, rel=1e-3)
 
@@ -126,7 +126,7 @@ def test_from_zero_three_steps_are_not_the_median():
     """Ten rows around 1 and four at 0.2: 0.47, 0.64, 0.81; the central half begins near 1."""
     rows = [[1.0 + 0.01 * (i - 4.5)] for i in range(10)] + [[0.2]] * 4
     options = {"eps": 0.1, "max_iterations": 3}
-    found = aggregate("geometric-median", rows, start="zero", **options)
+    found = aggregate("geometric-median", rows, from_zero=True, **options)
     assert found == pytest.approx([0.806], abs=0.01)
     assert aggregate("geometric-median", rows, **options) > 0.95
 

@@ -53,7 +53,7 @@ RULES: dict[str, Keys] = {
     "TrMean": {"strategy": "trimmed-mean"},
     "GeoMed": {
         "strategy": "geometric-median", "geometric-median.eps": 0.1,
-        "geometric-median.max-iterations": 3, "geometric-median.start": "zero",
+        "geometric-median.max-iterations": 3, "geometric-median.from-zero": True,
     },
 }  # fmt: skip
 ATTACKS: tuple[Keys, ...] = (

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from signfed.app.errors import ConfigError
+from signfed.app.report.names import names_of
 from signfed.app.report.reading import Run, is_run
 from signfed.app.report.rows import PLACES, grouped
-from signfed.app.runs.sweeps import Row, SweepFolder
+from signfed.app.runs.sweeps import CellFolder, Row, SweepFolder
 
 SWEEP, VERDICTS = "sweep.json", "verdicts.json"
 DEEPEST = 4  # folders below the one that is given
@@ -101,28 +102,49 @@ def cells_of(sources: Sources) -> tuple[list[Row], list[Row], list[str]]:
     ConfigError
         When a sweep's file cannot be read.
     """
-    rows: list[Row] = []
-    rounds: list[Row] = []
-    keys: dict[str, None] = {}
     several = len(sources.sweeps) > 1 or bool(sources.sweeps and sources.runs)
+    folders = names_of(run.path for run in sources.runs)
+    homes = [sweep.path for sweep in sources.sweeps] + [run.path.parent for run in sources.runs]
+    names = names_of(homes) if several else {}
+    found: list[tuple[Row, Mapping[str, Any], Run]] = []  # where it belongs, its config, itself
+    varying: dict[str, None] = {}  # keys that tell the cells of a sweep apart
     for sweep in sources.sweeps:
-        of = {"sweep": sweep.path.name} if several else {}
+        of = {"sweep": names[sweep.path]} if several else {}
         try:
             cells = sweep.cells
-            rows += [{**of, **row} for row in sweep.rows()]
-            rounds += [{**of, **line} for line in sweep.rounds()]
         except (ValueError, KeyError) as error:
             raise ConfigError(f"{sweep.path / SWEEP}: expected a sweep; {error!r}") from error
-        keys |= dict.fromkeys(key for cell in cells for key in (*of, *cell.keys))
-    configs = [run.config for run in sources.runs]
-    differing = _differing(configs)
+        configs = _configs(cells) if several else [cell.keys for cell in cells]
+        for cell, config in zip(cells, configs, strict=True):
+            found.append(({**of, "status": "missing"}, config, Run(cell.path)))
+            varying |= dict.fromkeys(cell.keys)
     for run in sources.runs:
-        own = {key: run.config.get(key) for key in dict.fromkeys([*differing, "seed"])}
-        own |= {"sweep": run.path.parent.name} if several else {}
-        rows.append({**own, "folder": run.path.name, "status": run.status, **run.summary})
-        rounds += [{**own, "folder": run.path.name, **line} for line in run.rounds]
-    keys |= dict.fromkeys([*(["sweep"] if several else []), *differing])
-    return rows, rounds, _telling(rows, list(keys))
+        of = {"sweep": names[run.path.parent]} if several else {}
+        found.append(({**of, "folder": folders[run.path], "status": run.status}, run.config, run))
+    differing = _differing([config for _, config, _ in found])
+    asked = dict.fromkeys([*varying, *differing, "seed"])
+    rows: list[Row] = []
+    rounds: list[Row] = []
+    for of, config, run in found:
+        row = {**{key: config[key] for key in asked if key in config}, **of, **run.summary}
+        rows.append(row)
+        own = {key: value for key, value in row.items() if key in (*asked, *of)}
+        rounds += [{**own, **line} for line in run.rounds]
+    # The sweep last: it tells only what none of the keys does.
+    return rows, rounds, _telling(rows, [*differing, *(["sweep"] if several else [])])
+
+
+def _configs(cells: Sequence[CellFolder]) -> list[Mapping[str, Any]]:
+    """Of each cell the whole config; of one that is missing what all others have, and its keys."""
+    known = [Run(cell.path).config for cell in cells]
+    having = [config for config in known if config]
+    varying = {key for cell in cells for key in cell.keys}
+    same = {
+        key: value
+        for key, value in (having[0] if having else {}).items()
+        if key not in varying and all(config.get(key) == value for config in having)
+    }
+    return [config or {**same, **cell.keys} for cell, config in zip(cells, known, strict=True)]
 
 
 def _differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -69,3 +69,15 @@ def sweep_folder(path, n_seeds=2):
                     run_folder(place, rounds, CONFIG | keys, summary)
     (path / "sweep.json").write_text(json.dumps({"name": "two", "engine": "local", "cells": cells}))
     return path
+
+
+def cross(path, strategies, attacks, **config):
+    """A sweep of rules and attacks under one seed, whose other keys are `config`."""
+    cells = []
+    for rule in strategies:
+        for attack in attacks:
+            keys = {"strategy": rule, "attack": attack, "seed": 0}
+            cells.append({"id": f"{rule}{attack}", "keys": keys})
+            run_folder(path / "cells" / f"{rule}{attack}", config=CONFIG | config | keys)
+    (path / "sweep.json").write_text(json.dumps({"name": "x", "engine": "local", "cells": cells}))
+    return path

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from signfed.app.errors import installed
+from signfed.app.report.names import names_of
 from signfed.app.report.reading import Run
 from signfed.app.report.sources import Sources
 from signfed.app.runs.verdicts import standings
@@ -52,17 +53,15 @@ def named_runs(found: Sources) -> dict[str, Run]:
     Returns
     -------
     dict
-        Names are good for folders.
+        Names are good for folders, which may lie in one another.
     """
-    runs: dict[str, Run] = {}
-    for run in found.runs:
-        place = run.path.resolve()
-        name = place.name if place.name not in runs else f"{place.parent.name}-{place.name}"
-        runs[name] = run
+    folders = names_of(run.path for run in found.runs)
+    sweeps = names_of(sweep.path for sweep in found.sweeps)
+    runs = {folders[run.path]: run for run in found.runs}
     for sweep in found.sweeps:
         for cell in sweep.cells:
             keys = ",".join(f"{key}={value}" for key, value in cell.keys.items())
-            runs[f"{sweep.path.resolve().name},{UNUSUAL.sub('-', keys)}"] = Run(cell.path)
+            runs[f"{sweeps[sweep.path]},{UNUSUAL.sub('-', keys)}"] = Run(cell.path)
     return runs
 
 

@@ -343,6 +343,16 @@ def test_event_files_of_a_sweep_are_called_by_its_keys(one, sweep):
     assert len(names) == 9 and names[:2] == ["run", "two,strategy=krum,attack=lie,seed=0"]
 
 
+def test_runs_and_sweeps_of_one_name_keep_their_events(tmp_path):
+    for seed in range(3):
+        run_folder(tmp_path / f"seed{seed}" / "exp" / "run")
+    for place in "ab":
+        sweep_folder(tmp_path / place / "rules", n_seeds=1)
+    names = list(named_runs(find([tmp_path])))
+    assert names[:3] == ["seed0/exp/run", "seed1/exp/run", "seed2/exp/run"]
+    assert len(names) == 3 + 2 * 4 and names[3].startswith("a/rules,strategy=krum")
+
+
 def local(path, *more):
     keys = "num-rounds=1 device='cpu' task='quadratic'"
     command = ["run", "--engine", "local", "-c", keys, "--out", str(path), *more]

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from signfed.app.report.fields import draw_fields, draw_scale
-from signfed.app.report.rows import SHARES, Rows, chosen, grouped, label, number, shown, values_of
+from signfed.app.report.rows import (
+    SHARES,
+    Rows,
+    chosen,
+    ended,
+    grouped,
+    label,
+    score,
+    shown,
+    values_of,
+)  # fmt: skip
 from signfed.app.report.style import INK, figure_of, in_per_cent
 from signfed.app.runs.folder import DIVERGED
 
@@ -23,13 +33,13 @@ COLOURS = "cividis"  # the same order of light and dark for every colour vision
 
 
 def means(rows: Rows, by: tuple[str, ...], value: str) -> dict[tuple[Hashable, ...], float]:
-    """Return the mean of a column over the rows that have it, by their values of other columns.
+    """Return the mean of a column over the runs that ended, by their values of other columns.
 
     Parameters
     ----------
     rows : sequence of mapping
-        Rows; one whose value is null (not finite), or missing since its run diverged, makes the
-        mean NaN.
+        Of cells. One whose value is null (not finite), or whose run diverged, makes the mean NaN;
+        those of runs that failed, or are under way, do not count.
     by : tuple of str
         Columns.
     value : str
@@ -40,11 +50,14 @@ def means(rows: Rows, by: tuple[str, ...], value: str) -> dict[tuple[Hashable, .
     dict
         Values of `by` -> mean.
     """
-    having = [row for row in rows if value in row or row.get("status") == DIVERGED]
     return {
-        at: float(np.mean([number(row.get(value)) for row in group]))
-        for at, group in grouped(having, by).items()
+        at: float(np.mean([score(row, value) for row in group]))
+        for at, group in grouped(_having(rows, value), by).items()
     }
+
+
+def _having(rows: Rows, value: str) -> Rows:
+    return [row for row in ended(rows) if value in row or row.get("status") == DIVERGED]
 
 
 def lowest(
@@ -176,8 +189,7 @@ class Heatmap:
     def _says(self, rows: Rows) -> str:
         split = (self.split,) if self.split else ()
         keys = (self.rows, self.columns, *((self.worst,) if self.worst else ()), *split)
-        having = [row for row in rows if self.value in row]
-        most = max(grouped(having, keys).values(), key=len, default=[])
+        most = max(grouped(_having(rows, self.value), keys).values(), key=len, default=[])
         says = [label(self.value)]
         if len(most) > 1:
             seeds = {row.get("seed") for row in most}

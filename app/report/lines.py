@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from signfed.app.report.rows import SHARES, Rows, chosen, grouped, label, number, shown, values_of
+from signfed.app.report.rows import (
+    SHARES,
+    Rows,
+    chosen,
+    ended,
+    grouped,
+    label,
+    number,
+    score,
+    shown,
+    values_of,
+)  # fmt: skip
 from signfed.app.report.style import COLOURS, INK, figure_of, in_per_cent, legend, line_styles
 
 if TYPE_CHECKING:
@@ -27,8 +38,8 @@ class Curve(NamedTuple):
     ----------
     x, mean, low, high : ndarray, float64 [n]
         Ascending in x; NaN where a seed's value is not finite.
-    seeds : int
-        The most values that a point has.
+    seeds, fewest : int
+        The most and the fewest values that a point has.
     """
 
     x: np.ndarray
@@ -36,15 +47,20 @@ class Curve(NamedTuple):
     low: np.ndarray
     high: np.ndarray
     seeds: int
+    fewest: int
 
 
 def curve_of(rows: Rows, x: str, y: str) -> Curve:
     """Take the mean and the range of y at each x, or in each round where x is counted in rounds.
 
+    A line over rounds ends where the first of its runs does, by `stop-when` say: the mean of the
+    runs that are left would fall where the good ones were done early.
+
     Parameters
     ----------
     rows : sequence of mapping
-        Of one line; those that lack x or y do not count.
+        Of one line; those that lack x or y do not count, nor do those of runs that failed or are
+        under way, except over rounds where no other is there.
     x, y : str
         Columns.
 
@@ -59,15 +75,20 @@ def curve_of(rows: Rows, x: str, y: str) -> Curve:
     >>> curve.x.tolist(), curve.mean.round(3).tolist(), curve.high.tolist(), curve.seeds
     ([1.0, 2.0], [0.6, 0.4], [0.7, 0.4], 2)
     """
+    of_rounds = x in PER_ROUND
     counted = [row for row in rows if y in row and isinstance(row.get(x), int | float)]
-    at = "round" if x in PER_ROUND and all("round" in row for row in counted) else x
+    counted = ended(counted) or (counted if of_rounds else [])
+    at = "round" if of_rounds and all("round" in row for row in counted) else x
+    groups = list(grouped(counted, (at,)).values())
+    seeds = max(map(len, groups), default=0)
+    groups = [group for group in groups if len(group) == seeds or not of_rounds]
     points = []
-    for group in grouped(counted, (at,)).values():
-        ys = np.array([number(row[y]) for row in group])
+    for group in groups:
+        ys = np.array([number(row[y]) if of_rounds else score(row, y) for row in group])
         points.append((np.mean([row[x] for row in group]), ys.mean(), ys.min(), ys.max()))
-    seeds = max(map(len, grouped(counted, (at,)).values()), default=0)
     columns = np.array(sorted(points), dtype=np.float64).reshape(-1, 4).T
-    return Curve(columns[0], columns[1], columns[2], columns[3], seeds)
+    fewest = min(map(len, groups), default=0)
+    return Curve(columns[0], columns[1], columns[2], columns[3], seeds, fewest)
 
 
 def thinned(curve: Curve, most: int = MOST_POINTS) -> Curve:
@@ -87,7 +108,7 @@ def thinned(curve: Curve, most: int = MOST_POINTS) -> Curve:
     n = len(curve.x)
     kept = np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int))
     x, mean, low, high = (column[kept] for column in curve[:4])
-    return Curve(x, mean, low, high, curve.seeds)
+    return Curve(x, mean, low, high, *curve[4:])
 
 
 @dataclass(frozen=True)
@@ -154,28 +175,32 @@ class Lines:
         styles = dict(
             zip(known if len(known) <= len(COLOURS) else values, line_styles(), strict=False)
         )
-        seeds = 0
+        counts: list[int] = []
         for axes, part in zip(panels, parts or [None], strict=True):
             here = chosen(rows, {self.split: part}) if parts else rows
-            seeds = max(seeds, self._draw_panel(axes, here, styles))
+            counts += self._draw_panel(axes, here, styles)
             heading = f"{label(self.split)}: {shown(part)}" if parts else self.title
             axes.set_title(heading, loc="left")
         if parts:
             figure.suptitle(self.title, x=0.01, ha="left", color=INK, fontsize=12)
-        note = f"mean of {seeds} seeds, band: lowest to highest" if seeds > 1 else ""
+        fewest, seeds = min(counts, default=0), max(counts, default=0)
+        of = f"{seeds}" if fewest == seeds else f"{fewest} to {seeds}"
+        note = f"mean of {of} seeds, band: lowest to highest" if seeds > 1 else ""
         if self._by:
             legend(figure, panels, " / ".join(map(label, self._by)), note)
         elif note:
             figure.supxlabel(note, fontsize=9, color=INK)
         return figure
 
-    def _draw_panel(self, axes: Axes, rows: Rows, styles: Mapping[Any, Any]) -> int:
-        seeds = 0
+    def _draw_panel(self, axes: Axes, rows: Rows, styles: Mapping[Any, Any]) -> list[int]:
+        """Draw its lines; return the most and the fewest seeds of each."""
+        counts: list[int] = []
         for value, group in grouped(rows, self._by).items():
             curve = thinned(curve_of(group, self.x, self.y))
             if not len(curve.x):
                 continue
-            seeds, style = max(seeds, curve.seeds), styles[value]
+            counts += [curve.seeds, curve.fewest]
+            style = styles[value]
             name = ", ".join(map(shown, value)) or label(self.y)
             every = max(1, len(curve.x) // MOST_MARKERS)
             axes.plot(
@@ -192,10 +217,10 @@ class Lines:
                 name, (1, height), xycoords=("axes fraction", "data"), ha="right", va="bottom",
                 fontsize=8, color=INK,
             )  # fmt: skip
-        if not seeds:
+        if not counts:
             axes.text(0.5, 0.5, "no values yet", transform=axes.transAxes, ha="center", color=INK)
         self._label(axes)
-        return seeds
+        return counts
 
     def _label(self, axes: Axes) -> None:
         axes.set(xlabel=label(self.x), ylabel=label(self.y))

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from signfed.app.report.document import Image, Part, Picture, Report, Section, Table, Text
 from signfed.app.report.heatmap import Heatmap, lowest, means, reach
 from signfed.app.report.lines import Lines
-from signfed.app.report.rows import SHARES, Rows, grouped, label, sentence, shown, values_of
+from signfed.app.report.rows import (
+    ENDED,
+    SHARES,
+    Rows,
+    ended,
+    grouped,
+    label,
+    sentence,
+    shown,
+    values_of,
+)  # fmt: skip
 from signfed.app.report.sources import Sources, cells_of, claims_of
 from signfed.app.report.style import same_height
+from signfed.app.runs.folder import DIVERGED, FINISHED
 from signfed.app.runs.summary import DETECTION
 from signfed.app.runs.sweeps import Row
 
@@ -51,13 +63,14 @@ def report_of(sources: Sources, title: str) -> Report:
     """
     rows, rounds, keys = cells_of(sources)
     sections = [Section(f"Claims: {place.name}", _claims(place)) for place in sources.claims]
+    status = Counter(str(row.get("status")) for row in rows)
     if rows:
+        heats = [*_heatmaps(rows, keys), *_worst(rows, keys)]
         sections += [
             Section("Curves", _curves(rounds, rows, keys)),
-            Section("Heatmaps", [*_heatmaps(rows, keys), *_worst(rows, keys)]),
+            Section("Heatmaps", [*heats, *(_left_out(status) if heats else ())]),
             Section("Cells", [_table(rows, keys)]),
         ]
-    status = Counter(str(row.get("status")) for row in rows)
     differs = ", ".join(f"{label(key)} ({len(values_of(rows, key))})" for key in keys)
     says = f"{len(rows)} runs; what differs: {differs or 'the seed'}." if rows else ""
     seeds = values_of(rows, "seed")
@@ -65,7 +78,7 @@ def report_of(sources: Sources, title: str) -> Report:
         says += f" Seeds: {', '.join(map(shown, seeds))}."
     headline = [(name, str(count)) for name, count in status.most_common()]
     if rows and (y := _score(rows)):
-        having = [row for row in rows if row.get(y) is not None]
+        having = [r for r in rows if r["status"] == FINISHED and r.get(y) is not None]
         best = max(having, key=lambda row: row[y])
         worst = min(having, key=lambda row: row[y])
         for name, row in (("highest", best), ("lowest", worst)):
@@ -82,11 +95,24 @@ def report_of(sources: Sources, title: str) -> Report:
 
 def _score(rows: Rows) -> str:
     names = ("final_test_accuracy", "final_test_loss")
-    return next((y for y in names if any(row.get(y) is not None for row in rows)), "")
+    finished = [row for row in rows if row.get("status") == FINISHED]
+    return next((y for y in names if any(row.get(y) is not None for row in finished)), "")
+
+
+def _left_out(status: Mapping[str, int]) -> list[Part]:
+    """What of all runs is not in the means above."""
+    says = []
+    if left := [f"{count} {name}" for name, count in status.items() if name not in ENDED]:
+        says.append(f"Only runs that ended count; left out: {', '.join(left)}.")
+    if count := status.get(DIVERGED):
+        says.append(f"n. f., not finite: {count} diverged.")
+    return [Text(" ".join(says))] if says else []
 
 
 def _number(column: str, value: object) -> str:
     if isinstance(value, float):
+        if math.isnan(value):
+            return "n. f."  # not finite, as in the heatmaps
         return f"{100 * value:.1f} %" if column in SHARES else f"{value:.4g}"
     return shown(value)
 
@@ -155,12 +181,11 @@ def _worst(rows: Rows, keys: Sequence[str]) -> list[Part]:
     """Each rule under the attack that harms it most; means over the seeds."""
     y = "final_test_accuracy"
     others = [key for key in keys if key != "attack"]
-    if "attack" not in keys or not others or not any(y in row for row in rows):
+    if "attack" not in keys or not others or not any(y in row for row in ended(rows)):
         return []
     found = lowest(means(rows, (*others, "attack"), y))
     lines = [
-        [*map(shown, at), f"{100 * value:.1f} %", shown(attack)]
-        for at, (value, attack) in found.items()
+        [*map(shown, at), _number(y, value), shown(attack)] for at, (value, attack) in found.items()
     ]
     heads = [*map(label, others), "lowest accuracy", "under"]
     return [Table(heads, lines, "the attack that harms most, by the mean over the seeds")]

@@ -10,7 +10,7 @@ import numpy as np
 
 from signfed.app.report.fields import draw_fields, draw_scale
 from signfed.app.report.published import FAILS, HOLDS, MARKS, Judge, Published, within
-from signfed.app.report.rows import Rows, chosen, grouped, label, number, shown
+from signfed.app.report.rows import Rows, chosen, ended, grouped, label, number, shown
 from signfed.app.report.style import figure_of
 
 if TYPE_CHECKING:
@@ -64,13 +64,14 @@ class PublishedTable:
         Parameters
         ----------
         rows : sequence of mapping
-            Of cells. A value that is null (not finite) is ours, and holds nowhere.
+            Of cells. A value that is null (not finite) is ours, and holds nowhere; a run that
+            failed does not count.
 
         Returns
         -------
         list of Published
         """
-        rows = [row for row in chosen(rows, self.where) if self.value in row]
+        rows = [row for row in ended(chosen(rows, self.where)) if self.value in row]
         found = grouped(rows, (self.rows, self.columns))
         return [self._cell(at, value, found.get(at, [])) for at, value in self.published.items()]
 

@@ -6,6 +6,8 @@ import math
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
+from signfed.app.runs.folder import DIVERGED, FINISHED
+
 Rows = Sequence[Mapping[str, Any]]
 
 # Columns whose values are shares in 0..1, shown in per cent, and what the others are called.
@@ -17,6 +19,8 @@ SHARES = frozenset(
         "byzantine_accepted", "honest_rejected", "wrong_signs", "rate",
     }
 )  # fmt: skip
+ENDED = (FINISHED, DIVERGED)  # of other runs half is there, and a mean over halves says nothing
+OF_THE_MODEL = ("accuracy", "loss", "success")  # in the names of scores that a broken model has not
 PLACES = ("out-dir", "data-dir", "resume")  # run-config keys that say where, not what
 NAMES = {
     "claimed_accuracy": "accuracy that nodes claim",
@@ -152,6 +156,38 @@ def values_of(rows: Rows, column: str) -> list[Any]:
     found = list(dict.fromkeys(row[column] for row in rows if row.get(column) is not None))
     numbers = all(isinstance(value, int | float) for value in found)
     return sorted(found) if numbers else found
+
+
+def ended(rows: Rows) -> list[Mapping[str, Any]]:
+    """Return the rows of runs that finished or diverged; one that has no status counts.
+
+    >>> ended([{"status": "failed", "f": 1}, {"status": "diverged", "f": 2}, {"f": 3}])
+    [{'status': 'diverged', 'f': 2}, {'f': 3}]
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Of cells, or of rounds.
+    """
+    return [row for row in rows if row.get("status", FINISHED) in ENDED]
+
+
+def score(row: Mapping[str, Any], column: str) -> float:
+    """Return what a run came to; NaN where its model is no longer finite, whatever it was before.
+
+    >>> broken = {"status": "diverged", "final_test_accuracy": 0.9, "uplink_megabytes": 2}
+    >>> score(broken, "final_test_accuracy"), score(broken, "uplink_megabytes")
+    (nan, 2.0)
+
+    Parameters
+    ----------
+    row : mapping
+        Of a cell.
+    column : str
+        One of its numbers.
+    """
+    broken = row.get("status") == DIVERGED and any(of in column for of in OF_THE_MODEL)
+    return math.nan if broken else number(row.get(column))
 
 
 def number(value: Any) -> float:

@@ -64,6 +64,51 @@ def test_a_value_that_is_not_finite_leaves_a_gap():
     assert curve.x.tolist() == [1, 2] and math.isnan(curve.mean[1])
 
 
+STOPPED = [
+    {"strategy": "krum", "seed": seed, "round": t, "acc": 0.1 * seed + t / 1000}
+    for seed, last in enumerate((50, 60, 200)) for t in range(10, last + 1, 10)
+]  # fmt: skip
+
+
+def test_a_line_ends_where_the_first_of_its_seeds_does():
+    """Seeds that were done early took their good values along: the mean fell without them."""
+    curve = curve_of(STOPPED, "round", "acc")
+    assert curve.x.tolist() == [10, 20, 30, 40, 50] and (curve.seeds, curve.fewest) == (3, 3)
+    assert curve.mean.tolist() == pytest.approx([0.1 + t / 1000 for t in curve.x])
+
+
+def test_over_rounds_runs_that_ended_count_and_where_none_did_all():
+    ended = [row | {"status": "failed" if row["seed"] == 0 else "finished"} for row in STOPPED]
+    assert curve_of(ended, "round", "acc").x[-1] == 60
+    assert curve_of(ended, "round", "acc").seeds == 2
+    under_way = [row | {"status": "running"} for row in STOPPED]
+    assert curve_of(under_way, "round", "acc").seeds == 3
+
+
+def test_the_legend_names_the_smallest_count_too():
+    rows = [row for row in CELLS if row["num-byzantine"] == 3 or row["seed"] < 2]
+    drawn = Lines("num-byzantine", "acc", "strategy", where={"attack": "lie"}).draw(rows)
+    said = drawn.legends[0].get_title().get_text()
+    assert said == "rule (mean of 2 to 3 seeds, band: lowest to highest)"
+
+
+def test_half_runs_count_nowhere_and_a_broken_model_is_not_finite():
+    cells = [
+        {"strategy": rule, "attack": "lie", "status": status, "final_test_accuracy": worth}
+        for rule, status, worth in (
+            ("mean", "finished", 0.4), ("mean", "failed", 0.9), ("mean", "running", 0.9),
+            ("krum", "interrupted", 0.9), ("median", "finished", 0.6), ("median", "diverged", 0.5),
+        )
+    ]  # fmt: skip
+    heat = Heatmap("strategy", "attack", "final_test_accuracy")
+    found = {rule: value for (rule, _), value in heat.table(cells).items()}
+    assert found == {"mean": 0.4, "median": pytest.approx(np.nan, nan_ok=True)}
+    ours = curve_of([row | {"f": 1} for row in cells[:4]], "f", "final_test_accuracy")
+    assert ours.mean.tolist() == [0.4]
+    table = PublishedTable("strategy", "attack", "final_test_accuracy", {("mean", "lie"): 40.0})
+    assert table.cells(cells)[0].ours == pytest.approx(40)
+
+
 def test_thinning_keeps_both_ends():
     curve = curve_of([{"round": t, "a": t} for t in range(1, 1001)], "round", "a")
     few = thinned(curve, 7)

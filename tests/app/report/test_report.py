@@ -298,6 +298,27 @@ def test_runs_are_compared_by_what_differs(tmp_path):
     assert find([tmp_path]).runs == find([tmp_path / "runs"]).runs != []
 
 
+def test_a_page_of_half_runs_says_what_it_leaves_out(tmp_path):
+    """A run that failed keeps its last score, and one that diverged its last before that."""
+    for rule, attack, status, worth in (
+        ("mean", "lie", "finished", 0.5), ("mean", "ipm", "diverged", 0.8),
+        ("krum", "lie", "failed", 0.99), ("krum", "ipm", "finished", 0.7),
+    ):  # fmt: skip
+        keys = {"strategy": rule, "attack": attack}
+        summary = SUMMARY | {"status": status, "final_test_accuracy": worth}
+        run_folder(tmp_path / f"{rule}{attack}", config=CONFIG | keys, summary=summary)
+    report = many_runs.report_of(find([tmp_path]), "half")
+    assert ("highest final test accuracy", "70.0 % (krum, ipm)") in report.headline
+    assert ("lowest final test accuracy", "50.0 % (mean, lie)") in report.headline
+    (heats,) = [section for section in report.sections if section.title == "Heatmaps"]
+    fields = [text.get_text() for text in heats.parts[0].figure.axes[0].texts]
+    assert fields == ["70.0", "", "n. f.", "50.0"]
+    assert heats.parts[-2].lines == [["krum", "70.0 %", "ipm"], ["mean", "n. f.", "ipm"]]
+    assert heats.parts[-1].says == (
+        "Only runs that ended count; left out: 1 failed. n. f., not finite: 1 diverged."
+    )
+
+
 def test_claims_of_a_reproduction(tmp_path):
     claim = {"text": "a > b", "source": "Fig. 1", "published": "1", "ours": "<2>",
              "tolerance": "0.1", "verdict": "does not hold"}  # fmt: skip

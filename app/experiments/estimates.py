@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from signfed.app.report.rows import ENDED, OF_THE_ROUNDS
 from signfed.app.runs.folder import DIVERGED, FINISHED
 from signfed.app.runs.sweeps import Row
 
@@ -50,7 +51,8 @@ class Estimate:
             After the point; of large numbers fewer are shown.
         """
         shown = digits if abs(self.mean * scale) < 100 else 1
-        error = f" ± {self.error * scale:.{shown}f}" if self.count > 1 else ""
+        known = self.count > 1 and math.isfinite(self.mean)
+        error = f" ± {self.error * scale:.{shown}f}" if known else ""
         return f"{self.mean * scale:.{shown}f}{error}"
 
 
@@ -88,6 +90,31 @@ def selected(rows: Rows, where: Where) -> list[Row]:
     return [row for row in rows if all(row.get(key) == value for key, value in where.items())]
 
 
+def counted(row: Mapping[str, Any], column: str) -> float | None:
+    """Return what a run counts with.
+
+    >>> counted({"status": "diverged", "final_test_accuracy": 0.9}, "final_test_accuracy")
+    0.0
+
+    Parameters
+    ----------
+    row : mapping
+        Of a cell.
+    column : str
+        One of its numbers. Of a run that diverged a loss is infinite, an accuracy 0: whatever was
+        measured before its model broke is not what it came to.
+
+    Returns
+    -------
+    float or None
+        None where it has no such number, or did not end (finished or diverged).
+    """
+    value, status = row.get(column), row.get("status", FINISHED)
+    if status == DIVERGED and column not in OF_THE_ROUNDS:
+        return math.inf if "loss" in column else 0.0
+    return None if value is None or status not in ENDED else float(value)
+
+
 def by_seed(rows: Rows, column: str, where: Where) -> dict[int, float]:
     """Return a column of the rows that have these values, by seed.
 
@@ -96,7 +123,7 @@ def by_seed(rows: Rows, column: str, where: Where) -> dict[int, float]:
     rows : sequence of mapping
         One a cell.
     column : str
-        A score. Of a run that diverged a loss is infinite, an accuracy 0.
+        A score, as `counted` takes it.
     where : mapping
         As for `selected`; together with the seed it must name one cell.
 
@@ -113,17 +140,14 @@ def by_seed(rows: Rows, column: str, where: Where) -> dict[int, float]:
     """
     found: dict[int, float] = {}
     for row in selected(rows, where):
-        value, status = row.get(column), row.get("status", FINISHED)
-        if status not in (FINISHED, DIVERGED):
+        if row.get("status", FINISHED) not in ENDED:
             return {}
-        if status == DIVERGED:
-            value = math.inf if "loss" in column else 0.0
-        if value is None:
+        if (value := counted(row, column)) is None:
             continue
         seed = row.get("seed", 0)
         if seed in found:
             raise ValueError(f"{column} of {dict(where)}: expected one cell with seed {seed}")
-        found[seed] = float(value)
+        found[seed] = value
     return found
 
 

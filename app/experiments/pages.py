@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from signfed.app.errors import ConfigError
-from signfed.app.experiments.records import read_verdicts
+from signfed.app.experiments.records import NOT_FINISHED, read_verdicts
 from signfed.app.experiments.registry import EXPERIMENTS, PAPERS
 from signfed.app.report.published import FAILS, HOLDS, NOT_TRIED, UNDECIDED
 from signfed.app.report.sources import VERDICTS
@@ -22,6 +22,11 @@ QUICK = (
     "A quick setting was chosen while its results were looked at: batches, rounds and seeds are "
     "such that it shows the claim, where it can. So a claim that holds there is shown, not tested; "
     "the full settings test it, and quick ones with other seeds."
+)
+MEANS = "Means over the seeds; ± is one-sided 95 % of the mean."
+HALF = (
+    " Of a run that diverged an accuracy counts as 0 and a loss as infinite; one that failed does "
+    "not count."
 )
 HEADS = ("claim", "source", "published", "ours", "tolerance", "verdict")
 
@@ -85,7 +90,7 @@ def _section(setting: str, record: Mapping[str, Any]) -> list[str]:
     if record["cells"]:
         heads = list(dict.fromkeys(key for cell in record["cells"] for key in cell))
         cells = [[cell.get(key, "") for key in heads] for cell in record["cells"]]
-        lines += ["Means over the seeds; ± is one-sided 95 % of the mean.", ""]
+        lines += [MEANS + (HALF if NOT_FINISHED in heads else ""), ""]
         lines += [markdown_table(heads, cells)]
     elif record["runs"]:
         lines += [f"The cells, with means over the seeds: [{setting}.csv]({setting}.csv)", ""]

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from signfed.app.errors import installed
 from signfed.app.experiments.cells import written
-from signfed.app.experiments.estimates import estimate
+from signfed.app.experiments.estimates import counted, estimate
 from signfed.app.experiments.experiment import Rows
 from signfed.app.experiments.reproduce import Outcome
 from signfed.app.experiments.sweep import Sweep
@@ -19,11 +20,12 @@ from signfed.app.report.pictures import Heatmap, PublishedTable
 from signfed.app.report.rows import grouped
 from signfed.app.report.sources import VERDICTS, claims_of
 from signfed.app.report.tables import csv_text
-from signfed.app.runs.folder import FINISHED
+from signfed.app.runs.folder import DIVERGED, FINISHED
 from signfed.app.runs.json_files import replace_text, write_json
 
 DPI = 72
 MANY = 100  # cells from which a page names their file, which then holds one line for each
+NOT_FINISHED = "did not finish"
 SCORES = (
     "final_test_accuracy", "best_test_accuracy", "final_test_loss", "final_backdoor_success",
     "byzantine_accepted", "honest_rejected", "minority_accuracy", "others_accuracy",
@@ -130,6 +132,9 @@ def _varying(sweep: Sweep) -> list[str]:
 def means_of(rows: Rows, keys: Iterable[str]) -> list[dict[str, str]]:
     """Return one line for each cell but its seed: its keys, and its scores over the seeds.
 
+    Runs that did not end do not count, those that diverged as `counted` has them; where there are
+    any, `NOT_FINISHED` says how many.
+
     Parameters
     ----------
     rows : sequence of mapping
@@ -141,10 +146,18 @@ def means_of(rows: Rows, keys: Iterable[str]) -> list[dict[str, str]]:
     for values, group in grouped(rows, keys).items():
         line = {k: "" if v is None else str(v) for k, v in zip(keys, values, strict=True)}
         for score in SCORES:
-            if numbers := [float(row[score]) for row in group if row.get(score) is not None]:
+            if numbers := _numbers(group, score):
                 line[score] = estimate(numbers).text()
+        how = Counter(row.get("status", FINISHED) for row in group)
+        if how.keys() - {FINISHED}:
+            others = (f"{n} of {len(group)} {way}" for way, n in how.items() if way != FINISHED)
+            line[NOT_FINISHED] = ", ".join(others)
         lines.append(line)
     return lines
+
+
+def _numbers(rows: Sequence[Mapping[str, Any]], score: str) -> list[float]:
+    return [number for row in rows if (number := counted(row, score)) is not None]
 
 
 def cells_of(rows: Rows, keys: Sequence[str]) -> list[dict[str, Any]]:
@@ -160,8 +173,8 @@ def cells_of(rows: Rows, keys: Sequence[str]) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        `runs` and how many of them `finished`; of each score the mean, and after " error" what it
-        is uncertain by, as `estimate` has it.
+        `runs`, how many of them `finished` and how many `diverged`; of each score the mean, as in
+        `means_of`, and after " error" what it is uncertain by, as `estimate` has it.
     """
     lines = []
     for values, group in grouped(rows, tuple(keys)).items():
@@ -169,9 +182,10 @@ def cells_of(rows: Rows, keys: Sequence[str]) -> list[dict[str, Any]]:
         line: dict[str, Any] = {key: value for key, value in given.items() if "." not in key}
         line["options"] = written({key: value for key, value in given.items() if "." in key})
         line["runs"] = len(group)
-        line["finished"] = sum(row.get("status") == FINISHED for row in group)
+        for status in (FINISHED, DIVERGED):
+            line[status] = sum(row.get("status") == status for row in group)
         for score in SCORES:
-            if numbers := [float(row[score]) for row in group if row.get(score) is not None]:
+            if numbers := _numbers(group, score):
                 found = estimate(numbers)
                 line[score], line[f"{score} error"] = round(found.mean, 5), round(found.error, 5)
         lines.append(line)

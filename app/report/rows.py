@@ -7,6 +7,7 @@ from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from signfed.app.runs.folder import DIVERGED, FINISHED
+from signfed.app.runs.summary import DETECTION
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -20,7 +21,9 @@ SHARES = frozenset(
     }
 )  # fmt: skip
 ENDED = (FINISHED, DIVERGED)  # of other runs half is there, and a mean over halves says nothing
-OF_THE_MODEL = ("accuracy", "loss", "success")  # in the names of scores that a broken model has not
+OF_THE_ROUNDS = (  # what is measured of a run however its model ends; all else is its model's
+    *DETECTION, "uplink_bits_per_parameter", "downlink_bits_per_parameter", "rounds", "seconds",
+)  # fmt: skip
 PLACES = ("out-dir", "data-dir", "resume")  # run-config keys that say where, not what
 NAMES = {
     "claimed_accuracy": "accuracy that nodes claim",
@@ -175,8 +178,8 @@ def ended(rows: Rows) -> list[Mapping[str, Any]]:
 def score(row: Mapping[str, Any], column: str) -> float:
     """Return what a run came to; NaN where its model is no longer finite, whatever it was before.
 
-    >>> broken = {"status": "diverged", "final_test_accuracy": 0.9, "uplink_megabytes": 2}
-    >>> score(broken, "final_test_accuracy"), score(broken, "uplink_megabytes")
+    >>> broken = {"status": "diverged", "final_test_accuracy": 0.9, "rounds": 2}
+    >>> score(broken, "final_test_accuracy"), score(broken, "rounds")
     (nan, 2.0)
 
     Parameters
@@ -186,7 +189,7 @@ def score(row: Mapping[str, Any], column: str) -> float:
     column : str
         One of its numbers.
     """
-    broken = row.get("status") == DIVERGED and any(of in column for of in OF_THE_MODEL)
+    broken = row.get("status") == DIVERGED and column not in OF_THE_ROUNDS
     return math.nan if broken else number(row.get(column))
 
 

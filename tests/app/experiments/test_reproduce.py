@@ -15,7 +15,7 @@ from signfed.app.experiments import records, registry
 from signfed.app.experiments.experiment import Claim, Experiment, Setting
 from signfed.app.experiments.judges import falls, higher
 from signfed.app.experiments.narrow import narrowed
-from signfed.app.experiments.pages import summary_of
+from signfed.app.experiments.pages import page_of, summary_of
 from signfed.app.experiments.reproduce import reproduce
 from signfed.app.experiments.runner import runner_for
 from signfed.app.experiments.sweep import Sweep
@@ -152,6 +152,30 @@ def test_a_page_of_many_cells_names_their_file(call, tmp_path, monkeypatch):
         ("0.1", "2", "2"), ("0.2", "2", "2"),
     ]  # fmt: skip
     assert all(float(line[LOSS]) > 0 < float(line[f"{LOSS} error"]) for line in lines)
+
+
+def test_runs_that_did_not_finish_are_named_and_count_as_the_judges_count_them():
+    score = "final_test_accuracy"
+    ways = {"finished": 0.6, "diverged": 0.9, "failed": 0.3}
+    rows = [{"seed": s, "status": way, score: x} for s, (way, x) in enumerate(ways.items())]
+    rows = [row | {"strategy": "mean", LOSS: 1.0} for row in rows]
+    (line,) = records.means_of(rows, ("strategy",))
+    assert line[score].startswith("0.300 ±") and line[LOSS] == "inf"  # 0.6 and 0
+    assert line["did not finish"] == "1 of 3 diverged, 1 of 3 failed"
+    (line,) = records.cells_of(rows, ("strategy",))
+    assert (line["runs"], line["finished"], line["diverged"], line[score]) == (3, 1, 1, 0.3)
+    (whole,) = records.means_of(rows[:1], ("strategy",))
+    assert "did not finish" not in whole
+
+
+def test_a_page_says_how_runs_that_diverged_count(call, tmp_path):
+    call("tiny", "--quick")
+    place = tmp_path / "pages/tiny"
+    assert "counts as 0" not in (place / "README.md").read_text()
+    found = json.loads((place / "verdicts.json").read_text())
+    found["quick"]["cells"][0]["did not finish"] = "1 of 2 diverged"
+    page = page_of(found)
+    assert "| 1 of 2 diverged |" in page and "an accuracy counts as 0" in page
 
 
 def test_options_of_parts_share_a_column():

@@ -9,6 +9,7 @@ from typing import Any
 
 from signfed.app.errors import ConfigError
 from signfed.app.experiments.sweep import Choose, Sweep
+from signfed.app.runs.folder import FINISHED
 from signfed.app.runs.sweeps import Row
 
 VALIDATION, TEST = "validation_accuracy", "test_accuracy"
@@ -49,7 +50,32 @@ def check_choice(sweep: Sweep) -> None:
             )
 
 
-def chosen(choose: Choose, rounds: Sequence[Row], keys: Sequence[str]) -> list[Row]:
+def left_out(choose: Choose, rows: Sequence[Row], keys: Sequence[str]) -> list[Row]:
+    """Return the settings that are not compared, since not all their runs finished.
+
+    A run that failed may have been at its best when it did, and one that diverged before.
+
+    Parameters
+    ----------
+    choose : Choose
+    rows : sequence of mapping
+        `SweepFolder.rows`.
+    keys : sequence of str
+        The keys that tell cells apart.
+
+    Returns
+    -------
+    list of dict
+        Of each its keys but `choose.worst_of` and the seed.
+    """
+    of = [key for key in keys if key not in (choose.worst_of, "seed")]
+    found = [{k: row.get(k) for k in of} for row in rows if row.get("status") != FINISHED]
+    return [setting for i, setting in enumerate(found) if setting not in found[:i]]
+
+
+def chosen(
+    choose: Choose, rounds: Sequence[Row], keys: Sequence[str], without: Sequence[Row] = ()
+) -> list[Row]:
     """Choose, for each other combination of keys, the values that are best at their worst.
 
     The curves of validation accuracy are averaged over the seeds; a setting counts by its highest
@@ -66,6 +92,8 @@ def chosen(choose: Choose, rounds: Sequence[Row], keys: Sequence[str]) -> list[R
         `SweepFolder.rounds`.
     keys : sequence of str
         The keys that tell cells apart; "seed" is one of them.
+    without : sequence of mapping
+        Settings that are not compared: `left_out`.
 
     Returns
     -------
@@ -84,6 +112,8 @@ def chosen(choose: Choose, rounds: Sequence[Row], keys: Sequence[str]) -> list[R
     names = [key for key in keys if key not in (*choose.over, choose.worst_of, "seed")]
     found: dict[Values, dict[Values, dict[Any, dict[Any, list[Row]]]]] = {}
     for row in rounds:
+        if any(all(row.get(k) == v for k, v in setting.items()) for setting in without):
+            continue
         if VALIDATION in row and TEST in row:
             combination = tuple(row.get(key) for key in names)
             setting = tuple(row[key] for key in choose.over)
@@ -93,7 +123,7 @@ def chosen(choose: Choose, rounds: Sequence[Row], keys: Sequence[str]) -> list[R
     table = []
     for combination, settings in found.items():
         runs = {s: sum(map(len, attacks.values())) for s, attacks in settings.items()}
-        whole = {  # a setting of which a run failed is not compared
+        whole = {  # a setting of which a run was never evaluated is not compared
             setting: {attack: _best(seeds) for attack, seeds in attacks.items()}
             for setting, attacks in settings.items()
             if runs[setting] == max(runs.values())

@@ -56,8 +56,8 @@ class Watch(Protocol):
             Whether it failed and will be tried again.
         """
 
-    def wrote(self, without_parquet: str) -> None:
-        """Take the end: the results are there; why Parquet is not among them, or ""."""
+    def wrote(self, remarks: str) -> None:
+        """Take the end: the results are there; what is not among them and why, or ""."""
 
 
 class Unwatched(Watch):
@@ -65,7 +65,7 @@ class Unwatched(Watch):
 
     def planned(self, steps: Sequence[Step], slots: int, manifest: Manifest) -> None: ...
     def ended(self, cell: Cell, outcome: Outcome, again: bool) -> None: ...
-    def wrote(self, without_parquet: str) -> None: ...
+    def wrote(self, remarks: str) -> None: ...
 
 
 def run_sweep(
@@ -135,8 +135,8 @@ def run_sweep(
                     (folder / "under-way").rmdir()
                 manifest.save()
                 found = SweepFolder(folder)
-                missing = write_results(found, sweep.choose)
-            watch.wrote(missing)
+                remarks = write_results(found, sweep.choose)
+            watch.wrote(remarks)
         finally:
             writer.release()
     return found

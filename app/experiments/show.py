@@ -85,9 +85,9 @@ class ShownSweep:
             self._progress.advance(self._bar)
         self._progress.update(self._bar, news=self._news())
 
-    def wrote(self, without_parquet: str) -> None:
-        if without_parquet:
-            self._console.print(without_parquet, style="yellow", soft_wrap=True, markup=False)
+    def wrote(self, remarks: str) -> None:
+        if remarks:
+            self._console.print(remarks, style="yellow", soft_wrap=True, markup=False)
 
     def _news(self) -> str:
         failed = f"{self.failed} failed  " if self.failed else ""

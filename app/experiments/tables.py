@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from signfed.app.errors import ConfigError, installed
-from signfed.app.experiments.choose import chosen
+from signfed.app.experiments.cells import written
+from signfed.app.experiments.choose import chosen, left_out
 from signfed.app.experiments.sweep import Choose
 from signfed.app.report.tables import csv_text
+from signfed.app.runs.folder import FINISHED
 from signfed.app.runs.json_files import replace_text
 from signfed.app.runs.sweeps import Row, SweepFolder
 
 # Seconds differ, an error may name a path.
 LEFT_OUT = ("seconds", "error")
+SHOWN = 3  # settings that are named
 
 
 def results(rows: Sequence[Row]) -> list[Row]:
@@ -73,19 +76,26 @@ def write_results(found: SweepFolder, choose: Choose | None) -> str:
     Returns
     -------
     str
-        Why there is no Parquet file; empty where there is one.
+        Why there is no Parquet file, and which settings were not compared; empty where there is
+        nothing to say.
     """
-    table = results(found.rows())
+    cells, says = found.rows(), []
+    table = results(cells)
     replace_text(found.path / "results.csv", csv_text(table))
     if choose:
         keys = dict.fromkeys(key for cell in found.cells for key in cell.keys)
-        rows = chosen(choose, found.rounds(), list(keys))
+        without = left_out(choose, cells, list(keys))
+        rows = chosen(choose, found.rounds(of=(FINISHED,)), list(keys), without)
         replace_text(found.path / "chosen.csv", csv_text(rows))
+        if without:
+            named = "; ".join(written(setting) for setting in without[:SHOWN])
+            more = f"; {len(without) - SHOWN} more" if len(without) > SHOWN else ""
+            says.append(f"chosen.csv: not compared, since a run did not finish: {named}{more}")
     try:
         write_parquet(found.path / "results.parquet", table)
     except ConfigError as error:
-        return str(error)
-    return ""
+        says.append(str(error))
+    return "\n".join(says)
 
 
 def _one_type(values: list[Any]) -> list[Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from itertools import product
 
 import numpy as np
@@ -9,6 +11,9 @@ import pytest
 
 from signfed.app.experiments.choose import chosen
 from signfed.app.experiments.sweep import Choose
+from signfed.app.experiments.tables import write_results
+from signfed.app.runs.sweeps import SweepFolder
+from tests.app.report.folders import line, run_folder
 
 KEYS = ["strategy", "lr", "momentum", "attack", "seed"]
 LR = Choose(["lr"])
@@ -51,6 +56,24 @@ def test_test_data_decide_nothing():
 def test_a_setting_of_which_a_run_failed_is_not_compared():
     rows = [row(1, "none", 0, 1, 0.9), row(2, "none", 0, 1, 0.5), row(2, "lie", 0, 1, 0.5)]
     assert {each["lr"] for each in chosen(LR, rows, KEYS)} == {2}
+
+
+def test_a_setting_whose_run_failed_at_its_best_is_not_chosen(tmp_path):
+    """lr 1 failed after round 10, at 0.95 under one of two seeds; lr 0.1 finished at 0.9."""
+    cells = []
+    for lr, seed, status, worth in (
+        (1.0, 0, "failed", 0.95), (1.0, 1, "finished", 0.95), (0.1, 0, "finished", 0.9),
+        (0.1, 1, "finished", 0.9),
+    ):  # fmt: skip
+        keys = {"lr": lr, "attack": "none", "seed": seed}
+        rounds = [line(10, validation_accuracy=worth, test_accuracy=worth)]
+        run_folder(tmp_path / "cells" / f"{lr}-{seed}", rounds, keys, {"status": status})
+        cells.append({"id": f"{lr}-{seed}", "keys": keys})
+    (tmp_path / "sweep.json").write_text(json.dumps({"name": "x", "cells": cells}))
+    says = write_results(SweepFolder(tmp_path), LR)
+    assert "chosen.csv: not compared, since a run did not finish: lr=1.0" in says.splitlines()
+    with (tmp_path / "chosen.csv").open(newline="") as file:
+        assert [found["lr"] for found in csv.DictReader(file)] == ["0.1"]
 
 
 def slow(table):

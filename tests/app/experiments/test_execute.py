@@ -309,8 +309,8 @@ def test_without_pyarrow_there_is_still_a_table(tmp_path, monkeypatch):
     said = []
 
     class Watch(Unwatched):
-        def wrote(self, without_parquet):
-            said.append(without_parquet)
+        def wrote(self, remarks):
+            said.append(remarks)
 
     run_sweep(Sweep("x", QUICK), tmp_path, processes=0, watch=Watch())
     assert (tmp_path / "results.csv").exists() and not (tmp_path / "results.parquet").exists()

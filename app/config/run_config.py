@@ -19,12 +19,12 @@ from signfed.app.config.plugins import (
 )
 from signfed.app.config.shared import Shared
 from signfed.app.config.stopping import StopWhen, stop_when
+from signfed.app.config.together import check_together
 from signfed.app.config.workload import workload_of
 from signfed.app.errors import ConfigError
 from signfed.app.task import Problem, Task, Workload, find_task
 from signfed.clients import ENCODERS, Encoder
 from signfed.strategies.core.options import Value
-from signfed.strategies.registry import STRATEGIES
 from signfed.strategies.server.assumption import WhenBroken
 from signfed.strategies.server.federation import Federation, Participation
 from signfed.strategies.server.optimizer import Step
@@ -139,7 +139,7 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
     values = check_values(given)
     keys = shared(values)
     task = find_task(keys.task)
-    _check_together(keys)
+    check_together(keys)
     participation = Participation(keys.num_workers, keys.fraction_train, keys.seed)
     return RunConfig(
         workload=workload_of(values, keys, task),
@@ -223,28 +223,3 @@ def check_machine(config: RunConfig) -> None:
         )
     if config.workload.precision == "tf32" and (device == "cpu" or not gpu):
         raise ConfigError("precision='tf32': expected a GPU; use float32 or bfloat16")
-
-
-def _check_together(keys: Shared) -> None:
-    """Raise ConfigError for keys that are right alone and wrong together."""
-    if keys.num_byzantine > keys.num_workers:
-        raise ConfigError(
-            f"num-byzantine: expected at most num-workers = {keys.num_workers}; "
-            f"got {keys.num_byzantine}"
-        )
-    rule = STRATEGIES.get(keys.strategy)
-    if rule and rule.coded and keys.worker_momentum:
-        raise ConfigError(
-            f"worker-momentum: expected 0 with strategy={keys.strategy!r}, whose workers send "
-            f"votes, not gradients; got {keys.worker_momentum}"
-        )
-    if rule and rule.coded and keys.local_steps > 1:
-        raise ConfigError(
-            f"local-steps: expected 1 with strategy={keys.strategy!r}, whose workers vote on "
-            f"gradients at one model; got {keys.local_steps}"
-        )
-    if rule and rule.coded and keys.fraction_train < 1:
-        raise ConfigError(
-            f"fraction-train: expected 1 with strategy={keys.strategy!r}, whose code counts a "
-            f"missing worker as Byzantine; got {keys.fraction_train}"
-        )

@@ -29,7 +29,7 @@ def test_every_key_reaches_the_run():
         "data-dir": "/data", "download": True, "num-workers": 9,
         "num-byzantine": 2, "byzantine-ids": "4,5", "assumed-byzantine": 3, "strategy": "mean",
         "pre-aggregation": "nnm", "encoder": "float32", "worker-momentum": 0.9,
-        "lr-schedule": "steps", "lr-milestones": "3,5", "lr-gamma": 0.5,
+        "lr-schedule": "inverse-sqrt", "lr-milestones": "3,5", "lr-gamma": 0.5,
         "attack": "none", "num-rounds": 7, "batch-size": 5, "batch-sizes": "3x15",
         "local-steps": 2, "local-lr": 0.5, "lr": 0.5, "momentum": 0.5,
         "weight-decay": 0.5, "evaluate-every": 3, "quorum": 1.0, "round-timeout": 5.0,
@@ -40,7 +40,10 @@ def test_every_key_reaches_the_run():
         "fraction-train": 0.5, "checkpoint-every": 7,
         "resume": "/run", "roster": "/fed/nodes",
     }  # fmt: skip
+    steps = {"lr-schedule": "steps", "lr-milestones": "3"}
     needs = {
+        "lr-milestones": steps,
+        "lr-gamma": steps,
         "model": {"task": "digits"},
         "byzantine-ids": {"num-byzantine": 2},
     }
@@ -114,7 +117,17 @@ IMPOSSIBLE = [
     # out of range
     ({"num-byzantine": 16}, "num-byzantine: expected at most num-workers = 15; got 16"),
     ({"strategy": "election", "worker-momentum": 0.9}, "expected 0 with strategy='election'"),
-    ({"lr-milestones": "3;5"}, "lr-milestones: expected rounds such as '40,80'; got '3;5'"),
+    (
+        {"lr-milestones": "3;5", "lr-schedule": "steps"},
+        "lr-milestones: expected rounds such as '40,80'; got '3;5'",
+    ),
+    ({"lr-milestones": "40,80", "lr-gamma": 0.5}, "lr-milestones: belongs to lr-schedule='steps'"),
+    ({"lr-gamma": 0.5}, "lr-gamma: belongs to lr-schedule='steps', but lr-schedule is 'constant'"),
+    ({"lr-schedule": "steps"}, "lr-milestones: expected with lr-schedule='steps', such as '40,80'"),
+    (
+        {"batch-size": 32, "batch-sizes": "3x15"},
+        "batch-size: expected none beside batch-sizes='3x15', which says it of each worker; got 32",
+    ),
     ({"batch-size": 96}, "each of 15 workers holds 95 samples of digits; .* got 96"),
     ({"batch-size": 4001, "task": "mnist"}, "each of 15 workers holds 4000 samples of mnist"),
     (

@@ -15,7 +15,11 @@ from signfed.app.errors import ConfigError
 if TYPE_CHECKING:
     from signfed.app.redteam import Trial
 
-SET_HERE = ("strategy", "attack", "out-dir", "evaluate-every")
+NOT_HERE = {  # key -> why
+    **dict.fromkeys(("strategy", "attack", "out-dir", "evaluate-every"), "which sets it itself"),
+    "stop-when": "whose trials run to their last round",
+    "resume": "whose trials begin anew",
+}
 
 
 def redteam(
@@ -44,9 +48,9 @@ def redteam(
     with refusing():
         check_file("--out", out_file)
         base = given_keys(config or [])
-        for key in SET_HERE:
+        for key, why in NOT_HERE.items():
             if key in base:
-                raise ConfigError(f"{key}: not for a red team, which sets it itself")
+                raise ConfigError(f"{key}: not for a red team, {why}")
         rules = named(strategies, STRATEGIES, "--strategies")
         attackers = named(attacks, ATTACKERS, "--attacks")
         with Progress(console=out) as progress:

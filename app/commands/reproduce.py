@@ -27,7 +27,9 @@ def reproduce(
     quick: Annotated[
         bool, typer.Option("--quick", help="the small setting, ten minutes at most")
     ] = False,
-    setting: Annotated[str, typer.Option(help="full, quick, or another; see --list")] = "full",
+    setting: Annotated[
+        str | None, typer.Option(help="full, quick, or another; see --list; default: full")
+    ] = None,
     only: Annotated[
         list[str] | None, typer.Option(help="cells with this key=value; writes no page")
     ] = None,
@@ -70,9 +72,11 @@ def reproduce(
     from signfed.app.experiments.runner import runner_for
     from signfed.app.experiments.show import ShownSweep, print_plan
 
-    chosen, failed = "quick" if quick else setting, 0
+    chosen, failed = "quick" if quick else setting or "full", 0
     try:
         with Interruptible(), refusing():
+            if setting not in (None, chosen):
+                raise ConfigError(f"--setting {setting}: expected none beside --quick")
             if list_:
                 return _print_list(list(EXPERIMENTS.values()))
             if summary:
@@ -85,9 +89,11 @@ def reproduce(
                     "expected names of experiments, or all; see: signfed reproduce --list"
                 )
             sweeps = [narrowed(setting_sweep(item, chosen, given), only or []) for item in items]
+            local = any(sweep.engine == "local" for sweep in sweeps)  # of several, those take it
             for item, sweep in zip(items, sweeps, strict=True):
                 folder = runs / item.name  # of all settings: cells that they share run once
-                runner = runner_for(sweep.engine, processes, address, gpus_per_cell)
+                most = None if local and sweep.engine == "flower" else processes
+                runner = runner_for(sweep.engine, most, address, gpus_per_cell)
                 if plan:
                     print_plan(out, sweep, folder, runner)
                     continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -37,12 +37,14 @@ def run(
         typer.Option(help="flower: simulated nodes and real messages; local: neither, and fast"),
     ] = Engine.flower,
     supernodes: Annotated[
-        int, typer.Option(help="simulated nodes that share the workers (flower)")
-    ] = 2,
-    cpus_per_client: Annotated[int, typer.Option(help="CPUs for one node at work (flower)")] = 1,
+        int | None, typer.Option(help="simulated nodes that share the workers (flower); default: 2")
+    ] = None,
+    cpus_per_client: Annotated[
+        int | None, typer.Option(help="CPUs for one node at work (flower); default: 1")
+    ] = None,
     gpus_per_client: Annotated[
-        float, typer.Option(help="share of a GPU for one node (flower)")
-    ] = 0.0,
+        float | None, typer.Option(help="share of a GPU for one node (flower); default: 0")
+    ] = None,
     ray_address: Annotated[
         str | None, typer.Option(help="Ray cluster for the nodes; default: one of its own (flower)")
     ] = None,
@@ -61,6 +63,7 @@ def run(
     from signfed.app.engines.asked import asked_for
     from signfed.app.engines.prepare import prepare
     from signfed.app.engines.signals import Interruptible
+    from signfed.app.errors import ConfigError
     from signfed.app.report.closing import print_closing, print_end
     from signfed.app.runs import folder as run_folder
 
@@ -68,8 +71,19 @@ def run(
     signals = Interruptible()
     try:
         with signals, refusing():
+            asked: dict[str, Any] = {
+                "supernodes": supernodes,
+                "cpus_per_client": cpus_per_client,
+                "gpus_per_client": gpus_per_client,
+                "ray_address": ray_address,
+            }
+            nodes = {name: value for name, value in asked.items() if value is not None}
             if engine is Engine.flower:
-                simulation = Simulation(supernodes, cpus_per_client, gpus_per_client)
+                nodes.pop("ray_address", None)
+                simulation = Simulation(**nodes)
+            elif nodes:
+                option = f"--{next(iter(nodes)).replace('_', '-')}"
+                raise ConfigError(f"{option}: expected none with --engine local: it has no nodes")
             values = asked_for(given_keys(config or []), out_dir, resume)
             prepared = prepare(
                 values,

@@ -86,7 +86,7 @@ def run_sweep(
         The sweep's: a new or empty one, or the one of an earlier call, which is gone on with.
     processes : int, optional
         Cells that run at a time, each in a process of its own; 0 runs them in this process. As many
-        as there are cores by default. Flower's runs go one after the other, whatever it is.
+        as there are cores by default. Flower's runs go one after the other.
     retries : int
         Times that a cell that failed is tried again.
     runner : Runner, optional

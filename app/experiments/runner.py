@@ -68,7 +68,8 @@ def runner_for(
     engine : {"local", "flower"}
         Flower's runs go one after the other, from this process.
     processes : int, optional
-        How many run at a time; one a core by default, 0 for this process.
+        How many run at a time; one a core by default, 0 for this process. No more than 1 of
+        Flower's.
     address : str, optional
         A Ray cluster; "local" for one that is started here.
     gpus_per_cell : float
@@ -81,6 +82,11 @@ def runner_for(
     """
     if processes is not None and processes < 0:
         raise ConfigError(f"--processes: expected at least 0; got {processes}")
+    if engine == "flower" and (processes or 1) > 1:
+        raise ConfigError(
+            "--processes: expected none with engine = 'flower', whose runs go one after the other; "
+            f"got {processes}"
+        )
     if address or gpus_per_cell:
         if engine == "flower" or processes is not None:
             other = "--processes" if processes is not None else "engine = 'flower'"

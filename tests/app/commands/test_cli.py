@@ -77,6 +77,13 @@ def test_a_wrong_config_is_one_sentence_and_exit_code_2(signfed, tmp_path, confi
         (["-c", "lie.z=1.0", "-c", "lr=0.1 lie.z=2.0"], "-c: expected lie.z once; got it twice"),
         (["--cpus-per-client", "100000"], "--cpus-per-client: expected 1 to "),
         (["--cpus-per-client", "0"], "--cpus-per-client: expected 1 to "),
+        (
+            ["--engine", "local", "--supernodes", "2"],
+            "--supernodes: expected none with",
+        ),
+        (["--engine", "local", "--cpus-per-client", "1"], "--cpus-per-client: expected none with"),
+        (["--engine", "local", "--gpus-per-client", "0"], "--gpus-per-client: expected none with"),
+        (["--engine", "local", "--ray-address", "auto"], "--ray-address: expected none with"),
         (["--gpus-per-client", "-1"], "--gpus-per-client -1.0: expected "),
     ],
 )

@@ -380,7 +380,7 @@ def test_flowers_runs_go_one_after_the_other(tmp_path, monkeypatch):
 
     monkeypatch.setattr(work.launch, "run", run)
     sweep = Sweep("x", QUICK, {"strategy": ["krum", "mean"]}, engine="flower")
-    found = run_sweep(sweep, tmp_path, processes=8)
+    found = run_sweep(sweep, tmp_path)
     assert [row["status"] for row in found.rows()] == ["failed", "finished"]
     assert "the SuperLink did not start" in found.rows()[0]["error"]
     assert asked == [("krum", "flower"), ("mean", "flower"), ("krum", "flower")]

@@ -11,7 +11,7 @@ import pytest
 from signfed.app.errors import ConfigError
 from signfed.app.experiments.execute import run_sweep
 from signfed.app.experiments.on_ray import OnRay, carry_out_there, write_modules
-from signfed.app.experiments.runner import runner_for
+from signfed.app.experiments.runner import Here, runner_for
 from signfed.app.experiments.sweep import Sweep
 from signfed.app.experiments.work import Work
 from tests.app.experiments.test_execute import written
@@ -69,6 +69,9 @@ def test_what_does_not_go_together():
     for given in ({"processes": 2}, {"engine": "flower"}):
         with pytest.raises(ConfigError, match="--address, --gpus-per-cell: expected none beside"):
             runner_for(**given, address="auto")
+    with pytest.raises(ConfigError, match="--processes: expected none with engine = 'flower'"):
+        runner_for("flower", 4)
+    assert isinstance(runner_for("flower", 1), Here)
     assert runner_for(address="10.0.0.1:6379").elsewhere
     assert not runner_for(gpus_per_cell=0.5).elsewhere
 

@@ -103,6 +103,7 @@ def test_a_part_of_an_item_writes_no_page(call, tmp_path):
         ([], "expected names of experiments, or all"),
         (["fig9"], "unknown experiment 'fig9'"),
         (["tiny", "--setting", "small"], "expected a setting among full, quick; got 'small'"),
+        (["tiny", "--quick", "--setting", "full"], "--setting full: expected none beside --quick"),
         (["tiny", "-c", "lr=1.0"], "expected what holds for this machine: data-dir"),
         (["tiny", "--only", "f=1"], "--only: expected some of lr, seed; got f"),
         (["tiny", "--only", "lr=9"], "--only: no cell of tiny has lr=9"),

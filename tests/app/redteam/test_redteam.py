@@ -249,6 +249,8 @@ REFUSED = [
     ("sign-mv", "lie", "strategy='mean'", "strategy: not for a red team, which sets it itself"),
     ("sign-mv", "lie", "attack='ipm'", "attack: not for a red team"),
     ("sign-mv", "lie", "out-dir='x'", "out-dir: not for a red team"),
+    ("sign-mv", "lie", "stop-when='stale=2'", "stop-when: not for a red team, whose trials run to"),
+    ("sign-mv", "lie", "resume='x'", "resume: not for a red team, whose trials begin anew"),
     ("sign-mv", "lie", "evaluate-every=3", "evaluate-every: not for a red team"),
     ("sign-mv,bulyan", "lie", "", "strategy='bulyan': .*got n=15 updates, f=6"),
     ("sign-mv", "lie,label-flip", "task='quadratic'", "label-flip.* changes labels"),

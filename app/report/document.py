@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from signfed.app.report.rows import Rows
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+UNUSUAL = re.compile(r"[^A-Za-z0-9-]+")  # in the name of a picture
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -21,7 +24,8 @@ class Picture:
     Attributes
     ----------
     name : str
-        Letters, digits and hyphens; no two pictures of a report share one.
+        No two pictures of a report share one. All but letters, digits and hyphens of it become
+        hyphens: names of a rule's findings are in it, and it goes into HTML and files' names.
     figure : Figure
     says : str
         A sentence for whoever cannot see it, and its caption.
@@ -31,6 +35,9 @@ class Picture:
     figure: Figure
     says: str
     kind: ClassVar[str] = "picture"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", UNUSUAL.sub("-", self.name))
 
 
 @dataclass(frozen=True)

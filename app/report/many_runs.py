@@ -134,7 +134,7 @@ def _curves(rounds: Rows, rows: Rows, keys: Sequence[str]) -> list[Part]:
             spread = x == "megabytes" and _reach(lines, x) > FAR
             figure = Lines(x, y, by, of, where=where, log_x=spread).draw(lines)
             says = f"{label(y)} {OVER[x]}" + (f"; {of}" if of else "")
-            pictures.append(Picture(f"{y}-{x}-{number}".replace("_", "-"), figure, sentence(says)))
+            pictures.append(Picture(f"{y}-{x}-{number}", figure, sentence(says)))
         same_height([picture.figure for picture in pictures])
         parts += pictures
     if (left := len(combinations) - MOST_PICTURES) > 0:

@@ -110,7 +110,7 @@ def workers(run: Run) -> list[Part]:
         draw_standing(axes, run.rounds, name, run.workers, run.byzantine)
         axes.set_title(f"{label(name)} of each worker", loc="left")
         legend(figure, [axes])
-        parts.append(Picture(f"worker-{name}".replace("_", "-"), figure, _meaning(name)))
+        parts.append(Picture(f"worker-{name}", figure, _meaning(name)))
     if run.rounds:
         table = workers_table(run.rounds, run.workers, run.byzantine)
         if set(table.heads[2:]) - {NO_VERDICT}:  # a rule may say nothing of any worker

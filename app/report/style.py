@@ -171,6 +171,8 @@ def same_height(figures: Sequence[Figure]) -> None:
 def _settle(figure: Figure) -> None:
     """Lay the figure out once: each time that it is saved the engine would do so twice."""
     if (engine := figure.get_layout_engine()) is not None:
+        for text in figure.findobj(lambda artist: hasattr(artist, "set_parse_math")):
+            text.set_parse_math(False)  # a name with a dollar in it is no formula
         engine.execute(figure)
         figure.set_layout_engine("none")
 
@@ -192,7 +194,8 @@ def svg_of(figure: Figure, name: str, description: str) -> str:
     figure : Figure
         The picture.
     name : str
-        Prefix of the ids in it, which no other picture of the page may have.
+        Prefix of the ids in it, which no other picture of the page may have; letters, digits and
+        hyphens.
     description : str
         What it shows, for whoever cannot see it.
 
@@ -209,7 +212,7 @@ def svg_of(figure: Figure, name: str, description: str) -> str:
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
     text = stream.getvalue()
     text = SVG_EXTRAS.sub("", text[text.index("<svg") :])
-    text = SVG_ATTRIBUTES.sub(rf"\g<1>{name}-", text).replace(INK, "currentColor")
+    text = SVG_ATTRIBUTES.sub(lambda found: f"{found[1]}{name}-", text).replace(INK, "currentColor")
     head = f'<svg role="img" aria-label="{escape(description)}" '
     return head + text.removeprefix("<svg ").strip()
 

@@ -199,6 +199,20 @@ def test_a_users_own_module_is_escaped(tmp_path):
     assert "<Rule>" not in text and "mine:&lt;Rule&gt; under" in text
 
 
+@pytest.mark.parametrize(
+    "name", ["trust/mean", r"a\d", 'x"><img src=q onerror=alert(1)>', "../../up", "$x^$"]
+)
+def test_names_of_a_rules_findings_are_neither_html_nor_paths(tmp_path, name):
+    """Its diagnostics name them, and a run folder may be another's."""
+    rounds = [line(1, **{name: {"0": 0.5, "1": 0.25, "2": 0.75}}, test_accuracy=0.5)]
+    path = run_folder(tmp_path / "run", rounds=rounds)
+    reported(path)
+    text, page = page_of(path)
+    assert "<img src=q" not in text and all(x.startswith(("#", "data:")) for x in page.loaded)
+    pictures = [file.name for file in (path / "report").glob("worker-*.png")]
+    assert len(pictures) == 1 and not list(tmp_path.glob("*.png"))
+
+
 def test_a_run_in_anothers_flower_app(tmp_path):
     Mean().start(
         grid(3), model(), 2, run_dir=tmp_path / "run",

@@ -13,7 +13,7 @@ from signfed.app.report.impact import finished, print_impact, read_config
 
 
 def score(
-    path: Annotated[Path, typer.Argument(help="folder of a finished run")],
+    path: Annotated[Path, typer.Argument(help="folder of a run that has ended")],
     control: Annotated[
         Path | None,
         typer.Option(help="the same run without attack; default: run it, into PATH/control"),
@@ -24,9 +24,28 @@ def score(
     Under a backdoor also its success, beside what the trigger does to a model without one.
     """
     with refusing():
+        refuse_target(path)
         control = control or control_of(path)
         check_control(path, control)
         print_impact(out, path, control, untouched(path, control))
+
+
+def refuse_target(path: Path) -> None:
+    """Raise ConfigError for a run that ends at an accuracy: with and without attack it is the same.
+
+    Parameters
+    ----------
+    path : Path
+        The run folder.
+    """
+    from signfed.app.config.stopping import stop_when
+
+    text = read_config(path).get("stop-when", "")
+    if stop_when(text).accuracy is not None:
+        raise ConfigError(
+            f"{path}: expected a run that does not end at an accuracy, which its control reaches, "
+            f"too; got stop-when={text!r}; run it without"
+        )
 
 
 def control_config(config: dict[str, Any]) -> dict[str, Any]:
@@ -45,19 +64,19 @@ def control_of(path: Path) -> Path:
     Parameters
     ----------
     path : Path
-        Folder of a finished run. Its control is `path`/control.
+        Folder of a run that finished or diverged. Its control is `path`/control.
 
     Raises
     ------
     ConfigError
-        When `path` holds no finished run, or its control did not finish.
+        When `path` holds no run that finished or diverged, or its control did not finish.
     """
     from signfed.app.engines.local import local_engine
     from signfed.app.engines.prepare import prepare
     from signfed.app.engines.run import execute
 
     config, folder = read_config(path), path / "control"
-    finished(path)
+    finished(path, diverged=True)
     if not folder.exists():
         execute(prepare(control_config(config) | {"out-dir": str(folder)}), local_engine)
     finished(folder, "remove that folder to run it again")

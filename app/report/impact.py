@@ -1,4 +1,4 @@
-"""What an attack cost: a finished run beside the same run without it."""
+"""What an attack cost: a run beside the same run without it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from signfed.app.errors import ConfigError
-from signfed.app.runs.folder import FINISHED, read_summary
+from signfed.app.runs.folder import DIVERGED, FINISHED, read_summary
 from signfed.app.runs.summary import DETECTION
 
 ACCURACIES = ("final_test_accuracy", "best_test_accuracy")
@@ -38,7 +38,10 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def finished(
-    path: Path, remedy: str = "signfed run --resume DIR goes on with one that was interrupted"
+    path: Path,
+    remedy: str = "signfed run --resume DIR goes on with one that was interrupted",
+    *,
+    diverged: bool = False,
 ) -> dict[str, Any]:
     """Return the summary of a finished run.
 
@@ -48,6 +51,8 @@ def finished(
         The run folder.
     remedy : str
         What helps with any other run.
+    diverged : bool
+        Whether one that diverged will do: no attack does more.
 
     Raises
     ------
@@ -55,7 +60,7 @@ def finished(
         For any other run.
     """
     summary = read_summary(path)
-    if summary.get("status") != FINISHED:
+    if summary.get("status") not in (FINISHED, *([DIVERGED] if diverged else [])):
         found = summary.get("status")
         raise ConfigError(f"{path}: expected a finished run, found {found!r}; {remedy}")
     return summary
@@ -72,7 +77,8 @@ def impact(
     Parameters
     ----------
     path, control : Path
-        Folders of two finished runs that differ in the attack alone.
+        Folders of two finished runs that differ in the attack alone; that under attack may have
+        diverged: then its model is worth nothing, and what is final of it counts as 0.
     untouched : float, optional
         The success rate on the control's final model, where it is known.
 
@@ -95,11 +101,13 @@ def impact(
     Deviation: the paper's baseline has no defense either; here it has the same rule, so that the
     attack's cost is not mixed with the rule's.
     """
-    summary, other = finished(path), finished(control)
+    summary, other = finished(path, diverged=True), finished(control)
+    if summary["status"] == DIVERGED:
+        summary |= {name: 0.0 for name in (ACCURACIES[0], BACKDOOR) if name in {**summary, **other}}
     rows = {
         name: {"run": summary[name], "control": other[name], "impact": other[name] - summary[name]}
         for name in ACCURACIES
-        if name in summary
+        if name in summary and name in other
     }
     if BACKDOOR in summary:
         success = summary[BACKDOOR]
@@ -128,3 +136,9 @@ def print_impact(
         shown = (f"{row[column]:.4f}" if column in row else "" for column in COLUMNS)
         table.add_row(name.replace("_", " "), *shown)
     console.print(table)
+    summary = read_summary(path)
+    if summary.get("status") == DIVERGED:
+        console.print(
+            f"diverged in round {summary.get('diverged_round', '?')}: the model is not finite, its "
+            "final accuracy counts as 0", highlight=False,
+        )  # fmt: skip

@@ -47,7 +47,7 @@ def runs(monkeypatch):
 
 def written(path, config=KEYS, **summary):
     """A run folder of which only this is known."""
-    path.mkdir()
+    path.mkdir(parents=True)
     (path / "config.json").write_text(json.dumps({"config": defaults() | config}))
     (path / "summary.json").write_text(json.dumps({"status": "finished", **summary}))
     return path
@@ -116,6 +116,35 @@ def test_a_control_that_differs_in_more_is_refused(other, tmp_path):
     )
     with pytest.raises(ConfigError, match=r"b: expected a run that differs .* in the attack alone"):
         check_control(run, control)
+
+
+def test_the_strongest_attack_has_its_impact(tmp_path, score):
+    """What was measured before the model broke is not what the run came to."""
+    run = written(
+        tmp_path / "run", status="diverged", diverged_round=3, final_test_accuracy=0.75,
+        best_test_accuracy=0.875,
+    )  # fmt: skip
+    control = written(
+        tmp_path / "control", {**KEYS, "attack": "none"}, final_test_accuracy=0.75,
+        best_test_accuracy=1.0,
+    )  # fmt: skip
+    assert impact(run, control) == {
+        "final_test_accuracy": {"run": 0.0, "control": 0.75, "impact": 0.75},
+        "best_test_accuracy": {"run": 0.875, "control": 1.0, "impact": 0.125},
+    }
+    result = score(run, "--control", control)
+    assert result.exit_code == 0 and "diverged in round 3" in result.output
+    with pytest.raises(ConfigError, match="control: expected a finished run, found 'diverged'"):
+        impact(control, written(tmp_path / "other" / "control", status="diverged"))
+
+
+def test_a_run_that_ends_at_an_accuracy_is_not_scored(score, tmp_path, runs):
+    run = written(tmp_path / "run", {**KEYS, "stop-when": "accuracy>=0.9"}, final_test_accuracy=0.9)
+    result = score(run)
+    assert (
+        result.exit_code == 2 and "expected a run that does not end at an accuracy" in result.output
+    )
+    assert not runs
 
 
 @pytest.mark.parametrize("which", ["run", "control"])

@@ -29,7 +29,7 @@ KINDS = {
 LEFT_OUT = ("checkpoints", "tensorboard")  # large, and made again from the same config
 
 
-def export(path: Path, out: Path) -> Path:
+def export(path: Path, out: Path, licence: str = "") -> Path:
     """Write a run or a sweep, with its metadata, as one .zip file.
 
     Parameters
@@ -38,6 +38,8 @@ def export(path: Path, out: Path) -> Path:
         A run folder or a sweep's.
     out : Path
         The file that is made.
+    licence : str
+        Of the results: a URL, or a name such as "CC-BY-4.0". Without it none is claimed.
 
     Returns
     -------
@@ -74,7 +76,7 @@ def export(path: Path, out: Path) -> Path:
         )
         for file in _files(path) if file.resolve() != out.resolve()  # of an earlier call
     }  # fmt: skip
-    _describe(crate, path)
+    _describe(crate, path, licence)
     if found.runs:
         crate.root_dataset["mentions"] = _add_run(crate, found.runs[0], "", files)
     else:
@@ -103,8 +105,8 @@ def _kind(file: Path) -> str:
     return KINDS.get(file.suffix, "application/octet-stream")
 
 
-def _describe(crate: ROCrate, path: Path) -> None:
-    """The root: name, description, licence, the profile that it keeps to."""
+def _describe(crate: ROCrate, path: Path, licence: str) -> None:
+    """The root: name, description, licence, the profile that it keeps to; and signfed's licence."""
     from rocrate.model.contextentity import ContextEntity
 
     sweep = (path / SWEEP).exists()
@@ -115,10 +117,15 @@ def _describe(crate: ROCrate, path: Path) -> None:
     crate.datePublished = datetime.now(UTC)
     profile = {"@type": "CreativeWork", "name": "Process Run Crate", "version": "0.5"}
     crate.add(ContextEntity(crate, PROFILE, profile))
-    licence = {"@type": "CreativeWork", "name": "Apache License 2.0"}
-    crate.add(ContextEntity(crate, APACHE, licence))
+    apache = {"@type": "CreativeWork", "name": "Apache License 2.0"}
+    crate.add(ContextEntity(crate, APACHE, apache))
     crate.root_dataset["conformsTo"] = {"@id": PROFILE}
-    crate.root_dataset["license"] = {"@id": APACHE}
+    if licence.startswith(("http://", "https://")):
+        if licence != APACHE:
+            crate.add(ContextEntity(crate, licence, {"@type": "CreativeWork", "name": licence}))
+        crate.root_dataset["license"] = {"@id": licence}
+    elif licence:
+        crate.root_dataset["license"] = licence
 
 
 def _software(crate: ROCrate, found: Mapping[str, str]) -> list[Any]:

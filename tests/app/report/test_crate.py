@@ -11,8 +11,8 @@ from signfed.app.cli import app
 from tests.app.report.folders import run_folder, sweep_folder
 
 
-def packed(folder, out):
-    result = CliRunner().invoke(app, ["export", str(folder), "--out", str(out)])
+def packed(folder, out, *more):
+    result = CliRunner().invoke(app, ["export", str(folder), "--out", str(out), *more])
     assert result.exit_code == 0, result.output
     return ROCrate(str(out))
 
@@ -30,8 +30,9 @@ def test_a_run(tmp_path):
     assert descriptor["conformsTo"] == "https://w3id.org/ro/crate/1.1"
     root = crate.root_dataset
     assert crate.name == "one" and root["description"] and root["datePublished"]
-    assert root["license"]["name"] == "Apache License 2.0"
+    assert "license" not in root, "nobody said under which the results are"
     run = root["mentions"]
+    assert run["instrument"]["license"]["name"] == "Apache License 2.0"
     assert run.type == "CreateAction" and run["actionStatus"].endswith("/CompletedActionStatus")
     parameters, results = values(run["object"]), values(run["result"])
     assert parameters["lr"] == 0.25 and parameters["strategy"] == "sign-fd"
@@ -45,6 +46,16 @@ def test_a_run(tmp_path):
         listed = json.loads(archive.read("ro-crate-metadata.json"))["@graph"]
     ids = [entity["@id"] for entity in listed]
     assert len(ids) == len(set(ids))
+
+
+CC = "https://creativecommons.org/licenses/by/4.0/"
+
+
+@pytest.mark.parametrize("said", [CC, "CC-BY-4.0"])
+def test_the_licence_of_the_results_is_the_users(tmp_path, said):
+    crate = packed(run_folder(tmp_path / "one"), tmp_path / "one.zip", "--licence", said)
+    found = crate.root_dataset["license"]
+    assert (found.id if said == CC else found) == said
 
 
 def test_an_earlier_crate_is_not_packed(tmp_path):

@@ -174,6 +174,9 @@ def _heatmaps(rows: Rows, keys: Sequence[str]) -> list[Part]:
             figure = replace(heat, title=title, limits=limits).draw(rows)
             name = f"heatmap-{number}{letter if split else ''}"
             pictures.append(Picture(name, figure, sentence(f"{says}; {of}" if of else says)))
+        if (cut := len(parts) - MOST_PANELS) > 0:
+            values = f"{cut} more values of {label(split)}"
+            pictures.append(Text(f"{values} are left out; cells.csv has all."))
     return pictures
 
 

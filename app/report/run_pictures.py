@@ -177,7 +177,7 @@ def events(run: Run) -> list[Part]:
             dropped[reason] += len(ids)
             rounds_of[reason] += 1
     lines = [
-        [f"dropped: {reason}", str(rounds_of[reason]), f"{n} replies"]
+        [f"dropped: {reason}", str(rounds_of[reason]), f"{n} rows of workers"]
         for reason, n in dropped.most_common()
     ]
     for name in EVENTS:
@@ -199,7 +199,7 @@ def events(run: Run) -> list[Part]:
             {"round": line["round"], "dropped": len(line["dropped"].get(why, ())), "reason": why}
             for why in dropped for line in run.rounds
         ]  # fmt: skip
-        figure = Lines("round", "dropped", "reason", "dropped replies").draw(rows)
+        figure = Lines("round", "dropped", "reason", "dropped rows").draw(rows)
         figure.axes[0].set_ylim(bottom=0)
-        parts.append(Picture("dropped", figure, "Replies dropped in each round, by reason."))
+        parts.append(Picture("dropped", figure, "Rows of workers dropped in each round, by reason"))
     return parts

@@ -171,7 +171,8 @@ def same_height(figures: Sequence[Figure]) -> None:
 def _settle(figure: Figure) -> None:
     """Lay the figure out once: each time that it is saved the engine would do so twice."""
     if (engine := figure.get_layout_engine()) is not None:
-        for text in figure.findobj(lambda artist: hasattr(artist, "set_parse_math")):
+        texts: Any = figure.findobj(lambda artist: hasattr(artist, "set_parse_math"))
+        for text in texts:
             text.set_parse_math(False)  # a name with a dollar in it is no formula
         engine.execute(figure)
         figure.set_layout_engine("none")

@@ -112,7 +112,7 @@ def test_its_tables_hold_the_numbers(one):
             "last crossover"] in page.rows  # fmt: skip
     assert ["0", "Byzantine", "1", "2", "0", "1", "0.8"] in page.rows
     assert ["2", "honest", "2", "0", "1", "1", "0.2"] in page.rows
-    assert ["dropped: no-reply", "1", "1 replies"] in page.rows
+    assert ["dropped: no-reply", "1", "1 rows of workers"] in page.rows
     assert ["lr", "0.25", "0.001"] in page.rows
     assert not any(row[0] == "momentum" for row in page.rows if len(row) == 3 and row[2] == "-")
 
@@ -295,6 +295,18 @@ def test_with_a_third_key_the_worst_attack_is_shown(tmp_path):
     assert limits[0] == limits[1] == pytest.approx((0.4, 0.9))
     (table,) = [part for part in report.sections[1].parts if isinstance(part, Table)]
     assert table.lines[1] == ["krum", "2", "50.0 %", "lie"]
+
+
+def test_heatmaps_that_are_left_out_are_counted(tmp_path):
+    for rule in ("krum", "mean"):
+        for attack in ("lie", "ipm"):
+            for lr in range(1, 11):
+                config = CONFIG | {"strategy": rule, "attack": attack, "lr": lr / 10}
+                run_folder(tmp_path / f"{rule}{attack}{lr}", [], config)
+    report = many_runs.report_of(find([tmp_path]), "many")
+    (heats,) = [section for section in report.sections if section.title == "Heatmaps"]
+    said = [part.says for part in heats.parts if part.kind == "text"]
+    assert said == ["2 more values of lr are left out; cells.csv has all."]
 
 
 def test_runs_are_compared_by_what_differs(tmp_path):

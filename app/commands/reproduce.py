@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from signfed.app.experiments.reproduce import Outcome
 
 FOR_THIS_MACHINE = ("data-dir", "device", "download", "precision")
+SECOND_STAGE = (
+    "a second stage follows, of what the first one finds; its runs are not counted here, and the "
+    "time is that of the first alone"
+)
 COLOURS = {"holds": "green", "does not hold": "red"}
 
 
@@ -96,6 +100,8 @@ def reproduce(
                 runner = runner_for(sweep.engine, most, address, gpus_per_cell)
                 if plan:
                     print_plan(out, sweep, folder, runner)
+                    if item.settings[chosen].then:
+                        out.print(SECOND_STAGE, highlight=False)
                     continue
                 out.print(f"[bold]{item.name}[/bold] ({chosen}): {escape(item.title)}")
                 with ShownSweep(out, folder.resolve()) as shown:

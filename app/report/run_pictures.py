@@ -201,5 +201,6 @@ def events(run: Run) -> list[Part]:
         ]  # fmt: skip
         figure = Lines("round", "dropped", "reason", "dropped rows").draw(rows)
         figure.axes[0].set_ylim(bottom=0)
-        parts.append(Picture("dropped", figure, "Rows of workers dropped in each round, by reason"))
+        says = "Rows of workers dropped in each round, by reason."
+        parts.append(Picture("dropped", figure, says))
     return parts

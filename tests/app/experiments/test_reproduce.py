@@ -97,6 +97,14 @@ def test_a_part_of_an_item_writes_no_page(call, tmp_path):
     assert len(list((tmp_path / "runs/tiny/cells").iterdir())) == 1
 
 
+def test_a_plan_says_that_a_second_stage_is_not_counted(call, monkeypatch):
+    assert "second stage" not in call("tiny", "--plan")
+    twice = replace(ITEM, full=replace(ITEM.full, then=lambda sweep, rows: sweep))
+    monkeypatch.setitem(registry.EXPERIMENTS, "tiny", twice)
+    said = call("tiny", "--plan")
+    assert "4 to run: about" in said and "a second stage follows" in said
+
+
 @pytest.mark.parametrize(
     "arguments, says",
     [

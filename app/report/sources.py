@@ -15,6 +15,11 @@ from signfed.app.report.rows import PLACES, grouped
 from signfed.app.runs.sweeps import CellFolder, Row, SweepFolder
 
 SWEEP, VERDICTS = "sweep.json", "verdicts.json"
+FIRST = ("strategy", "pre-aggregation", "attack", "num-byzantine")  # by which one compares
+LAST = (  # what leaves a result as it is, or nearly; the folder tells only what no key does
+    "download", "device", "gradients", "evaluate-every", "checkpoint-every", "round-timeout",
+    "node-timeout", "roster", "sweep",
+)  # fmt: skip
 DEEPEST = 4  # folders below the one that is given
 
 
@@ -130,7 +135,6 @@ def cells_of(sources: Sources) -> tuple[list[Row], list[Row], list[str]]:
         rows.append(row)
         own = {key: value for key, value in row.items() if key in (*asked, *of)}
         rounds += [{**own, **line} for line in run.rounds]
-    # The sweep last: it tells only what none of the keys does.
     return rows, rounds, _telling(rows, [*differing, *(["sweep"] if several else [])])
 
 
@@ -153,13 +157,14 @@ def _differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _telling(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
-    """The columns that tell the cells apart, first those by which one compares.
+    """The columns that tell the cells apart: `FIRST`, all others, `LAST`.
 
     A column that follows from those before it (a learning rate of each rule's own) tells nothing.
     """
-    first = ["strategy", "pre-aggregation", "attack", "num-byzantine"]
+    order = {key: place for place, key in enumerate(FIRST)}
+    order |= dict.fromkeys(LAST, len(FIRST) + 1)
     found: list[str] = []
-    for key in sorted(keys, key=lambda key: first.index(key) if key in first else len(first)):
+    for key in sorted(keys, key=lambda key: order.get(key, len(FIRST))):
         if key != "seed" and len(grouped(rows, [*found, key])) > len(grouped(rows, found)):
             found.append(key)
     return found

@@ -48,8 +48,13 @@ def test_a_sweep_and_one_run(tmp_path, missing):
 
 def test_two_sweeps_of_one_name_differ_by_what_they_do_or_by_their_places(tmp_path):
     a, b = (cross(tmp_path / name / "rules", ("mean",), ("lie", "ipm")) for name in "ab")
-    c = cross(tmp_path / "c" / "rules", ("mean",), ("lie", "ipm"), lr=0.5)
-    assert cells_of(find([a, c]))[2] == ["attack", "lr"]
+    later = {
+        "download": True,
+        "checkpoint-every": 0,
+        "weight-decay": 0.5,
+    }  # the first two decide nothing
+    c = cross(tmp_path / "c" / "rules", ("mean",), ("lie", "ipm"), **later)
+    assert cells_of(find([a, c]))[2] == ["attack", "weight-decay"]
     rows, _, keys = cells_of(find([a, b]))
     assert keys == ["attack", "sweep"]
     assert {row["sweep"] for row in rows} == {"a/rules", "b/rules"}

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from signfed.app import cli
 from signfed.app.errors import ConfigError
-from signfed.app.experiments import records, registry
+from signfed.app.experiments import records, registry, runner
 from signfed.app.experiments.experiment import Claim, Experiment, Setting
 from signfed.app.experiments.judges import falls, higher
 from signfed.app.experiments.narrow import narrowed
@@ -95,6 +95,18 @@ def test_a_part_of_an_item_writes_no_page(call, tmp_path):
     assert "no page" in call("tiny", "--only", "lr=0.2", "--only", "seed=1")
     assert not (tmp_path / "pages").exists()
     assert len(list((tmp_path / "runs/tiny/cells").iterdir())) == 1
+
+
+def test_of_several_items_those_that_can_take_the_processes(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(runner, "runner_for", lambda *given: asked.append(given) or runner.Here())
+    flower = replace(ITEM, name="slow", full=Setting(replace(TINY, engine="flower"), 1))
+    for item in (ITEM, flower):
+        monkeypatch.setitem(registry.EXPERIMENTS, item.name, item)
+    for names in (["tiny", "slow"], ["slow"]):
+        places = ["--plan", "--processes", "4", "--runs", str(tmp_path)]
+        assert CliRunner().invoke(cli.app, ["reproduce", *names, *places]).exit_code == 0
+    assert [given[:2] for given in asked] == [("local", 4), ("flower", None), ("flower", 4)]
 
 
 def test_a_plan_says_that_a_second_stage_is_not_counted(call, monkeypatch):

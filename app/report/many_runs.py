@@ -202,6 +202,11 @@ def _table(rows: Sequence[Row], keys: Sequence[str]) -> Table:
     return Table(heads, lines, "one line a run", KINDS)
 
 
+def _own(name: str) -> str:
+    """The name of a file beside it: another's verdicts may name any file of this machine."""
+    return Path(name).name
+
+
 def _claims(place: Path) -> list[Part]:
     parts: list[Part] = []
     for setting, record in claims_of(place).items():
@@ -215,6 +220,6 @@ def _claims(place: Path) -> list[Part]:
         parts.append(Table(heads, lines, says, KINDS))
         parts += [
             Image(place / name, f"{record.get('title', place.name)} ({setting})")
-            for name in record.get("pictures", ()) if (place / name).exists()
+            for name in map(_own, record.get("pictures", ())) if (place / name).is_file()
         ]  # fmt: skip
     return parts

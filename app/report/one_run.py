@@ -66,7 +66,9 @@ def _headline(run: Run) -> list[tuple[str, str]]:
     shares = ("final_test_accuracy", "best_test_accuracy", "final_claimed_accuracy")
     for key in (*shares, "final_backdoor_success", *DETECTION):
         if key in summary:
-            found.append((NAMES.get(key, key.replace("_", " ")), f"{100 * summary[key]:.1f} %"))
+            share = summary[key]
+            says = "not finite" if share is None else f"{100 * share:.1f} %"
+            found.append((NAMES.get(key, key.replace("_", " ")), says))
     if "final_test_accuracy" not in summary and "final_test_loss" in summary:
         found.append(("final test loss", shown(summary["final_test_loss"])))
     if run.rounds:

@@ -121,3 +121,10 @@ def test_every_rule_says_what_it_is(kinds):
     for name, kind in kinds.items():
         doc = kind.__doc__
         assert all(word in doc for word in (">>> ", "Deviation", "References")), name
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_no_option_hides_a_method(name):
+    """An option `start` once hid `Strategy.start`: on Flower, and nowhere else, the run ended."""
+    rule = STRATEGIES[name]()
+    assert [at for at in vars(rule) if callable(getattr(type(rule), at, None))] == []

@@ -349,11 +349,22 @@ def test_claims_of_a_reproduction(tmp_path):
     claim = {"text": "a > b", "source": "Fig. 1", "published": "1", "ours": "<2>",
              "tolerance": "0.1", "verdict": "does not hold"}  # fmt: skip
     (tmp_path / "fd-fig1").mkdir()
-    record = {"quick": {"title": "Figure 1", "claims": [claim], "pictures": ["gone.png"]}}
+    (tmp_path / "secret.png").write_bytes(b"of somebody else")
+    pictures = ["gone.png", "../secret.png", str(tmp_path / "secret.png")]
+    record = {"quick": {"title": "Figure 1", "claims": [claim], "pictures": pictures}}
     (tmp_path / "fd-fig1" / "verdicts.json").write_text(json.dumps(record))
     reported(tmp_path)
     _, page = page_of(tmp_path)
     assert ["a > b", "does not hold", "1", "<2>", "0.1", "Fig. 1"] in page.rows
+    assert "data:image" not in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_score_that_is_not_finite_is_said(tmp_path):
+    summary = SUMMARY | {"final_test_accuracy": None, "best_test_accuracy": 0.5}
+    run_folder(tmp_path / "run", summary=summary)
+    headline = dict(one_run.report_of(Run(tmp_path / "run")).headline)
+    assert headline["final test accuracy"] == "not finite"
+    assert headline["best test accuracy"] == "50.0 %"
 
 
 @pytest.mark.parametrize(

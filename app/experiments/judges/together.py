@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from signfed.app.experiments.estimates import Rows, selected
 from signfed.app.experiments.experiment import Verdict
 from signfed.app.experiments.judges.common import Judge, together
+from signfed.app.runs.folder import FINISHED
 
 
 def every(*judges: Judge) -> Judge:
@@ -64,17 +65,36 @@ def averaged(column: str, by: Sequence[str], judge: Judge) -> Judge:
     judge : callable
         Of rows with that column, one a cell.
     """
-    keys = (*by, "seed")
+    return _of_curves(column, by, judge, lambda values: math.fsum(values) / len(values))
 
-    def of_means(rounds: Rows) -> Verdict:
+
+def at_worst(column: str, by: Sequence[str], judge: Judge) -> Judge:
+    """Make a judge of curves that fluctuate: it gets the lowest value of their second half.
+
+    Parameters
+    ----------
+    column, by, judge
+        As for `averaged`.
+    """
+    return _of_curves(column, by, judge, lambda values: min(values[len(values) // 2 :]))
+
+
+def _of_curves(
+    column: str, by: Sequence[str], judge: Judge, value_of: Callable[[Sequence[float]], float]
+) -> Judge:
+    keys = (*by, "seed")
+    worst = math.inf if "loss" in column else 0.0  # null in JSON: not finite
+
+    def of_values(rounds: Rows) -> Verdict:
         found: dict[tuple[Any, ...], list[float]] = {}
         for row in rounds:
-            if column in row:  # null in JSON: not finite
-                value = math.inf if row[column] is None else float(row[column])
-                found.setdefault(tuple(row.get(key) for key in keys), []).append(value)
+            if column in row:
+                value = worst if row[column] is None else float(row[column])
+                at = (row.get("status", FINISHED), *(row.get(key) for key in keys))
+                found.setdefault(at, []).append(value)
         return judge([
-            {**dict(zip(keys, cell, strict=True)), column: math.fsum(values) / len(values)}
+            {**dict(zip(("status", *keys), cell, strict=True)), column: value_of(values)}
             for cell, values in found.items()
         ])  # fmt: skip
 
-    return of_means
+    return of_values

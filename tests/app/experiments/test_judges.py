@@ -136,5 +136,12 @@ def test_a_curve_is_judged_by_its_mean_over_the_rounds():
         for t, loss in enumerate(losses)
     ]
     assert curve(ends_below).says == HOLDS and curve(ends_below).ours == "5.000 against 2.000"
+    lowest = judges.at_worst("acc", ["f"], judges.higher("acc", [(A, B)], "above"))
+    curves = [
+        {"f": f, "seed": 0, "round": t, "acc": value}
+        for f, values in ((0, (0.1, 0.7, 0.8, 0.9)), (1, (0.9, 0.9, 0.6, 0.95)))
+        for t, value in enumerate(values)
+    ]
+    assert lowest(curves).says == HOLDS and lowest(curves).ours == "0.800 against 0.600"
     infinite = [{"f": 1, "seed": 0, "round": 9, "loss": None}, *ends_below]
     assert curve(infinite).says == FAILS

@@ -183,11 +183,11 @@ FD_FIG3B = Experiment(
     ),
     remarks={
         "quick": "At an equal number of rounds Table 1 gives 32 for SGD over signs, 1.8 for SGD "
-        "over Top-K (64 N over 35.5 N) and 18 for Top-K over signs; what is measured is that times "
-        "the ratio of rounds. Signs need about as many rounds as SGD at its rate of 0.1, or a tenth "
-        "fewer: 36 and 20. Top-K with error feedback needs as many as SGD, so 1.8 it is; a factor of "
-        "3 needs 1.7 times fewer rounds than SGD, or a count in which the downlink is not a full "
-        "model. The learning rates are the paper's for MNIST, the data here are digits. signSGD-MV "
-        "is a point above signSGD-FD (alg1), which fd-fig1c explains."
+        "over Top-K (64 N over 35.5 N) and 18 for Top-K over signs; what is measured is that "
+        "times the ratio of rounds. Signs need about as many rounds as SGD at its rate of 0.1, or "
+        "a tenth fewer: 36 and 20. Top-K with error feedback needs as many as SGD, so 1.8 it is; "
+        "a factor of 3 needs 1.7 times fewer rounds than SGD, or a count in which the downlink is "
+        "not a full model. The learning rates are the paper's for MNIST, the data here are "
+        "digits. signSGD-MV is a point above signSGD-FD (alg1), which fd-fig1c explains."
     },
 )  # fmt: skip

@@ -134,11 +134,12 @@ FD_FIG4B = Experiment(
         )
     },
     remarks={
-        "quick": "T_in = 10 is below 100, as published, but there is no level above it: the longer "
-        "the first phase, the better, 0.939, 0.938, 0.949, 0.965 for T_in = 10, 50, 100, 200, and "
-        "200 is above 100 on each of ten seeds. The cause is what follows the first phase: weights per "
-        "coordinate (alg1) decode worse than one weight a worker where workers are alike, and 200 "
-        "of 300 rounds leave them the least time. With one weight throughout (pooled) or our "
-        "default there is no T_in. CIFAR-10, where 500 of 3,000 rounds are few, was not tried."
+        "quick": "T_in = 10 is below 100, as published, but there is no level above it: the "
+        "longer the first phase, the better, 0.939, 0.938, 0.949, 0.965 for T_in = 10, 50, 100, "
+        "200, and 200 is above 100 on each of ten seeds. The cause is what follows the first "
+        "phase: weights per coordinate (alg1) decode worse than one weight a worker where workers "
+        "are alike, and 200 of 300 rounds leave them the least time. With one weight throughout "
+        "(pooled) or our default there is no T_in. CIFAR-10, where 500 of 3,000 rounds are few, "
+        "was not tried."
     },
 )  # fmt: skip

@@ -29,8 +29,8 @@ def weights(findings: Findings, ids: Sequence[int]) -> np.ndarray:
     Returns
     -------
     ndarray, float64 [len(ids)]
-        1 for all when the rule has said nothing yet, and for a worker that took no part where it
-        names weights; 0 for a worker of which it knows no p.
+        1 for all when the rule has said nothing yet; where it names weights, the largest of them
+        for a worker that took no part; 0 for a worker of which it knows no p.
 
     Examples
     --------
@@ -39,8 +39,9 @@ def weights(findings: Findings, ids: Sequence[int]) -> np.ndarray:
     >>> weights(Findings(crossover={0: 0.1, 1: 0.9}, weights={0: 1.0, 1: 0.0}), (0, 1, 2))
     array([1., 0., 1.])
     """
-    if findings.weights:
-        return np.array([findings.weights.get(worker, 1.0) for worker in ids], dtype=np.float64)
+    if named := findings.weights:
+        most = max(map(abs, named.values()))
+        return np.array([named.get(worker, most) for worker in ids], dtype=np.float64)
     if not findings.crossover:
         return np.ones(len(ids))
     p = np.clip([findings.crossover.get(worker, 0.5) for worker in ids], P_MIN, P_MAX)

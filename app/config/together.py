@@ -15,12 +15,8 @@ def check_together(keys: Shared) -> None:
     keys : Shared
         Checked one by one.
     """
-    _check_schedule(keys)
-    if keys.batch_sizes and keys.batch_size != Shared.batch_size:
-        raise ConfigError(
-            f"batch-size: expected none beside batch-sizes={keys.batch_sizes!r}, which says it of "
-            f"each worker; got {keys.batch_size}"
-        )
+    if not keys.resume:  # an earlier run goes on as it was begun
+        _check_schedule(keys)
     if keys.num_byzantine > keys.num_workers:
         raise ConfigError(
             f"num-byzantine: expected at most num-workers = {keys.num_workers}; "

@@ -141,11 +141,11 @@ def means_of(rows: Rows, keys: Iterable[str]) -> list[dict[str, str]]:
     keys : iterable of str
         What tells the cells apart.
     """
-    keys = tuple(keys)
+    keys, scores = tuple(keys), _measured(rows)
     lines = []
     for values, group in grouped(rows, keys).items():
         line = {k: "" if v is None else str(v) for k, v in zip(keys, values, strict=True)}
-        for score in SCORES:
+        for score in scores:
             if numbers := _numbers(group, score):
                 line[score] = estimate(numbers).text()
         how = Counter(row.get("status", FINISHED) for row in group)
@@ -154,6 +154,11 @@ def means_of(rows: Rows, keys: Iterable[str]) -> list[dict[str, str]]:
             line[NOT_FINISHED] = ", ".join(others)
         lines.append(line)
     return lines
+
+
+def _measured(rows: Rows) -> list[str]:
+    """The scores that some run has: one that diverged counts as the worst of those alone."""
+    return [score for score in SCORES if any(score in row for row in rows)]
 
 
 def _numbers(rows: Sequence[Mapping[str, Any]], score: str) -> list[float]:
@@ -176,7 +181,7 @@ def cells_of(rows: Rows, keys: Sequence[str]) -> list[dict[str, Any]]:
         `runs`, how many of them `finished` and how many `diverged`; of each score the mean, as in
         `means_of`, and after " error" what it is uncertain by, as `estimate` has it.
     """
-    lines = []
+    lines, scores = [], _measured(rows)
     for values, group in grouped(rows, tuple(keys)).items():
         given = {k: v for k, v in zip(keys, values, strict=True) if v is not None}
         line: dict[str, Any] = {key: value for key, value in given.items() if "." not in key}
@@ -184,7 +189,7 @@ def cells_of(rows: Rows, keys: Sequence[str]) -> list[dict[str, Any]]:
         line["runs"] = len(group)
         for status in (FINISHED, DIVERGED):
             line[status] = sum(row.get("status") == status for row in group)
-        for score in SCORES:
+        for score in scores:
             if numbers := _numbers(group, score):
                 found = estimate(numbers)
                 line[score], line[f"{score} error"] = round(found.mean, 5), round(found.error, 5)

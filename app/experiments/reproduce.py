@@ -136,7 +136,8 @@ def reproduce(
             found = run_sweep(sweep, folder, runner=runner, watch=watch)
             took |= {cell.id for cell in found.cells}
         rows = found.rows()
-        rounds = found.rounds(of=DONE) if experiment.of_rounds else ()
+        if experiment.of_rounds:  # of a cell that did not end a row without a round says so
+            rounds = found.rounds(of=DONE) + [row for row in rows if row["status"] not in DONE]
         ran = Manifest(found.path).cells
         seconds = sum(ran.get(cell, {}).get("seconds") or 0.0 for cell in took)
         around = surroundings()

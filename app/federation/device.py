@@ -141,8 +141,7 @@ def install(
     key = keys.load_key(home.key)
     bundle = read_bundle(bundle_file, fingerprint)
     check_bundle(bundle, key.public_key(), now())
-    there = home.script.read_text(encoding="utf-8") if home.script.exists() else ""
-    before = scripts.read_node_script(there)
+    before = _before(home)
     if data_dir is None:
         data_dir = before.get("data-dir", "")
     if port is None:
@@ -152,6 +151,8 @@ def install(
     unit = home.unit(bundle.name)
     with one_at_a_time(home.path):
         _make_way(home, bundle, bundle_file.read_text(encoding="utf-8"), new_authority)
+        if home.script.exists() and home.script.read_text("utf-8", "replace") != script:
+            os.replace(home.script, _aside(home.script, bundle))
         private_folder(home.flower)
         made = [
             os.path.relpath(file, home.path)
@@ -214,7 +215,18 @@ def _make_way(home: NodeHome, bundle: Bundle, text: str, new_authority: bool) ->
             f"expected a bundle that is newer than the one installed ({before.created}); this one "
             f"is of {bundle.created}"
         )
-    stamp = before.created.replace(":", "")
     for file in (home.bundle, home.script, home.unit(before.name), home.ca):
         if file.exists():
-            os.replace(file, file.with_name(f"{file.name}.{stamp}"))
+            os.replace(file, _aside(file, before))
+
+
+def _aside(file: Path, bundle: Bundle) -> Path:
+    """Where a file that was made of a bundle is put, so that nothing is lost."""
+    return file.with_name(f"{file.name}.{bundle.created.replace(':', '')}")
+
+
+def _before(home: NodeHome) -> dict[str, str]:
+    """What the last start script hands to Flower, in place or put aside; empty without one."""
+    asides = sorted(home.path.glob(f"{home.script.name}.*"), key=lambda file: file.stat().st_mtime)
+    script = home.script if home.script.exists() else next(reversed(asides), None)
+    return scripts.read_node_script(script.read_text("utf-8", "replace")) if script else {}

@@ -68,7 +68,7 @@ class ForkingExecutor:
         sys.stdout.flush(), sys.stderr.flush()
         try:
             child = os.fork()
-        except OSError as error:  # no memory, or no process: this message has no answer
+        except OSError as error:  # no memory, or no process: Flower tries again after 30 s
             return LaunchResult.failed(str(error))
         if not child:
             _answer(spec)

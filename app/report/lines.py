@@ -20,7 +20,15 @@ from signfed.app.report.rows import (
     shown,
     values_of,
 )  # fmt: skip
-from signfed.app.report.style import COLOURS, INK, figure_of, in_per_cent, legend, line_styles
+from signfed.app.report.style import (
+    COLOURS,
+    INK,
+    figure_of,
+    in_per_cent,
+    legend,
+    line_styles,
+    logarithmic,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -224,9 +232,8 @@ class Lines:
 
     def _label(self, axes: Axes) -> None:
         axes.set(xlabel=label(self.x), ylabel=label(self.y))
-        if self.log_x:
-            axes.set_xscale("log")
-        if self.log_y:
-            axes.set_yscale("log")
+        for axis, log in (("x", self.log_x), ("y", self.log_y)):
+            if log:
+                logarithmic(axes, axis)
         if self.y in SHARES:
             in_per_cent(axes.yaxis)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from signfed.app.report.fields import draw_fields, draw_scale
 from signfed.app.report.published import FAILS, HOLDS, MARKS, Judge, Published, within
 from signfed.app.report.rows import Rows, chosen, ended, grouped, label, number, shown
 from signfed.app.report.style import figure_of
+from signfed.app.runs.folder import DIVERGED
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,13 +67,18 @@ class PublishedTable:
         ----------
         rows : sequence of mapping
             Of cells. A value that is null (not finite) is ours, and holds nowhere; a run that
-            failed does not count.
+            failed does not count, and one that diverged counts as 0, whatever it was before.
 
         Returns
         -------
         list of Published
         """
-        rows = [row for row in ended(chosen(rows, self.where)) if self.value in row]
+        worst = math.inf if "loss" in self.value else 0.0
+        rows = [
+            {**row, self.value: worst} if row.get("status") == DIVERGED else row
+            for row in ended(chosen(rows, self.where))
+            if self.value in row or row.get("status") == DIVERGED
+        ]
         found = grouped(rows, (self.rows, self.columns))
         return [self._cell(at, value, found.get(at, [])) for at, value in self.published.items()]
 

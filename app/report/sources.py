@@ -10,6 +10,7 @@ from typing import Any
 
 from signfed.app.errors import ConfigError
 from signfed.app.report.names import names_of
+from signfed.app.report.published import FAILS, HOLDS, NOT_TRIED
 from signfed.app.report.reading import Run, is_run
 from signfed.app.report.rows import PLACES, grouped
 from signfed.app.runs.sweeps import CellFolder, Row, SweepFolder
@@ -20,6 +21,7 @@ LAST = (  # what leaves a result as it is, or nearly; the folder tells only what
     "download", "device", "gradients", "evaluate-every", "checkpoint-every", "round-timeout",
     "node-timeout", "roster", "sweep",
 )  # fmt: skip
+EARLIER = {True: HOLDS, False: FAILS, None: NOT_TRIED}
 DEEPEST = 4  # folders below the one that is given
 
 
@@ -185,6 +187,11 @@ def claims_of(place: Path) -> dict[str, dict[str, Any]]:
     """
     file = place / VERDICTS
     try:
-        return dict(json.loads(file.read_text(encoding="utf-8")))
-    except ValueError as error:
+        found = dict(json.loads(file.read_text(encoding="utf-8")))
+        for record in found.values():
+            for claim in record.get("claims", ()):
+                if "holds" in claim:  # as it was written before a verdict had four values
+                    claim["verdict"] = EARLIER[claim.pop("holds")]
+        return found
+    except (ValueError, TypeError, AttributeError) as error:
         raise ConfigError(f"{file}: expected what `signfed reproduce` wrote; {error}") from error

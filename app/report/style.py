@@ -146,6 +146,22 @@ def legend(figure: Figure, panels: Sequence[Axes], title: str = "", note: str = 
     shown.get_title().set_color(INK)
 
 
+def logarithmic(axes: Axes, name: str) -> None:
+    """Make an axis logarithmic, with plain numbers: names are no formulas, so labels are none.
+
+    Parameters
+    ----------
+    axes : Axes
+    name : {"x", "y"}
+    """
+    from matplotlib.ticker import LogFormatter
+
+    axes.set(**{f"{name}scale": "log"})
+    axis = axes.xaxis if name == "x" else axes.yaxis
+    axis.set_major_formatter(LogFormatter())
+    axis.set_minor_formatter(LogFormatter(labelOnlyBase=False))
+
+
 def in_per_cent(axis: Axis) -> None:
     """Label the ticks of an axis in per cent; its data stay shares."""
     from matplotlib.ticker import FuncFormatter

@@ -100,7 +100,7 @@ class Saver:
         self.give_up(INTERRUPTED)
 
     def give_up(self, status: str, **facts: Any) -> None:
-        """Save the state that was kept and close the folder; a disk that is full is no reason.
+        """Save the state that was kept and close the folder, whatever comes of the first.
 
         Parameters
         ----------
@@ -112,7 +112,7 @@ class Saver:
         acquired = self._busy.acquire(timeout=PATIENCE)
         try:
             if self._kept and not self._folder.closed:
-                with suppress(OSError):
+                with suppress(Exception):  # of a disk that is full, or of memory that is
                     self._folder.flush()
                     checkpoint.write(self._folder.path, self._kept)
             with suppress(OSError):

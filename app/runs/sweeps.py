@@ -75,7 +75,7 @@ class SweepFolder:
         ]
 
     def rounds(self, of: Collection[str] = ()) -> list[Row]:
-        """Return one row for each round of each cell: its keys, the line, what was sent so far.
+        """Return one row for each round of each cell: its keys, status, line, what was sent so far.
 
         Parameters
         ----------
@@ -83,8 +83,8 @@ class SweepFolder:
             The statuses of the cells that are read; empty for all.
         """
         return [
-            {**cell.keys, **line}
+            {**cell.keys, "status": status, **line}
             for cell in self.cells
-            if not of or read_summary(cell.path).get("status") in of
+            if (status := read_summary(cell.path).get("status", "missing")) in of or not of
             for line in with_megabytes(read_rounds(cell.path))
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
 from itertools import pairwise
 from typing import Any
 
@@ -85,6 +86,18 @@ class RemoteRule(RobustStrategy):
         return torch.from_numpy(ordered)
 
 
+def derived(secret: int, purpose: str) -> int:
+    """Return a number that a secret gives and that does not give the secret back, below 2^62.
+
+    Parameters
+    ----------
+    secret : int
+    purpose : str
+        Another one gives another number.
+    """
+    return int.from_bytes(sha256(f"{purpose} {secret}".encode()).digest()[:8]) >> 2
+
+
 def secret_order(secret: int, edges: Sequence[int]) -> np.ndarray:
     """Return the order in which a submission sees the coordinates, int64 [N].
 
@@ -94,7 +107,7 @@ def secret_order(secret: int, edges: Sequence[int]) -> np.ndarray:
     edges : sequence of int
         Between the tensors, from 0 to N; each keeps its own coordinates.
     """
-    random = generator(secret, "order")
+    random = generator(derived(secret, "order"), "order")
     return np.concatenate([a + random.permutation(b - a) for a, b in pairwise(edges)])
 
 
@@ -133,7 +146,7 @@ def remote_attack(host: Host) -> Attack:
         if truth:
             arrays["truth"] = view.truth
         if past:
-            said["secret"] = view.past.secret
+            said["secret"] = derived(view.past.secret, "colluders")  # which is the run's seed
             memory = {f"memory.{name}": array for name, array in view.past.memory.items()}
             arrays |= {"model": view.past.model, "direction": view.past.direction, **memory}
         _, found = host.ask(said, arrays)

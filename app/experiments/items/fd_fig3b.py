@@ -89,6 +89,8 @@ def bits_to(rounds: Rows, cell: Keys, accuracy: float) -> dict[int, float]:
     sent: dict[int, float] = {}
     reached: dict[int, float] = {}
     for row in selected(rounds, cell):
+        if "round" not in row:  # of a run that did not end
+            continue
         seed = row["seed"]
         sent[seed] = sent.get(seed, 0.0) + 8.0 * (row["uplink_bytes"] + row["downlink_bytes"])
         if seed not in reached and row.get("test_accuracy", 0.0) >= accuracy:

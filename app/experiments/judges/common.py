@@ -44,7 +44,7 @@ def there(rows: Rows, cells: Iterable[Where]) -> list[Where]:
     return [cell for cell in cells if selected(rows, cell)]
 
 
-def sign(margin: float, error: float) -> str:
+def sign(margin: float, error: float, *, reached: bool = False) -> str:
     """Return what a margin says of a claim that it be above 0.
 
     Parameters
@@ -53,6 +53,8 @@ def sign(margin: float, error: float) -> str:
         By how much what was measured is on the claim's side.
     error : float
         What the margin is uncertain by, at least 0.
+    reached : bool
+        Whether 0 itself will do, as of a limit.
 
     Returns
     -------
@@ -64,7 +66,7 @@ def sign(margin: float, error: float) -> str:
     >>> sign(0.02, 0.01), sign(0.005, 0.01), sign(-0.02, 0.01), sign(0.0, 0.0)
     ('holds', 'not decided', 'does not hold', 'does not hold')
     """
-    if margin > error:
+    if margin > error or (reached and margin == error):
         return HOLDS
     return FAILS if margin <= -error else UNDECIDED
 
@@ -75,7 +77,7 @@ def agreement(distance: float, noise: float, error: float) -> str:
     Parameters
     ----------
     distance : float
-        Between them, at least 0.
+        Between them; where only a loss counts, below 0 for a gain.
     noise : float
         By how much such a number moves when it is measured again.
     error : float
@@ -85,16 +87,17 @@ def agreement(distance: float, noise: float, error: float) -> str:
     -------
     str
         `FAILS` beyond noise and error together; `UNDECIDED` where our own error is larger than the
-        noise, so that much besides would agree; else `HOLDS`.
+        noise, so that much besides would agree, unless even so the noise is not reached; else
+        `HOLDS`.
 
     Examples
     --------
-    >>> [agreement(d, 0.003, e) for d, e in ((0.004, 0.002), (0.004, 0.005), (0.009, 0.005))]
-    ['holds', 'not decided', 'does not hold']
+    >>> [agreement(d, 0.003, 0.005) for d in (-0.004, 0.004, 0.009)], agreement(0.004, 0.003, 0.002)
+    (['holds', 'not decided', 'does not hold'], 'holds')
     """
     if distance > noise + error:
         return FAILS
-    return UNDECIDED if error > noise else HOLDS
+    return UNDECIDED if error > noise and distance + error > noise else HOLDS
 
 
 def together(said: Iterable[str]) -> str:

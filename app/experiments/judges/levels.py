@@ -126,7 +126,7 @@ def near(
         found = mean_of(rows, column, cell)
         if not found:
             return untried(f"{number:g}")
-        distance, error = abs(found.mean * scale - number), found.error * scale
+        distance, error = abs(found.mean * scale - number), error_of(found) * scale
         noisy = noise * scale
         tolerance = f"{noisy + error:.3g}: {noisy:.3g} (the paper's noise) + our error"
         says = agreement(distance, noisy, error)

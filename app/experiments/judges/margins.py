@@ -100,7 +100,7 @@ def harms(
         least = losses[0]
         ours = f"of {len(losses)} cells the smallest loss {least}"
         return Verdict(
-            published, ours + _rest(said, least, "not beyond"), f"{tolerance} + {least.allowance}",
+            published, ours + _rest(said, least, "not beyond"), f"{tolerance} ± {least.allowance}",
             together(says for _, says in said),
         )  # fmt: skip
 
@@ -127,13 +127,13 @@ def at_most(
         tolerance = f"at most {limit:.3g} ({reason})"
         here = there(rows, cells)
         found = [(mean_of(rows, column, cell), _name(cell)) for cell in here]
-        known = [(each.mean, error_of(each), each.text(), name) for each, name in found if each]
+        known = [(each, name) for each, name in found if each]
         if not known or len(known) < len(here):
             return untried(published, tolerance)
-        _, _, text, name = max(known)
-        ours = f"of {len(known)} cells the largest {text} ({name})"
-        says = together(sign(limit - mean, error) for mean, error, _, _ in known)
-        return Verdict(published, ours, tolerance, says)
+        most, name = max(known, key=lambda each: each[0].mean)
+        ours = f"of {len(known)} cells the largest {most.text()} ({name})"
+        says = together(sign(limit - x.mean, error_of(x), reached=True) for x, _ in known)
+        return Verdict(published, ours, f"{tolerance} ± {error_of(most):.3f}", says)
 
     return judge
 
@@ -154,11 +154,11 @@ def _kept(
     losses: Sequence[_Lost], within: float, start: str, published: str, tolerance: str
 ) -> Verdict:
     """Return whether no loss is above what is little."""
-    said = [(each, sign(within - each.loss, each.error)) for each in reversed(losses)]
+    said = [(each, sign(within - each.loss, each.error, reached=True)) for each in reversed(losses)]
     worst = losses[-1]
     ours = f"{start}of {len(losses)} cells the largest loss {worst}{_rest(said, worst, 'beyond')}"
     says = together(says for _, says in said)
-    return Verdict(published, ours, f"{tolerance} + {worst.allowance}", says)
+    return Verdict(published, ours, f"{tolerance} ± {worst.allowance}", says)
 
 
 def _losses(rows: Rows, column: str, pairs: Sequence[tuple[Where, Where]]) -> list[_Lost]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from signfed.app.experiments.estimates import Rows, Where, estimate, selected
 from signfed.app.experiments.experiment import Verdict
-from signfed.app.experiments.judges.common import SEEDS, Judge, untried
+from signfed.app.experiments.judges.common import SEEDS, Judge, together, untried
 from signfed.app.report.published import FAILS, HOLDS, UNDECIDED
 
 
@@ -66,10 +66,10 @@ def reached_in(rows: Rows, cell: Where, target: float) -> dict[int, float]:
 def sooner(pairs: Sequence[tuple[Where, Where]], targets: Sequence[float], published: str) -> Judge:
     """Make a judge of "reaches it in less time": in fewer rounds, as the mean over the seeds.
 
-    The claim holds where no target is reached later and at least one sooner, beyond the error of
-    the difference between seeds, fails where one is reached later, and is not decided where none is
-    reached sooner nor later. Of a target that neither reaches nothing is said; one that the
-    second never reaches is reached sooner by the first.
+    The claim holds where of each pair no target is reached later and at least one sooner, beyond
+    the error of the difference between seeds, fails where one is reached later, and is not decided
+    where none is reached sooner nor later. Of a target that neither reaches nothing is said; one
+    that the second never reaches is reached sooner by the first.
 
     Parameters
     ----------
@@ -82,8 +82,9 @@ def sooner(pairs: Sequence[tuple[Where, Where]], targets: Sequence[float], publi
     """
 
     def judge(rows: Rows) -> Verdict:
-        said, faster, slower = [], 0, 0
+        said, found = [], []
         for fast, slow in pairs:
+            faster = slower = known = 0
             for target in targets:
                 one, other = (reached_in(rows, cell, target) for cell in (fast, slow))
                 if not (one and other) or min([*one.values(), *other.values()]) == math.inf:
@@ -92,13 +93,15 @@ def sooner(pairs: Sequence[tuple[Where, Where]], targets: Sequence[float], publi
                 error = 0.0  # where one is never reached
                 if math.isfinite(first + second) and (seeds := [s for s in one if s in other]):
                     error = estimate([one[seed] - other[seed] for seed in seeds]).error
+                known += 1
                 slower += first > second + error
                 faster += first + error < second
                 said.append(f"{target:.0%}: {_rounds(first)} against {_rounds(second)}")
-        if not said:
+            if known:
+                found.append(FAILS if slower else HOLDS if faster else UNDECIDED)
+        if not found:
             return untried(published, SEEDS)
-        says = FAILS if slower else HOLDS if faster else UNDECIDED
-        return Verdict(published, "; ".join(said), SEEDS, says)
+        return Verdict(published, "; ".join(said), SEEDS, together(found))
 
     return judge
 

@@ -88,12 +88,13 @@ def _of_curves(
     def of_values(rounds: Rows) -> Verdict:
         found: dict[tuple[Any, ...], list[float]] = {}
         for row in rounds:
+            at = (row.get("status", FINISHED), *(row.get(key) for key in keys))
+            values = found.setdefault(at, [])
             if column in row:
-                value = worst if row[column] is None else float(row[column])
-                at = (row.get("status", FINISHED), *(row.get(key) for key in keys))
-                found.setdefault(at, []).append(value)
+                values.append(worst if row[column] is None else float(row[column]))
         return judge([
-            {**dict(zip(("status", *keys), cell, strict=True)), column: value_of(values)}
+            dict(zip(("status", *keys), cell, strict=True))
+            | ({column: value_of(values)} if values else {})
             for cell, values in found.items()
         ])  # fmt: skip
 

@@ -124,7 +124,7 @@ def process(device: Device) -> list[Finding]:
     if device.world.runs(device.home.flower):
         return [fine("process", "the node runs")]
     if device.world.taken(int(port)):
-        again = f"move {device.home.script} away; {INSTALL} --port another"
+        again = f"{INSTALL} --port another"
         return [error("process", f"port {port} of this device is another program's", again)]
     start = f"sh {device.home.script}, or {INSTALL} --start"
     return [warning("process", "the node does not run", start)]

@@ -24,7 +24,7 @@ log = getLogger("signfed")
 # Of flwr.common.constant.ErrorCode; for all others the question was lost on the way.
 REFUSALS = (1, 2, 6, 7)  # the ClientApp cannot be loaded, or it failed
 DEATHS = (0, 8)  # its process ended
-MAX_DEATHS = 3  # of a node, before it is asked no more
+MAX_DEATHS = 3  # of a node, before it is asked as seldom as one that declined
 FIRST_LOOK, LONGEST_LOOK = 0.005, 0.25  # seconds between two looks for new nodes
 
 
@@ -209,6 +209,7 @@ class Reception:
         )
 
     def _decline(self, node: int, why: str) -> None:
+        del self._deaths[node]
         self._asked[node] = time.monotonic() + self._patience
         if self._declined.get(node) != why:
             self._declined[node] = why

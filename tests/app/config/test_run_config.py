@@ -124,10 +124,6 @@ IMPOSSIBLE = [
     ({"lr-milestones": "40,80", "lr-gamma": 0.5}, "lr-milestones: belongs to lr-schedule='steps'"),
     ({"lr-gamma": 0.5}, "lr-gamma: belongs to lr-schedule='steps', but lr-schedule is 'constant'"),
     ({"lr-schedule": "steps"}, "lr-milestones: expected with lr-schedule='steps', such as '40,80'"),
-    (
-        {"batch-size": 32, "batch-sizes": "3x15"},
-        "batch-size: expected none beside batch-sizes='3x15', which says it of each worker; got 32",
-    ),
     ({"batch-size": 96}, "each of 15 workers holds 95 samples of digits; .* got 96"),
     ({"batch-size": 4001, "task": "mnist"}, "each of 15 workers holds 4000 samples of mnist"),
     (

@@ -68,7 +68,7 @@ def test_the_largest_loss_is_shown_and_what_decides_is_named():
     verdict = keeps("score", BASE, [A, B], 0.05, "why", "")(found)
     assert verdict.says == FAILS
     assert verdict.ours.endswith("of 2 cells the largest loss 0.200 (a), 1 beyond: b 0.100")
-    assert verdict.tolerance.startswith("0.05 (why) + 1.263 (one-sided 95 %")
+    assert verdict.tolerance.startswith("0.05 (why) ± 1.263 (one-sided 95 %")
 
 
 def test_each_cell_beside_its_own_base():
@@ -80,7 +80,7 @@ def test_each_cell_beside_its_own_base():
 
 @pytest.mark.parametrize(
     "a, says",
-    [([0.009, 0.009], HOLDS), ([0.02, 0.02], FAILS), ([0.0, 0.018], UNDECIDED)],
+    [([0.01, 0.01], HOLDS), ([0.02, 0.02], FAILS), ([0.0, 0.018], UNDECIDED)],
 )
 def test_at_most(a, says):
     assert at_most("score", [A, B], 0.01, "", "")(rows(a=a)).says == says
@@ -142,6 +142,13 @@ def test_later_on_one_seed_of_three_is_not_later():
     assert sooner([(A, B)], [0.6], "")(found).says == UNDECIDED  # nor is it sooner
 
 
+def test_of_several_pairs_the_worst_counts():
+    found = curve("a", 0.6) + curve("b", 0.1, 0.6) + curve("c", 0.1, 0.6)
+    assert sooner([(A, B)], [0.6], "")(found).says == HOLDS
+    assert sooner([(A, B), ({"rule": "c"}, B)], [0.6], "")(found).says == UNDECIDED
+    assert sooner([(A, B), (B, A)], [0.6], "")(found).says == FAILS
+
+
 def test_sooner_counts_the_mean_over_the_seeds():
     found = curve("a", 0.1, 0.1, 0.1, 0.6) + curve("b", 0.6)
     found += curve("a", 0.6, seed=1) + curve("b", 0.6, seed=1)
@@ -157,6 +164,8 @@ def test_published_cells_hold_one_by_one():
     near = {"rule": "a", "attack": "x", "score": 0.897}
     assert judge([]).says == NOT_TRIED and judge([near]).says == HOLDS
     assert judge([near, {"rule": "b", "attack": "x", "score": 0.4}]).says == HOLDS
+    assert judge([near | {"status": "diverged"}]).says == FAILS  # and counts as 0
+    assert judge([{"rule": "b", "attack": "x", "status": "diverged"}]).says == HOLDS
     failed = judge([near | {"score": 0.8}, {"rule": "b", "attack": "x", "score": 0.8}])
     assert failed.says == FAILS and failed.ours == "0 of 2 hold; not: a x, b x"
 

@@ -182,6 +182,7 @@ def test_runs_that_did_not_finish_are_named_and_count_as_the_judges_count_them()
     rows = [row | {"strategy": "mean", LOSS: 1.0} for row in rows]
     (line,) = records.means_of(rows, ("strategy",))
     assert line[score].startswith("0.300 ±") and line[LOSS] == "inf"  # 0.6 and 0
+    assert set(line) == {"strategy", score, LOSS, "did not finish"}  # and none that nobody measured
     assert line["did not finish"] == "1 of 3 diverged, 1 of 3 failed"
     (line,) = records.cells_of(rows, ("strategy",))
     assert (line["runs"], line["finished"], line["diverged"], line[score]) == (3, 1, 1, 0.3)

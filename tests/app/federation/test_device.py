@@ -214,3 +214,21 @@ def test_a_newer_bundle_changes_nothing_that_is_the_devices_own(fed, site, monke
         assert said().items() >= own.items()
         own = {"--port": "9998"}
     assert "data-dir" not in said()
+
+
+def test_the_devices_own_outlives_its_start_script(fed, site):
+    """Moved away, half written, or replaced by other options of the same bundle: kept aside."""
+    one = site("pi-1")
+    one.installed(fed, data_dir="/mine", port=9999)
+    script = one.home / "start-node.sh"
+    script.rename(script.with_name("start-node.sh.mine"))
+    one.installed(fed, port=9998)
+    said = scripts.read_node_script(script.read_text())
+    assert (said["data-dir"], said["--port"]) == ("/mine", "9998")
+    one.installed(fed, data_dir="/other")
+    said = scripts.read_node_script(script.read_text())
+    assert (said["data-dir"], said["--port"]) == ("/other", "9998")
+    assert len(list(one.home.glob("start-node.sh.*"))) == 2
+    script.write_bytes(b"#!/bin/sh\n\xff\xfe")
+    one.installed(fed, data_dir="/again")
+    assert scripts.read_node_script(script.read_text())["data-dir"] == "/again"

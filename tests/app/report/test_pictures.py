@@ -208,3 +208,9 @@ def test_svg_for_a_page_has_ids_of_its_own_and_the_pages_ink():
     assert "currentColor" in text and INK not in text
     assert "<metadata" not in text and "<!--" not in text
     assert text == svg_of(figure, "acc", 'a "b" <c>'), "the same picture is the same file"
+
+
+def test_a_logarithmic_axis_has_plain_numbers():
+    rows = [{"f": 10**t, "a": 3.0 * 10**t} for t in range(3)]
+    svg = svg_of(Lines("f", "a", (), log_x=True, log_y=True).draw(rows), "x", "")
+    assert "mathdefault" not in svg and "$" not in svg and ">100<" in svg

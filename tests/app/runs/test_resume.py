@@ -383,3 +383,16 @@ def test_an_error_costs_no_round_that_was_whole(tmp_path, monkeypatch, engine):
     broken_off(config, engine, after=3)
     assert read_summary(tmp_path / "run")["status"] == "failed"
     assert checkpoint.read(checkpoint.find(tmp_path / "run")).server_round == 3
+
+
+def test_what_cannot_be_kept_does_not_hide_why_a_run_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr(saving, "SHARE", math.inf)
+
+    def write(*_):
+        raise MemoryError("of the copy")
+
+    monkeypatch.setattr(checkpoint, "write", write)
+    config = config_of(tmp_path / "run", **{"checkpoint-every": 0})
+    broken_off(config, in_local, after=3)
+    summary = read_summary(tmp_path / "run")
+    assert summary["status"] == "failed" and "of the copy" not in summary["error"]

@@ -108,9 +108,7 @@ def test_the_printed_example_runs(tmp_path, monkeypatch):
 # Purity
 
 
-@pytest.mark.parametrize(
-    "more", [{}, {"partition": "labels"}, {"batch_size": 64, "batch_sizes": "5x9,10x6"}]
-)
+@pytest.mark.parametrize("more", [{}, {"partition": "labels"}, {"batch_sizes": "5x9,10x6"}])
 def test_the_model_is_that_of_flower_with_1_2_and_15_nodes(more, tmp_path):
     """With dropout, augmentation and norms, from threads or one call of all workers."""
     keys = OWN | {"strategy": "mean", "batch_size": 10, "num_rounds": 4, "num_byzantine": 3} | more

@@ -21,7 +21,7 @@ from signfed.app.tournament.fence import Limits
 from signfed.app.tournament.guest import loaded
 from signfed.app.tournament.host import Host, Lost
 from signfed.app.tournament.match import Game, Match, play
-from signfed.app.tournament.remote import RemoteRule, remote_attack
+from signfed.app.tournament.remote import RemoteRule, derived, remote_attack
 from signfed.attacks import Past, View
 from signfed.attacks.poisoned_fl import poisoned_fl
 from signfed.attacks.stochastic_sign_flip import stochastic_sign_flip
@@ -110,9 +110,10 @@ class Says:
     entry = Entry("attack", "mine")
 
     def __init__(self, said, **arrays):
-        self.answer = said, arrays
+        self.answer, self.asked = (said, arrays), []
 
     def ask(self, said, arrays):
+        self.asked.append(said)
         return self.answer
 
 
@@ -125,6 +126,17 @@ PLAIN = {"knowledge": "own", "stage": "gradient", "truth": False, "past": False,
 def test_an_attack_that_declares_nonsense_loses(asks):
     with pytest.raises(Lost):
         remote_attack(Says(asks))
+
+
+def test_what_colluders_share_is_not_the_seed_of_the_training():
+    """The run's own is (see `Past.secret`): with it goes the order in which rules see numbers."""
+    host = Says(PLAIN | {"past": True})
+    attack = remote_attack(host)
+    for _ in range(2):
+        host.answer = {}, {"rows": np.ones((2, 3), np.float32)}
+        attack(a_view(past=Past.first(np.zeros(3, np.float32), secret=1234)))
+    shared = {said["secret"] for said in host.asked[1:]}
+    assert len(shared) == 1 and shared != {1234} and 1234 not in map(derived, shared, ["order"])
 
 
 def test_rows_that_are_no_float32_lose():
@@ -270,9 +282,12 @@ def test_a_remote_attack_sends_what_it_would_send_here(local, imported, past):
     with attacking(Entry("attack", "mine", source)) as remote:
         for _ in range(3):
             rows = []
-            for attack, memory in ((local.bind(**local.arguments), here), (remote, there)):
+            for attack, memory, secret in (
+                (local.bind(**local.arguments), here, derived(5, "colluders")),
+                (remote, there, 5),
+            ):
                 model = np.float32([1, 2, 3])
-                view = a_view(past=Past(model, model / 7, memory, 5) if past else None)
+                view = a_view(past=Past(model, model / 7, memory, secret) if past else None)
                 rows.append(attack(view))
             assert rows[0].tobytes() == rows[1].tobytes()
     assert bool(here) == past and sorted(here) == sorted(there)

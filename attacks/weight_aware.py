@@ -17,7 +17,8 @@ def weights(findings: Findings, ids: Sequence[int]) -> np.ndarray:
     """Return the weight of each worker in the last vote, as far as the rule says.
 
     Where it names only p, the probability that a bit is wrong, w = ln((1 - p) / p) with p in
-    [0.01, 0.99].
+    [0.01, 0.99]. Weights without p are shares of rows that are no signs, where a row of +1/-1 among
+    small values gets next to nothing and would turn nothing: they do not count.
 
     Parameters
     ----------
@@ -39,23 +40,13 @@ def weights(findings: Findings, ids: Sequence[int]) -> np.ndarray:
     >>> weights(Findings(crossover={0: 0.1, 1: 0.9}, weights={0: 1.0, 1: 0.0}), (0, 1, 2))
     array([1., 0., 1.])
     """
-    if named := findings.weights:
+    if findings.crossover and (named := findings.weights):
         most = max(map(abs, named.values()))
         return np.array([named.get(worker, most) for worker in ids], dtype=np.float64)
     if not findings.crossover:
         return np.ones(len(ids))
     p = np.clip([findings.crossover.get(worker, 0.5) for worker in ids], P_MIN, P_MAX)
     return np.log((1.0 - p) / p)
-
-
-def _of_votes(findings: Findings, rows: np.ndarray) -> Findings:
-    """Leave out weights where rows are no signs: there a row's size counts, and shares are small.
-
-    A row of +1/-1 among small values gets next to no share of them, and would turn nothing.
-    """
-    if len(rows) and bool((namespace(rows).abs(rows[:1]) == 1).all()):
-        return findings
-    return Findings(crossover=findings.crossover)
 
 
 def _counted(rows: np.ndarray) -> Sequence[bool]:
@@ -70,8 +61,7 @@ def weight_aware(view: View, *, share: Share = 1.0) -> np.ndarray:
     V = sum of w_i y_i over the finite honest rows, and A = sum of |w_a| over the Byzantine workers.
     Where |V| < A, or V = -A, since a tie is +1, the target is -sign(V), elsewhere sign(V). Each
     Byzantine worker sends sign(w_a) times the target, since a negative weight is read backwards.
-    The weights are those of the last round: what the rule will give again, or close to it. Where
-    the rows are no signs, and no p is named, all weigh 1.
+    The weights are those of the last round: what the rule will give again, or close to it.
 
     Parameters
     ----------
@@ -104,8 +94,8 @@ def weight_aware(view: View, *, share: Share = 1.0) -> np.ndarray:
     -----
     Deviation from the paper: does not apply. It knows one weight a worker, none by coordinate.
     """
-    found = _of_votes(view.findings, view.honest)
-    by_byzantine, by_honest = weights(found, view.ids), weights(found, view.honest_ids)
+    by_byzantine = weights(view.findings, view.ids)
+    by_honest = weights(view.findings, view.honest_ids)
     rows, xp = view.honest, namespace(view.honest)
     votes = zeros(view.own.shape[1], view.own, xp.float64)
     for weight, row, counts in zip(by_honest.tolist(), rows, _counted(rows), strict=True):

@@ -68,7 +68,7 @@ def runner_for(
     engine : {"local", "flower"}
         Flower's runs go one after the other, from this process.
     processes : int, optional
-        How many run at a time; one a core by default, 0 for this process. None of Flower's.
+        How many run at a time; one a core by default, 0 for this process. Of Flower's one.
     address : str, optional
         A Ray cluster; "local" for one that is started here.
     gpus_per_cell : float
@@ -81,7 +81,7 @@ def runner_for(
     """
     if processes is not None and processes < 0:
         raise ConfigError(f"--processes: expected at least 0; got {processes}")
-    if engine == "flower" and processes is not None:
+    if engine == "flower" and (processes or 1) > 1:
         raise ConfigError(
             "--processes: expected none with engine = 'flower', whose runs go one after the other; "
             f"got {processes}"

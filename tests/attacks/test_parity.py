@@ -104,7 +104,10 @@ def test_colluding_majority(own):
 def test_trusted_bloc(own, server_round, k, q, seed):
     options = {"server_round": server_round, "rounds": k, "flip": q, "period": seed % 3}
     sent = crafted("trusted-bloc", own, seed=seed, **options)
-    draws = [np.random.default_rng([seed, i]).random(own.shape[1]) < q for i in range(len(own))]
+    later = () if server_round == 1 else (server_round,)
+    draws = [
+        np.random.default_rng([seed, i, *later]).random(own.shape[1]) < q for i in range(len(own))
+    ]
     expected = slow.trusted_bloc(own.tolist(), server_round, k, draws, seed % 3)
     assert sent == pytest.approx(np.array(expected), rel=2e-6, abs=2e-6 * largest(own))
 

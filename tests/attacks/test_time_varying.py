@@ -165,13 +165,13 @@ def test_impossible_options_are_refused(options, text):
 
 
 def test_an_attacker_draws_the_same_whoever_else_is_active():
-    alone = crafted("random", np.zeros((3, 6), np.float32))
     options = {"attacks": "random", "changing": True}
     subsets = set()
     for server_round in range(1, 20):
         sent = crafted(
             "time-varying", np.zeros((3, 6), np.float32), server_round=server_round, **options
         )
+        alone = crafted("random", np.zeros((3, 6), np.float32), server_round=server_round)
         active = sent.any(axis=1)
         subsets.add(tuple(active))
         assert np.array_equal(sent[active], alone[active])

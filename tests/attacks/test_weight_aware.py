@@ -110,12 +110,12 @@ def test_the_default_rule_under_it_loses_what_a_plain_vote_loses():
 
 
 def test_shares_of_rows_that_are_no_signs_do_not_count():
-    """A geometric median gives a row of +1/-1 among small ones next to nothing."""
-    ids, honest = range(5), [row * 0.01 for row in HONEST]
-    shares = Findings(weights=dict(zip(ids, (1e-4, 1e-4, 0.4, 0.3, 0.3), strict=True)))
-    sent = crafted("weight-aware", OWN, matrix(*honest), findings=shares)
-    assert np.array_equal(sent, crafted("weight-aware", OWN, matrix(*honest)))
-    assert not np.array_equal(sent, crafted("weight-aware", OWN, HONEST, findings=shares))
+    """A geometric median gives a row of +1/-1 among small ones next to nothing. It names no p."""
+    shares = dict(zip(range(5), (1e-4, 1e-4, 0.4, 0.3, 0.3), strict=True))
+    sent = crafted("weight-aware", OWN, HONEST, findings=Findings(weights=shares))
+    assert np.array_equal(sent, crafted("weight-aware", OWN, HONEST))
+    votes = Findings(weights=shares, crossover=FOUND)
+    assert not np.array_equal(sent, crafted("weight-aware", OWN, HONEST, findings=votes))
 
 
 def test_weights_need_to_be_told_who_is_who():

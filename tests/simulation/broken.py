@@ -16,7 +16,7 @@ from signfed.app.runs.folder import RunFolder
 from signfed.clients import replica
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.server.training import Training
-from signfed.strategies.server.transport import link, reception, wire
+from signfed.strategies.server.transport import link, wire
 from signfed.strategies.server.transport.downlink import Downlink
 from signfed.strategies.server.transport.intake import Intake, Received
 from signfed.strategies.server.transport.reception import Reception
@@ -139,7 +139,7 @@ VARIANTS: dict[str, tuple[str, Any]] = {
         ),
     ),
     "a node whose question is lost is not asked again": (
-        "wait", lambda: patch.object(reception, "MAX_DEATHS", 0),
+        "wait", lambda: patch.object(Reception, "_hear", _for_good(Reception._hear)),
     ),
     "a claim is heard once": ("record", lambda: patch.object(Reception, "_bind", _once)),
     "a question that is rejected counts as asked": (
@@ -199,6 +199,14 @@ def _all_are_asked(whole: Any) -> Any:
         self._asked |= dict.fromkeys(nodes, float("inf"))
 
     return ask
+
+
+def _for_good(whole: Any) -> Any:
+    def hear(self: Reception, node: int, reply: Any) -> None:
+        whole(self, node, reply)
+        self._asked[node] = float("inf")
+
+    return hear
 
 
 def _patient(whole: Any) -> Any:

@@ -131,7 +131,12 @@ def test_one_node_that_differs_does_not_end_the_run(mine, tmp_path, monkeypatch,
     monkeypatch.setattr(answers.wire, "hello_reply", hello_reply)
     keys = {"num_rounds": 2, "node_timeout": 0.2, "attack": "none", "num_byzantine": 0}
     done = federate(tmp_path / "run", nodes=5, **keys)
-    assert calls == list(range(5)) and "node 101 takes no part: its data differ" in caplog.text
+    # It is asked again every node-timeout: its owner may have mended it.
+    assert (
+        calls[:5] == list(range(5))
+        and set(calls[5:]) <= {1}
+        and "node 101 takes no part: its data differ" in caplog.text
+    )
     assert [r["received"] for r in done.rounds] == [12, 12]
 
 

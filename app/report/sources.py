@@ -161,13 +161,15 @@ def _differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:
 def _telling(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
     """The columns that tell the cells apart: `FIRST`, all others, `LAST`.
 
-    A column that follows from those before it (a learning rate of each rule's own) tells nothing.
+    A column that follows from those before it (a learning rate of each rule's own) tells nothing,
+    but for the attack: two rules under an attack each are not compared by the rule.
     """
     order = {key: place for place, key in enumerate(FIRST)}
     order |= dict.fromkeys(LAST, len(FIRST) + 1)
     found: list[str] = []
     for key in sorted(keys, key=lambda key: order.get(key, len(FIRST))):
-        if key != "seed" and len(grouped(rows, [*found, key])) > len(grouped(rows, found)):
+        tells = len(grouped(rows, [*found, key])) > len(grouped(rows, found))
+        if key == "attack" or (tells and key != "seed"):
             found.append(key)
     return found
 

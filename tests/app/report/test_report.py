@@ -324,6 +324,16 @@ def test_runs_are_compared_by_what_differs(tmp_path):
     assert find([tmp_path]).runs == find([tmp_path / "runs"]).runs != []
 
 
+def test_the_attack_is_named_where_each_rule_has_one_of_its_own(tmp_path):
+    for rule, attack in (("krum", "lie"), ("mean", "ipm")):
+        run_folder(tmp_path / rule, config=CONFIG | {"strategy": rule, "attack": attack})
+    document = many_runs.report_of(find([tmp_path]), "two")
+    assert "what differs: rule (2), attack (2)." in document.says
+    assert {worth.split(" (")[1] for _, worth in document.headline[1:]} <= {
+        "krum, lie)", "mean, ipm)"
+    }  # fmt: skip
+
+
 def test_a_page_of_half_runs_says_what_it_leaves_out(tmp_path):
     """A run that failed keeps its last score, and one that diverged its last before that."""
     for rule, attack, status, worth in (

@@ -20,7 +20,7 @@ def tournament(
     ] = None,
     byzantine: Annotated[str, typer.Option(help="of 15 workers, one match each")] = "3,6",
     rounds: Annotated[int, typer.Option(min=1, help="of a match")] = 100,
-    seed: Annotated[int, typer.Option(min=0, help="that rules are told")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="that rules get")] = 0,
     seconds: Annotated[
         float, typer.Option(min=1, help="for all answers of a submission in a match")
     ] = 20.0,

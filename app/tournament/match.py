@@ -31,7 +31,7 @@ class Game:
     ----------
     num_workers, num_rounds : int
     seed : int
-        That rules are told; the training has another one.
+        That rules get; the training has another one.
     limits : Limits
     """
 

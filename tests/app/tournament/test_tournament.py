@@ -105,7 +105,7 @@ def test_loading_takes_of_its_time():
 
 
 class Says:
-    """A process that answers whatever it is told to."""
+    """A process that answers with what it was given."""
 
     entry = Entry("attack", "mine")
 

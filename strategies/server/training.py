@@ -96,6 +96,7 @@ class Training:
         if state:
             self.parameters = state["parameters"].to(parameters)
             momentum, taken = state.get("momentum"), int(state["taken"])
+            self._failed_rounds = int(state["failed_rounds"])
             own = {n.removeprefix("rule."): t for n, t in state.items() if n.startswith("rule.")}
             rule.load_state_dict(own)
         self._descent = Descent(federation.step, self.parameters, momentum, taken)
@@ -111,11 +112,10 @@ class Training:
         return self._descent.momentum
 
     def state_dict(self) -> State:
-        """Return model, optimizer, rule and steps taken between two rounds, on the CPU.
-
-        How many rounds were skipped in a row is not in it: who resumes a run gives it all tries.
-        """
-        state = {"taken": torch.tensor(self.taken), "parameters": self.parameters.cpu()}
+        """Return model, optimizer, rule and counters between two rounds, on the CPU."""
+        counters = {"taken": self.taken, "failed_rounds": self._failed_rounds}
+        state = {name: torch.tensor(value) for name, value in counters.items()}
+        state["parameters"] = self.parameters.cpu()
         if self.momentum is not None:
             state["momentum"] = self.momentum.cpu()
         return state | {f"rule.{name}": t.cpu() for name, t in state_of(self.rule).items()}

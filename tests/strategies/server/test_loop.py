@@ -80,16 +80,6 @@ def test_five_skipped_rounds_in_a_row_end_the_run_with_the_reasons():
         run_rounds(training(), Listed(None), (1,))
 
 
-def test_who_goes_on_with_a_run_gets_all_tries():
-    """It gave up because nodes were away; one slow answer more must not end it again."""
-    first = training()
-    run_rounds(first, Listed(ROWS, *[None] * 4), range(1, 6))
-    then = training(state=first.state_dict())
-    with pytest.raises(FederationError, match="5 skipped in a row"):
-        run_rounds(then, Listed(*[None] * 14), range(6, 15))
-    assert then.taken == 1
-
-
 def test_scores_of_a_detection_are_on_record():
     seen = []
     observed = training(observe=lambda updates, direction, findings: {"wrong_signs": 0.25})

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from signfed.app.report.rows import ENDED, OF_THE_ROUNDS
+from signfed.app.report.rows import ENDED, OF_THE_ROUNDS, worst_of
 from signfed.app.runs.folder import DIVERGED, FINISHED
 from signfed.app.runs.sweeps import Row
 
@@ -111,7 +111,7 @@ def counted(row: Mapping[str, Any], column: str) -> float | None:
     """
     value, status = row.get(column), row.get("status", FINISHED)
     if status == DIVERGED and column not in OF_THE_ROUNDS:
-        return math.inf if "loss" in column else 0.0
+        return worst_of(column)
     return None if value is None or status not in ENDED else float(value)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ import numpy as np
 
 from signfed.app.report.fields import draw_fields, draw_scale
 from signfed.app.report.published import FAILS, HOLDS, MARKS, Judge, Published, within
-from signfed.app.report.rows import Rows, chosen, ended, grouped, label, number, shown
+from signfed.app.report.rows import Rows, chosen, ended, grouped, label, number, shown, worst_of
 from signfed.app.report.style import figure_of
 from signfed.app.runs.folder import DIVERGED
 
@@ -73,9 +72,8 @@ class PublishedTable:
         -------
         list of Published
         """
-        worst = math.inf if "loss" in self.value else 0.0
         rows = [
-            {**row, self.value: worst} if row.get("status") == DIVERGED else row
+            {**row, self.value: worst_of(self.value)} if row.get("status") == DIVERGED else row
             for row in ended(chosen(rows, self.where))
             if self.value in row or row.get("status") == DIVERGED
         ]

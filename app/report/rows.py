@@ -175,6 +175,20 @@ def ended(rows: Rows) -> list[Mapping[str, Any]]:
     return [row for row in rows if row.get("status", FINISHED) in ENDED]
 
 
+def worst_of(column: str) -> float:
+    """Return what a column of a model that is no longer finite is worth, where runs are judged.
+
+    >>> worst_of("final_test_loss"), worst_of("final_test_accuracy")
+    (inf, 0.0)
+
+    Parameters
+    ----------
+    column : str
+        A loss, or an accuracy.
+    """
+    return math.inf if "loss" in column else 0.0
+
+
 def score(row: Mapping[str, Any], column: str) -> float:
     """Return what a run came to; NaN where its model is no longer finite, whatever it was before.
 

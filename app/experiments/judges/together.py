@@ -9,6 +9,7 @@ from typing import Any
 from signfed.app.experiments.estimates import Rows, selected
 from signfed.app.experiments.experiment import Verdict
 from signfed.app.experiments.judges.common import Judge, together
+from signfed.app.report.rows import worst_of
 from signfed.app.runs.folder import FINISHED
 
 
@@ -83,7 +84,7 @@ def _of_curves(
     column: str, by: Sequence[str], judge: Judge, value_of: Callable[[Sequence[float]], float]
 ) -> Judge:
     keys = (*by, "seed")
-    worst = math.inf if "loss" in column else 0.0  # null in JSON: not finite
+    worst = worst_of(column)  # null in JSON: not finite
 
     def of_values(rounds: Rows) -> Verdict:
         found: dict[tuple[Any, ...], list[float]] = {}

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from signfed.app.experiments.estimates import Rows
+from signfed.app.experiments.estimates import Rows, counted
 from signfed.app.experiments.experiment import Verdict
 from signfed.app.experiments.judges.common import Judge
 from signfed.app.runs.folder import DIVERGED, FINISHED
@@ -40,7 +40,7 @@ def worst_rows(rows: Rows, column: str, by: Sequence[str], over: str = "attack")
 
     def mean(group: Sequence[Row]) -> float:
         ended = [row for row in group if row.get("status", FINISHED) in (FINISHED, DIVERGED)]
-        scores = [_score(row, column) for row in ended]
+        scores = [counted(row, column) or 0.0 for row in ended]
         return math.fsum(scores) / len(scores) if scores else math.inf
 
     return [row for attacks in cells.values() for row in min(attacks.values(), key=mean)]
@@ -60,8 +60,3 @@ def of_worst(judge: Judge, column: str, by: Sequence[str], over: str = "attack")
         return judge(worst_rows(rows, column, by, over))
 
     return judge_worst
-
-
-def _score(row: Row, column: str) -> float:
-    value = row.get(column)
-    return 0.0 if row.get("status") == "diverged" or value is None else float(value)

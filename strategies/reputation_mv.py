@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -100,6 +101,12 @@ class ReputationMV(RobustStrategy):
         records = state["records"].tolist()
         self._agreed = {worker: agreed for worker, agreed, _ in records}
         self._seen = {worker: seen for worker, _, seen in records}
+
+    def forget_workers(self, workers: Collection[int]) -> None:
+        """Drop the reputation of these workers."""
+        for worker in workers:
+            self._agreed.pop(worker, None)
+            self._seen.pop(worker, None)
 
     def _weight(self, worker: int) -> float:
         return reputation_weight(self._agreed.get(worker, 0), self._seen.get(worker, 0))

@@ -12,7 +12,7 @@ weights are log-likelihood ratios, see `strategies.core.llr_vote`; those by agre
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -209,6 +209,13 @@ class SignFD(RobustStrategy):
             return self._averages.load_state_dict(state)
         self._n_coordinates = int(state["n_coordinates"])
         self._published.records = records_from_tensors(state)
+
+    def forget_workers(self, workers: Collection[int]) -> None:
+        """Drop the averages, or the records, of these workers."""
+        if not self._published:
+            return self._averages.forget(workers)
+        for worker in workers:
+            self._published.records.pop(worker, None)
 
 
 def _findings(ids: Sequence[int], weights: Tensor, standing: Tensor) -> dict[str, Any]:

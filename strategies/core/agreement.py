@@ -18,7 +18,7 @@ standing is at least its smallest agreement with an honest row.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -96,6 +96,17 @@ class Averages:
         self._sums[pairs] = MEMORY * self._sums[pairs] + agreement
         self._rounds[pairs] = MEMORY * self._rounds[pairs] + 1
         return self._sums[pairs] / self._rounds[pairs]
+
+    def forget(self, workers: Collection[int]) -> None:
+        """Drop all pairs with one of these workers; those of the others stay as they are.
+
+        Parameters
+        ----------
+        workers : collection of int
+        """
+        kept = torch.tensor([worker not in workers for worker in self._ids], dtype=torch.bool)
+        self._ids = [worker for worker in self._ids if worker not in workers]
+        self._sums, self._rounds = (all_[kept][:, kept] for all_ in (self._sums, self._rounds))
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return `ids`, and `sums` and `rounds` of all pairs of them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -67,3 +68,7 @@ class PreAggregation(Rule):
     def load_state_dict(self, state: State) -> None:
         """Go on from what `state_dict` returned."""
         self.inner.load_state_dict(state)
+
+    def forget_workers(self, workers: Collection[int]) -> None:
+        """Have the inner rule drop what it keeps of these workers."""
+        self.inner.forget_workers(workers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -162,6 +162,17 @@ class Rule(ABC):
 
     def load_state_dict(self, state: State) -> None:  # noqa: B027 - a stateless rule has none
         """Put back what `state_dict` returned."""
+
+    def forget_workers(self, workers: Collection[int]) -> None:  # noqa: B027 - as above
+        """Drop what is kept of these workers, so that a long run does not grow; none comes back.
+
+        Called where anybody may take part, before a round, for nodes that have long been away.
+
+        Parameters
+        ----------
+        workers : collection of int
+            Worker ids, of which the rule may know some or none.
+        """
 
     def describe(self) -> str:
         """Return the rule's name and options; those of a rule behind a pre-aggregation too."""

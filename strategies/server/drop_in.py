@@ -132,6 +132,8 @@ class DropIn:
             What else each of them holds.
         """
         messages = self.link.requests(server_round, config)
+        if gone := self.attendance.forget():
+            self.rule.forget_workers(gone)
         self.dialect.expect([w for ids in self.link.asked.values() for w in ids])
         return messages
 

@@ -20,6 +20,17 @@ def _forgetful(whole: Any) -> Any:
     return lambda self, grid, state: whole(self, grid, {})
 
 
+def _unseen(whole: Any) -> Any:
+    def gather(self: Nodes, grid: Any, state: dict[str, Any]) -> None:
+        whole(self, grid, {name: tensor for name, tensor in state.items() if name != "there"})
+
+    return gather
+
+
+def _untold(whole: Any) -> Any:
+    return lambda self: whole(self)[:0]
+
+
 def _lenient(whole: Any) -> Any:
     def answered(*arguments: Any) -> Any:
         found = whole(*arguments)
@@ -34,6 +45,12 @@ OF_PUBLIC: dict[str, tuple[str, Any]] = {
     ),
     "a resumed run numbers its nodes anew": (
         "model", lambda: patch.object(Nodes, "gather", _forgetful(Nodes.gather)),
+    ),
+    "a rule is not told whom to forget": (
+        "record", lambda: patch.object(Nodes, "forget", _untold(Nodes.forget)),
+    ),
+    "a resumed run does not know who was there": (
+        "model", lambda: patch.object(Nodes, "gather", _unseen(Nodes.gather)),
     ),
     "a doubled message advances what a mod remembers": (
         "node", lambda: patch.object(once, "answered", lambda *arguments: None),

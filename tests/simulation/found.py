@@ -35,6 +35,8 @@ FOUND_IN_PUBLIC = {
     "a run without rounds left is not ended": 655,
     "an evaluation counts, whoever sends it": 99,
     "a resumed run numbers its nodes anew": 155,
+    "a rule is not told whom to forget": 2371,
+    "a resumed run does not know who was there": 535,
     "a doubled message advances what a mod remembers": 555,
     "a message that comes again after later ones is worked on": 555,
     "old checkpoints go before the new one is there": 131,

@@ -11,12 +11,13 @@ from signfed import CenteredClipping, CoordinateMedian, Mean, ReputationMV, Robu
 from signfed.app.errors import ConfigError
 from signfed.app.runs import recorder
 from signfed.strategies.server.federation import FederationError
+from signfed.strategies.server.transport import sampling
 from tests.simulation.attempts import Attempts, Given
 from tests.simulation.network import Network
 from tests.simulation.outcome import Violation
 from tests.simulation.public_app import app_with, loss_of
 from tests.simulation.public_model import PublicModel
-from tests.simulation.scenario import Scenario
+from tests.simulation.scenario import PUBLIC, Scenario
 from tests.simulation.seams import DIMENSIONS, noise
 
 # By the rule that a scenario has drawn: floats go to one on floats, signs to one on signs.
@@ -44,13 +45,16 @@ class PublicSimulation(Attempts):
             min_available_nodes=scenario.nodes, node_timeout=config["node-timeout"],
         )  # fmt: skip
         self._mod = config.get("mod", "")
+        self._remembered = scenario.seed // PUBLIC % 2  # nodes that are away
         self._rule: RobustStrategy
         self._x = noise(config["seed"], "initial", 1.0, DIMENSIONS)
         self.model = self._new_model(0)
 
     def _new_model(self, done: int) -> PublicModel:
         before, x = self.model if done else None, torch.from_numpy(self._x.copy())
-        return PublicModel(self._make(), self._mod, x, self._kept, before, done)
+        return PublicModel(
+            self._make(), self._mod, x, self._kept, self._remembered, before, done
+        )  # fmt: skip
 
     def _first(self) -> Given:
         return {"run_dir": str(self.path)}
@@ -66,7 +70,7 @@ class PublicSimulation(Attempts):
             self.scenario, self.clock, self.model, config, self._done, self.result.faults,
             app_with(self._mod),
         )  # fmt: skip
-        recorder.EVERY = self._every
+        recorder.EVERY, sampling.REMEMBERED = self._every, self._remembered
         done = self._rule.start(
             network, ArrayRecord({"w": Array(self._x)}), config["num-rounds"],
             config["round-timeout"], evaluate_fn=_evaluated, **given,

@@ -39,9 +39,10 @@ class PublicModel(Expected):
 
     def __init__(
         self, rule: RobustStrategy, mod: str, x: torch.Tensor, kept: Callable[[int], bool],
-        before: PublicModel | None = None, done: int = 0,
+        remembered: int, before: PublicModel | None = None, done: int = 0,
     ) -> None:  # fmt: skip
         super().__init__(kept)
+        self._remembered = remembered
         self.signs = rule.encoder != "float32"  # of several encoders of signs
         self._codec = CODECS["sign" if self.signs else "float32"]
         step = Step(0.001 if self.signs else 1.0)
@@ -51,9 +52,11 @@ class PublicModel(Expected):
         self.answers = self  # which says what changed rows are worth
         self._nodes = PublicAnswers(mod, self._codec, self.signs)
         self.numbers: dict[int, int] = {}  # node -> worker, in the order of the first request
+        self._there: dict[int, int] = {}  # worker -> the last round in which its node was connected
         self.training = Training(rule, federation, x)
         if before and done:
             self.numbers = self._go_on(before, done)
+            self._there = dict(enumerate(before.history[done].state["there"].tolist()))
         self._partitions: dict[int, int] = {}  # node -> partition
         self._requests: dict[str, tuple[Asked, Part]] = {}  # by message
         self._pulled: set[str] = set()
@@ -95,7 +98,8 @@ class PublicModel(Expected):
             self._remedied[part[1]].add(node)
         self._partitions[node] = partition
         if part[1] == TRAIN:
-            self.numbers.setdefault(node, len(self.numbers))
+            self.numbers.setdefault(node, len(self._there))
+            self._there[self.numbers[node]] = server_round
         taken, x = self.training.taken, self.training.parameters.numpy()
         request = Asked.of(message, node, self.numbers.get(node, -1), partition, taken)
         if bool(plain.header(message.content)) != self.signs:
@@ -176,6 +180,7 @@ class PublicModel(Expected):
         if self._record is None:
             updates, faults = self._counted
             asked = self._asked[TRAIN]
+            self._forget()
             self._record = record = RoundRecord(self.round, nodes=len(asked))
             record.drop({worker: DropReason(reason) for worker, reason in faults.items()})
             self.training.quorum = max(1, ceil(self._options.quorum * len(asked) - 1e-9))
@@ -186,6 +191,20 @@ class PublicModel(Expected):
                 ]
                 record.claims["train"] = middle(partitions)
         return self._record
+
+    def _forget(self) -> None:
+        """Of nodes that are away, keep those that were there last."""
+        away = []
+        for node, worker in self.numbers.items():
+            if node in self.presence.connected:
+                self._there[worker] = self.round
+            else:
+                away.append((self._there[worker], worker, node))
+        gone = sorted(away, reverse=True)[self._remembered :]
+        self.training.rule.forget_workers([worker for _, worker, _ in gone])
+        for _, worker, node in gone:
+            del self.numbers[node]
+            self._there[worker] = 0
 
     def close(self, line: str | None, state: State | None) -> None:
         """The round is over; None when the server gave the run up in it."""
@@ -211,6 +230,8 @@ class PublicModel(Expected):
 
     def state(self) -> State:
         """What a checkpoint should hold now."""
-        nodes = np.zeros(max(self.numbers.values(), default=-1) + 1, np.uint64)
+        nodes = np.zeros(len(self._there), np.uint64)
         nodes[list(self.numbers.values())] = list(self.numbers)
-        return self.training.state_dict() | {"nodes": torch.from_numpy(nodes.view(np.int64))}
+        there = torch.tensor([self._there[w] for w in range(len(nodes))], dtype=torch.int64)
+        mine = {"nodes": torch.from_numpy(nodes.view(np.int64)), "there": there}
+        return self.training.state_dict() | mine

@@ -204,7 +204,9 @@ def simulated() -> Iterator[None]:
         patch.object(Quadratic, "digest", _digest),
         *(patch.object(module, "Link", WatchedLink) for module in (strategy, drop_in)),
         *(patch.object(module, "Saver", WatchedSaver) for module in (run, recorder)),
-        patch.object(recorder, "EVERY", recorder.EVERY),  # put back what runs have set
+        # Put back what runs have set.
+        patch.object(sampling, "REMEMBERED", sampling.REMEMBERED),
+        patch.object(recorder, "EVERY", recorder.EVERY),
         patch.object(signfed, "report", lambda folder: folder),
         patch.object(checkpoint, "shutil", Shutil),
         patch.object(claim, "_locked", lambda folder: True),

@@ -20,6 +20,7 @@ from signfed.strategies.server.transport.exchange import answered
 log = getLogger("signfed")
 
 FIRST_LOOK, LONGEST_LOOK, LOG_EVERY = 0.005, 0.5, 30.0  # seconds
+REMEMBERED = 1_000  # nodes that are away; a node with a new key has a new id, for good
 
 
 class Nodes:
@@ -28,7 +29,9 @@ class Nodes:
     A node is a worker. Its number is that of its first round: 0, 1, ... in the order in which nodes
     are first asked, by node id where several are new. So a rule that remembers a worker knows a
     node that comes back. In a federation with a roster the number is the partition of the node's
-    key, whatever the node says of itself: a device with a new key has no new name.
+    key, whatever the node says of itself: a device with a new key has no new name. Without one, a
+    new id is a new worker; so of nodes that are away only the 1,000 are remembered that were there
+    last. Who comes back after that is new, and no number is given twice.
 
     Parameters
     ----------
@@ -39,7 +42,7 @@ class Nodes:
     Attributes
     ----------
     numbers : dict
-        Node -> worker, of all that were asked so far.
+        Node -> worker, of all that were asked so far and are not forgotten.
     """
 
     def __init__(self, options: NodeOptions, admit: Admit | None = None) -> None:
@@ -47,12 +50,17 @@ class Nodes:
         self._connected: list[int] = []
         self._partitions: dict[int, int] = {}  # node -> that of its key, where there is a roster
         self.numbers: dict[int, int] = {}  # node -> worker
+        self._next = 0  # above all numbers that were ever given
+        self._there: dict[int, int] = {}  # node -> the last round that it was connected in
 
     def gather(self, grid: Grid, state: State) -> None:
         """Wait for `min_available_nodes`; see `Attendance`."""
         if "nodes" in state:
             known = state["nodes"].numpy().view(np.uint64).tolist()
+            there = state.get("there", torch.zeros(len(known))).tolist()
             self.numbers = {node: worker for worker, node in enumerate(known) if node}
+            self._there = {node: int(there[worker]) for node, worker in self.numbers.items()}
+            self._next = len(known)
         needed, patience = self._needed, self._options.node_timeout
         if not self._wait(grid, needed, patience):
             raise FederationError(
@@ -76,9 +84,28 @@ class Nodes:
         chosen = self._drawn("train", server_round)
         for node in chosen:
             if node not in self.numbers:
-                self.numbers[node] = self._partitions.get(node, len(self.numbers))
+                self.numbers[node] = self._partitions.get(node, self._next)
+                self._next = max(self._next, self.numbers[node] + 1)
                 log.info("node %d is worker %d", node, self.numbers[node])
+        self._there |= {node: server_round for node in self._connected if node in self.numbers}
         return {node: (self.numbers[node],) for node in chosen}
+
+    def forget(self) -> list[int]:
+        """Forget the nodes that have been away for longest, where they are too many.
+
+        Returns
+        -------
+        list of int
+            Their workers, ascending; none in a federation with a roster.
+        """
+        away = set(self.numbers).difference(self._connected)
+        if self._admit is not None or len(away) <= REMEMBERED:
+            return []
+        first = sorted(away, key=lambda node: (self._there[node], self.numbers[node]))
+        gone = first[: len(away) - REMEMBERED]
+        for node in gone:
+            del self._there[node]
+        return sorted(self.numbers.pop(node) for node in gone)
 
     def evaluators(self, server_round: int) -> list[int]:
         """Return the nodes that evaluate in the round."""
@@ -89,10 +116,18 @@ class Nodes:
         return ()
 
     def state_dict(self) -> State:
-        """Return `nodes`, int64 [workers]: the bits of each worker's node id; 0 for none."""
-        nodes = np.zeros(max(self.numbers.values(), default=-1) + 1, np.uint64)
-        nodes[list(self.numbers.values())] = list(self.numbers)
-        return {"nodes": torch.from_numpy(nodes.view(np.int64))}
+        """Return what is known by worker: tensors int64 [workers].
+
+        Returns
+        -------
+        dict
+            `nodes`: the bits of each worker's node id; 0 for none. `there`: the last round in which
+            that node was connected.
+        """
+        nodes, there = np.zeros(self._next, np.uint64), np.zeros(self._next, np.int64)
+        for node, worker in self.numbers.items():
+            nodes[worker], there[worker] = node, self._there[node]
+        return {"nodes": torch.from_numpy(nodes.view(np.int64)), "there": torch.from_numpy(there)}
 
     @property
     def _needed(self) -> int:

@@ -10,6 +10,7 @@ from signfed.app.federation import keys
 from signfed.app.federation.ca import (
     ca_fingerprint,
     ca_public_key,
+    certificate_text,
     load_certificate,
     new_ca,
     new_server_certificate,
@@ -52,7 +53,7 @@ def renew_authority(path: Path) -> dict[str, Any]:
     """
     home = open_home(path)
     with one_at_a_time(home.path):
-        before, key = home.ca.read_text(encoding="ascii"), keys.load_key(home.ca_key)
+        before, key = certificate_text(home.ca), keys.load_key(home.ca_key)
         if keys.fingerprint(key.public_key()) != keys.fingerprint(ca_public_key(before)):
             raise ConfigError(f"expected the key of {home.ca} in {home.ca_key}; it is another's")
         ca = _certified(home, key)
@@ -83,7 +84,7 @@ def replace_authority(path: Path) -> dict[str, Any]:
     """
     home = open_home(path)
     with one_at_a_time(home.path):
-        revoked = ca_fingerprint(home.ca.read_text(encoding="ascii"))
+        revoked = ca_fingerprint(certificate_text(home.ca))
         key = keys.new_key()
         replace(home.ca_key, keys.key_text(key))
         ca = _certified(home, key)
@@ -100,7 +101,7 @@ def replace_authority(path: Path) -> dict[str, Any]:
 
 def _certified(home: Home, key: keys.PrivateKey) -> str:
     """A certificate of the key in place of the one before, which is put away."""
-    before = home.ca.read_text(encoding="ascii")
+    before = certificate_text(home.ca)
     private_folder(home.removed)
     write_once(home.removed / f"ca-{ca_fingerprint(before)[:12]}.crt", before)
     ca = new_ca(home.settings.name, key, now())

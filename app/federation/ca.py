@@ -6,6 +6,7 @@ import hashlib
 import ipaddress
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -89,6 +90,25 @@ def load_certificate(pem: str) -> x509.Certificate:
         return x509.load_pem_x509_certificate(pem[max(start, 0) :].encode("ascii"))
     except ValueError:
         raise ConfigError("expected a certificate, PEM") from None
+
+
+def certificate_text(file: Path) -> str:
+    """Return what a file holds. Raises ConfigError when that is no certificate, PEM.
+
+    Parameters
+    ----------
+    file : Path
+        Of an authority's certificate, or the server's with its key.
+    """
+    try:
+        text = file.read_text(encoding="ascii")
+        load_certificate(text)
+    except (OSError, ValueError, ConfigError):
+        raise ConfigError(
+            f"expected a certificate, PEM, in {file}; it holds none: `signfed federation doctor`, "
+            "or on a device `signfed node doctor`, says how to mend it"
+        ) from None
+    return text
 
 
 def ca_fingerprint(pem: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from signfed.app.errors import ConfigError
 from signfed.app.federation import keys, scripts, systemd
 from signfed.app.federation.bundle import Bundle, check_bundle, read_bundle
-from signfed.app.federation.ca import ca_fingerprint, ca_public_key
+from signfed.app.federation.ca import ca_fingerprint, ca_public_key, certificate_text
 from signfed.app.federation.files import (
     SCRIPT_MODE,
     now,
@@ -50,7 +50,7 @@ class NodeHome:
             raise ConfigError(
                 f"expected a node that is installed in {self.path}: signfed node install BUNDLE"
             )
-        return read_bundle(self.bundle, ca_fingerprint(self.ca.read_text(encoding="ascii")))
+        return read_bundle(self.bundle, ca_fingerprint(certificate_text(self.ca)))
 
 
 def request(out: Path, home_path: Path, name: str = "") -> dict[str, Any]:

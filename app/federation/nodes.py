@@ -10,7 +10,7 @@ from typing import Any
 from signfed.app.errors import ConfigError
 from signfed.app.federation import keys, superlink
 from signfed.app.federation.bundle import Bundle, write_bundle
-from signfed.app.federation.ca import ca_fingerprint
+from signfed.app.federation.ca import ca_fingerprint, certificate_text
 from signfed.app.federation.files import (
     now,
     one_at_a_time,
@@ -73,9 +73,9 @@ def approve(
     home = open_home(path)
     request = read_request(request_file)
     with one_at_a_time(home.path):
+        ca = certificate_text(home.ca)
         node, file = _entry(home, request, partition, data_dir, days)
         write_once(file, node.text())
-        ca = home.ca.read_text(encoding="ascii")
         if not node.node_id:
             key = keys.read_public(node.public_key)
             node_id = superlink.register(home.settings.local_address, ca, key, node.name)
@@ -130,7 +130,7 @@ def remove(path: Path, name: str) -> dict[str, Any]:
             put_away(home, node)
             audit(home, "remove", name=name, key=node.key, node_id=node.node_id)
         if node.node_id:
-            ca = home.ca.read_text(encoding="ascii")
+            ca = certificate_text(home.ca)
             try:
                 superlink.unregister(home.settings.local_address, ca, node.node_id)
             except superlink.SuperLinkSilent as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from signfed.app.federation import superlink
-from signfed.app.federation.ca import ca_fingerprint, load_certificate
+from signfed.app.federation.ca import ca_fingerprint, certificate_text, load_certificate
 from signfed.app.federation.files import time_text
 from signfed.app.federation.roster import read_roster
 from signfed.app.federation.settings import open_home
@@ -22,12 +22,12 @@ def overview(path: Path) -> dict[str, Any]:
         Of the federation. A node's status is "unknown" where the SuperLink does not answer.
     """
     home = open_home(path)
-    ca = home.ca.read_text(encoding="ascii")
+    ca = certificate_text(home.ca)
     status: dict[str, str] | None = None
     with suppress(superlink.SuperLinkSilent):
         found = superlink.registered(home.settings.local_address, ca)
         status = {node.key: node.status for node in found}
-    server = load_certificate(home.server_certificate.read_text(encoding="ascii"))
+    server = load_certificate(certificate_text(home.server_certificate))
     return {
         "federation": home.settings.name,
         "address": home.settings.address,

@@ -13,7 +13,7 @@ import psutil
 from cryptography import x509
 
 from signfed.app.federation import superlink
-from signfed.app.federation.ca import load_certificate, new_server_certificate
+from signfed.app.federation.ca import certificate_text, load_certificate, new_server_certificate
 from signfed.app.federation.doctor.world import served_certificate
 from signfed.app.federation.files import now, one_at_a_time, replace, time_text
 from signfed.app.federation.keys import load_key, read_public
@@ -49,7 +49,7 @@ def rotate(path: Path, hosts: Sequence[str] = ()) -> dict[str, Any]:
         if names != settings.hosts:
             settings = with_changes(settings, hosts=names)
             replace(home.settings_file, settings.text())
-        ca, ca_key = home.ca.read_text(encoding="ascii"), load_key(home.ca_key)
+        ca, ca_key = certificate_text(home.ca), load_key(home.ca_key)
         text = new_server_certificate(names, ca, ca_key, now())
         replace(home.server_certificate, text)
         certificate = load_certificate(text)
@@ -91,7 +91,7 @@ def renew(path: Path, name: str, days: int | None = None) -> dict[str, Any]:
     """
     home = open_home(path)
     with one_at_a_time(home.path):
-        node, ca = find(home, name), home.ca.read_text(encoding="ascii")
+        node, ca = find(home, name), certificate_text(home.ca)
         key = read_public(node.public_key)
         try:
             node_id = superlink.register(home.settings.local_address, ca, key, name)

@@ -9,7 +9,12 @@ from typing import Any
 
 from signfed.app.errors import ConfigError
 from signfed.app.federation import scripts
-from signfed.app.federation.ca import ca_fingerprint, new_ca, new_server_certificate
+from signfed.app.federation.ca import (
+    ca_fingerprint,
+    certificate_text,
+    new_ca,
+    new_server_certificate,
+)
 from signfed.app.federation.files import (
     SCRIPT_MODE,
     now,
@@ -77,7 +82,7 @@ def init(
         "folder": str(path),
         "federation": wanted.name,
         "address": home.settings.address,
-        "fingerprint": ca_fingerprint(home.ca.read_text(encoding="ascii")),
+        "fingerprint": ca_fingerprint(certificate_text(home.ca)),
         "made": made,
         "start": str(home.start_script),
     }
@@ -108,7 +113,7 @@ def _make(home: Home, wanted: Settings) -> list[str]:
     if not home.ca.exists():
         write(home.ca, new_ca(settings.name, ca_key, moment))
     if not home.server_certificate.exists():
-        ca = home.ca.read_text(encoding="ascii")
+        ca = certificate_text(home.ca)
         write(home.server_certificate, new_server_certificate(settings.hosts, ca, ca_key, moment))
     for folder in (home.roster, home.flower_home, home.superlink_home):
         private_folder(folder)

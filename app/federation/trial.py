@@ -20,6 +20,7 @@ from signfed.app.engines import guard
 from signfed.app.engines.environment import free_port
 from signfed.app.errors import ConfigError
 from signfed.app.federation import device, nodes, roster, scripts, setup, superlink
+from signfed.app.federation.ca import certificate_text
 from signfed.app.federation.files import private_folder
 from signfed.app.federation.settings import LOCAL, Home, open_home
 
@@ -87,7 +88,7 @@ def up(path: Path, count: int, data_dir: Path | None = None) -> dict[str, Any]:
             f"expected {made} nodes, for which {trial.path} was made; got {count}; choose another "
             "--dir for another number"
         )
-    ca = home.ca.read_text(encoding="ascii")
+    ca = certificate_text(home.ca)
     address = home.settings.local_address
     _start(home.start_script, home.superlink_home, trial.path / "server.log")
     _until(partial(_answers, address, ca), home.superlink_home, trial.path / "server.log")

@@ -43,7 +43,7 @@ class Sources:
 
 
 def find(paths: Sequence[Path]) -> Sources:
-    """Return what lies in these folders; runs of a sweep's cells belong to it.
+    """Return what lies in these folders, each once; runs of a sweep's cells belong to it.
 
     Parameters
     ----------
@@ -59,22 +59,23 @@ def find(paths: Sequence[Path]) -> Sources:
     ConfigError
         When a folder holds none of them.
     """
-    found = Sources()
+    found: dict[str, dict[Path, Path]] = {"run": {}, "sweep": {}, "claims": {}}
     for path in paths:
-        before = len(found.runs) + len(found.sweeps) + len(found.claims)
-        for kind, at in _walk(path, DEEPEST):
-            if kind == "sweep":
-                found.sweeps.append(SweepFolder(at))
-            elif kind == "claims":
-                found.claims.append(at)
-            else:
-                found.runs.append(Run(at))
-        if len(found.runs) + len(found.sweeps) + len(found.claims) == before:
+        below = list(_walk(path, DEEPEST))
+        if not below:
             raise ConfigError(
                 f"{path}: expected a run folder (with config.json or rounds.jsonl), a sweep's "
                 "(with sweep.json), a reproduction's (with verdicts.json), or a folder of them"
             )
-    return found
+        for kind, at in below:
+            found[kind].setdefault(at.resolve(), at)
+    sweeps = found["sweep"]
+    cells = {sweep / "cells" for sweep in sweeps}
+    return Sources(
+        [Run(at) for place, at in found["run"].items() if place.parent not in cells],
+        [SweepFolder(at) for at in sweeps.values()],
+        list(found["claims"].values()),
+    )
 
 
 def _walk(path: Path, depth: int) -> Iterator[tuple[str, Path]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 PAGE, BESIDE = "report.html", "report"  # in a run folder
+MARKS = re.compile(r"[\\`*\[\]<>]")  # of Markdown; a node, or a rule's findings, may have named it
 
 
 def html_of(report: Report) -> str:
@@ -53,15 +56,16 @@ def markdown_of(report: Report) -> str:
     Parameters
     ----------
     report : Report
-        What it shows.
+        What it shows; all its texts are escaped.
 
     Returns
     -------
     str
     """
-    body = [f"# {report.title}", report.says, markdown_table(("", "value"), report.headline)]
+    body = [f"# {_plain(report.title)}", _plain(report.says)]
+    body.append(_table(("", "value"), report.headline))
     for section in report.sections:
-        body.append(f"## {section.title}")
+        body.append(f"## {_plain(section.title)}")
         body += [_in_markdown(section, i) for i in range(len(section.parts))]
     return "\n\n".join(text.rstrip() for text in body) + "\n"
 
@@ -69,13 +73,22 @@ def markdown_of(report: Report) -> str:
 def _in_markdown(section: Section, i: int) -> str:
     match section.parts[i]:
         case Picture(name, _, says):
-            return f"![{says}]({name}.png)"
+            return f"![{_plain(says)}]({name}.png)"
         case Table(heads, lines, says):
-            return "\n\n".join(filter(None, (says, markdown_table(heads, lines))))
+            return "\n\n".join(filter(None, (_plain(says), _table(heads, lines))))
         case Image(file, says):
-            return f"{says}: {file.name}"
+            return _plain(f"{says}: {file.name}")
         case Text(says):
-            return says
+            return _plain(says)
+
+
+def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    return markdown_table([*map(_plain, heads)], [[*map(_plain, line)] for line in lines])
+
+
+def _plain(text: str) -> str:
+    """Escape what Markdown would take for its own."""
+    return MARKS.sub(r"\\\g<0>", text.replace("\n", " "))
 
 
 def place_of(out: Path | None, home: Path) -> Path:

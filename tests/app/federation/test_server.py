@@ -361,3 +361,35 @@ def test_the_list_shows_who_is_there_and_until_when(fed, site, control):
     assert files.read_time(found["certificate_expires"]) > datetime.now(UTC)
     control.silent = True
     assert overview(fed)["superlink"] == "silent"
+
+
+DAMAGED = {
+    "approve": lambda fed, two: nodes.approve(fed, two.csr),
+    "list": lambda fed, two: overview(fed),
+    "rotate": lambda fed, two: renewal.rotate(fed),
+    "renew": lambda fed, two: renewal.renew(fed, "pi-1"),
+    "rotate --authority": lambda fed, two: renew_authority(fed),
+    "revoke-authority": lambda fed, two: replace_authority(fed),
+    "init": lambda fed, two: setup.init(fed, ["fl.example.org", "10.0.0.7"], port=18443),
+}
+
+
+@pytest.mark.parametrize("content", [b"\xff\x00", b"-----BEGIN CERTIFICATE-----\nAAAA", b""])
+@pytest.mark.parametrize("command", DAMAGED)
+def test_a_damaged_authority_is_named_and_nothing_is_changed(fed, site, command, content):
+    site("pi-1").approved(fed)
+    two = site("pi-2")
+    two.request()
+    (fed / "ca.crt").write_bytes(content)
+    before = tree(fed)
+    with pytest.raises(ConfigError, match=r"a certificate, PEM, in .*ca\.crt.*federation doctor"):
+        DAMAGED[command](fed, two)
+    assert tree(fed) == before
+
+
+def test_a_removed_node_is_out_of_the_roster_although_the_authority_is_damaged(fed, site):
+    site("pi-1").approved(fed)
+    (fed / "ca.crt").write_bytes(b"\xff")
+    with pytest.raises(ConfigError, match=r"ca\.crt"):
+        nodes.remove(fed, "pi-1")
+    assert read_roster(fed / "nodes") == []

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import sys
 from html.parser import HTMLParser
 
@@ -122,6 +123,8 @@ def test_what_users_wrote_is_escaped(one):
     assert "rejected <b>" not in text
     (broken,) = [row for row in page.rows if row[0] == "broken assumption"]
     assert broken[2] == "at last in round 4: 2 of 3 rejected <b>"
+    markdown = (one / "report" / "report.md").read_text(encoding="utf-8")
+    assert r"2 of 3 rejected \<b\> |" in markdown
 
 
 def test_markdown_and_csv_say_the_same(one):
@@ -211,6 +214,8 @@ def test_names_of_a_rules_findings_are_neither_html_nor_paths(tmp_path, name):
     assert "<img src=q" not in text and all(x.startswith(("#", "data:")) for x in page.loaded)
     pictures = [file.name for file in (path / "report").glob("worker-*.png")]
     assert len(pictures) == 1 and not list(tmp_path.glob("*.png"))
+    markdown = (path / "report" / "report.md").read_text(encoding="utf-8")
+    assert re.search(r"(?<!\\)[<[]", re.sub(r"!\[|\]\(|\n", " ", markdown)) is None
 
 
 def test_a_run_in_anothers_flower_app(tmp_path):

@@ -1,6 +1,7 @@
 """Rows of sweeps and runs together: each has every key in which any two differ."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -70,3 +71,15 @@ def test_names_are_as_short_as_tells_folders_apart(tmp_path):
         run_folder(path, rounds=ROUNDS)
     rows, _, _ = cells_of(find([tmp_path]))
     assert [row["folder"] for row in rows] == list(names_of(paths).values())
+
+
+def test_what_is_given_twice_counts_once(tmp_path, monkeypatch):
+    sweep = cross(tmp_path / "sweep", ("mean", "median"), ("lie",))
+    run = run_folder(tmp_path / "runs" / "a")
+    (tmp_path / "other").symlink_to(tmp_path / "runs")
+    cell = next((sweep / "cells").iterdir())
+    monkeypatch.chdir(tmp_path)
+    found = find([Path("runs"), run, Path("other"), cell, sweep, cell])
+    assert [place.path for place in found.runs] == [Path("runs/a")]
+    assert [place.path for place in found.sweeps] == [sweep]
+    assert find([cell]).runs[0].path == cell

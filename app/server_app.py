@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -94,11 +95,9 @@ def run(grid: Grid, run_config: Mapping[str, Value]) -> Path:
         )
         return result.arrays["parameters"].numpy()
 
-    return execute(
-        prepare(run_config, reach="colluders" if on_devices else "omniscient"),
-        engine,
-        on_start=_at_exit,
-    )
+    prepared = prepare(run_config, reach="colluders" if on_devices else "omniscient")
+    with ExitStack() as stack:
+        return execute(prepared, engine, on_start=lambda end: stack.enter_context(_at_exit(end)))
 
 
 def _questions(problem: Problem) -> ConfigRecord:
@@ -107,7 +106,7 @@ def _questions(problem: Problem) -> ConfigRecord:
     return ConfigRecord({wire.ACCURACY: True} if untested else {})
 
 
-def _at_exit(interrupt: Callable[[], None]) -> None:
+def _at_exit(interrupt: Callable[[], None]) -> AbstractContextManager[None]:
     """Have the run interrupted when a signal ends this process."""
 
     def handler() -> None:
@@ -115,4 +114,4 @@ def _at_exit(interrupt: Callable[[], None]) -> None:
         if guard.MARK in os.environ:  # all of Flower ends: nothing is left for its own handlers
             os._exit(0)
 
-    at_exit(handler)
+    return at_exit(handler)

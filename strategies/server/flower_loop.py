@@ -91,21 +91,24 @@ def run(
         if recorder:
             recorder.after_round(record, state)
 
-    try:
-        if recorder:
-            recorder.begin(_described(drop_in), drop_in.training.parameters.numel(), num_rounds)
-            at_exit(recorder.interrupt)
+    def carried_out() -> None:
         if not done:
             _ask_server(drop_in, 0, evaluate_fn, result)
         numbers = range(done + 1, num_rounds + 1)
         run_rounds(rounds, rounds, numbers, evaluate=evaluated, on_round=recorded)
-    except BaseException as error:
-        if recorder:
+
+    if recorder is None:
+        carried_out()
+        return result
+    with at_exit(recorder.interrupt):
+        try:
+            recorder.begin(_described(drop_in), drop_in.training.parameters.numel(), num_rounds)
+            carried_out()
+        except BaseException as error:
             recorder.end(None, error)
-        raise
-    if recorder:
+            raise
         recorder.end(drop_in.training.parameters, None)
-        _report(Path(resume or run_dir or ""))
+    _report(Path(resume or run_dir or ""))
     return result
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from torch import Tensor
@@ -57,8 +58,9 @@ class Recorder(Protocol):
         """
 
 
-def at_exit(handler: Callable[[], None]) -> None:
-    """Have Flower call `handler` when a signal (`flwr stop`, Ctrl-C) ends this process.
+@contextmanager
+def at_exit(handler: Callable[[], None]) -> Iterator[None]:
+    """Have Flower call `handler` when a signal (`flwr stop`, Ctrl-C) ends this process meanwhile.
 
     The ServerApp's thread gets no exception then. Flower's hook is private: without it, a stopped
     run's folder says "running".
@@ -71,5 +73,16 @@ def at_exit(handler: Callable[[], None]) -> None:
     try:
         from flwr.supercore.exit import add_exit_handler
     except ImportError:
+        yield
         return
-    add_exit_handler(handler)
+    held = [handler]
+
+    def forward() -> None:
+        for each in held:
+            each()
+
+    add_exit_handler(forward)
+    try:
+        yield
+    finally:
+        held.clear()  # Flower keeps for good what it was given, and a handler keeps its run

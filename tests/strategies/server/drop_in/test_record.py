@@ -211,3 +211,22 @@ def test_a_run_that_fails_goes_on_after_its_last_whole_round(tmp_path, kept):
     done = Mean().start(grid(3), floats(), 6, resume=tmp_path)
     assert min(done.train_metrics_clientapp) == 4
     assert same(done.arrays, Mean().start(grid(3), floats(), 6).arrays)
+
+
+def test_a_run_that_is_over_is_not_kept_for_a_signal(tmp_path, monkeypatch):
+    """In a notebook one run follows another, and each would keep its model."""
+    handlers: list = []
+    monkeypatch.setattr(exit_handler, "registered_exit_handlers", handlers)
+    ended = []
+    monkeypatch.setattr(recorder.RunRecorder, "interrupt", lambda self: ended.append(self._path))
+
+    def signal_in_round_2(server_round, arrays):
+        if server_round == 2:
+            handlers[-1].exit_handler()
+
+    for name in "ab":
+        Mean().start(grid(3), floats(), 3, run_dir=tmp_path / name, evaluate_fn=signal_in_round_2)
+        assert ended.pop() == tmp_path / name
+        for handler in handlers:
+            handler.exit_handler()
+        assert ended == []

@@ -212,14 +212,14 @@ class DropIn:
         log.info("round %d: %d nodes claim %s", server_round, len(claims), dict(metrics))
         return metrics
 
-    def _aggregated(self, claims: list[MetricRecord], own: AggregateMetrics | None) -> MetricRecord:
+    def _aggregated(self, claims: list[plain.Claim], own: AggregateMetrics | None) -> MetricRecord:
         """The median of each metric, or what the user's function makes of them."""
         count = self.options.weighted_by_key
         if own:
             try:
-                made = own([RecordDict({"metrics": claim}) for claim in claims], count)
+                made = own([RecordDict({c.name: c.metrics}) for c in claims], count)
                 return made if isinstance(made, MetricRecord) else MetricRecord(made or {})
             except Exception as error:  # nothing that a node sends may end the run
                 log.warning("metrics: %s: %s", type(error).__name__, error)
                 return MetricRecord()
-        return as_record(medians([{**claim} for claim in claims], without=count))
+        return as_record(medians([{**claim.metrics} for claim in claims], without=count))

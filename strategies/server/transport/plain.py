@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import copy
+from typing import NamedTuple
 
 import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
@@ -35,6 +36,13 @@ from signfed.strategies.server.transport.payload import Malformed, read_array
 OURS = "signfed"  # the record that our mods and our server add
 DIRECTIONS, SIGNS = "signfed.directions", "signfed.signs"
 MAX_RECORDS = 16
+
+
+class Claim(NamedTuple):
+    """What a node says of itself, and what it calls that: a user's function may go by the name."""
+
+    name: str
+    metrics: MetricRecord
 
 
 def array_records(content: RecordDict) -> dict[str, ArrayRecord]:
@@ -131,8 +139,8 @@ def with_content(message: Message, content: RecordDict) -> Message:
     return other
 
 
-def read_metrics(reply: Message, count: str) -> MetricRecord:
-    """Return the one record of metrics of a reply. Raises Malformed.
+def read_metrics(reply: Message, count: str) -> Claim:
+    """Return the one record of metrics of a reply, with its name. Raises Malformed.
 
     Parameters
     ----------
@@ -144,8 +152,9 @@ def read_metrics(reply: Message, count: str) -> MetricRecord:
         raise Malformed(DropReason.ERROR)
     if len(reply.content) > MAX_RECORDS:
         raise Malformed
-    found = [record for record in reply.content.values() if isinstance(record, MetricRecord)]
-    if len(found) != 1 or len(found[0]) > MAX_METRICS or not is_count(found[0].get(count)):
+    found = [Claim(n, held) for n, held in reply.content.items() if isinstance(held, MetricRecord)]
+    said = found[0].metrics if len(found) == 1 else MetricRecord()
+    if len(said) > MAX_METRICS or not is_count(said.get(count)):
         raise Malformed(detail=f"expected one MetricRecord with a number {count!r} above 0")
     return found[0]
 

@@ -15,7 +15,6 @@ from flwr.app import (
     ConfigRecord,
     Message,
     MessageType,
-    MetricRecord,
     RecordDict,
 )
 
@@ -59,7 +58,7 @@ class PlainArrays:
 
     Attributes
     ----------
-    claims : dict of int to MetricRecord
+    claims : dict of int to Claim
         What the workers of this round with a valid row say of themselves.
     announced : set of int
         Workers that said, in any round, that they are Byzantine; for reports alone.
@@ -78,7 +77,7 @@ class PlainArrays:
         self._training, self._layout, self._options = training, layout, options
         self.signs, self._lr = signs, lr
         self.beside = dict(beside)
-        self.claims: dict[int, MetricRecord] = {}
+        self.claims: dict[int, plain.Claim] = {}
         self.announced: set[int] = set()
         self._brought: dict[int, dict[str, np.ndarray]] = {}  # the arrays beside, by worker
         self._cast: tuple[int, ArrayRecord] | None = None  # the model as it is sent, by version
@@ -175,7 +174,7 @@ class PlainArrays:
         if len(ids) < len(matrix):
             matrix = matrix[[self._place[worker] for worker in ids]]
         if self._options.trust_num_examples:
-            said = [float(self.claims[w][self._options.weighted_by_key]) for w in ids]  # type: ignore[arg-type]
+            said = [float(self.claims[w].metrics[self._options.weighted_by_key]) for w in ids]  # type: ignore[arg-type]
             with np.errstate(over="ignore"):  # of rows at the end of float32's range
                 matrix *= weights(said, self._options.examples_cap)[:, None]
             np.clip(matrix, -LARGEST, LARGEST, out=matrix)

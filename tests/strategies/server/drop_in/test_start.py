@@ -404,3 +404,18 @@ def test_the_log_goes_where_flowers_goes_unless_the_app_says_otherwise(monkeypat
     finally:
         ours.handlers[:] = before[0]
         ours.setLevel(before[1])
+
+
+def test_a_metrics_function_finds_claims_under_the_nodes_own_name():
+    """As in Flower: a function that was written for an app goes by the app's names."""
+
+    def renamed(request, reply):
+        reply.content["said-of-training"] = reply.content.pop("metrics")
+        return [reply]
+
+    def own(contents, key):
+        return MetricRecord({"most": max(c["said-of-training"]["train_loss"] for c in contents)})
+
+    tampered = grid(3, tamper={node: renamed for node in range(3)})
+    done = Mean(train_metrics_aggr_fn=own).start(tampered, floats(), 1)
+    assert dict(done.train_metrics_clientapp[1]) == {"most": 2.0}

@@ -68,8 +68,9 @@ def sooner(pairs: Sequence[tuple[Where, Where]], targets: Sequence[float], publi
 
     The claim holds where of each pair no target is reached later and at least one sooner, beyond
     the error of the difference between seeds, fails where one is reached later, and is not decided
-    where none is reached sooner nor later. Of a target that neither reaches nothing is said; one
-    that the second never reaches is reached sooner by the first.
+    where none is reached sooner nor later. Of a target that no run of either reaches nothing is
+    said. A run that does not reach it counts as if it did in the first evaluation after its end,
+    the earliest that is possible.
 
     Parameters
     ----------
@@ -82,21 +83,20 @@ def sooner(pairs: Sequence[tuple[Where, Where]], targets: Sequence[float], publi
     """
 
     def judge(rows: Rows) -> Verdict:
-        said, found = [], []
+        said, found, end = [], [], _after_the_end(rows)
         for fast, slow in pairs:
             faster = slower = known = 0
             for target in targets:
                 one, other = (reached_in(rows, cell, target) for cell in (fast, slow))
-                if not (one and other) or min([*one.values(), *other.values()]) == math.inf:
+                seeds = [seed for seed in one if seed in other]
+                if all(math.isinf(times[seed]) for times in (one, other) for seed in seeds):
                     continue
-                first, second = (sum(found.values()) / len(found) for found in (one, other))
-                error = 0.0  # where one is never reached
-                if math.isfinite(first + second) and (seeds := [s for s in one if s in other]):
-                    error = estimate([one[seed] - other[seed] for seed in seeds]).error
+                gain = estimate([min(other[s], end) - min(one[s], end) for s in seeds])
                 known += 1
-                slower += first > second + error
-                faster += first + error < second
-                said.append(f"{target:.0%}: {_rounds(first)} against {_rounds(second)}")
+                slower += gain.mean < -gain.error
+                faster += gain.mean > gain.error
+                first, second = (_rounds(list(times.values()), end) for times in (one, other))
+                said.append(f"{target:.0%}: {first} against {second}")
             if known:
                 found.append(FAILS if slower else HOLDS if faster else UNDECIDED)
         if not found:
@@ -106,5 +106,17 @@ def sooner(pairs: Sequence[tuple[Where, Where]], targets: Sequence[float], publi
     return judge
 
 
-def _rounds(number: float) -> str:
-    return "never" if number == math.inf else f"{number:.0f} rounds"
+def _after_the_end(rows: Rows) -> float:
+    """The round of the evaluation that would follow the last one."""
+    evaluated = {row["round"] for row in rows if row.get("test_accuracy") is not None}
+    *_, before, last = (0, 0, *sorted(evaluated))
+    return 2 * last - before
+
+
+def _rounds(times: Sequence[float], end: float) -> str:
+    reached = sum(map(math.isfinite, times))
+    if not reached:
+        return "never"
+    mean = f"{sum(min(time, end) for time in times) / len(times):.0f} rounds"
+    every = len(times)
+    return mean if reached == every else f"at least {mean} ({reached} of {every} seeds)"

@@ -142,6 +142,23 @@ def test_later_on_one_seed_of_three_is_not_later():
     assert sooner([(A, B)], [0.6], "")(found).says == UNDECIDED  # nor is it sooner
 
 
+def test_one_run_that_never_arrives_does_not_make_the_others_later():
+    """Nine of ten seeds are equal; the tenth counts as round 50, after the last of 40."""
+    found = [row for s in range(10) for row in curve("a", 0.1, 0.1, 0.6, 0.6, seed=s)]
+    found += [row for s in range(9) for row in curve("b", 0.1, 0.1, 0.6, 0.6, seed=s)]
+    found += curve("b", 0.1, 0.1, 0.1, 0.1, seed=9)
+    verdict = sooner([(A, B)], [0.6], "")(found)
+    assert verdict.says == UNDECIDED
+    assert verdict.ours == "60%: 30 rounds against at least 32 rounds (9 of 10 seeds)"
+    assert sooner([(B, A)], [0.6], "")(found).says == UNDECIDED
+
+
+def test_one_evaluation_is_enough_to_be_sooner():
+    found = curve("a", 0.6) + curve("b", 0.1)
+    verdict = sooner([(A, B)], [0.6], "")(found)
+    assert verdict.says == HOLDS and verdict.ours == "60%: 10 rounds against never"
+
+
 def test_of_several_pairs_the_worst_counts():
     found = curve("a", 0.6) + curve("b", 0.1, 0.6) + curve("c", 0.1, 0.6)
     assert sooner([(A, B)], [0.6], "")(found).says == HOLDS

@@ -26,6 +26,11 @@ ENGINES = {
     "flower": ("signfed.app.server_app", "signfed.app.client_app"),
 }
 SCORED = ("signfed.app.runs.summary", "signfed.app.runs.scoring", "signfed.app.runs.stopping")
+# What makes rules and encoders of a checked config, in which order, and what they are told.
+BUILDING = (
+    "signfed.app.config.run_config", "signfed.app.config.plugins", "signfed.strategies.registry",
+    "signfed.strategies.pre_aggregations",
+)  # fmt: skip
 SET_HERE = ("seed", "out-dir", "resume")
 # Of a RunConfig and its workload, what changes no result.
 FREE = ("checkpoint_every", "round_timeout", "node_timeout", "out_dir", "resume")
@@ -132,7 +137,8 @@ def cells_of(
                 check_trigger(attack, task, problem.sides, problem.num_classes)
             full = check_values(values)
             shared = {k: full[k] for k in varying if k in KEYS and not KEYS[k].owner}
-            code = sources.reached((*ENGINES[sweep.engine], *SCORED), chosen_by(config, full))
+            roots = (*ENGINES[sweep.engine], *SCORED, *BUILDING)
+            code = sources.reached(roots, chosen_by(config, full))
         except (ConfigError, DataMissing) as error:
             refused.add(str(error), point)
             continue

@@ -43,6 +43,11 @@ def check_choice(sweep: Sweep) -> None:
             f"choose: over: expected keys to choose, without worst-of; got {sweep.choose.over}"
         )
     for point in points:
+        if stop := {**sweep.config, **point}.get("stop-when"):
+            raise ConfigError(
+                "choose: expected no stop-when, which ends a run by its test accuracy or loss: "
+                f"settings are not chosen on test data; got {stop!r}; take it out"
+            )
         if not {**sweep.config, **point}.get("validation-samples"):
             raise ConfigError(
                 "choose: expected validation-samples in [config], 200 for example: settings are "

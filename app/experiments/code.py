@@ -22,8 +22,8 @@ TABLES = {
     "task": ("signfed.app.task", "TASKS"),
 }
 TABLE_OF = dict(TABLES.values())
-# Not followed: what these make of a run config is in the hash of the configuration, and how a run
-# is kept on disk changes no number.
+# Not followed: what these make of a run config is in the hash of the configuration (what makes
+# rules of that is a root: `cells.BUILDING`), and how a run is kept on disk changes no number.
 KEPT_BY = ("claim", "checkpoint", "folder", "json_files", "recorder", "resuming", "saving")
 SETTLED = (
     *("signfed.app.config", "signfed.app.errors", "signfed.app.report"),

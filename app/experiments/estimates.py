@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from signfed.app.report.rows import ENDED, OF_THE_ROUNDS, worst_of
@@ -17,6 +17,8 @@ Where = Mapping[str, Any]  # columns and the values that a row must have
 # SignGuard prints two cells twice, 0.22 and 0.25 points apart (Tables I and III): what a number
 # in a paper of this field moves by when it is measured again.
 PUBLISHED_NOISE = 0.003
+PUBLISHED_SAMPLES = 10_000  # of the test set there
+TEST_SAMPLES = {"digits": 360}  # of tasks with far fewer
 # One-sided 95 % quantiles of Student's t, by degrees of freedom; beyond these, of the normal law.
 T_95 = (6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860, 1.833)
 NORMAL_95 = 1.645
@@ -34,11 +36,14 @@ class Estimate:
         one seed, of which no error is known.
     count : int
         How many seeds.
+    alone : float
+        What it is uncertain by where there is one seed: `of_one`.
     """
 
     mean: float
     error: float
     count: int
+    alone: float = field(default=PUBLISHED_NOISE, repr=False)
 
     def text(self, scale: float = 1.0, digits: int = 3) -> str:
         """Return it as it stands in a table.
@@ -76,6 +81,37 @@ def estimate(values: Sequence[float]) -> Estimate:
     variance = math.fsum((value - mean) ** 2 for value in values) / (n - 1)
     t = T_95[n - 2] if n - 2 < len(T_95) else NORMAL_95
     return Estimate(mean, t * math.sqrt(variance / n), n)
+
+
+def of_one(column: str, rows: Rows) -> float:
+    """Return what a column of one run is uncertain by.
+
+    Parameters
+    ----------
+    column : str
+    rows : sequence of mapping
+        What ran; a task in them says how large the test set is.
+
+    Returns
+    -------
+    float
+        Of an accuracy what published ones vary by, more where the test set is smaller than theirs;
+        of a share of rows none, since rows are counted; of a loss infinite, since nobody knows.
+
+    Examples
+    --------
+    >>> [of_one(name, []) for name in ("best_test_accuracy", "honest_rejected", "test_loss")]
+    [0.003, 0.0, inf]
+    >>> round(of_one("best_test_accuracy", [{"task": "digits"}]), 4)
+    0.0158
+    """
+    if column in OF_THE_ROUNDS:
+        return 0.0
+    if "loss" in column:
+        return math.inf
+    samples = min((TEST_SAMPLES.get(row.get("task", ""), PUBLISHED_SAMPLES) for row in rows),
+                  default=PUBLISHED_SAMPLES)  # fmt: skip
+    return PUBLISHED_NOISE * math.sqrt(PUBLISHED_SAMPLES / samples)
 
 
 def selected(rows: Rows, where: Where) -> list[Row]:
@@ -160,7 +196,7 @@ def mean_of(rows: Rows, column: str, where: Where) -> Estimate | None:
         As for `by_seed`.
     """
     found = by_seed(rows, column, where)
-    return estimate(list(found.values())) if found else None
+    return _of(column, rows, where, list(found.values())) if found else None
 
 
 def difference(rows: Rows, column: str, one: Where, other: Where) -> Estimate | None:
@@ -186,4 +222,13 @@ def difference(rows: Rows, column: str, one: Where, other: Where) -> Estimate | 
     if not common:
         return None
     both = [(first[seed], second[seed]) for seed in common]
-    return estimate([0.0 if a == b else a - b for a, b in both])  # inf - inf is no number
+    # inf - inf is no number
+    return _of(column, rows, one, [0.0 if a == b else a - b for a, b in both])
+
+
+def _of(column: str, rows: Rows, where: Where, values: Sequence[float]) -> Estimate:
+    """The estimate of values of a column; of one seed, with what that is uncertain by."""
+    found = estimate(values)
+    if found.count > 1:
+        return found
+    return replace(found, alone=of_one(column, selected(rows, where)))

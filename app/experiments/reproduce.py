@@ -77,7 +77,9 @@ def setting_sweep(experiment: Experiment, setting: str, given: Keys) -> Sweep:
     return replace(sweep, config={**sweep.config, **given})
 
 
-def judged(claims: Sequence[Claim], rows: Rows, rounds: Rows) -> list[tuple[Claim, Verdict]]:
+def judged(
+    claims: Sequence[Claim], rows: Rows, rounds: Rows, config: Keys | None = None
+) -> list[tuple[Claim, Verdict]]:
     """Return each claim with its verdict.
 
     Parameters
@@ -85,7 +87,11 @@ def judged(claims: Sequence[Claim], rows: Rows, rounds: Rows) -> list[tuple[Clai
     claims : sequence of Claim
     rows, rounds : sequence of mapping
         One a cell; one a round.
+    config : mapping, optional
+        Run-config keys of every cell. Its task is that of rows that have none.
     """
+    of_all = {"task": config["task"]} if config and "task" in config else {}
+    rows = [{**of_all, **row} for row in rows]
     return [(claim, claim.judge(rounds if claim.of_rounds else rows)) for claim in claims]
 
 
@@ -142,6 +148,6 @@ def reproduce(
         seconds = sum(ran.get(cell, {}).get("seconds") or 0.0 for cell in took)
         around = surroundings()
     return Outcome(
-        experiment, setting, sweep, rows, rounds, judged(experiment.claims, rows, rounds),
+        experiment, setting, sweep, rows, rounds, judged(experiment.claims, rows, rounds, sweep.config),
         seconds, around, datetime.now(UTC).date().isoformat(),
     )  # fmt: skip

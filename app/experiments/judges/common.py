@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 
-from signfed.app.experiments.estimates import (
-    PUBLISHED_NOISE,
-    Estimate,
-    Rows,
-    Where,
-    selected,
-)
+from signfed.app.experiments.estimates import Estimate, Rows, Where, selected
 from signfed.app.experiments.experiment import Verdict
 from signfed.app.report.published import FAILS, HOLDS, NOT_TRIED, UNDECIDED
 
 Judge = Callable[[Rows], Verdict]
 SEEDS = "one-sided 95 % of the paired differences between seeds"
 ONE_SEED = "one seed: what published cells vary by"
+COUNTED, UNKNOWN = "one seed: rows are counted", "one seed: nobody knows"
 NONE = "-"
 WORST_FIRST = (FAILS, NOT_TRIED, UNDECIDED, HOLDS)
 
@@ -117,13 +113,13 @@ def together(said: Iterable[str]) -> str:
 
 
 def error_of(found: Estimate) -> float:
-    """Return the error of a difference; of one seed, which has none, what published cells vary by.
+    """Return the error of a difference; of one seed, which has none, what its column varies by.
 
     Parameters
     ----------
     found : Estimate
     """
-    return found.error if found.count > 1 else PUBLISHED_NOISE
+    return found.error if found.count > 1 else found.alone
 
 
 def source_of(found: Estimate) -> str:
@@ -133,7 +129,9 @@ def source_of(found: Estimate) -> str:
     ----------
     found : Estimate
     """
-    return SEEDS if found.count > 1 else ONE_SEED
+    if found.count > 1:
+        return SEEDS
+    return {0.0: COUNTED, math.inf: UNKNOWN}.get(found.alone, ONE_SEED)
 
 
 def some(names: Sequence[str], shown: int = 3) -> str:

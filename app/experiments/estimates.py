@@ -199,11 +199,13 @@ def mean_of(rows: Rows, column: str, where: Where) -> Estimate | None:
     return _of(column, rows, where, list(found.values())) if found else None
 
 
-def difference(rows: Rows, column: str, one: Where, other: Where) -> Estimate | None:
+def difference(
+    rows: Rows, column: str, one: Where, other: Where, *, beyond: tuple[Where, Where] | None = None
+) -> Estimate | None:
     """Return by how much a column is larger in one cell than in another.
 
     Differences are taken seed by seed, since two cells with the same seed have shards, first model
-    and batches in common; only seeds that both have count.
+    and batches in common; only seeds that all have count.
 
     Parameters
     ----------
@@ -211,19 +213,24 @@ def difference(rows: Rows, column: str, one: Where, other: Where) -> Estimate | 
         As for `by_seed`.
     one, other : mapping
         The cells.
+    beyond : (mapping, mapping), optional
+        Two more, whose difference is taken away.
 
     Returns
     -------
     Estimate or None
         None where they have no seed in common.
     """
-    first, second = by_seed(rows, column, one), by_seed(rows, column, other)
-    common = [seed for seed in first if seed in second]
+    cells = [by_seed(rows, column, cell) for cell in (one, other, *(beyond or ()))]
+    common = [seed for seed in cells[0] if all(seed in cell for cell in cells)]
     if not common:
         return None
-    both = [(first[seed], second[seed]) for seed in common]
     # inf - inf is no number
-    return _of(column, rows, one, [0.0 if a == b else a - b for a, b in both])
+    gaps = [
+        [0.0 if a[s] == b[s] else a[s] - b[s] for s in common]
+        for a, b in zip(cells[::2], cells[1::2], strict=True)
+    ]
+    return _of(column, rows, one, [gap[0] - sum(gap[1:]) for gap in zip(*gaps, strict=True)])
 
 
 def _of(column: str, rows: Rows, where: Where, values: Sequence[float]) -> Estimate:

@@ -70,6 +70,8 @@ class Setting:
         things, too.
     then : callable, optional
         Of a search: the sweep and its rows -> the sweep that the claims are judged on.
+    choices : sequence of str, optional
+        In place of the experiment's, where another choice is what the setting is about.
     """
 
     sweep: Sweep
@@ -77,6 +79,7 @@ class Setting:
     note: str = ""
     estimated: bool = True
     then: Callable[[Sweep, Rows], Sweep] | None = None
+    choices: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,8 @@ class Experiment:
     pictures : sequence
         Kinds of `app.report.pictures`, each drawn from the rows.
     choices : sequence of str
-        What the paper leaves open, and what is taken here.
+        What the paper leaves open, and what is taken here: true of every setting that has none
+        of its own.
     measure : callable, optional
         For what is no training: Sweep -> rows. None for a sweep of runs.
     others : mapping of str to Setting
@@ -122,6 +126,17 @@ class Experiment:
     def settings(self) -> dict[str, Setting]:
         """All settings by name, "full" first."""
         return {"full": self.full, "quick": self.quick, **self.others}
+
+    def choices_of(self, setting: str) -> Sequence[str]:
+        """Return what is taken in a setting where the paper leaves something open.
+
+        Parameters
+        ----------
+        setting : str
+            Its name.
+        """
+        own = self.settings[setting].choices
+        return self.choices if own is None else own
 
     @property
     def of_rounds(self) -> bool:

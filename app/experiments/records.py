@@ -115,7 +115,7 @@ def _record(outcome: Outcome, pictures: list[str]) -> dict[str, Any]:
         "cases": [dict(case) for case in sweep.cases] if few else [],
         "seeds": list(sweep.seeds),
         "engine": sweep.engine,
-        "choices": list(experiment.choices),
+        "choices": list(experiment.choices_of(outcome.setting)),
         "cells": cells if few else [],
         "ended": sum(row.get("status") in ("finished", "diverged") for row in outcome.rows),
         "runs": len(outcome.rows),

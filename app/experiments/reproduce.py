@@ -148,6 +148,7 @@ def reproduce(
         seconds = sum(ran.get(cell, {}).get("seconds") or 0.0 for cell in took)
         around = surroundings()
     return Outcome(
-        experiment, setting, sweep, rows, rounds, judged(experiment.claims, rows, rounds, sweep.config),
-        seconds, around, datetime.now(UTC).date().isoformat(),
+        experiment, setting, sweep, rows, rounds,
+        judged(experiment.claims, rows, rounds, sweep.config), seconds, around,
+        datetime.now(UTC).date().isoformat(),
     )  # fmt: skip

@@ -12,7 +12,7 @@ from signfed.app.report.published import FAILS, HOLDS, NOT_TRIED, UNDECIDED
 Judge = Callable[[Rows], Verdict]
 SEEDS = "one-sided 95 % of the paired differences between seeds"
 ONE_SEED = "one seed: what published cells vary by"
-COUNTED, UNKNOWN = "one seed: rows are counted", "one seed: nobody knows"
+COUNTED, UNKNOWN = "one seed: rows are counted", "one seed: how a loss varies is not known"
 NONE = "-"
 WORST_FIRST = (FAILS, NOT_TRIED, UNDECIDED, HOLDS)
 

@@ -102,8 +102,9 @@ def learns(
 
 
 def near(
-    column: str, cell: Where, number: float, *, scale: float = 1.0, noise: float = PUBLISHED_NOISE
-) -> Judge:
+    column: str, cell: Where, number: float, *, scale: float = 1.0, noise: float = PUBLISHED_NOISE,
+    reason: str = "the paper's noise",
+) -> Judge:  # fmt: skip
     """Make a judge of a published number: ours is within the paper's noise and our error of it.
 
     Where our error is above that noise, a number that agrees decides nothing.
@@ -120,6 +121,8 @@ def near(
         What ours is multiplied by: 100 for per cent.
     noise : float
         By how much such a number moves in the paper itself, before scaling.
+    reason : str
+        What that is, where it is not the paper's.
     """
 
     def judge(rows: Rows) -> Verdict:
@@ -128,7 +131,7 @@ def near(
             return untried(f"{number:g}")
         distance, error = abs(found.mean * scale - number), error_of(found) * scale
         noisy = noise * scale
-        tolerance = f"{noisy + error:.3g}: {noisy:.3g} (the paper's noise) + our error"
+        tolerance = f"{noisy + error:.3g}: {noisy:.3g} ({reason}) + our error"
         says = agreement(distance, noisy, error)
         return Verdict(f"{number:g}", found.text(scale, 2), tolerance, says)
 

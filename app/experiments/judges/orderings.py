@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from signfed.app.experiments.estimates import Rows, Where, difference, mean_of
+from signfed.app.experiments.estimates import (
+    Rows,
+    Where,
+    difference,
+    mean_of,
+)
 from signfed.app.experiments.experiment import Verdict
 from signfed.app.experiments.judges.common import (
     SEEDS,
@@ -53,6 +58,33 @@ def higher(column: str, pairs: Sequence[tuple[Where, Where]], published: str) ->
             return untried(published, SEEDS)
         tolerance = f"{source}: {', '.join(f'{error:.3f}' for error in errors)}"
         return Verdict(published, "; ".join(ours), tolerance, together(said))
+
+    return judge
+
+
+def wider(
+    column: str, gap: tuple[Where, Where], other: tuple[Where, Where], published: str
+) -> Judge:
+    """Make a judge of "the gap is larger here than there", seed by seed, beyond its error.
+
+    Parameters
+    ----------
+    column : str
+        A score.
+    gap, other : (mapping, mapping)
+        Two cells each: by how much the first is above the second.
+    published : str
+        What the paper says.
+    """
+
+    def judge(rows: Rows) -> Verdict:
+        here, there_ = difference(rows, column, *gap), difference(rows, column, *other)
+        found = difference(rows, column, *gap, beyond=other)
+        if not (here and there_ and found):
+            return untried(published, SEEDS)
+        tolerance = f"{source_of(found)}: {error_of(found):.3f}"
+        ours = f"{here.text()} against {there_.text()}"
+        return Verdict(published, ours, tolerance, sign(found.mean, error_of(found)))
 
     return judge
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from signfed.app.experiments.estimates import Rows, Where, estimate, selected
 from signfed.app.experiments.experiment import Verdict
-from signfed.app.experiments.judges.common import SEEDS, Judge, together, untried
+from signfed.app.experiments.judges.common import SEEDS, Judge, sign, together, untried
 from signfed.app.report.published import FAILS, HOLDS, UNDECIDED
 
 
@@ -104,6 +104,53 @@ def sooner(pairs: Sequence[tuple[Where, Where]], targets: Sequence[float], publi
         return Verdict(published, "; ".join(said), SEEDS, together(found))
 
     return judge
+
+
+def grows(
+    settings: Sequence[tuple[Where, Sequence[Where], Sequence[float]]], published: str
+) -> Judge:
+    """Make a judge of "the speedup grows": it is larger in the last setting than in the first.
+
+    The speedup of a setting is the geometric mean, over codes and targets, of the slow cell's
+    rounds over the fast one's, seed by seed; a run that does not arrive counts as for `sooner`.
+
+    Parameters
+    ----------
+    settings : sequence of (mapping, sequence of mapping, sequence of float)
+        The slow cell, the fast ones, and the test accuracies in [0, 1], in the order in which the
+        speedup grows; settings without runs are left out.
+    published : str
+        What the paper says.
+    """
+
+    def judge(rows: Rows) -> Verdict:
+        end = _after_the_end(rows)
+        ran = [_speedups(rows, *setting, end) for setting in settings]
+        ran = [by_seed for by_seed in ran if by_seed]
+        if len(ran) < 2:
+            return untried(published, SEEDS)
+        more = estimate([ran[-1][seed] - ran[0][seed] for seed in ran[-1] if seed in ran[0]])
+        means = (math.exp(estimate(list(by_seed.values())).mean) for by_seed in ran)
+        ours = ", ".join(f"{mean:.2f} x" for mean in means)
+        tolerance = f"{SEEDS}: a factor of {math.exp(more.error):.2f} from first to last"
+        return Verdict(published, ours, tolerance, sign(more.mean, more.error))
+
+    return judge
+
+
+def _speedups(
+    rows: Rows, slow: Where, fast: Sequence[Where], targets: Sequence[float], end: float
+) -> dict[int, float]:
+    """The logarithm of the speedup, by seed."""
+    found: dict[int, list[float]] = {}
+    for target in targets:
+        there = reached_in(rows, slow, target)
+        for cell in fast:
+            for seed, when in reached_in(rows, cell, target).items():
+                if seed in there:
+                    ratio = min(there[seed], end) / min(when, end)
+                    found.setdefault(seed, []).append(math.log(ratio))
+    return {seed: math.fsum(logs) / len(logs) for seed, logs in found.items()}
 
 
 def _after_the_end(rows: Rows) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from signfed.app.experiments.estimates import Rows, selected
@@ -35,7 +35,7 @@ def every(*judges: Judge) -> Judge:
     return judge
 
 
-def each_of(column: str, judge: Judge) -> Judge:
+def each_of(column: str, judge: Judge, of: Mapping[Any, Judge] | None = None) -> Judge:
     """Make a judge of a claim that must hold for each value of a column: each data set, say.
 
     Parameters
@@ -44,11 +44,17 @@ def each_of(column: str, judge: Judge) -> Judge:
         A column that some settings do not have: they are judged as they are.
     judge : callable
         Of the rows with one value.
+    of : mapping, optional
+        Values of which another judge decides: what is little on one data set is much on another.
     """
+    differing = of or {}
 
     def each(rows: Rows) -> Verdict:
         values = list(dict.fromkeys(row.get(column) for row in rows))
-        parts = [lambda rows, v=value: judge(selected(rows, {column: v})) for value in values]
+        parts = [
+            lambda rows, v=value: differing.get(v, judge)(selected(rows, {column: v}))
+            for value in values
+        ]
         return every(*parts)(rows) if parts else judge(rows)
 
     return each

@@ -72,9 +72,13 @@ BASELINE: Keys = {**RULES["Mean"], "attack": "none"}
 UNDER = ("ByzMean", "Sign-flip", "LIE", "Min-Max", "Min-Sum")  # of Table II
 GUARDS = ("SignGuard", "SignGuard-Sim", "SignGuard-Dist")
 
-RATE = "Learning rate 0.1 and batches of 50: the authors' code; the paper states neither."
+RATE = (
+    "Learning rate 0.1 and, but for the quick settings, batches of 50: the authors' code; the "
+    "paper states neither."
+)
 BYZANTINE = (
-    "Without attack all 50 workers are honest, and rules that take f take 10, as the paper does."
+    "Without attack all workers are honest, and rules that take f take the number of the other "
+    "runs (10 of 50), as the paper does."
 )
 GEOMED = "GeoMed is the authors' reweighted form (geometric-median.reweight)."
 DNC = "DnC: 1,000 coordinates and one iteration, as in the authors' code; c = 1 keeps n - f rows."
@@ -82,7 +86,11 @@ SIMILARITY = (
     "-Sim and -Dist take the similarity as the authors' code scales it (similarity='authors'). As "
     "the text reads it, the raw value, it drowns the signs: setting `printed` of signguard-table2."
 )
-SHAPES = "The CNN has three fully connected layers, as in the authors' code; the paper says two."
+SHAPES = (
+    "The CNN of MNIST and Fashion-MNIST has three fully connected layers, as in the authors' code; "
+    "the paper says two. ResNet-18 keeps no running statistics: batch norm takes those of a test "
+    "batch, of 1,000 images."
+)
 PANELS = "The attacks are those of Table II; which the panels show is lost in our copy."
 # What a figure without numbers may lose where it "slightly" loses.
 SMALL_LOSS, OURS = 0.03, "ours: the figure has no numbers, a drop of a few points at most"

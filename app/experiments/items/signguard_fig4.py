@@ -48,6 +48,13 @@ def _cells(rule: str, f: int, *attacks: str) -> list[Keys]:
     return [{**RULES[rule], "num-byzantine": f, "attack": ATTACKS[name]} for name in attacks]
 
 
+def _above(numbers: tuple[int, ...]) -> list[tuple[Keys, Keys]]:
+    return [
+        (_cells(SIM, f, name)[0], _cells(rule, f, name)[0])
+        for f in numbers for name in UNDER for rule in RULES_OF_IT[1:]
+    ]  # fmt: skip
+
+
 MOST = (SMALL_NUMBERS[-1], NUMBERS[-1])  # two fifths
 SIGNGUARD_FIG4 = Experiment(
     "signguard-fig4", PAPER,
@@ -68,12 +75,11 @@ SIGNGUARD_FIG4 = Experiment(
         ),
         Claim(
             "Other rules suffer much more with two fifths", "Section VI-A, Fig. 4",
-            higher(
-                BEST, [
-                    (_cells(SIM, f, name)[0], _cells(rule, f, name)[0])
-                    for f in MOST for name in FAST for rule in ("TrMean", "Multi-Krum")
-                ], "SignGuard-Sim above TrMean and Multi-Krum",
-            ),
+            higher(BEST, _above(MOST), "SignGuard-Sim above Median, TrMean, Multi-Krum, DnC"),
+        ),
+        Claim(
+            "SignGuard-Sim has the smallest gap to the baseline", "Fig. 4, caption",
+            higher(BEST, _above(SMALL_NUMBERS + NUMBERS), "smallest, whatever share and attack"),
         ),
     ),
     pictures=(
@@ -81,6 +87,10 @@ SIGNGUARD_FIG4 = Experiment(
             "num-byzantine", BEST, "strategy", "Best accuracy by Byzantine workers", split="attack"
         ),
     ),
-    choices=(*CHOICES, DNC, PANELS),
+    choices=(
+        *CHOICES, DNC, PANELS,
+        "That Multi-Krum mitigates sign flipping well with ResNet-18 is said of a panel without "
+        "numbers, and not judged.",
+    ),
     others={"cifar10": _setting(CIFAR, NUMBERS, UNDER, RULES_OF_IT, 300_000)},
 )  # fmt: skip

@@ -25,7 +25,7 @@ from signfed.app.experiments.items.signguard import (
     crossed,
     table_1,
 )
-from signfed.app.experiments.judges import agrees, harms, higher, keeps
+from signfed.app.experiments.judges import Judge, agrees, alike, each_of, harms, higher, keeps
 from signfed.app.experiments.sweep import Keys
 from signfed.app.report.pictures import Heatmap, PublishedTable, within
 
@@ -60,7 +60,26 @@ def _setting(
 
 
 NINE = tuple(rule for rule in RULES if rule != "GeoMed")
+# What Table I loses at most, by task, and what may be lost; of digits as of MNIST.
+LOSSES = {"mnist": (0.004, 0.02), "fashion-mnist": (0.013, 0.02), "cifar10": (0.046, 0.05),
+          "ag-news": (0.028, 0.035)}  # fmt: skip
+RESNET: Keys = {"task": "cifar10"}
 EVERY = [cell for rule in GUARDS for cell in attacked(rule, *ATTACKS)]
+
+
+def _competitive(task: str) -> Judge:
+    lost, allowed = LOSSES[task]
+    reason = f"Table I loses up to {lost:g} on {DATA[task]}"
+    return keeps(BEST, BASELINE, EVERY, allowed, reason, "competitive accuracy")
+
+
+def _on_resnet(rule: str, attack: str) -> Keys:
+    return {**attacked(rule, attack)[0], **RESNET}
+
+
+FLIPPED = [attacked(rule, "Sign-flip")[0] for rule in GUARDS]
+# On MNIST and AG-News Table I has no gain beyond its noise.
+NO_WORSE = alike(BEST, FLIPPED[0], FLIPPED[1:2], "99.06 for 99.13 on MNIST")
 SIGNGUARD_TABLE1 = Experiment(
     "signguard-table1", PAPER,
     "Best accuracy of ten rules without attack and under eight attacks, 10 of 50 Byzantine",
@@ -74,15 +93,15 @@ SIGNGUARD_TABLE1 = Experiment(
         Claim(
             "SignGuard-type methods achieve the accuracy of SGD under no attack, whatever the "
             "attack", "Section VI-A",
-            keeps(BEST, BASELINE, EVERY, 0.02, "Table I loses up to 0.004 on MNIST, 0.013 on "
-                  "Fashion-MNIST, 0.010 on CIFAR-10 but for one cell", "competitive accuracy"),
+            each_of("task", _competitive("mnist"), {task: _competitive(task) for task in DATA}),
         ),
         Claim(
             "LIE, Min-Max and Min-Sum circumvent rules based on medians and distances",
             "Section VI-A",
             higher(BEST, [
                 (guard, cell) for name in LATE for guard in attacked("SignGuard", name)
-                for rule in DISTANCE for cell in attacked(rule, name)
+                for rule in DISTANCE if (rule, name) != ("Bulyan", "LIE")
+                for cell in attacked(rule, name)
             ], "SignGuard above TrMean, Median, Multi-Krum, Bulyan"),
         ),
         Claim(
@@ -97,16 +116,36 @@ SIGNGUARD_TABLE1 = Experiment(
         ),
         Claim(
             "Cosine similarity improves SignGuard under sign flipping", "Section VI-A",
-            keeps(BEST, attacked("SignGuard", "Sign-flip")[0],
-                  attacked("SignGuard-Sim", "Sign-flip"), 0.003,
-                  "the paper's noise", "99.06 for 99.13 on MNIST, 92.48 for 88.61 on CIFAR-10"),
+            each_of(
+                "task", higher(BEST, [(FLIPPED[1], FLIPPED[0])], "92.48 for 88.61 on CIFAR-10"),
+                {"mnist": NO_WORSE, "ag-news": NO_WORSE},
+            ),
+        ),
+        Claim(
+            "Median and GeoMed degrade ResNet-18 even without attack", "Section VI-A",
+            harms(BEST, {**BASELINE, **RESNET},
+                  [_on_resnet(rule, "No Attack") for rule in ("Median", "GeoMed")], 0.05,
+                  "ours: the text says significantly", "74.18 and 65.62 of 93.16"),
+        ),
+        Claim(
+            "Multi-Krum and Bulyan mitigate sign flipping better than plain SignGuard (ResNet-18)",
+            "Section VI-A",
+            higher(BEST, [
+                (_on_resnet(rule, "Sign-flip"), _on_resnet("SignGuard", "Sign-flip"))
+                for rule in ("Multi-Krum", "Bulyan")
+            ], "92.36 and 90.12 against 88.61"),
         ),
         Claim("The published cells, one by one", "Table I", agrees(TABLES)),
     ),
     pictures=(*TABLES, Heatmap("strategy", "attack", BEST, "Best accuracy by rule and attack")),
     choices=(
         *CHOICES, GEOMED, DNC,
-        "One seed, as the paper states none.",
+        "One seed, as the paper states none, but for the quick setting.",
+        "Under LIE Bulyan is not counted among the rules that are circumvented: in Table I it is "
+        "within 0.3 and 0.7 points of SignGuard on MNIST and Fashion-MNIST.",
+        "That Multi-Krum and Bulyan are better than plain SignGuard under noise, too, as the text "
+        "says, is not judged: Table I has 0.3 points at most, and the reverse on three of four "
+        "data sets.",
         "A published cell more than 5 points below the mean without attack is one of a broken run: "
         "it holds where ours is broken too. The others hold within 0.5 points.",
     ),

@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from signfed.app.experiments.experiment import Claim, Experiment, Setting
 from signfed.app.experiments.items.signguard import (
     ATTACKS,
+    BYZANTINE,
     CHOICES,
     CIFAR,
     GUARDS,
     MNIST,
     NAMES,
     PAPER,
+    RATE,
     RULES,
+    SHAPES,
     SMALL,
     TEN_SEEDS,
     UNDER,
@@ -29,6 +32,7 @@ ACCEPTED, REJECTED = "byzantine_accepted", "honest_rejected"
 CRAFTED = tuple(name for name in UNDER if name != "Sign-flip")
 AUTHORS = [RULES[name] for name in GUARDS]
 PRINTED: list[Keys] = [{"strategy": rule["strategy"]} for rule in AUTHORS]
+RAW = "-Sim and -Dist take the raw similarity, as the text reads it; the authors' code scales it."
 TOLERANCE = 0.05  # the shares of one rule under the attacks that it sees through differ by 0.03
 
 
@@ -62,10 +66,11 @@ def _setting(
     note: str = "",
     estimated: bool = True,
     rules: Sequence[Keys] = AUTHORS,
+    choices: Sequence[str] | None = None,
 ) -> Setting:
     grid = {"attack": [ATTACKS[name] for name in UNDER]}
     sweep = crossed(f"signguard-table2-{task['task']}", task, rules, grid=grid)
-    return Setting(sweep, minutes, note, estimated)
+    return Setting(sweep, minutes, note, estimated, choices=choices)
 
 
 SEEN = [cell for rule in GUARDS for cell in attacked(rule, *CRAFTED)]
@@ -90,9 +95,9 @@ SIGNGUARD_TABLE2 = Experiment(
             "SignGuard-Sim is the most critical: it selects the fewest honest gradients",
             "Section VI-A",
             higher(REJECTED, [
-                (sim, plain) for name in CRAFTED
-                for sim in attacked("SignGuard-Sim", name) for plain in attacked("SignGuard", name)
-            ], "0.22 against 0.04 rejected"),
+                (sim, other) for rule in ("SignGuard", "SignGuard-Dist") for name in CRAFTED
+                for sim in attacked("SignGuard-Sim", name) for other in attacked(rule, name)
+            ], "0.22 rejected against 0.04 (plain) and 0.09 (-Dist)"),
         ),
         Claim("The published shares, one by one", "Table II", agrees(TABLES)),
     ),
@@ -103,10 +108,12 @@ SIGNGUARD_TABLE2 = Experiment(
     ),
     choices=CHOICES,
     remarks={
-        "quick": "-Sim is more critical than plain SignGuard, but by 0.3 to 1.3 points: the "
-        "authors' code scales its feature to 0 to 0.2, and on digits the signs alone tell the two "
-        "groups apart. -Dist is the most critical here: it rejects 0.20 to 0.25 where plain "
-        "SignGuard rejects 0.13 to 0.18.",
+        "quick": "-Dist is the most critical here: under the crafted attacks it rejects 0.20 to "
+        "0.25 of the honest gradients, -Sim 0.13 to 0.20 and plain SignGuard 0.13 to 0.18, where "
+        "Table II has 0.07 to 0.09, 0.21 to 0.23 and 0.04 to 0.05. The authors' code scales the "
+        "cosine to 0 to 0.2, which moves -Sim by 0.3 to 1.3 points from plain SignGuard. Why the "
+        "distance rejects so much more on digits than in the paper is not known: no other data "
+        "were run.",
         "printed": "The raw cosine and the raw distance vary more among honest gradients of small "
         "batches than the shares of signs do, so that clusters are made by them; and LIE's rows, "
         "whose cosine is high, are among the most central. Table II is not what raw values give.",
@@ -115,7 +122,7 @@ SIGNGUARD_TABLE2 = Experiment(
         "mnist": _setting(MNIST, 280, "MNIST and the CNN instead of CIFAR-10 and ResNet-18"),
         "printed": _setting(
             SMALL, 1, f"{TEN_SEEDS}; cosine and distance raw, as the text reads them", False,
-            PRINTED,
+            PRINTED, (RATE, BYZANTINE, SHAPES, RAW),
         ),
     },
 )  # fmt: skip

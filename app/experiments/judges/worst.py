@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from signfed.app.experiments.estimates import Rows, counted
+from signfed.app.experiments.estimates import Rows, Where, counted, selected
 from signfed.app.experiments.experiment import Verdict
 from signfed.app.experiments.judges.common import Judge
 from signfed.app.runs.folder import DIVERGED, FINISHED
@@ -46,7 +46,14 @@ def worst_rows(rows: Rows, column: str, by: Sequence[str], over: str = "attack")
     return [row for attacks in cells.values() for row in min(attacks.values(), key=mean)]
 
 
-def of_worst(judge: Judge, column: str, by: Sequence[str], over: str = "attack") -> Judge:
+def of_worst(
+    judge: Judge,
+    column: str,
+    by: Sequence[str],
+    over: str = "attack",
+    *,
+    beside: Where | None = None,
+) -> Judge:
     """Make a judge that sees the worst attack of each cell alone.
 
     Parameters
@@ -54,9 +61,13 @@ def of_worst(judge: Judge, column: str, by: Sequence[str], over: str = "attack")
     judge : callable
     column, by, over
         As for `worst_rows`.
+    beside : mapping, optional
+        A cell that the judge sees, too, whatever its attack.
     """
 
     def judge_worst(rows: Rows) -> Verdict:
-        return judge(worst_rows(rows, column, by, over))
+        kept = selected(rows, beside) if beside else []
+        others = [row for row in rows if row not in kept]
+        return judge([*kept, *worst_rows(others, column, by, over)])
 
     return judge_worst

@@ -150,7 +150,7 @@ def test_a_choice_needs_validation_data():
         check_choice(Sweep("x", {}, grid, choose=Choose(["lr"])))
     check_choice(Sweep("x", {"validation-samples": 9}, grid, choose=Choose(["lr"])))
     stops = {"validation-samples": 9, "stop-when": "stale=5"}
-    with pytest.raises(ConfigError, match="choose: expected no stop-when.* got 'stale=5'"):
+    with pytest.raises(ConfigError, match=r"choose: expected no stop-when.* got 'stale=5'"):
         check_choice(Sweep("x", stops, grid, choose=Choose(["lr"])))
     with pytest.raises(ConfigError, match="choose: over"):
         check_choice(Sweep("x", {"validation-samples": 9}, grid, choose=Choose(["attack"])))

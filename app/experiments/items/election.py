@@ -141,7 +141,11 @@ TIES = (
     "partitions, and a local vote amplifies what they agree on."
 )
 TRAINING = (
-    "Weight decay 1e-4, 100 epochs and three seeds are the authors' code's; momentum is the "
-    "server's, on the vote, as there."
+    "Weight decay 1e-4 and, in full, 100 epochs and three seeds are the authors' code's; momentum "
+    "is the server's, on the vote, as there."
 )
-CHOICES = (VOTERS, TIES, TRAINING)
+CURVES = "Where a figure shows curves, the best accuracy of each run is judged, not the last."
+NORMS = (
+    "ResNets keep no running statistics: batch norm takes those of a test batch, of 1,000 images."
+)
+CHOICES = (VOTERS, TIES, TRAINING, CURVES, NORMS)

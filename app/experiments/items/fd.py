@@ -41,14 +41,18 @@ ESTIMATOR = (
     "The estimator of sign-fd is the paper's (alg1: Algorithm 1, as in the authors' code), not "
     "our default; the default (agreement) stands beside it."
 )
-ROUNDS = "Rounds: the paper states none; 3,000 as in the authors' code."
+ROUNDS = "Rounds in full: the paper states none; 3,000 as in the authors' code."
+AUGMENTED = (
+    "CIFAR-10 is cropped and flipped, and CIFAR-100 rotated, too, as in the authors' code; the "
+    "paper's list has rotation for both."
+)
 SHARDS = (
     "Each worker holds an equal, disjoint, stratified share, as the paper says; in the authors' "
     "code everybody holds everything."
 )
 NORMS = (
-    "Batch norm takes the statistics of a test batch, as in the authors' code, of 1,000 images "
-    "instead of 64."
+    "ResNet-56: batch norm takes the statistics of a test batch, as in the authors' code, of 1,000 "
+    "images instead of 64."
 )
 
 

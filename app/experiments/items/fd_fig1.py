@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from signfed.app.experiments.experiment import Claim, Experiment, Setting
 from signfed.app.experiments.items.fd import (
+    AUGMENTED,
     BY,
     CIFAR10,
     CIFAR100,
@@ -111,7 +112,7 @@ def _figure(
     numbers = OF_SIA if inversion else OF_SSFA
     chance = 0.01 if data == "CIFAR-100" else 0.1
     how = "sign inversion" if inversion else "signs flipped with probability 1/2"
-    grid = GRID + f"{', '.join(map(str, numbers))} are taken."
+    grid = GRID + f"{', '.join(map(str, numbers))} are taken in full."
     which = "Which data set is in which panel is lost in our copy: (a), (c) CIFAR-10 is assumed."
     claims = inverted(chance) if inversion else flipped(chance)
     rules = (MV, FD, OURS)
@@ -127,7 +128,7 @@ def _figure(
             Lines("round", "test_accuracy", "num-byzantine", f"signSGD-FD, {how}", where=FD),
             Lines("num-byzantine", SCORE, BY, f"{how} at the end"),
         ),
-        choices=(ESTIMATOR, ROUNDS, grid, which, SHARDS, NORMS),
+        choices=(ESTIMATOR, ROUNDS, grid, which, SHARDS, NORMS, AUGMENTED),
         others={
             "mnist": Setting(
                 under_attack(name, MNIST, rules, attack, numbers), minutes=500,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from signfed.app.experiments.experiment import Claim, Experiment, Setting
 from signfed.app.experiments.items.fd import (
+    AUGMENTED,
     CIFAR10,
     DIGITS,
     DIGITS_NOTE,
@@ -89,7 +90,7 @@ FD_FIG3A = Experiment(
         "paper.",
         "Sto-signSGD: the reputation is ours (w = max(0, 2 a - 1)), its original could not be "
         "read; b = 0.012 was tuned for CIFAR-10 and is taken everywhere.",
-        SHARDS, NORMS,
+        SHARDS, NORMS, AUGMENTED,
     ),
     remarks={
         "quick": "signSGD-FD (alg1) is above the plain vote, Election and Noisy signSGD, and below "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from signfed.app.experiments.experiment import Claim, Experiment, Setting
 from signfed.app.experiments.items.fd import (
+    AUGMENTED,
     CIFAR10,
     DIGITS,
     DIGITS_NOTE,
@@ -95,7 +96,7 @@ FD_FIG4A = Experiment(
         ),
     ),
     pictures=(Lines("round", "test_accuracy", ("num-byzantine", VOTE), "signSGD-FD, L = 0 and 6"),),
-    choices=(ALG1, ROUNDS, SHARDS, NORMS),
+    choices=(ALG1, ROUNDS, SHARDS, NORMS, AUGMENTED),
     others={"mnist": Setting(by_vote(MNIST), minutes=100, note=MNIST_NOTE)},
     remarks={
         "quick": "The plain first phase costs 17 points after 20 rounds, and 4 on the mean over "
@@ -126,8 +127,10 @@ FD_FIG4B = Experiment(
         Lines("round", "test_accuracy", LENGTH, "signSGD-FD, L = 6"),
         Lines(LENGTH, SCORE, (), "signSGD-FD, L = 6", log_x=True),
     ),
-    choices=(ALG1, "T_in: the paper names 10 only; 10, 50, 100, 200, 500 are taken.", ROUNDS,
-             SHARDS, NORMS),
+    choices=(
+        ALG1, "T_in: the paper names 10 only; 10, 50, 100, 200, 500 are taken, 500 not of digits.",
+        ROUNDS, SHARDS, NORMS, AUGMENTED,
+    ),
     others={
         "mnist": Setting(
             by_length(MNIST, (10, 50, 100, 200, 500)), minutes=165, note=MNIST_NOTE,

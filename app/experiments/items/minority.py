@@ -155,8 +155,8 @@ MINORITY = Experiment(
     choices=(
         f"The class is {CLASS}; the last worker holds all of it and nothing else. Without that "
         "worker nobody has ever seen the class, and accuracy on it is 0.",
-        "Rules are told that a fifth of the workers may be Byzantine (1 of 10, 4 of 20, 8 of 40); "
-        "nobody is.",
+        "Rules are told that a fifth of the workers may be Byzantine (4 of 20, 8 of 40), of 10 "
+        "one; nobody is.",
         "Rate 0.1 and momentum 0.9 for gradients, 0.001 and none for signs. Without momentum not "
         "even the mean of 20 has learned the class after 100 rounds.",
         "ACFA's numbers are of another data set and are not compared one by one.",

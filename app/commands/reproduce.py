@@ -29,7 +29,7 @@ def reproduce(
     names: Annotated[list[str] | None, typer.Argument(help="experiments, or all")] = None,
     list_: Annotated[bool, typer.Option("--list", help="all experiments, with times")] = False,
     quick: Annotated[
-        bool, typer.Option("--quick", help="the small setting, ten minutes at most")
+        bool, typer.Option("--quick", help="the small setting, about ten minutes at most")
     ] = False,
     setting: Annotated[
         str | None, typer.Option(help="full, quick, or another; see --list; default: full")

@@ -95,7 +95,7 @@ class Experiment:
     title : str
         What it shows, in a sentence.
     full, quick : Setting
-        The paper's, and one of at most ten minutes on 2 cores that still shows the claim.
+        The paper's, and one of about ten minutes at most on 2 cores that still shows the claim.
     claims : sequence of Claim
     pictures : sequence
         Kinds of `app.report.pictures`, each drawn from the rows.

@@ -23,6 +23,10 @@ QUICK = (
     "such that it shows the claim, where it can. So a claim that holds there is shown, not tested; "
     "the full settings test it, and quick ones with other seeds."
 )
+MINUTES = (
+    "The minutes are those of the runs, added up, on a machine that did other things, too: "
+    "`signfed reproduce --list` says how long a setting takes on two cores."
+)
 MEANS = "Means over the seeds; ± is one-sided 95 % of the mean."
 HALF = (
     " Of a run that diverged an accuracy counts as 0 and a loss as infinite; one that failed does "
@@ -190,6 +194,7 @@ def summary_of(pages: Mapping[str, Found]) -> str:
         "# Results", "",
         "The papers' figures and tables, each by `signfed reproduce NAME`. This page is written by "
         "`signfed reproduce --summary DIR` from the verdicts beside it.", "", QUICK, "",
+        MINUTES, "",
         claims, "", markdown_table(heads, lines),
         *(["What does not hold; the item's page says why:", "", *failed] if failed else []),
     ]).rstrip() + "\n"  # fmt: skip

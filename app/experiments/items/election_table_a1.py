@@ -88,6 +88,12 @@ ELECTION_TABLEA1 = Experiment(
         "; two of four sets of nodes: those with 40 and 33 % Byzantine",
     ),
     claims=(*(_claim(*size) for size in CODES), *OF_ALL),
+    remarks={
+        "quick": "With b = 3 of n = 9 the vote reaches 88 % on nine of ten seeds, where CIFAR-10 "
+        "was never learned so far: digits are easier, and levels of CIFAR-10 mean little on them. "
+        "There r = 3 is sooner than the vote at three of four levels, r = 2 at none beyond its "
+        "error.",
+    },
     pictures=(
         Lines(
             "round", "test_accuracy", ("strategy", "election.redundancy", "assumed-byzantine"),

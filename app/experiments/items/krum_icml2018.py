@@ -45,10 +45,16 @@ KRUM_ICML2018 = Experiment(
         ),
     },
     remarks={
-        "quick": "4 is too far for Krum here. With D the mean squared distance of an honest row "
-        "from their mean, the moved row's score is 20 (D + 16), as eight of its 28 neighbours are "
-        "its equals, and an honest one's 56 D: it is chosen where D is above 8.9. D is 3.8 to 4.6 "
-        "in the first 40 rounds, which allows a shift of 2.6 to 2.9: see the setting `nearer`.",
+        "quick": "4 is too far for Krum here: it takes the moved row in no round. With D the mean "
+        "squared distance of an honest row from their mean, the moved row's score is 20 (D + 16), "
+        "as eight of its 28 neighbours are its equals, and an honest one's 56 D: it is chosen "
+        "where D is above 8.9. D is 3.8 to 4.6 in the first 40 rounds, which allows a shift of 2.6 "
+        "to 2.9: see the setting `nearer`. So Krum's loss is no sign of poison: it is above "
+        "Bulyan's, and above its own with moved rows in `nearer` (0.485 against 0.436), since one "
+        "honest row is noisier than their mean.",
+        "nearer": "Krum takes the moved row in 48, 48 and 47 of 50 rounds. In the other seven one "
+        "of the thirty honest rows has a lower score, 136 to 155 against 145 to 158; that of the "
+        "honest row in the middle, of which the estimate under `quick` speaks, is 207 to 244.",
     },
     claims=(
         Claim(
@@ -57,7 +63,7 @@ KRUM_ICML2018 = Experiment(
                  reason="one round of a hundred"),
         ),
         Claim(
-            "The model is poisoned: Krum's loss is above Bulyan's", "krum's README",
+            "Krum's loss is above Bulyan's", "krum's README",
             higher("final_test_loss", [(_of("krum"), _of("bulyan"))], "poisoned in each step"),
         ),
         Claim(

@@ -61,6 +61,33 @@ def test_an_ordering_of_one_seed_has_to_be_beyond_the_noise_of_published_cells()
         assert HIGHER(rows(f0=[0.9 + gap]) + rows(f1=[0.9])).says == says
 
 
+@pytest.mark.parametrize(
+    "column, task, says",
+    [
+        ("acc", "mnist", FAILS),  # 0.01 below, of 10,000 images
+        ("acc", "digits", UNDECIDED),  # of 360: 3.6 images
+        ("final_test_loss", "mnist", UNDECIDED),
+        ("honest_rejected", "mnist", FAILS),  # rows are counted
+    ],
+)
+def test_one_seed_is_as_sure_as_what_was_measured(column, task, says):
+    judge = judges.higher(column, [(A, B)], "above")
+    ran = [
+        {"f": f, "seed": 0, "task": task, column: 0.5 + 0.01 * f, "status": "finished"}
+        for f in (0, 1)
+    ]
+    assert judge(ran).says == says and ("one seed" in judge(ran).tolerance)
+
+
+def test_a_gap_that_is_wider_than_another():
+    wider = judges.wider("acc", (A, B), (A, C), "wider")
+    found = rows(f0=[0.9, 0.8], f1=[0.7, 0.6], f2=[0.8, 0.7])
+    assert wider(found).says == HOLDS and wider(found).ours.startswith("0.200 ± 0.000 against 0.1")
+    assert judges.wider("acc", (A, C), (A, B), "wider")(found).says == FAILS
+    noisy = rows(f0=[0.9, 0.8], f1=[0.5, 0.8], f2=[0.8, 0.7])
+    assert wider(noisy).says == UNDECIDED and wider(rows(f0=[0.9], f1=[0.8])).says == NOT_TRIED
+
+
 def test_two_cells_under_one_name_are_an_error_of_the_judge():
     with pytest.raises(ValueError, match="expected one cell with seed 0"):
         mean_of(rows(f0=[0.5]) + rows(f0=[0.6]), "acc", A)
@@ -139,16 +166,20 @@ def test_several_together():
     assert each(tasks).says == HOLDS and each(good).says == HOLDS
     worse = [row | {"task": "c"} for row in rows(f0=[0.5], f1=[0.8])]
     assert each(tasks + worse).says == FAILS and each([]).says == NOT_TRIED
+    milder = judges.each_of("task", HIGHER, {"c": judges.higher("acc", [(B, A)], "below")})
+    assert milder(tasks + worse).says == HOLDS
 
 
 def test_a_curve_is_judged_by_its_mean_over_the_rounds():
     curve = judges.averaged("loss", ["f"], judges.higher("loss", [(A, B)], "above"))
     ends_below = [
-        {"f": f, "seed": 0, "round": t, "loss": loss}
+        {"f": f, "seed": seed, "round": t, "loss": loss}
         for f, losses in ((0, (9.0, 1.0)), (1, (2.0, 2.0)))
         for t, loss in enumerate(losses)
+        for seed in (0, 1)
     ]
-    assert curve(ends_below).says == HOLDS and curve(ends_below).ours == "5.000 against 2.000"
+    assert curve(ends_below).says == HOLDS
+    assert curve(ends_below).ours == "5.000 ± 0.000 against 2.000 ± 0.000"
     lowest = judges.at_worst("acc", ["f"], judges.higher("acc", [(A, B)], "above"))
     curves = [
         {"f": f, "seed": 0, "round": t, "acc": value}
@@ -161,5 +192,5 @@ def test_a_curve_is_judged_by_its_mean_over_the_rounds():
     assert lowest(others + gone).ours == "0.800 against 0.000"
     failed = [{"f": 1, "seed": 0, "status": "failed"}]  # of it there are no rounds
     assert lowest(others + failed).says == NOT_TRIED
-    infinite = [{"f": 1, "seed": 0, "round": 9, "loss": None}, *ends_below]
+    infinite = [{"f": 1, "seed": s, "round": 9, "loss": None} for s in (0, 1)] + ends_below
     assert curve(infinite).says == FAILS

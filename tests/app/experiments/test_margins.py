@@ -8,7 +8,9 @@ from signfed.app.experiments.judges import (
     above_in_rounds,
     agrees,
     at_most,
+    grows,
     harms,
+    higher,
     keeps,
     nowhere_below,
     of_worst,
@@ -159,6 +161,22 @@ def test_one_evaluation_is_enough_to_be_sooner():
     assert verdict.says == HOLDS and verdict.ours == "60%: 10 rounds against never"
 
 
+def test_a_speedup_that_grows():
+    """Few: 20 rounds for 10 and 30 for 20; many: 40 for 10, and never (50, after the last)."""
+    few, many = ({"rule": "few"}, {"rule": "many"})
+    fast = {"rule": "fast"}
+    settings = [(few, [fast], [0.3, 0.6]), (many, [fast], [0.3, 0.6])]
+    found = []
+    for seed in (0, 1):
+        found += curve("fast", 0.3, 0.6, 0.6, 0.6, seed=seed)
+        found += curve("few", 0.1, 0.3, 0.6, 0.6, seed=seed)
+        found += curve("many", 0.1, 0.1, 0.1, 0.3, seed=seed)
+    verdict = grows(settings, "")(found)
+    assert verdict.says == HOLDS and verdict.ours == "1.73 x, 3.16 x"  # roots of 3 and of 10
+    assert grows(settings[::-1], "")(found).says == FAILS
+    assert grows(settings[:1], "")(found).says == NOT_TRIED
+
+
 def test_of_several_pairs_the_worst_counts():
     found = curve("a", 0.6) + curve("b", 0.1, 0.6) + curve("c", 0.1, 0.6)
     assert sooner([(A, B)], [0.6], "")(found).says == HOLDS
@@ -201,5 +219,8 @@ def test_the_worst_attack_is_that_with_the_lowest_mean_and_a_diverged_run_counts
     ]  # fmt: skip
     gone = [{"f": 1, "attack": "z", "seed": 0, "score": 0.9, "status": "diverged"}]
     assert worst_rows(found + gone, "score", ["f"])[0]["attack"] == "z"
+    beside = {"f": 1, "attack": "y"}  # stays, though it is not the worst
+    both = of_worst(higher("score", [(beside, {"f": 2})], ""), "score", ["f"], beside=beside)
+    assert both(found).ours.startswith("0.400 ")
     judge = of_worst(at_most("score", [{"f": 1}], 0.45, "", ""), "score", ["f"])
     assert judge(found).says == HOLDS and math.isclose(0.4, float(judge(found).ours.split()[5]))

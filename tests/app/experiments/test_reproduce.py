@@ -147,6 +147,13 @@ def test_a_part_of_cases_and_seeds():
         narrowed(sweep, ["r='c'"])
 
 
+def test_a_setting_can_have_choices_of_its_own():
+    other = replace(ITEM.quick, choices=("four rounds",))
+    item = replace(ITEM, others={"other": other})
+    assert item.choices_of("quick") == ("three rounds",)
+    assert item.choices_of("other") == ("four rounds",)
+
+
 def test_a_summary_names_what_was_not_run():
     said = summary_of({})
     assert "0 claims hold, 0 do not, 0 are not decided" in said

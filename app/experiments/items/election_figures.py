@@ -189,7 +189,7 @@ ELECTION_FIGA4C = Experiment(
         "a sweep with the keys of this page: with b = 3 the plain vote reaches 0.926 and r = 3 "
         "with whole batches 0.925, as much as the median; at a rate of 0.001 in place of 0.0003 "
         "the code with half batches is at 0.938 and, with b = 6, at 0.899, above the median in "
-        "both. The two rates are ours, each chosen for itself.",
+        "both. Both rates are ours.",
     },
     pictures=_curves("n = 15, coded signs and the median of gradients"),
     choices=(

@@ -51,8 +51,8 @@ ATTACKED, BY = BYZANTINE[1:], ("batch-sizes", "num-byzantine")
 BFT_FIG1 = Experiment(
     "bft-fig1", PAPER,
     "A quadratic in 1,000 dimensions, 27 workers: loss by batch size and omniscient adversaries",
-    full=Setting(swept(5), minutes=5),
-    quick=Setting(swept(3, (0, 6, 9, 13)), minutes=2, note="3 repeats, 4 of 6 numbers"),
+    full=Setting(swept(5), minutes=2),
+    quick=Setting(swept(3, (0, 6, 9, 13)), minutes=1, note="3 repeats, 4 of 6 numbers"),
     claims=(
         Claim(
             "The larger the batch, the better the vote converges under each number of adversaries",

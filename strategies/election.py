@@ -17,6 +17,7 @@ from signfed.strategies.core.allocation import bernoulli_matrix, deterministic_m
 from signfed.strategies.core.seeds import generator
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.server.strategy import RobustStrategy
+from signfed.strategies.sign_mv import ON_TIE, majority_vote
 
 
 class ElectionCoding(RobustStrategy):
@@ -24,7 +25,8 @@ class ElectionCoding(RobustStrategy):
 
     v = sign(sum_i c_i),    c_i = sign(sum_j G_ij sign(g_j))
 
-    One bit per coordinate goes up, as for a plain vote; a worker computes r gradients.
+    One bit per coordinate goes up, as for a plain vote; a worker computes r gradients. In all three
+    signs, sign(0) is what `tie` says.
 
     Precondition: deterministic code: n odd and b <= (n-1)/2. A missing worker counts like a
     Byzantine one: the vote is exact while both together are at most b.
@@ -46,13 +48,21 @@ class ElectionCoding(RobustStrategy):
     batch : float
         rho in (0, 1], the share of the run's batch size that the gradient of a partition takes.
         Whoever computes the gradients goes by it.
+    tie : {"plus", "random", "zero"}
+        What sign(0) is: of an exact 0 in a partition's gradient, of a tie among a worker's
+        partitions, and of one among the workers. "plus": +1. "random": fair coins of (seed,
+        server_round, coordinate) and, but for the server's, of the partition or the worker.
+        "zero": 0, an abstention, as in the authors' code. Three symbols fit no row of signs, so the
+        rule then asks for `float32`, 32 bits per coordinate each way; an encoder of signs that is
+        named instead sends the 0 as what it makes of it.
 
     Notes
     -----
     The server's half is a plain majority vote; `signfed.clients.coded` is the workers' half.
 
-    Deviation: all n workers vote (one of the authors' scripts leaves one out). A local tie is +1
-    (the authors abstain).
+    Deviation: all n workers vote (one of the authors' scripts leaves one out). The authors' nodes
+    abstain of an exact 0 and of a tie, which rows of an even number of partitions have. One bit has
+    no third value: it is +1, or with tie="random" a coin; tie="zero" abstains, at 32 bits.
 
     References
     ----------
@@ -96,6 +106,10 @@ class ElectionCoding(RobustStrategy):
             float,
             Field(gt=0, le=1, description="rho, share of batch-size of a partition's gradient"),
         ] = 1.0,
+        tie: Annotated[
+            Literal["plus", "random", "zero"],
+            Field(description="what a tie and an exact 0 give: +1, a coin, 0 (in 32 bits)"),
+        ] = "plus",
     ) -> None:
         self.n_byzantine = n_byzantine
         self.seed = seed
@@ -104,6 +118,9 @@ class ElectionCoding(RobustStrategy):
         self.resample = resample
         self.noise = noise
         self.batch = batch
+        self.tie = tie
+        if tie == "zero":
+            self.encoder = "float32"
         self._num_workers = 0
         self._bits = b""
         self._findings: dict[str, Any] = {}
@@ -121,19 +138,22 @@ class ElectionCoding(RobustStrategy):
         return bernoulli_matrix(n, self.redundancy, draws, self.resample)
 
     def instructions(self, num_workers: int) -> dict[str, Any]:
-        """Return `allocation`, the bits of G row by row, and `noise`."""
+        """Return `allocation`, the bits of G row by row, `noise` and `tie`."""
         if num_workers != self._num_workers:  # drawn once a run
             matrix = self.matrix(num_workers)
             self._num_workers = num_workers
             self._findings = {"redundancy": float(matrix.sum()) / num_workers}
             self._bits = to_bytes(matrix)
-        return {"allocation": self._bits, "noise": self.noise}
+        return {"allocation": self._bits, "noise": self.noise, "tie": self.tie}
 
     def aggregate(self, updates: Updates) -> Tensor:
         if self.code == "deterministic" and self._num_workers:
             missing = self._num_workers - updates.n
             self._findings = self._findings | {"spare": self.n_byzantine - missing}
-        return updates.signs().vote().dense()
+        if self.tie == "zero":
+            return updates.dense().sign().sum(dim=0).sign()
+        on_tie = None if updates.n % 2 else ON_TIE[self.tie](updates, self.seed, None)
+        return majority_vote(updates.signs(), on_tie)
 
     def diagnostics(self) -> dict[str, Any]:
         """Return `redundancy`: r; `spare`: how many more workers the exact vote stands to lose."""

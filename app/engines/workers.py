@@ -191,14 +191,14 @@ def coded(
     gradient : GradientFn
         Of a partition.
     instructions : mapping
-        With "allocation", the bits of G, and "noise".
+        With "allocation", the bits of G, "noise" and "tie".
     config : RunConfig
         A checked run config.
     """
     n = config.workload.num_workers
     allocation = from_bytes(instructions["allocation"], n)
-    noise = float(instructions["noise"])
-    return CodedGradients(gradient, allocation, noise=noise, seed=config.workload.seed)
+    noise, tie = float(instructions["noise"]), str(instructions["tie"])
+    return CodedGradients(gradient, allocation, noise=noise, seed=config.workload.seed, tie=tie)
 
 
 def looked_up(asked: Sequence[int], row: Callable[[int], np.ndarray]) -> GradientFn:

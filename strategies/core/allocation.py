@@ -84,7 +84,7 @@ def bernoulli_matrix(
     draws : Generator
     resample : bool
         Whether to draw the whole matrix again until no row is empty, which raises the mean
-        redundancy above the one asked for. Otherwise an empty row stays, and its worker votes +1
+        redundancy above the one asked for. Otherwise an empty row stays, and its worker is tied
         everywhere.
 
     Returns
@@ -98,7 +98,7 @@ def bernoulli_matrix(
 
     Notes
     -----
-    Deviation: an empty row votes +1 (sign(0) = +1), where the authors' code sends 0.
+    Deviation: none; what a tie is sent as is the rule's choice (the authors' code sends 0).
 
     References
     ----------

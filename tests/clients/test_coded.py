@@ -8,6 +8,7 @@ from signfed.clients import CodedGradients, Encoder, HonestClient
 from signfed.clients.coded import local_vote
 from signfed.strategies.core.allocation import bernoulli_matrix, deterministic_matrix
 from signfed.strategies.core.codecs import SignCodec
+from tests.strategies.slow import election as slow
 
 PARAMETERS = np.linspace(-1.0, 1.0, 40, dtype=np.float32)
 PURPOSELY_UNEVEN = np.array([[1, 1, 1, 0], [0, 1, 1, 1], [0, 0, 1, 0], [0, 0, 0, 0]])
@@ -42,9 +43,72 @@ def test_a_worker_votes_over_the_partitions_of_its_row():
 
 def test_the_sign_of_zero_is_plus_and_so_is_a_tie():
     assert CodedGradients(zero, np.eye(2, dtype=int))(PARAMETERS, 1, 1).tolist() == [1.0] * 40
-    tied = np.array([[1, 1, -1], [-1, 1, -1]], np.int8)
-    assert local_vote(tied).tolist() == [1.0, 1.0, -1.0]
-    assert local_vote(tied).dtype == np.float32
+    voted = CodedGradients(tied, np.ones((1, 2), int))(PARAMETERS, 0, 1)
+    assert voted.tolist() == [1.0] * 40 and voted.dtype == np.float32
+
+
+def test_where_partitions_abstain_the_others_decide():
+    """Coordinates: one of three says +1, one -1, none anything, one against another."""
+    said = np.float32([[3, 0, 0, 1], [0, -2, 0, -1], [0, 0, 0, 0]])
+
+    def vote(tie):
+        coded = CodedGradients(lambda _, j, server_round: said[j], np.ones((1, 3), int), tie=tie)
+        return coded(said[0], 0, 1).tolist()
+
+    assert vote("zero") == [1, -1, 0, 0]
+    assert vote("plus") == [1, 1, 1, 1]  # an exact 0 says +1, and two outvote one
+
+
+TIES = ["plus", "random", "zero"]
+
+
+def sometimes_zero(parameters, partition, server_round):
+    return np.rint(2 * gradient(parameters, partition, server_round))
+
+
+@pytest.mark.parametrize("tie", TIES)
+def test_votes_are_those_of_the_definition(tie):
+    for n, seed in ((4, 0), (5, 3), (9, 7)):
+        allocation = bernoulli_matrix(n, 2.0, np.random.default_rng(n), resample=False)
+        coded = CodedGradients(sometimes_zero, allocation, seed=seed, tie=tie)
+        for server_round in (1, 2):
+            gradients = [sometimes_zero(PARAMETERS, j, server_round).tolist() for j in range(n)]
+            expected = slow.local_votes(allocation, gradients, tie, seed, server_round)
+            for worker in reversed(range(n)):
+                voted = coded(PARAMETERS, worker, server_round)
+                assert voted.dtype == np.float32 and voted.tolist() == expected[worker]
+
+
+def tied(parameters, partition, server_round):
+    """Partition 1 contradicts partition 0."""
+    return np.full(len(parameters), (-1.0) ** partition, np.float32)
+
+
+def test_coins_are_of_the_seed_the_round_and_whose_they_are():
+    """Of a gradient's zeros alike at every holder; of a tie each worker's own."""
+
+    def bits(computed, seed, worker, server_round, holds):
+        coded = CodedGradients(computed, np.array([holds] * 3), seed=seed, tie="random")
+        return coded(PARAMETERS, worker, server_round).tobytes()
+
+    both, second = [1, 1], [0, 1]
+    assert bits(zero, 0, 0, 1, second) == bits(zero, 0, 2, 1, second)
+    assert bits(tied, 0, 0, 1, both) == bits(tied, 0, 0, 1, both)
+    kinds = [
+        *(bits(tied, 0, worker, 1, both) for worker in range(3)),
+        bits(tied, 1, 0, 1, both), bits(tied, 0, 0, 2, both),
+        bits(zero, 0, 0, 1, [1, 0]), bits(zero, 0, 0, 1, second), bits(zero, 1, 0, 1, second),
+        bits(zero, 0, 0, 2, second),
+    ]  # fmt: skip
+    assert len(set(kinds)) == len(kinds)
+
+
+def test_coins_are_fair():
+    def whole(parameters, partition, server_round):
+        return np.zeros(100_000, np.float32)
+
+    coded = CodedGradients(whole, np.ones((1, 1), int), tie="random")
+    assert np.mean(coded(np.zeros(100_000), 0, 1)) == pytest.approx(0, abs=5 / 100_000**0.5)
 
 
 @pytest.mark.parametrize("sign", [1, -1])

@@ -10,6 +10,7 @@ from signfed.strategies.bounds.election import det_redundancy
 from signfed.strategies.core.allocation import bernoulli_matrix, deterministic_matrix, from_bytes
 from signfed.strategies.registry import STRATEGIES, aggregate
 from tests.strategies.runs import updates_of
+from tests.strategies.slow import election as slow
 
 CODES = [(n, b) for n in (3, 5, 7, 9) for b in range((n - 1) // 2 + 1)]
 
@@ -19,9 +20,9 @@ def messages(n):
     return np.array(list(product([1.0, -1.0], repeat=n)), np.float32).T
 
 
-def local_votes(matrix, signs):
+def local_votes(matrix, signs, **options):
     """c_i of every worker, float32 [n, N], from partitions with these signs."""
-    coded = CodedGradients(lambda parameters, partition, server_round: signs[partition], matrix)
+    coded = CodedGradients(lambda _, partition, server_round: signs[partition], matrix, **options)
     return np.stack([coded(signs[0], worker, 1) for worker in range(len(matrix))])
 
 
@@ -229,7 +230,8 @@ def test_workers_are_told_the_matrix_and_the_noise(options):
     assert len(bits) == 56 and not bits[49:].any()
     assert np.array_equal(bits[:49].reshape(7, 7), rule.matrix(7))
     assert np.array_equal(from_bytes(told["allocation"], 7), rule.matrix(7))
-    assert told["noise"] == 0.25 and set(told) == {"allocation", "noise"}
+    assert told["noise"] == 0.25 and told["tie"] == "plus"
+    assert set(told) == {"allocation", "noise", "tie"}
 
 
 @pytest.mark.parametrize("missing, spare", [((), 2), ((0,), 1), ((3, 4), 0), ((1, 2, 6), -1)])
@@ -251,6 +253,7 @@ def test_the_bernoulli_code_reports_what_it_drew_and_promises_nothing():
     "options, text",
     [
         ({"code": "hamming"}, "code: expected one of deterministic, bernoulli; got 'hamming'"),
+        ({"tie": "prev"}, "tie: expected one of plus, random, zero; got 'prev'"),
         ({"noise": -0.1}, "noise: expected a finite number of at least 0; got -0.1"),
         ({"noise": np.nan}, "noise: expected a finite number of at least 0"),
         ({"noise": np.inf}, "noise: expected a finite number of at least 0"),
@@ -311,3 +314,52 @@ def test_on_a_bare_matrix_it_is_the_majority_vote_of_the_rows():
         plain = aggregate("sign-mv", matrix)
         for options in ({}, {"n_byzantine": 3}, {"code": "bernoulli", "seed": 1}):
             assert np.array_equal(aggregate("election", matrix, **options), plain)
+
+
+@pytest.mark.parametrize("tie", ["plus", "random", "zero"])
+@pytest.mark.parametrize("n", [4, 5, 8])
+def test_a_round_is_that_of_the_definition(n, tie):
+    """Gradients with exact zeros, rows of an even weight, an even number of workers."""
+    gradients = np.random.default_rng(n).integers(-1, 2, (n, 200)).astype(np.float32)
+    rule = election(n, 1, code="bernoulli", seed=n, tie=tie)
+    rows = local_votes(rule.matrix(n), gradients, seed=n, tie=tie)
+    rows[0] *= -1
+    found = decode(rule, dict(enumerate(rows)))
+    expected = slow.local_votes(rule.matrix(n), gradients.tolist(), tie, n, 1)
+    expected[0] = [-value for value in expected[0]]
+    assert found.tolist() == slow.server_vote(expected, tie, n, 1)
+    assert (0 in found) == (tie == "zero")
+
+
+def test_the_tie_rules_by_hand():
+    """Four workers hold two partitions each; coordinates 0 and 1 are tied among these.
+
+    Partition signs: 0 + + + -, 1 - - + -, 2 + 0 + -, 3 - 0 + -. Worker 0 holds 0 and 1, worker 1
+    holds 2 and 3, worker 2 holds 0 and 2, worker 3 holds 1 and 3.
+    """
+    gradients = np.float32([[1, 1, 1, -1], [-1, -1, 1, -1], [1, 0, 1, -1], [-1, 0, 1, -1]])
+    holds = np.array([[1, 1, 0, 0], [0, 0, 1, 1], [1, 0, 1, 0], [0, 1, 0, 1]])
+    golden = {
+        "plus": ([[1, 1], [1, 1], [1, 1], [-1, 1]], [1, 1, 1, -1]),
+        "zero": ([[0, 0], [0, 0], [1, 1], [-1, -1]], [0, 0, 1, -1]),
+        "random": ([[1, 1], [-1, -1], [1, -1], [-1, -1]], [-1, -1, 1, -1]),
+    }
+    for tie, (votes, direction) in golden.items():
+        rows = local_votes(holds, gradients, seed=2, tie=tie)
+        assert rows[:, :2].tolist() == votes, tie
+        assert rows[:, 2:].tolist() == [[1, -1]] * 4
+        rule = STRATEGIES["election"](seed=2, code="bernoulli", tie=tie)
+        assert decode(rule, dict(enumerate(rows))).tolist() == direction, tie
+
+
+def test_only_an_abstention_needs_more_than_a_bit():
+    def encoder(tie):
+        return STRATEGIES["election"](tie=tie).encoder
+
+    assert [encoder(tie) for tie in ("plus", "random", "zero")] == ["sign", "sign", "float32"]
+
+
+def test_a_row_that_abstains_counts_by_its_signs_alone():
+    rule = STRATEGIES["election"](code="bernoulli", tie="zero")
+    rows = {0: np.float32([1, 0, 0, -1]), 1: np.float32([-1e30, 1e-30, 0, 1]), 2: np.ones(4) * 5}
+    assert decode(rule, {w: np.float32(row) for w, row in rows.items()}).tolist() == [1, 1, 1, 1]

@@ -45,6 +45,8 @@ CASES = (
     ]
     + [
         {"strategy": "election", "election.code": "bernoulli", "election.noise": 0.01},
+        {"strategy": "election", "election.code": "bernoulli", "election.tie": "random"},
+        {"strategy": "election", "election.code": "bernoulli", "election.tie": "zero"},
         {"strategy": "mean", "encoder": "top-k", "worker-momentum": 0.9, "momentum": 0.9},
         {"task": "quadratic", "strategy": "sign-mv"},
         {"strategy": "sign-fd", "momentum": 0.9, "weight-decay": 0.01},

@@ -111,6 +111,9 @@ def test_an_impossible_code_is_refused_before_anything_is_sent(tmp_path, keys, t
         pytest.param({**CODED, "num_byzantine": 2}, id="election"),
         pytest.param({**CODED, "num_byzantine": 1, "election.noise": 0.01}, id="noisy election"),
         pytest.param({**CODED, "election.code": "bernoulli"}, id="Bernoulli election"),
+        pytest.param(
+            {**CODED, "election.code": "bernoulli", "election.tie": "random"}, id="coins for ties"
+        ),
         pytest.param({**MEAN, "encoder": "top-k"}, id="top-k"),
         pytest.param({**MEAN, "worker_momentum": 0.9}, id="momentum"),
         pytest.param({**MEAN, "encoder": "top-k", "worker_momentum": 0.9}, id="top-k, momentum"),
@@ -149,6 +152,8 @@ def test_every_choice_changes_the_model(tmp_path):
         {"strategy": "election", "election.noise": 0.1},
         {"strategy": "election", "election.code": "bernoulli"},
         {"strategy": "election", "election.code": "bernoulli", "election.redundancy": 4.0},
+        {"strategy": "election", "election.code": "bernoulli", "election.tie": "random"},
+        {"strategy": "election", "election.code": "bernoulli", "election.tie": "zero"},
     ]
     models = {sha256(tmp_path / f"{i}", **(MEAN | keys)) for i, keys in enumerate(variants)}
     assert len(models) == len(variants)

@@ -1,6 +1,7 @@
 """The items of SignGuard, Election Coding and beyond: they start, and mean what the papers say."""
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 
 from signfed.app.config.run_config import build_strategy, parse
 from signfed.app.experiments.items import byzfl_heatmaps, election, minority
+from signfed.app.experiments.items.election_figures import HALVED
 from signfed.app.experiments.items.election_table_a1 import targets
 from signfed.app.experiments.items.signguard import ATTACKS, RULES, table_1
 from signfed.app.experiments.items.signguard_fig2 import SignStatistics
@@ -19,6 +21,8 @@ from signfed.app.experiments.sweep import Sweep
 from signfed.app.report.published import FAILS, NOT_TRIED
 from signfed.app.task import TASKS, Spec
 from signfed.app.task.models import build, flatten
+from signfed.clients.coded import local_vote
+from signfed.strategies.core.allocation import bernoulli_matrix
 from signfed.strategies.core.updates import Updates
 
 PAPERS = {"xu-2022", "sohn-2020", "byzfl", "blanchard-2017", "elmhamdi-2018", "ours"}
@@ -136,6 +140,37 @@ def test_the_code_of_fig_a1_is_built_for_one_and_attacked_by_two():
     config = parse(coded)
     allocation = build_strategy(config).instructions(5)
     assert (coded["num-byzantine"], coded["assumed-byzantine"]) == (2, 1) and allocation
+
+
+def wrong(q, n, b, r):
+    """Share of wrong votes: q of the partitions' signs are, b of n nodes reverse theirs."""
+    draws, found = np.random.default_rng(n), []
+    for _ in range(1500):
+        signs = np.where(draws.random((n, 60)) < q, -1, 1).astype(np.int8)
+        matrix = bernoulli_matrix(n, r, draws) if r else np.eye(n, dtype=np.int8)
+        votes = np.stack([local_vote(signs[row > 0]) for row in matrix])
+        votes = np.where(votes, votes, draws.choice([-1, 1], votes.shape))
+        votes[draws.permutation(n)[:b]] *= -1
+        found.append((votes.sum(axis=0) < 0).mean())
+    return np.mean(found)
+
+
+@pytest.mark.parametrize(
+    "n, b, r, q, plain, whole, half",
+    [
+        (15, 6, 3.0, 0.16, 0.23, 0.12, 0.22), (15, 6, 3.0, 0.07, 0.09, 0.04, 0.11),
+        (5, 2, 2.5, 0.16, 0.31, 0.17, 0.25), (5, 2, 2.5, 0.07, 0.17, 0.08, 0.16),
+    ],
+)  # fmt: skip
+def test_independent_draws_are_those_of_the_remark(n, b, r, q, plain, whole, half):
+    """To its two digits, and 3 standard errors."""
+    normal = NormalDist()
+    of_half = normal.cdf(normal.inv_cdf(q) / math.sqrt(2))
+    assert round(of_half, 2) == {0.16: 0.24, 0.07: 0.15}[q]
+    shares = [wrong(q, n, b, None), wrong(q, n, b, r), wrong(of_half, n, b, r)]
+    assert shares == pytest.approx([plain, whole, half], abs=0.005 + 0.006)
+    for share in (f"{plain:.2f}", f"{whole:.2f}", f"{half:.2f}", f"{of_half:.2f}"):
+        assert share in HALVED
 
 
 # Beyond

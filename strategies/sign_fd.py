@@ -108,6 +108,7 @@ class SignFD(RobustStrategy):
     encoder = "sign"
     judges = True
     remembers_workers = True
+    reads = True
 
     def __init__(
         self,
@@ -137,8 +138,8 @@ class SignFD(RobustStrategy):
         self.n_byzantine = n_byzantine
         self._averages = Averages()
         self._published: LLRVote | None = None
-        self.reads = estimator == "agreement"
         if estimator != "agreement":
+            self.reads = False
             self._published = LLRVote(
                 estimator, initial_rounds, forget, eps, max_llr, plain=initial_vote == "plain"
             )

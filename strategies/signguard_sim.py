@@ -70,6 +70,8 @@ class SignGuardSim(SignGuard):
     Xu et al. 2022, section IV-B.
     """
 
+    reads = True
+
     def __init__(
         self,
         seed: int = 0,

@@ -93,10 +93,17 @@ class Mending:
         -------
         bool
             False when the round was skipped.
+
+        Raises
+        ------
+        RowsBroken
+            For a round before this one, whose step is taken.
         """
         try:
             return self._training.advance(updates, record)
-        except RowsBroken:
+        except RowsBroken as error:
+            if error.server_round != record.round:
+                raise
             return self._training.advance(self._workers.again(record), record)
 
     def state_dict(self) -> State:

@@ -30,7 +30,22 @@ from signfed.strategies.ops.values import all_finite
 
 
 class RowsBroken(Exception):
-    """Raised by a reading of the ledger: some rows of the round cannot be used."""
+    """Raised by a reading of the ledger: some rows of the round cannot be used.
+
+    Its message is for whoever wrote a rule that did not read in time.
+
+    Parameters
+    ----------
+    server_round : int
+        Number of the round.
+    """
+
+    def __init__(self, server_round: int) -> None:
+        self.server_round = server_round
+        super().__init__(
+            f"round {server_round}: expected a rule whose `aggregate` calls `updates.read`, as its "
+            "`reads` says; got a step made of rows that are not finite; take `reads` out of it"
+        )
 
 
 @dataclass
@@ -105,7 +120,7 @@ class ResidentRounds:
 
         def look(flags: Tensor) -> None:
             if not flags.all():
-                raise RowsBroken
+                raise RowsBroken(server_round)
 
         self._ledger.owe(torch.stack([made.finite, made.usable]), look)
         return self._updates(made.rows, asked, parameters, server_round, self._ledger)

@@ -38,7 +38,8 @@ class Rule(ABC):
     needs_reference : bool
         Whether the rule needs the server's own gradient of the round, `Updates.reference`.
     reads : bool
-        Whether `aggregate` calls `Updates.read` in each round, before it remembers anything.
+        Whether `aggregate` calls `Updates.read` in each round, before it remembers anything. It is
+        said of one `aggregate`: a class that writes another one says it again.
     coded : bool
         Whether workers send votes on several partitions, by the allocation in `instructions`:
         each worker is then needed in every round, and has no gradient to keep a momentum of.
@@ -55,6 +56,9 @@ class Rule(ABC):
         super().__init_subclass__(**kwargs)
         if "__init__" in vars(cls):
             cls.__init__ = checked(cls.__init__)  # type: ignore[method-assign]
+        says = next(vars(c) for c in cls.__mro__ if {"aggregate", "reads"} & vars(c).keys())
+        if "reads" not in says:
+            cls.reads = False
 
     @abstractmethod
     def aggregate(self, updates: Updates) -> Tensor:

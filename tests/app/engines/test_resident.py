@@ -11,9 +11,11 @@ import torch
 from signfed.app.config.run_config import parse
 from signfed.app.engines.packing import Packing
 from signfed.app.engines.prepare import problem_of
+from signfed.app.engines.resident import RowsBroken
 from signfed.app.engines.workers import AtOnce
 from signfed.app.node import answers
 from signfed.attacks import ATTACKS, attack
+from signfed.strategies.krum import Krum
 from signfed.strategies.registry import STRATEGIES
 from signfed.strategies.server.federation import FederationError
 from signfed.strategies.server.optimizer import Descent, Step
@@ -124,6 +126,36 @@ def test_a_broken_gradient_costs_its_row_and_changes_what_attackers_see(name, ru
     close(model, expected)
     assert [r["dropped"] for r in records] == [r["dropped"] for r in same]
     assert any(r["dropped"] for r in records) or worker == 0
+
+
+class Signs(Krum):
+    """A rule that takes the options of another one, and reads nothing."""
+
+    def aggregate(self, updates):
+        return updates.dense().sign().mean(dim=0).nan_to_num()
+
+
+class FalselyReads(Signs):
+    reads = True
+
+
+def test_a_rule_derived_from_one_that_reads_gets_no_broken_row():
+    config = SMALL | {"strategy": f"{__name__}:Signs", "lr": 0.001}
+    outcomes = []
+    for on_device in (True, False):
+        problem = Breaking(problem_of(parse({"device": "cpu"} | config).workload), 7, (2, ROUNDS))
+        outcomes.append(rounds_of(config, on_device=on_device, problem=problem))
+    (model, records, _, _), (expected, same, _, _) = outcomes
+    close(model, expected)
+    assert [r["dropped"] for r in records] == [r["dropped"] for r in same]
+    assert records[-1]["received"] == 10
+
+
+def test_a_rule_that_says_so_and_does_not_read_is_told():
+    config = SMALL | {"strategy": f"{__name__}:FalselyReads"}
+    problem = Breaking(problem_of(parse({"device": "cpu"} | config).workload), 7, (2,))
+    with pytest.raises(RowsBroken, match=r"round 2: expected a rule .* take `reads` out of it"):
+        rounds_of(config, problem=problem)
 
 
 def test_a_direction_that_is_not_finite_moves_nothing(monkeypatch):

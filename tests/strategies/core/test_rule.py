@@ -110,6 +110,28 @@ def test_a_rule_is_described_with_all_of_its_options(name):
     assert [o.key for o in options_of(STRATEGIES[name]) if f"'{o.name}': " not in described] == []
 
 
+class OwnVote(SignFD):
+    def aggregate(self, updates):
+        return updates.signs().vote().dense()
+
+
+class Mixed(OwnVote, Krum):
+    """Its `aggregate` is that of OwnVote."""
+
+
+class Reading(Krum):
+    reads = True
+
+    def aggregate(self, updates):
+        return super().aggregate(updates)
+
+
+def test_that_a_rule_reads_is_said_of_one_aggregate():
+    assert SignFD().reads and Krum().reads and STRATEGIES["multi-krum"]().reads and Reading().reads
+    assert STRATEGIES["signguard-sim"]().reads and STRATEGIES["signguard-dist"]().reads
+    assert not (SignFD("pooled").reads or OwnVote().reads or Mixed().reads)
+
+
 def test_a_rule_object_is_called_on_a_matrix_and_remembers():
     """Worker 2 was outvoted everywhere in the first call: in the second it is read inverted."""
     rule = SignFD("pooled")

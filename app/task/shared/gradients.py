@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 from signfed.app.task.gradients import Gradients
 from signfed.app.task.many import Consume
 from signfed.app.task.shared.batches import Batches, chunks, drawn
-from signfed.app.task.shared.graph import Capture, Replays, captured
+from signfed.app.task.shared.graph import KEPT, Capture, Replays, captured
 from signfed.app.task.shared.one_pass import OnePass
 from signfed.app.task.shared.shared_pass import NotShared
 from signfed.app.task.shared.sink import Sink
@@ -51,7 +51,7 @@ class SharedGradients:
         Whether batch norm and small convolutions take all workers' sums in one call; by default on
         a GPU.
     capture : callable, optional
-        What makes a CUDA graph of a pass; by default on a GPU, with PyTorch's own loss.
+        What makes a CUDA graph of a round; by default on a GPU, with PyTorch's own loss.
 
     Raises
     ------
@@ -127,19 +127,19 @@ class SharedGradients:
             When the network does something that has no such form.
         """
         flat = torch.as_tensor(parameters, device=self.gradients.device)
+        if replays := self._graphs(workers):
+            found = []
+
+            def replay(rows: slice, batches: Batches) -> None:
+                given = [flat, batches.x, batches.y, *batches.masks]
+                found.append(replays(batches.layout, self._matrix_of(batches), given))
+
+            self._each(replay, workers, server_round)
+            return found[0]
         out = torch.empty((len(workers), len(flat)), device=flat.device, dtype=flat.dtype)
 
         def run(rows: slice, batches: Batches) -> None:
-            nonlocal out
-            if self._replays is None:
-                self.one_pass.backward(flat, batches, lambda columns: Sink(columns, rows, out=out))
-                return
-            given = [flat, batches.x, batches.y, *batches.masks]
-            found = self._replays(batches.layout, self._matrix_of(batches), given)
-            if len(found) == len(out):  # not copied once more
-                out = found
-            else:
-                out[rows] = found
+            self.one_pass.backward(flat, batches, lambda columns: Sink(columns, rows, out=out))
 
         self._each(run, workers, server_round)
         return out
@@ -169,7 +169,7 @@ class SharedGradients:
             As for a call; blocks may have been handed over before.
         """
         flat = torch.as_tensor(parameters, device=self.gradients.device)
-        if self._replays is not None and 4 * len(workers) * len(flat) <= self.whole:
+        if 4 * len(workers) * len(flat) <= self.whole and self._graphs(workers):
             matrix = self(flat, workers, server_round)
             return consume(slice(0, len(workers)), slice(0, len(flat)), matrix)
 
@@ -197,6 +197,13 @@ class SharedGradients:
             for rows in self._passes(workers):
                 key = tuple(workers[rows]), server_round
                 self._ahead[key] = drawn(self.gradients, *key, each_input=self._each_input)
+
+    def _graphs(self, workers: Sequence[int]) -> Replays | None:
+        """None for a round whose graphs could together take more than one pass may."""
+        sizes = self.gradients.batch_sizes
+        alike = len(workers) == len(sizes) or len(set(sizes)) == 1  # all rounds, and one graph
+        most = sum(sizes[worker] for worker in workers) * (1 if alike else KEPT + 1)
+        return self._replays if self.samples is None or most <= self.samples else None
 
     def _matrix_of(self, batches: Batches) -> Callable[..., Tensor]:
         """The gradients of such batches as a function of tensors alone."""

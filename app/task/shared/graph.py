@@ -11,7 +11,8 @@ from torch import Tensor
 log = logging.getLogger("signfed")
 
 WARM_UP = 3  # calls of a shape before it is captured: libraries choose and allocate in the first
-KEPT = 4  # shapes whose graphs are kept; each holds the memory of a pass
+KEPT = 4  # shapes that are captured, the first ones; each graph holds the memory of a pass
+COUNTED = 64  # shapes whose calls are counted; of more, the oldest begins anew
 
 Function = Callable[..., Tensor]
 Capture = Callable[[Function, Sequence[Tensor]], Function]
@@ -20,7 +21,8 @@ Capture = Callable[[Function, Sequence[Tensor]], Function]
 class Replays:
     """Run a function of tensors; from the fourth call of a shape on, replay what was captured.
 
-    What cannot be captured, because it waits for a value of the device, runs as it is.
+    What cannot be captured, because it waits for a value of the device, runs as it is; so does what
+    finds no room for a graph, and every shape after the first four.
 
     Parameters
     ----------
@@ -46,17 +48,21 @@ class Replays:
         key = key, tuple((tensor.shape, tensor.dtype) for tensor in given)
         if key in self._kept:
             return self._kept[key](*given)
-        self._calls[key] = self._calls.get(key, 0) + 1
-        if self._calls[key] <= WARM_UP:
+        calls = self._calls.pop(key, 0) + 1
+        if calls <= WARM_UP or len(self._kept) == KEPT:
+            self._calls[key] = calls  # now the last one
+            if len(self._calls) > COUNTED:
+                del self._calls[next(iter(self._calls))]
             return function(*given)
-        if len(self._kept) == KEPT:
-            oldest = next(iter(self._kept))
-            del self._kept[oldest], self._calls[oldest]
         try:
             self._kept[key] = self._capture(function, given)
         except RuntimeError as error:
-            log.info("gradients: no CUDA graph of this network (%s)", str(error).split("\n")[0])
             self._kept[key] = function
+            full = isinstance(error, torch.cuda.OutOfMemoryError)
+            said = "no room for a CUDA graph" if full else "no CUDA graph of this network"
+            log.info("gradients: %s (%s)", said, str(error).split("\n")[0])
+        if self._kept[key] is function:
+            torch.cuda.empty_cache()  # what the attempt took; its error held on to it until now
         return self._kept[key](*given)
 
 

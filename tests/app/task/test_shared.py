@@ -13,7 +13,7 @@ from signfed.app.task.local_steps import LocalSteps
 from signfed.app.task.models.pool import MaxPool2d
 from signfed.app.task.models.pure import purified
 from signfed.app.task.shared import NotShared, SharedGradients, check
-from signfed.app.task.shared.graph import KEPT, WARM_UP, Replays
+from signfed.app.task.shared.graph import COUNTED, KEPT, WARM_UP, Replays
 from signfed.strategies.ops.threads import one_thread
 from tests.app.task.shared_networks import MIXING, OTHERWISE, Changed, Own, Windows, images
 from tests.app.task.test_models import small
@@ -308,17 +308,79 @@ def test_a_small_matrix_is_handed_over_as_one_block_so_that_a_graph_makes_it():
     assert len(captures) == 1
 
 
-def test_what_cannot_be_captured_runs_as_it_is_and_few_graphs_are_kept():
+@pytest.mark.parametrize(
+    "sizes, samples, asked, graphs",
+    [
+        ((4, 4, 4), 12, (0, 1, 2), 1),
+        ((4, 4, 4), 11, (0, 1, 2), 0),  # cut into passes, whose graphs would take more than one
+        ((4, 4, 4), 8, (0, 2), 1),
+        ((4, 4, 8), 16, (0, 1, 2), 1),
+        ((4, 4, 8), 16, (0, 2), 0),  # other workers' rounds have other graphs
+        ((4, 4, 8), 12 * (KEPT + 1), (0, 2), 1),
+    ],
+)
+def test_graphs_take_no_more_than_one_pass_may(sizes, samples, asked, graphs):
+    captures = []
+    capture = lambda function, given: captures.append(given) or function  # noqa: E731
+    gradients = gradients_of(seeded(lambda: nn.Linear(4, 3)), numbers(24, 4), sizes)
+    eager = SharedGradients(gradients, samples=samples)
+    ours = SharedGradients(gradients, samples=samples, capture=capture)
+    parameters = flatten(gradients.model).numpy()
+    for server_round in range(1, WARM_UP + 2):
+        expected = eager(parameters, asked, server_round)
+        assert torch.equal(ours(parameters, asked, server_round), expected)
+    assert len(captures) == graphs
+
+
+def test_a_round_of_a_graph_has_no_matrix_besides(monkeypatch):
+    """Its own, which it hands over: the engine counts on that."""
+    gradients = gradients_of(seeded(lambda: nn.Linear(4, 3)), numbers(24, 4))
+    replayed = torch.ones(3, 15)
+    ours = SharedGradients(gradients, capture=lambda function, given: lambda *of: replayed)
+    parameters = flatten(gradients.model).numpy()
+    for server_round in range(1, WARM_UP + 1):
+        ours(parameters, (0, 1, 2), server_round)
+    monkeypatch.setattr("signfed.app.task.shared.gradients.torch.empty", None)
+    assert ours(parameters, (0, 1, 2), WARM_UP + 1) is replayed
+
+
+@pytest.mark.parametrize(
+    "error, said",
+    [
+        (RuntimeError("not permitted\nwhen capturing"), "no CUDA graph of this network (not perm"),
+        (torch.cuda.OutOfMemoryError("tried to allocate"), "no room for a CUDA graph (tried to"),
+    ],
+)
+def test_what_cannot_be_captured_runs_as_it_is(error, said, caplog):
+    tries = []
+
     def fails(function, given):
-        raise RuntimeError("operation not permitted when stream is capturing")
+        tries.append(given)
+        raise error
 
     replays = Replays(fails)
-    for _ in range(WARM_UP + 2):
-        assert replays("key", torch.neg, [torch.ones(2)]).tolist() == [-1, -1]
-    for length in range(2 * KEPT):
-        for _ in range(WARM_UP + 2):
+    with caplog.at_level("INFO", "signfed"):
+        for _ in range(WARM_UP + 3):
+            assert replays("key", torch.neg, [torch.ones(2)]).tolist() == [-1, -1]
+    assert len(tries) == 1 and said in caplog.text
+
+
+@pytest.mark.parametrize("shapes", [KEPT, KEPT + 1, 2 * KEPT])
+def test_the_first_shapes_are_captured_and_stay(shapes):
+    captures = []
+    replays = Replays(lambda function, given: captures.append(given) or function)
+    for _ in range(20):
+        for length in range(shapes):
             assert len(replays("key", torch.neg, [torch.ones(length)])) == length
-    assert len(replays._kept) == KEPT
+    assert len(captures) == len(replays._kept) == KEPT
+
+
+def test_calls_are_counted_of_few_shapes():
+    replays = Replays(lambda function, given: function)
+    for length in range(2 * COUNTED):
+        replays("key", torch.neg, [torch.ones(length)])
+        replays("key", torch.neg, [torch.ones(0)])  # one that comes again is not forgotten
+    assert len(replays._calls) <= COUNTED and len(replays._kept) == 1
 
 
 def test_memory_is_counted_by_sample():

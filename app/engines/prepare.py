@@ -152,8 +152,8 @@ def prepare(
     check_trigger(config.attack, config.workload.task, problem.sides, problem.num_classes)
     if reach == "server" and problem.device.type != "cpu":
         free, card = free_and_total()
-        by_blocks = config.workload.gradients in ("auto", "shared")
-        room = room_of(config, strategy, problem, by_blocks=by_blocks, card=card)
+        way = config.workload.gradients
+        room = room_of(config, strategy, problem, way=way, card=card)
         check_room(room, free, config.participation.count)
     path = _claimed(config, parent or Path.home())  # last: nothing is left of a run that is refused
     return Prepared(given, config, strategy, problem, path, last)

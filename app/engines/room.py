@@ -9,14 +9,20 @@ import torch
 
 from signfed.app.config.knowledge import built
 from signfed.app.config.run_config import RunConfig
+from signfed.app.engines.rule_room import bytes_of_rows
 from signfed.app.errors import ConfigError
 from signfed.app.task import Problem
+from signfed.app.task.activations import SHARE
+from signfed.app.task.many import Way
+from signfed.app.task.shared.graph import KEPT
 from signfed.app.task.ways import WHOLE
 from signfed.attacks import knows
+from signfed.clients.at_once import can_be_at_once
 from signfed.strategies.core.codecs import SignCodec
 from signfed.strategies.server.strategy import RobustStrategy
 
 GB = 1e9
+CONTEXT = 600_000_000  # bytes that CUDA and its libraries take in each process
 # Copies of the model that are about at once: parameters, direction, momentum, the step's own.
 MODELS = 8
 
@@ -49,9 +55,9 @@ class Room:
 
 
 def room_of(
-    config: RunConfig, rule: RobustStrategy, problem: Problem, *, by_blocks: bool, card: int
+    config: RunConfig, rule: RobustStrategy, problem: Problem, *, way: Way, card: int
 ) -> Room:
-    """Count what a run keeps on its device.
+    """Count what a run of the local engine keeps on its device.
 
     Parameters
     ----------
@@ -60,41 +66,98 @@ def room_of(
         Of the run.
     problem : Problem
         Its model and its data.
-    by_blocks : bool
-        Whether gradients are handed over parameter by parameter, so that signs are packed without
-        a matrix of floats.
+    way : {"auto", "shared", "vmap", "loop"}
+        How gradients are computed. "auto" counts as "shared", which a GPU takes where it can, but
+        with several local steps as "vmap".
     card : int
-        Bytes of the device. Passes are cut so that the batches of one take half of them at most,
-        or those of one worker.
+        Bytes of the device. Passes of "shared" are cut so that the batches of one take half of
+        them at most, or those of one worker; no other way is cut.
 
     Returns
     -------
     Room
     """
-    edges, federation = problem.edges, config.federation(rule)
-    n, asked = edges[-1], federation.participation.count
+    n, federation = problem.edges[-1], config.federation(rule)
+    asked, workers = federation.participation.count, federation.num_workers
+    way = _counted_as(way, config)
+    passed, graphs = _passed(config, problem, asked, way, card)
+    rest = 4 * MODELS * n + _memory(problem, asked)[1]
+    encoder = config.build_encoder(federation.encoder)
+    here = not (encoder.prepare or encoder.feedback or config.worker_momentum)
+    if way == "loop":  # rows are made on the CPU
+        return Room(0, 2 * 4 * n, passed, rest)
+    on_signs = isinstance(federation.codec, SignCodec)
+    rows = bytes_of_rows(rule, asked, workers, n, on_signs=on_signs) if here else 0
     attack, byzantine = built(config.attack), len(config.byzantine_ids)
-    largest = max(high - low for low, high in pairwise(edges))
     seen = byzantine if attack.stage == "gradient" and attack.name != "none" else 0
     if seen and knows(attack.knowledge, "omniscient"):
         seen = asked
     honest = asked - byzantine if attack.stage == "message" and attack.knowledge != "own" else 0
-    if isinstance(federation.codec, SignCodec):
-        rows = 2 * asked * -(-n // 8)  # a second time while votes are counted
-        whole = not by_blocks or seen == asked
-        gradients = 4 * (asked * n if whole else seen * n + 2 * asked * largest)
-        if not whole and 4 * asked * n <= card // WHOLE:  # as one block, the graph's and a copy
-            gradients += 2 * 4 * asked * n
-        gradients += 4 * n * (honest + byzantine)
+    matrix, largest = 4 * asked * n, max(high - low for low, high in pairwise(problem.edges))
+    gradients = 4 * n * (honest + byzantine)
+    if way == "vmap":  # by parameter, and then as one; of several steps also models and sums
+        made = matrix * (2 if config.workload.local.count == 1 else 4)
     else:
-        rows = 4 * asked * n * 2  # the rule may order or centre them
-        gradients = 4 * n * (byzantine + (asked if seen == asked else 0))
+        made = 2 * 4 * asked * largest
+        at_once = can_be_at_once(attack, asked == workers)
+        by_blocks = on_signs and here and at_once and seen < asked
+        if not by_blocks or matrix <= card // WHOLE:
+            made += (1 + graphs) * matrix
+            passed *= max(1, graphs + (graphs > 1))  # and of a round that has none
+        if by_blocks:
+            gradients += 4 * seen * n
+    if not on_signs and here:  # what comes is what the rule gets
+        made -= matrix
+        gradients += matrix if seen == asked else 0
+    return Room(rows, gradients + made, passed, rest)
+
+
+def room_of_node(config: RunConfig, problem: Problem, *, workers: int, card: int) -> Room:
+    """Count what a node of Flower keeps on its device: rows are made on the CPU.
+
+    Parameters
+    ----------
+    config : RunConfig
+    problem : Problem
+        Its model and its data.
+    workers : int
+        That it hosts in a round.
+    card : int
+        Bytes of the device that are the node's.
+    """
+    n = problem.edges[-1]
+    way = _counted_as(config.workload.gradients, config)
+    passed, graphs = _passed(config, problem, workers, way, card)
+    rest = 4 * MODELS * n + _memory(problem, workers)[1] + CONTEXT
+    kept = {"loop": 0, "vmap": 2}.get(way, 1 + graphs) * workers
+    return Room(0, 4 * n * max(2, kept), passed * max(1, graphs + (graphs > 1)), rest)
+
+
+def _counted_as(way: Way, config: RunConfig) -> Way:
+    if way in ("auto", "shared"):
+        return "shared" if config.workload.local.count == 1 else "vmap"
+    return way
+
+
+def _memory(problem: Problem, workers: int) -> tuple[int, int]:
     memory = getattr(problem, "memory", None)  # a quadratic has neither network nor data
-    activations, data = memory(asked) if memory else (0, 0)
-    one, _ = memory(1) if memory else (0, 0)
-    half = 0.6 if config.workload.precision == "bfloat16" else 1.0
-    passed = min(half * activations, max(card / 2, half * one))
-    return Room(rows, gradients, int(passed), 4 * MODELS * n + data)
+    return memory(workers) if memory else (0, 0)
+
+
+def _passed(
+    config: RunConfig, problem: Problem, workers: int, way: Way, card: int
+) -> tuple[int, int]:
+    """Bytes of a forward pass, and how many CUDA graphs are kept, as `SharedGradients` does."""
+    activations, one = _memory(problem, workers)[0], _memory(problem, 1)[0]
+    share = 0.6 if config.workload.precision == "bfloat16" else 1.0
+    if way == "loop":
+        return int(share * one), 0
+    if way == "vmap":
+        return int(share * activations), 0
+    everyone = workers == config.workload.num_workers
+    fit = activations * (1 if everyone else KEPT + 1) <= SHARE * card
+    passed = min(share * activations, max(SHARE * card, share * one))
+    return int(passed), (1 if everyone else KEPT) if fit else 0
 
 
 def check_room(room: Room, free: int, workers: int) -> None:

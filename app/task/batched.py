@@ -153,6 +153,8 @@ class BatchedGradients:
         """
         try:
             self(parameters, workers, server_round)
+        except torch.cuda.OutOfMemoryError:
+            raise
         except (RuntimeError, NotImplementedError, TypeError):
             return False
         return True

@@ -144,7 +144,7 @@ def refuse_what_does_not_fit(case: Case, problem: Kept, device: torch.device) ->
         config = case.config(device.type, 2)
         given: Any = problem
         free, card = free_and_total()
-        room = room_of(config, build_strategy(config), given, by_blocks=True, card=card)
+        room = room_of(config, build_strategy(config), given, way="shared", card=card)
         check_room(room, free, case.workers)
 
 

@@ -16,6 +16,7 @@ from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 CHUNK = 1 << 18  # values that are float64 at a time: they stay in a cache
+COLUMNS = 1 << 16  # that are float64 at a time on a device
 NEAR = 1e-3  # of the rows' squared norms: below this a squared distance has lost 3 digits
 
 # (rows of some columns, float64 [n, w]; which columns) -> what to take off them, [w], or None
@@ -144,8 +145,8 @@ def _blas() -> ThreadpoolController:
 def _on_device(rows: Tensor, centre: Centre) -> Tensor:
     n, n_columns = rows.shape
     product = torch.zeros(n, n, dtype=torch.float64, device=rows.device)
-    for start in range(0, n_columns, 1 << 16):
-        columns = slice(start, start + (1 << 16))
+    for start in range(0, n_columns, COLUMNS):
+        columns = slice(start, start + COLUMNS)
         part = rows[:, columns].to(torch.float64, copy=True)
         if (c := centre(part, columns)) is not None:
             part -= c.to(part)

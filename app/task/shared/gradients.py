@@ -201,8 +201,8 @@ class SharedGradients:
     def _graphs(self, workers: Sequence[int]) -> Replays | None:
         """None for a round whose graphs could together take more than one pass may."""
         sizes = self.gradients.batch_sizes
-        alike = len(workers) == len(sizes) or len(set(sizes)) == 1  # all rounds, and one graph
-        most = sum(sizes[worker] for worker in workers) * (1 if alike else KEPT + 1)
+        everyone = len(workers) == len(sizes)  # so in every round, and one graph is enough
+        most = sum(sizes[worker] for worker in workers) * (1 if everyone else KEPT + 1)
         return self._replays if self.samples is None or most <= self.samples else None
 
     def _matrix_of(self, batches: Batches) -> Callable[..., Tensor]:

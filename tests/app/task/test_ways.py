@@ -99,6 +99,17 @@ def test_what_has_no_shared_form_falls_back_to_vmap_and_then_to_the_loop(own, ca
     assert len(warnings) == 1 and "gradients='shared': shared: " in warnings[0].message
 
 
+def test_out_of_memory_is_not_taken_for_an_operation_without_a_form(monkeypatch):
+    def full(*given):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("signfed.app.task.batched.BatchedGradients.__call__", full)
+    config = parse({"gradients": "vmap", "device": "cpu"})
+    problem = find_task("digits").problem(config.workload)
+    with pytest.raises(torch.cuda.OutOfMemoryError):
+        problem.batched(config.participation.workers)
+
+
 @pytest.mark.parametrize("model", ["mlp", "ways_own:with_dropout"])
 @pytest.mark.parametrize("steps", [1, 2])
 def test_batches_of_several_sizes_are_computed_size_by_size(own, model, steps):

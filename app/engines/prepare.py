@@ -10,7 +10,7 @@ from signfed.app.config.knowledge import built, check_memory, check_reach, check
 from signfed.app.config.run_config import RunConfig, build_strategy, check_machine, parse
 from signfed.app.config.simulation import Simulation
 from signfed.app.engines.rehearsal import check_copied
-from signfed.app.engines.room import check_room, free_and_total, room_of
+from signfed.app.engines.room import check_room, free_and_total, room_of, room_of_node
 from signfed.app.errors import ConfigError
 from signfed.app.runs import checkpoint
 from signfed.app.runs.checkpoint import Checkpoint
@@ -155,8 +155,19 @@ def prepare(
         way = config.workload.gradients
         room = room_of(config, strategy, problem, way=way, card=card)
         check_room(room, free, config.participation.count)
+    elif simulation and simulation.gpus_per_client:
+        _check_nodes(config, problem, simulation)
     path = _claimed(config, parent or Path.home())  # last: nothing is left of a run that is refused
     return Prepared(given, config, strategy, problem, path, last)
+
+
+def _check_nodes(config: RunConfig, problem: Problem, simulation: Simulation) -> None:
+    """Raise ConfigError where nodes side by side on a GPU need more than their shares."""
+    share, supernodes = min(1.0, simulation.gpus_per_client), simulation.supernodes
+    free, total = free_and_total()
+    card, at_once = int(share * total), min(supernodes, int(1 / share))
+    room, workers = room_of_node(config, problem, supernodes=supernodes, card=card)
+    check_room(room, min(card, (free - room.rest) // at_once), workers, of_node=True)  # and server
 
 
 def _claimed(config: RunConfig, parent: Path) -> Path:

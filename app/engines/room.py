@@ -13,6 +13,7 @@ from signfed.app.engines.rule_room import bytes_of_rows
 from signfed.app.errors import ConfigError
 from signfed.app.task import Problem
 from signfed.app.task.activations import SHARE
+from signfed.app.task.card import card_bytes
 from signfed.app.task.many import Way
 from signfed.app.task.shared.graph import KEPT
 from signfed.app.task.ways import WHOLE
@@ -112,25 +113,38 @@ def room_of(
     return Room(rows, gradients + made, passed, rest)
 
 
-def room_of_node(config: RunConfig, problem: Problem, *, workers: int, card: int) -> Room:
-    """Count what a node of Flower keeps on its device: rows are made on the CPU.
+def room_of_node(
+    config: RunConfig, problem: Problem, *, supernodes: int, card: int
+) -> tuple[Room, int]:
+    """Count what a node of Flower keeps on its device, where it makes rows on the CPU.
 
     Parameters
     ----------
     config : RunConfig
     problem : Problem
         Its model and its data.
-    workers : int
-        That it hosts in a round.
+    supernodes : int
+        Nodes of the run.
     card : int
         Bytes of the device that are the node's.
+
+    Returns
+    -------
+    room : Room
+    workers : int
+        Those whose gradients it computes: all where an attack looks at others.
     """
-    n = problem.edges[-1]
+    n, everyone = problem.edges[-1], config.workload.num_workers
+    looks_around = config.byzantine_ids and built(config.attack).knowledge != "own"
+    workers = everyone if looks_around else -(-everyone // supernodes)
     way = _counted_as(config.workload.gradients, config)
+    if config.participation.count < everyone:
+        way, workers = "loop", 1
     passed, graphs = _passed(config, problem, workers, way, card)
     rest = 4 * MODELS * n + _memory(problem, workers)[1] + CONTEXT
-    kept = {"loop": 0, "vmap": 2}.get(way, 1 + graphs) * workers
-    return Room(0, 4 * n * max(2, kept), passed * max(1, graphs + (graphs > 1)), rest)
+    matrices = {"loop": 0, "vmap": 2}.get(way, 1 + graphs) * workers
+    passed *= max(1, graphs + (graphs > 1))
+    return Room(0, 4 * n * max(2, matrices), passed, rest), workers
 
 
 def _counted_as(way: Way, config: RunConfig) -> Way:
@@ -160,7 +174,7 @@ def _passed(
     return int(passed), (1 if everyone else KEPT) if fit else 0
 
 
-def check_room(room: Room, free: int, workers: int) -> None:
+def check_room(room: Room, free: int, workers: int, *, of_node: bool = False) -> None:
     """Raise ConfigError when a run does not fit.
 
     Parameters
@@ -171,27 +185,40 @@ def check_room(room: Room, free: int, workers: int) -> None:
         Bytes that are free on the device.
     workers : int
         Of a round, for the message.
+    of_node : bool
+        Whether this is a node's share.
     """
     if room.total <= free:
         return
     parts = {
         f"what {workers} workers send": room.rows,
-        "their gradients": room.gradients,
+        f"gradients of {workers} workers": room.gradients,
         "the forward pass of their batches": room.activations,
         "model and data": room.rest,
     }
-    said = ", ".join(f"{name} {size / GB:.1f}" for name, size in parts.items())
-    remedy = {
-        "their gradients": "a rule on signs under an attack that sees its own row alone",
-        "the forward pass of their batches": "a smaller batch-size or precision='bfloat16'",
-    }.get(max(parts, key=lambda name: parts[name]), "a rule on signs (encoder 'sign')")
+    said = ", ".join(f"{name} {size / GB:.1f}" for name, size in parts.items() if size)
+    rows, gradients, passed, _ = parts
+    remedies = {
+        rows: "a rule on signs (encoder 'sign')",
+        gradients: "a rule on signs under an attack that sees its own row alone",
+        passed: "a smaller batch-size or precision='bfloat16'",
+    }
+    if of_node:
+        remedies = {passed: remedies[passed]}
+    largest = max(parts, key=lambda name: parts[name])
+    what, room_for_it = ("each node", "are its share") if of_node else ("this run", "are free")
+    expected = [
+        "more --supernodes, a larger --gpus-per-client" if of_node else "fewer num-workers",
+        remedies.get(largest, "" if of_node else remedies[rows]), "or device='cpu'",
+    ]  # fmt: skip
     raise ConfigError(
-        f"device: this run takes about {room.total / GB:.1f} GB of the GPU's memory ({said}), and "
-        f"{free / GB:.1f} GB are free; expected fewer num-workers, {remedy}, or device='cpu'"
+        f"device: {what} takes about {room.total / GB:.1f} GB of the GPU's memory ({said}), and "
+        f"{free / GB:.1f} GB {room_for_it}; expected {', '.join(filter(None, expected))}"
     )
 
 
 def free_and_total() -> tuple[int, int]:
-    """Return the bytes of GPU memory that this process can still take, and all there are."""
-    free, total = torch.cuda.mem_get_info()
-    return free + torch.cuda.memory_reserved() - torch.cuda.memory_allocated(), total
+    """Return the bytes of GPU memory that this process can still take, and all that are its."""
+    free, _ = torch.cuda.mem_get_info()
+    total = card_bytes()
+    return min(free + torch.cuda.memory_reserved() - torch.cuda.memory_allocated(), total), total

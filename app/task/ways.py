@@ -11,6 +11,7 @@ import torch
 
 from signfed.app.task.activations import samples_that_fit, saved_bytes
 from signfed.app.task.batched import LARGE, BatchedGradients
+from signfed.app.task.card import card_bytes
 from signfed.app.task.gradients import Gradients
 from signfed.app.task.many import ManyGradients, Way
 from signfed.app.task.seeded import watched
@@ -98,7 +99,7 @@ def _shared(
     try:
         check(shared, parameters, tuple(sorted(two)))
         if gradients.device.type == "cuda":
-            total = torch.cuda.get_device_properties(gradients.device).total_memory
+            total = card_bytes(gradients.device)
             some, _ = gradients.samples(np.zeros(2, np.int64))
             shared.samples = samples_that_fit(saved_bytes(gradients.model, some), total)
             shared.whole = total // WHOLE

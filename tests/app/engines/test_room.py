@@ -1,12 +1,17 @@
 """What fits into a GPU's memory, counted without one."""
 
+import sys
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from signfed.app.config.run_config import build_strategy, parse
+from signfed.app.config.simulation import Simulation
 from signfed.app.engines import prepare as prepare_module
-from signfed.app.engines.room import Room, check_room, room_of
+from signfed.app.engines.room import Room, check_room, room_of, room_of_node
 from signfed.app.errors import ConfigError
+from signfed.app.task.card import card_bytes
 from signfed.app.task.repeatable import repeatable
 from signfed.app.task.shared.graph import KEPT
 from tests.strategies.places import NamedElsewhere
@@ -122,6 +127,86 @@ def test_what_does_not_fit_is_refused_with_the_number_and_the_remedy(parts, reme
         check_room(needed, int(11.9e9), 50)
     with pytest.raises(ConfigError, match=remedy):
         check_room(needed, 0, 50)
+
+
+def node(supernodes=5, card=80 * 10**9, activations=0, **keys):
+    config = parse({"num-workers": 50, "num-byzantine": 10, "batch-size": 8} | keys)
+    return room_of_node(config, Network(1000, activations), supernodes=supernodes, card=card)
+
+
+def test_a_node_of_flower_holds_the_gradients_of_its_workers():
+    found, workers = node(activations=10**6, attack="sign-flip")
+    assert workers == 10 and found.rows == 0
+    assert found.activations == (KEPT + 1) * 10 * 10**6  # of a part of the workers
+    assert found.gradients == (KEPT + 1) * 4 * 10 * 1000
+    cut, _ = node(activations=10**6, card=10**7, attack="sign-flip")
+    assert (cut.activations, cut.gradients) == (5 * 10**6, 4 * 10 * 1000)
+    assert node(attack="lie")[1] == 50  # it computes those that it looks at
+    one, workers = node(activations=10**6, attack="lie", **{"fraction-train": 0.5})
+    assert (one.activations, workers) == (10**6, 1)  # then one after the other
+
+
+@pytest.mark.parametrize(
+    "share, supernodes, free, fits",
+    [
+        (0.25, 4, 8.0, True),
+        (0.25, 4, 6.4, False),  # four side by side, and the server
+        (0.25, 2, 5.0, True),
+        (0.125, 2, 8.0, False),  # a share of one GB
+        (0.0, 4, 0.0, True),  # nodes see no GPU
+    ],
+)
+def test_nodes_that_do_not_fit_side_by_side_are_refused(
+    share, supernodes, free, fits, monkeypatch, tmp_path
+):
+    """Each takes 1.5 GB: CUDA itself, and batches of its share."""
+    monkeypatch.setattr(Simulation, "check", lambda self, config: None)
+    monkeypatch.setattr(prepare_module, "free_and_total", lambda: (int(free * 10**9), 8 * 10**9))
+    given = {"num-workers": 20, "num-byzantine": 0, "batch-size": 8, "device": "cpu"}
+    given["out-dir"] = str(tmp_path / "run")
+    problem = prepare_module.problem_of(parse(given).workload)
+    problem.memory = lambda workers: (workers * 180 * 10**6, 0)
+    keys = {
+        "reach": "omniscient", "simulation": Simulation(supernodes, 1, share),
+        "load": lambda workload: problem,
+    }  # fmt: skip
+    if fits:
+        assert prepare_module.prepare(given, **keys).path.exists()
+        return
+    with pytest.raises(ConfigError, match=r"each node takes about .* its share; .*--supernodes"):
+        prepare_module.prepare(given, **keys)
+    assert not (tmp_path / "run").exists()
+
+
+class Ray:
+    """Ray's module, as far as it is asked."""
+
+    def __init__(self, resources):
+        self._resources = resources
+
+    def is_initialized(self):
+        return True
+
+    def get_runtime_context(self):
+        return self
+
+    def get_assigned_resources(self):
+        if self._resources is None:
+            raise AssertionError("not a worker")
+        return self._resources
+
+
+@pytest.mark.parametrize(
+    "resources, share",
+    [({"CPU": 1.0, "GPU": 0.25}, 0.25), ({"GPU": 2.0}, 1.0), ({"CPU": 1.0}, 1.0), (None, 1.0)],
+)
+def test_a_process_plans_with_the_share_that_ray_gave_it(resources, share, monkeypatch):
+    card = SimpleNamespace(total_memory=80 * 10**9)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: card)
+    monkeypatch.setitem(sys.modules, "ray", Ray(resources))
+    assert card_bytes() == share * 80 * 10**9
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert card_bytes() == 80 * 10**9
 
 
 def test_nothing_is_left_of_a_run_that_does_not_fit(monkeypatch, tmp_path):

@@ -8,7 +8,9 @@ import sys
 from importlib.util import find_spec
 
 import pytest
+import torch
 
+from signfed.app.task.shared import batch_norm
 from tests import kernels
 from tests.test_architecture import ROOT
 
@@ -34,3 +36,30 @@ def test_on_a_card(check):
 @pytest.mark.parametrize("device", DEVICES)
 def test_a_pool_of_tiles_is_pytorch_s(device):
     kernels.check_pool(device)
+
+
+@pytest.mark.skipif(find_spec("triton") is None, reason="PyTorch came without Triton")
+@pytest.mark.parametrize("rows, n_coordinates", [(2, 134_217_729), (70_000, 8)])
+def test_a_grid_has_no_more_programs_than_cuda_takes(rows, n_coordinates, monkeypatch):
+    from signfed.strategies.ops import _triton
+
+    grids = []
+
+    class Kernel:
+        def __getitem__(self, grid):
+            return lambda *given: grids.append(grid)
+
+    monkeypatch.setattr(_triton, "_pack", Kernel())
+    monkeypatch.setattr(_triton, "_signs", Kernel())
+    packed = _triton.pack(torch.empty(rows, n_coordinates, device="meta"))
+    assert _triton.signs(packed, n_coordinates).shape == (rows, n_coordinates)
+    limits = 2**31 - 1, 65_535, 65_535
+    assert len(grids) == 2
+    assert all(n <= limit for grid in grids for n, limit in zip(grid, limits, strict=False))
+
+
+def test_a_worker_of_more_values_than_a_kernel_names_takes_tensor_operations(monkeypatch):
+    monkeypatch.setattr(batch_norm, "runs_kernels", lambda device: True)
+    x = torch.empty(6, 1 << 15, 1 << 15, device="meta")  # 2^31 values for each of three workers
+    assert batch_norm._sums(x, 3).__name__.endswith("._norm_tensors")
+    assert batch_norm._sums(x[..., 1:], 3).__name__.endswith("._norm_kernels")

@@ -18,12 +18,15 @@ from torch import Tensor
 BLOCK = 256  # bytes of a row that one program takes at a time
 TILES = 16, 64  # rows of a tile of pairs: few, as few as tensor cores take, or many
 MANY = 1056  # programs that fill a GPU
+# Of a grid's axes only the first takes more than 65,535 programs: rows and blocks share it.
 
 
 @triton.jit
-def _pack(values, bits, n_coordinates, width, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
-    row = tl.program_id(0).to(tl.int64)
-    byte = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+def _pack(  # type: ignore[no-untyped-def]
+    values, bits, n_coordinates, width, n_blocks, BLOCK: tl.constexpr
+):
+    row = (tl.program_id(0) // n_blocks).to(tl.int64)
+    byte = tl.program_id(0) % n_blocks * BLOCK + tl.arange(0, BLOCK)
     place = tl.arange(0, 8)[None, :]
     at = byte[:, None] * 8 + place
     read = tl.load(values + row * n_coordinates + at, mask=at < n_coordinates, other=-1.0)
@@ -32,9 +35,11 @@ def _pack(values, bits, n_coordinates, width, BLOCK: tl.constexpr):  # type: ign
 
 
 @triton.jit
-def _signs(bits, values, n_coordinates, width, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
-    row = tl.program_id(0).to(tl.int64)
-    byte = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+def _signs(  # type: ignore[no-untyped-def]
+    bits, values, n_coordinates, width, n_blocks, BLOCK: tl.constexpr
+):
+    row = (tl.program_id(0) // n_blocks).to(tl.int64)
+    byte = tl.program_id(0) % n_blocks * BLOCK + tl.arange(0, BLOCK)
     place = tl.arange(0, 8)[None, :]
     at = byte[:, None] * 8 + place
     packed = tl.load(bits + row * width + byte, mask=byte < width, other=0).to(tl.int32)
@@ -153,8 +158,8 @@ def pack(values: Tensor) -> Tensor:
     width = -(-n_coordinates // 8)
     rows = values.contiguous().view(-1, n_coordinates)
     bits = torch.empty((len(rows), width), dtype=torch.uint8, device=values.device)
-    grid = len(rows), triton.cdiv(width, BLOCK)
-    _pack[grid](rows, bits, n_coordinates, width, BLOCK)
+    blocks = triton.cdiv(width, BLOCK)
+    _pack[(len(rows) * blocks,)](rows, bits, n_coordinates, width, blocks, BLOCK)
     return bits.view(*values.shape[:-1], width)
 
 
@@ -163,8 +168,8 @@ def signs(packed: Tensor, n_coordinates: int) -> Tensor:
     width = packed.shape[-1]
     rows = packed.contiguous().view(-1, width)
     values = torch.empty((len(rows), n_coordinates), device=packed.device)
-    grid = len(rows), triton.cdiv(width, BLOCK)
-    _signs[grid](rows, values, n_coordinates, width, BLOCK)
+    blocks = triton.cdiv(width, BLOCK)
+    _signs[(len(rows) * blocks,)](rows, values, n_coordinates, width, blocks, BLOCK)
     return values.view(*packed.shape[:-1], n_coordinates)
 
 

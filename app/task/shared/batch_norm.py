@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional as F
 
+from signfed.app.task.shared.conv import MOST
 from signfed.app.task.shared.norms import scaled
 from signfed.app.task.shared.shared_pass import Handler, NotShared, SharedPass
 from signfed.strategies.ops.devices import runs_kernels
@@ -64,7 +65,9 @@ class _AtOnce(Function):
     def forward(
         ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, of: SharedPass
     ) -> Tensor:
-        y, mean, rstd = _sums(x).normalised(x, weight, bias, eps, len(of.layout.sizes))
+        y, mean, rstd = _sums(x, len(of.layout.sizes)).normalised(
+            x, weight, bias, eps, len(of.layout.sizes)
+        )
         ctx.save_for_backward(x, mean, rstd)
         ctx.of, ctx.parameters = of, (weight, bias)
         return y
@@ -72,7 +75,7 @@ class _AtOnce(Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         (x, mean, rstd), (weight, bias), of = ctx.saved_tensors, ctx.parameters, ctx.of
-        on_x, on_weight, on_bias = _sums(x).slopes(x, gradient, weight, mean, rstd)
+        on_x, on_weight, on_bias = _sums(x, len(mean)).slopes(x, gradient, weight, mean, rstd)
         if of.sink.owns(weight):
             of.sink.put(weight, on_weight)
         if of.sink.owns(bias):
@@ -80,9 +83,9 @@ class _AtOnce(Function):
         return on_x, None, None, None, None
 
 
-def _sums(x: Tensor) -> ModuleType:
+def _sums(x: Tensor, workers: int) -> ModuleType:
     """Kernels where the device runs them, which compute in float32, else tensor operations."""
-    kernels = x.dtype != torch.float64 and runs_kernels(x.device)
+    kernels = x.dtype != torch.float64 and runs_kernels(x.device) and x.numel() // workers < MOST
     return import_module(f"{__package__}.{'_norm_kernels' if kernels else '_norm_tensors'}")
 
 

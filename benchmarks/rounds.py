@@ -2,7 +2,8 @@
 
 python -m benchmarks.rounds [--only local flower byzfl] [--tasks digits mnist] [--out FILE]
 Data are random: the time of a gradient does not depend on them. Everything that is compared runs in
-turns in the same process, or one after the other on the same machine.
+turns in the same process, or one after the other on the same machine. All of it on the CPU, where a
+record's seconds are those of its work: rounds on a GPU are timed by benchmarks.gpu.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ TASKS = {"digits": (300, 100), "mnist": (35, 15)}  # rounds of the local engine 
 
 def problem(task: str) -> Classification:
     shape = (64,) if task == "digits" else (1, 28, 28)
-    return Classification(parse({"task": task}).workload, random_images(shape, 1437))
+    config = parse({"task": task, "device": "cpu"})
+    return Classification(config.workload, random_images(shape, 1437))
 
 
 def bare_gradients(task: str) -> tuple[Callable[[], object], ThreadPoolExecutor]:
@@ -74,7 +76,7 @@ def local_rows(task: str, rounds: int) -> Iterator[dict[str, Any]]:
     with pool:
         for rule in RULES:
             given = {"task": task, "strategy": rule, "num-byzantine": 3, "num-rounds": rounds}
-            config = parse(given | {"evaluate-every": rounds})
+            config = parse(given | {"evaluate-every": rounds, "device": "cpu"})
             clock = Clock(bare)
             observe = Scorer(config.byzantine_ids, WORKERS)
             local_engine(
@@ -96,7 +98,7 @@ def flower_rows(rounds: int) -> Iterator[dict[str, Any]]:
             out = Path(folder) / "run"
             flower.submit(
                 {"strategy": "sign-mv", "num-rounds": rounds, "evaluate-every": rounds,
-                 "out-dir": str(out)},
+                 "device": "cpu", "out-dir": str(out)},
                 federation,
             )  # fmt: skip
             while read_summary(out).get("status", "running") == "running":

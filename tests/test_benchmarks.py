@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from importlib.util import find_spec
 from itertools import product
+from statistics import StatisticsError
 
 import numpy as np
 import pytest
@@ -151,6 +152,18 @@ def test_rules_that_would_not_fit_are_named(play, monkeypatch):
     found = [(row["rule"], row["n"], row["naive ms"] is None) for row in rows]
     assert found == [("mean", 15, False), ("sign-mv", 15, False), ("sign-mv", 50, True)]
     assert "('mean', 50, 500)" in printed
+
+
+def test_rounds_are_timed_on_the_cpu_where_there_is_a_gpu(monkeypatch):
+    """Their seconds are by phase, and a GPU is still at work when a phase ends."""
+    devices = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(
+        rounds, "local_engine", lambda run: devices.append(run.config.workload.device)
+    )
+    with pytest.raises(StatisticsError):  # no round was timed
+        list(rounds.local_rows("digits", 2))
+    assert devices == ["cpu"] and rounds.problem("digits").device.type == "cpu"
 
 
 def test_rounds_of_the_local_engine_and_of_byzfl(play):

@@ -200,6 +200,8 @@ class SharedGradients:
 
     def _graphs(self, workers: Sequence[int]) -> Replays | None:
         """None for a round whose graphs could together take more than one pass may."""
+        if self._replays is None:
+            return None
         sizes = self.gradients.batch_sizes
         everyone = len(workers) == len(sizes)  # so in every round, and one graph is enough
         most = sum(sizes[worker] for worker in workers) * (1 if everyone else KEPT + 1)

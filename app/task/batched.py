@@ -14,6 +14,7 @@ from torch.nn.functional import cross_entropy
 from signfed.app.task.gradients import Gradients
 from signfed.app.task.local_steps import keys, local_change
 from signfed.app.task.many import Consume
+from signfed.app.task.models.parameters import trainable
 from signfed.app.task.models.pure import put
 from signfed.app.task.recorded import recorded
 from signfed.strategies.ops.threads import one_thread
@@ -34,12 +35,15 @@ class BatchedGradients:
     ----------
     gradients : Gradients
         Which gives them one by one.
+    each_input : bool
+        Whether network input is made for one worker at a time, since a user's function makes it.
     """
 
-    def __init__(self, gradients: Gradients) -> None:
-        self._gradients = gradients
+    def __init__(self, gradients: Gradients, *, each_input: bool = False) -> None:
+        self.gradients, self._each_input = gradients, each_input
         model = copy.deepcopy(gradients.model)
-        named = {n: p for n, p in model.named_parameters() if p.requires_grad}
+        among = set(trainable(model))
+        named = {n: p for n, p in model.named_parameters() if p in among}
         names, shapes = list(named), [parameter.shape for parameter in named.values()]
         sizes = [parameter.numel() for parameter in named.values()]
         measure = _nothing_ignored if gradients.loss is cross_entropy else gradients.loss
@@ -61,6 +65,15 @@ class BatchedGradients:
         self._derive = matrix
         self._recorded: dict[tuple[int, ...], Callable[..., Tensor]] = {}
 
+    def of(self, gradients: Gradients) -> BatchedGradients:
+        """Return the same way to other gradients of the same workers.
+
+        Parameters
+        ----------
+        gradients : Gradients
+        """
+        return BatchedGradients(gradients, each_input=self._each_input)
+
     def __call__(
         self, parameters: np.ndarray | Tensor, workers: Sequence[int], server_round: int
     ) -> Tensor:
@@ -80,7 +93,7 @@ class BatchedGradients:
         Tensor
             float32 [len(workers), N], on the data's device.
         """
-        of = self._gradients
+        of = self.gradients
 
         def step(start: Tensor, number: int) -> Tensor:
             return self._step(start, [keys(w, server_round, number) for w in workers])
@@ -115,13 +128,13 @@ class BatchedGradients:
         workers, server_round
             Of that round.
         """
-        self._gradients.draw_ahead(workers, server_round)
+        self.gradients.draw_ahead(workers, server_round)
 
     def _step(self, start: Tensor, at: Sequence[tuple[int, ...]]) -> Tensor:
         """Gradients on the batches of that worker, round and step; start: [N] or [n, N]."""
         groups: dict[int, list[int]] = {}  # by the size of their batches
         for i, (worker, *_) in enumerate(at):
-            groups.setdefault(self._gradients.batch_sizes[worker], []).append(i)
+            groups.setdefault(self.gradients.batch_sizes[worker], []).append(i)
         if len(groups) == 1:
             return self._of_one_size(start.clone(), at)  # a model may write into it
         found = start.new_empty(len(at), start.shape[-1])
@@ -131,11 +144,11 @@ class BatchedGradients:
         return found
 
     def _of_one_size(self, flat: Tensor, at: Sequence[tuple[int, ...]]) -> Tensor:
-        of = self._gradients
+        of = self.gradients
         ids = np.stack([of.batch(*each) for each in at])
         changes = [of.changes(*each) for each in at]
         drawn = [change for change in changes if change is not None]
-        x, y = of.samples(ids, np.stack(drawn) if drawn else None)
+        x, y = of.samples(ids, np.stack(drawn) if drawn else None, each_input=self._each_input)
         by_dropout = zip(*(of.masks(*each) for each in at), strict=True)
         masks = [uploaded(np.stack(mask), y.device) for mask in by_dropout]
         key = *ids.shape, flat.dim()
@@ -169,7 +182,7 @@ class BatchedGradients:
         """
         matrix = self(parameters, workers, server_round).cpu().numpy()
         return all(
-            np.array_equal(row, self._gradients(parameters, worker, server_round))
+            np.array_equal(row, self.gradients(parameters, worker, server_round))
             for row, worker in zip(matrix, workers, strict=True)
         )
 

@@ -16,7 +16,7 @@ from signfed.app.task.datasets.dataset import Dataset
 from signfed.app.task.draws import Draws
 from signfed.app.task.evaluation import Loss, measured, mixed, pieces
 from signfed.app.task.local_steps import ONE_STEP, LocalSteps, keys, local_change
-from signfed.app.task.models.parameters import assign, trainable
+from signfed.app.task.models.parameters import assign, joined, trainable
 from signfed.app.task.models.pure import dropouts, mask_shapes, put
 from signfed.app.task.partitions import Shards
 from signfed.app.task.poison import poisoned
@@ -161,7 +161,7 @@ class Gradients(Draws):
         loss = self.mean_loss(model(x), y, *keys)
         wanted = trainable(model)
         slopes = torch.autograd.grad(loss, wanted, allow_unused=True, materialize_grads=True)
-        return nn.utils.parameters_to_vector(slopes)
+        return joined(slopes)
 
     def mean_loss(self, scores: Tensor, labels: Tensor, *keys: int) -> Tensor:
         """Return the mean loss of a batch, a tensor of shape [].
@@ -180,7 +180,7 @@ class Gradients(Draws):
         return precision(self.precision_name, self.device)
 
     def samples(
-        self, chosen: np.ndarray, changes: np.ndarray | None = None
+        self, chosen: np.ndarray, changes: np.ndarray | None = None, *, each_input: bool = False
     ) -> tuple[Tensor, Tensor]:
         """Return network input and labels of samples.
 
@@ -190,9 +190,15 @@ class Gradients(Draws):
             Their ids.
         changes : ndarray [*ids, k], optional
             What augments them.
+        each_input : bool
+            Whether network input is made of one row of `chosen` at a time.
         """
         x, y = self._stored(chosen, changes)
-        return self.to_input(x).unflatten(0, chosen.shape), y.view(chosen.shape)
+        if each_input:
+            x = torch.stack([self.to_input(row) for row in x.unflatten(0, chosen.shape)])
+        else:
+            x = self.to_input(x).unflatten(0, chosen.shape)
+        return x, y.view(chosen.shape)
 
     def _stored(self, chosen: np.ndarray, changes: np.ndarray | None) -> tuple[Tensor, Tensor]:
         """Samples as stored, augmented, and their labels; in one row."""

@@ -15,7 +15,7 @@ from signfed.app.task.card import card_bytes
 from signfed.app.task.gradients import Gradients
 from signfed.app.task.many import ManyGradients, Way
 from signfed.app.task.seeded import watched
-from signfed.app.task.shared import NotShared, SharedGradients, check
+from signfed.app.task.shared import NotShared, SharedGradients, check, difference
 
 # A matrix of gradients is handed over whole where it takes at most a GPU's memory divided by this.
 WHOLE = 64
@@ -79,7 +79,7 @@ def choose(
         except NotShared as error:
             refused.append(f"shared: {error}")
     if wanted != "loop":
-        because = _no_vmap(wanted, gradients, parameters, rounds)
+        because = _no_vmap(wanted, gradients, parameters, rounds, own)
         if isinstance(because, BatchedGradients):
             meant = [f"gradients={wanted!r}" if wanted == "vmap" else "small, and the loop's bits"]
             return Chosen("vmap", "; ".join(refused or meant), because)
@@ -94,10 +94,8 @@ def _shared(
     gradients: Gradients, parameters: np.ndarray, asked: Sequence[int], own: bool
 ) -> Chosen:
     shared = SharedGradients(gradients, each_input=own)
-    sizes = gradients.batch_sizes
-    two = {min(asked, key=sizes.__getitem__), max(reversed(asked), key=sizes.__getitem__)}
     try:
-        check(shared, parameters, tuple(sorted(two)))
+        check(shared, parameters, _two(gradients, asked))
         if gradients.device.type == "cuda":
             total = card_bytes(gradients.device)
             some, _ = gradients.samples(np.zeros(2, np.int64))
@@ -117,19 +115,28 @@ def _no_vmap(
     gradients: Gradients,
     parameters: np.ndarray,
     rounds: tuple[Sequence[int], Sequence[int]],
+    own: bool,
 ) -> BatchedGradients | str:
     """The gradients by vmap, or why there are none."""
     on_cpu, forced = gradients.device.type == "cpu", wanted == "vmap"
     if on_cpu and not forced and len(parameters) >= LARGE:
         return f"{LARGE:,} parameters or more, one worker a core is as fast on a CPU"
-    batched = BatchedGradients(gradients)
+    batched = BatchedGradients(gradients, each_input=own)
     with watched() as drawn:
         works = batched.works(parameters, rounds[0], 1)
     if not works:
         return "an operation has no such form"
     if drawn:  # what a loss draws would be recorded once and for all
         return "the loss draws"
-    same = not on_cpu or forced or all(
-        batched.agrees(parameters, asked, t) for t, asked in enumerate(rounds, 1)
-    )  # fmt: skip
+    if not on_cpu or forced:
+        found = difference(batched, parameters, _two(gradients, rounds[0]))
+        return found or batched
+    same = all(batched.agrees(parameters, asked, t) for t, asked in enumerate(rounds, 1))
     return batched if same else "other bits than the loop's on this machine"
+
+
+def _two(gradients: Gradients, asked: Sequence[int]) -> tuple[int, ...]:
+    """Two workers, or one: those with the smallest and the largest batch."""
+    sizes = gradients.batch_sizes
+    two = {min(asked, key=sizes.__getitem__), max(reversed(asked), key=sizes.__getitem__)}
+    return tuple(sorted(two))

@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import torch
 from torch import Tensor, nn
 
 
 def trainable(model: nn.Module) -> list[nn.Parameter]:
-    """Return the parameters that are trained, in `model.parameters()` order: only they are sent."""
-    return [parameter for parameter in model.parameters() if parameter.requires_grad]
+    """Return the parameters that are trained, in `model.parameters()` order: only they are sent.
+
+    Those without a value, such as a linear layer's of no inputs, are left out.
+    """
+    return [p for p in model.parameters() if p.requires_grad and p.numel()]
+
+
+def joined(tensors: Iterable[Tensor]) -> Tensor:
+    """Return tensors as one vector, each in its logical order, whatever its strides.
+
+    Parameters
+    ----------
+    tensors : iterable of Tensor
+        At least one.
+
+    Examples
+    --------
+    >>> joined([torch.tensor([[0, 1], [2, 3]]).T, torch.tensor(4)])
+    tensor([0, 2, 1, 3, 4])
+    """
+    return torch.cat([tensor.reshape(-1) for tensor in tensors])
 
 
 def flatten(model: nn.Module) -> Tensor:
@@ -20,7 +42,7 @@ def flatten(model: nn.Module) -> Tensor:
     >>> flatten(model).shape
     torch.Size([4])
     """
-    return nn.utils.parameters_to_vector(trainable(model)).detach()
+    return joined(trainable(model)).detach()
 
 
 def assign(model: nn.Module, vector: Tensor) -> None:

@@ -120,7 +120,7 @@ def expand(of: SharedPass, parameter: Tensor, *sizes: Any) -> Tensor:
 
 
 def prelu(of: SharedPass, x: Tensor, weight: Tensor) -> Tensor:
-    """Return x where it is not negative, and weight * x where it is, by channel.
+    """Return x where it is positive, and weight * x elsewhere, by channel.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def prelu(of: SharedPass, x: Tensor, weight: Tensor) -> Tensor:
     if not of.layout.fits(x) or not of.by_worker(weight):
         return NotImplemented
     slopes = channels(of, weight, x) if x.dim() > 1 else expanded(of, weight, x)
-    return torch.where(x >= 0, x, slopes * x)
+    return torch.where(x > 0, x, slopes * x)
 
 
 def channels(of: SharedPass, parameter: Tensor, x: Tensor) -> Tensor:

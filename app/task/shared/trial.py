@@ -1,4 +1,4 @@
-"""Whether a network's shared pass is what each worker alone would compute, tried before a run."""
+"""Whether all workers' gradients are what each worker alone would compute, tried before a run."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from signfed.app.task.batched import BatchedGradients
 from signfed.app.task.gradients import Gradients
 from signfed.app.task.models.parameters import assign, trainable
 from signfed.app.task.shared.batches import Batches, drawn
@@ -22,15 +23,16 @@ from signfed.strategies.core.seeds import generator
 CLOSE = 1e-5  # of a parameter's gradient in float64; what the loop returns is rounded to float32
 CLOSE_IN_FLOAT32 = 1e-3
 NOTHING = 1e-2  # times that of the whole gradient: below it a parameter's is rounding itself
+ROUNDED, NEAR = 4, 0.05  # times as far from float64 as the loop; or of the whole gradient
+
+Many = SharedGradients | BatchedGradients
 
 
 def check(shared: SharedGradients, parameters: np.ndarray, workers: tuple[int, ...]) -> None:
     """Raise NotShared, and say why, where the pass computes anything else than the loop.
 
-    Tried at other parameters than the start, which may hide what starts at zero: that the network
-    reads no values to branch on; that the samples of one worker leave the scores of another one
-    alone, to the bit; and that gradients are those of the loop, in float64, where rounding hides
-    nothing. A network that does not run in float64 is tried in float32.
+    Tried is that the network reads no values to branch on; that the samples of one worker leave the
+    scores of another one alone, to the bit; and that there is no `difference`.
 
     Parameters
     ----------
@@ -46,37 +48,87 @@ def check(shared: SharedGradients, parameters: np.ndarray, workers: tuple[int, .
     NotShared
         With the reason.
     """
-    draws = generator(0, "shared-trial").standard_normal(len(parameters), dtype=np.float32)
-    moved = parameters + np.float32(0.01) * draws
-    shared(moved, workers, 1)  # in the run's own precision
-    exact = shared.of(_in_float32(shared.gradients))
-    _check_apart(exact, moved, workers)
+    moved = _moved(parameters)
+    shared(moved, workers, 1)  # what has no form is named here
+    _check_apart(shared.of(_in_float32(shared.gradients)), moved, workers)
+    if found := difference(shared, parameters, workers):
+        raise NotShared(
+            f"one batch of all workers gives {found}, as where a network mixes samples, or its "
+            "first dimension is not theirs"
+        )
+
+
+def difference(many: Many, parameters: np.ndarray, workers: tuple[int, ...]) -> str:
+    """Say how all workers' gradients differ from the loop's, beyond rounding; "" if they do not.
+
+    Compared in float64, where rounding hides nothing: at other parameters than the start, which may
+    hide what starts at zero, and in another round at the start, where forms may differ at zero
+    alone. A network that does not run in float64 is compared in float32. Then roughly in the
+    precision of the run, which may have kernels of its own, and activations on the other side of a
+    ReLU.
+
+    Parameters
+    ----------
+    many : SharedGradients or BatchedGradients
+        What a run would take.
+    parameters : ndarray, float32 [N]
+        Of the start.
+    workers : tuple of int
+        Whose gradients.
+
+    Raises
+    ------
+    NotShared
+        When a network has no shared form.
+    """
+    moved = _moved(parameters)
+    x, start = moved.astype(float), parameters.astype(float)
     try:
-        exact, moved, close = shared.of(in_float64(shared.gradients)), moved.astype(float), CLOSE
-        exact(moved, workers, 1)
+        exact, close = many.of(in_float64(many.gradients)), CLOSE
+        exact(x, workers, 1)
     except NotShared:
         raise
     except (RuntimeError, TypeError, ValueError):  # a network that makes float32 of its own
-        exact, close = shared.of(_in_float32(shared.gradients)), CLOSE_IN_FLOAT32
-        moved = moved.astype(np.float32)
-    _check_gradients(exact, moved, workers, close)
+        exact, close = many.of(_in_float32(many.gradients)), CLOSE_IN_FLOAT32
+        x, start = moved, parameters
+    others, loops = "other gradients than one worker at a time", _loop(exact, x, workers, 1)
+    if not _close(exact, x, workers, 1, loops, close):
+        return others
+    if not _close(exact, start, workers, 2, _loop(exact, start, workers, 2), close):
+        return f"{others} at the parameters of the start"
+    rounding = float(np.linalg.norm(_loop(many, moved, workers, 1) - loops))
+    error = float(np.linalg.norm(many(moved, workers, 1).cpu().numpy() - loops))
+    if not error <= max(ROUNDED * rounding, NEAR * float(np.linalg.norm(loops))):
+        return f"{others} in {many.gradients.precision_name}"
+    return ""
 
 
-def _check_gradients(
-    shared: SharedGradients, parameters: np.ndarray, workers: tuple[int, ...], close: float
-) -> None:
-    matrix = shared(parameters, workers, 1).cpu().numpy()
-    columns = columns_of(trainable(shared.gradients.model)).values()
-    for row, worker in zip(matrix, workers, strict=True):
-        alone = shared.gradients(parameters, worker, 1).astype(row.dtype)
+def _moved(parameters: np.ndarray) -> np.ndarray:
+    draws = generator(0, "shared-trial").standard_normal(len(parameters), dtype=np.float32)
+    return parameters + np.float32(0.01) * draws
+
+
+def _loop(
+    many: Many, parameters: np.ndarray, workers: tuple[int, ...], server_round: int
+) -> np.ndarray:
+    rows = [many.gradients(parameters, worker, server_round) for worker in workers]
+    return np.stack(rows).astype(parameters.dtype)
+
+
+def _close(
+    many: Many, parameters: np.ndarray, workers: tuple[int, ...],
+    server_round: int, loops: np.ndarray, close: float,
+) -> bool:  # fmt: skip
+    """Whether each worker's gradient of each parameter is the loop's."""
+    matrix = many(parameters, workers, server_round).cpu().numpy()
+    columns = columns_of(trainable(many.gradients.model)).values()
+    for row, alone in zip(matrix, loops, strict=True):
         least = NOTHING * float(np.linalg.norm(alone))
         for place in columns:
             error = float(np.linalg.norm(row[place] - alone[place]))
             if not error <= close * max(float(np.linalg.norm(alone[place])), least):
-                raise NotShared(
-                    "one batch of all workers gives other gradients than one worker at a time: "
-                    "the network mixes samples, or its first dimension is not theirs"
-                )
+                return False
+    return True
 
 
 @torch.no_grad()

@@ -195,6 +195,61 @@ def test_tied_weights_are_one_parameter(problem):
     )
 
 
+STRIDES = {
+    "channels last": "return model.to(memory_format=torch.channels_last)",
+    "a parameter": "model[3].weight = nn.Parameter(model[3].weight.detach().T.contiguous().T)",
+    "images": "",
+}
+
+
+@pytest.mark.parametrize("strides", STRIDES)
+def test_neither_parameters_nor_samples_need_to_be_contiguous(strides, problem):
+    def code(change, last):
+        return f"""
+        usual_load = load
+        def load(*a):
+            d = usual_load(*a)
+            x, tests = (part.reshape(-1, 2, 2, 4) for part in (d.train_x, d.test_x))
+            def to_input(x):
+                return x.permute(0, 3, 1, 2){last}
+            return Dataset(x, d.train_y, tests, d.test_y, to_input)
+        def net(spec):
+            model = nn.Sequential(
+                nn.Conv2d(4, 3, (1, 2)), nn.ReLU(), nn.Flatten(), nn.Linear(6, spec.num_classes)
+            )
+            {change}
+            return model
+        """
+
+    made = code(STRIDES[strides], "" if strides == "images" else ".contiguous()")
+    found, plain = problem(made), problem(code("", ".contiguous()"))
+    x = plain.initial()
+    assert torch.equal(found.initial(), x)
+    expected = plain.gradient(x.numpy(), 1, 1)
+    np.testing.assert_allclose(found.gradient(x.numpy(), 1, 1), expected, rtol=1e-4, atol=1e-7)
+    shared = problem(made, gradients="shared").batched(lambda t: range(4))(x, range(4), 1)
+    np.testing.assert_allclose(shared[1], expected, rtol=1e-4, atol=1e-7)
+    loss = plain.evaluate(x)["test_loss"]
+    assert found.evaluate(x)["test_loss"] == pytest.approx(loss, rel=1e-5)
+
+
+@pytest.mark.parametrize("gradients", ["shared", "vmap", "loop"])
+def test_a_parameter_without_a_value_is_left_out(gradients, mine, problem, tmp_path):
+    code = head("", "model.register_parameter('none', nn.Parameter(torch.zeros(0, 3)))")
+    found, plain = problem(code), problem()
+    assert found.edges == plain.edges and torch.equal(found.initial(), plain.initial())
+    keys = {"attack": "none", "batch_size": 10, "num_rounds": 3, "gradients": gradients}
+    done = [
+        locally(tmp_path / name, **mine(made), **keys) for name, made in (("a", code), ("b", ""))
+    ]
+    assert done[0].sha256 == done[1].sha256
+
+
+def test_a_model_without_any_value_is_refused(problem):
+    with pytest.raises(ConfigError, match="expected a trainable parameter; got none"):
+        problem(head("model.requires_grad_(False)", "model.none = nn.Parameter(torch.zeros(0))"))
+
+
 @pytest.mark.parametrize(
     "layers", ["nn.LazyLinear(8), nn.ReLU(), nn.LazyLinear(2)", "nn.Unflatten(1, (1, 4, 4)), "
                "nn.LazyConv2d(3, 3), nn.LazyBatchNorm2d(), nn.Flatten(), nn.LazyLinear(2)"]

@@ -207,6 +207,60 @@ def test_what_fits_passes_the_trial_also_where_rounding_is_blown_up():
     check(SharedGradients(gradients), flatten(gradients.model).numpy(), (0, 1))
 
 
+def refused(between, **options):
+    """Why such a network is; extra starts at zero."""
+    model = seeded(lambda: Changed(between))
+    nn.init.zeros_(model.extra)
+    gradients = gradients_of(model, numbers(24, 4), double=False, **options)
+    with pytest.raises(NotShared, match="gives other gradients") as error:
+        check(SharedGradients(gradients), flatten(gradients.model).numpy(), (0, 1))
+    return str(error.value)
+
+
+class Mixing(torch.autograd.Function):
+    """Exchanges the slopes of all rows where `when` is true of its input."""
+
+    @staticmethod
+    def forward(ctx, x, when):
+        ctx.save_for_backward(x)
+        ctx.when = when
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient.flip(0) if ctx.when(*ctx.saved_tensors) else gradient, None
+
+
+def test_a_form_that_differs_at_the_start_alone_is_refused():
+    at_zero = refused(lambda p, x: x + Mixing.apply(x * p, lambda y: not y.any()))
+    assert "at the parameters of the start" in at_zero
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_form_that_differs_in_the_precision_of_the_run_alone_is_refused(precision):
+    one = refused(
+        lambda p, x: Mixing.apply(x * p + x, lambda y: len(y) > 5 and y.dtype == torch.float32),
+        precision=precision,
+    )
+    assert f"in {precision}, as where" in one
+
+
+def test_zeros_at_the_start_have_pytorchs_slopes():
+    """PReLU of exactly 0: it is on the side of the negative ones."""
+
+    def model():
+        layers = nn.Conv2d(1, 4, 3), nn.PReLU(), nn.Flatten(), nn.Linear(256, 3)
+        nn.init.zeros_(layers[0].bias)
+        return nn.Sequential(*layers)
+
+    x = torch.zeros(24, 1, 10, 10)
+    x[:, :, 3:7, 3:7] = numbers(24, 1, 4, 4)
+    gradients = gradients_of(seeded(model), x)
+    start, workers = flatten(gradients.model).numpy(), range(3)
+    loop = np.stack([gradients(start, worker, 1) for worker in workers])
+    assert_same(SharedGradients(gradients)(start, workers, 1).numpy(), loop)
+
+
 def test_several_local_steps_have_no_shared_form():
     steps = {"local": LocalSteps(2, 0.1)}
     gradients = gradients_of(nn.Linear(4, 3), numbers(24, 4), double=False, **steps)

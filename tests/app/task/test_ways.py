@@ -20,6 +20,31 @@ from signfed.app.task.precision import precision
 OWN = """
 import torch
 from torch import nn
+from signfed import Dataset
+from signfed.app.task import load_digits
+
+def batches_at_zero(data_dir, download):
+    d = load_digits()
+    return Dataset(
+        d.train_x, d.train_y, d.test_x, d.test_y, lambda x: x.float() - x.float().mean(0)
+    )
+
+class Doubled(torch.autograd.Function):
+    generate_vmap_rule = False
+    def forward(x):
+        return 2 * x
+    def setup_context(ctx, inputs, output):
+        pass
+    def backward(ctx, gradient):
+        return 2 * gradient
+    def vmap(info, dims, x):
+        return 2.1 * x, dims[0]
+
+def with_a_vmap_of_its_own(spec):
+    class Net(nn.Linear):
+        def forward(self, x):
+            return Doubled.apply(super().forward(x.flatten(1)))
+    return Net(64, spec.num_classes)
 
 def with_an_outer_product(spec):
     class Net(nn.Module):
@@ -56,7 +81,8 @@ def own(tmp_path, monkeypatch):
 
 def problem(**keys):
     given = {"device": "cpu"} | {key.replace("_", "-"): value for key, value in keys.items()}
-    return find_task("digits").problem(parse(given).workload)
+    workload = parse(given).workload
+    return find_task(workload.task).problem(workload)
 
 
 @pytest.mark.parametrize(
@@ -108,6 +134,25 @@ def test_out_of_memory_is_not_taken_for_an_operation_without_a_form(monkeypatch)
     problem = find_task("digits").problem(config.workload)
     with pytest.raises(torch.cuda.OutOfMemoryError):
         problem.batched(config.participation.workers)
+
+
+@pytest.mark.parametrize("gradients", ["auto", "shared", "vmap"])
+@pytest.mark.parametrize("sizes", ["12x15", "5,9x6,1,5x7"])
+def test_input_that_depends_on_its_batch_is_made_worker_by_worker(own, gradients, sizes):
+    keys = {"task": "ways_own:batches_at_zero", "model": "mlp", "batch_sizes": sizes}
+    found = problem(gradients=gradients, **keys)
+    many, x = found.batched(lambda t: range(15)), found.initial().numpy()
+    assert found.way["way"] == {"auto": "vmap"}.get(gradients, gradients)
+    loop = np.stack([found.gradient(x, worker, 3) for worker in range(15)])
+    np.testing.assert_allclose(many(x, range(15), 3).numpy(), loop, rtol=1e-4, atol=1e-7)
+
+
+def test_a_vmap_that_is_not_the_loop_is_refused_although_it_was_asked_for(own):
+    found = problem(model="ways_own:with_a_vmap_of_its_own", gradients="vmap")
+    assert found.batched(lambda t: range(15)) is None
+    assert found.way == {
+        "way": "loop", "because": "vmap: other gradients than one worker at a time",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("model", ["mlp", "ways_own:with_dropout"])

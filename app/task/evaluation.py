@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from signfed.app.task.datasets.dataset import Dataset
 from signfed.app.task.models.parameters import assign
+from signfed.app.task.precision import precision
 from signfed.app.task.seeded import seeded
 from signfed.strategies.core.seeds import generator
 
@@ -92,7 +93,7 @@ def measured(loss: Loss, scores: Tensor, labels: Tensor, seed: int, *keys: int) 
 def evaluate(
     model: nn.Module, parameters: Tensor, data: Dataset, loss: Loss = cross_entropy
 ) -> tuple[float, float]:
-    """Evaluate a model on the test set, nothing dropped.
+    """Evaluate a model on the test set, nothing dropped; in float32, whatever gradients are in.
 
     Parameters
     ----------
@@ -112,11 +113,12 @@ def evaluate(
     # Copies throughout: a user's model, loss or to_input may write into what it is given.
     assign(model.eval(), parameters.to(data.test_x.device, copy=True))
     hits, losses = [], []
-    for piece in pieces(len(data.test_y)):
-        y = data.test_y[piece].clone()
-        scores = model(data.to_input(data.test_x[piece].clone()))
-        hits.append((scores.argmax(1) == y).sum())
-        losses.append(measured(loss, scores, y, 0, piece.start).double().reshape(()) * len(y))
+    with precision("float32", data.test_x.device):
+        for piece in pieces(len(data.test_y)):
+            y = data.test_y[piece].clone()
+            scores = model(data.to_input(data.test_x[piece].clone()))
+            hits.append((scores.argmax(1) == y).sum())
+            losses.append(measured(loss, scores, y, 0, piece.start).double().reshape(()) * len(y))
     # Both in one copy from the device. The order of the sum is that of the pieces.
     found = torch.stack([*hits, *losses]).cpu().tolist()
     correct, total = sum(found[: len(hits)]), sum(found[len(hits) :])

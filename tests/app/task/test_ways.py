@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.utils import deterministic
 
 from signfed.app.config.run_config import parse
@@ -14,7 +15,7 @@ from signfed.app.engines.local import local_engine
 from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import execute
 from signfed.app.runs.folder import read_summary
-from signfed.app.task import find_task
+from signfed.app.task import Dataset, evaluate, find_task
 from signfed.app.task.precision import precision
 
 OWN = """
@@ -196,3 +197,19 @@ def test_a_gpu_is_held_to_algorithms_that_give_the_same_bits_twice():
     assert flags() == before and torch.backends.cudnn.allow_tf32 == allowed
     with precision("bfloat16", torch.device("cpu")):
         assert flags() == before
+
+
+def test_a_model_is_evaluated_in_float32_on_a_gpu(monkeypatch):
+    """cuDNN's own default is to round to TF32."""
+    seen = []
+
+    class Net(nn.Linear):
+        def forward(self, x):
+            seen.append((torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic))
+            return super().forward(x)
+
+    on_gpu = lambda name, device: precision(name, torch.device("cuda"))  # noqa: E731
+    monkeypatch.setattr("signfed.app.task.evaluation.precision", on_gpu)
+    x, y = torch.ones(3, 2), torch.zeros(3, dtype=torch.int64)
+    evaluate(Net(2, 2), torch.ones(6), Dataset(x, y, x, y))
+    assert seen == [(False, True)]

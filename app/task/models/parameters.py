@@ -11,7 +11,10 @@ from torch import Tensor, nn
 def trainable(model: nn.Module) -> list[nn.Parameter]:
     """Return the parameters that are trained, in `model.parameters()` order: only they are sent.
 
-    Those without a value, such as a linear layer's of no inputs, are left out.
+    Parameters
+    ----------
+    model : nn.Module
+        Its parameters without a value, such as the weight of a layer without inputs, are left out.
     """
     return [p for p in model.parameters() if p.requires_grad and p.numel()]
 

@@ -120,7 +120,7 @@ def _backward(
 
 def convolution(
     of: SharedPass,
-    x: Tensor,
+    input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
     stride: int | Sequence[int] = 1,
@@ -135,7 +135,7 @@ def convolution(
     Parameters
     ----------
     of : SharedPass
-    x, weight, bias, stride, padding, dilation, groups
+    input, weight, bias, stride, padding, dilation, groups
         As for torch's function.
     dims : int
         Of an image.
@@ -145,20 +145,20 @@ def convolution(
     Tensor
         Or NotImplemented, where these arguments have no such form.
     """
-    if x.dim() != dims + 2 or not of.layout.fits(x) or not of.by_worker(weight, bias):
+    if input.dim() != dims + 2 or not of.layout.fits(input) or not of.by_worker(weight, bias):
         return NotImplemented
     dilations = _each(dilation, dims)
     if isinstance(padding, str):
-        x, padding = _padded(padding, x, weight, dilations)
+        input, padding = _padded(padding, input, weight, dilations)
     how = Geometry(
         _each(stride, dims), _each(padding, dims), dilations, False, [0] * dims, groups
     )  # fmt: skip
-    return _applied(of, x, weight, bias, how)
+    return _applied(of, input, weight, bias, how)
 
 
 def transposed_convolution(
     of: SharedPass,
-    x: Tensor,
+    input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
     stride: int | Sequence[int] = 1,
@@ -174,7 +174,7 @@ def transposed_convolution(
     Parameters
     ----------
     of : SharedPass
-    x, weight, bias, stride, padding, output_padding, groups, dilation
+    input, weight, bias, stride, padding, output_padding, groups, dilation
         As for torch's function.
     dims : int
         Of an image.
@@ -184,13 +184,13 @@ def transposed_convolution(
     Tensor
         Or NotImplemented, where these arguments have no such form.
     """
-    if x.dim() != dims + 2 or not of.layout.fits(x) or not of.by_worker(weight, bias):
+    if input.dim() != dims + 2 or not of.layout.fits(input) or not of.by_worker(weight, bias):
         return NotImplemented
     how = Geometry(
         _each(stride, dims), _each(padding, dims), _each(dilation, dims), True,
         _each(output_padding, dims), groups,
     )  # fmt: skip
-    return _applied(of, x, weight, bias, how)
+    return _applied(of, input, weight, bias, how)
 
 
 def _applied(

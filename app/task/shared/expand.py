@@ -68,14 +68,15 @@ def broadcasts(of: SharedPass, parameter: Any, x: Any) -> bool:
 
 
 def arithmetic(
-    of: SharedPass, a: Any, b: Any, *, function: Callable[..., Tensor], **others: Any
+    of: SharedPass, input: Any, other: Any, *, function: Callable[..., Tensor], **others: Any
 ) -> Tensor:
     """Compute a (+) b where one of them is a parameter and the other one has rows of samples.
 
     Parameters
     ----------
     of : SharedPass
-    a, b : Tensor or number
+    input, other : Tensor or number
+        a and b.
     function : callable
         Of torch.
     **others : object
@@ -88,14 +89,14 @@ def arithmetic(
     """
     if others:
         return NotImplemented
-    if broadcasts(of, a, b):
-        return function(expanded(of, a, b), b)
-    if broadcasts(of, b, a):
-        return function(a, expanded(of, b, a))
+    if broadcasts(of, input, other):
+        return function(expanded(of, input, other), other)
+    if broadcasts(of, other, input):
+        return function(input, expanded(of, other, input))
     return NotImplemented
 
 
-def expand(of: SharedPass, parameter: Tensor, *sizes: Any) -> Tensor:
+def expand(of: SharedPass, parameter: Tensor, *sizes: Any, size: Any = None) -> Tensor:
     """Expand a parameter whose first dimension is 1 to one for each sample: a class token, say.
 
     Parameters
@@ -103,6 +104,7 @@ def expand(of: SharedPass, parameter: Tensor, *sizes: Any) -> Tensor:
     of : SharedPass
     parameter : Tensor [1, ...]
     *sizes : int, or one sequence of them
+    size : sequence of int, optional
         As for `Tensor.expand`.
 
     Returns
@@ -110,28 +112,31 @@ def expand(of: SharedPass, parameter: Tensor, *sizes: Any) -> Tensor:
     Tensor
         Or NotImplemented, where these arguments have no such form.
     """
+    if not of.sink.owns(parameter):
+        return NotImplemented
+    sizes = sizes or (size,)
     shape = list(sizes if isinstance(sizes[0], int) else sizes[0])
     fits = len(shape) == parameter.dim() > 0 and parameter.shape[0] == 1 and shape[0] > 0
-    if not fits or shape[0] % of.layout.total or not of.sink.owns(parameter):
+    if not fits or shape[0] % of.layout.total:
         return NotImplemented
     of.sink.expect(parameter)
     rows = _Expand.apply(parameter, shape[0], parameter.dim(), of)
     return rows.expand(shape)
 
 
-def prelu(of: SharedPass, x: Tensor, weight: Tensor) -> Tensor:
+def prelu(of: SharedPass, input: Tensor, weight: Tensor) -> Tensor:
     """Return x where it is positive, and weight * x elsewhere, by channel.
 
     Parameters
     ----------
     of : SharedPass
-    x, weight : Tensor
+    input, weight : Tensor
         As for torch's function.
     """
-    if not of.layout.fits(x) or not of.by_worker(weight):
+    if not of.layout.fits(input) or not of.by_worker(weight):
         return NotImplemented
-    slopes = channels(of, weight, x) if x.dim() > 1 else expanded(of, weight, x)
-    return torch.where(x > 0, x, slopes * x)
+    slopes = channels(of, weight, input) if input.dim() > 1 else expanded(of, weight, input)
+    return torch.where(input > 0, input, slopes * input)
 
 
 def channels(of: SharedPass, parameter: Tensor, x: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from inspect import signature
 from typing import Any
 
 from torch import Tensor
@@ -54,14 +55,19 @@ class Interception(TorchFunctionMode):
         kwargs = kwargs or {}
         handler = HANDLERS.get(func)
         if handler is not None:
-            made = handler(self._of, *args, **kwargs)
+            try:
+                made = handler(self._of, *args, **kwargs)
+            except TypeError:
+                if _takes(handler, self._of, *args, **kwargs):
+                    raise
+                made = NotImplemented  # arguments that the form does not know
             if made is not NotImplemented:
                 return made
         made = func(*args, **kwargs)
         if self._takes_a_parameter(args) or self._takes_a_parameter(kwargs.values()):
             first = made[0] if isinstance(made, tuple) and made else made
             if isinstance(first, Tensor) and first.requires_grad:
-                self.unknown.append(resolve_name(func) or repr(func))
+                self.unknown.append(resolve_name(func) or getattr(func, "__name__", repr(func)))
         return made
 
     def _takes_a_parameter(self, values: Iterable[Any]) -> bool:
@@ -71,3 +77,11 @@ class Interception(TorchFunctionMode):
             else self._of.sink.owns(value)
             for value in values
         )
+
+
+def _takes(handler: Handler, *args: Any, **kwargs: Any) -> bool:
+    try:
+        signature(handler).bind(*args, **kwargs)
+    except TypeError:
+        return False
+    return True

@@ -42,11 +42,18 @@ class SharedPass:
     def by_worker(self, *tensors: Tensor | None) -> bool:
         """Tell whether one of these is a trained parameter, so that it needs a gradient a worker.
 
+        Not where another one is computed from parameters, as by weight norm: a form would hand that
+        one no gradient, and autograd does.
+
         Parameters
         ----------
         *tensors : Tensor or None
+            What a layer computes with besides its input.
         """
-        return any(self.sink.owns(tensor) for tensor in tensors)
+        given = [tensor for tensor in tensors if tensor is not None]
+        owned = [self.sink.owns(tensor) for tensor in given]
+        computed = any(t.requires_grad and not own for t, own in zip(given, owned, strict=True))
+        return any(owned) and not computed
 
 
 # (pass, *args, **kwargs of a torch function) -> its value, or NotImplemented where the layer has no

@@ -94,3 +94,42 @@ OTHERWISE = {  # parameters in functions without a shared form
     "with alpha": lambda p, x: torch.add(x, p, alpha=2),
     "turned": lambda p, x: (x.t() * p.unsqueeze(1)).t(),
 }
+
+
+class Called(nn.Module):
+    """Calls functions of its parameters, one of each usual shape."""
+
+    def __init__(self, between):
+        super().__init__()
+        self.first, self.second, self.last = nn.Linear(4, 6), nn.Linear(6, 6), nn.Linear(6, 3)
+        self.filter, self.back = nn.Conv1d(1, 2, 3), nn.ConvTranspose1d(1, 2, 3)
+        self.scale = nn.Parameter(torch.linspace(0.5, 1, 6))
+        self.token = nn.Parameter(torch.linspace(-1, 1, 6).view(1, 6))
+        self.between = between
+
+    def forward(self, x):
+        return self.last(self.between(self, torch.tanh(self.first(x))))
+
+
+BY_KEYWORD = {  # by the names that torch gives its arguments
+    "linear": lambda m, x: F.linear(input=x, weight=m.second.weight, bias=m.second.bias),
+    "filter": lambda m, x: F.conv1d(input=x[:, None], weight=m.filter.weight, padding=1)[:, 0],
+    "filter back": lambda m, x: F.conv_transpose1d(input=x[:, None], weight=m.back.weight)[
+        :, 1, 2:
+    ],
+    "product": lambda m, x: torch.mul(input=x, other=m.scale),
+    "sum of a tensor": lambda m, x: x.add(other=m.scale),
+    "expand": lambda m, x: x + m.token.expand(size=(len(x), 6)),
+    "slope": lambda m, x: torch.prelu(input=x, weight=m.scale),
+    "no parameter": lambda m, x: torch.pow(torch.mul(x, other=x), exponent=2) + m.scale,
+}
+COMPUTED = {  # a weight or a bias that is computed from a parameter beside one that is not
+    "weight": lambda m, x: F.linear(x, 2 * m.second.weight, m.second.bias),
+    "bias": lambda m, x: F.linear(x, m.second.weight, 2 * m.second.bias),
+    "filter": lambda m, x: F.conv1d(x[:, None], 2 * m.filter.weight, m.filter.bias, padding=1)[
+        :, 0
+    ],
+    "filter back": lambda m, x: F.conv_transpose1d(x[:, None], 2 * m.back.weight, m.back.bias)[
+        :, 1, 2:
+    ],
+}

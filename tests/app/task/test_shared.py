@@ -15,7 +15,17 @@ from signfed.app.task.models.pure import purified
 from signfed.app.task.shared import NotShared, SharedGradients, check
 from signfed.app.task.shared.graph import COUNTED, KEPT, WARM_UP, Replays
 from signfed.strategies.ops.threads import one_thread
-from tests.app.task.shared_networks import MIXING, OTHERWISE, Changed, Own, Windows, images
+from tests.app.task.shared_networks import (
+    BY_KEYWORD,
+    COMPUTED,
+    MIXING,
+    OTHERWISE,
+    Called,
+    Changed,
+    Own,
+    Windows,
+    images,
+)  # fmt: skip
 from tests.app.task.test_models import small
 
 CPU = torch.device("cpu")
@@ -161,6 +171,12 @@ def test_any_stack_of_layers_has_the_loops_gradients(kinds, sizes, at_once):
     np.testing.assert_allclose(shared, loop, rtol=1e-5, atol=1e-6 * np.abs(loop).max())
 
 
+@pytest.mark.parametrize("name", BY_KEYWORD)
+def test_arguments_may_have_torchs_names(name):
+    gradients = gradients_of(seeded(lambda: Called(BY_KEYWORD[name])), numbers(24, 4))
+    assert_same(*both(gradients))
+
+
 # What has no such form
 
 
@@ -176,6 +192,25 @@ def test_a_parameter_that_is_used_otherwise_is_refused_by_its_name(name):
     model = seeded(lambda: Changed(OTHERWISE[name]))
     gradients = gradients_of(model, numbers(24, 4), double=False)
     with pytest.raises(NotShared, match="extra: used"):
+        both(gradients)
+
+
+@pytest.mark.parametrize("name", COMPUTED)
+def test_what_is_computed_from_a_parameter_is_refused_by_its_name(name):
+    model = seeded(lambda: Called(COMPUTED[name]))
+    gradients = gradients_of(model, numbers(24, 4), double=False)
+    with pytest.raises(NotShared, match=r"(second|filter|back)\.(weight|bias).*: used by "):
+        both(gradients)
+
+
+def test_arguments_that_a_form_does_not_know_are_torchs_to_take_or_to_refuse():
+    scaled = lambda m, x: torch.pow(input=m.scale, exponent=x)  # noqa: E731
+    gradients = gradients_of(seeded(lambda: Called(scaled)), numbers(24, 4), double=False)
+    with pytest.raises(NotShared, match=r"scale: used by torch\.pow, which has no form"):
+        both(gradients)
+    wrong = lambda m, x: torch.mul(x, m.scale, 3)  # noqa: E731
+    gradients = gradients_of(seeded(lambda: Called(wrong)), numbers(24, 4), double=False)
+    with pytest.raises(TypeError, match="mul"):
         both(gradients)
 
 

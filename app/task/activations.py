@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import copy
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
+
+from signfed.app.task.models.parameters import trainable
+from signfed.app.task.shared.interception import Interception
+from signfed.app.task.shared.layout import Layout
+from signfed.app.task.shared.shared_pass import SharedPass
+from signfed.app.task.shared.sink import Sink, columns_of
 
 SHARE = 0.5  # of a card's memory for what the backward pass needs; the rest is for its gradients
 
@@ -23,8 +30,9 @@ def saved_bytes(model: nn.Module, x: Tensor) -> int:
     Returns
     -------
     int
-        What autograd saves, parameters left out, and the largest part once more: the gradient of
-        one activation while the backward pass computes the next.
+        What autograd saves in a shared pass, parameters left out, and the largest part once more:
+        the gradient of one activation while the backward pass computes the next. By PyTorch's own
+        forms, which keep less of norms, where a network has no shared pass.
 
     Examples
     --------
@@ -33,8 +41,16 @@ def saved_bytes(model: nn.Module, x: Tensor) -> int:
     >>> saved_bytes(nn.Sequential(nn.Linear(3, 5), nn.ReLU()), torch.zeros(2, 3))
     52
     """
-    kept: dict[int, int] = {}
     model, x = copy.deepcopy(model).cpu(), x.cpu()
+    sink = Sink(columns_of(trainable(model)), slice(0, 1))
+    try:
+        return _counted(model, x, Interception(SharedPass(Layout((len(x),)), sink)))
+    except (RuntimeError, TypeError, ValueError):  # NotShared, or what a user's own makes of a form
+        return _counted(model, x, nullcontext())
+
+
+def _counted(model: nn.Module, x: Tensor, forms: AbstractContextManager[object]) -> int:
+    kept: dict[int, int] = {}
     parameters = {parameter.data_ptr() for parameter in model.parameters()}
 
     def note(saved: Tensor) -> Tensor:
@@ -42,7 +58,8 @@ def saved_bytes(model: nn.Module, x: Tensor) -> int:
             kept[saved.data_ptr()] = saved.untyped_storage().nbytes()
         return saved
 
-    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(note, lambda saved: saved):
+    hooks = torch.autograd.graph.saved_tensors_hooks(note, lambda saved: saved)
+    with torch.enable_grad(), hooks, forms:
         scores = model(x)
     largest = max([scores.numel() * scores.element_size(), *kept.values()])
     return (sum(kept.values()) + largest) // len(x)

@@ -478,6 +478,34 @@ def test_memory_is_counted_by_sample():
     assert 8000 <= each < 9000  # tanh's output and its gradient, float32, and small change
 
 
+NORMS = {
+    "layer": lambda: nn.LayerNorm((4, 9, 9)),
+    "group": lambda: nn.GroupNorm(2, 4),
+    "instance": lambda: nn.InstanceNorm2d(4, affine=True),
+    "batch": lambda: nn.BatchNorm2d(4, track_running_stats=False),
+}
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_memory_is_counted_of_the_forms_that_a_pass_takes(name):
+    made = lambda: nn.Sequential(  # noqa: E731
+        nn.Conv2d(2, 4, 2), NORMS[name](), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 81, 3)
+    )
+    gradients = gradients_of(seeded(made), numbers(24, 2, 10, 10), (4, 4, 4), double=False)
+    start, kept = flatten(gradients.model), {}
+
+    def note(saved):
+        size = saved.untyped_storage().nbytes()
+        if size != start.nbytes:  # all parameters are views of one
+            kept[saved.untyped_storage().data_ptr()] = size
+        return saved
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda saved: saved):
+        SharedGradients(gradients)(start.numpy(), (0, 1, 2), 1)
+    each = saved_bytes(gradients.model, gradients.samples(np.arange(2))[0])
+    assert sum(kept.values()) / 12 <= each <= 1.1 * (sum(kept.values()) + max(kept.values())) / 12
+
+
 # The pool
 
 

@@ -416,6 +416,6 @@ def test_a_metrics_function_finds_claims_under_the_nodes_own_name():
     def own(contents, key):
         return MetricRecord({"most": max(c["said-of-training"]["train_loss"] for c in contents)})
 
-    tampered = grid(3, tamper={node: renamed for node in range(3)})
+    tampered = grid(3, tamper=dict.fromkeys(range(3), renamed))
     done = Mean(train_metrics_aggr_fn=own).start(tampered, floats(), 1)
     assert dict(done.train_metrics_clientapp[1]) == {"most": 2.0}

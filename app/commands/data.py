@@ -47,26 +47,18 @@ def data(
     out.print(f"picture {out_file}", soft_wrap=True, highlight=False)
 
 
-def own_data(config: list[str]) -> Workload:
-    """Return what a run config says of devices' own data.
+def workload_of(config: list[str]) -> Workload:
+    """Return what a run config says of data; the task is `own-data` unless it names another.
 
     Parameters
     ----------
     config : list of str
         As `-c` takes it.
-
-    Raises
-    ------
-    ConfigError
-        When it is of another task.
     """
     from signfed.app.config.pairs import given_keys
     from signfed.app.config.run_config import parse
 
-    workload = parse({"task": "own-data"} | given_keys(config)).workload
-    if workload.task != "own-data":
-        raise ConfigError(f"expected task='own-data'; got {workload.task!r}")
-    return workload
+    return parse({"task": "own-data"} | given_keys(config)).workload
 
 
 def _own(folder: Path, config: list[str], out_file: Path) -> None:
@@ -77,7 +69,9 @@ def _own(folder: Path, config: list[str], out_file: Path) -> None:
 
     with refusing():
         check_file("--out", out_file)
-        workload = own_data(config)
+        workload = workload_of(config)
+        if workload.task != "own-data":
+            raise ConfigError(f"--dir: expected task='own-data'; got {workload.task!r}")
         schema = Schema(**dict(workload.task_options))
         x, y = read(folder.expanduser().absolute(), schema)
         print_own(y, schema.names, workload.batch_size, out)

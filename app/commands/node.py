@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -14,9 +14,6 @@ from signfed.app.commands.answer import (
     answer_findings,
     answering,
 )
-
-if TYPE_CHECKING:
-    from signfed.app.task.datasets.schema import Schema
 
 node = typer.Typer(
     help="A device of a federation: its key, its request, its start.", no_args_is_help=True
@@ -83,20 +80,14 @@ def doctor(
     home: NodeFolder = DEFAULT_HOME,
     config: Annotated[
         list[str] | None,
-        typer.Option("--run-config", "-c", help="as of the runs, to read own data by its schema"),
+        typer.Option("--run-config", "-c", help="as of the runs, to try their task"),
     ] = None,
     form: FormatOption = Format.text,
 ) -> None:
     """Check this device, and name the command that mends each finding; exit code 1 for an error."""
+    from signfed.app.commands.data import workload_of
     from signfed.app.federation.doctor.node import examine_device
 
     with answering("node doctor", form):
-        findings = examine_device(home, schema=_schema(config) if config else None)
+        findings = examine_device(home, workload=workload_of(config) if config else None)
     answer_findings("node doctor", form, findings)
-
-
-def _schema(config: list[str]) -> Schema:
-    from signfed.app.commands.data import own_data
-    from signfed.app.task.datasets.schema import Schema
-
-    return Schema(**dict(own_data(config).task_options))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 from signfed.app.federation import keys, scripts
 from signfed.app.federation.bundle import Bundle
 from signfed.app.federation.device import NodeHome
 from signfed.app.federation.doctor import network
 from signfed.app.federation.doctor.world import World
-from signfed.app.task.datasets.schema import Schema
+from signfed.app.task import Workload
 
 
 @dataclass(frozen=True)
@@ -21,13 +22,13 @@ class Device:
     ----------
     home : NodeHome
     world : World
-    schema : Schema or None
-        What runs say of the device's own data.
+    workload : Workload or None
+        Of the runs.
     """
 
     home: NodeHome
     world: World = field(default_factory=World)
-    schema: Schema | None = None
+    workload: Workload | None = None
 
     @cached_property
     def bundle(self) -> Bundle | None:
@@ -52,6 +53,12 @@ class Device:
             return scripts.read_node_script(self.home.script.read_text(encoding="utf-8"))
         except (ValueError, OSError):
             return {}
+
+    @property
+    def data_dir(self) -> Path | None:
+        """The folder that the start script names; None for none."""
+        said = self.started.get("data-dir", "")
+        return self.home.path / Path(said).expanduser() if said else None
 
     @cached_property
     def way(self) -> network.Way | None:

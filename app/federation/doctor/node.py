@@ -7,10 +7,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from signfed.app.errors import ConfigError
 from signfed.app.federation import keys, superlink
 from signfed.app.federation.device import NodeHome
 from signfed.app.federation.doctor import machine, network
+from signfed.app.federation.doctor.data import data, task
 from signfed.app.federation.doctor.device import Device
 from signfed.app.federation.doctor.finding import (
     SOON,
@@ -23,9 +23,7 @@ from signfed.app.federation.doctor.finding import (
 )
 from signfed.app.federation.doctor.world import World
 from signfed.app.federation.files import read_time
-from signfed.app.task.datasets.dataset import DataMissing
-from signfed.app.task.datasets.own_files import read
-from signfed.app.task.datasets.schema import Schema
+from signfed.app.task import Workload
 
 REQUEST = "signfed node request --out NAME.csr"
 INSTALL = "signfed node install BUNDLE --fingerprint F"
@@ -169,33 +167,13 @@ def memory(device: Device) -> Finding:
     return machine.memory(device.world)
 
 
-def data(device: Device) -> list[Finding]:
-    """Say whether the device's data are there and, by the schema of runs, what runs can read."""
-    path = _data_dir(device)
-    if path is None:
-        return []
-    if not path.is_dir():
-        return [error("data", f"there is no folder {path}", f"mkdir -p {path}; put the data there")]
-    if not os.access(path, os.R_OK | os.X_OK):
-        return [error("data", f"{path} cannot be read by this user", f"ls -ld {path}; chmod u+rx")]
-    if not any(path.iterdir()):
-        return [error("data", f"{path} is empty", f"put the data into {path}")]
-    if device.schema is None:
-        return [fine("data", str(path))]
-    try:
-        _, labels = read(path, device.schema)  # as a run would
-    except (ConfigError, DataMissing) as wrong:
-        return [error("data", str(wrong), f"signfed data --dir {path}, with the same -c")]
-    return [fine("data", f"{path}, {len(labels)} samples")]
-
-
 def gradient(device: Device) -> Finding:
     """Say what time one gradient takes."""
     return machine.gradient(device.world)
 
 
 def examine_device(
-    home: Path, world: World | None = None, schema: Schema | None = None
+    home: Path, world: World | None = None, workload: Workload | None = None
 ) -> list[Finding]:
     """Return what all checks of a device find.
 
@@ -205,22 +183,16 @@ def examine_device(
         Of the node.
     world : World, optional
         In place of the real one.
-    schema : Schema, optional
-        What runs say of own data; they are read then as a run reads them.
+    workload : Workload, optional
+        Of the runs: their task is tried then, and own data are read as a run reads them.
     """
-    device = Device(NodeHome(home), world or World(), schema)
+    device = Device(NodeHome(home), world or World(), workload)
     first: list[Callable[[Device], Found]] = [folder, key, bundle, script]
     last: list[Callable[[Device], Found]] = [
-        registration, process, versions, disk, memory, data, gradient,
+        registration, process, versions, disk, memory, data, task, gradient,
     ]  # fmt: skip
     found = examine(device, first)
     if device.way:
         way = device.way
         found += examine(way, (network.name, network.port, network.certificate, network.clock))
     return found + examine(device, last)
-
-
-def _data_dir(device: Device) -> Path | None:
-    """The folder that the start script names; None for none."""
-    said = device.started.get("data-dir", "")
-    return device.home.path / said if said else None

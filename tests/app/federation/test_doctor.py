@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from typer.testing import CliRunner
 
 from signfed.app.cli import app
+from signfed.app.commands.data import workload_of
 from signfed.app.federation import files, keys, superlink
 from signfed.app.federation.ca import load_certificate, new_ca, new_server_certificate
 from signfed.app.federation.doctor import node
@@ -24,7 +26,7 @@ from signfed.app.federation.doctor.node import examine_device
 from signfed.app.federation.doctor.server import examine_server
 from signfed.app.federation.doctor.world import NotTls, World
 from signfed.app.runs.versions import versions
-from signfed.app.task.datasets.schema import Schema
+from signfed.app.task import Workload
 
 MB = 1_000_000
 
@@ -460,21 +462,47 @@ def test_data_that_cannot_be_read(case):
     assert finding.check == "data" and "cannot be read" in finding.found
 
 
+def asked(config: str) -> Workload:
+    return workload_of([config])
+
+
 def test_data_are_read_as_a_run_reads_them_where_its_schema_is_given(case, monkeypatch):
-    folder, schema = case.home / "data", Schema("arrays", "2", "3")
-    (finding,) = wrong(examine_device(case.home, case.world, schema))
+    folder = case.home / "data"
+    arrays = asked("own-data.kind='arrays' own-data.shape='2' own-data.classes='3'")
+    (finding,) = wrong(examine_device(case.home, case.world, arrays))
     assert finding.check == "data" and "expected arrays x and y" in finding.found
     assert finding.remedy.startswith(f"signfed data --dir {folder}")
     np.savez(folder / "images.npz", x=np.ones((5, 2)), y=np.zeros(5, int))
-    found = examine_device(case.home, case.world, schema)
+    found = examine_device(case.home, case.world, arrays)
     assert [f.found for f in found if f.check == "data"] == [f"{folder}, 5 samples"]
-    (finding,) = wrong(examine_device(case.home, case.world, Schema("table", "2", "3")))
+    table = asked("own-data.kind='table' own-data.shape='2' own-data.classes='3'")
+    (finding,) = wrong(examine_device(case.home, case.world, table))
     assert finding.check == "data" and "expected a .csv or .parquet file" in finding.found
-    asked: list[Schema] = []
-    monkeypatch.setattr(node, "examine_device", lambda home, schema: asked.append(schema) or [])
-    given = ["--home", str(case.home), "-c", "own-data.kind='table' own-data.shape='2'"]
-    CliRunner().invoke(app, ["node", "doctor", *given])
-    assert asked[0].kind == "table" and asked[0].sides == (2,)
+    given: list[Workload] = []
+    monkeypatch.setattr(node, "examine_device", lambda home, workload: given.append(workload) or [])
+    said = "own-data.kind='table' own-data.shape='2' own-data.classes='3'"
+    CliRunner().invoke(app, ["node", "doctor", "--home", str(case.home), "-c", said])
+    assert given == [table]
+
+
+@pytest.mark.parametrize("config, lacks, check, extra", [
+    ("task='mnist'", "torchvision", "task", "simulation"),
+    ("own-data.kind='images'", "PIL", "data", "images"),
+])  # fmt: skip
+def test_a_package_that_the_runs_task_needs_is_named(
+    case, monkeypatch, config, lacks, check, extra
+):
+    workload = asked(config)
+    monkeypatch.setitem(sys.modules, lacks, None)
+    (finding,) = wrong(examine_device(case.home, case.world, workload))
+    assert finding.check == check and f"needs the package {lacks}" in finding.found
+    assert finding.remedy == f"pip install 'signfed[{extra}]'"
+
+
+def test_the_runs_task_is_loaded_as_a_run_loads_it(case):
+    (finding,) = wrong(examine_device(case.home, case.world, asked("task='ag-news'")))
+    assert finding.check == "task" and str(case.home / "data") in finding.found
+    assert wrong(examine_device(case.home, case.world, asked("task='quadratic'"))) == []
 
 
 def test_the_real_world_is_looked_at(tmp_path):

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import sys
 from pathlib import Path
 
 from typer.testing import CliRunner
 
 from signfed.app.cli import app
+from signfed.app.config.pairs import given_keys
+from signfed.app.errors import EXTRA_OF
 from signfed.app.federation import device, systemd
 from signfed.app.federation.overview import overview
+from signfed.app.node import answers
+from signfed.app.task.datasets import digits
+from tests.federation import federate
 from tests.test_docs import FENCE, ROOT, commands
 
 PAGE = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
@@ -46,6 +53,18 @@ def test_the_how_to_leads_to_a_federation(tmp_path, control, monkeypatch):
     shown = overview(tmp_path / "fed")
     assert [node["name"] for node in shown["nodes"]] == ["pi-2", "pi-3"]  # pi-1 was removed
     assert (tmp_path / ".signfed" / "node" / "start-node.sh").exists()
+
+
+def test_the_first_run_needs_no_more_than_was_installed(tmp_path, monkeypatch):
+    """A server and two nodes that have what the install line of the page brings."""
+    [block] = [text for _, text in FENCE.findall(HOW_TO) if "flwr run" in text]
+    [config] = re.findall(r'-c "([^"]*)"', block)
+    for name in {*EXTRA_OF, *(m for m in sys.modules if m.partition(".")[0] in EXTRA_OF)}:
+        monkeypatch.setitem(sys.modules, name, None)
+    digits._parts.cache_clear()
+    answers._problem.cache_clear()
+    keys = given_keys([config]) | {"num-rounds": 2}
+    assert federate(tmp_path / "first", nodes=2, **keys).summary["status"] == "finished"
 
 
 def called(*arguments, code=0):

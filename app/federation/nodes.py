@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace as with_changes
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,28 +11,19 @@ from signfed.app.errors import ConfigError
 from signfed.app.federation import keys, superlink
 from signfed.app.federation.bundle import Bundle, write_bundle
 from signfed.app.federation.ca import ca_fingerprint, certificate_text
-from signfed.app.federation.files import (
-    now,
-    one_at_a_time,
-    read_time,
-    replace,
-    time_text,
-    write_once,
-)
-from signfed.app.federation.request import Request, read_request
+from signfed.app.federation.entry import entry
+from signfed.app.federation.files import now, one_at_a_time, replace, time_text, write_once
+from signfed.app.federation.request import read_request
 from signfed.app.federation.roster import (
     Node,
+    UnreadableEntry,
     audit,
     find,
     put_away,
-    read_roster,
     removed_before,
-    was_removed,
 )
 from signfed.app.federation.settings import Home, open_home
 from signfed.app.runs.versions import versions
-
-DAYS = 365  # for which a node is approved
 
 
 def approve(
@@ -45,7 +36,8 @@ def approve(
 ) -> dict[str, Any]:
     """Let a device take part: register its key, bind it to a partition, write its bundle.
 
-    The same request again gives the same bundle; an interrupted approval is completed.
+    The same request again gives the same bundle; an interrupted approval is completed, with other
+    options where they are given.
 
     Parameters
     ----------
@@ -69,14 +61,16 @@ def approve(
     ------
     ConfigError
         When the request is not in order, or name, key or partition are another node's.
+    SuperLinkSilent
+        When the SuperLink does not answer.
     """
     home = open_home(path)
     request = read_request(request_file)
     with one_at_a_time(home.path):
         ca = certificate_text(home.ca)
-        node, file = _entry(home, request, partition, data_dir, days)
-        write_once(file, node.text())
+        node, file = entry(home, request, partition, data_dir, days), home.entry(request.name)
         if not node.node_id:
+            replace(file, node.text())
             key = keys.read_public(node.public_key)
             node_id = superlink.register(home.settings.local_address, ca, key, node.name)
             node = with_changes(node, node_id=node_id)
@@ -126,10 +120,11 @@ def remove(path: Path, name: str) -> dict[str, Any]:
     with one_at_a_time(home.path):
         node = removed_before(home, name)
         if node is None:
-            node = find(home, name)
-            put_away(home, node)
-            audit(home, "remove", name=name, key=node.key, node_id=node.node_id)
-        if node.node_id:
+            with suppress(UnreadableEntry):  # of which nobody knows whose it was: out all the same
+                node = find(home, name)
+            put_away(home, name, node)
+            audit(home, "remove", **_shown(name, node))
+        if node and node.node_id:
             ca = certificate_text(home.ca)
             try:
                 superlink.unregister(home.settings.local_address, ca, node.node_id)
@@ -138,69 +133,17 @@ def remove(path: Path, name: str) -> dict[str, Any]:
                     f"{name} is out of the roster; {error}, so Flower still knows its key: start "
                     "the SuperLink, and give this command again"
                 ) from None
-    return {"name": name, "partition": node.partition, "key": node.key, "node_id": node.node_id}
+    return _shown(name, node)
 
 
-def _entry(
-    home: Home, request: Request, partition: int | None, data_dir: str, days: int | None
-) -> tuple[Node, Path]:
-    """The node's entry in the roster, as it is or as it is going to be, and its file."""
-    nodes = read_roster(home.roster)
-    key = keys.fingerprint(keys.read_public(request.public_key))
-    file = home.roster / f"{request.name}.json"
-    for node in nodes:
-        if node.name == request.name and node.key == key:
-            if partition not in (None, node.partition):
-                raise ConfigError(
-                    f"partition: {node.name} has {node.partition} already, got {partition}; remove "
-                    "the node first"
-                )
-            if data_dir not in ("", node.data_dir):
-                raise ConfigError(
-                    f"data-dir: {node.name} was approved with {node.data_dir!r}, got {data_dir!r}; "
-                    "on the device: signfed node install BUNDLE --data-dir DIR"
-                )
-            if days and node.expires != until(read_time(node.created), days):
-                raise ConfigError(
-                    f"days: {node.name} is approved until {node.expires}; for longer: signfed "
-                    f"federation rotate DIR --node {node.name} --days {days}"
-                )
-            return node, file
-        if node.name == request.name:
-            raise ConfigError(
-                f"expected a new name; another key is registered as {node.name!r}: signfed "
-                "federation remove that node first, or choose another name on the device"
-            )
-        if node.key == key:
-            raise ConfigError(f"expected a new key; this one is that of the node {node.name!r}")
-    if was_removed(home, key):
-        raise ConfigError(
-            "expected a key that was not removed before; make a new one on the device: signfed "
-            "node request with a new --home"
-        )
-    taken, total = {node.partition: node.name for node in nodes}, home.settings.num_partitions
-    if partition is None:
-        partition = next((p for p in range(total) if p not in taken), total)
-    if partition in taken:
-        raise ConfigError(f"partition: expected a free one; {taken[partition]!r} has {partition}")
-    if not 0 <= partition < total:
-        raise ConfigError(f"partition: expected 0 to {total - 1}; got {partition}")
-    moment = now()
-    return Node(
-        request.name, partition, total, key, request.public_key, "", data_dir,
-        time_text(moment), until(moment, days or DAYS),
-    ), file  # fmt: skip
-
-
-def until(moment: datetime, days: int) -> str:
-    """Return the moment so many days later, as text.
-
-    Parameters
-    ----------
-    moment : datetime
-    days : int
-    """
-    return time_text(moment + timedelta(days=days))
+def _shown(name: str, node: Node | None) -> dict[str, Any]:
+    """Who was removed, as far as it can be read."""
+    return {
+        "name": name,
+        "partition": node.partition if node else None,
+        "key": node.key if node else "",
+        "node_id": node.node_id if node else "",
+    }
 
 
 def bundle_text(home: Home, node: Node, ca: str) -> str:

@@ -15,9 +15,10 @@ from cryptography import x509
 from signfed.app.federation import superlink
 from signfed.app.federation.ca import certificate_text, load_certificate, new_server_certificate
 from signfed.app.federation.doctor.world import served_certificate
+from signfed.app.federation.entry import DAYS, until
 from signfed.app.federation.files import now, one_at_a_time, replace, time_text
 from signfed.app.federation.keys import load_key, read_public
-from signfed.app.federation.nodes import DAYS, bundle_text, until
+from signfed.app.federation.nodes import bundle_text
 from signfed.app.federation.roster import audit, find
 from signfed.app.federation.scripts import SUPERLINK
 from signfed.app.federation.settings import LOCAL, Home, check_host, open_home
@@ -100,7 +101,7 @@ def renew(path: Path, name: str, days: int | None = None) -> dict[str, Any]:
                 raise
             node_id = node.node_id
         node = with_changes(node, node_id=node_id, expires=until(now(), days or DAYS))
-        replace(home.roster / f"{name}.json", node.text())
+        replace(home.entry(name), node.text())
         replace(home.bundle(name), bundle_text(home, node, ca))
         audit(home, "renew", name=name, key=node.key, expires=node.expires)
     return {"name": name, "expires": node.expires, "bundle": str(home.bundle(name))}

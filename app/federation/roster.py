@@ -24,6 +24,10 @@ from signfed.app.federation.settings import Home
 FORMAT = "signfed-node-1"
 
 
+class UnreadableEntry(ConfigError):
+    """A node's file holds something else."""
+
+
 @dataclass(frozen=True)
 class Node:
     """A node that was approved.
@@ -67,18 +71,29 @@ def read_node(path: Path) -> Node:
 
     Raises
     ------
-    ConfigError
+    UnreadableEntry
         When it holds something else.
     """
-    content = read_json(path, "a node's file")
     try:
+        content = read_json(path, "a node's file")
         if content.pop("format") != FORMAT:
             raise ValueError
         node = Node(**content)
         read_time(node.expires)
+    except ConfigError as error:
+        raise UnreadableEntry(f"{error}; {_mended(path)}") from None
     except (KeyError, TypeError, ValueError):
-        raise ConfigError(f"{path}: expected a node's file of the format {FORMAT}") from None
+        raise UnreadableEntry(
+            f"{path}: expected a node's file of the format {FORMAT}; {_mended(path)}"
+        ) from None
     return node
+
+
+def _mended(path: Path) -> str:
+    return (
+        f"restore it from your backup, or: signfed federation remove DIR {path.stem}, and approve "
+        "the device's request again"
+    )
 
 
 def read_roster(folder: Path) -> list[Node]:
@@ -101,23 +116,29 @@ def read_roster(folder: Path) -> list[Node]:
 
 
 def find(home: Home, name: str) -> Node:
-    """Return the node of that name. Raises ConfigError when there is none.
+    """Return the node of that name, whatever the files of others hold.
 
     Parameters
     ----------
     home : Home
     name : str
+
+    Raises
+    ------
+    UnreadableEntry
+        When its file holds something else.
+    ConfigError
+        When there is none of that name.
     """
-    nodes = read_roster(home.roster)
-    for node in nodes:
-        if node.name == name:
-            return node
-    known = ", ".join(node.name for node in nodes) or "none"
-    raise ConfigError(f"expected the name of a node ({known}); got {name!r}")
+    known = sorted(path.stem for path in home.roster.glob("*.json"))
+    if name not in known:
+        known_names = ", ".join(known) or "none"
+        raise ConfigError(f"expected the name of a node ({known_names}); got {name!r}")
+    return read_node(home.entry(name))
 
 
 def was_removed(home: Home, key: str) -> bool:
-    """Tell whether a key was a node's that has been removed.
+    """Tell whether a key was a node's that has been removed; one never registered was nobody's.
 
     Parameters
     ----------
@@ -125,7 +146,8 @@ def was_removed(home: Home, key: str) -> bool:
     key : str
         Its fingerprint.
     """
-    return any(read_node(path).key == key for path in home.removed.glob("*.json"))
+    nodes = map(read_node, home.removed.glob("*.json"))
+    return any(node.key == key and node.node_id for node in nodes)
 
 
 def removed_before(home: Home, name: str) -> Node | None:
@@ -136,26 +158,28 @@ def removed_before(home: Home, name: str) -> Node | None:
     home : Home
     name : str
     """
-    if (home.roster / f"{name}.json").exists():
+    if home.entry(name).exists():
         return None
     files = [(path.stat().st_ctime_ns, path) for path in home.removed.glob(f"{name}-*.json")]
     nodes = [read_node(path) for _, path in sorted(files)]
     return next((node for node in reversed(nodes) if node.name == name), None)
 
 
-def put_away(home: Home, node: Node) -> None:
+def put_away(home: Home, name: str, node: Node | None) -> None:
     """Move a node's files out of the roster; from now on its key speaks for nobody.
 
     Parameters
     ----------
     home : Home
-    node : Node
+    name : str
+    node : Node, optional
+        What its file holds; None where that cannot be read.
     """
     private_folder(home.removed)
-    stem = f"{node.name}-{node.key[:12]}"
-    os.replace(home.roster / f"{node.name}.json", home.removed / f"{stem}.json")
-    if home.bundle(node.name).exists():
-        os.replace(home.bundle(node.name), home.removed / f"{stem}.bundle")
+    stem = f"{name}-{node.key[:12] if node else time_text(now()).replace(':', '')}"
+    os.replace(home.entry(name), home.removed / f"{stem}.{'json' if node else 'unreadable'}")
+    if home.bundle(name).exists():
+        os.replace(home.bundle(name), home.removed / f"{stem}.bundle")
 
 
 def audit(home: Home, act: str, **details: Any) -> None:

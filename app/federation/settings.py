@@ -13,6 +13,7 @@ from signfed.app.federation.files import as_text, read_json
 
 FORMAT = "signfed-federation-1"
 HOST = re.compile(r"(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.?)+")
+NUMBERS = re.compile(r"(^|\.)[0-9]+\.?$")  # no name ends in a number: it is a mistyped address
 LOCAL = "127.0.0.1"  # where the server's own commands reach the SuperLink
 
 
@@ -137,6 +138,10 @@ class Home:
         """FLWR_HOME of the SuperLink."""
         return self.path / "superlink"
 
+    def entry(self, name: str) -> Path:
+        """Return the place of a node's file."""
+        return self.roster / f"{name}.json"
+
     def bundle(self, name: str) -> Path:
         """Return the place of a node's bundle."""
         return self.roster / f"{name}.bundle"
@@ -162,7 +167,7 @@ def check_host(host: str) -> str:
     try:
         return str(ipaddress.ip_address(host))
     except ValueError:
-        if HOST.fullmatch(host):
+        if HOST.fullmatch(host) and not NUMBERS.search(host):
             return host
     raise ConfigError(f"host: expected a host name or an IP address, without port; got {host!r}")
 

@@ -87,6 +87,13 @@ def register(address: str, ca: str, key: keys.PublicKey, name: str) -> str:
     ConfigError
         When the key was unregistered once: Flower takes no key twice.
     """
+    try:
+        return _registered_as(address, ca, key, name)
+    except SuperLinkSilent as error:
+        raise SuperLinkSilent(f"{error}; start it, and give this command again") from None
+
+
+def _registered_as(address: str, ca: str, key: keys.PublicKey, name: str) -> str:
     from flwr.proto.control_pb2 import RegisterNodeRequest
 
     own = keys.fingerprint(key)

@@ -34,7 +34,7 @@ class Server:
 
     @property
     def start(self) -> str:
-        return f"sh {self.home.start_script}, or systemctl start {self.home.unit.name}"
+        return f"sh {self.home.start_script}, or systemctl --user start {self.home.unit.name}"
 
     @property
     def clock_is_right(self) -> bool:
@@ -43,12 +43,12 @@ class Server:
         return self.world.now() >= began - TOLERANCE
 
     @cached_property
-    def nodes(self) -> list[Node]:
-        """The roster; empty where it cannot be read."""
+    def nodes(self) -> list[Node] | None:
+        """The roster; None where it cannot be read."""
         try:
             return read_roster(self.home.roster)
         except (ValueError, OSError):
-            return []
+            return None
 
     @cached_property
     def ca(self) -> str:

@@ -19,7 +19,9 @@ def roster(server: Server) -> list[Finding]:
     try:
         nodes = read_roster(server.home.roster)
     except (ConfigError, OSError) as problem:
-        return [error("roster", str(problem), f"restore {server.home.roster} from your backup")]
+        restore = f"restore {server.home.roster} from your backup"
+        remove = f"signfed federation remove {server.home.path} NAME"
+        return [error("roster", str(problem), f"{restore}, or {remove}")]
     moment, taken = server.world.now(), Counter(node.partition for node in nodes)
     for partition, count in taken.items():
         if count > 1:
@@ -44,10 +46,11 @@ def roster(server: Server) -> list[Finding]:
 
 def registration(server: Server) -> list[Finding]:
     """Say whether the roster is what the SuperLink has registered."""
-    if server.known is None:
+    nodes = server.nodes
+    if server.known is None or nodes is None:
         return []
     home, found = server.home, []
-    for node in server.nodes:
+    for node in nodes:
         known = server.known.get(node.key)
         renew = f"{server.rotate} --node {node.name}"
         if known is None:
@@ -74,7 +77,7 @@ def registration(server: Server) -> list[Finding]:
                     renew,
                 )
             )
-    keys_here = {node.key for node in server.nodes}
+    keys_here = {node.key for node in nodes}
     for key, known in server.known.items():
         if key not in keys_here and known.status != "unregistered":
             found.append(
@@ -87,4 +90,4 @@ def registration(server: Server) -> list[Finding]:
                 )
             )
     online = sum(node.status == "online" for node in server.known.values())
-    return found or [fine("registration", f"{len(server.nodes)} nodes, {online} online")]
+    return found or [fine("registration", f"{len(nodes)} nodes, {online} online")]

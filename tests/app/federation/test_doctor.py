@@ -342,7 +342,7 @@ ON_THE_SERVER = {
     ),
     "superlink down": (
         raising("served_certificate", ConnectionRefusedError()), "port", "error",
-        "does not run", "start-superlink.sh",
+        "does not run", "systemctl --user start signfed-superlink.service",
     ),
     "port another program's": (
         raising("served_certificate", NotTls()), "port", "error", "another program's", "ss -ltnp",
@@ -426,11 +426,13 @@ def test_a_fault_of_the_server(case, name):
     assert found in first.found and remedy in first.remedy, findings
 
 
-def test_a_broken_roster_is_named(case):
+def test_a_broken_roster_is_named(case, site):
+    """Nobody is told to unregister the nodes whose files are sound."""
+    site("pi-2").approved(case.fed)
     case.entry.write_text("{")
-    findings = wrong(examine_server(case.fed, case.world))
-    assert "roster" in {f.check for f in findings}
-    assert "holds no JSON" in str(findings)
+    (finding,) = wrong(examine_server(case.fed, case.world))
+    assert finding.check == "roster" and "pi-1.json holds no JSON" in finding.found
+    assert f"signfed federation remove {case.fed} NAME" in finding.remedy
 
 
 @pytest.mark.parametrize("folder, name, doctor, check, remedy", [

@@ -7,7 +7,7 @@ import json
 import os
 import tomllib
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography.exceptions import InvalidSignature
@@ -95,6 +95,9 @@ def test_init_again_changes_nothing_and_completes_what_was_interrupted(fed):
         ({"name": "another"}, "name"),
         ({"hosts": ["no host"]}, "host:"),
         ({"hosts": []}, "host:"),
+        ({"hosts": ["10.0.0.300"]}, "host:"),
+        ({"hosts": ["10.0.7"]}, "host:"),
+        ({"bind": "0.0.0"}, "host:"),
     ],
 )
 def test_init_refuses_other_settings(fed, change, named):
@@ -145,6 +148,14 @@ def test_what_an_approval_cannot_change_is_refused(fed, site):
     assert tree(fed) == before
 
 
+def test_a_data_dir_is_the_devices_own_path_and_not_relative(fed, site):
+    """Relative to what: to where the server's owner stands, or the node?"""
+    with pytest.raises(ConfigError, match=r"data-dir: expected .*absolute.*; got 'mydata'"):
+        site("pi-1").approved(fed, data_dir="mydata")
+    assert read_roster(fed / "nodes") == []
+    site("pi-1").approved(fed, data_dir="~/mydata")
+
+
 @pytest.mark.parametrize("lost", ["the answer of the SuperLink", "the bundle"])
 def test_an_interrupted_approval_is_completed(fed, site, control, monkeypatch, lost):
     def broken(*_):
@@ -166,6 +177,35 @@ def test_a_superlink_that_is_silent_registers_nobody(fed, site, control):
     assert not (fed / "nodes" / "pi-1.bundle").exists()
     control.silent = False
     site("pi-1").approved(fed)
+
+
+def test_an_approval_that_no_superlink_heard_can_be_changed(fed, site, control):
+    one = site("pi-1")
+    control.silent = True
+    with pytest.raises(superlink.SuperLinkSilent, match="start it, and give this command again"):
+        one.approved(fed, partition=3, data_dir="/data", days=9)
+    with pytest.raises(superlink.SuperLinkSilent):
+        one.approved(fed, partition=4, data_dir="/other")
+    control.silent = False
+    site("pi-2").approved(fed, partition=5)
+    with pytest.raises(ConfigError, match="'pi-2' has 5"):
+        one.approved(fed, partition=5)
+    done = one.approved(fed, days=5)  # what is not given again stays
+    (node, _) = read_roster(fed / "nodes")
+    assert (node.partition, node.data_dir, node.node_id) == (4, "/other", done["node_id"])
+    assert files.read_time(node.expires) - files.read_time(node.created) == timedelta(days=5)
+
+
+def test_an_approval_that_no_superlink_heard_can_be_taken_back(fed, site, control):
+    """The key was never anybody's: the device needs no new one."""
+    one = site("pi-1")
+    control.silent = True
+    with pytest.raises(superlink.SuperLinkSilent):
+        one.approved(fed, partition=3)
+    removed = nodes.remove(fed, "pi-1")
+    assert read_roster(fed / "nodes") == [] and nodes.remove(fed, "pi-1") == removed
+    control.silent = False
+    assert one.approved(fed, partition=4)["partition"] == 4
 
 
 def test_a_partition_a_name_and_a_key_belong_to_one_node(fed, site, tmp_path):
@@ -219,6 +259,28 @@ def test_a_removed_nodes_name_and_partition_are_free_for_a_new_key(fed, site, tm
     assert new.approved(fed, partition=5)["partition"] == 5
     nodes.remove(fed, "pi-1")
     assert len(list((fed / "removed").glob("pi-1-*.json"))) == 2
+
+
+@pytest.mark.parametrize("content", [b"{", b"\xff", b'{"format": "another"}', b"[]"])
+def test_a_damaged_entry_is_named_and_can_be_removed(fed, site, control, content):
+    """Whoever it was, others can be approved and removed again, and it as well."""
+    one = site("pi-1")
+    first = one.approved(fed, partition=7)
+    site("pi-2").approved(fed)
+    entry = fed / "nodes" / "pi-1.json"
+    entry.write_bytes(content)
+    for refused in (lambda: overview(fed), lambda: site("pi-3").approved(fed)):
+        with pytest.raises(ConfigError, match=r"pi-1\.json.*backup.*federation remove DIR pi-1"):
+            refused()
+    nodes.remove(fed, "pi-2")
+    assert nodes.remove(fed, "pi-1") == {"name": "pi-1", "partition": None, "key": "", "node_id": ""}
+    assert content in [file.read_bytes() for file in (fed / "removed").iterdir()]
+    assert (acts(fed)[-1], read_roster(fed / "nodes")) == ("remove", [])
+    assert not (fed / "nodes" / "pi-1.bundle").exists()
+    again = one.approved(fed, partition=7)
+    assert again["node_id"] == first["node_id"]
+    with pytest.raises(ConfigError, match="name of a node"):
+        nodes.remove(fed, "../federation")
 
 
 def test_a_node_is_out_of_the_roster_although_the_superlink_is_silent(fed, site, control):

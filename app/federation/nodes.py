@@ -7,7 +7,6 @@ from dataclasses import replace as with_changes
 from pathlib import Path
 from typing import Any
 
-from signfed.app.errors import ConfigError
 from signfed.app.federation import keys, superlink
 from signfed.app.federation.bundle import Bundle, write_bundle
 from signfed.app.federation.ca import ca_fingerprint, certificate_text

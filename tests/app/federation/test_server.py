@@ -273,7 +273,8 @@ def test_a_damaged_entry_is_named_and_can_be_removed(fed, site, control, content
         with pytest.raises(ConfigError, match=r"pi-1\.json.*backup.*federation remove DIR pi-1"):
             refused()
     nodes.remove(fed, "pi-2")
-    assert nodes.remove(fed, "pi-1") == {"name": "pi-1", "partition": None, "key": "", "node_id": ""}
+    removed = nodes.remove(fed, "pi-1")
+    assert removed == {"name": "pi-1", "partition": None, "key": "", "node_id": ""}
     assert content in [file.read_bytes() for file in (fed / "removed").iterdir()]
     assert (acts(fed)[-1], read_roster(fed / "nodes")) == ("remove", [])
     assert not (fed / "nodes" / "pi-1.bundle").exists()

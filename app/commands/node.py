@@ -55,7 +55,9 @@ def install(
             help="on loopback, for Flower's own processes; default: as before, or 9094",
         ),
     ] = None,
-    start: Annotated[bool, typer.Option("--start", help="start the node with systemd")] = False,
+    start: Annotated[
+        bool, typer.Option("--start", help="start the node with systemd, anew where it runs")
+    ] = False,
     new_authority: Annotated[
         bool,
         typer.Option(

@@ -12,6 +12,8 @@ from signfed.app.federation.bundle import Bundle, check_bundle, read_bundle
 from signfed.app.federation.ca import ca_fingerprint, ca_public_key, certificate_text
 from signfed.app.federation.files import (
     SCRIPT_MODE,
+    absent,
+    make_way,
     now,
     one_at_a_time,
     private_folder,
@@ -32,7 +34,7 @@ class NodeHome:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path.expanduser().absolute()
+        self.path = path.expanduser().resolve()  # one text for a folder, however it is spelled
         self.key = self.path / "node.key"
         self.request = self.path / "request.csr"
         self.ca = self.path / "ca.crt"
@@ -117,12 +119,14 @@ def install(
     home_path : Path
         Of the node.
     data_dir : str, optional
-        Where this device has its data, in place of what the bundle says; "" for the bundle's.
+        Where this device has its data, in place of what the bundle says; relative to the folder
+        where the command is given; "" for the bundle's.
     port : int, optional
         On loopback, for Flower's own processes; a second node takes another. Where neither is
         given, what this device was set up with before stays.
     start : bool
-        Whether to start the node, with systemd, now and whenever the device starts.
+        Whether to start the node, with systemd, now (anew where it runs) and whenever the device
+        starts.
     new_authority : bool
         Whether the federation's authority may be another one than before: its key had leaked, and
         its owner says so by the same way as the fingerprint.
@@ -135,33 +139,41 @@ def install(
     Raises
     ------
     ConfigError
-        When the bundle is not in order, or not for this device; nothing was written then.
+        When the bundle is not in order, or not for this device; nothing was changed then. When
+        systemd refuses, with what it said.
     """
     home = NodeHome(home_path)
     key = keys.load_key(home.key)
     bundle = read_bundle(bundle_file, fingerprint)
     check_bundle(bundle, key.public_key(), now())
+    if start:
+        systemd.expect_a_user()
     before = _before(home)
     if data_dir is None:
         data_dir = before.get("data-dir", "")
+    elif data_dir:
+        data_dir = str(Path(data_dir).expanduser().absolute())
     if port is None:
         port = int(before["--port"]) if before.get("--port", "").isdecimal() else PORT
     arguments = _arguments(home, bundle, data_dir or bundle.data_dir, port)
-    script = scripts.node_script(home.path, arguments, bundle.node_id)
     unit = home.unit(bundle.name)
+    wanted = (
+        (home.ca, bundle.ca, 0o600),
+        (home.script, scripts.node_script(home.path, arguments, bundle.node_id), SCRIPT_MODE),
+        (unit, scripts.node_unit(bundle.name, home.script, home.path), 0o600),
+        (home.bundle, bundle_file.read_text(encoding="utf-8"), 0o600),
+    )
     with one_at_a_time(home.path):
-        _make_way(home, bundle, bundle_file.read_text(encoding="utf-8"), new_authority)
-        if home.script.exists() and home.script.read_text("utf-8", "replace") != script:
-            os.replace(home.script, _aside(home.script, bundle))
+        older = _replaced(home, bundle, wanted[-1][1], new_authority)
+        if older is None:
+            absent(home.ca, bundle.ca)
         private_folder(home.flower)
+        mark = (older or bundle).created.replace(":", "")
+        for file, text, _ in reversed(wanted):  # what is half done has no bundle
+            make_way(file, text, mark)
         made = [
             os.path.relpath(file, home.path)
-            for file, text, mode in (
-                (home.ca, bundle.ca, 0o600),
-                (home.script, script, SCRIPT_MODE),
-                (unit, scripts.node_unit(bundle.name, home.script, home.path), 0o600),
-                (home.bundle, bundle_file.read_text(encoding="utf-8"), 0o600),
-            )
+            for file, text, mode in wanted
             if write_once(file, text, mode)
         ]
     return {
@@ -173,7 +185,7 @@ def install(
         "home": str(home.path),
         "made": made,
         "start": str(home.script),
-        "started": systemd.start(unit) if start else "not asked for",
+        "started": systemd.start(unit, mark) if start else "not asked for",
     }
 
 
@@ -193,10 +205,10 @@ def _arguments(home: NodeHome, bundle: Bundle, data_dir: str, port: int) -> list
     ]  # fmt: skip
 
 
-def _make_way(home: NodeHome, bundle: Bundle, text: str, new_authority: bool) -> None:
-    """Put an older bundle of the same federation aside, with what was made of it."""
-    if not home.bundle.exists() or home.bundle.read_text(encoding="utf-8") == text:
-        return
+def _replaced(home: NodeHome, bundle: Bundle, text: str, new_authority: bool) -> Bundle | None:
+    """The older bundle of the same federation that this one takes the place of; None for none."""
+    if not home.bundle.exists() or home.bundle.read_text("utf-8", "replace") == text:
+        return None
     before = home.installed()
     if bundle.federation != before.federation:
         raise ConfigError(
@@ -215,14 +227,7 @@ def _make_way(home: NodeHome, bundle: Bundle, text: str, new_authority: bool) ->
             f"expected a bundle that is newer than the one installed ({before.created}); this one "
             f"is of {bundle.created}"
         )
-    for file in (home.bundle, home.script, home.unit(before.name), home.ca):
-        if file.exists():
-            os.replace(file, _aside(file, before))
-
-
-def _aside(file: Path, bundle: Bundle) -> Path:
-    """Where a file that was made of a bundle is put, so that nothing is lost."""
-    return file.with_name(f"{file.name}.{bundle.created.replace(':', '')}")
+    return before
 
 
 def _before(home: NodeHome) -> dict[str, str]:

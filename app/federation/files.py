@@ -59,13 +59,8 @@ def write_once(path: Path, text: str, mode: int = FILE_MODE) -> bool:
     ConfigError
         When a file of that name holds something else.
     """
-    if path.exists():
-        if path.is_file() and path.read_text(encoding="utf-8") == text:
-            return False
-        raise ConfigError(
-            f"expected no file {path}, or the one that would be written; it holds something else, "
-            "and nothing is overwritten: move it away"
-        )
+    if not absent(path, text):
+        return False
     draft = _draft(path, text, mode)
     try:
         os.link(draft, path)  # as a whole, and only where there is none
@@ -76,6 +71,45 @@ def write_once(path: Path, text: str, mode: int = FILE_MODE) -> bool:
     finally:
         draft.unlink(missing_ok=True)
     return True
+
+
+def absent(path: Path, text: str) -> bool:
+    """Tell whether a file is not there yet.
+
+    Parameters
+    ----------
+    path : Path
+    text : str
+        What it may hold where it is there.
+
+    Raises
+    ------
+    ConfigError
+        When a file of that name holds something else.
+    """
+    if not path.exists():
+        return True
+    if not _holds(path, text):
+        raise ConfigError(
+            f"expected no file {path}, or the one that would be written; it holds something else, "
+            "and nothing is overwritten: move it away"
+        )
+    return False
+
+
+def make_way(path: Path, text: str, mark: str) -> None:
+    """Put a file that holds something else aside, so that nothing is lost.
+
+    Parameters
+    ----------
+    path : Path
+    text : str
+        What is going to be written there.
+    mark : str
+        What is appended to its name.
+    """
+    if path.is_file() and not _holds(path, text):
+        os.replace(path, path.with_name(f"{path.name}.{mark}"))
 
 
 def replace(path: Path, text: str, mode: int = FILE_MODE) -> None:
@@ -181,6 +215,10 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _holds(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_text(encoding="utf-8", errors="replace") == text
 
 
 def _draft(path: Path, text: str, mode: int) -> Path:

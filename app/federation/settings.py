@@ -179,6 +179,6 @@ def open_home(path: Path) -> Home:
     ----------
     path : Path
     """
-    home = Home(path.expanduser().absolute())
+    home = Home(path.expanduser().resolve())
     assert home.settings.num_partitions  # read, and known to be a federation's
     return home

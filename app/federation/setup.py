@@ -63,7 +63,7 @@ def init(
     ConfigError
         When a federation with other settings is there, or something is in the way.
     """
-    path = path.expanduser().absolute()
+    path = path.expanduser().resolve()
     if not hosts:
         raise ConfigError("host: expected at least one name or address of this server")
     wanted = Settings(

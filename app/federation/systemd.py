@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from signfed.app.errors import ConfigError
-from signfed.app.federation.files import write_once
+from signfed.app.federation.files import make_way, write_once
 
 RUNNING = Path("/run/systemd/system")  # is there while systemd is what started this machine
 ABSENT = "systemd is absent here: start it with the start script"
@@ -19,13 +19,24 @@ def present() -> bool:
     return RUNNING.is_dir() and shutil.which("systemctl") is not None
 
 
-def start(unit: Path) -> str:
-    """Install a unit as this user's, start it, and have it started with the machine.
+def expect_a_user() -> None:
+    """Raise ConfigError for root, since a node carries out what the server sends."""
+    if present() and os.geteuid() == 0:
+        raise ConfigError(
+            "--start: expected an ordinary user; a node carries out code that its server sends, "
+            "and should not do so as root: sudo -iu USER, and give both commands there"
+        )
+
+
+def start(unit: Path, mark: str) -> str:
+    """Install a unit as this user's, start it anew, and have it started with the machine.
 
     Parameters
     ----------
     unit : Path
         Its file.
+    mark : str
+        With which another unit of that name is put aside; systemd does not read it then.
 
     Returns
     -------
@@ -35,20 +46,16 @@ def start(unit: Path) -> str:
     Raises
     ------
     ConfigError
-        For root, since a node carries out what the server sends; and when systemd refuses, with
-        what it said.
+        When systemd refuses, with what it said.
     """
     if not present():
         return ABSENT
-    if os.geteuid() == 0:
-        raise ConfigError(
-            "--start: expected an ordinary user; a node carries out code that its server sends, "
-            "and should not do so as root: sudo -iu USER, and give both commands there"
-        )
-    folder = Path("~/.config/systemd/user").expanduser()
+    folder, text = Path("~/.config/systemd/user").expanduser(), unit.read_text(encoding="utf-8")
     folder.mkdir(parents=True, exist_ok=True)
-    write_once(folder / unit.name, unit.read_text(encoding="utf-8"), 0o644)
-    for command in (["daemon-reload"], ["enable", "--now", unit.name]):
+    make_way(folder / unit.name, text, mark)
+    write_once(folder / unit.name, text, 0o644)
+    # Not `enable --now`, which leaves a node that runs as it was started before.
+    for command in (["daemon-reload"], ["enable", unit.name], ["restart", unit.name]):
         systemctl = ["systemctl", "--user", *command]
         done = subprocess.run(systemctl, capture_output=True, text=True, check=False)
         if done.returncode:

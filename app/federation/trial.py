@@ -38,7 +38,7 @@ class Trial:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path.expanduser().absolute()
+        self.path = path.expanduser().resolve()
         self.server = Home(self.path / "server")
 
     def nodes(self) -> list[device.NodeHome]:

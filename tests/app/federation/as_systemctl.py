@@ -1,4 +1,6 @@
-"""systemd's part in a test, for units of a user: `systemctl --user enable|start|restart|stop UNIT`.
+"""systemd's part in a test, for units of a user: `systemctl --user start|restart|stop UNIT`.
+
+`enable --now` starts, too; `enable` alone is for a machine that starts.
 
 What is started is the unit's own ExecStart, in its WorkingDirectory, under its UMask and in the
 bare environment that systemd gives; only its restarts after a failure are not systemd's here.
@@ -56,7 +58,7 @@ def main(what: str, unit: str = "") -> None:
     name = unit.removesuffix(".service")
     if what in ("stop", "restart", "disable"):
         stop(name)
-    if what in ("enable", "start", "restart"):
+    if what in ("start", "restart") or (what == "enable" and "--now" in sys.argv):
         start(name)
 
 

@@ -73,7 +73,7 @@ def test_what_is_wrong_is_said_in_the_same_form(tmp_path):
     assert "error:" in called("federation", "list", tmp_path, code=2).output
 
 
-def test_systemd_gets_the_unit_of_an_ordinary_user(tmp_path, monkeypatch):
+def test_systemd_starts_a_users_unit_anew_with_what_is_installed_now(tmp_path, monkeypatch):
     calls = []
 
     def run(arguments, **_):
@@ -86,20 +86,24 @@ def test_systemd_gets_the_unit_of_an_ordinary_user(tmp_path, monkeypatch):
     monkeypatch.setattr(systemd.subprocess, "run", run)
     unit = tmp_path / "signfed-node-pi-1.service"
     unit.write_text("[Unit]\n")
-    assert "started" in systemd.start(unit)
+    place = tmp_path / ".config/systemd/user" / unit.name
+    place.parent.mkdir(parents=True)
+    place.write_text("of a release before")
+    assert "started" in systemd.start(unit, "2026")
     assert calls == [
         ["systemctl", "--user", "daemon-reload"],
-        ["systemctl", "--user", "enable", "--now", "signfed-node-pi-1.service"],
+        ["systemctl", "--user", "enable", "signfed-node-pi-1.service"],
+        ["systemctl", "--user", "restart", "signfed-node-pi-1.service"],
     ]
-    place = tmp_path / ".config/systemd/user" / unit.name
     assert place.read_text() == "[Unit]\n"
+    assert place.with_name(f"{unit.name}.2026").read_text() == "of a release before"
 
 
-def test_no_node_is_started_as_root(tmp_path, monkeypatch):
+def test_no_node_is_started_as_root(monkeypatch):
     monkeypatch.setattr(systemd, "present", lambda: True)
     monkeypatch.setattr(systemd.os, "geteuid", lambda: 0)
     with pytest.raises(ConfigError, match="ordinary user"):
-        systemd.start(tmp_path / "unit")
+        systemd.expect_a_user()
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="wants systemd's own check")

@@ -6,6 +6,7 @@ import json
 import stat
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -232,3 +233,71 @@ def test_the_devices_own_outlives_its_start_script(fed, site):
     script.write_bytes(b"#!/bin/sh\n\xff\xfe")
     one.installed(fed, data_dir="/again")
     assert scripts.read_node_script(script.read_text())["data-dir"] == "/again"
+
+
+def test_a_home_is_the_same_however_it_is_spelled(fed, site, monkeypatch):
+    one = site("pi-1")
+    one.installed(fed, data_dir="/mine")
+    before = {p: p.read_bytes() for p in one.home.glob("*") if p.is_file()}
+    monkeypatch.chdir(one.home.parent)
+    for spelled in (Path("..") / one.home.parent.name / one.home.name, Path(one.home.name)):
+        one.home = spelled
+        assert one.installed(fed)["made"] == []
+    assert {p: p.read_bytes() for p in before} == before
+
+
+def test_a_relative_data_dir_is_where_the_command_is_given(fed, site, tmp_path, monkeypatch):
+    """The node starts in its home, where there is no such folder."""
+    monkeypatch.chdir(tmp_path)
+    one = site("pi-1")
+    one.installed(fed, data_dir="mydata")
+    said = scripts.read_node_script((one.home / "start-node.sh").read_text())
+    assert said["data-dir"] == str(tmp_path / "mydata")
+
+
+def test_a_unit_of_another_release_is_put_aside(fed, site):
+    one = site("pi-1")
+    one.installed(fed)
+    unit = one.home / "signfed-node-pi-1.service"
+    unit.write_text("[Unit]\nDescription=of a release before\n")
+    assert one.installed(fed)["made"] == [unit.name]
+    [aside] = one.home.glob(f"{unit.name}.*")
+    assert "release before" in aside.read_text() and "Restart=on-failure" in unit.read_text()
+
+
+@pytest.fixture
+def systemctl(tmp_path, monkeypatch):
+    """What systemd is asked, by an ordinary user."""
+    asked = []
+
+    def run(command, **_):
+        asked.append(" ".join(command))
+        return SimpleNamespace(returncode=0, stderr="")
+
+    monkeypatch.setattr("signfed.app.federation.systemd.present", lambda: True)
+    monkeypatch.setattr("signfed.app.federation.systemd.subprocess.run", run)
+    monkeypatch.setattr("os.geteuid", lambda: 4711)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return asked
+
+
+@pytest.mark.parametrize(
+    "fault", ["authority edited", "root", "others may enter", "no unit's path"]
+)
+def test_a_refused_install_changes_nothing(fed, site, monkeypatch, systemctl, fault):
+    one = site("pi-1")
+    one.installed(fed, data_dir="/mine")
+    given = {"data_dir": "/other", "start": True}
+    if fault == "authority edited":
+        (one.home / "ca.crt").write_text("edited")
+    elif fault == "root":
+        monkeypatch.setattr("os.geteuid", lambda: 0)
+    elif fault == "others may enter":
+        (one.home / "flower").chmod(0o755)
+    else:
+        one.home = one.home.rename(one.home.with_name('a "quote'))
+    before = {p: p.read_bytes() for p in one.home.glob("*") if p.is_file()}
+    with pytest.raises(ConfigError):
+        one.installed(fed, **given)
+    assert {p: p.read_bytes() for p in one.home.glob("*") if p.is_file()} == before
+    assert systemctl == []

@@ -55,8 +55,9 @@ FLOWERS: dict[str, Callable[..., Strategy]] = {
     "Krum": lambda **keys: Krum(num_malicious_nodes=3, **keys),
     "Bulyan": lambda **keys: Bulyan(num_malicious_nodes=1, **keys),
 }
-# Those that need clients that follow instructions, or a gradient of the server's own.
-ELSEWHERE = ("election", "sign-fv", "fltrust")
+# Those that need clients that follow instructions or know an encoder, or a gradient of the
+# server's own.
+ELSEWHERE = ("election", "probit-plus", "sign-fv", "fltrust")
 OURS = {name: rule for name, rule in STRATEGIES.items() if name not in ELSEWHERE}
 MOD = "with one_bit"
 HONEST, RIGHT = "as honest", "right"

@@ -45,12 +45,43 @@ def channel(rule: Rule, options: NodeOptions) -> tuple[bool, float]:
         )
     encoder = rule.encoder if options.encoder == "auto" else options.encoder
     signs = encoder in ENCODERS_OF_SIGNS
+    if not signs and encoder != "float32":
+        raise ValueError(
+            f"{rule.title()} asks nodes for encoder={encoder!r}, which another's ClientApp does "
+            "not have; expected another rule, signfed's own app, or the argument encoder='sign', "
+            "the plain signs"
+        )
     if signs and options.trust_num_examples:
         raise ValueError(
             "trust_num_examples: a row of signs cannot be scaled; expected False, or a rule on "
             "floats"
         )
     return signs, options.server_learning_rate or (STEP_OF_SIGNS if signs else 1.0)
+
+
+def unguarded(rule: Rule) -> str:
+    """Say which rules, of one on floats and those behind it, are told of no Byzantine node.
+
+    Their constructors' default is 0, with which most of them are a plain mean.
+
+    Parameters
+    ----------
+    rule : Rule
+
+    Returns
+    -------
+    str
+        What that means and how to mend it; empty where there is none.
+    """
+    rules = [rule, *_behind(rule)]
+    told = [type(each).__name__ for each in rules if vars(each).get("n_byzantine") == 0]
+    if not told:
+        return ""
+    return (
+        f"{', '.join(told)}: n_byzantine=0 counts on honest nodes alone, and one Byzantine node "
+        "may then decide the model; expected the most of a round's nodes that may be Byzantine: "
+        f"{told[0]}(n_byzantine=1), say"
+    )
 
 
 def is_of(state: State, layout: Layout) -> bool:
@@ -68,7 +99,8 @@ def is_of(state: State, layout: Layout) -> bool:
 
 
 def _behind(rule: Rule) -> list[Rule]:
-    return [inner for inner in vars(rule).values() if isinstance(inner, Rule)]
+    inner = [held for held in vars(rule).values() if isinstance(held, Rule)]
+    return inner + [each for held in inner for each in _behind(held)]
 
 
 def _instructs(rule: Rule, num_workers: int) -> bool:

@@ -14,7 +14,7 @@ from flwr.serverapp import Grid
 
 from signfed.strategies.core.codecs import CODECS
 from signfed.strategies.core.rule import Rule, State
-from signfed.strategies.server.admission import channel, is_of, layout_of
+from signfed.strategies.server.admission import channel, is_of, layout_of, unguarded
 from signfed.strategies.server.claims import as_record, medians
 from signfed.strategies.server.federation import Federation, Participation
 from signfed.strategies.server.nodes import AggregateMetrics, NodeOptions
@@ -71,6 +71,8 @@ class DropIn:
     ) -> None:
         self.rule, self.options, self._timeout = rule, options, timeout
         signs, lr = channel(rule, options)
+        if not signs and (doubt := unguarded(rule)):
+            log.warning("%s", doubt)
         layout, state = layout_of(initial_arrays, options, signs), state or {}
         vector = torch.from_numpy(layout.flat(initial_arrays))
         if not torch.isfinite(vector).all():
@@ -122,15 +124,20 @@ class DropIn:
         """Return what the run has to remember between two rounds, besides the training's state."""
         return self.link.state_dict() | self.dialect.state_dict()
 
-    def configure_train(self, server_round: int, config: ConfigRecord) -> list[Message]:
+    def configure_train(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord
+    ) -> list[Message]:
         """Return the requests of a round.
 
         Parameters
         ----------
         server_round : int
+        arrays : ArrayRecord
+            The model, as the caller has it. Raises ValueError where it is another.
         config : ConfigRecord
             What else each of them holds.
         """
+        self._expect_model(arrays)
         messages = self.link.requests(server_round, config)
         if gone := self.attendance.forget():
             self.rule.forget_workers(gone)
@@ -163,15 +170,20 @@ class DropIn:
         record.claims["train"] = dict(metrics)
         return self.arrays, metrics
 
-    def configure_evaluate(self, server_round: int, config: ConfigRecord) -> list[Message]:
+    def configure_evaluate(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord
+    ) -> list[Message]:
         """Return the requests to evaluate the model; none where no node is to evaluate.
 
         Parameters
         ----------
         server_round : int
+        arrays : ArrayRecord
+            As for `configure_train`.
         config : ConfigRecord
             What else each of them holds.
         """
+        self._expect_model(arrays)
         self._evaluators = self.attendance.evaluators(server_round)
         if not self._evaluators:
             return []
@@ -211,6 +223,15 @@ class DropIn:
         self.link.record.claims["evaluate"] = dict(metrics)
         log.info("round %d: %d nodes claim %s", server_round, len(claims), dict(metrics))
         return metrics
+
+    def _expect_model(self, arrays: ArrayRecord) -> None:
+        if not self.dialect.is_model(arrays):
+            raise ValueError(
+                f"{type(self.rule).__name__}: expected the model that aggregate_train returned; "
+                "got other arrays. The model is kept by the strategy, and nodes would not get "
+                "these: no strategy may stand around it that changes the model, as those of "
+                "differential privacy do"
+            )
 
     def _aggregated(self, claims: list[plain.Claim], own: AggregateMetrics | None) -> MetricRecord:
         """The median of each metric, or what the user's function makes of them."""

@@ -189,14 +189,15 @@ class RobustStrategy(Rule, Strategy):
     ) -> Iterable[Message]:
         """Return the requests of a round: to each of its nodes, what it lacks of the model.
 
-        `arrays` is looked at in the first call alone, where `start` was not called before.
+        `arrays` is the model with which a run begins, where `start` was not called before; then it
+        has to be what `aggregate_train` returned.
         """
         if self._link:
             return self._link.requests(server_round, config)
         if self._drop_in is None:
             self._drop_in = DropIn(self, self.nodes, grid, arrays, timeout=3600.0)
             self._drop_in.gather()
-        return self._drop_in.configure_train(server_round, config)
+        return self._drop_in.configure_train(server_round, arrays, config)
 
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
@@ -221,7 +222,9 @@ class RobustStrategy(Rule, Strategy):
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
         """Return the requests to evaluate the model; none in signfed's own app."""
-        return self._drop_in.configure_evaluate(server_round, config) if self._drop_in else []
+        if self._drop_in is None:
+            return []
+        return self._drop_in.configure_evaluate(server_round, arrays, config)
 
     def aggregate_evaluate(
         self, server_round: int, replies: Iterable[Message]

@@ -96,6 +96,25 @@ class PlainArrays:
             self._cast = version, self._layout.arrays(vector, self.beside)
         return self._cast[1]
 
+    def is_model(self, arrays: ArrayRecord) -> bool:
+        """Tell whether these are the model's arrays: those that were returned, or the same values.
+
+        Parameters
+        ----------
+        arrays : ArrayRecord
+            From the server's user.
+        """
+        own, layout = self.arrays(), self._layout
+        if arrays is own:
+            return True
+        if set(arrays) != layout.names:
+            return False
+        try:
+            found = layout.arrays(layout.flat(arrays), layout.values(arrays, beside=True))
+        except Malformed:
+            return False
+        return all(found[name].data == own[name].data for name in layout.names)
+
     def requests(
         self,
         nodes: list[int],

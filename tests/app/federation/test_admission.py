@@ -209,7 +209,7 @@ def test_someones_own_app_asks_no_node_outside_the_roster(fed, three, caplog):
 def test_a_node_that_is_removed_leaves_someones_own_app(fed, three):
     drop_in, _ = begun(three, roster=str(fed / "nodes"))
     nodes.remove(fed, "pi-2")
-    drop_in.configure_train(2, ConfigRecord())
+    drop_in.configure_train(2, floats(), ConfigRecord())
     assert set(drop_in.link.asked) == {100, 102}
 
 
@@ -220,7 +220,7 @@ def test_a_device_with_a_new_key_has_no_new_name(fed, three, site, control):
     site("pi-2-again").approved(fed, partition=0)
     three._contexts[103] = three._contexts.pop(101)
     three.keys = three.keys | {103: control.nodes[3].public_key}
-    drop_in.configure_train(2, ConfigRecord())
+    drop_in.configure_train(2, floats(), ConfigRecord())
     assert drop_in.attendance.numbers[103] == 0
     state = drop_in.attendance.state_dict()
     assert state["nodes"].tolist() == [103, 102, 100]

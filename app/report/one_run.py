@@ -71,6 +71,9 @@ def _headline(run: Run) -> list[tuple[str, str]]:
             found.append((NAMES.get(key, key.replace("_", " ")), says))
     if "final_test_accuracy" not in summary and "final_test_loss" in summary:
         found.append(("final test loss", shown(summary["final_test_loss"])))
+    for name, value in summary.get("final_server_metrics", {}).items():
+        if not isinstance(value, list):
+            found.append((name, "not finite" if value is None else shown(value)))
     if run.rounds:
         found += [
             (NAMES[key].replace(" (MB)", ""), f"{run.rounds[-1][key]:.2f} MB")

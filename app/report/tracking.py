@@ -22,6 +22,8 @@ def scalars(line: dict[str, Any]) -> dict[str, float]:
 
     >>> scalars({"round": 3, "test_loss": None, "received": 2, "seconds": {"server": 0.5}})
     {'round/received': 2.0, 'seconds/server': 0.5}
+    >>> scalars({"round": 3, "server_metrics": {"f1": 0.5, "by_class": [1, 0]}})
+    {'server/f1': 0.5}
 
     Parameters
     ----------
@@ -37,6 +39,11 @@ def scalars(line: dict[str, Any]) -> dict[str, float]:
         f"dropped/{reason}": float(len(ids)) for reason, ids in line.get("dropped", {}).items()
     }
     found |= {f"seconds/{phase}": float(s) for phase, s in line.get("seconds", {}).items()}
+    found |= {
+        f"server/{name}": float(value)
+        for name, value in line.get("server_metrics", {}).items()
+        if isinstance(value, int | float)
+    }
     for name, numbers in standings(line).items():
         found |= {f"{name}/worker {worker}": float(x) for worker, x in numbers.items()}
     return found

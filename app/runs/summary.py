@@ -39,6 +39,8 @@ def summary_of(rounds: Sequence[Line], n_parameters: int) -> dict[str, Any]:
         summary["final_backdoor_success"] = successes[-1]
     if claims := [x for line in rounds if (x := claimed_accuracy(line)) is not None]:
         summary["final_claimed_accuracy"] = claims[-1]
+    if found := [line["server_metrics"] for line in rounds if "server_metrics" in line]:
+        summary["final_server_metrics"] = found[-1]
     for name in DETECTION:
         if found := [line[name] for line in rounds if name in line]:
             summary[name] = sum(found) / len(found)

@@ -195,14 +195,15 @@ def _ask_clients(
 def _ask_server(
     drop_in: DropIn, server_round: int, evaluate_fn: EvaluateFn | None, result: Result
 ) -> dict[str, float]:
-    """What evaluate_fn finds; its accuracy and loss are those of the run."""
+    """What evaluate_fn finds: its accuracy and loss are those of the run, the rest is recorded."""
     metrics = evaluate_fn(server_round, drop_in.arrays) if evaluate_fn else None
     if metrics is None:
         return {}
     result.evaluate_metrics_serverapp[server_round] = metrics
     log.info("round %d: evaluated: %s", server_round, dict(metrics))
-    numbers = {name: value for name, value in metrics.items() if isinstance(value, int | float)}
-    return {SCORES[name]: float(value) for name, value in numbers.items() if name in SCORES}
+    scores = {n: float(v) for n, v in metrics.items() if n in SCORES and isinstance(v, int | float)}
+    drop_in.link.record.server_metrics = {n: v for n, v in metrics.items() if n not in scores}
+    return {SCORES[name]: value for name, value in scores.items()}
 
 
 def _described(drop_in: DropIn) -> dict[str, Any]:

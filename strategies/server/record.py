@@ -55,6 +55,8 @@ class RoundRecord:
         By "train" and "evaluate": what nodes say of themselves, the median of each metric; nobody
         checks it and nothing depends on it. In our own app the accuracy on the nodes' own data of
         the model that the round began with, where the server has no test set.
+    server_metrics : dict
+        In another's app, what its `evaluate_fn` returned besides `accuracy` and `loss`.
     findings : dict
         What the rule found out, by the rule's own names, which become fields of the line.
     seconds : dict of str to float
@@ -87,6 +89,7 @@ class RoundRecord:
     honest_rejected: float | None = None
     wrong_signs: float | None = None
     claims: dict[str, dict[str, Any]] = field(default_factory=dict)
+    server_metrics: dict[str, Any] = field(default_factory=dict)
     findings: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 

@@ -27,7 +27,7 @@ class Malformed(Exception):
     """
 
     def __init__(self, reason: DropReason = DropReason.MALFORMED, detail: str = "") -> None:
-        super().__init__(reason)
+        super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason, self.detail = reason, detail
 
 

@@ -117,7 +117,7 @@ def test_no_malformed_reply_of_packed_signs_does_either():
             assert same(found, five), name
 
 
-def test_an_evaluation_reply_cannot_end_a_run_either():
+def test_an_evaluation_reply_cannot_end_a_run_either(caplog):
     def bad(make):
         def tamper(request, reply):
             if request.metadata.message_type != "evaluate":
@@ -139,3 +139,4 @@ def test_an_evaluation_reply_cannot_end_a_run_either():
         nodes = grid(5, client(wander), dict.fromkeys((0, 1), bad(make)))
         done = Mean().start(nodes, INITIAL, 1, timeout=0.02)
         assert set(done.evaluate_metrics_clientapp[1]) == {"sum"}, name
+    assert "node 101 does not evaluate: malformed: expected one MetricRecord" in caplog.text

@@ -52,6 +52,7 @@ def test_the_folder_holds_what_a_run_of_our_own_holds(tmp_path):
     rounds, summary = read_rounds(path), read_summary(path)
     assert [r["received"] for r in rounds] == [3, 3]
     assert rounds[1]["test_accuracy"] == pytest.approx(0.2) and rounds[1]["test_loss"] == 1.0
+    assert rounds[1]["server_metrics"] == summary["final_server_metrics"] == {"f1": 0.5}
     assert rounds[0]["claims"] == {
         "train": {"train_loss": 1.0},
         "evaluate": dict(done.evaluate_metrics_clientapp[1]),
@@ -62,6 +63,21 @@ def test_the_folder_holds_what_a_run_of_our_own_holds(tmp_path):
     config = json.loads((path / "config.json").read_text())
     assert config["config"]["strategy"] == "Mean {}" and config["config"]["fraction_train"] == 1.0
     assert "flwr" in config["versions"]
+
+
+def test_what_the_server_finds_is_recorded_whatever_it_is_called(tmp_path):
+    def evaluate(server_round, arrays):
+        if server_round == 2:
+            return signfed_metrics(received=7, acc=0.25 * server_round, by_class=[1, 0])
+        return signfed_metrics(acc=math.nan, loss=[1.0]) if server_round == 1 else None
+
+    Mean().start(grid(3), floats(), 3, run_dir=tmp_path, evaluate_fn=evaluate)
+    found = [line.get("server_metrics") for line in read_rounds(tmp_path)]
+    last = {"received": 7, "acc": 0.5, "by_class": [1, 0]}
+    assert found == [{"acc": None, "loss": [1.0]}, last, None]
+    assert [line["received"] for line in read_rounds(tmp_path)] == [3, 3, 3]
+    assert read_summary(tmp_path)["final_server_metrics"] == last
+    assert "<dt>acc</dt>" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def signfed_metrics(**found):

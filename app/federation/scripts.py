@@ -59,13 +59,15 @@ def containerfile(settings: Settings) -> str:
     command = ", ".join(f'"{part}"' for part in ["python", *_superlink_arguments(home, settings)])
     return (
         f"# The SuperLink of the federation {settings.name}. Written by `signfed federation init`."
-        "\n# In this folder; SIGNFED is what pip installs, a name or the address of a wheel:\n"
+        "\n# In this folder; SIGNFED is what pip installs, the address of a wheel:\n"
         f"#   docker build -t signfed-superlink -f Containerfile --build-arg SIGNFED=... .\n"
         f"#   docker run --init --user $(id -u) -p {settings.port}:{settings.port} "
         f"-v $PWD:{IN_CONTAINER} signfed-superlink\n"
         "FROM python:3.11-slim\n"
-        "ARG SIGNFED=signfed\n"
-        'RUN pip install --no-cache-dir "$SIGNFED"\n'
+        # No default: no index has us, and who took our name there would be given the keys.
+        "ARG SIGNFED\n"
+        "RUN pip install --no-cache-dir "
+        '"${SIGNFED:?expected --build-arg SIGNFED=, the address of a wheel}"\n'
         f"{variables}"
         f"WORKDIR {IN_CONTAINER}\n"
         f"EXPOSE {settings.port}\n"

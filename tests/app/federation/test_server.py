@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
 import tomllib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -456,3 +457,17 @@ def test_a_removed_node_is_out_of_the_roster_although_the_authority_is_damaged(f
     with pytest.raises(ConfigError, match=r"ca\.crt"):
         nodes.remove(fed, "pi-1")
     assert read_roster(fed / "nodes") == []
+
+
+def test_the_container_file_installs_nothing_that_nobody_named(fed):
+    """No package index has one of our name; who took it would be given the authority's key."""
+    text = (fed / "Containerfile").read_text(encoding="utf-8")
+    [command] = [line.removeprefix("RUN ") for line in text.splitlines() if line.startswith("RUN")]
+    command = command.replace("pip install --no-cache-dir", "echo installs")
+
+    def built(**argument):
+        return subprocess.run(["sh", "-c", command], env=argument, capture_output=True, text=True)
+
+    assert "ARG SIGNFED\n" in text and built().returncode and built(SIGNFED="").returncode
+    assert "expected --build-arg SIGNFED=" in built().stderr
+    assert built(SIGNFED="https://a.org/b.whl").stdout == "installs https://a.org/b.whl\n"

@@ -133,6 +133,15 @@ def test_options_of_nodes_stand_beside_the_rules_own():
         Mean(fraction_trian=0.5)
 
 
+def test_a_model_may_be_evaluated_without_a_round():
+    """What takes the place of `fraction_train=0`."""
+    with pytest.raises(OptionError, match=r"fraction_train: expected a number in \(0, 1\]; got 0"):
+        Mean(fraction_train=0.0)
+    found = Mean().start(grid(2), floats(), 0, evaluate_fn=lambda t, x: MetricRecord({"t": t}))
+    assert found.evaluate_metrics_serverapp == {0: MetricRecord({"t": 0})}
+    assert same(found.arrays, floats())
+
+
 def test_rows_that_a_rule_keeps_are_not_written_over():
     class Keeping(Mean):
         def __init__(self):

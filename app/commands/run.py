@@ -93,12 +93,12 @@ def run(
             )
             path, byzantine_ids = prepared.path, prepared.config.byzantine_ids
             out.print(f"run folder {path}", soft_wrap=True, highlight=False)
+            if prepared.config.resume:
+                run_folder.reopen(path, prepared.done)
             if simulation is None:
                 status = launch.on_local(prepared, out, signals)
             else:
                 num_rounds = prepared.config.num_rounds
-                if prepared.config.resume:
-                    run_folder.reopen(path, prepared.done)
                 del prepared  # the data are loaded again where they are needed
                 values["out-dir"] = str(path)
                 federation = simulation.federation

@@ -9,7 +9,8 @@ import typer
 
 from signfed.app.commands.common import out, refusing
 from signfed.app.errors import ConfigError
-from signfed.app.report.impact import finished, print_impact, read_config
+from signfed.app.report.impact import finished, print_impact
+from signfed.app.runs.folder import read_config
 
 
 def score(

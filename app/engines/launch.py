@@ -20,6 +20,7 @@ from signfed.app.runs.folder import FAILED, FINISHED, INTERRUPTED, RUNNING
 
 if TYPE_CHECKING:
     from signfed.app.engines.prepare import Prepared
+    from signfed.attacks import Knowledge
     from signfed.strategies.core.options import Value
 
 
@@ -189,17 +190,19 @@ def run(
     from signfed.app.engines.prepare import prepare
     from signfed.app.engines.run import execute
 
-    values, here = asked_for(config or {}), Path.cwd()
-    if engine == "local":
-        path = execute(prepare(values, reach="server", parent=here), local_engine)
-        return RunResult(path, run_folder.read_summary(path))
-    if engine != "flower":
+    values, here, simulation = asked_for(config or {}), Path.cwd(), None
+    if engine == "flower":
+        simulation = Simulation(supernodes, cpus_per_client, gpus_per_client)
+    elif engine != "local":
         raise ConfigError(f"engine: expected local or flower; got {engine!r}")
-    simulation = Simulation(supernodes, cpus_per_client, gpus_per_client)
-    prepared = prepare(values, reach="omniscient", simulation=simulation, parent=here)
+    reach: Knowledge = "omniscient" if simulation else "server"
+    prepared = prepare(values, reach=reach, simulation=simulation, parent=here)
     path, num_rounds = prepared.path, prepared.config.num_rounds
     if prepared.config.resume:
         run_folder.reopen(path, prepared.done)
+    if simulation is None:
+        execute(prepared, local_engine)
+        return RunResult(path, run_folder.read_summary(path))
     del prepared  # the data are loaded again where they are needed
     values["out-dir"] = str(path)
     status = on_flower(values, simulation.federation, num_rounds, Console(quiet=True))

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from signfed.app.runs import folder as run_folder
 from signfed.app.runs.folder import RUNNING
-from signfed.app.runs.summary import claimed_accuracy
+from signfed.app.runs.summary import claimed_accuracy, score
 
 # "torch.OutOfMemoryError: ...", "ERROR :  ray.exceptions.ActorDiedError(...)"
 EXCEPTION = re.compile(r"(?:\w+ : *)?([A-Za-z_][\w.]*(?:Error|Exception)(?:[:(].*)?)$")
@@ -53,7 +53,7 @@ def rounds_bar(num_rounds: int, console: Console) -> Iterator[Callable[[Mapping[
             nonlocal dropped, scored
             dropped += sum(map(len, record["dropped"].values()))
             if "test_loss" in record or claimed_accuracy(record) is not None:
-                scored = run_folder.score(record)
+                scored = score(record)
             news = scored + (f"  {dropped} updates dropped" if dropped else "")
             progress.update(bar, description="round", completed=record["round"], news=news)
 

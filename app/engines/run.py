@@ -24,13 +24,12 @@ from signfed.app.runs.folder import (
     RunFolder,
     model_sha256,
     read_rounds,
-    score,
 )
-from signfed.app.runs.resuming import forget_later, no_round_left
+from signfed.app.runs.resuming import no_round_left
 from signfed.app.runs.saving import Saver
 from signfed.app.runs.scoring import Scorer
 from signfed.app.runs.stopping import Stopping
-from signfed.app.runs.summary import claimed_accuracy
+from signfed.app.runs.summary import claimed_accuracy, score
 from signfed.app.runs.versions import versions
 from signfed.app.task import Problem
 from signfed.attacks import Attack, Trigger
@@ -147,7 +146,6 @@ def execute(
     log.info("run folder: %s", folder.path)
     if config.resume:
         log.info("goes on after round %d", prepared.done)
-        forget_later(folder.path, prepared.done)
     saver = Saver(folder, described["config"], config.checkpoint_every, config.num_rounds)
     on_start(saver.interrupt)
     prepared.strategy.summary()

@@ -11,9 +11,9 @@ from urllib.parse import quote
 from signfed.app.errors import ConfigError, installed
 from signfed.app.report.reading import Run
 from signfed.app.report.rows import PLACES
-from signfed.app.report.sources import SWEEP, find
+from signfed.app.report.sources import find
 from signfed.app.runs.json_files import as_json
-from signfed.app.runs.sweeps import SweepFolder
+from signfed.app.runs.sweeps import SWEEP, SweepFolder
 from signfed.app.runs.versions import versions
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +15,6 @@ from signfed.app.runs.summary import DETECTION
 ACCURACIES = ("final_test_accuracy", "best_test_accuracy")
 BACKDOOR = "final_backdoor_success"
 COLUMNS = ("run", "control", "impact")
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """Return the run config of a run folder.
-
-    Parameters
-    ----------
-    path : Path
-        The run folder.
-
-    Raises
-    ------
-    ConfigError
-        When it is none.
-    """
-    file = path / "config.json"
-    if not file.exists():
-        raise ConfigError(f"{path}: expected a run folder, with config.json in it")
-    return json.loads(file.read_text(encoding="utf-8"))["config"]
 
 
 def finished(

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from signfed.app.errors import ConfigError
 from signfed.app.runs.folder import read_rounds, read_summary
+from signfed.app.runs.json_files import read_json
 from signfed.app.runs.summary import claimed_accuracy
 from signfed.app.runs.traffic import with_megabytes
 from signfed.app.runs.verdicts import standings
@@ -39,10 +38,7 @@ class Run:
     def described(self) -> dict[str, Any]:
         """Return `config.json`; {} while there is none."""
         file = self.path / "config.json"
-        try:
-            return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-        except ValueError as error:
-            raise ConfigError(f"{file}: expected JSON; {error}") from error
+        return read_json(file) if file.exists() else {}
 
     @cached_property
     def summary(self) -> dict[str, Any]:
@@ -52,10 +48,7 @@ class Run:
     @cached_property
     def rounds(self) -> list[dict[str, Any]]:
         """Return the lines of `rounds.jsonl`, each with what was sent until then."""
-        try:
-            return [_with_claim(line) for line in with_megabytes(read_rounds(self.path))]
-        except ValueError as error:
-            raise ConfigError(f"{self.path / 'rounds.jsonl'}: expected JSON; {error}") from error
+        return [_with_claim(line) for line in with_megabytes(read_rounds(self.path))]
 
     @property
     def config(self) -> Mapping[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +12,10 @@ from signfed.app.report.names import names_of
 from signfed.app.report.published import FAILS, HOLDS, NOT_TRIED
 from signfed.app.report.reading import Run, is_run
 from signfed.app.report.rows import PLACES, grouped
-from signfed.app.runs.sweeps import CellFolder, Row, SweepFolder
+from signfed.app.runs.json_files import read_json
+from signfed.app.runs.sweeps import SWEEP, CellFolder, Row, SweepFolder
 
-SWEEP, VERDICTS = "sweep.json", "verdicts.json"
+VERDICTS = "verdicts.json"
 FIRST = ("strategy", "pre-aggregation", "attack", "num-byzantine")  # by which one compares
 LAST = (  # what leaves a result as it is, or nearly; the folder tells only what no key does
     "download", "device", "gradients", "evaluate-every", "checkpoint-every", "round-timeout",
@@ -118,10 +118,7 @@ def cells_of(sources: Sources) -> tuple[list[Row], list[Row], list[str]]:
     varying: dict[str, None] = {}  # keys that tell the cells of a sweep apart
     for sweep in sources.sweeps:
         of = {"sweep": names[sweep.path]} if several else {}
-        try:
-            cells = sweep.cells
-        except (ValueError, KeyError) as error:
-            raise ConfigError(f"{sweep.path / SWEEP}: expected a sweep; {error!r}") from error
+        cells = sweep.cells
         configs = _configs(cells) if several else [cell.keys for cell in cells]
         for cell, config in zip(cells, configs, strict=True):
             found.append(({**of, "status": "missing"}, config, Run(cell.path)))
@@ -190,11 +187,11 @@ def claims_of(place: Path) -> dict[str, dict[str, Any]]:
     """
     file = place / VERDICTS
     try:
-        found = dict(json.loads(file.read_text(encoding="utf-8")))
+        found = read_json(file)
         for record in found.values():
             for claim in record.get("claims", ()):
                 if "holds" in claim:  # as it was written before a verdict had four values
                     claim["verdict"] = EARLIER[claim.pop("holds")]
         return found
-    except (ValueError, TypeError, AttributeError) as error:
+    except (TypeError, AttributeError) as error:
         raise ConfigError(f"{file}: expected what `signfed reproduce` wrote; {error}") from error

@@ -100,6 +100,21 @@ def remove(place: Path) -> None:
     shutil.rmtree(place, ignore_errors=True)
 
 
+def forget_later(run: Path, done: int) -> None:
+    """Remove checkpoints after the one that the run goes on from: they would pass for its own.
+
+    Parameters
+    ----------
+    run : Path
+        The run folder.
+    done : int
+        Number of the last round that stays.
+    """
+    for place in list_checkpoints(run):
+        if int(place.name.removeprefix("round-")) > done:
+            remove(place)
+
+
 def list_checkpoints(run: Path) -> list[Path]:
     """Return the run's checkpoints, oldest first."""
     return sorted((run / "checkpoints").glob("round-*"), key=_age)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -13,9 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from signfed.app.errors import ConfigError
 from signfed.app.runs.claim import Writer, create_first
-from signfed.app.runs.json_files import json_line, json_text, replace_text, write_json
-from signfed.app.runs.summary import claimed_accuracy, diverged_since, summary_of
+from signfed.app.runs.json_files import json_line, json_text, read_json, replace_text, write_json
+from signfed.app.runs.rounds import RoundsReader as RoundsReader
+from signfed.app.runs.rounds import read_rounds as read_rounds  # the folder's, to all who read one
+from signfed.app.runs.rounds import rounds_until
+from signfed.app.runs.summary import diverged_since, summary_of
 
 # status of a run: it goes from the first to one of the others
 RUNNING, FINISHED, FAILED, INTERRUPTED = "running", "finished", "failed", "interrupted"
@@ -25,17 +28,6 @@ DIVERGED = "diverged"  # model or loss are no longer finite: it ended, but not w
 def model_sha256(parameters: np.ndarray) -> str:
     """Return the SHA-256 of the parameters as little-endian float32 bytes."""
     return hashlib.sha256(np.ascontiguousarray(parameters, dtype="<f4").tobytes()).hexdigest()
-
-
-def score(record: Mapping[str, Any]) -> str:
-    """Return an evaluated round in a few words: its accuracy, its loss, or what nodes claim."""
-    if "test_accuracy" in record:
-        names = [name for name in ("test_accuracy", "backdoor_success") if name in record]
-        return ", ".join(f"{name.replace('_', ' ')} {record[name]:.4f}" for name in names)
-    if "test_loss" not in record:
-        return f"accuracy that nodes claim {claimed_accuracy(record):.4f}"
-    loss = record["test_loss"]
-    return f"test loss {'not finite' if loss is None else format(loss, '.4g')}"
 
 
 class RunFolder:
@@ -145,7 +137,7 @@ class RunFolder:
 
 
 def keep_rounds(path: Path, done: int) -> list[dict[str, Any]]:
-    """Drop what `rounds.jsonl` says of rounds after `done`.
+    """Drop what `rounds.jsonl` says of rounds after `done`, and their checkpoints.
 
     Parameters
     ----------
@@ -158,8 +150,16 @@ def keep_rounds(path: Path, done: int) -> list[dict[str, Any]]:
     -------
     list of dict
         What is left.
+
+    Raises
+    ------
+    ConfigError
+        When one of the rounds that stay is missing.
     """
-    kept = [record for record in read_rounds(path) if record["round"] <= done]
+    from signfed.app.runs.checkpoint import forget_later  # slow: it loads torch
+
+    kept = rounds_until(path, done)
+    forget_later(path, done)  # first: no checkpoint is without the lines of its rounds
     replace_text(path / "rounds.jsonl", "".join(map(json_line, kept)))
     return kept
 
@@ -177,11 +177,17 @@ def reopen(path: Path, done: int) -> None:
     Raises
     ------
     ConfigError
-        When the run is under way.
+        When the run is under way, or nothing can be written there.
     """
-    Writer(path).release()
-    keep_rounds(path, done)
-    set_status(path, RUNNING)
+    try:
+        Writer(path).release()
+        set_status(path, RUNNING)  # first: a folder that has lost rounds has not finished
+        keep_rounds(path, done)
+    except OSError as error:
+        raise ConfigError(
+            f"resume: cannot write to the run folder {path}: {error.strerror}; make room on its "
+            "disk, or give yourself the right to write"
+        ) from error
 
 
 def set_status(path: Path, status: str, error: str | None = None) -> None:
@@ -203,36 +209,23 @@ def set_status(path: Path, status: str, error: str | None = None) -> None:
 
 def read_summary(path: Path) -> dict[str, Any]:
     """Return `summary.json`, or {} while there is none."""
-    with suppress(OSError, ValueError):
-        return json.loads((path / "summary.json").read_text(encoding="utf-8"))
+    with suppress(ConfigError):
+        return read_json(path / "summary.json")
     return {}
 
 
-class RoundsReader:
-    """Read `rounds.jsonl` while it grows.
+def read_config(path: Path) -> dict[str, Any]:
+    """Return the run config in `config.json`.
 
-    Parameters
-    ----------
-    path : Path
-        The run folder.
+    Raises
+    ------
+    ConfigError
+        When there is none that can be read.
     """
-
-    def __init__(self, path: Path) -> None:
-        self._file = path / "rounds.jsonl"
-        self._offset = 0
-
-    def new(self) -> list[dict[str, Any]]:
-        """Return the lines since the last call, without one that is still being written."""
-        if not self._file.exists():
-            return []
-        with self._file.open("rb") as file:
-            file.seek(self._offset)  # beyond the end while a resumed run writes the file anew
-            lines = file.read().splitlines(keepends=True)
-        complete = [line for line in lines if line.endswith(b"\n")]
-        self._offset += sum(map(len, complete))
-        return [json.loads(line) for line in complete]
-
-
-def read_rounds(path: Path) -> list[dict[str, Any]]:
-    """Return the complete lines of `rounds.jsonl`."""
-    return RoundsReader(path).new()
+    file = path / "config.json"
+    if not file.exists():
+        raise ConfigError(f"{path}: expected a run folder, with config.json in it")
+    config = read_json(file).get("config")
+    if not isinstance(config, dict):
+        raise ConfigError(f"{file}: expected a run config as its 'config'; found {config!r}")
+    return config

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
+from signfed.app.errors import ConfigError
+
 
 def as_json(value: Any) -> Any:
     """Return a value in which null stands for every number that is not finite, as strict JSON asks.
@@ -26,6 +28,23 @@ def as_json(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [as_json(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """Return what a .json file holds.
+
+    Raises
+    ------
+    ConfigError
+        When it cannot be read, or holds no object.
+    """
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{file}: expected JSON; {error}") from error
+    if not isinstance(found, dict):
+        raise ConfigError(f"{file}: expected a JSON object; found {str(found)[:60]}")
+    return found
 
 
 def json_line(record: Mapping[str, Any]) -> str:

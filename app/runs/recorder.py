@@ -22,6 +22,7 @@ from signfed.app.runs.folder import (
     model_sha256,
     read_summary,
 )
+from signfed.app.runs.rounds import rounds_until
 from signfed.app.runs.saving import Saver
 from signfed.app.runs.scoring import error_rates, wrong_signs
 from signfed.app.runs.versions import versions
@@ -145,10 +146,13 @@ class RunRecorder:
             )
         try:
             place = checkpoint.find(self._path)
-            return checkpoint.read(place) if place else None
+            found = checkpoint.read(place) if place else None
         except checkpoint.CheckpointError as error:
             if not error.what:
                 raise ConfigError(str(error)) from error
             *before, damaged = checkpoint.list_checkpoints(self._path)
             goes_on = f"goes on after {before[-1].name}" if before else "begins anew"
             raise ConfigError(f"{error.what}; remove {damaged}, and the run {goes_on}") from error
+        if found:
+            rounds_until(self._path, found.server_round)
+        return found

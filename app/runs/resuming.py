@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,7 +11,8 @@ from signfed.app.config.run_config import RunConfig
 from signfed.app.errors import ConfigError
 from signfed.app.runs import checkpoint
 from signfed.app.runs.checkpoint import Checkpoint, CheckpointError
-from signfed.app.runs.folder import DIVERGED, FINISHED, read_rounds, read_summary
+from signfed.app.runs.folder import DIVERGED, FINISHED, read_config, read_summary
+from signfed.app.runs.rounds import rounds_until
 from signfed.app.runs.stopping import Stopping
 from signfed.strategies.core.options import Value
 
@@ -39,12 +39,10 @@ def earlier(path: Path) -> dict[str, Value]:
     """
     run = checkpoint.run_of(path).resolve()
     try:
-        config = json.loads((run / "config.json").read_text(encoding="utf-8"))["config"]
-        return dict(config) | {"out-dir": str(run)}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return read_config(run) | {"out-dir": str(run)}
+    except ConfigError as error:
         raise ConfigError(
-            f"resume: expected a run folder or one of its checkpoints; cannot read "
-            f"{run / 'config.json'} ({type(error).__name__}: {error})"
+            f"resume: expected a run folder or one of its checkpoints; {error}"
         ) from error
 
 
@@ -64,7 +62,8 @@ def resumed(config: RunConfig, run_config: Mapping[str, Value]) -> Checkpoint | 
     Raises
     ------
     ConfigError
-        When the checkpoint cannot be read, is of another run, or leaves nothing to do.
+        When the checkpoint cannot be read, is of another run, leaves nothing to do, or is of more
+        rounds than `rounds.jsonl`.
     """
     if not config.resume:
         return None
@@ -100,7 +99,7 @@ def resumed(config: RunConfig, run_config: Mapping[str, Value]) -> Checkpoint | 
             f"resume: round {found.server_round} of {config.num_rounds} is done, nothing is left; "
             f"expected num-rounds above {found.server_round}"
         )
-    done = [line for line in read_rounds(run) if line["round"] <= found.server_round]
+    done = rounds_until(run, found.server_round)
     if ended and (stopping := Stopping(config.stop_when, done)).reason:
         raise ConfigError(
             f"resume: stop-when={now['stop-when']!r} ended the run after round {stopping.round}: "
@@ -118,21 +117,6 @@ def no_round_left(config: RunConfig, found: Checkpoint) -> bool:
     found : Checkpoint
     """
     return found.server_round >= config.num_rounds
-
-
-def forget_later(run: Path, done: int) -> None:
-    """Remove checkpoints after the one that the run goes on from: they would pass for its own.
-
-    Parameters
-    ----------
-    run : Path
-        The run folder.
-    done : int
-        Number of the last round that stays.
-    """
-    for place in checkpoint.list_checkpoints(run):
-        if int(place.name.removeprefix("round-")) > done:
-            checkpoint.remove(place)
 
 
 def lost_memories(config: RunConfig, state: Mapping[str, object]) -> bool:

@@ -47,6 +47,17 @@ def summary_of(rounds: Sequence[Line], n_parameters: int) -> dict[str, Any]:
     return summary | {"parameters": n_parameters, **bits_per_parameter(rounds, n_parameters)}
 
 
+def score(record: Line) -> str:
+    """Return an evaluated round in a few words: its accuracy, its loss, or what nodes claim."""
+    if "test_accuracy" in record:
+        names = [name for name in ("test_accuracy", "backdoor_success") if name in record]
+        return ", ".join(f"{name.replace('_', ' ')} {record[name]:.4f}" for name in names)
+    if "test_loss" not in record:
+        return f"accuracy that nodes claim {claimed_accuracy(record):.4f}"
+    loss = record["test_loss"]
+    return f"test loss {'not finite' if loss is None else format(loss, '.4g')}"
+
+
 def claimed_accuracy(line: Line) -> float | None:
     """Return the accuracy that the nodes of a round claim, the median; None where none is claimed.
 

@@ -11,16 +11,18 @@ DIR/results.csv, DIR/results.parquet     `rows`, without what differs from run t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from signfed.app.errors import ConfigError
 from signfed.app.runs.folder import read_rounds, read_summary
+from signfed.app.runs.json_files import read_json
 from signfed.app.runs.traffic import with_megabytes
 
 Row = dict[str, Any]
+SWEEP = "sweep.json"
 
 
 @dataclass(frozen=True)
@@ -57,15 +59,18 @@ class SweepFolder:
     @property
     def description(self) -> dict[str, Any]:
         """Return what `sweep.json` holds."""
-        return json.loads((self.path / "sweep.json").read_text(encoding="utf-8"))
+        return read_json(self.path / SWEEP)
 
     @property
     def cells(self) -> list[CellFolder]:
         """Return the cells in the order of the sweep."""
-        return [
-            CellFolder(cell["id"], cell["keys"], self.path / "cells" / cell["id"])
-            for cell in self.description["cells"]
-        ]
+        try:
+            return [
+                CellFolder(cell["id"], dict(cell["keys"]), self.path / "cells" / cell["id"])
+                for cell in self.description["cells"]
+            ]
+        except (KeyError, TypeError, ValueError) as error:
+            raise ConfigError(f"{self.path / SWEEP}: expected a sweep; {error!r}") from error
 
     def rows(self) -> list[Row]:
         """Return one row a cell: its keys, then its summary; "missing" is a status, too."""

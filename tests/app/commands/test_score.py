@@ -193,6 +193,15 @@ def test_the_command_takes_a_control_that_is_there(score, attacked, runs, tmp_pa
     assert result.output.count("0.0000") == 2
 
 
+@pytest.mark.parametrize("content", [b"{", b"\xff", b"[1, 2]", b"{}", b'{"config": []}'])
+def test_a_damaged_run_folder_is_named(score, content, tmp_path):
+    run, damaged = written(tmp_path / "run"), written(tmp_path / "damaged")
+    (damaged / "config.json").write_bytes(content)
+    for arguments in ([damaged], [run, "--control", damaged]):
+        result = score(*arguments)
+        assert result.exit_code == 2 and f"{damaged}/config.json: expected" in result.output
+
+
 def test_what_the_command_cannot_score_is_exit_code_2(score, attacked, runs, tmp_path):
     other = written(tmp_path / "other", {**KEYS, "attack": "none", "lr": 0.1})
     for arguments, said in (

@@ -14,7 +14,8 @@ from signfed.app.engines.run import execute
 from signfed.app.errors import ConfigError
 from signfed.app.report.closing import print_closing
 from signfed.app.report.impact import impact
-from signfed.app.runs.folder import read_rounds, read_summary, score
+from signfed.app.runs.folder import read_rounds, read_summary
+from signfed.app.runs.summary import score
 from tests.federation import config_for, federate, locally
 
 KEYS = {"strategy": "mean", "attack": "backdoor", "num_byzantine": 3, "lr": 0.5}

@@ -182,3 +182,35 @@ def test_two_commands_cannot_take_one_folder(signfed, monkeypatch, tmp_path):
     assert [result.exit_code for result in results] == [2]
     assert "another run has just taken" in results[0].output
     assert read_rounds(Path("run")) == []
+
+
+@pytest.mark.parametrize("engine", ["local", "flower"])
+def test_a_disk_that_takes_no_word_of_a_run_that_goes_on_is_exit_code_2(signfed, tmp_path, engine):
+    """The summary of the attempt before says "finished"; it is not this one's."""
+    assert signfed(*LOCAL, "--out", "run", "-c", "num-rounds=3").exit_code == 0
+    before = {file: file.read_bytes() for file in (tmp_path / "run").rglob("*") if file.is_file()}
+    again = ("run", "--engine", engine, "--no-report", "--resume", "run", "-c", "num-rounds=5")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        result = signfed(*again)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert result.exit_code == 2 and "finished" not in result.output
+    assert "resume: cannot write to the run folder" in last_line(result.output)
+    assert {file: file.read_bytes() for file in before} == before
+
+
+def test_the_end_of_the_attempt_before_is_not_that_of_one_that_fails(
+    signfed, monkeypatch, tmp_path
+):
+    """Where the disk fills between the first word of an attempt and its next."""
+    assert signfed(*LOCAL, "--out", "run", "-c", "num-rounds=3").exit_code == 0
+
+    def full(*arguments, **more):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("signfed.app.engines.run.RunFolder", full)
+    result = signfed(*LOCAL, "--resume", "run", "-c", "num-rounds=5")
+    assert result.exit_code == 1 and "finished" not in result.output
+    assert "No space left on device" in last_line(result.output)

@@ -394,16 +394,29 @@ def test_a_score_that_is_not_finite_is_said(tmp_path):
     [
         ("", "", "expected a run folder"),
         ("config.json", "{", "expected JSON"),
-        ("rounds.jsonl", "[}\n", "expected JSON"),
+        ("config.json", "[1, 2]", "expected a JSON object; found [1, 2]"),
+        ("config.json", b"\xff", "expected JSON"),
+        ("config.json", None, "expected JSON; [Errno 21] Is a directory"),
+        ("rounds.jsonl", "[}\n", "expected a JSON object of a round in each line; found b'[}"),
+        ("rounds.jsonl", "[1, 2]\n", "expected a JSON object of a round in each line"),
+        ("rounds.jsonl", None, "cannot be read; Is a directory"),
         ("sweep.json", "{}", "expected a sweep"),
-        ("verdicts.json", "{", "expected what `signfed reproduce` wrote"),
+        ("sweep.json", "[1, 2]", "expected a JSON object"),
+        ("sweep.json", '{"cells": [1]}', "expected a sweep"),
+        ("sweep.json", None, "expected JSON; [Errno 21] Is a directory"),
+        ("verdicts.json", "{", "expected JSON"),
+        ("verdicts.json", '{"quick": []}', "expected what `signfed reproduce` wrote"),
     ],
 )
 def test_what_cannot_be_read_is_said_with_exit_code_2(tmp_path, file, text, said):
-    if file:
-        (tmp_path / file).write_text(text)
+    """None: a folder is in its place."""
+    if text is None:
+        (tmp_path / file).mkdir()
+    elif file:
+        (tmp_path / file).write_bytes(text if isinstance(text, bytes) else text.encode())
     result = CliRunner().invoke(app, ["report", str(tmp_path)])
-    assert result.exit_code == 2 and said in result.output and "Traceback" not in result.output
+    said_at_all = " ".join(result.output.split())
+    assert result.exit_code == 2 and said in said_at_all and "Traceback" not in said_at_all
 
 
 def test_event_files_hold_the_rounds(one, tmp_path):

@@ -16,10 +16,9 @@ from signfed.app.runs.folder import (
     model_sha256,
     read_rounds,
     read_summary,
-    score,
     set_status,
 )
-from signfed.app.runs.summary import bits_per_parameter
+from signfed.app.runs.summary import bits_per_parameter, score
 
 
 def record(server_round, *, up=0, received=1, dropped=None, down=0, nodes=1, **more):
@@ -178,7 +177,7 @@ def test_a_loss_that_is_finite_again_has_not_diverged(tmp_path):
     assert "diverged_round" not in read_summary(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1"])
+@pytest.mark.parametrize("text", ["", "{", "[1", "[1, 2]"])
 def test_a_summary_that_cannot_be_read_is_none(tmp_path, text):
     (tmp_path / "summary.json").write_text(text)
     assert read_summary(tmp_path) == {}

@@ -19,7 +19,7 @@ from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import execute
 from signfed.app.runs import checkpoint, saving
 from signfed.app.runs.checkpoint import Checkpoint, run_of
-from signfed.app.runs.folder import read_rounds, read_summary
+from signfed.app.runs.folder import read_rounds, read_summary, reopen
 from signfed.app.server_app import run
 from signfed.strategies.pre_aggregations import PRE_AGGREGATIONS
 from signfed.strategies.registry import STRATEGIES
@@ -255,6 +255,49 @@ def test_a_damaged_checkpoint_is_refused_by_name_and_the_one_before_offered(name
     assert read_rounds(Path(broken["out-dir"])) == before  # nothing was started
     done = resume(broken, in_local, place=places[0])
     assert done.sha256 == outcome(Path(broken["out-dir"]).parent / "whole").sha256
+
+
+def rounds_file(config, edit):
+    file = Path(config["out-dir"]) / "rounds.jsonl"
+    lines = file.read_text().splitlines(keepends=True)
+    file.write_text("".join(edit(lines)))
+
+
+@pytest.mark.parametrize(
+    "edit, said",
+    [
+        (lambda lines: [lines[0][:40]], r"round 1 is not in its place; restore the file, or start"),
+        (
+            lambda lines: lines[:5],
+            r"rounds 1 to 8 in .*run/rounds.jsonl, .*; round 6 is not in its place; restore the "
+            r"file, go on from a checkpoint of round 5 or before, or start the run anew",
+        ),
+        (lambda lines: lines[:3] + lines[4:], "round 4 is not in its place"),
+        (lambda lines: [*lines[:3], *lines[2:]], "round 4 is not in its place"),
+        (lambda lines: ["[1]\n", *lines[1:]], r"rounds.jsonl: expected a JSON object of a round"),
+    ],
+    ids=["cut off", "short", "a gap", "twice", "no round"],
+)
+def test_a_damaged_rounds_file_is_refused_with_what_is_missing(edit, said, broken):
+    rounds_file(broken, edit)
+    with pytest.raises(ConfigError, match=said):
+        resume(broken, in_local)
+
+
+def test_half_a_line_after_the_checkpoint_is_no_damage(broken):
+    """What a kill leaves."""
+    rounds_file(broken, lambda lines: [*lines[:8], lines[8][:20]])
+    done = resume(broken, in_local)
+    assert done.sha256 == outcome(Path(broken["out-dir"]).parent / "whole").sha256
+
+
+def test_a_resumption_that_is_killed_at_once_leaves_no_checkpoint_without_its_rounds(broken):
+    path = Path(broken["out-dir"])
+    place = checkpoint.list_checkpoints(path)[0]
+    reopen(path, 4)
+    assert checkpoint.list_checkpoints(path) == [place] and len(read_rounds(path)) == 4
+    done = resume(broken, in_local)
+    assert done.sha256 == outcome(path.parent / "whole").sha256
 
 
 def test_with_no_checkpoint_before_it_the_refusal_says_so(broken):

@@ -105,6 +105,15 @@ def test_a_resumed_run_ends_at_the_same_bits(rule, mods, tmp_path):
         assert set(read_rounds(tmp_path)[-1]["crossover"]) == {str(w) for w in range(5)}
 
 
+def test_a_record_that_lacks_rounds_does_not_go_on(tmp_path):
+    Mean().start(grid(3), floats(), 2, run_dir=tmp_path)
+    before = (tmp_path / "config.json").read_bytes()
+    (tmp_path / "rounds.jsonl").write_text("")
+    with pytest.raises(ConfigError, match="round 1 is not in its place"):
+        Mean().start(grid(3), floats(), 4, resume=tmp_path)
+    assert (tmp_path / "config.json").read_bytes() == before
+
+
 def test_a_finished_run_goes_on_when_more_rounds_are_asked_for(tmp_path):
     Mean().start(grid(3), floats(), 2, run_dir=tmp_path)
     with pytest.raises(ConfigError, match="round 2 of 2 is done, nothing is left"):

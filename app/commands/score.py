@@ -85,14 +85,20 @@ def control_of(path: Path) -> Path:
 
 
 def check_control(path: Path, control: Path) -> None:
-    """Raise ConfigError when two runs differ in more than the attack.
+    """Raise ConfigError for a control under attack, or one that differs in more than the attack.
 
     Parameters
     ----------
     path, control : Path
         Run folders.
     """
-    if control_config(read_config(control)) != control_config(read_config(path)):
+    config = read_config(control)
+    if (attack := config.get("attack")) != "none":
+        raise ConfigError(
+            f"{control}: expected a run with attack='none'; found attack={attack!r}; without "
+            "--control the command runs one"
+        )
+    if control_config(config) != control_config(read_config(path)):
         raise ConfigError(f"{control}: expected a run that differs from {path} in the attack alone")
 
 

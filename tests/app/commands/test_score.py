@@ -187,9 +187,11 @@ def test_the_command_shows_what_impact_found(score, attacked, runs):
 
 
 def test_the_command_takes_a_control_that_is_there(score, attacked, runs, tmp_path):
-    """The run itself: nothing lost."""
-    result = score(attacked, "--control", attacked)
-    assert result.exit_code == 0 and not runs and not (attacked / "control").exists()
+    """A run without attack beside itself: nothing lost."""
+    config = {"attack": "none", "num-rounds": 2, "out-dir": str(tmp_path / "plain")}
+    plain = execute(prepare(config), local_engine)
+    result = score(plain, "--control", plain)
+    assert result.exit_code == 0 and not runs and not (plain / "control").exists()
     assert result.output.count("0.0000") == 2
 
 
@@ -203,12 +205,15 @@ def test_a_damaged_run_folder_is_named(score, content, tmp_path):
 
 
 def test_what_the_command_cannot_score_is_exit_code_2(score, attacked, runs, tmp_path):
-    other = written(tmp_path / "other", {**KEYS, "attack": "none", "lr": 0.1})
+    plain = {"attack": "none"}
+    other = written(tmp_path / "other", KEYS | plain | {"lr": 0.1})
+    failed = written(tmp_path / "c", status="failed")
     for arguments, said in (
         ([tmp_path / "nothing"], "nothing: expected a run folder"),
         ([attacked, "--control", tmp_path], "expected a run folder"),
         ([attacked, "--control", other], "differs from"),
-        ([written(tmp_path / "c", status="failed"), "--control", attacked], "found 'failed'"),
+        ([attacked, "--control", attacked], "expected a run with attack='none'; found attack='sto"),
+        ([failed, "--control", written(tmp_path / "b", KEYS | plain)], "found 'failed'"),
     ):
         result = score(*arguments)
         assert result.exit_code == 2 and said in result.output and result.output.count("\n") == 1

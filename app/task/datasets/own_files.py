@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,7 @@ def read(folder: Path, schema: Schema) -> tuple[np.ndarray, np.ndarray]:
 
 def _images(folder: Path, schema: Schema) -> tuple[np.ndarray, np.ndarray]:
     with installed("own-data.kind='images'"):
-        from PIL import Image, UnidentifiedImageError
+        from PIL import Image
 
     channels, height, width = schema.sides
     files = sorted(
@@ -60,18 +61,15 @@ def _images(folder: Path, schema: Schema) -> tuple[np.ndarray, np.ndarray]:
     x = np.empty((len(files), channels, height, width), np.uint8)
     labels = [schema.index(file.parent.name, str(file.parent)) for file in files]
     for row, file in zip(x, files, strict=True):
-        try:
-            with Image.open(file) as image:
-                if image.size != (width, height):
-                    raise ConfigError(
-                        f"{file}: expected {width} x {height} pixels (own-data.shape); found "
-                        f"{image.size[0]} x {image.size[1]}; resize it"
-                    )
-                row[...] = np.asarray(image.convert(MODES[channels])).reshape(
-                    height, width, channels
-                ).transpose(2, 0, 1)  # fmt: skip
-        except (UnidentifiedImageError, OSError) as error:
-            raise ConfigError(f"{file}: expected an image; {error}") from error
+        with _expecting("an image", file), Image.open(file) as image:
+            if image.size != (width, height):
+                raise ConfigError(
+                    f"{file}: expected {width} x {height} pixels (own-data.shape); found "
+                    f"{image.size[0]} x {image.size[1]}; resize it"
+                )
+            row[...] = np.asarray(image.convert(MODES[channels])).reshape(
+                height, width, channels
+            ).transpose(2, 0, 1)  # fmt: skip
     return x, np.array(labels, np.int64)
 
 
@@ -103,11 +101,11 @@ def _table(folder: Path, schema: Schema) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _csv(file: Path) -> dict[str, list[str]]:
-    try:
-        with file.open(newline="", encoding="utf-8-sig") as lines:
-            rows = list(csv.reader(lines))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"{file}: expected a CSV file in UTF-8; {error}") from error
+    with (
+        _expecting("a CSV file in UTF-8", file),
+        file.open(newline="", encoding="utf-8-sig") as lines,
+    ):
+        rows = list(csv.reader(lines))
     if len(rows) < 2:
         raise ConfigError(f"{file}: expected a header and at least one line; found {len(rows)}")
     for number, row in enumerate(rows, start=1):
@@ -125,10 +123,8 @@ def _parquet(file: Path) -> dict[str, list[object]]:
         raise ConfigError(
             f"{file}: Parquet needs pyarrow; expected: pip install pyarrow"
         ) from error
-    try:
+    with _expecting("a Parquet file", file):
         found: dict[str, list[object]] = parquet.read_table(file).to_pydict()
-    except (ValueError, OSError) as error:
-        raise ConfigError(f"{file}: expected a Parquet file; {error}") from error
     return found
 
 
@@ -136,11 +132,8 @@ def _arrays(folder: Path, schema: Schema) -> tuple[np.ndarray, np.ndarray]:
     files = sorted(folder.glob("*.npz"))
     _some(files, folder, schema)
     file = _one(files, folder)
-    try:
-        with np.load(file, allow_pickle=False) as held:
-            x, y = held["x"], held["y"]
-    except (KeyError, ValueError, OSError) as error:
-        raise ConfigError(f"{file}: expected arrays x and y; {error}") from error
+    with _expecting("arrays x and y", file), np.load(file, allow_pickle=False) as held:
+        x, y = np.asarray(held["x"]), np.asarray(held["y"])  # bytes where it is no array
     if x.shape[1:] not in (schema.sides, (math.prod(schema.sides),)) or y.shape != x.shape[:1]:
         raise ConfigError(
             f"{file}: expected x [n, {', '.join(map(str, schema.sides))}] and y [n]; found "
@@ -154,6 +147,18 @@ def _arrays(folder: Path, schema: Schema) -> tuple[np.ndarray, np.ndarray]:
     if x.dtype.kind not in "fiub":
         raise ConfigError(f"{file}: expected numbers in x; found {x.dtype}")
     return x.reshape(len(x), *schema.sides).astype(np.float32), y.astype(np.int64)
+
+
+@contextmanager
+def _expecting(what: str, file: Path) -> Iterator[None]:
+    """Name a file that cannot be read: its library raises whatever a damaged one leads it to."""
+    try:
+        yield
+    except ConfigError:
+        raise
+    except Exception as error:
+        reason = str(error) or type(error).__name__
+        raise ConfigError(f"{file}: expected {what}; {reason}") from error
 
 
 def _some(files: list[Path], folder: Path, schema: Schema) -> None:

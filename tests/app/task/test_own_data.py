@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -120,6 +121,46 @@ def no_parquet(folder):
     (folder / "data.parquet").write_bytes(b"no table")
 
 
+def cut(write, name, end):
+    """What a copy that broke off leaves."""
+
+    def broken(folder):
+        write(folder)
+        (folder / name).write_bytes((folder / name).read_bytes()[:end])
+
+    return broken
+
+
+def packed(folder):
+    np.savez_compressed(folder / "data.npz", x=np.random.default_rng(0).random((9, 6)), y=[0] * 9)
+
+
+def damaged(folder):
+    packed(folder)
+    content = bytearray((folder / "data.npz").read_bytes())
+    content[60:80] = bytes(20)
+    (folder / "data.npz").write_bytes(content)
+
+
+def one_array(folder):
+    with (folder / "data.npz").open("wb") as file:
+        np.save(file, np.zeros((2, 6)))
+
+
+def no_arrays(folder):
+    with zipfile.ZipFile(folder / "data.npz", "w") as file:
+        file.writestr("x.npy", b"")
+        file.writestr("y.npy", b"abc")
+
+
+def no_chunk(folder):
+    """A PNG whose second chunk is said to be shorter than it is: where it ends, none begins."""
+    write_images(folder, 1)
+    content = bytearray((folder / "cat" / "000.png").read_bytes())
+    content[33:37] = bytes([0, 0, 0, 5])
+    (folder / "cat" / "000.png").write_bytes(content)
+
+
 def twice(folder):
     write_csv(folder, ["a", "b", "ill"], [1, 2, "no"])
     (folder / "more.csv").write_text("")
@@ -131,6 +172,12 @@ def twice(folder):
         (GREY, wrong_size, r"cat.000.png: expected 5 x 6 pixels \(own-data.shape\); found 6 x 6"),
         (GREY, wrong_class, r"wolf: expected a class of the schema \(cat, dog\); got 'wolf'"),
         (GREY, no_image, r"000.png: expected an image; cannot identify"),
+        (GREY, no_chunk, r"000.png: expected an image; broken PNG file"),
+        (ARRAYS, cut(packed, "data.npz", 0), "data.npz: expected arrays x and y; No data left"),
+        (ARRAYS, cut(packed, "data.npz", 300), "data.npz: expected arrays x and y; File is not a"),
+        (ARRAYS, damaged, "data.npz: expected arrays x and y; "),
+        (ARRAYS, no_arrays, r"expected x \[n, 2, 3\] and y \[n\]; found \[\] and \[\]"),
+        (ARRAYS, one_array, "data.npz: expected arrays x and y; "),
         (TABLE, table(["a", "b"], [1, 2]), r"expected a column 'ill' \(own-data.label\); found a"),
         (TABLE, table(["a", "ill"], [1, "no"]), r"expected 2 columns besides 'ill' .* found 1: a"),
         (TABLE, table(["a", "b", "ill"], [1, "x", "no"]), "column 'b': expected numbers; "),

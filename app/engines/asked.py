@@ -33,11 +33,13 @@ def asked_for(
     Raises
     ------
     ConfigError
-        For a path that is given twice, or a run to resume that cannot be read.
+        For a path that is given twice or is empty, or a run to resume that cannot be read.
     """
     values = dict(given)
     for name, option, path in (("out-dir", "--out", out_dir), ("resume", "--resume", resume)):
         if path is not None:
+            if not path:  # of a variable that is not set, say: without it a new run would begin
+                raise ConfigError(f"{option}: expected a path; got an empty text")
             if name in values:
                 raise ConfigError(f"{name}: expected either {option} or -c {name}; got both")
             values[name] = path

@@ -17,6 +17,7 @@ from signfed.app.errors import ConfigError
 from signfed.app.runs import folder as run_folder
 from signfed.app.runs.claim import FLOWER_LOG, create_first
 from signfed.app.runs.folder import FAILED, FINISHED, INTERRUPTED, RUNNING
+from signfed.strategies.core.own import reason
 
 if TYPE_CHECKING:
     from signfed.app.engines.prepare import Prepared
@@ -56,7 +57,7 @@ def on_local(prepared: Prepared, console: Console, signals: Interruptible) -> st
     except KeyboardInterrupt:
         return _ended(path, INTERRUPTED, "", console)
     except Exception as error:
-        said = f"{type(error).__name__}: {error}"
+        said = reason(error)
         with suppress(OSError):
             (path / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
     return _ended(path, FAILED, said, console)

@@ -34,6 +34,7 @@ from signfed.app.runs.versions import versions
 from signfed.app.task import Problem
 from signfed.attacks import Attack, Trigger
 from signfed.strategies.core.options import Value
+from signfed.strategies.core.own import reason
 from signfed.strategies.core.rule import State
 from signfed.strategies.server.federation import DivergedError
 from signfed.strategies.server.loop import OnRound, gone
@@ -191,7 +192,7 @@ def execute(
         folder.close(DIVERGED, error=str(error))
         raise
     except Exception as error:
-        saver.give_up(FAILED, error=f"{type(error).__name__}: {error}")
+        saver.give_up(FAILED, error=reason(error))
         raise
     except BaseException:
         saver.interrupt()

@@ -27,6 +27,7 @@ from signfed.app.runs.saving import Saver
 from signfed.app.runs.scoring import error_rates, wrong_signs
 from signfed.app.runs.versions import versions
 from signfed.attacks import Findings
+from signfed.strategies.core.own import reason
 from signfed.strategies.core.rule import State
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.server.federation import DivergedError
@@ -134,7 +135,7 @@ class RunRecorder:
             with suppress(OSError):  # the disk may be full
                 self._folder.close(DIVERGED, error=f"DivergedError: {error}")
         elif isinstance(error, Exception):
-            self._saver.give_up(FAILED, error=f"{type(error).__name__}: {error}")
+            self._saver.give_up(FAILED, error=reason(error))
         else:
             self.interrupt()
 

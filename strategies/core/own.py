@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import traceback
 from typing import Any
 
-OURS = ("signfed", "torch", "numpy", "importlib")  # not where to look for a user's mistake
+OURS = {"signfed", "torch", "numpy", *sys.stdlib_module_names}  # none is of a user's mistake
 
 
 def load(path: str, form: str) -> Any:

@@ -73,6 +73,8 @@ def test_a_wrong_config_is_one_sentence_and_exit_code_2(signfed, tmp_path, confi
         (["--supernodes", "16"], "expected 1 to num-workers = 15; got 16"),
         (["--supernodes", "2", "-c", "num-workers=1 num-byzantine=0"], "1 to num-workers = 1; got"),
         (["--out", "a", "-c", "out-dir='b'"], "expected either --out or -c out-dir; got both"),
+        (["--resume", ""], "--resume: expected a path; got an empty text"),
+        (["--out", ""], "--out: expected a path; got an empty text"),
         (["--resume", "a", "-c", "resume='b'"], "expected either --resume or -c resume; got both"),
         (["-c", "lie.z=1.0", "-c", "lr=0.1 lie.z=2.0"], "-c: expected lie.z once; got it twice"),
         (["--cpus-per-client", "100000"], "--cpus-per-client: expected 1 to "),
@@ -253,7 +255,8 @@ def test_a_local_run_that_ends_early_keeps_its_rounds(
     summary = read_summary(tmp_path / "run")
     assert summary["status"].startswith(status) and summary["rounds"] == 1
     if code == 1:
-        assert "ValueError: no!" in result.output and summary["error"] == "ValueError: no!"
+        where = f"ValueError: no! ({tmp_path / module}.py, line 7)"
+        assert where in result.output and summary["error"] == where
         assert "aggregate" in (tmp_path / "run" / "traceback.txt").read_text()
 
 
@@ -273,4 +276,4 @@ def test_a_run_goes_on_and_can_be_made_longer(signfed, tmp_path):
     here, whole = (read_summary(tmp_path / name) for name in ("a", "whole"))
     assert here["rounds"] == 9 and here["model_sha256"] == whole["model_sha256"]
     result = run("--resume", "nowhere")
-    assert result.exit_code == 2 and "cannot read" in result.output
+    assert result.exit_code == 2 and "expected a run folder" in result.output

@@ -10,6 +10,7 @@ MODULES = {
     "own_name": "x = 1\n\ny = undefined_name\n",
     "own_missing": "import no_such_package\n",
     "own_exit": "import sys\nsys.exit('usage: ...')\n",
+    "own_json": "import json\njson.loads('{')\n",
     "own_indirect": "import own_syntax\n",
 }
 
@@ -31,6 +32,7 @@ def test_what_has_the_name_is_returned():
         ("own_syntax:f", r"SyntaxError: .*own_syntax\.py, line 2\)"),
         ("own_indirect:f", r"SyntaxError: .*own_syntax\.py, line 2\)"),
         ("own_name:f", r"name 'undefined_name' is not defined \(.*own_name\.py, line 3\)"),
+        ("own_json:f", r"JSONDecodeError: .*own_json\.py, line 2\)"),
         ("own_missing:f", r"No module named 'no_such_package' \(.*own_missing\.py, line 1\)"),
         ("own_exit:f", r"SystemExit: usage.*own_exit\.py, line 2\)"),
         ("no_such_module:f", "^No module named 'no_such_module'"),

@@ -232,7 +232,7 @@ def test_a_run_that_fails_goes_on_after_its_last_whole_round(tmp_path, kept):
     with pytest.raises(ZeroDivisionError):
         Mean().start(grid(3), floats(), 6, run_dir=tmp_path, evaluate_fn=broken)
     summary = read_summary(tmp_path)
-    assert summary["status"] == "failed" and summary["error"].endswith("no test samples")
+    assert summary["status"] == "failed" and "no test samples (" in summary["error"]
     done = Mean().start(grid(3), floats(), 6, resume=tmp_path)
     assert min(done.train_metrics_clientapp) == 4
     assert same(done.arrays, Mean().start(grid(3), floats(), 6).arrays)

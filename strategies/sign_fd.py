@@ -121,12 +121,20 @@ class SignFD(RobustStrategy):
             InitialVote, Field(description="what decodes rounds 2 to T_in + 1 of alg1 and eq17")
         ] = "weighted",
         forget: Annotated[
-            float, Field(gt=0, le=1, description="a round that is k rounds old counts forget^k")
+            float,
+            Field(
+                gt=0,
+                le=1,
+                description="a round that is k rounds old counts forget^k (not agreement)",
+            ),
         ] = 1.0,
         eps: Annotated[
-            float, Field(gt=0, description="keeps the log-likelihood ratio finite")
+            float,
+            Field(gt=0, description="keeps the log-likelihood ratio finite (not agreement)"),
         ] = 1e-5,
-        max_llr: Annotated[float, Field(gt=0, description="largest log-likelihood ratio")] = 10.0,
+        max_llr: Annotated[
+            float, Field(gt=0, description="largest log-likelihood ratio (not agreement)")
+        ] = 10.0,
         n_byzantine: int = 0,
     ) -> None:
         self.estimator = estimator

@@ -13,6 +13,7 @@ from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import execute
 from signfed.app.runs.folder import read_rounds, read_summary
 from signfed.app.server_app import run
+from signfed.strategies.core.crossover import BY_COORDINATE
 from signfed.strategies.registry import STRATEGIES
 from tests.grid import InProcessGrid, Tamper
 
@@ -38,7 +39,8 @@ class Outcome:
 
 def config_for(path: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     rule = config.get("strategy", "sign-fd")
-    usual = BASE | (SHORT if rule == "sign-fd" else {}) | needs(rule)
+    short = rule == "sign-fd" and config.get("sign-fd.estimator", "alg1") in BY_COORDINATE
+    usual = BASE | (SHORT if short else {}) | needs(rule)
     return usual | dict(config) | {"out-dir": str(path)}
 
 

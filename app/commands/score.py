@@ -50,9 +50,12 @@ def refuse_target(path: Path) -> None:
 
 
 def control_config(config: dict[str, Any]) -> dict[str, Any]:
-    """Return the run config of the same run without attack."""
-    from signfed.app.config.keys import KEYS, KIND_OF
+    """Return the run config of the same run without attack, and without keys that do nothing."""
+    from signfed.app.config.keys import KEYS, KIND_OF, defaults
+    from signfed.app.config.together import idle
 
+    usual = defaults()
+    config = config | {key: usual[key] for key in idle(usual | config)}
     of_the_attack = {"attack", "attack-options", "byzantine-ids", "out-dir"} | {
         key for key, option in KEYS.items() if KIND_OF.get(option.owner) == "attack"
     }
@@ -125,7 +128,7 @@ def untouched(path: Path, control: Path) -> float | None:
     from signfed.app.runs import checkpoint
     from signfed.app.task import find_task
 
-    config = parse(read_config(path) | {"resume": "", "out-dir": ""})
+    config = parse(read_config(path) | {"resume": str(path), "out-dir": ""})  # as it was begun
     trigger, place = built(config.attack).trigger, checkpoint.find(control)
     if trigger is None or place is None:
         return None

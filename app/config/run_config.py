@@ -139,7 +139,7 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
     values = check_values(given)
     keys = shared(values)
     task = find_task(keys.task)
-    check_together(keys)
+    check_together(values, keys)
     participation = Participation(keys.num_workers, keys.fraction_train, keys.seed)
     return RunConfig(
         workload=workload_of(values, keys, task),

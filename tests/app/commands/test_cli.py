@@ -264,7 +264,7 @@ def test_a_run_goes_on_and_can_be_made_longer(signfed, tmp_path):
     def run(*arguments):
         return signfed("run", "--engine", "local", *arguments)
 
-    config = "num-rounds=4 checkpoint-every=3 sign-fd.initial-rounds=2"
+    config = "num-rounds=4 checkpoint-every=3 sign-fd.estimator='alg1' sign-fd.initial-rounds=2"
     assert run("-c", config, "--out", "a").exit_code == 0
     assert run("-c", config.replace("=4", "=9"), "--out", "whole").exit_code == 0
     result = run("--resume", "a")

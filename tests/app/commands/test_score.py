@@ -83,6 +83,18 @@ def test_a_control_is_the_run_that_one_would_have_made_oneself(attacked, tmp_pat
     assert not any("wrong_signs" in record for record in read_rounds(control))
 
 
+def test_a_run_of_before_is_scored_whose_keys_do_nothing(attacked, score):
+    """It was recorded before such keys were refused."""
+    file = attacked / "config.json"
+    described = json.loads(file.read_text())
+    described["config"] |= {
+        "strategy": "sign-fd", "sign-fd.eps": 0.5, "lr-gamma": 0.5, "stop-when": "",
+    }  # fmt: skip
+    file.write_text(json.dumps(described))
+    result = score(attacked)
+    assert result.exit_code == 0, result.output
+
+
 def test_impact_by_hand(tmp_path):
     run = written(
         tmp_path / "run", final_test_accuracy=0.5, best_test_accuracy=0.75, final_test_loss=9.0,

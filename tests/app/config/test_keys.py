@@ -16,6 +16,7 @@ from signfed.app.config.keys import (
     keys_of,
 )
 from signfed.app.config.run_config import build_strategy, parse
+from signfed.app.config.together import BELONGS
 from signfed.app.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -140,7 +141,9 @@ def test_an_option_reaches_its_owner_and_no_other(key):
     owner, value = KEYS[key].owner, another(key)
     kind = KIND_OF[owner]
     given = {kind: owner, "num-byzantine": 3, "strategy": "mean"} | {kind: owner}
-    assert parse(given | {key: value}) != parse(given)
+    other, names = BELONGS.get(key, (kind, (owner,)))
+    used = given | {other: names[0]}
+    assert parse(used | {key: value}) != parse(used)
     message = f"{key}: belongs to {kind}='{owner}', but {kind} is '{STRANGER[kind]}'"
     with pytest.raises(ConfigError, match=message):
         parse(given | {kind: STRANGER[kind], key: value})

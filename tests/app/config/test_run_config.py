@@ -122,6 +122,27 @@ IMPOSSIBLE = [
         "lr-milestones: expected rounds such as '40,80'; got '3;5'",
     ),
     ({"lr-milestones": "40,80", "lr-gamma": 0.5}, "lr-milestones: belongs to lr-schedule='steps'"),
+    (
+        {"sign-fd.forget": 0.9},
+        "sign-fd.forget: belongs to sign-fd.estimator='pooled', 'alg1' or 'eq17', but sign-fd."
+        "estimator is 'agreement'",
+    ),
+    ({"sign-fd.eps": 0.1}, "sign-fd.eps: belongs to sign-fd.estimator='pooled', 'alg1' or"),
+    ({"sign-fd.max-llr": 5.0}, "sign-fd.max-llr: belongs to sign-fd.estimator='pooled', 'alg1'"),
+    (
+        {"sign-fd.estimator": "pooled", "sign-fd.initial-rounds": 5},
+        "sign-fd.initial-rounds: belongs to sign-fd.estimator='alg1' or 'eq17', but",
+    ),
+    ({"sign-fd.initial-vote": "plain"}, "sign-fd.initial-vote: belongs to sign-fd.estimator="),
+    (
+        {"strategy": "election", "election.redundancy": 3.0},
+        "election.redundancy: belongs to election.code='bernoulli', but election.code is 'determ",
+    ),
+    ({"strategy": "election", "election.resample": False}, "belongs to election.code='bernoulli'"),
+    (
+        {"strategy": "monna", "monna.trusted": "15"},
+        "monna.trusted: expected the id of a worker, below num-workers = 15; got '15'",
+    ),
     ({"lr-gamma": 0.5}, "lr-gamma: belongs to lr-schedule='steps', but lr-schedule is 'constant'"),
     ({"lr-schedule": "steps"}, "lr-milestones: expected with lr-schedule='steps', such as '40,80'"),
     ({"batch-size": 96}, "each of 15 workers holds 95 samples of digits; .* got 96"),

@@ -139,7 +139,10 @@ def load(data_dir, download):
 @pytest.mark.parametrize(
     "module, config, rounds, said",
     [
-        (FAILS_IN_ROUND_2, "strategy='own_1:Fails'", 1, r"ArithmeticError: this rule fails \(.*own_1\.py, line 7\)"),
+        (
+            FAILS_IN_ROUND_2, "strategy='own_1:Fails'", 1,
+            r"ArithmeticError: this rule fails \(.*own_1\.py, line 7\)",
+        ),
         (
             NO_DATA_ON_NODES,
             "task='own_0:load' model='mlp' strategy='sign-mv' node-timeout=600.0", 0,

@@ -348,6 +348,7 @@ def test_options_go_to_those_they_belong_to():
     """Of one rule among several, of an attack, of a part of an attack; the control has none."""
     base = {
         "attack-options": "a=1",
+        "sign-fd.estimator": "pooled",
         "sign-fd.forget": 0.9,
         "lie.z": 2.0,
         "byzmean.inner": "lie",
@@ -355,7 +356,7 @@ def test_options_go_to_those_they_belong_to():
     }
     search.check_options(base, ["sign-mv", "sign-fd"], ["byzmean", "signfed.attacks.ipm:ipm"])
     for strategy, attack, kept in (
-        ("sign-fd", "none", {"sign-fd.forget"}), ("sign-mv", "lie", {"lie.z"}),
+        ("sign-fd", "none", {"sign-fd.estimator", "sign-fd.forget"}), ("sign-mv", "lie", {"lie.z"}),
         ("sign-mv", "byzmean", {"lie.z", "byzmean.inner"}), ("sign-mv", "sleeper", set()),
     ):  # fmt: skip
         config = search._config(base, strategy, attack, {}, 3)

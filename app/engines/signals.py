@@ -6,6 +6,8 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
@@ -71,3 +73,27 @@ def end_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def unheard() -> Iterator[None]:
+    """Hold Ctrl-C back; processes that are started within do not hear it before `end_at_once`.
+
+    Before that they import what they need, where it would end in a traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def end_at_once() -> None:
+    """Let Ctrl-C at the terminal, or the end of the parent, end this worker process of a pool."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # without a traceback
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    end_with_parent()

@@ -13,7 +13,7 @@ from signfed.app.config.keys import KEYS, KIND_OF
 from signfed.app.config.pairs import read_pairs
 from signfed.app.config.plugins import made_of
 from signfed.app.config.run_config import build_strategy, parse
-from signfed.app.engines.signals import end_with_parent
+from signfed.app.engines.signals import end_at_once, unheard
 from signfed.app.errors import ConfigError
 from signfed.app.redteam.scores import final_scores
 from signfed.app.redteam.space import first_trials, next_trials
@@ -88,15 +88,17 @@ def red_team(
             build_strategy(parse(_config(base, strategy, attack, point, 0)))
     trials: list[Trial] = []
     done, planned = 0, sum(map(len, plan.values()))
-    pool = ProcessPoolExecutor(processes or cores(), get_context("spawn"), end_with_parent)
+    pool = ProcessPoolExecutor(processes or cores(), get_context("spawn"), end_at_once)
     try:
         for sweep in range(refinements + 1):
-            waiting = [
-                (strategy, attack, point, pool.map(
-                    final_scores, [_config(base, strategy, attack, point, k) for k in range(seeds)]
-                ))
-                for (strategy, attack), points in plan.items() for point in points
-            ]  # fmt: skip
+            with unheard():
+                waiting = [
+                    (strategy, attack, point, pool.map(
+                        final_scores,
+                        [_config(base, strategy, attack, point, k) for k in range(seeds)],
+                    ))
+                    for (strategy, attack), points in plan.items() for point in points
+                ]  # fmt: skip
             for strategy, attack, point, found in waiting:
                 accuracies, successes = zip(*found, strict=True)
                 success = None if None in successes else sum(successes) / seeds

@@ -141,3 +141,43 @@ def test_a_pools_workers_end_with_their_parent(tmp_path, name):
     process.send_signal(getattr(signal, name))
     process.wait()
     assert await_end([worker], 10.0) == []
+
+
+QUIET = """
+import sys, time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from signfed.app.engines.signals import end_at_once, unheard
+
+def work():
+    print("at work", flush=True)
+    time.sleep(600)
+
+if __name__ == "__main__":
+    pool = ProcessPoolExecutor(1, get_context("spawn"), end_at_once)
+    try:
+        with unheard():
+            found = pool.submit(work)
+        found.result()
+    except KeyboardInterrupt:
+        pool.shutdown(cancel_futures=True)
+        sys.exit(130)
+else:
+    print("imports", flush=True)
+    time.sleep(1)
+"""
+
+
+@pytest.mark.parametrize("moment", ["imports", "at work"])
+def test_ctrl_c_ends_a_pools_workers_at_once_and_without_a_traceback(tmp_path, moment):
+    script = tmp_path / "pool.py"
+    script.write_text(QUIET)
+    process = subprocess.Popen(
+        [sys.executable, script], env=environment(), stdout=subprocess.PIPE, text=True,
+        stderr=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    while process.stdout.readline().strip() != moment:
+        assert process.poll() is None
+    os.killpg(process.pid, signal.SIGINT)  # as the terminal does
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130 and said == ""

@@ -126,6 +126,8 @@ def test_device_and_gpu_share_must_agree(signfed, monkeypatch, arguments, said):
 def test_the_gpu_share_reaches_flower(signfed, monkeypatch, tmp_path):
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    free_and_total = 60 * 10**9, 80 * 10**9
+    monkeypatch.setattr("signfed.app.engines.prepare.free_and_total", lambda: free_and_total)
     asked = []
     monkeypatch.setattr(
         engines, "on_flower", lambda values, federation, *_: asked.append(federation) or "finished"

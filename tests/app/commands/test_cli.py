@@ -132,7 +132,8 @@ def test_the_gpu_share_reaches_flower(signfed, monkeypatch, tmp_path):
     monkeypatch.setattr(
         engines, "on_flower", lambda values, federation, *_: asked.append(federation) or "finished"
     )
-    assert signfed("run", "--gpus-per-client", "0.25", "--supernodes", "4").exit_code == 0
+    arguments = ["--gpus-per-client", "0.25", "--supernodes", "4", "-c", "task='quadratic'"]
+    assert signfed("run", *arguments).exit_code == 0
     assert asked == ["num-supernodes=4 client-resources-num-cpus=1 client-resources-num-gpus=0.25"]
 
 

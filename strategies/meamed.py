@@ -74,6 +74,7 @@ class MeaMed(RobustStrategy):
     """
 
     encoder = "float32"
+    sorts = True
 
     def __init__(self, n_byzantine: int = 0) -> None:
         self.n_byzantine = n_byzantine

@@ -33,6 +33,7 @@ class CoordinateMedian(RobustStrategy):
     """
 
     encoder = "float32"
+    sorts = True
 
     def aggregate(self, updates: Updates) -> Tensor:
         """Return the median of each coordinate, float32 [N]."""

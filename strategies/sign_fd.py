@@ -148,6 +148,7 @@ class SignFD(RobustStrategy):
         self._published: LLRVote | None = None
         if estimator != "agreement":
             self.reads = False
+            self.kept_bytes = (2 if forget == 1 else 4) * (estimator in BY_COORDINATE)
             self._published = LLRVote(
                 estimator, initial_rounds, forget, eps, max_llr, plain=initial_vote == "plain"
             )

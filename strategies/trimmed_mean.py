@@ -60,6 +60,7 @@ class TrimmedMean(RobustStrategy):
     """
 
     encoder = "float32"
+    sorts = True
 
     def __init__(self, n_byzantine: int = 0) -> None:
         self.n_byzantine = n_byzantine

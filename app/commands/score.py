@@ -95,13 +95,16 @@ def check_control(path: Path, control: Path) -> None:
     path, control : Path
         Run folders.
     """
+    from signfed.app.config.keys import defaults
+
     config = read_config(control)
     if (attack := config.get("attack")) != "none":
         raise ConfigError(
             f"{control}: expected a run with attack='none'; found attack={attack!r}; without "
             "--control the command runs one"
         )
-    if control_config(config) != control_config(read_config(path)):
+    usual = defaults()  # a run of before has not all keys
+    if control_config(usual | config) != control_config(usual | read_config(path)):
         raise ConfigError(f"{control}: expected a run that differs from {path} in the attack alone")
 
 

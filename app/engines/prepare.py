@@ -167,7 +167,8 @@ def _check_nodes(config: RunConfig, problem: Problem, simulation: Simulation) ->
     free, total = free_and_total()
     card, at_once = int(share * total), min(supernodes, int(1 / share))
     room, workers = room_of_node(config, problem, supernodes=supernodes, card=card)
-    check_room(room, min(card, (free - room.rest) // at_once), workers, of_node=True)  # and server
+    left = max(0, (free - room.rest) // at_once)  # beside the server
+    check_room(room, min(card, left), workers, of_node=True)
 
 
 def _claimed(config: RunConfig, parent: Path) -> Path:

@@ -157,6 +157,8 @@ def install(
         port = int(before["--port"]) if before.get("--port", "").isdecimal() else PORT
     arguments = _arguments(home, bundle, data_dir or bundle.data_dir, port)
     unit = home.unit(bundle.name)
+    if start:
+        systemd.expect_own(unit)
     wanted = (
         (home.ca, bundle.ca, 0o600),
         (home.script, scripts.node_script(home.path, arguments, bundle.node_id), SCRIPT_MODE),

@@ -19,7 +19,7 @@ from signfed.app.federation.files import (
     read_time,
     time_text,
 )
-from signfed.app.federation.settings import Home
+from signfed.app.federation.settings import REMOVED, Home
 
 FORMAT = "signfed-node-1"
 
@@ -90,9 +90,12 @@ def read_node(path: Path) -> Node:
 
 
 def _mended(path: Path) -> str:
+    restore = "restore it from your backup"
+    if path.parent.name == REMOVED:  # else a key that was removed could come back
+        return restore
     return (
-        f"restore it from your backup, or: signfed federation remove DIR {path.stem}, and approve "
-        "the device's request again"
+        f"{restore}, or: signfed federation remove DIR {path.stem}, and approve the device's "
+        "request again"
     )
 
 

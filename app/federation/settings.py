@@ -12,6 +12,7 @@ from signfed.app.errors import ConfigError
 from signfed.app.federation.files import as_text, read_json
 
 FORMAT = "signfed-federation-1"
+REMOVED = "removed"  # the folder of nodes that were removed
 HOST = re.compile(r"(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.?)+")
 NUMBERS = re.compile(r"(^|\.)[0-9]+\.?$")  # no name ends in a number: it is a mistyped address
 LOCAL = "127.0.0.1"  # where the server's own commands reach the SuperLink
@@ -110,7 +111,7 @@ class Home:
     @property
     def removed(self) -> Path:
         """The files of nodes that were removed: their keys never come back."""
-        return self.path / "removed"
+        return self.path / REMOVED
 
     @property
     def audit(self) -> Path:

@@ -17,6 +17,7 @@ from signfed.app.federation.ca import (
 )
 from signfed.app.federation.files import (
     SCRIPT_MODE,
+    make_way,
     now,
     one_at_a_time,
     private_folder,
@@ -117,10 +118,15 @@ def _make(home: Home, wanted: Settings) -> list[str]:
         write(home.server_certificate, new_server_certificate(settings.hosts, ca, ca_key, moment))
     for folder in (home.roster, home.flower_home, home.superlink_home):
         private_folder(folder)
-    write(home.flower_home / "config.toml", scripts.connection(home))
-    write(home.start_script, scripts.superlink_script(home), SCRIPT_MODE)
-    write(home.unit, scripts.superlink_unit(home))
-    write(home.containerfile, scripts.containerfile(settings))
+    mark = time_text(moment).replace(":", "")
+    for file, text, mode in (  # made of the above; a release may write them in another way
+        (home.flower_home / "config.toml", scripts.connection(home), 0o600),
+        (home.start_script, scripts.superlink_script(home), SCRIPT_MODE),
+        (home.unit, scripts.superlink_unit(home), 0o600),
+        (home.containerfile, scripts.containerfile(settings), 0o600),
+    ):
+        make_way(file, text, mark)
+        write(file, text, mode)
     if made:
         audit(home, "init", federation=settings.name, hosts=list(settings.hosts))
     return [os.path.relpath(file, home.path) for file in made]

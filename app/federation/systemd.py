@@ -11,6 +11,7 @@ from signfed.app.errors import ConfigError
 from signfed.app.federation.files import make_way, write_once
 
 RUNNING = Path("/run/systemd/system")  # is there while systemd is what started this machine
+USERS = Path("~/.config/systemd/user")
 ABSENT = "systemd is absent here: start it with the start script"
 
 
@@ -25,6 +26,23 @@ def expect_a_user() -> None:
         raise ConfigError(
             "--start: expected an ordinary user; a node carries out code that its server sends, "
             "and should not do so as root: sudo -iu USER, and give both commands there"
+        )
+
+
+def expect_own(unit: Path) -> None:
+    """Raise ConfigError where this user has a unit of that name which starts another node.
+
+    Parameters
+    ----------
+    unit : Path
+        Its file, in the node's own folder.
+    """
+    installed = USERS.expanduser() / unit.name
+    if installed.is_file() and str(unit.parent) not in installed.read_text("utf-8", "replace"):
+        raise ConfigError(
+            f"--start: expected no {installed}, or one that starts the node in {unit.parent}; it "
+            "starts another one of that name: start this one with its start script, or make its "
+            "request under another name"
         )
 
 
@@ -50,7 +68,7 @@ def start(unit: Path, mark: str) -> str:
     """
     if not present():
         return ABSENT
-    folder, text = Path("~/.config/systemd/user").expanduser(), unit.read_text(encoding="utf-8")
+    folder, text = USERS.expanduser(), unit.read_text(encoding="utf-8")
     folder.mkdir(parents=True, exist_ok=True)
     make_way(folder / unit.name, text, mark)
     write_once(folder / unit.name, text, 0o644)

@@ -179,11 +179,14 @@ def reopen(path: Path, done: int) -> None:
     ConfigError
         When the run is under way, or nothing can be written there.
     """
+    before = read_summary(path).get("status")
     try:
         Writer(path).release()
         set_status(path, RUNNING)  # first: a folder that has lost rounds has not finished
         keep_rounds(path, done)
     except OSError as error:
+        with suppress(OSError):
+            set_status(path, str(before))
         raise ConfigError(
             f"resume: cannot write to the run folder {path}: {error.strerror}; make room on its "
             "disk, or give yourself the right to write"
@@ -216,6 +219,11 @@ def read_summary(path: Path) -> dict[str, Any]:
 
 def read_config(path: Path) -> dict[str, Any]:
     """Return the run config in `config.json`.
+
+    Parameters
+    ----------
+    path : Path
+        The run folder.
 
     Raises
     ------

@@ -33,6 +33,10 @@ def as_json(value: Any) -> Any:
 def read_json(file: Path) -> dict[str, Any]:
     """Return what a .json file holds.
 
+    Parameters
+    ----------
+    file : Path
+
     Raises
     ------
     ConfigError

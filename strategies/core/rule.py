@@ -40,6 +40,10 @@ class Rule(ABC):
     reads : bool
         Whether `aggregate` calls `Updates.read` in each round, before it remembers anything. It is
         said of one `aggregate`: a class that writes another one says it again.
+    sorts : bool
+        Whether `aggregate` sorts the rows, value by value, which takes room on a device.
+    kept_bytes : int
+        What the rule keeps between rounds of each coordinate of each worker.
     coded : bool
         Whether workers send votes on several partitions, by the allocation in `instructions`:
         each worker is then needed in every round, and has no gradient to keep a momentum of.
@@ -50,6 +54,8 @@ class Rule(ABC):
     remembers_workers: bool = False
     needs_reference: bool = False
     reads: bool = False
+    sorts: bool = False
+    kept_bytes: int = 0
     coded: bool = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 
 from flwr.app import ArrayRecord
 
+from signfed.strategies.core.pre_aggregation import PreAggregation
 from signfed.strategies.core.rule import Rule, State
 from signfed.strategies.server.nodes import NodeOptions
 from signfed.strategies.server.transport.layout import Layout
@@ -74,7 +75,11 @@ def unguarded(rule: Rule) -> str:
         What that means and how to mend it; empty where there is none.
     """
     rules = [rule, *_behind(rule)]
-    told = [type(each).__name__ for each in rules if vars(each).get("n_byzantine") == 0]
+    told = [
+        type(each).__name__ for each in rules
+        if (isinstance(each, PreAggregation) or type(each).encoder == "float32")
+        and vars(each).get("n_byzantine") == 0
+    ]  # fmt: skip
     if not told:
         return ""
     return (

@@ -141,6 +141,7 @@ class DropIn:
         messages = self.link.requests(server_round, config)
         if gone := self.attendance.forget():
             self.rule.forget_workers(gone)
+            self.dialect.announced.difference_update(gone)
         self.dialect.expect([w for ids in self.link.asked.values() for w in ids])
         return messages
 

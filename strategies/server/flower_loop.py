@@ -201,9 +201,20 @@ def _ask_server(
         return {}
     result.evaluate_metrics_serverapp[server_round] = metrics
     log.info("round %d: evaluated: %s", server_round, dict(metrics))
-    scores = {n: float(v) for n, v in metrics.items() if n in SCORES and isinstance(v, int | float)}
-    drop_in.link.record.server_metrics = {n: v for n, v in metrics.items() if n not in scores}
+    found = {name: _plain(value) for name, value in metrics.items()}
+    scores = {n: float(v) for n, v in found.items() if n in SCORES and isinstance(v, int | float)}
+    rest = {n: v for n, v in found.items() if n not in scores and v is not None}
+    drop_in.link.record.server_metrics = rest
     return {SCORES[name]: value for name, value in scores.items()}
+
+
+def _plain(value: Any) -> int | float | list[Any] | None:
+    """A metric as JSON has it, also of a user's dict with NumPy's or PyTorch's numbers."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, int | float):
+        return value
+    numbers = isinstance(value, list) and all(isinstance(each, int | float) for each in value)
+    return value if numbers else None
 
 
 def _described(drop_in: DropIn) -> dict[str, Any]:

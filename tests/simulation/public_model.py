@@ -53,10 +53,13 @@ class PublicModel(Expected):
         self._nodes = PublicAnswers(mod, self._codec, self.signs)
         self.numbers: dict[int, int] = {}  # node -> worker, in the order of the first request
         self._there: dict[int, int] = {}  # worker -> the last round in which its node was connected
+        self._next = 0  # the number of a new node
         self.training = Training(rule, federation, x)
         if before and done:
             self.numbers = self._go_on(before, done)
-            self._there = dict(enumerate(before.history[done].state["there"].tolist()))
+            kept = before.history[done].state
+            self._next = int(kept["next"])
+            self._there = dict(zip(kept["workers"].tolist(), kept["there"].tolist(), strict=True))
         self._partitions: dict[int, int] = {}  # node -> partition
         self._requests: dict[str, tuple[Asked, Part]] = {}  # by message
         self._pulled: set[str] = set()
@@ -98,7 +101,8 @@ class PublicModel(Expected):
             self._remedied[part[1]].add(node)
         self._partitions[node] = partition
         if part[1] == TRAIN:
-            self.numbers.setdefault(node, len(self._there))
+            self.numbers.setdefault(node, self._next)
+            self._next = max(self._next, self.numbers[node] + 1)
             self._there[self.numbers[node]] = server_round
         taken, x = self.training.taken, self.training.parameters.numpy()
         request = Asked.of(message, node, self.numbers.get(node, -1), partition, taken)
@@ -204,7 +208,7 @@ class PublicModel(Expected):
         self.training.rule.forget_workers([worker for _, worker, _ in gone])
         for _, worker, node in gone:
             del self.numbers[node]
-            self._there[worker] = 0
+            del self._there[worker]
 
     def close(self, line: str | None, state: State | None) -> None:
         """The round is over; None when the server gave the run up in it."""
@@ -230,8 +234,10 @@ class PublicModel(Expected):
 
     def state(self) -> State:
         """What a checkpoint should hold now."""
-        nodes = np.zeros(len(self._there), np.uint64)
-        nodes[list(self.numbers.values())] = list(self.numbers)
-        there = torch.tensor([self._there[w] for w in range(len(nodes))], dtype=torch.int64)
-        mine = {"nodes": torch.from_numpy(nodes.view(np.int64)), "there": there}
+        workers = sorted(self._there)
+        node_of = {worker: node for node, worker in self.numbers.items()}
+        nodes = np.array([node_of[worker] for worker in workers], np.uint64)
+        mine = {"workers": torch.tensor(workers, dtype=torch.int64)}
+        mine |= {"nodes": torch.from_numpy(nodes.view(np.int64)), "next": torch.tensor(self._next)}
+        mine["there"] = torch.tensor([self._there[w] for w in workers], dtype=torch.int64)
         return self.training.state_dict() | mine

@@ -57,10 +57,12 @@ class Nodes:
         """Wait for `min_available_nodes`; see `Attendance`."""
         if "nodes" in state:
             known = state["nodes"].numpy().view(np.uint64).tolist()
+            # A state of before has a place for each number.
+            workers = state.get("workers", torch.arange(len(known))).tolist()
             there = state.get("there", torch.zeros(len(known))).tolist()
-            self.numbers = {node: worker for worker, node in enumerate(known) if node}
-            self._there = {node: int(there[worker]) for node, worker in self.numbers.items()}
-            self._next = len(known)
+            self.numbers = {n: w for n, w in zip(known, workers, strict=True) if n}
+            self._there = {n: int(last) for n, last in zip(known, there, strict=True) if n}
+            self._next = int(state.get("next", torch.tensor(len(known))))
         needed, patience = self._needed, self._options.node_timeout
         if not self._wait(grid, needed, patience):
             raise FederationError(
@@ -116,18 +118,23 @@ class Nodes:
         return ()
 
     def state_dict(self) -> State:
-        """Return what is known by worker: tensors int64 [workers].
+        """Return what is known of nodes, by their workers.
 
         Returns
         -------
         dict
-            `nodes`: the bits of each worker's node id; 0 for none. `there`: the last round in which
-            that node was connected.
+            int64 [k], by ascending worker: `workers`; `nodes`, the bits of their ids; `there`, the
+            last round in which each was connected. int64 []: `next`, the number of a new one.
         """
-        nodes, there = np.zeros(self._next, np.uint64), np.zeros(self._next, np.int64)
-        for node, worker in self.numbers.items():
-            nodes[worker], there[worker] = node, self._there[node]
-        return {"nodes": torch.from_numpy(nodes.view(np.int64)), "there": torch.from_numpy(there)}
+        known = sorted((worker, node, self._there[node]) for node, worker in self.numbers.items())
+        workers, nodes, there = zip(*known, strict=True) if known else ((), (), ())
+        ids = np.array(nodes, np.uint64).view(np.int64)
+        return {
+            "workers": torch.tensor(workers, dtype=torch.int64),
+            "nodes": torch.from_numpy(ids),
+            "there": torch.tensor(there, dtype=torch.int64),
+            "next": torch.tensor(self._next),
+        }
 
     @property
     def _needed(self) -> int:

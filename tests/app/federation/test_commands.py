@@ -133,3 +133,17 @@ def test_the_web_server_still_makes_its_context_where_we_look(tmp_path, control,
     config.load()
     ((context, file),) = kept
     assert context is config.ssl and file == certificate
+
+
+def test_a_unit_that_starts_another_node_is_left_alone(tmp_path, monkeypatch):
+    """Two federations may call one machine by the same name."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    unit = tmp_path / "second" / "signfed-node-pi-1.service"
+    systemd.expect_own(unit)
+    installed = tmp_path / ".config/systemd/user" / unit.name
+    installed.parent.mkdir(parents=True)
+    installed.write_text(f"ExecStart={tmp_path}/second/start-node.sh")
+    systemd.expect_own(unit)
+    installed.write_text(f"ExecStart={tmp_path}/first/start-node.sh")
+    with pytest.raises(ConfigError, match=f"starts the node in {tmp_path}/second"):
+        systemd.expect_own(unit)

@@ -471,3 +471,25 @@ def test_the_container_file_installs_nothing_that_nobody_named(fed):
     assert "ARG SIGNFED\n" in text and built().returncode and built(SIGNFED="").returncode
     assert "expected --build-arg SIGNFED=" in built().stderr
     assert built(SIGNFED="https://a.org/b.whl").stdout == "installs https://a.org/b.whl\n"
+
+
+@pytest.mark.parametrize("name", ["start-superlink.sh", "Containerfile", "flower/config.toml"])
+def test_init_again_writes_what_another_release_wrote_otherwise(fed, name):
+    """It is made of the settings; what was there is put aside."""
+    now_there = (fed / name).read_text()
+    (fed / name).write_text("as an earlier release wrote it")
+    made = setup.init(fed, ["fl.example.org", "10.0.0.7"], port=18443)["made"]
+    assert made == [name] and (fed / name).read_text() == now_there
+    (aside,) = (fed / name).parent.glob(f"{(fed / name).name}.*")
+    assert aside.read_text() == "as an earlier release wrote it"
+
+
+def test_a_damaged_file_of_a_removed_node_is_to_be_restored(fed, site):
+    site("pi-1").approved(fed)
+    nodes.remove(fed, "pi-1")
+    (removed,) = (fed / "removed").glob("*.json")
+    removed.write_text("{")
+    two = site("pi-2")
+    two.request()
+    with pytest.raises(ConfigError, match=r"removed/pi-1.*; restore it from your backup$"):
+        nodes.approve(fed, two.csr)

@@ -8,7 +8,9 @@ import shutil
 import threading
 from functools import partial
 
+import numpy as np
 import pytest
+import torch
 from flwr.supercore.exit import exit_handler
 
 import signfed
@@ -255,3 +257,18 @@ def test_a_run_that_is_over_is_not_kept_for_a_signal(tmp_path, monkeypatch):
         for handler in handlers:
             handler.exit_handler()
         assert ended == []
+
+
+def test_what_a_users_dict_holds_of_other_kinds_ends_no_run(tmp_path):
+    """As NumPy, scikit-learn or PyTorch return it; what JSON has no form for is left out."""
+
+    def found(server_round, arrays):
+        return {
+            "accuracy": np.float32(0.5), "f1": np.float64(0.25), "n": np.int64(3),
+            "by_class": np.array([1, 0]), "loss": torch.tensor(2.0), "model": object(),
+        }  # fmt: skip
+
+    Mean().start(grid(3), floats(), 1, run_dir=tmp_path, evaluate_fn=found)
+    (line,) = read_rounds(tmp_path)
+    assert (line["test_accuracy"], line["test_loss"]) == (0.5, 2.0)
+    assert line["server_metrics"] == {"f1": 0.25, "n": 3, "by_class": [1, 0]}

@@ -81,7 +81,8 @@ def test_a_thousand_new_nodes_a_round_leave_as_many_behind():
         numbers, gone = asked(nodes, grid, server_round, range(first, first + 1000))
         assert numbers == list(range(first - 1000, first))
         assert gone == [n - 2000 for n in numbers if server_round > 2]
-    assert len(nodes.numbers) == 2000 and len(nodes.state_dict()["nodes"]) == 4000
+    state = nodes.state_dict()
+    assert len(nodes.numbers) == len(state["nodes"]) == 2000 and state["next"] == 4000
 
 
 def test_with_a_roster_nobody_is_forgotten(monkeypatch):
@@ -101,4 +102,5 @@ def test_a_state_of_before_does_not_say_who_was_there():
     nodes = Nodes(NodeOptions())
     nodes.gather(Connected(), {"nodes": torch.tensor([7, 0, 9])})
     assert nodes.numbers == {7: 0, 9: 2} and nodes.forget() == []
-    assert nodes.state_dict()["there"].tolist() == [0, 0, 0]
+    state = {name: tensor.tolist() for name, tensor in nodes.state_dict().items()}
+    assert state == {"workers": [0, 2], "nodes": [7, 9], "there": [0, 0], "next": 3}

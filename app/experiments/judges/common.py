@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 
-from signfed.app.experiments.estimates import Estimate, Rows, Where, selected
+from signfed.app.experiments.estimates import SHARES_NOISE, Estimate, Rows, Where, selected
 from signfed.app.experiments.experiment import Verdict
 from signfed.app.report.published import FAILS, HOLDS, NOT_TRIED, UNDECIDED
 
 Judge = Callable[[Rows], Verdict]
 SEEDS = "one-sided 95 % of the paired differences between seeds"
 ONE_SEED = "one seed: what published cells vary by"
-COUNTED, UNKNOWN = "one seed: rows are counted", "one seed: how a loss varies is not known"
+COUNTED, UNKNOWN = "one seed: it is counted", "one seed: how a loss varies is not known"
+VARIED = "one seed: what shares of rows vary by between seeds"
 NONE = "-"
 WORST_FIRST = (FAILS, NOT_TRIED, UNDECIDED, HOLDS)
 
@@ -131,7 +132,8 @@ def source_of(found: Estimate) -> str:
     """
     if found.count > 1:
         return SEEDS
-    return {0.0: COUNTED, math.inf: UNKNOWN}.get(found.alone, ONE_SEED)
+    known = {0.0: COUNTED, SHARES_NOISE: VARIED, math.inf: UNKNOWN}
+    return known.get(found.alone, ONE_SEED)
 
 
 def some(names: Sequence[str], shown: int = 3) -> str:

@@ -10,6 +10,8 @@ from signfed.app.experiments.experiment import Verdict
 from signfed.app.experiments.judges.common import SEEDS, Judge, sign, together, untried
 from signfed.app.report.published import FAILS, HOLDS, UNDECIDED
 
+SURE = 2  # seeds in common; how far the times of one vary nobody knows
+
 
 def above_in_rounds(high: str, low: str, published: str) -> Judge:
     """Make a judge of "one column is above another, in every round" of every cell.
@@ -68,9 +70,9 @@ def sooner(pairs: Sequence[tuple[Where, Where]], targets: Sequence[float], publi
 
     The claim holds where of each pair no target is reached later and at least one sooner, beyond
     the error of the difference between seeds, fails where one is reached later, and is not decided
-    where none is reached sooner nor later. Of a target that no run of either reaches nothing is
-    said. A run that does not reach it counts as if it did in the first evaluation after its end,
-    the earliest that is possible.
+    where none is reached sooner nor later, or with fewer than two seeds in common. Of a target that
+    no run of either reaches nothing is said. A run that does not reach it counts as if it did in
+    the first evaluation after its end, the earliest that is possible.
 
     Parameters
     ----------
@@ -93,8 +95,8 @@ def sooner(pairs: Sequence[tuple[Where, Where]], targets: Sequence[float], publi
                     continue
                 gain = estimate([min(other[s], end) - min(one[s], end) for s in seeds])
                 known += 1
-                slower += gain.mean < -gain.error
-                faster += gain.mean > gain.error
+                slower += gain.count >= SURE and gain.mean < -gain.error
+                faster += gain.count >= SURE and gain.mean > gain.error
                 first, second = (_rounds(list(times.values()), end) for times in (one, other))
                 said.append(f"{target:.0%}: {first} against {second}")
             if known:
@@ -113,6 +115,7 @@ def grows(
 
     The speedup of a setting is the geometric mean, over codes and targets, of the slow cell's
     rounds over the fast one's, seed by seed; a run that does not arrive counts as for `sooner`.
+    With one seed in common it is not decided, with none not tried.
 
     Parameters
     ----------
@@ -127,13 +130,15 @@ def grows(
         end = _after_the_end(rows)
         ran = [_speedups(rows, *setting, end) for setting in settings]
         ran = [by_seed for by_seed in ran if by_seed]
-        if len(ran) < 2:
+        common = [seed for seed in ran[-1] if seed in ran[0]] if len(ran) > 1 else []
+        if not common:
             return untried(published, SEEDS)
-        more = estimate([ran[-1][seed] - ran[0][seed] for seed in ran[-1] if seed in ran[0]])
+        more = estimate([ran[-1][seed] - ran[0][seed] for seed in common])
         means = (math.exp(estimate(list(by_seed.values())).mean) for by_seed in ran)
         ours = ", ".join(f"{mean:.2f} x" for mean in means)
         tolerance = f"{SEEDS}: a factor of {math.exp(more.error):.2f} from first to last"
-        return Verdict(published, ours, tolerance, sign(more.mean, more.error))
+        says = sign(more.mean, more.error) if len(common) >= SURE else UNDECIDED
+        return Verdict(published, ours, tolerance, says)
 
     return judge
 

@@ -67,7 +67,8 @@ def test_an_ordering_of_one_seed_has_to_be_beyond_the_noise_of_published_cells()
         ("acc", "mnist", FAILS),  # 0.01 below, of 10,000 images
         ("acc", "digits", UNDECIDED),  # of 360: 3.6 images
         ("final_test_loss", "mnist", UNDECIDED),
-        ("honest_rejected", "mnist", FAILS),  # rows are counted
+        ("honest_rejected", "mnist", UNDECIDED),  # by less than between seeds
+        ("uplink_bits_per_parameter", "mnist", FAILS),  # bits are counted
     ],
 )
 def test_one_seed_is_as_sure_as_what_was_measured(column, task, says):

@@ -118,6 +118,10 @@ def curve(rule, *accuracies, seed=0):
     ]
 
 
+def twice(rows):
+    return [row | {"seed": seed} for seed in (0, 1) for row in rows]
+
+
 @pytest.mark.parametrize(
     "a, b, says",
     [
@@ -131,8 +135,10 @@ def curve(rule, *accuracies, seed=0):
     ],
 )
 def test_sooner(a, b, says):
-    verdict = sooner([(A, B)], [0.3, 0.6], "")(curve("a", *a) + curve("b", *b))
-    assert verdict.says == says
+    found = curve("a", *a) + curve("b", *b)
+    judge = sooner([(A, B)], [0.3, 0.6], "")
+    assert judge(twice(found)).says == says
+    assert judge(found).says == (says if says == NOT_TRIED else UNDECIDED)  # one seed decides none
 
 
 def test_later_on_one_seed_of_three_is_not_later():
@@ -156,7 +162,7 @@ def test_one_run_that_never_arrives_does_not_make_the_others_later():
 
 
 def test_one_evaluation_is_enough_to_be_sooner():
-    found = curve("a", 0.6) + curve("b", 0.1)
+    found = twice(curve("a", 0.6) + curve("b", 0.1))
     verdict = sooner([(A, B)], [0.6], "")(found)
     assert verdict.says == HOLDS and verdict.ours == "60%: 10 rounds against never"
 
@@ -175,10 +181,15 @@ def test_a_speedup_that_grows():
     assert verdict.says == HOLDS and verdict.ours == "1.73 x, 3.16 x"  # roots of 3 and of 10
     assert grows(settings[::-1], "")(found).says == FAILS
     assert grows(settings[:1], "")(found).says == NOT_TRIED
+    one = [row for row in found if row["seed"] == 0]
+    assert grows(settings, "")(one).says == UNDECIDED
+    apart = [row | {"seed": 2} if row["rule"] == "many" else row for row in one]
+    apart += curve("fast", 0.3, 0.6, 0.6, 0.6, seed=2)
+    assert grows(settings, "")(apart).says == NOT_TRIED  # no seed in common
 
 
 def test_of_several_pairs_the_worst_counts():
-    found = curve("a", 0.6) + curve("b", 0.1, 0.6) + curve("c", 0.1, 0.6)
+    found = twice(curve("a", 0.6) + curve("b", 0.1, 0.6) + curve("c", 0.1, 0.6))
     assert sooner([(A, B)], [0.6], "")(found).says == HOLDS
     assert sooner([(A, B), ({"rule": "c"}, B)], [0.6], "")(found).says == UNDECIDED
     assert sooner([(A, B), (B, A)], [0.6], "")(found).says == FAILS

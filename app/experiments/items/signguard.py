@@ -41,10 +41,11 @@ SMALL: Keys = {
     **FEDERATION, "task": "digits", "num-workers": 20, "num-byzantine": 4, "batch-size": 4,
     "num-rounds": 120, "evaluate-every": 10,
 }  # fmt: skip
-SMALL_NOTE = (
+SMALL_DATA = (
     "scikit-learn's digits (1,437 images of 8x8) and an MLP of 9,610 parameters, 20 workers of "
-    "which 4 are Byzantine, batches of 4, 120 rounds"
+    "which 4 are Byzantine, batches of 4"
 )
+SMALL_NOTE = f"{SMALL_DATA}, 120 rounds"
 TEN_SEEDS = f"{SMALL_NOTE}; more seeds, ten"
 
 RULES: dict[str, Keys] = {

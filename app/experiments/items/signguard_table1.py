@@ -60,24 +60,27 @@ def _setting(
 
 
 NINE = tuple(rule for rule in RULES if rule != "GeoMed")
-# What Table I loses at most, by task, and what may be lost; of digits as of MNIST.
-LOSSES = {"mnist": (0.004, 0.02), "fashion-mnist": (0.013, 0.02), "cifar10": (0.046, 0.05),
+# What Table I loses at most, by task, and what may be lost; of digits as of MNIST; of CIFAR-10
+# without the one cell that loses 0.046.
+LOSSES = {"mnist": (0.004, 0.02), "fashion-mnist": (0.013, 0.02), "cifar10": (0.018, 0.025),
           "ag-news": (0.028, 0.035)}  # fmt: skip
 RESNET: Keys = {"task": "cifar10"}
+FLIPPED = [attacked(rule, "Sign-flip")[0] for rule in GUARDS]
 EVERY = [cell for rule in GUARDS for cell in attacked(rule, *ATTACKS)]
 
 
 def _competitive(task: str) -> Judge:
     lost, allowed = LOSSES[task]
-    reason = f"Table I loses up to {lost:g} on {DATA[task]}"
-    return keeps(BEST, BASELINE, EVERY, allowed, reason, "competitive accuracy")
+    cells = [cell for cell in EVERY if task != "cifar10" or cell != FLIPPED[0]]
+    but = "" if len(cells) == len(EVERY) else ", but for one cell"
+    reason = f"Table I loses up to {lost:g} on {DATA[task]}{but}"
+    return keeps(BEST, BASELINE, cells, allowed, reason, "competitive accuracy")
 
 
 def _on_resnet(rule: str, attack: str) -> Keys:
     return {**attacked(rule, attack)[0], **RESNET}
 
 
-FLIPPED = [attacked(rule, "Sign-flip")[0] for rule in GUARDS]
 # On MNIST and AG-News Table I has no gain beyond its noise.
 NO_WORSE = alike(BEST, FLIPPED[0], FLIPPED[1:2], "99.06 for 99.13 (MNIST), 86.76 for 86.53")
 SIGNGUARD_TABLE1 = Experiment(
@@ -141,6 +144,8 @@ SIGNGUARD_TABLE1 = Experiment(
     choices=(
         *CHOICES, GEOMED, DNC,
         "One seed, as the paper states none, but for the quick setting.",
+        "Of CIFAR-10 plain SignGuard under sign flipping is left out of what may be lost: Table I "
+        "has it 4.6 points below the mean without attack there, and no other cell more than 1.8.",
         "Under LIE Bulyan is not counted among the rules that are circumvented: in Table I it is "
         "within 0.3 and 0.7 points of SignGuard on MNIST and Fashion-MNIST.",
         "That Multi-Krum and Bulyan are better than plain SignGuard under noise, too, as the text "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from signfed.app.experiments.experiment import Claim, Experiment, Setting
-from signfed.app.experiments.judges import higher, keeps, near
+from signfed.app.experiments.judges import keeps, near
 from signfed.app.experiments.sweep import Keys, Sweep
 from signfed.app.report.pictures import Lines
 
@@ -49,9 +49,10 @@ KRUM_ICML2018 = Experiment(
         "squared distance of an honest row from their mean, the moved row's score is 20 (D + 16), "
         "as eight of its 28 neighbours are its equals, and an honest one's 56 D: it is chosen "
         "where D is above 8.9. D is 3.8 to 4.6 in the first 40 rounds, which allows a shift of 2.6 "
-        "to 2.9: see the setting `nearer`. So Krum's loss is no sign of poison: it is above "
-        "Bulyan's, and above its own with moved rows in `nearer` (0.485 against 0.436), since one "
-        "honest row is noisier than their mean.",
+        "to 2.9: see the setting `nearer`. Krum's loss, which is above Bulyan's (0.485 ± 0.046 "
+        "against 0.395 ± 0.005; in `nearer` 0.436 ± 0.022 against 0.393 ± 0.002), is no sign of "
+        "poison: it is higher here, without moved rows, than with them, since one honest row is "
+        "noisier than their mean.",
         "nearer": "Krum takes the moved row in 48, 48 and 47 of 50 rounds. In the other seven one "
         "of the thirty honest rows has a lower score, 136 to 155 against 145 to 158; that of the "
         "honest row in the middle, of which the estimate under `quick` speaks, is 207 to 244.",
@@ -61,10 +62,6 @@ KRUM_ICML2018 = Experiment(
             "Krum takes the moved row in every round", "krum's README",
             near("byzantine_accepted", _of("krum"), 1.0, scale=BYZANTINE, noise=0.01 / BYZANTINE,
                  reason="one round of a hundred"),
-        ),
-        Claim(
-            "Krum's loss is above Bulyan's", "krum's README",
-            higher("final_test_loss", [(_of("krum"), _of("bulyan"))], "poisoned in each step"),
         ),
         Claim(
             "Bulyan is as good as the average without attack", "krum's README",

@@ -105,6 +105,8 @@ ELECTION_TABLEA1 = Experiment(
         "Minutes of the authors' cloud machines cannot be had again: rounds take their place. A "
         "round of a code costs r times the gradients, which run beside one another there; so the "
         "claim is one of orderings, and a code may be slower by the clock and sooner by rounds.",
+        "That the speedup grows is judged from the smallest share of Byzantine nodes that ran to "
+        "the largest; n, the codes and their r differ between these, too.",
         "The attack of the table is unstated; reverse, as in the figures beside it.",
     ),
 )  # fmt: skip

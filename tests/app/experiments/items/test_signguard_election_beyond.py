@@ -37,6 +37,11 @@ def cells(name, setting):
     return [{**sweep.config, **point} for point in sweep.points()]
 
 
+def test_the_gap_to_the_median_is_judged_under_each_tie_rule():
+    claims = EXPERIMENTS["election-figA4c"].claims
+    assert len([claim for claim in claims if "the gap is wider" in claim.text]) == 3
+
+
 def test_they_are_all_there():
     signguard = ["table1", "table2", "table3", "fig2", "fig4", "fig5", "fig6"]
     coded = ["tableA1", "figA1", "figA2", "figA3", "figA4a", "figA4b", "figA4c"]

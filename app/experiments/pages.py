@@ -27,6 +27,10 @@ MINUTES = (
     "The minutes are those of the runs, added up, on a machine that did other things, too: "
     "`signfed reproduce --list` says how long a setting takes on two cores."
 )
+TIES = (
+    "A claim of Election Coding with half batches stands three times, as it is judged under each "
+    "of three tie rules: the counts have it three times, too."
+)
 MEANS = "Means over the seeds; ± is one-sided 95 % of the mean."
 HALF = (
     " Of a run that diverged an accuracy counts as 0 and a loss as infinite; one that failed does "
@@ -194,7 +198,7 @@ def summary_of(pages: Mapping[str, Found]) -> str:
         "# Results", "",
         "The papers' figures and tables, each by `signfed reproduce NAME`. This page is written by "
         "`signfed reproduce --summary DIR` from the verdicts beside it.", "", QUICK, "",
-        MINUTES, "",
+        MINUTES, "", TIES, "",
         claims, "", markdown_table(heads, lines),
         *(["What does not hold; the item's page says why:", "", *failed] if failed else []),
     ]).rstrip() + "\n"  # fmt: skip

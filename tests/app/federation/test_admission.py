@@ -223,14 +223,16 @@ def test_a_device_with_a_new_key_has_no_new_name(fed, three, site, control):
     drop_in.configure_train(2, floats(), ConfigRecord())
     assert drop_in.attendance.numbers[103] == 0
     state = drop_in.attendance.state_dict()
-    assert state["nodes"].tolist() == [103, 102, 100]
+    again = Nodes(drop_in.options, Admission(fed / "nodes"))
+    again.gather(three, state)
+    assert again.numbers == drop_in.attendance.numbers and again.numbers[103] == 0
 
 
 def test_a_resumed_run_knows_its_workers_where_partitions_are_missing(fed, three):
     nodes.remove(fed, "pi-2")
     drop_in, _ = begun(three, roster=str(fed / "nodes"))
     state = drop_in.attendance.state_dict()
-    assert state["nodes"].tolist() == [0, 102, 100]
+    assert [state[n].tolist() for n in ("workers", "nodes", "next")] == [[1, 2], [102, 100], 3]
     again = Nodes(drop_in.options, Admission(fed / "nodes"))
     again.gather(three, state)
     assert again.numbers == {102: 1, 100: 2}

@@ -185,8 +185,9 @@ def reopen(path: Path, done: int) -> None:
         set_status(path, RUNNING)  # first: a folder that has lost rounds has not finished
         keep_rounds(path, done)
     except OSError as error:
-        with suppress(OSError):
-            set_status(path, str(before))
+        if before:
+            with suppress(OSError):
+                set_status(path, before)
         raise ConfigError(
             f"resume: cannot write to the run folder {path}: {error.strerror}; make room on its "
             "disk, or give yourself the right to write"

@@ -54,20 +54,15 @@ def mimic(
     ----------
     view : View
         `honest`: float32 [h, N].
-    target : int, -1..h-1
-        Index of the honest row; where some workers miss a round, that is not always the same
-        worker. -1 takes in each round the finite row with the largest |projection|
-        on the top principal direction of the rows less their mean.
+    target : int, -1 or more
+        Index of the honest row, counted from the first again after the last: where some workers
+        miss a round, that is not always the same worker. -1 takes in each round the finite row
+        with the largest |projection| on the top principal direction of the rows less their mean.
 
     Returns
     -------
     ndarray, float32 [b, N]
         The same row for all.
-
-    Raises
-    ------
-    ValueError
-        For a target of h or more.
 
     Examples
     --------
@@ -88,8 +83,5 @@ def mimic(
     rows = view.honest if target >= 0 else finite(view.honest)
     if not len(rows):
         return namespace(view.own).copy(view.own)
-    if target >= len(rows):
-        raise ValueError(
-            f"target: expected -1 or an index among {len(rows)} honest rows, got {target}"
-        )
-    return all_send(rows[most_extreme(rows) if target < 0 else target], len(view.own))
+    index = most_extreme(rows) if target < 0 else target % len(rows)
+    return all_send(rows[index], len(view.own))

@@ -57,6 +57,10 @@ def reproduce(
     summary: Annotated[
         Path | None, typer.Option(help="write README.md of this folder of pages, run nothing")
     ] = None,
+    judge: Annotated[
+        Path | None,
+        typer.Option(help="judge the rows kept in this folder again, write its pages, run nothing"),
+    ] = None,
 ) -> None:
     """Repeat a figure or table of a paper, and say of each claim whether it holds.
 
@@ -67,6 +71,7 @@ def reproduce(
     """
     from signfed.app.config.pairs import given_keys
     from signfed.app.engines.signals import Interruptible
+    from signfed.app.experiments.again import judge_again
     from signfed.app.experiments.narrow import narrowed
     from signfed.app.experiments.pages import write_page, write_summary
     from signfed.app.experiments.records import keep
@@ -83,7 +88,9 @@ def reproduce(
                 raise ConfigError(f"--setting {setting}: expected none beside --quick")
             if list_:
                 return _print_list(list(EXPERIMENTS.values()))
-            if summary:
+            for left in judge_again(judge) if judge else ():
+                err.print(f"not judged again: {left}", markup=False, soft_wrap=True)
+            if summary := judge or summary:
                 out.print(f"summary: {write_summary(summary)}", soft_wrap=True, highlight=False)
                 return None
             given = _of_this_machine(given_keys(config or []))

@@ -35,13 +35,19 @@ def fitting_attack(values: Mapping[str, Any], keys: Shared, task: Task) -> Plugi
     Raises
     ------
     ConfigError
-        When it changes labels, or images, that the task does not have, or when its period is an
-        epoch whose length nobody knows yet.
+        When it changes labels, or images, that the task does not have, when its period is an
+        epoch whose length nobody knows yet, or when it copies a worker that does not exist.
     """
     if task.samples and not task.num_train and values["time-varying.period"] == 0:
         raise ConfigError(
             "time-varying.period: 0 stands for an epoch, whose length is not known before your own "
             "data are loaded; expected a number of rounds"
+        )
+    honest = keys.num_workers - keys.num_byzantine
+    if values["mimic.target"] >= max(honest, 1):
+        raise ConfigError(
+            f"mimic.target: expected -1 or an index below {honest}, the number of honest workers; "
+            f"got {values['mimic.target']}"
         )
     holders = 1 if keys.partition == "shared" else keys.num_workers
     held = ((task.num_train or 1) - keys.server_samples - keys.validation_samples) // holders

@@ -13,7 +13,7 @@ from typing import Any
 from signfed.app.errors import installed
 from signfed.app.experiments.cells import written
 from signfed.app.experiments.estimates import counted, estimate
-from signfed.app.experiments.experiment import Rows
+from signfed.app.experiments.experiment import Claim, Rows, Verdict
 from signfed.app.experiments.reproduce import Outcome
 from signfed.app.experiments.sweep import Sweep
 from signfed.app.report.pictures import Heatmap, PublishedTable
@@ -103,11 +103,7 @@ def _record(outcome: Outcome, pictures: list[str]) -> dict[str, Any]:
         "paper": experiment.paper,
         "title": experiment.title,
         "note": setting.note,
-        "claims": [
-            {"text": claim.text, "source": claim.source, "published": verdict.published,
-             "ours": verdict.ours, "tolerance": verdict.tolerance, "verdict": verdict.says}
-            for claim, verdict in outcome.verdicts
-        ],
+        "claims": [claim_record(claim, verdict) for claim, verdict in outcome.verdicts],
         "remark": experiment.remarks.get(outcome.setting, ""),
         "pictures": pictures,
         "config": {key: value for key, value in sweep.config.items() if key not in hidden},
@@ -122,6 +118,21 @@ def _record(outcome: Outcome, pictures: list[str]) -> dict[str, Any]:
         "minutes": round(outcome.seconds / 60, 1),
         "when": outcome.when,
         **outcome.surroundings,
+    }  # fmt: skip
+
+
+def claim_record(claim: Claim, verdict: Verdict) -> dict[str, str]:
+    """Return a claim as verdicts.json holds it.
+
+    Parameters
+    ----------
+    claim : Claim
+    verdict : Verdict
+        Its own.
+    """
+    return {
+        "text": claim.text, "source": claim.source, "published": verdict.published,
+        "ours": verdict.ours, "tolerance": verdict.tolerance, "verdict": verdict.says,
     }  # fmt: skip
 
 

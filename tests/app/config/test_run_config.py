@@ -111,6 +111,10 @@ IMPOSSIBLE = [
     ({"batch-sizes": "3x"}, "batch-sizes: expected sizes such as"),
     ({"batch-sizes": "3;4"}, "batch-sizes: expected sizes such as"),
     (
+        {"num-workers": 7, "num-byzantine": 2, "attack": "mimic", "mimic.target": 5},
+        "mimic.target: expected -1 or an index below 5, the number of honest workers; got 5",
+    ),
+    (
         {"attack": "time-varying", "time-varying.period": 0, "task": "m:f", "model": "mlp"},
         "time-varying.period: 0 stands for an epoch",
     ),

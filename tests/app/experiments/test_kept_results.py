@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from signfed.app.errors import ConfigError
+from signfed.app.experiments.again import claims_again, judge_again, kept_rows
 from signfed.app.experiments.pages import page_of, summary_of
 from signfed.app.experiments.registry import EXPERIMENTS
-from signfed.app.experiments.reproduce import judged
 from signfed.app.report.published import FAILS
 
 RESULTS = Path(__file__).parents[3] / "docs/results"
@@ -21,36 +22,17 @@ KEPT = {
 SETTINGS = [(name, setting) for name, found in KEPT.items() for setting in found]
 
 
-def value(text):
-    """A field of the file, as it was written."""
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            pass
-    return {"True": True, "False": False}.get(text, text)
-
-
-def rows_of(name, setting):
-    with (RESULTS / name / f"{setting}.csv").open(newline="") as file:
-        return [
-            {key: value(text) for key, text in row.items() if text} for row in csv.DictReader(file)
-        ]
-
-
 @pytest.mark.parametrize("name, setting", SETTINGS)
 def test_a_page_says_what_todays_judges_say(name, setting):
     """But for claims of rounds, which are not kept, and files of means."""
     item, record = EXPERIMENTS[name], KEPT[name][setting]
-    rows = rows_of(name, setting)
     assert [c["text"] for c in record["claims"]] == [claim.text for claim in item.claims]
-    if len(rows) == record["runs"]:
-        verdicts = judged(item.claims, rows, [], record["config"])
-        for (claim, verdict), kept in zip(verdicts, record["claims"], strict=True):
-            if not claim.of_rounds:
-                now = (verdict.published, verdict.ours, verdict.tolerance, verdict.says)
-                assert now == tuple(kept[k] for k in ("published", "ours", "tolerance", "verdict"))
-                assert claim.source == kept["source"]
+    claims, left = claims_again(item, record, kept_rows(RESULTS / name / f"{setting}.csv"))
+    assert claims == record["claims"]
+    of_rounds = sum(claim.of_rounds for claim in item.claims)
+    whole = [f"{of_rounds} of {len(claims)} claims: rows of rounds are not kept"] * bool(of_rounds)
+    means = [f"{len(claims)} of {len(claims)} claims: only means are kept"]
+    assert left == (means if name == "matrix" else whole)
 
 
 @pytest.mark.parametrize("name, setting", SETTINGS)
@@ -63,3 +45,37 @@ def test_the_pages_are_made_of_what_is_kept():
     for name, found in KEPT.items():
         assert (RESULTS / name / "README.md").read_text(encoding="utf-8") == page_of(found), name
     assert (RESULTS / "README.md").read_text(encoding="utf-8") == summary_of(KEPT)
+
+
+def test_kept_rows_are_judged_again_as_the_claims_have_it_today(tmp_path):
+    """A verdict, a remark and a title of another day are those of today; so are the pages."""
+    place = tmp_path / "fd-fig4b"
+    shutil.copytree(RESULTS / place.name, place)
+    (place / "README.md").unlink()
+    found = json.loads((place / "verdicts.json").read_text(encoding="utf-8"))
+    record = found["quick"]
+    record |= {"title": "of old", "remark": "of old"}
+    record["claims"] = [{**record["claims"][0], "verdict": FAILS, "ours": "of old"}]
+    (place / "verdicts.json").write_text(json.dumps(found), encoding="utf-8")
+    assert judge_again(tmp_path) == []
+    now = json.loads((place / "verdicts.json").read_text(encoding="utf-8"))
+    assert now["quick"] == KEPT[place.name]["quick"]
+
+
+def test_what_cannot_be_judged_again_is_said_and_stays(tmp_path):
+    for name in ("fd-fig4b", "mine"):
+        shutil.copytree(RESULTS / "fd-fig4b", tmp_path / name)
+    rows = tmp_path / "fd-fig4b" / "quick.csv"
+    rows.write_text("\n".join(rows.read_text().splitlines()[:3]) + "\n")
+    left = judge_again(tmp_path)
+    assert left == [
+        "fd-fig4b (quick): 2 of 2 claims: only means are kept",
+        "mine: no experiment of that name",
+    ]
+    now = json.loads((tmp_path / "fd-fig4b" / "verdicts.json").read_text(encoding="utf-8"))
+    assert now == KEPT["fd-fig4b"]
+
+
+def test_a_folder_without_pages_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"expected NAME/verdicts\.json"):
+        judge_again(tmp_path)

@@ -84,6 +84,12 @@ def idle(values: Mapping[str, Any]) -> dict[str, str]:
             *most, last = map(repr, names)
             of = f"{', '.join(most)} or {last}" if most else last
             found[key] = f"belongs to {other}={of}, but {other} is {values[other]!r}"
+    rule = STRATEGIES.get(values["strategy"])
+    if rule and rule.coded and values["sign.zero"] != KEYS["sign.zero"].default:
+        found["sign.zero"] = (
+            f"does nothing with strategy={values['strategy']!r}, whose workers send votes; "
+            "election.tie says what a tie and an exact 0 give"
+        )
     worker, workers = values["monna.trusted"], values["num-workers"]
     if values["strategy"] == "monna" and worker.isdecimal() and int(worker) >= workers:
         found["monna.trusted"] = (

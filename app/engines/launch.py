@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from signfed.attacks import Knowledge
     from signfed.strategies.core.options import Value
 
+TRACEBACK = "traceback.txt"  # in the folder of a run that failed
+
 
 def on_local(prepared: Prepared, console: Console, signals: Interruptible) -> str:
     """Run all workers in this process, with a bar.
@@ -54,12 +56,14 @@ def on_local(prepared: Prepared, console: Console, signals: Interruptible) -> st
                 signals.between_rounds()
 
             execute(prepared, local_engine, on_round=on_round)
+        with suppress(OSError):  # of a run that failed, and went on
+            (path / TRACEBACK).unlink()
     except KeyboardInterrupt:
         return _ended(path, INTERRUPTED, "", console)
     except Exception as error:
         said = reason(error)
         with suppress(OSError):
-            (path / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
+            (path / TRACEBACK).write_text(traceback.format_exc(), encoding="utf-8")
     return _ended(path, FAILED, said, console)
 
 

@@ -14,6 +14,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Protocol
 
+from signfed.app.engines.launch import TRACEBACK
 from signfed.app.errors import ConfigError
 from signfed.app.experiments.cells import Cell, cells_of
 from signfed.app.experiments.manifest import Manifest
@@ -21,7 +22,7 @@ from signfed.app.experiments.plan import DONE, Step, draft_of, place_of, plan
 from signfed.app.experiments.runner import Runner, runner_for
 from signfed.app.experiments.sweep import Sweep
 from signfed.app.experiments.tables import write_results
-from signfed.app.experiments.work import TRACEBACK, KeptData, Outcome, Work
+from signfed.app.experiments.work import KeptData, Outcome, Work
 from signfed.app.runs import folder as run_folder
 from signfed.app.runs.claim import Writer, existing_folder
 from signfed.app.runs.folder import FAILED, read_summary

@@ -13,13 +13,14 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from signfed.app.engines.launch import TRACEBACK
 from signfed.app.experiments.cells import Cell, cells_of
 from signfed.app.experiments.manifest import Load, Manifest, load_of
 from signfed.app.experiments.plan import DONE, Clock, Step, place_of, plan
 from signfed.app.experiments.runner import Runner
 from signfed.app.experiments.sweep import Sweep
 from signfed.app.experiments.trial import seconds_per_round
-from signfed.app.experiments.work import TRACEBACK, KeptData, Outcome
+from signfed.app.experiments.work import KeptData, Outcome
 
 TRIALS = 4  # kinds of cells that are tried for an estimate
 

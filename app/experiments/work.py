@@ -24,9 +24,9 @@ from signfed.app.errors import ConfigError
 from signfed.app.experiments import modules
 from signfed.app.runs.folder import FAILED, read_summary
 from signfed.app.task import Dataset, Problem, Workload, find_task
+from signfed.strategies.core.own import reason
 from signfed.strategies.ops.threads import one_thread
 
-TRACEBACK = "traceback.txt"
 _checked: set[tuple[str, str]] = set()  # modules of this process, as they are known to be
 
 
@@ -132,10 +132,10 @@ def carry_out(work: Work, load: KeptData) -> Outcome:
                         on_round=lambda line: signals.between_rounds(),
                     )
     except Exception as failure:
-        error = f"{type(failure).__name__}: {failure}"
+        error = reason(failure)
         with suppress(OSError):
             path.mkdir(parents=True, exist_ok=True)
-            (path / TRACEBACK).write_text(traceback.format_exc(), encoding="utf-8")
+            (path / launch.TRACEBACK).write_text(traceback.format_exc(), encoding="utf-8")
     return Outcome(read_summary(path).get("status", FAILED) if path.exists() else FAILED, error)
 
 

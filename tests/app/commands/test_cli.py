@@ -261,6 +261,11 @@ def test_a_local_run_that_ends_early_keeps_its_rounds(
         where = f"ValueError: no! ({tmp_path / module}.py, line 7)"
         assert where in result.output and summary["error"] == where
         assert "aggregate" in (tmp_path / "run" / "traceback.txt").read_text()
+        monkeypatch.setattr(
+            sys.modules[module].Fails, "aggregate", lambda self, seen: seen.dense()[0]
+        )
+        assert signfed("run", "--engine", "local", "--resume", "run").exit_code == 0
+        assert not (tmp_path / "run" / "traceback.txt").exists()
 
 
 def test_a_run_goes_on_and_can_be_made_longer(signfed, tmp_path):

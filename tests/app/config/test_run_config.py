@@ -144,6 +144,10 @@ IMPOSSIBLE = [
     ),
     ({"strategy": "election", "election.resample": False}, "belongs to election.code='bernoulli'"),
     (
+        {"strategy": "election", "num-byzantine": 2, "sign.zero": "random"},
+        "sign.zero: does nothing with strategy='election', whose workers send votes; election.tie",
+    ),
+    (
         {"strategy": "monna", "monna.trusted": "15"},
         "monna.trusted: expected the id of a worker, below num-workers = 15; got '15'",
     ),

@@ -36,7 +36,7 @@ def _of(rule: str) -> Keys:
 KRUM_ICML2018 = Experiment(
     "krum-icml2018", "elmhamdi-2018",
     "MNIST, 9 of 39 workers send the honest mean with one coordinate moved by 4",
-    full=_setting(MNIST, 3, 15),
+    full=_setting(MNIST, 3, 3),
     quick=_setting({**MNIST, "num-rounds": 50}, 3, 2, "50 rounds of 100"),
     others={
         "nearer": _setting(
@@ -45,6 +45,8 @@ KRUM_ICML2018 = Experiment(
         ),
     },
     remarks={
+        "full": "Krum takes the moved row in none of 300 rounds: why is said under `quick`. "
+        "With the shift of `nearer` it does so in 19 of 20.",
         "quick": "4 is too far for Krum here: it takes the moved row in no round. With D the mean "
         "squared distance of an honest row from their mean, the moved row's score is 20 (D + 16), "
         "as eight of its 28 neighbours are its equals, and an honest one's 56 D: it is chosen "

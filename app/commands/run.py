@@ -10,8 +10,6 @@ import typer
 
 from signfed.app.commands.common import RunConfigOption, err, out, refusing
 
-EXIT_CODES = {"finished": 0, "failed": 1, "diverged": 1, "interrupted": 130}
-
 
 class Engine(StrEnum):
     """Who runs the rounds."""
@@ -105,13 +103,14 @@ def run(
                 status = launch.on_flower(values, federation, num_rounds, out, ray_address)
     except KeyboardInterrupt:
         err.print("[yellow]interrupted before the run began[/yellow]")
-        raise typer.Exit(EXIT_CODES[run_folder.INTERRUPTED]) from None
+        raise typer.Exit(130) from None
     print_closing(out, path, byzantine_ids)
     begun = bool(run_folder.read_summary(path).get("rounds"))
     if report and begun and status != run_folder.INTERRUPTED:  # then the terminal is wanted back
         _report(path)
     print_end(err, path, status)
-    raise typer.Exit(EXIT_CODES[status])
+    codes = {run_folder.FINISHED: 0, run_folder.INTERRUPTED: 130}
+    raise typer.Exit(codes.get(status, 1))
 
 
 def _report(path: Path) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from signfed.app.report.rows import ENDED, OF_THE_ROUNDS, worst_of
-from signfed.app.runs.folder import DIVERGED, FINISHED
+from signfed.app.report.rows import OF_THE_ROUNDS, worst_of
+from signfed.app.runs.folder import DIVERGED, ENDED, FINISHED
 from signfed.app.runs.summary import DETECTION
 from signfed.app.runs.sweeps import Row
 

@@ -18,14 +18,14 @@ from signfed.app.engines.launch import TRACEBACK
 from signfed.app.errors import ConfigError
 from signfed.app.experiments.cells import Cell, cells_of
 from signfed.app.experiments.manifest import Manifest
-from signfed.app.experiments.plan import DONE, Step, draft_of, place_of, plan
+from signfed.app.experiments.plan import Step, draft_of, place_of, plan
 from signfed.app.experiments.runner import Runner, runner_for
 from signfed.app.experiments.sweep import Sweep
 from signfed.app.experiments.tables import write_results
 from signfed.app.experiments.work import KeptData, Outcome, Work
 from signfed.app.runs import folder as run_folder
 from signfed.app.runs.claim import Writer, existing_folder
-from signfed.app.runs.folder import FAILED, read_summary
+from signfed.app.runs.folder import ENDED, FAILED, read_summary
 from signfed.app.runs.json_files import write_json
 from signfed.app.runs.sweeps import SweepFolder
 from signfed.strategies.ops.threads import cores
@@ -222,7 +222,7 @@ def _run(
             runner.start(Work(cell.id, cell.values, draft, engine, threads, sources, texts))
         for work, outcome in runner.wait():
             cell = under_way.pop(work.id)
-            again = outcome.status not in DONE and tried[cell.id] <= retries
+            again = outcome.status not in ENDED and tried[cell.id] <= retries
             if again:
                 shutil.rmtree(work.folder, ignore_errors=True)
                 waiting.append(cell)
@@ -236,7 +236,7 @@ def _run(
 def _put_away(cell: Cell, folder: Path, outcome: Outcome) -> Outcome:
     """Move a run that has ended to its place, without its checkpoints."""
     draft, place = draft_of(folder, cell), place_of(folder, cell)
-    if outcome.status not in DONE:
+    if outcome.status not in ENDED:
         outcome = Outcome(FAILED, outcome.error or "the run ended early")
         run_folder.set_status(draft, FAILED, outcome.error)
         with suppress(FileExistsError), (draft / TRACEBACK).open("x", encoding="utf-8") as file:

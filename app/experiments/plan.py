@@ -10,9 +10,8 @@ from typing import Any
 from signfed.app.experiments.cells import Cell
 from signfed.app.experiments.manifest import Load, Manifest
 from signfed.app.runs.checkpoint import list_checkpoints
-from signfed.app.runs.folder import DIVERGED, FAILED, FINISHED, read_summary
+from signfed.app.runs.folder import ENDED, FAILED, FINISHED, read_summary
 
-DONE = (FINISHED, DIVERGED)  # a model that an attack drove to infinity is a result
 SHOWN = 3  # changed modules that are named
 LIKENESS = range(len(Load._fields), 1, -1)  # of two loads: how many of their fields, from the first
 
@@ -83,7 +82,7 @@ def _verdict(
 ) -> tuple[bool, str]:
     """`before`: settings -> the last cell that had them."""
     status = read_summary(place_of(folder, cell)).get("status")
-    if status in DONE:
+    if status in ENDED:
         return False, "done"
     if status == FAILED:
         return True, "failed before"

@@ -20,7 +20,7 @@ from signfed.app.report.pictures import Heatmap, PublishedTable
 from signfed.app.report.rows import grouped
 from signfed.app.report.sources import VERDICTS, claims_of
 from signfed.app.report.tables import csv_text
-from signfed.app.runs.folder import DIVERGED, FINISHED
+from signfed.app.runs.folder import ENDED, FINISHED
 from signfed.app.runs.json_files import replace_text, write_json
 
 DPI = 72
@@ -113,7 +113,7 @@ def _record(outcome: Outcome, pictures: list[str]) -> dict[str, Any]:
         "engine": sweep.engine,
         "choices": list(experiment.choices_of(outcome.setting)),
         "cells": cells if few else [],
-        "ended": sum(row.get("status") in ("finished", "diverged") for row in outcome.rows),
+        "ended": sum(row.get("status") in ENDED for row in outcome.rows),
         "runs": len(outcome.rows),
         "minutes": round(outcome.seconds / 60, 1),
         "when": outcome.when,
@@ -198,7 +198,7 @@ def cells_of(rows: Rows, keys: Sequence[str]) -> list[dict[str, Any]]:
         line: dict[str, Any] = {key: value for key, value in given.items() if "." not in key}
         line["options"] = written({key: value for key, value in given.items() if "." in key})
         line["runs"] = len(group)
-        for status in (FINISHED, DIVERGED):
+        for status in ENDED:
             line[status] = sum(row.get("status") == status for row in group)
         for score in scores:
             if numbers := _numbers(group, score):

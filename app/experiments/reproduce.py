@@ -13,9 +13,9 @@ from signfed.app.errors import ConfigError
 from signfed.app.experiments.execute import Watch, run_sweep
 from signfed.app.experiments.experiment import Claim, Experiment, Rows, Verdict
 from signfed.app.experiments.manifest import Manifest, surroundings
-from signfed.app.experiments.plan import DONE
 from signfed.app.experiments.runner import Runner
 from signfed.app.experiments.sweep import Keys, Sweep
+from signfed.app.runs.folder import ENDED
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +143,7 @@ def reproduce(
             took |= {cell.id for cell in found.cells}
         rows = found.rows()
         if experiment.of_rounds:  # of a cell that did not end a row without a round says so
-            rounds = found.rounds(of=DONE) + [row for row in rows if row["status"] not in DONE]
+            rounds = found.rounds(of=ENDED) + [row for row in rows if row["status"] not in ENDED]
         ran = Manifest(found.path).cells
         seconds = sum(ran.get(cell, {}).get("seconds") or 0.0 for cell in took)
         around = surroundings()

@@ -16,11 +16,12 @@ from rich.table import Table
 from signfed.app.engines.launch import TRACEBACK
 from signfed.app.experiments.cells import Cell, cells_of
 from signfed.app.experiments.manifest import Load, Manifest, load_of
-from signfed.app.experiments.plan import DONE, Clock, Step, place_of, plan
+from signfed.app.experiments.plan import Clock, Step, place_of, plan
 from signfed.app.experiments.runner import Runner
 from signfed.app.experiments.sweep import Sweep
 from signfed.app.experiments.trial import seconds_per_round
 from signfed.app.experiments.work import KeptData, Outcome
+from signfed.app.runs.folder import ENDED
 
 TRIALS = 4  # kinds of cells that are tried for an estimate
 
@@ -69,7 +70,7 @@ class ShownSweep:
         self._progress.update(self._bar, total=len(steps), completed=done, news=self._news())
 
     def ended(self, cell: Cell, outcome: Outcome, again: bool) -> None:
-        if outcome.status not in DONE:
+        if outcome.status not in ENDED:
             what = "failed, is tried again" if again else "failed"
             self._console.print(
                 f"[red]{what}:[/red] {escape(cell.label)}: {escape(outcome.error)}",

@@ -12,6 +12,7 @@ from signfed.app.errors import ConfigError, installed
 from signfed.app.report.reading import Run
 from signfed.app.report.rows import PLACES
 from signfed.app.report.sources import find
+from signfed.app.runs.folder import ENDED, FAILED, INTERRUPTED
 from signfed.app.runs.json_files import as_json
 from signfed.app.runs.sweeps import SWEEP, SweepFolder
 from signfed.app.runs.versions import versions
@@ -164,8 +165,8 @@ def _add_run(crate: ROCrate, run: Run, prefix: str, files: Mapping[Path, Any]) -
     software = _software(crate, run.described.get("versions") or versions())
     config = {key: value for key, value in run.config.items() if key not in PLACES}
     numbers = {k: v for k, v in run.summary.items() if isinstance(v, int | float | str)}
-    done = run.status in ("finished", "diverged")
-    failed = run.status in ("failed", "interrupted")
+    done = run.status in ENDED
+    failed = run.status in (FAILED, INTERRUPTED)
     status = "Completed" if done else "Failed" if failed else "Active"
     action = {
         "@type": "CreateAction",

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from signfed.app.errors import ConfigError
-from signfed.app.runs.folder import DIVERGED, FINISHED, read_summary
+from signfed.app.runs.folder import DIVERGED, ENDED, FINISHED, read_summary
 from signfed.app.runs.summary import DETECTION
 
 ACCURACIES = ("final_test_accuracy", "best_test_accuracy")
@@ -40,7 +40,7 @@ def finished(
         For any other run.
     """
     summary = read_summary(path)
-    if summary.get("status") not in (FINISHED, *([DIVERGED] if diverged else [])):
+    if summary.get("status") not in (ENDED if diverged else (FINISHED,)):
         found = summary.get("status")
         raise ConfigError(f"{path}: expected a finished run, found {found!r}; {remedy}")
     return summary

@@ -12,7 +12,6 @@ from signfed.app.report.document import Image, Part, Picture, Report, Section, T
 from signfed.app.report.heatmap import Heatmap, lowest, means, reach
 from signfed.app.report.lines import Lines
 from signfed.app.report.rows import (
-    ENDED,
     SHARES,
     Rows,
     ended,
@@ -24,7 +23,7 @@ from signfed.app.report.rows import (
 )  # fmt: skip
 from signfed.app.report.sources import Sources, cells_of, claims_of
 from signfed.app.report.style import same_height
-from signfed.app.runs.folder import DIVERGED, FINISHED
+from signfed.app.runs.folder import DIVERGED, ENDED, FINISHED
 from signfed.app.runs.summary import DETECTION
 from signfed.app.runs.sweeps import Row
 

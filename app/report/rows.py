@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
-from signfed.app.runs.folder import DIVERGED, FINISHED
+from signfed.app.runs.folder import DIVERGED, ENDED, FINISHED
 from signfed.app.runs.summary import DETECTION
 
 Rows = Sequence[Mapping[str, Any]]
@@ -20,7 +20,6 @@ SHARES = frozenset(
         "byzantine_accepted", "honest_rejected", "wrong_signs", "rate",
     }
 )  # fmt: skip
-ENDED = (FINISHED, DIVERGED)  # of other runs half is there, and a mean over halves says nothing
 OF_THE_ROUNDS = (  # what is measured of a run however its model ends; all else is its model's
     *DETECTION, "uplink_bits_per_parameter", "downlink_bits_per_parameter", "rounds", "seconds",
 )  # fmt: skip

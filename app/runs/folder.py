@@ -23,6 +23,7 @@ from signfed.app.runs.summary import diverged_since, summary_of
 # status of a run: it goes from the first to one of the others
 RUNNING, FINISHED, FAILED, INTERRUPTED = "running", "finished", "failed", "interrupted"
 DIVERGED = "diverged"  # model or loss are no longer finite: it ended, but not well
+ENDED = (FINISHED, DIVERGED)  # a model that was driven to infinity is a result, half a run is none
 
 
 def model_sha256(parameters: np.ndarray) -> str:

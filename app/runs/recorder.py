@@ -16,6 +16,7 @@ from signfed.app.runs import checkpoint
 from signfed.app.runs.claim import FLOWER_LOG, existing_folder
 from signfed.app.runs.folder import (
     DIVERGED,
+    ENDED,
     FAILED,
     FINISHED,
     RunFolder,
@@ -97,7 +98,7 @@ class RunRecorder:
             pairs = ", ".join(f"{k}={found.config.get(k)!r}, not {config[k]!r}" for k in other)
             raise ConfigError(f"resume: {self._path} is of another run: {pairs}")
         # One that was killed before its summary has no round left, but still has to be ended.
-        ended = read_summary(self._path).get("status") in (FINISHED, DIVERGED)
+        ended = read_summary(self._path).get("status") in ENDED
         if found and (done > num_rounds or (done == num_rounds and ended)):
             raise ConfigError(
                 f"resume: round {done} of {num_rounds} is done, nothing is left; expected "

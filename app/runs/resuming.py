@@ -11,7 +11,7 @@ from signfed.app.config.run_config import RunConfig
 from signfed.app.errors import ConfigError
 from signfed.app.runs import checkpoint
 from signfed.app.runs.checkpoint import Checkpoint, CheckpointError
-from signfed.app.runs.folder import DIVERGED, FINISHED, read_config, read_summary
+from signfed.app.runs.folder import ENDED, read_config, read_summary
 from signfed.app.runs.rounds import rounds_until
 from signfed.app.runs.stopping import Stopping
 from signfed.strategies.core.options import Value
@@ -93,7 +93,7 @@ def resumed(config: RunConfig, run_config: Mapping[str, Value]) -> Checkpoint | 
         raise ConfigError(
             f"resume: {place} is of another run: {pairs}; free to change: {', '.join(sorted(FREE))}"
         )
-    ended = read_summary(run).get("status") in (FINISHED, DIVERGED)
+    ended = read_summary(run).get("status") in ENDED
     if found.server_round > config.num_rounds or (ended and no_round_left(config, found)):
         raise ConfigError(
             f"resume: round {found.server_round} of {config.num_rounds} is done, nothing is left; "

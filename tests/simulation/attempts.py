@@ -15,7 +15,7 @@ import numpy as np
 
 from signfed.app.errors import ConfigError
 from signfed.app.runs import checkpoint, recorder
-from signfed.app.runs.folder import DIVERGED, FINISHED, model_sha256, read_rounds, read_summary
+from signfed.app.runs.folder import ENDED, model_sha256, read_rounds, read_summary
 from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.core.rule import State
 from signfed.strategies.core.updates import Updates
@@ -202,7 +202,7 @@ class Attempts(ABC):
             kept = [bare(line) for line in read_rounds(self.path) if line["round"] <= done]  # type: ignore[arg-type]
             if kept != self.model.lines[:done]:
                 raise Violation("resume", f"rounds.jsonl lacks lines of {done} rounds: {kept}")
-        ended = read_summary(self.path).get("status") in (FINISHED, DIVERGED)  # type: ignore[arg-type]
+        ended = read_summary(self.path).get("status") in ENDED  # type: ignore[arg-type]
         if done == self.scenario.config["num-rounds"] and ended:
             self._ended("finished")
             return None

@@ -11,6 +11,7 @@ from signfed.app.experiments.judges import Judge, nowhere_below
 from signfed.app.experiments.sweep import Keys, Sweep
 from signfed.app.redteam.space import ATTACKERS, first_trials
 from signfed.app.report.pictures import Heatmap
+from signfed.app.runs.folder import ENDED
 from signfed.app.runs.sweeps import Row
 from signfed.clients import ENCODERS
 from signfed.strategies.core.codecs import SignCodec
@@ -97,7 +98,7 @@ def worst_repeated(sweep: Sweep, rows: Rows) -> Sweep:
     """
     worst: dict[tuple[Any, ...], Row] = {}
     for row in rows:
-        if row["status"] not in ("finished", "diverged"):
+        if row["status"] not in ENDED:
             continue
         cell = (row["partition"], row["strategy"], row["attack"])
         if cell not in worst or damage(row) > damage(worst[cell]):

@@ -9,7 +9,7 @@ from typing import Any
 from signfed.app.experiments.estimates import Rows, Where, counted, selected
 from signfed.app.experiments.experiment import Verdict
 from signfed.app.experiments.judges.common import Judge
-from signfed.app.runs.folder import DIVERGED, FINISHED
+from signfed.app.runs.folder import ENDED, FINISHED
 from signfed.app.runs.sweeps import Row
 
 
@@ -39,7 +39,7 @@ def worst_rows(rows: Rows, column: str, by: Sequence[str], over: str = "attack")
         cells.setdefault(at, {}).setdefault(row.get(over), []).append(row)
 
     def mean(group: Sequence[Row]) -> float:
-        ended = [row for row in group if row.get("status", FINISHED) in (FINISHED, DIVERGED)]
+        ended = [row for row in group if row.get("status", FINISHED) in ENDED]
         scores = [counted(row, column) or 0.0 for row in ended]
         return math.fsum(scores) / len(scores) if scores else math.inf
 

@@ -28,11 +28,11 @@ from rich.progress import track
 from benchmarks import usual_flower
 from benchmarks.common import report
 from signfed.app.config.run_config import parse
-from signfed.app.runs.folder import model_sha256
 from signfed.app.task import TASKS, Classification, Problem
 from signfed.clients import ENCODERS
 from signfed.strategies.core.codecs import CODECS
 from signfed.strategies.registry import STRATEGIES
+from signfed.strategies.server.optimizer import model_sha256
 from tests.federation import federate
 from tests.grid import Tamper
 from tests.strategies.server.hostile.catalogue import catalogue, usual

@@ -12,7 +12,7 @@ import torch
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message
 
 from signfed.strategies.core.codecs import SignCodec
-from signfed.strategies.server.optimizer import Descent, Step, digest
+from signfed.strategies.server.optimizer import Descent, Step, model_sha256
 from signfed.strategies.server.transport import wire
 
 # Where the copy lies in context.state: its arrays, and the number of steps taken.
@@ -92,7 +92,7 @@ def replayed(descent: Descent, directions: np.ndarray, version: int, expected: s
     for packed in directions[len(directions) - missing :]:
         direction = SignCodec().decode(packed, len(parameters))
         parameters = descent.take(torch.from_numpy(direction))
-    if digest(parameters) != expected:
+    if model_sha256(parameters.numpy()) != expected:
         raise CannotFollow(-1)
     return descent
 

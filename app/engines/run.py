@@ -22,7 +22,6 @@ from signfed.app.runs.folder import (
     FAILED,
     FINISHED,
     RunFolder,
-    model_sha256,
     read_rounds,
 )
 from signfed.app.runs.resuming import no_round_left
@@ -38,6 +37,7 @@ from signfed.strategies.core.own import reason
 from signfed.strategies.core.rule import State
 from signfed.strategies.server.federation import DivergedError
 from signfed.strategies.server.loop import OnRound, gone
+from signfed.strategies.server.optimizer import model_sha256
 from signfed.strategies.server.record import RoundRecord
 from signfed.strategies.server.strategy import RobustStrategy
 from signfed.strategies.server.training import Observe

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from signfed.app.errors import ConfigError
 from signfed.app.runs.claim import Writer, create_first
@@ -24,11 +21,6 @@ from signfed.app.runs.summary import diverged_since, summary_of
 RUNNING, FINISHED, FAILED, INTERRUPTED = "running", "finished", "failed", "interrupted"
 DIVERGED = "diverged"  # model or loss are no longer finite: it ended, but not well
 ENDED = (FINISHED, DIVERGED)  # a model that was driven to infinity is a result, half a run is none
-
-
-def model_sha256(parameters: np.ndarray) -> str:
-    """Return the SHA-256 of the parameters as little-endian float32 bytes."""
-    return hashlib.sha256(np.ascontiguousarray(parameters, dtype="<f4").tobytes()).hexdigest()
 
 
 class RunFolder:

@@ -20,7 +20,6 @@ from signfed.app.runs.folder import (
     FAILED,
     FINISHED,
     RunFolder,
-    model_sha256,
     read_summary,
 )
 from signfed.app.runs.rounds import rounds_until
@@ -32,6 +31,7 @@ from signfed.strategies.core.own import reason
 from signfed.strategies.core.rule import State
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.server.federation import DivergedError
+from signfed.strategies.server.optimizer import model_sha256
 from signfed.strategies.server.record import RoundRecord
 from signfed.strategies.server.training import Observe
 

@@ -16,22 +16,20 @@ from torch.optim.sgd import sgd
 Schedule = Literal["constant", "inverse-sqrt", "steps"]
 
 
-def digest(parameters: Tensor) -> str:
-    """Return the SHA-256 by which copies of a model are compared.
+def model_sha256(parameters: np.ndarray) -> str:
+    """Return the SHA-256 by which models are compared: of nodes and server, and in reports.
 
     Parameters
     ----------
-    parameters : Tensor
+    parameters : ndarray
         float32 [N]; hashed as little-endian bytes.
 
     Examples
     --------
-    >>> import torch
-    >>> digest(torch.zeros(2)) == digest(-torch.zeros(2))  # bits, not values
+    >>> model_sha256(np.zeros(2)) == model_sha256(-np.zeros(2))  # bits, not values
     False
     """
-    values = np.ascontiguousarray(parameters.cpu().numpy(), dtype="<f4")
-    return hashlib.sha256(values.data).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(parameters, dtype="<f4").data).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,12 @@ import numpy as np
 
 from signfed.app.errors import ConfigError
 from signfed.app.runs import checkpoint, recorder
-from signfed.app.runs.folder import ENDED, model_sha256, read_rounds, read_summary
+from signfed.app.runs.folder import ENDED, read_rounds, read_summary
 from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.core.rule import State
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.server.federation import DivergedError, FederationError
+from signfed.strategies.server.optimizer import model_sha256
 from tests.simulation.clock import Clock, EndlessError
 from tests.simulation.disk import DISK, Disk, Killed
 from tests.simulation.expected import Expected

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from signfed.strategies.ops.packed import PackedSigns
 from signfed.strategies.ops.values import is_signs
-from signfed.strategies.server.optimizer import digest
+from signfed.strategies.server.optimizer import model_sha256
 from signfed.strategies.server.training import Training
 
 log = getLogger("signfed")
@@ -160,7 +160,7 @@ class Downlink:
 
     def _current_digest(self) -> str:
         if self._digest is None or self._digest[0] != self._seen:
-            self._digest = (self._seen, digest(self._training.parameters))
+            self._digest = (self._seen, model_sha256(self._training.parameters.cpu().numpy()))
         return self._digest[1]
 
     def _model_bytes(self) -> int:

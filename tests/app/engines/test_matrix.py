@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from signfed.app.client_app import app as client_app
-from signfed.app.runs.folder import model_sha256, read_rounds, read_summary
+from signfed.app.runs.folder import read_rounds, read_summary
 from signfed.app.server_app import run
 from signfed.app.task import Classification, Task
 from signfed.attacks import ATTACKS
 from signfed.strategies.registry import STRATEGIES
+from signfed.strategies.server.optimizer import model_sha256
 from tests.federation import in_local, needs
 from tests.grid import InProcessGrid
 from tests.together import Together

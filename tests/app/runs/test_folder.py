@@ -13,12 +13,12 @@ from signfed.app.runs.folder import (
     RUNNING,
     RoundsReader,
     RunFolder,
-    model_sha256,
     read_rounds,
     read_summary,
     set_status,
 )
 from signfed.app.runs.summary import bits_per_parameter, score
+from signfed.strategies.server.optimizer import model_sha256
 
 
 def record(server_round, *, up=0, received=1, dropped=None, down=0, nodes=1, **more):

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from signfed.app.runs.folder import model_sha256
 from signfed.app.task import Classification, Task
 from signfed.clients import ENCODERS
 from signfed.strategies.core.codecs import CODECS
 from signfed.strategies.registry import STRATEGIES
+from signfed.strategies.server.optimizer import model_sha256
 from tests.federation import federate
 from tests.strategies.server.hostile.catalogue import HONEST, VALID, catalogue
 from tests.strategies.server.hostile.turn import hostile, signfed, silence

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -25,6 +24,7 @@ from signfed.app.errors import ConfigError
 from signfed.app.task import Problem, Task, Workload, find_task
 from signfed.clients import ENCODERS, Encoder
 from signfed.strategies.core.options import Value
+from signfed.strategies.core.shares import share_of
 from signfed.strategies.server.assumption import WhenBroken
 from signfed.strategies.server.federation import Federation, Participation
 from signfed.strategies.server.optimizer import Step
@@ -162,7 +162,7 @@ def parse(given: Mapping[str, Value]) -> RunConfig:
         checkpoint_every=keys.checkpoint_every,
         evaluate_every=keys.evaluate_every,
         stop_when=_fitting_stop(keys, task),
-        quorum=math.ceil(round(keys.quorum * participation.count, 9)),  # 0.07 * 100 is 7
+        quorum=share_of(participation.count, keys.quorum),
         round_timeout=keys.round_timeout, node_timeout=keys.node_timeout,
         roster=keys.roster,
         out_dir=keys.out_dir,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from signfed.app.config.shared import Shared
 from signfed.app.errors import ConfigError
 from signfed.app.task import Task, Workload
 from signfed.app.task.local_steps import LocalSteps
+from signfed.strategies.core.shares import share_of
 
 GROWS = "t"  # a value of batch-sizes
 
@@ -63,14 +63,14 @@ def workload_of(values: Mapping[str, Any], keys: Shared, task: Task) -> Workload
         server_samples=keys.server_samples,
         batch_grows=grows,
         validation_samples=keys.validation_samples,
-        batch_size=_share(share, keys.batch_size),
+        batch_size=share_of(keys.batch_size, share),
         seed=keys.seed,
         device=keys.device,
         precision=keys.precision,
         gradients=keys.gradients,
         partition=partition.name,
         partition_options=partition.options,
-        batch_sizes=tuple(_share(share, size) for size in sizes),
+        batch_sizes=tuple(share_of(size, share) for size in sizes),
         loss=keys.loss,
         local=LocalSteps(keys.local_steps, keys.local_lr),
         task_options=plugin(values, "task").options,
@@ -91,10 +91,6 @@ def _left(keys: Shared, task: Task) -> int:
             )
         left -= kept
     return left
-
-
-def _share(share: float, size: int) -> int:
-    return math.ceil(round(share * size, 9))  # 0.07 * 100 is 7
 
 
 def _batch_sizes(keys: Shared) -> list[int]:

@@ -6,12 +6,12 @@ nothing of messages, and says of a foreign row what is wrong with it before anyo
 
 from __future__ import annotations
 
-import math
 from typing import Protocol
 
 import numpy as np
 
 from signfed.strategies.core.drop_reason import DropReason
+from signfed.strategies.core.shares import share_of
 from signfed.strategies.ops import bits
 
 
@@ -158,7 +158,7 @@ class TopKCodec:
 
     def count(self, n_coordinates: int) -> int:
         """Return K for N coordinates."""
-        return max(1, math.ceil(round(self.fraction * n_coordinates, 9)))
+        return max(1, share_of(n_coordinates, self.fraction))
 
     def length(self, n_coordinates: int) -> int:
         return -(-n_coordinates // 8) + 4 * self.count(n_coordinates)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -12,6 +11,7 @@ from flwr.serverapp import Grid
 
 from signfed.strategies.core.codecs import Codec
 from signfed.strategies.core.seeds import generator
+from signfed.strategies.core.shares import share_of
 from signfed.strategies.server.assumption import WhenBroken
 from signfed.strategies.server.optimizer import Step
 
@@ -67,7 +67,7 @@ class Participation:
     @cached_property  # each worker of each round asks
     def count(self) -> int:
         """Workers that a round asks, at least 1."""
-        return max(1, math.ceil(round(self.fraction * self.num_workers, 9)))  # 0.07 * 100 is 7
+        return max(1, share_of(self.num_workers, self.fraction))
 
     def workers(self, server_round: int) -> tuple[int, ...]:
         """Return the workers of the round, ascending."""

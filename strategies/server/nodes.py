@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import wraps
@@ -13,6 +12,7 @@ from flwr.app import MetricRecord, RecordDict
 from pydantic import Field
 
 from signfed.strategies.core.options import options_of
+from signfed.strategies.core.shares import share_of
 
 # (contents of the valid replies, name of the weight) -> their metrics, as Flower has it
 AggregateMetrics = Callable[[list[RecordDict], str], MetricRecord]
@@ -133,7 +133,7 @@ class NodeOptions:
         >>> NodeOptions().needed(9), NodeOptions(quorum=0.0).needed(9)
         (5, 1)
         """
-        return max(1, math.ceil(round(self.quorum * asked, 9)))
+        return max(1, share_of(asked, self.quorum))
 
 
 NAMES = frozenset(field.name for field in fields(NodeOptions))

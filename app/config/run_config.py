@@ -25,8 +25,7 @@ from signfed.app.task import Problem, Task, Workload, find_task
 from signfed.clients import ENCODERS, Encoder
 from signfed.strategies.core.options import Value
 from signfed.strategies.core.shares import share_of
-from signfed.strategies.server.assumption import WhenBroken
-from signfed.strategies.server.federation import Federation, Participation
+from signfed.strategies.server.federation import Federation, Participation, WhenBroken
 from signfed.strategies.server.optimizer import Step
 from signfed.strategies.server.strategy import RobustStrategy
 

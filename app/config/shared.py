@@ -15,7 +15,7 @@ from signfed.attacks import ATTACKS
 from signfed.clients import ENCODERS
 from signfed.strategies.pre_aggregations import in_a_row
 from signfed.strategies.registry import STRATEGIES
-from signfed.strategies.server.assumption import WhenBroken
+from signfed.strategies.server.federation import WhenBroken
 from signfed.strategies.server.optimizer import Schedule
 
 

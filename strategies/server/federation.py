@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Literal
 
 import numpy as np
 from flwr.serverapp import Grid
@@ -12,7 +13,6 @@ from flwr.serverapp import Grid
 from signfed.strategies.core.codecs import Codec
 from signfed.strategies.core.seeds import generator
 from signfed.strategies.core.shares import share_of
-from signfed.strategies.server.assumption import WhenBroken
 from signfed.strategies.server.optimizer import Step
 
 # (parameters float32 [N], server_round) -> the server's own gradient, float32 [N]; pure.
@@ -20,6 +20,8 @@ Reference = Callable[[np.ndarray, int], np.ndarray]
 
 # Grid -> each connected node that may take part -> (partition, number of partitions).
 Admit = Callable[[Grid], Mapping[int, tuple[int, int]]]
+
+WhenBroken = Literal["warn", "stop"]  # what a run does whose rule contradicts the assumed f
 
 
 class FederationError(RuntimeError):

@@ -8,7 +8,7 @@ from rich.console import Console
 from signfed.app.report.closing import print_closing
 from signfed.app.runs.folder import read_summary
 from signfed.strategies.registry import STRATEGIES
-from signfed.strategies.server.assumption import broken_assumption
+from signfed.strategies.server.doubts import broken_assumption
 from signfed.strategies.server.federation import FederationError
 from tests.federation import federate, locally
 

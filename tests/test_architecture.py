@@ -124,6 +124,22 @@ def test_imports_go_one_way(name):
             assert target == room or within(other, ROOMS[room]), f"{name} imports {other}"
 
 
+def imported_by_name(tree):
+    """What `import_module` gets that is written down there."""
+    for node in ast.walk(tree):
+        called = isinstance(node, ast.Call) and dotted(node.func).endswith("import_module")
+        if called and not isinstance(node.args[0], ast.Name):
+            yield ast.unparse(node.args[0])
+
+
+def test_no_arrow_hides_in_a_name():
+    """But those to kernels, which stay unloaded without a GPU, and the one through the door."""
+    found = {(name, text) for name, tree in TREES.items() for text in imported_by_name(tree)}
+    assert ("strategies/server/door.py", "'signfed'") in found
+    kernels = {(name, text) for name, text in found if "_kernels" in text or "._triton" in text}
+    assert kernels and found - kernels == {("strategies/server/door.py", "'signfed'")}
+
+
 def test_no_circle_of_imports():
     """Imports inside functions count too: they hide a circle, they do not open it."""
     modules = {module_of(name): name for name in FILES}

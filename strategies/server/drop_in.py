@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from functools import partial
-from importlib import import_module
 from logging import getLogger
 from typing import Literal
 
@@ -14,6 +13,7 @@ from flwr.serverapp import Grid
 
 from signfed.strategies.core.codecs import CODECS
 from signfed.strategies.core.rule import Rule, State
+from signfed.strategies.server import door
 from signfed.strategies.server.admission import channel, is_of, layout_of, unguarded
 from signfed.strategies.server.claims import as_record, medians
 from signfed.strategies.server.federation import Federation, Participation
@@ -92,9 +92,7 @@ class DropIn:
             signs=signs, lr=lr,
         )  # fmt: skip
         self.dialect.load_state_dict(state)
-        # Strategies know no federation's folder: the door of the package does.
-        admit = import_module("signfed").admission(grid, options.roster)
-        self.attendance = Nodes(self.options, admit)
+        self.attendance = Nodes(self.options, door.package.admission(grid, options.roster))
         replicas = signs and layout.is_plain
         self.link = Link(
             self.training, grid, self.dialect, self.attendance, timeout=timeout, replicas=replicas

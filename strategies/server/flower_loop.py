@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from logging import INFO, NOTSET, getLogger
 from pathlib import Path
 from time import perf_counter
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from signfed.strategies.core.rule import State
 from signfed.strategies.core.updates import Updates
+from signfed.strategies.server import door
 from signfed.strategies.server.drop_in import Byzantine, DropIn
 from signfed.strategies.server.keeping import Recorder, at_exit
 from signfed.strategies.server.loop import run_rounds
@@ -63,8 +63,8 @@ def run(
         raise ValueError(f"byzantine: expected node ids or 'announced'; got {byzantine!r}")
     _show_log()
     recorder: Recorder | None = None
-    if run_dir or resume:  # strategies know no run folder: the door of the package does
-        recorder = import_module("signfed").RunRecorder(run_dir, resume)
+    if run_dir or resume:
+        recorder = door.package.RunRecorder(run_dir, resume)
     done, state = recorder.resume if recorder else (0, {})
     # Asked in a round, when there is a run.
     observe = recorder.observe(lambda: drop_in.byzantine(byzantine)) if recorder else None
@@ -115,7 +115,7 @@ def run(
 def _report(folder: Path) -> None:
     """Write the run's report, where its packages are; a run that is done does not fail for it."""
     try:
-        log.info("report: %s", import_module("signfed").report(folder.expanduser()))
+        log.info("report: %s", door.package.report(folder.expanduser()))
     except Exception as error:
         log.warning("no report: %s: %s", type(error).__name__, error)
 

@@ -55,7 +55,7 @@ def ours(rule: str, encoder: str, rounds: int, tamper: dict[int, Tamper]) -> np.
     lr = 0.001 if _channel(rule) == "sign" else LR
     with (
         tempfile.TemporaryDirectory() as folder,
-        patch("signfed.app.engines.run.model_sha256", wraps=model_sha256) as last,
+        patch("signfed.app.runs.saving.model_sha256", wraps=model_sha256) as last,
     ):
         federate(
             Path(folder), nodes=NODES, tamper=tamper, strategy=rule, encoder=encoder, lr=lr,

@@ -78,7 +78,7 @@ def local_rows(task: str, rounds: int) -> Iterator[dict[str, Any]]:
             given = {"task": task, "strategy": rule, "num-byzantine": 3, "num-rounds": rounds}
             config = parse(given | {"evaluate-every": rounds, "device": "cpu"})
             clock = Clock(bare)
-            observe = Scorer(config.byzantine_ids, WORKERS)
+            observe = Scorer(config.byzantine_ids)
             local_engine(
                 Run(config, build_strategy(config), problem(task), observe, clock.on_round)
             )

@@ -14,7 +14,7 @@ from signfed.app.engines.room import check_room, free_and_total, room_of, room_o
 from signfed.app.errors import ConfigError
 from signfed.app.runs import checkpoint
 from signfed.app.runs.checkpoint import Checkpoint
-from signfed.app.runs.claim import FLOWER_LOG, existing_folder, new_folder
+from signfed.app.runs.claim import existing_folder, is_taken, new_folder
 from signfed.app.runs.resuming import resumed
 from signfed.app.task import Problem, Workload, find_task
 from signfed.app.task.own_folders import OwnData
@@ -183,7 +183,5 @@ def _claimed(config: RunConfig, parent: Path) -> Path:
 def _check_free(config: RunConfig) -> None:
     """Raise ConfigError when the run folder is another run's already."""
     path = Path(config.out_dir).expanduser()
-    if config.resume or not config.out_dir or not path.is_dir():
-        return
-    if any(file.name != FLOWER_LOG for file in path.iterdir()):
+    if config.out_dir and not config.resume and is_taken(path):
         raise ConfigError(f"out-dir: expected a new or empty folder; {path} has files in it")

@@ -17,13 +17,7 @@ from signfed.app.config.knowledge import built
 from signfed.app.config.run_config import RunConfig
 from signfed.app.engines.claims import is_evaluated
 from signfed.app.engines.prepare import Prepared
-from signfed.app.runs.folder import (
-    DIVERGED,
-    FAILED,
-    FINISHED,
-    RunFolder,
-    read_rounds,
-)
+from signfed.app.runs.folder import RunFolder, read_rounds, read_summary
 from signfed.app.runs.resuming import no_round_left
 from signfed.app.runs.saving import Saver
 from signfed.app.runs.scoring import Scorer
@@ -33,11 +27,8 @@ from signfed.app.runs.versions import versions
 from signfed.app.task import Problem
 from signfed.attacks import Attack, Trigger
 from signfed.strategies.core.options import Value
-from signfed.strategies.core.own import reason
 from signfed.strategies.core.rule import State
-from signfed.strategies.server.federation import DivergedError
 from signfed.strategies.server.loop import OnRound, gone
-from signfed.strategies.server.optimizer import model_sha256
 from signfed.strategies.server.record import RoundRecord
 from signfed.strategies.server.strategy import RobustStrategy
 from signfed.strategies.server.training import Observe
@@ -170,8 +161,7 @@ def execute(
             raise
         return ends
 
-    byzantine = config.byzantine_ids
-    observe = Scorer(byzantine, config.workload.num_workers) if byzantine else None
+    observe = Scorer(config.byzantine_ids) if config.byzantine_ids else None
     start = (last.server_round, last.state) if last else None
     try:
         given = Run(
@@ -188,21 +178,12 @@ def execute(
             parameters = last.state["parameters"].numpy()
         else:
             parameters = engine(given)
-    except DivergedError as error:
-        folder.close(DIVERGED, error=str(error))
+    except BaseException as error:
+        saver.end(None, error)
         raise
-    except Exception as error:
-        saver.give_up(FAILED, error=reason(error))
-        raise
-    except BaseException:
-        saver.interrupt()
-        raise
-    status = FINISHED if np.isfinite(parameters).all() else DIVERGED
     early = {"stopped_round": stopping.round, "stopped_because": stopping.reason}
-    folder.close(
-        status, model_sha256=model_sha256(parameters), **(early if stopping.reason else {})
-    )
-    log.info("%s: %s", status, folder.path)
+    saver.end(parameters, None, **(early if stopping.reason else {}))
+    log.info("%s: %s", read_summary(folder.path).get("status"), folder.path)
     return folder.path
 
 

@@ -69,6 +69,11 @@ def existing_folder(path: Path) -> Path:
     return path
 
 
+def is_taken(path: Path) -> bool:
+    """Tell whether a folder has files in it, besides the one that a run of Flower's begins with."""
+    return path.is_dir() and any(file.name != FLOWER_LOG for file in path.iterdir())
+
+
 def create_first(file: Path, text: str) -> None:
     """Write the file with which a new run takes its folder.
 

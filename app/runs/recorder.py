@@ -3,35 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from signfed.app.errors import ConfigError
 from signfed.app.runs import checkpoint
-from signfed.app.runs.claim import FLOWER_LOG, existing_folder
-from signfed.app.runs.folder import (
-    DIVERGED,
-    ENDED,
-    FAILED,
-    FINISHED,
-    RunFolder,
-    read_summary,
-)
+from signfed.app.runs.claim import existing_folder, is_taken
+from signfed.app.runs.folder import ENDED, RunFolder, read_summary
 from signfed.app.runs.rounds import rounds_until
 from signfed.app.runs.saving import Saver
-from signfed.app.runs.scoring import error_rates, wrong_signs
+from signfed.app.runs.scoring import Scorer
 from signfed.app.runs.versions import versions
-from signfed.attacks import Findings
-from signfed.strategies.core.own import reason
 from signfed.strategies.core.rule import State
 from signfed.strategies.core.updates import Updates
-from signfed.strategies.server.federation import DivergedError
-from signfed.strategies.server.optimizer import model_sha256
 from signfed.strategies.server.record import RoundRecord
 from signfed.strategies.server.training import Observe
 
@@ -68,24 +54,16 @@ class RunRecorder:
         self._goes_on = resume is not None
         self._found = self._last() if self._goes_on else None
         self.resume = (self._found.server_round, self._found.state) if self._found else (0, {})
-        self._folder: RunFolder | None = None
         self._saver: Saver | None = None
 
-    def observe(self, who: Callable[[], tuple[set[int], set[int]]]) -> Observe:
+    def observe(self, who: Callable[[], set[int]]) -> Observe:
         """Return what scores a usable round, where somebody is known to be Byzantine."""
 
         def scores(
             updates: Updates, direction: Tensor, findings: Mapping[str, Any]
-        ) -> dict[str, float]:
-            ids = updates.ids.tolist()
-            byzantine, honest = (workers & set(ids) for workers in who())
-            if not byzantine:
-                return {}
-            found = error_rates(Findings.from_record(findings), byzantine, honest)
-            if honest:
-                rows = torch.tensor([worker in honest for worker in ids])
-                found["wrong_signs"] = wrong_signs(updates, rows, direction)
-            return found
+        ) -> dict[str, Any]:
+            byzantine = who().intersection(updates.ids.tolist())
+            return Scorer(byzantine)(updates, direction, findings) if byzantine else {}
 
         return scores
 
@@ -105,14 +83,14 @@ class RunRecorder:
                 f"num_rounds above {done}"
             )
         existing_folder(self._path)
-        if not self._goes_on and any(f.name != FLOWER_LOG for f in self._path.iterdir()):
+        if not self._goes_on and is_taken(self._path):
             raise ConfigError(f"run_dir: expected a new or empty folder; {self._path} has files")
-        self._folder = RunFolder(
+        folder = RunFolder(
             self._path, {"config": dict(config), "byzantine_ids": [], "versions": versions()},
             n_parameters, done=done if self._goes_on else None,
             seconds=found.seconds if found else 0.0,
         )  # fmt: skip
-        self._saver = Saver(self._folder, config, EVERY, num_rounds)
+        self._saver = Saver(folder, config, EVERY, num_rounds)
 
     def after_round(self, record: RoundRecord, state: Callable[[], State]) -> None:
         """Write a round's line, and a checkpoint where one is due."""
@@ -126,19 +104,8 @@ class RunRecorder:
 
     def end(self, parameters: Tensor | None, error: BaseException | None) -> None:
         """Close the folder; how the run ended is in its summary."""
-        if self._folder is None or self._saver is None:
-            return
-        if parameters is not None:
-            values = parameters.cpu().numpy()
-            status = FINISHED if np.isfinite(values).all() else DIVERGED
-            self._folder.close(status, model_sha256=model_sha256(values))
-        elif isinstance(error, DivergedError):
-            with suppress(OSError):  # the disk may be full
-                self._folder.close(DIVERGED, error=f"DivergedError: {error}")
-        elif isinstance(error, Exception):
-            self._saver.give_up(FAILED, error=reason(error))
-        else:
-            self.interrupt()
+        if self._saver:
+            self._saver.end(None if parameters is None else parameters.cpu().numpy(), error)
 
     def _last(self) -> checkpoint.Checkpoint | None:
         if checkpoint.is_checkpoint(self._path):

@@ -8,11 +8,16 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
+
 from signfed.app.runs import checkpoint
 from signfed.app.runs.checkpoint import Checkpoint
-from signfed.app.runs.folder import INTERRUPTED, RunFolder
+from signfed.app.runs.folder import DIVERGED, FAILED, FINISHED, INTERRUPTED, RunFolder
+from signfed.strategies.core.own import reason
 from signfed.strategies.core.rule import State
+from signfed.strategies.server.federation import DivergedError
 from signfed.strategies.server.loop import gone
+from signfed.strategies.server.optimizer import model_sha256
 
 SHARE = 0.02  # of the time, at most, goes into copies of the state
 PATIENCE = 2.0  # seconds for a round's files to be written before an interruption is
@@ -120,6 +125,29 @@ class Saver:
         finally:
             if acquired:
                 self._busy.release()
+
+    def end(self, parameters: np.ndarray | None, error: BaseException | None, **facts: Any) -> None:
+        """Close the folder of a run that came to its end, or that an error ended.
+
+        Parameters
+        ----------
+        parameters : ndarray, float32 [N], or None
+            The final model, where the run came to its end.
+        error : BaseException or None
+            What ended it otherwise; a full disk does not take its place.
+        **facts : object
+            More entries of the summary of a run that came to its end.
+        """
+        if parameters is not None:
+            status = FINISHED if np.isfinite(parameters).all() else DIVERGED
+            self._folder.close(status, model_sha256=model_sha256(parameters), **facts)
+        elif isinstance(error, DivergedError):
+            with suppress(OSError):
+                self._folder.close(DIVERGED, error=str(error))
+        elif isinstance(error, Exception):
+            self.give_up(FAILED, error=reason(error))
+        else:
+            self.interrupt()
 
     def _at(self, server_round: int, state: State) -> Checkpoint:
         return Checkpoint(server_round, state, self._config, self._folder.seconds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
@@ -20,15 +20,12 @@ class Scorer:
 
     Parameters
     ----------
-    byzantine_ids : tuple of int
-        The Byzantine workers.
-    num_workers : int
-        Number of workers, M.
+    byzantine_ids : collection of int
+        The Byzantine workers; all others are honest.
     """
 
-    def __init__(self, byzantine_ids: tuple[int, ...], num_workers: int) -> None:
+    def __init__(self, byzantine_ids: Collection[int]) -> None:
         self._byzantine = set(byzantine_ids)
-        self._honest = set(range(num_workers)) - self._byzantine
 
     def __call__(
         self, updates: Updates, direction: Tensor, findings: Mapping[str, Any]
@@ -51,12 +48,13 @@ class Scorer:
             tensor where the round is not waited for.
         """
         found = Findings.from_record(findings)
-        ids = set(updates.ids.tolist())  # a rule cannot judge those of whom it has no row
-        scores: dict[str, Any] = error_rates(found, self._byzantine & ids, self._honest & ids)
-        honest = torch.tensor([worker in self._honest for worker in updates.ids.tolist()])
-        if honest.any():
+        ids = updates.ids.tolist()  # a rule cannot judge those of whom it has no row
+        byzantine, honest = self._byzantine.intersection(ids), set(ids) - self._byzantine
+        scores: dict[str, Any] = error_rates(found, byzantine, honest)
+        if honest:
             measure = share_of_wrong_signs if updates.ledger is not None else wrong_signs
-            scores["wrong_signs"] = measure(updates, honest, direction)
+            rows = torch.tensor([worker in honest for worker in ids])
+            scores["wrong_signs"] = measure(updates, rows, direction)
         return scores
 
 

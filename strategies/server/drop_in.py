@@ -110,13 +110,11 @@ class DropIn:
         """The model as it is."""
         return self.dialect.arrays()
 
-    def byzantine(self, said: Byzantine) -> tuple[set[int], set[int]]:
-        """Return the Byzantine and the honest workers of those that were asked, for reports."""
-        workers = self.attendance.numbers
-        bad = {workers[node] for node in workers if said != "announced" and node in said}
+    def byzantine(self, said: Byzantine) -> set[int]:
+        """Return the Byzantine workers of those that were asked, for reports."""
         if said == "announced":
-            bad = self.dialect.announced
-        return bad, set(workers.values()) - bad
+            return self.dialect.announced
+        return {worker for node, worker in self.attendance.numbers.items() if node in said}
 
     def state_dict(self) -> State:
         """Return what the run has to remember between two rounds, besides the training's state."""

@@ -18,8 +18,8 @@ class Recorder(Protocol):
 
     resume: tuple[int, State]  # the last round that is done, and the state after it
 
-    def observe(self, who: Callable[[], tuple[set[int], set[int]]]) -> Observe:
-        """Return what scores a usable round. who: the Byzantine and the honest workers."""
+    def observe(self, who: Callable[[], set[int]]) -> Observe:
+        """Return what scores a usable round. who: the Byzantine workers."""
 
     def begin(self, config: Mapping[str, Any], n_parameters: int, num_rounds: int) -> None:
         """Make the folder, or go on in it. Raises ValueError for another run's.

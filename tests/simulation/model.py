@@ -44,8 +44,7 @@ class Model(Expected):
         if before and done:
             self.presence = Presence(self._go_on(before, done))
         else:
-            ids, count = config.byzantine_ids, config.workload.num_workers
-            observe = Scorer(ids, count) if ids else None
+            observe = Scorer(config.byzantine_ids) if config.byzantine_ids else None
             self.training = Training(rule, federation, problem.initial(), observe)
         self._nodes_asked: dict[str, int] = {}  # by the question
         self._remember_model()

@@ -90,7 +90,7 @@ def rounds_of(config, *, on_device=True, problem=None, resume=None, every_state=
     config = parse({"device": "cpu"} | config)
     problem = problem or problem_of(config.workload)
     ids = config.byzantine_ids
-    observe = Scorer(ids, config.workload.num_workers) if ids else None
+    observe = Scorer(ids) if ids else None
     records, states, by_round = [], {}, []
 
     def on_round(record, state):

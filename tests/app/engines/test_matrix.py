@@ -45,7 +45,7 @@ def models(monkeypatch):
     monkeypatch.setattr(Task, "problem", lru_cache(Task.problem))
     monkeypatch.setattr(Classification, "gradient", lambda *given, **more: together(*given, **more))
     monkeypatch.setattr(
-        "signfed.app.engines.run.model_sha256", lambda x: found.append(x) or model_sha256(x)
+        "signfed.app.runs.saving.model_sha256", lambda x: found.append(x) or model_sha256(x)
     )
     return found
 

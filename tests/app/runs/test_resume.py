@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import re
@@ -19,10 +20,12 @@ from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import execute
 from signfed.app.runs import checkpoint, saving
 from signfed.app.runs.checkpoint import Checkpoint, run_of
-from signfed.app.runs.folder import read_rounds, read_summary, reopen
+from signfed.app.runs.folder import RunFolder, read_rounds, read_summary, reopen
+from signfed.app.runs.recorder import RunRecorder
 from signfed.app.server_app import run
 from signfed.strategies.pre_aggregations import PRE_AGGREGATIONS
 from signfed.strategies.registry import STRATEGIES
+from signfed.strategies.server.federation import DivergedError
 from tests.federation import config_for, federate, in_local, outcome
 from tests.grid import InProcessGrid
 
@@ -426,6 +429,35 @@ def test_an_error_costs_no_round_that_was_whole(tmp_path, monkeypatch, engine):
     broken_off(config, engine, after=3)
     assert read_summary(tmp_path / "run")["status"] == "failed"
     assert checkpoint.read(checkpoint.find(tmp_path / "run")).server_round == 3
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_full_disk_does_not_hide_that_a_run_diverged(ours, tmp_path, monkeypatch):
+    """In signfed's own app and in another's; and both say why in the same words."""
+    broken = DivergedError("no usable round: the model is not finite")
+
+    def diverged(run):
+        raise broken
+
+    def end(path):
+        if ours:
+            execute(prepare(config_of(path)), diverged)
+        recorder = RunRecorder(path, None)
+        recorder.begin({}, 1, ROUNDS)
+        recorder.end(None, broken)
+        raise broken
+
+    with pytest.raises(DivergedError):
+        end(tmp_path / "room")
+    summary = read_summary(tmp_path / "room")
+    assert (summary["status"], summary["error"]) == ("diverged", str(broken))
+
+    def full(self, *_, **facts):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(RunFolder, "close", full)
+    with pytest.raises(DivergedError):
+        end(tmp_path / "full")
 
 
 def test_what_cannot_be_kept_does_not_hide_why_a_run_ended(tmp_path, monkeypatch):

@@ -89,7 +89,7 @@ def test_wrong_signs_of_values_are_those_of_their_mean():
 def test_only_workers_that_sent_something_have_signs_and_all_can_be_trusted():
     """Of workers 0-6 (0-2 lie) 1, 3, 5 and 6 are there; the honest three say + + -."""
     rows = torch.tensor([[-9.0, -9, 9], [1, 1, -2], [1, 2, -1], [-1, -1, 2]])
-    score = Scorer((0, 1, 2), 7)
+    score = Scorer((0, 1, 2))
     for signs in (True, False):
         updates = Updates.from_matrix(rows, torch.tensor([1, 3, 5, 6]), signs=signs)
         found = score(updates, torch.tensor([1.0, -1.0, -1.0]), {"accepted": [2, 5, 6]})
@@ -101,8 +101,8 @@ def test_only_workers_that_sent_something_have_signs_and_all_can_be_trusted():
 
 def test_without_an_honest_row_there_are_no_signs_to_compare_with():
     updates = Updates.from_matrix(torch.ones(2, 3), torch.tensor([0, 2]), signs=True)
-    assert Scorer((0, 1, 2), 7)(updates, torch.ones(3), {}) == {}
-    assert Scorer((0, 1, 2), 3)(updates, torch.ones(3), {"accepted": [0]}) == {
+    assert Scorer((0, 1, 2))(updates, torch.ones(3), {}) == {}
+    assert Scorer((0, 1, 2))(updates, torch.ones(3), {"accepted": [0]}) == {
         "byzantine_accepted": 1 / 2
     }
 

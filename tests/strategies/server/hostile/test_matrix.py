@@ -56,7 +56,7 @@ def models(shared, monkeypatch):
     """The models of the runs so far."""
     found = []
     monkeypatch.setattr(
-        "signfed.app.engines.run.model_sha256", lambda x: found.append(x) or model_sha256(x)
+        "signfed.app.runs.saving.model_sha256", lambda x: found.append(x) or model_sha256(x)
     )
     return found
 

@@ -61,6 +61,7 @@ def _run(run: Run, threads: int | None) -> np.ndarray:
     with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         collector = LocalWorkers(run, training, pool)
         collector.load_state_dict(state)
+        state.clear()  # whoever holds it holds no tensors from here on
         later = RoundsLater(run, collector) if training.ledger is not None else None
         run_rounds(
             Mending(training, collector), collector, range(done + 1, run.config.num_rounds + 1),

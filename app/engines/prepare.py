@@ -40,7 +40,7 @@ class Prepared:
     path : Path
         The run folder: made, and empty but for what a run that goes on left.
     resume : Checkpoint or None
-        What the run goes on from.
+        What the run goes on from; its state is empty once the run is under way.
     """
 
     given: Mapping[str, Value]

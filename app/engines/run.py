@@ -51,7 +51,7 @@ class Run:
         Takes the record of each round, and a function that returns the engine's state after it;
         True ends the run.
     resume : tuple of int and dict, optional
-        A round and such a state, to go on from.
+        A round and such a state, to go on from; the engine empties it once it is under way.
     attack : Attack, optional
         What the Byzantine workers do, in the local engine; by default what the config names.
     saves : callable, optional

@@ -39,7 +39,8 @@ class RunRecorder:
     Attributes
     ----------
     resume : tuple of int and dict
-        The last round that is done, and the state after it; (0, {}) for a new run.
+        The last round that is done, and the state after it; (0, {}) for a new run. Whoever has
+        used the state empties it.
 
     Raises
     ------

@@ -69,7 +69,7 @@ class DropIn:
         state: State | None = None,
         observe: Observe | None = None,
     ) -> None:
-        self.rule, self.options, self._timeout = rule, options, timeout
+        self.rule, self.options, self._grid, self._timeout = rule, options, grid, timeout
         signs, lr = channel(rule, options)
         if not signs and (doubt := unguarded(rule)):
             log.warning("%s", doubt)
@@ -97,13 +97,12 @@ class DropIn:
         self.link = Link(
             self.training, grid, self.dialect, self.attendance, timeout=timeout, replicas=replicas
         )
-        self._gather = partial(self.attendance.gather, grid, state)
         self._failing: set[int] = set()  # nodes whose failure to evaluate was logged
         self._evaluators: list[int] = []
 
-    def gather(self) -> None:
-        """Wait for the nodes. Raises FederationError when too few come."""
-        self._gather()
+    def gather(self, state: State) -> None:
+        """Wait for the nodes, those of an earlier state among them; see `Attendance`."""
+        self.attendance.gather(self._grid, state)
 
     @property
     def arrays(self) -> ArrayRecord:

@@ -70,8 +70,9 @@ def run(
     observe = recorder.observe(lambda: drop_in.byzantine(byzantine)) if recorder else None
     drop_in = begin(state, observe)
     if not done or done < num_rounds:  # else a run that was killed at its end is to be ended
-        drop_in.gather()
+        drop_in.gather(state)
         drop_in.rule.check(drop_in.attendance.expected, num_rounds)
+    state.clear()  # whoever holds it holds no tensors from here on
     strategy.summary()
     result = Result(arrays=drop_in.arrays)
     rounds = _Rounds(strategy, drop_in, grid, train_config or ConfigRecord())

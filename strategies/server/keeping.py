@@ -16,7 +16,8 @@ from signfed.strategies.server.training import Observe
 class Recorder(Protocol):
     """What keeps a run on disk. It lives in the app, and comes in by the package's door."""
 
-    resume: tuple[int, State]  # the last round that is done, and the state after it
+    # The last round that is done, and the state after it, which is emptied once it is used.
+    resume: tuple[int, State]
 
     def observe(self, who: Callable[[], set[int]]) -> Observe:
         """Return what scores a usable round. who: the Byzantine workers."""

@@ -107,7 +107,8 @@ class RobustStrategy(Rule, Strategy):
             whose `signfed.byzantine` mod says so.
         federation : Federation, optional
             Of signfed's own app; the arguments after it are its own, too. The model is then one
-            array "parameters", float32 [N], and `resume` a round and its state.
+            array "parameters", float32 [N], and `resume` a round and its state, which is emptied
+            once the run is under way.
         on_nodes : callable, optional
             Gets the workers of each node once all are there, and may raise.
         observe : callable, optional
@@ -163,6 +164,7 @@ class RobustStrategy(Rule, Strategy):
             instructions=self.instructions(federation.num_workers),
         )  # fmt: skip
         workers.gather(grid, state)
+        state.clear()  # whoever holds it holds no tensors from here on
         if on_nodes:
             on_nodes(workers.present())
         result = Result()
@@ -196,7 +198,7 @@ class RobustStrategy(Rule, Strategy):
             return self._link.requests(server_round, config)
         if self._drop_in is None:
             self._drop_in = DropIn(self, self.nodes, grid, arrays, timeout=3600.0)
-            self._drop_in.gather()
+            self._drop_in.gather({})
         return self._drop_in.configure_train(server_round, arrays, config)
 
     def aggregate_train(

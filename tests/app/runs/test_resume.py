@@ -8,6 +8,7 @@ import math
 import re
 import resource
 import shutil
+import weakref
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ from signfed.strategies.registry import STRATEGIES
 from signfed.strategies.server.federation import DivergedError
 from tests.federation import config_for, federate, in_local, outcome
 from tests.grid import InProcessGrid
+from tests.strategies.server.drop_in import app
 
 ROUNDS, LAST = 9, 4  # checkpoints after 4, 8 and 9, of which the last two are kept
 BASE = {"num-rounds": ROUNDS, "checkpoint-every": LAST, "num-byzantine": 3, "batch-size": 8}
@@ -414,6 +416,33 @@ def test_a_run_that_lacks_nothing_but_its_summary_is_ended(early, engine, tmp_pa
         assert without[0] == without[1] and without[0]["status"] == "finished"
     with pytest.raises(ConfigError, match=r"nothing is left|ended the run after"):
         resume(config, engine)
+
+
+def in_another_app(config):
+    where = {"resume": config["resume"]} if "resume" in config else {"run_dir": config["out-dir"]}
+    STRATEGIES["mean"]().start(app.grid(3), app.floats(), config["num-rounds"], **where)
+
+
+@pytest.mark.parametrize("engine", [in_local, in_flower, in_another_app])
+def test_a_checkpoint_does_not_stay_in_memory(engine, tmp_path, monkeypatch):
+    """Once a run goes on, its own state is all there is of it."""
+    config, real, held = config_of(tmp_path / "run"), (checkpoint.read, checkpoint.write), []
+    engine(config)
+
+    def read(place):
+        found = real[0](place)
+        found.state["of-nobody"] = torch.zeros(1)
+        held.append(weakref.ref(found.state["of-nobody"]))
+        return found
+
+    def write(*of):
+        held.append(held[0]())
+        return real[1](*of)
+
+    monkeypatch.setattr(checkpoint, "read", read)
+    monkeypatch.setattr(checkpoint, "write", write)
+    engine(config | {"resume": config["out-dir"], "num-rounds": ROUNDS + 2})
+    assert held[1:] == [None]
 
 
 def test_a_run_may_lie_in_a_folder_called_checkpoints():

@@ -63,7 +63,7 @@ class RoundsLater:
 
 
 class Mending:
-    """A model that learns of broken rows only when it reads: it then gets the round without them.
+    """A `Model` that learns of broken rows when it reads, and then gets the round without them.
 
     Parameters
     ----------
@@ -80,25 +80,7 @@ class Mending:
         return self._training.parameters
 
     def advance(self, updates: Updates | None, record: RoundRecord) -> bool:
-        """Advance the model, with the usable rows alone.
-
-        Parameters
-        ----------
-        updates : Updates or None
-            Of the round.
-        record : RoundRecord
-            Of the round.
-
-        Returns
-        -------
-        bool
-            False when the round was skipped.
-
-        Raises
-        ------
-        RowsBroken
-            For a round before this one, whose step is taken.
-        """
+        """Advance with the usable rows alone. Raises RowsBroken for a round whose step is taken."""
         try:
             return self._training.advance(updates, record)
         except RowsBroken as error:
@@ -107,5 +89,4 @@ class Mending:
             return self._training.advance(self._workers.again(record), record)
 
     def state_dict(self) -> State:
-        """Return what the model needs to go on."""
         return self._training.state_dict()

@@ -24,7 +24,7 @@ LARGE = 100_000  # parameters from which a CPU loses by it: the work outweighs t
 
 
 class BatchedGradients:
-    """The gradients of several workers as one matrix.
+    """The gradients of several workers as one matrix: `ManyGradients`.
 
     torch.func.vmap over the workers: one call of each operation in place of one per worker. It pays
     where operations are small, or on a GPU. The operations are recorded once and then run as they
@@ -77,22 +77,7 @@ class BatchedGradients:
     def __call__(
         self, parameters: np.ndarray | Tensor, workers: Sequence[int], server_round: int
     ) -> Tensor:
-        """Compute the gradients of these workers in the round, or what their local steps change.
-
-        Parameters
-        ----------
-        parameters : ndarray or Tensor
-            float32 [N].
-        workers : sequence of int
-            Those with batches of one size are computed together.
-        server_round : int
-            From 1.
-
-        Returns
-        -------
-        Tensor
-            float32 [len(workers), N], on the data's device.
-        """
+        """Compute the matrix; workers with batches of one size are computed together."""
         of = self.gradients
 
         def step(start: Tensor, number: int) -> Tensor:
@@ -108,26 +93,11 @@ class BatchedGradients:
         server_round: int,
         consume: Consume,
     ) -> None:
-        """Hand over the same as one block.
-
-        Parameters
-        ----------
-        parameters, workers, server_round
-            As for a call.
-        consume : callable
-            Called once.
-        """
+        """Hand over the same as one block."""
         matrix = self(parameters, workers, server_round)
         consume(slice(0, len(matrix)), slice(0, matrix.shape[1]), matrix)
 
     def draw_ahead(self, workers: Sequence[int], server_round: int) -> None:
-        """Draw now what a round will ask for: `Draws.draw_ahead`.
-
-        Parameters
-        ----------
-        workers, server_round
-            Of that round.
-        """
         self.gradients.draw_ahead(workers, server_round)
 
     def _step(self, start: Tensor, at: Sequence[tuple[int, ...]]) -> Tensor:

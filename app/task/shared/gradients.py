@@ -25,7 +25,7 @@ SAMPLES_AT_ONCE = 512  # on a CPU, where a larger batch costs memory and gains n
 
 
 class SharedGradients:
-    """The gradients of several workers, who all hold the same parameters.
+    """The gradients of several workers, who all hold the same parameters: `ManyGradients`.
 
     All samples pass through the network as one batch, and so do the gradients of activations back;
     only a parameter's gradient is summed for each worker by itself, and batch norm takes each
@@ -105,27 +105,7 @@ class SharedGradients:
     def __call__(
         self, parameters: np.ndarray | Tensor, workers: Sequence[int], server_round: int
     ) -> Tensor:
-        """Compute the gradients of these workers in the round.
-
-        Parameters
-        ----------
-        parameters : ndarray or Tensor
-            float32 [N].
-        workers : sequence of int
-            Whose gradients.
-        server_round : int
-            From 1.
-
-        Returns
-        -------
-        Tensor
-            float32 [len(workers), N], on the data's device.
-
-        Raises
-        ------
-        NotShared
-            When the network does something that has no such form.
-        """
+        """Compute the matrix. Raises NotShared for what has no such form in the network."""
         flat = torch.as_tensor(parameters, device=self.gradients.device)
         if replays := self._graphs(workers):
             found = []
@@ -154,19 +134,9 @@ class SharedGradients:
         """Compute the same; hand over a parameter of some workers at a time, the last layer first.
 
         A matrix of at most `whole` bytes is handed over as one block where there are graphs: they
-        launch its kernels at once, which is worth more than its memory.
-
-        Parameters
-        ----------
-        parameters, workers, server_round
-            As for a call.
-        consume : callable
-            Called by one thread at a time, not always the same.
-
-        Raises
-        ------
-        NotShared
-            As for a call; blocks may have been handed over before.
+        launch its kernels at once, which is worth more than its memory. `consume` is called by one
+        thread at a time, not always the same. Blocks may have been handed over before NotShared is
+        raised.
         """
         flat = torch.as_tensor(parameters, device=self.gradients.device)
         if 4 * len(workers) * len(flat) <= self.whole and self._graphs(workers):
@@ -185,13 +155,7 @@ class SharedGradients:
         self._each(run, workers, server_round)
 
     def draw_ahead(self, workers: Sequence[int], server_round: int) -> None:
-        """Draw the batches that a round will ask for, and send them to the device.
-
-        Parameters
-        ----------
-        workers, server_round
-            Of that round. What was drawn for another one is forgotten.
-        """
+        """Draw the batches and send them to the device; those for another round are forgotten."""
         self._ahead = {}
         with one_thread(), self.gradients.precision():
             for rows in self._passes(workers):

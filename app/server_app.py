@@ -22,7 +22,6 @@ from signfed.app.engines.run import Run, execute
 from signfed.app.federation.admission import admission
 from signfed.app.runs.resuming import lost_memories
 from signfed.app.task import Problem
-from signfed.app.task.own_folders import OwnData
 from signfed.strategies.core.options import Value
 from signfed.strategies.server.keeping import at_exit
 from signfed.strategies.server.transport import wire
@@ -102,8 +101,7 @@ def run(grid: Grid, run_config: Mapping[str, Value]) -> Path:
 
 def _questions(problem: Problem) -> ConfigRecord:
     """What nodes are asked besides their updates: a claim, where nothing better is to be had."""
-    untested = isinstance(problem, OwnData) and not problem.tested
-    return ConfigRecord({wire.ACCURACY: True} if untested else {})
+    return ConfigRecord({} if problem.tested else {wire.ACCURACY: True})
 
 
 def _at_exit(interrupt: Callable[[], None]) -> AbstractContextManager[None]:

@@ -37,6 +37,7 @@ class Bowl:
     device = torch.device("cpu")
     num_classes = sides = None
     edges = ()
+    tested = True
 
     def __init__(self, dimensions: int) -> None:
         self._dimensions = dimensions

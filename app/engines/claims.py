@@ -9,7 +9,6 @@ from torch import Tensor
 
 from signfed.app.config.run_config import RunConfig
 from signfed.app.task import Problem
-from signfed.app.task.own_folders import OwnData
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.server.claims import medians
 
@@ -52,10 +51,9 @@ def claimed(
     Returns
     -------
     list of float
-        One a worker; none in rounds that are not evaluated, where the server has a test set, and
-        where the data are not the workers' own.
+        One a worker; none in rounds that are not evaluated, where the server has a test set.
     """
-    if not isinstance(problem, OwnData) or problem.tested or not is_evaluated(config, server_round):
+    if problem.tested or not is_evaluated(config, server_round):
         return []
     return [problem.own_accuracy(parameters, worker) for worker in workers]
 

@@ -17,7 +17,6 @@ from signfed.app.runs.checkpoint import Checkpoint
 from signfed.app.runs.claim import existing_folder, is_taken, new_folder
 from signfed.app.runs.resuming import resumed
 from signfed.app.task import Problem, Workload, find_task
-from signfed.app.task.own_folders import OwnData
 from signfed.attacks import Knowledge
 from signfed.strategies.core.options import Value
 from signfed.strategies.core.state import state_of
@@ -147,7 +146,7 @@ def prepare(
     config, strategy = check(given, reach=reach, simulation=simulation)
     last = resumed(config, given)
     problem = load(config.workload)
-    if isinstance(problem, OwnData) and reach == "server":  # workers run in this process
+    if reach == "server":  # workers run in this process
         problem.require_workers()
     check_trigger(config.attack, config.workload.task, problem.sides, problem.num_classes)
     if reach == "server" and problem.device.type != "cpu":

@@ -82,7 +82,7 @@ def room_of(
     asked, workers = federation.participation.count, federation.num_workers
     way = _counted_as(way, config)
     passed, graphs = _passed(config, problem, asked, way, card)
-    rest = 4 * MODELS * n + _memory(problem, asked)[1]
+    rest = 4 * MODELS * n + problem.memory(asked)[1]
     encoder = config.build_encoder(federation.encoder)
     here = not (encoder.prepare or encoder.feedback or config.worker_momentum)
     if way == "loop":  # rows are made on the CPU
@@ -141,7 +141,7 @@ def room_of_node(
     if config.participation.count < everyone:
         way, workers = "loop", 1
     passed, graphs = _passed(config, problem, workers, way, card)
-    rest = 4 * MODELS * n + _memory(problem, workers)[1] + CONTEXT
+    rest = 4 * MODELS * n + problem.memory(workers)[1] + CONTEXT
     matrices = {"loop": 0, "vmap": 2}.get(way, 1 + graphs) * workers
     passed *= max(1, graphs + (graphs > 1))
     return Room(0, 4 * n * max(2, matrices), passed, rest), workers
@@ -153,16 +153,11 @@ def _counted_as(way: Way, config: RunConfig) -> Way:
     return way
 
 
-def _memory(problem: Problem, workers: int) -> tuple[int, int]:
-    memory = getattr(problem, "memory", None)  # a quadratic has neither network nor data
-    return memory(workers) if memory else (0, 0)
-
-
 def _passed(
     config: RunConfig, problem: Problem, workers: int, way: Way, card: int
 ) -> tuple[int, int]:
     """Bytes of a forward pass, and how many CUDA graphs are kept, as `SharedGradients` does."""
-    activations, one = _memory(problem, workers)[0], _memory(problem, 1)[0]
+    activations, one = problem.memory(workers)[0], problem.memory(1)[0]
     share = 0.6 if config.workload.precision == "bfloat16" else 1.0
     if way == "loop":
         return int(share * one), 0

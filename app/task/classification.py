@@ -49,6 +49,8 @@ class Classification:
         When data, model, loss and partition do not fit one another.
     """
 
+    tested = True
+
     def __init__(self, workload: Workload, data: Dataset, num_classes: int | None = None) -> None:
         self._workload, self._data = workload, data
         self.way: dict[str, str] = {}
@@ -129,19 +131,13 @@ class Classification:
         """Return the samples a round, by worker."""
         return self._gradients.batch_sizes
 
+    def own_accuracy(self, parameters: Tensor, worker: int) -> float:
+        own = self._in_place_of_tests(self.shards[worker])
+        return evaluate(self._evaluated, parameters, own, self._loss)[0]
+
+    def require_workers(self) -> None: ...
+
     def memory(self, workers: int) -> tuple[int, int]:
-        """Count the bytes that a round's forward pass keeps for so many workers, and the data's.
-
-        Parameters
-        ----------
-        workers : int
-            Those of the round; counted as the ones with the largest batches.
-
-        Returns
-        -------
-        activations, data : int
-            In float32; both where gradients are computed.
-        """
         samples, _ = self._gradients.samples(np.zeros(2, np.int64))
         of_round = sum(sorted(self.batch_sizes(), reverse=True)[:workers])
         data = self._data
@@ -189,8 +185,10 @@ class Classification:
 
     @cached_property
     def _validated(self) -> Dataset:
-        """The samples of validation in the place of the test set."""
-        held = torch.from_numpy(self.validation_shard[mixed(len(self.validation_shard))])
+        return self._in_place_of_tests(self.validation_shard)
+
+    def _in_place_of_tests(self, shard: np.ndarray) -> Dataset:
+        held = torch.from_numpy(shard[mixed(len(shard))])
         x, y = (part[held].to(self.device) for part in (self._data.train_x, self._data.train_y))
         return replace(self._data, test_x=x, test_y=y)
 

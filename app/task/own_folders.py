@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from signfed.app.task.datasets.dataset import DataMissing, Dataset, as_float
 from signfed.app.task.datasets.own_files import read
 from signfed.app.task.datasets.schema import Schema
 from signfed.app.task.digest import fingerprint
-from signfed.app.task.evaluation import evaluate, mixed
+from signfed.app.task.evaluation import mixed
 from signfed.app.task.many import ManyGradients
 from signfed.app.task.partitions import Shards
 from signfed.app.task.problem import Asked
@@ -62,7 +61,7 @@ class OwnData(Classification):
         else:
             sets = _rehearsed(place, schema, workload.num_workers)
             test = _held_out(place / HELD_OUT, schema)
-        self._sizes, self._tests = [len(y) for _, y in sets], test is not None
+        self._sizes, self.tested = [len(y) for _, y in sets], test is not None
         blank = _blank(schema), np.zeros(2, np.int64)  # where there is nothing: shapes are known
         parts = zip(*(sets or [blank]), strict=True)
         train_x, train_y = (torch.from_numpy(np.concatenate(part)) for part in parts)
@@ -91,7 +90,6 @@ class OwnData(Classification):
         return held or [np.arange(2)] * workload.num_workers  # blank ones, for shapes
 
     def require_workers(self) -> None:
-        """Raise DataMissing where workers' data are not on this machine: it cannot run them."""
         workload = self._workload
         if not self._sizes:
             raise DataMissing(
@@ -109,28 +107,7 @@ class OwnData(Classification):
         return super().batched(asked) if self._sizes else None
 
     def evaluate(self, parameters: Tensor, trigger: Trigger | None = None) -> dict[str, float]:
-        return super().evaluate(parameters, trigger) if self._tests else {}
-
-    @property
-    def tested(self) -> bool:
-        """Whether the server has a test set."""
-        return self._tests
-
-    def own_accuracy(self, parameters: Tensor, worker: int) -> float:
-        """Return a model's accuracy on the samples of a worker, in 0..1.
-
-        Parameters
-        ----------
-        parameters : Tensor, float32 [N]
-            The model.
-        worker : int
-            Whose samples.
-        """
-        shard = self.shards[worker]
-        held = torch.from_numpy(shard[mixed(len(shard))])
-        x, y = (part[held].to(self.device) for part in (self._data.train_x, self._data.train_y))
-        own = replace(self._data, test_x=x, test_y=y)
-        return evaluate(self._evaluated, parameters, own, self._loss)[0]
+        return super().evaluate(parameters, trigger) if self.tested else {}
 
     def digest(self) -> dict[str, str]:
         """Data are each node's own; what they must look like is everybody's."""

@@ -103,5 +103,37 @@ class Problem(Protocol):
             other classes that with the trigger are taken for its target.
         """
 
+    @property
+    def tested(self) -> bool:
+        """Whether `evaluate` has something to go by."""
+
+    def own_accuracy(self, parameters: Tensor, worker: int) -> float:
+        """Return a model's accuracy on the samples of a worker, in 0..1; NaN where it has none.
+
+        Parameters
+        ----------
+        parameters : Tensor, float32 [N]
+            The model.
+        worker : int
+            Whose samples.
+        """
+
+    def require_workers(self) -> None:
+        """Raise DataMissing where workers' data are not on this machine: it cannot run them."""
+
+    def memory(self, workers: int) -> tuple[int, int]:
+        """Count the bytes that a round's forward pass keeps for so many workers, and the data's.
+
+        Parameters
+        ----------
+        workers : int
+            Those of the round; counted as the ones with the largest batches.
+
+        Returns
+        -------
+        activations, data : int
+            In float32; both where gradients are computed.
+        """
+
     def digest(self) -> dict[str, str]:
         """Return what server and nodes have to agree on: "data", "model", ... -> its digest."""

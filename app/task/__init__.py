@@ -22,7 +22,6 @@ from signfed.app.task.models import MODELS, Spec, build, flatten
 from signfed.app.task.own import own_data
 from signfed.app.task.own_folders import OwnData
 from signfed.app.task.partitions import PARTITIONS
-from signfed.app.task.partitions.stratified import stratified
 from signfed.app.task.problem import Problem
 from signfed.app.task.quadratic import Quadratic
 from signfed.app.task.workload import Workload
@@ -203,5 +202,4 @@ __all__ = [
     "evaluate",
     "find_task",
     "flatten",
-    "stratified",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from signfed.clients.encoders.encoder import Encoder, Prepare
+from signfed.clients.encoders.encoder import Encoder
 from signfed.clients.encoders.plain import float32, sign, top_k
 from signfed.clients.encoders.stochastic import noisy_sign, probit, sto_sign
 
@@ -17,14 +17,4 @@ ENCODERS: dict[str, Callable[..., Encoder]] = {
     "top-k": top_k,
 }
 
-__all__ = [
-    "ENCODERS",
-    "Encoder",
-    "Prepare",
-    "float32",
-    "noisy_sign",
-    "probit",
-    "sign",
-    "sto_sign",
-    "top_k",
-]
+__all__ = ["ENCODERS", "Encoder"]

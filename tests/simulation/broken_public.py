@@ -6,6 +6,8 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
+import torch
+
 from signfed.clients.mods import once
 from signfed.strategies.server import drop_in
 from signfed.strategies.server.transport import wire
@@ -22,7 +24,8 @@ def _forgetful(whole: Any) -> Any:
 
 def _unseen(whole: Any) -> Any:
     def gather(self: Nodes, grid: Any, state: dict[str, Any]) -> None:
-        whole(self, grid, {name: tensor for name, tensor in state.items() if name != "there"})
+        never = {"there": torch.zeros_like(state["there"])} if state else {}
+        whole(self, grid, state | never)
 
     return gather
 

@@ -64,4 +64,4 @@ def build(name: str, spec: Spec, seed: int) -> nn.Module:
         return purified(materialised(model.cpu(), spec)).train()
 
 
-__all__ = ["MODELS", "Factory", "Spec", "assign", "build", "flatten", "trainable"]
+__all__ = ["MODELS", "Spec", "assign", "build", "flatten", "trainable"]

@@ -57,12 +57,9 @@ class Nodes:
         """Wait for `min_available_nodes`; see `Attendance`."""
         if "nodes" in state:
             known = state["nodes"].numpy().view(np.uint64).tolist()
-            # A state of before has a place for each number.
-            workers = state.get("workers", torch.arange(len(known))).tolist()
-            there = state.get("there", torch.zeros(len(known))).tolist()
-            self.numbers = {n: w for n, w in zip(known, workers, strict=True) if n}
-            self._there = {n: int(last) for n, last in zip(known, there, strict=True) if n}
-            self._next = int(state.get("next", torch.tensor(len(known))))
+            self.numbers = dict(zip(known, state["workers"].tolist(), strict=True))
+            self._there = dict(zip(known, state["there"].tolist(), strict=True))
+            self._next = int(state["next"])
         needed, patience = self._needed, self._options.node_timeout
         if not self._wait(grid, needed, patience):
             raise FederationError(

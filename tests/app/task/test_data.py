@@ -15,8 +15,9 @@ from torchvision import datasets as torchvision_datasets
 
 from signfed.app.config.run_config import parse
 from signfed.app.errors import ConfigError
-from signfed.app.task import TASKS, DataMissing, stratified
+from signfed.app.task import TASKS, DataMissing
 from signfed.app.task.datasets.digits import load_digits
+from signfed.app.task.partitions.stratified import stratified
 
 # Shards
 

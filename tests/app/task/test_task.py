@@ -6,7 +6,8 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from signfed.app.task import Dataset, Gradients, Spec, build, evaluate, flatten, stratified
+from signfed.app.task import Dataset, Gradients, Spec, build, evaluate, flatten
+from signfed.app.task.partitions.stratified import stratified
 
 CPU = torch.device("cpu")
 N_SAMPLES, N_WORKERS, BATCH = 60, 4, 6

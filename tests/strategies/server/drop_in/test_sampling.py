@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-import torch
 
 from signfed.strategies.server.nodes import NodeOptions
 from signfed.strategies.server.transport import sampling
@@ -96,11 +95,3 @@ def test_with_a_roster_nobody_is_forgotten(monkeypatch):
     assert asked(nodes, Coming(), 2, []) == ([0], [])
     there[10] = (2, 5)
     assert asked(nodes, Coming(), 3, []) == ([2, 0], [])
-
-
-def test_a_state_of_before_does_not_say_who_was_there():
-    nodes = Nodes(NodeOptions())
-    nodes.gather(Connected(), {"nodes": torch.tensor([7, 0, 9])})
-    assert nodes.numbers == {7: 0, 9: 2} and nodes.forget() == []
-    state = {name: tensor.tolist() for name, tensor in nodes.state_dict().items()}
-    assert state == {"workers": [0, 2], "nodes": [7, 9], "there": [0, 0], "next": 3}

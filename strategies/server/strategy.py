@@ -106,9 +106,8 @@ class RobustStrategy(Rule, Strategy):
             Node ids that are known to be Byzantine, for the record alone; "announced": those
             whose `signfed.byzantine` mod says so.
         federation : Federation, optional
-            Of signfed's own app; the arguments after it are its own, too. The model is then one
-            array "parameters", float32 [N], and `resume` a round and its state, which is emptied
-            once the run is under way.
+            Of signfed's own app, as are the arguments after it. The model is then one array
+            "parameters", float32 [N]; `resume` is a round and its state, which is emptied.
         on_nodes : callable, optional
             Gets the workers of each node once all are there, and may raise.
         observe : callable, optional
@@ -116,8 +115,7 @@ class RobustStrategy(Rule, Strategy):
         evaluate : callable, optional
             Asked after each round, with the parameters as a tensor; its scores are recorded.
         on_round : callable, optional
-            Gets the record of each round, and a function that returns the server's state after
-            it; True ends the run.
+            Gets each round's record and what returns the state after it; True ends the run.
         digest : Mapping, optional
             Digest of each part of what the run computes on; a node that differs takes no part.
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import subprocess
+import sys
 import tomllib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -114,6 +115,16 @@ def test_init_overwrites_nothing(tmp_path):
     with pytest.raises(ConfigError, match="new or empty"):
         setup.init(tmp_path, ["localhost"], name="fed")
     assert (tmp_path / "ca.crt").read_text() == "mine"
+
+
+def test_a_folder_is_looked_at_where_python_leaves_assertions_out(tmp_path):
+    (tmp_path / "federation.json").write_text("{}")
+    code = (
+        "from pathlib import Path; from signfed.app.federation.settings import open_home;"
+        f"open_home(Path({str(tmp_path)!r}))"
+    )
+    done = subprocess.run([sys.executable, "-O", "-c", code], capture_output=True, text=True)
+    assert done.returncode and "expected a federation's folder" in done.stderr
 
 
 def test_adding_a_site_leaves_all_others_byte_for_byte(fed, site):

@@ -146,6 +146,35 @@ def prepare(
     config, strategy = check(given, reach=reach, simulation=simulation)
     last = resumed(config, given)
     problem = load(config.workload)
+    check_loaded(config, strategy, problem, reach=reach, simulation=simulation)
+    path = _claimed(config, parent or Path.home())  # last: nothing is left of a run that is refused
+    return Prepared(given, config, strategy, problem, path, last)
+
+
+def check_loaded(
+    config: RunConfig,
+    strategy: RobustStrategy,
+    problem: Problem,
+    *,
+    reach: Knowledge = "server",
+    simulation: Simulation | None = None,
+) -> None:
+    """Check what a run makes of its data, and whether it has room.
+
+    Parameters
+    ----------
+    config, strategy
+        What `check` returned.
+    problem : Problem
+        Model and data, loaded.
+    reach, simulation
+        As for `prepare`.
+
+    Raises
+    ------
+    ConfigError, DataMissing
+        At the first thing that is wrong, with what was expected.
+    """
     if reach == "server":  # workers run in this process
         problem.require_workers()
     check_trigger(config.attack, config.workload.task, problem.sides, problem.num_classes)
@@ -156,8 +185,6 @@ def prepare(
         check_room(room, free, config.participation.count)
     elif simulation and simulation.gpus_per_client:
         _check_nodes(config, problem, simulation)
-    path = _claimed(config, parent or Path.home())  # last: nothing is left of a run that is refused
-    return Prepared(given, config, strategy, problem, path, last)
 
 
 def _check_nodes(config: RunConfig, problem: Problem, simulation: Simulation) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 from signfed.app.config.knowledge import built
 from signfed.app.config.run_config import build_strategy, parse
 from signfed.app.engines.local import local_engine
+from signfed.app.engines.prepare import problem_of
 from signfed.app.engines.quiet import without_warnings
 from signfed.app.engines.run import Run
-from signfed.app.task import find_task
 from signfed.attacks import Attack
 from signfed.strategies.ops.threads import one_thread
 from signfed.strategies.server.federation import FederationError
@@ -45,7 +45,7 @@ def final_scores(
         In [0, 1]; None for any attack but a backdoor.
     """
     checked = parse(config)
-    problem = find_task(checked.workload.task).problem(checked.workload)
+    problem = problem_of(checked.workload)
     records: list[dict[str, Any]] = []
 
     def keep(record: RoundRecord, state: object) -> None:
@@ -59,5 +59,5 @@ def final_scores(
     except FederationError:
         return LOWEST[problem.num_classes is None], 0.0 if backdoor else None
     last = records[-1]
-    accuracy = last.get("test_accuracy", -last["test_loss"])
+    accuracy = last["test_accuracy"] if "test_accuracy" in last else -last["test_loss"]
     return accuracy if math.isfinite(accuracy) else LOWEST[True], last.get("backdoor_success")

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from multiprocessing import get_context
 from typing import Any
 
 from signfed.app.config.keys import KEYS, KIND_OF
 from signfed.app.config.pairs import read_pairs
 from signfed.app.config.plugins import made_of
-from signfed.app.config.run_config import build_strategy, parse
+from signfed.app.engines.prepare import check, check_loaded, problem_of
 from signfed.app.engines.signals import end_at_once, unheard
 from signfed.app.errors import ConfigError
 from signfed.app.redteam.scores import final_scores
 from signfed.app.redteam.space import first_trials, next_trials
+from signfed.app.task.own_folders import HELD_OUT, OwnData
 from signfed.strategies.core.options import Value
 from signfed.strategies.ops.threads import cores
 
@@ -78,14 +80,15 @@ def red_team(
     Raises
     ------
     ConfigError
-        For a rule or an attack that cannot run with base; nothing was run then.
+        For a rule or an attack that cannot run with base, and where there is nothing by which
+        models could be compared; nothing was run then.
+    DataMissing
+        When the data are not where they should be.
     """
     check_options(base, strategies, attacks)
     pairs = [(s, a) for s in strategies for a in ("none", *attacks)]
     plan = {pair: first_trials(pair[1], grid) for pair in pairs}
-    for (strategy, attack), points in plan.items():  # what cannot run fails before the first trial
-        for point in points:
-            build_strategy(parse(_config(base, strategy, attack, point, 0)))
+    _check_trials(_config(base, *pair, point, 0) for pair in pairs for point in plan[pair])
     trials: list[Trial] = []
     done, planned = 0, sum(map(len, plan.values()))
     pool = ProcessPoolExecutor(processes or cores(), get_context("spawn"), end_at_once)
@@ -112,6 +115,19 @@ def red_team(
     finally:  # an interrupt does not wait for what was planned
         pool.shutdown(cancel_futures=True)
     return trials
+
+
+def _check_trials(configs: Iterable[Mapping[str, Any]]) -> None:
+    """Raise ConfigError or DataMissing where one of them cannot run here, or is worth nothing."""
+    load = cache(problem_of)  # of most trials it is the same
+    for config, strategy in [check(config) for config in configs]:
+        problem = load(config.workload)
+        check_loaded(config, strategy, problem)
+        if isinstance(problem, OwnData) and not problem.tested:
+            raise ConfigError(
+                f"data-dir: expected test samples in {config.workload.data_dir}/{HELD_OUT}, by "
+                "which trials are compared; found no such folder"
+            )
 
 
 def worst(trials: Sequence[Trial], strategy: str, attack: str | None = None) -> Trial:

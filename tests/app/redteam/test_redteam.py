@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import re
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from threading import Event
@@ -36,7 +37,9 @@ from signfed.app.redteam.tables import print_red_team, write_red_team
 from signfed.app.runs.folder import read_summary
 from signfed.attacks import ATTACKS
 from signfed.strategies.core.options import Choice, Option, Range
+from signfed.strategies.mean import Mean
 from signfed.strategies.registry import STRATEGIES
+from tests.own_folders import SCHEMA, write_images
 
 
 def option(search, kind=float):
@@ -269,9 +272,9 @@ REFUSED = [
 def redteam(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
-    def invoke(strategies, attacks, config="", *more):
+    def invoke(strategies, attacks, config="", *more, catch=True):
         given = ["--strategies", strategies, "--attacks", attacks, "-c", config, *more]
-        return CliRunner().invoke(cli.app, ["redteam", *given])
+        return CliRunner().invoke(cli.app, ["redteam", *given], catch_exceptions=catch)
 
     return invoke
 
@@ -283,6 +286,33 @@ def test_what_cannot_be_is_refused_before_the_first_run(
     result = redteam(strategies, attacks, config)
     assert result.exit_code == 2 and re.search(f"error: .*{said}", result.output)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_data_of_devices_are_tried_where_there_is_a_test_set(redteam, no_run, tmp_path):
+    """Without one a model is worth nothing that trials could be compared by."""
+    write_images(tmp_path / "data" / "server", 2)
+    config = "num-workers=2 num-byzantine=1 batch-size=2 data-dir='data' " + " ".join(
+        f"{key}='{value}'" for key, value in SCHEMA.items()
+    )
+    result = redteam("sign-mv", "lie", config)
+    assert result.exit_code == 2 and "data-dir: expected a folder for each worker" in result.output
+    for worker in "01":
+        write_images(tmp_path / "data" / worker, 2)
+    with pytest.raises(AssertionError, match="a run was started"):
+        redteam("sign-mv", "lie", config, catch=False)
+    shutil.rmtree(tmp_path / "data" / "server")
+    result = redteam("sign-mv", "lie", config)
+    assert result.exit_code == 2 and "error: data-dir: expected test samples in" in result.output
+
+
+class Locked(Mean):
+    def __deepcopy__(self, memo):
+        raise TypeError("holds a lock")
+
+
+def test_a_rule_that_cannot_be_copied_is_not_asked(redteam, no_run):
+    result = redteam(f"{__name__}:Locked", "opt-ipm")
+    assert result.exit_code == 2 and "Locked cannot be copied" in result.output
 
 
 def test_the_commands_budget_must_be_one(redteam, no_run):

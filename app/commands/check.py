@@ -33,6 +33,7 @@ def check(
     from signfed.app.check.examine import examine_attack, examine_rule, is_attack
     from signfed.app.check.show import print_check
     from signfed.app.config.pairs import given_keys
+    from signfed.app.runs.json_files import write_json
 
     with refusing():
         if file:
@@ -48,7 +49,7 @@ def check(
                 lambda text: bar.update(at, description=escape(text)),
             )  # fmt: skip
         if file:
-            file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+            write_json(file, found)
         if form is Format.json:
             print(json.dumps(found))
         else:

@@ -33,7 +33,8 @@ def check_file(option: str, file: Path) -> None:
     file : Path
     """
     folder = file.absolute().parent
-    if not folder.is_dir() or file.is_dir() or not os.access(folder, os.W_OK):
+    other = file.exists() and not file.is_file()  # a folder, or a device that would be replaced
+    if other or not folder.is_dir() or not os.access(folder, os.W_OK):
         raise ConfigError(
             f"{option}: expected a file in a folder that exists and can be written to; got {file}"
         )

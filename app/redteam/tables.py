@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from signfed.app.redteam.search import Trial, worst
+from signfed.app.runs.json_files import write_json
 
 
 def print_red_team(console: Console, trials: Sequence[Trial]) -> None:
@@ -67,11 +67,11 @@ def write_red_team(path: Path, config: dict[str, Any], trials: Sequence[Trial]) 
     Parameters
     ----------
     path : Path
-        The file, which is replaced.
+        The file, which is replaced as a whole.
     config : dict
         Run-config keys that all trials share.
     trials : sequence of Trial
         What the search found so far.
     """
     content = {"config": config, "trials": [asdict(trial) for trial in trials]}
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    write_json(path, content)

@@ -374,6 +374,15 @@ def test_a_file_holds_every_trial_and_the_tables_the_worst(tmp_path):
     assert "lie 0.400 0.200" in lines and "ipm 0.300 0.600" in lines
 
 
+def test_a_file_is_never_half_written(tmp_path):
+    """Whoever holds the one of before holds all of it."""
+    write_red_team(tmp_path / "x", {}, TRIALS[:1])
+    with (tmp_path / "x").open() as before:
+        write_red_team(tmp_path / "x", {}, TRIALS)
+        assert len(json.load(before)["trials"]) == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["x"]
+
+
 def test_options_go_to_those_they_belong_to():
     """Of one rule among several, of an attack, of a part of an attack; the control has none."""
     base = {

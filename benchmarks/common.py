@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from signfed.app.experiments.manifest import hardware
 from signfed.app.task import Dataset
 from signfed.clients import ENCODERS
 from signfed.strategies.registry import STRATEGIES
@@ -60,16 +60,10 @@ def random_images(shape: tuple[int, ...], samples: int, tested: int = 10) -> Dat
 
 def machine() -> dict[str, str]:
     """Hardware and versions."""
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        lines = cpuinfo.read_text().splitlines()
-        model = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), model)
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
-    packages = ("torch", "numpy", "flwr")
+    here, packages = hardware(), ("torch", "numpy", "flwr")
     return {
-        "cpu": f"{model}, {os.cpu_count()} cores",
-        "gpu": gpu,
+        "cpu": f"{here['cpu']}, {here['cores']} cores",
+        "gpu": next(iter(here["gpus"]), "none"),
         "python": platform.python_version(),
     } | {name: version(name) for name in packages}
 

@@ -41,6 +41,19 @@ def check_file(option: str, file: Path) -> None:
 
 
 @contextmanager
+def gone_on_with() -> Iterator[None]:
+    """Refuse as `refusing` does; an interrupt ends with exit code 130, and with what to do then."""
+    from signfed.app.engines.signals import Interruptible
+
+    try:
+        with Interruptible(), refusing():
+            yield
+    except KeyboardInterrupt:
+        err.print("[yellow]interrupted[/yellow]; the same command goes on")
+        raise typer.Exit(130) from None
+
+
+@contextmanager
 def refusing() -> Iterator[None]:
     """Say what is wrong with what was asked for, and end with exit code 2.
 

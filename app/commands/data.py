@@ -28,13 +28,13 @@ def data(
     from signfed.app.config.pairs import given_keys
     from signfed.app.config.run_config import parse
     from signfed.app.report.holdings import draw_holdings, print_holdings
-    from signfed.app.task import Classification, find_task
+    from signfed.app.task import Classification, problem_of
     from signfed.app.task.partitions import holdings
 
     with refusing():
         check_file("--out", out_file)
         workload = parse(given_keys(config or [])).workload
-        problem = find_task(workload.task).problem(workload)
+        problem = problem_of(workload)
         if not isinstance(problem, Classification):
             raise ConfigError(f"task={workload.task!r} has no samples that a worker could hold")
         held = holdings(problem.shards, problem.labels, problem.num_classes)

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from signfed.app.commands.common import RunConfigOption, err, out, refusing
+from signfed.app.commands.common import RunConfigOption, err, gone_on_with, out
 from signfed.app.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -70,7 +70,6 @@ def reproduce(
     130: interrupted.
     """
     from signfed.app.config.pairs import given_keys
-    from signfed.app.engines.signals import Interruptible
     from signfed.app.experiments.again import judge_again
     from signfed.app.experiments.narrow import narrowed
     from signfed.app.experiments.pages import write_page, write_summary
@@ -82,47 +81,43 @@ def reproduce(
     from signfed.app.experiments.show import ShownSweep, print_plan
 
     chosen, failed = "quick" if quick else setting or "full", 0
-    try:
-        with Interruptible(), refusing():
-            if setting not in (None, chosen):
-                raise ConfigError(f"--setting {setting}: expected none beside --quick")
-            if list_:
-                return _print_list(list(EXPERIMENTS.values()))
-            for left in judge_again(judge) if judge else ():
-                err.print(f"not judged again: {left}", markup=False, soft_wrap=True)
-            if summary := judge or summary:
-                out.print(f"summary: {write_summary(summary)}", soft_wrap=True, highlight=False)
-                return None
-            given = _of_this_machine(given_keys(config or []))
-            items = list(EXPERIMENTS.values()) if names == ["all"] else [*map(find, names or [])]
-            if not items:
-                raise ConfigError(
-                    "expected names of experiments, or all; see: signfed reproduce --list"
-                )
-            sweeps = [narrowed(setting_sweep(item, chosen, given), only or []) for item in items]
-            local = any(sweep.engine == "local" for sweep in sweeps)  # of several, those take it
-            for item, sweep in zip(items, sweeps, strict=True):
-                folder = runs / item.name  # of all settings: cells that they share run once
-                most = None if local and sweep.engine == "flower" else processes
-                runner = runner_for(sweep.engine, most, address, gpus_per_cell)
-                if plan:
-                    print_plan(out, sweep, folder, runner)
-                    if item.settings[chosen].then:
-                        out.print(SECOND_STAGE, highlight=False)
-                    continue
-                out.print(f"[bold]{item.name}[/bold] ({chosen}): {escape(item.title)}")
-                with ShownSweep(out, folder.resolve()) as shown:
-                    outcome = carry_out(item, chosen, sweep, folder, runner=runner, watch=shown)
-                failed += shown.failed
-                _print_verdicts(outcome)
-                if only:
-                    out.print("no page: only a part was run (--only)")
-                    continue
-                page = write_page(keep(outcome, pages / item.name), pages / item.name)
-                out.print(f"page: {page}", soft_wrap=True, highlight=False)
-    except KeyboardInterrupt:
-        err.print("[yellow]interrupted[/yellow]; the same command goes on")
-        raise typer.Exit(130) from None
+    with gone_on_with():
+        if setting not in (None, chosen):
+            raise ConfigError(f"--setting {setting}: expected none beside --quick")
+        if list_:
+            return _print_list(list(EXPERIMENTS.values()))
+        for left in judge_again(judge) if judge else ():
+            err.print(f"not judged again: {left}", markup=False, soft_wrap=True)
+        if summary := judge or summary:
+            out.print(f"summary: {write_summary(summary)}", soft_wrap=True, highlight=False)
+            return None
+        given = _of_this_machine(given_keys(config or []))
+        items = list(EXPERIMENTS.values()) if names == ["all"] else [*map(find, names or [])]
+        if not items:
+            raise ConfigError(
+                "expected names of experiments, or all; see: signfed reproduce --list"
+            )
+        sweeps = [narrowed(setting_sweep(item, chosen, given), only or []) for item in items]
+        local = any(sweep.engine == "local" for sweep in sweeps)  # of several, those take it
+        for item, sweep in zip(items, sweeps, strict=True):
+            folder = runs / item.name  # of all settings: cells that they share run once
+            most = None if local and sweep.engine == "flower" else processes
+            runner = runner_for(sweep.engine, most, address, gpus_per_cell)
+            if plan:
+                print_plan(out, sweep, folder, runner)
+                if item.settings[chosen].then:
+                    out.print(SECOND_STAGE, highlight=False)
+                continue
+            out.print(f"[bold]{item.name}[/bold] ({chosen}): {escape(item.title)}")
+            with ShownSweep(out, folder.resolve()) as shown:
+                outcome = carry_out(item, chosen, sweep, folder, runner=runner, watch=shown)
+            failed += shown.failed
+            _print_verdicts(outcome)
+            if only:
+                out.print("no page: only a part was run (--only)")
+                continue
+            page = write_page(keep(outcome, pages / item.name), pages / item.name)
+            out.print(f"page: {page}", soft_wrap=True, highlight=False)
     raise typer.Exit(1 if failed else 0)
 
 

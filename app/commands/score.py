@@ -129,7 +129,7 @@ def untouched(path: Path, control: Path) -> float | None:
     from signfed.app.config.knowledge import built
     from signfed.app.config.run_config import parse
     from signfed.app.runs import checkpoint
-    from signfed.app.task import find_task
+    from signfed.app.task import problem_of
 
     config = parse(read_config(path) | {"resume": str(path), "out-dir": ""})  # as it was begun
     trigger, place = built(config.attack).trigger, checkpoint.find(control)
@@ -139,5 +139,5 @@ def untouched(path: Path, control: Path) -> float | None:
         parameters = checkpoint.read(place).state["parameters"]
     except checkpoint.CheckpointError as error:
         raise ConfigError(str(error)) from error
-    problem = find_task(config.workload.task).problem(config.workload)
+    problem = problem_of(config.workload)
     return problem.evaluate(parameters, trigger)["backdoor_success"]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from signfed.app.commands.common import err, out, refusing
+from signfed.app.commands.common import gone_on_with, out
 
 
 def sweep(
@@ -35,24 +35,19 @@ def sweep(
     goes on. Exit code 0: all runs are done. 1: some failed. 2: the file is wrong, or a run in it
     cannot be, and nothing was started. 130: interrupted.
     """
-    from signfed.app.engines.signals import Interruptible
     from signfed.app.experiments.execute import run_sweep
     from signfed.app.experiments.runner import runner_for
     from signfed.app.experiments.show import ShownSweep, print_plan
     from signfed.app.experiments.sweep_file import read_sweep
 
-    try:
-        with Interruptible(), refusing():
-            asked = read_sweep(file)
-            folder = out_dir or Path("signfed-runs") / asked.name
-            runner = runner_for(asked.engine, processes, address, gpus_per_cell)
-            if only_plan:
-                print_plan(out, asked, folder, runner)
-                return
-            with ShownSweep(out, folder.resolve()) as shown:
-                found = run_sweep(asked, folder, runner=runner, retries=retry, watch=shown)
-    except KeyboardInterrupt:
-        err.print("[yellow]interrupted[/yellow]; the same command goes on")
-        raise typer.Exit(130) from None
+    with gone_on_with():
+        asked = read_sweep(file)
+        folder = out_dir or Path("signfed-runs") / asked.name
+        runner = runner_for(asked.engine, processes, address, gpus_per_cell)
+        if only_plan:
+            print_plan(out, asked, folder, runner)
+            return
+        with ShownSweep(out, folder.resolve()) as shown:
+            found = run_sweep(asked, folder, runner=runner, retries=retry, watch=shown)
     out.print(f"results: {found.path / 'results.csv'}", soft_wrap=True, highlight=False)
     raise typer.Exit(1 if shown.failed else 0)

@@ -7,10 +7,9 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from signfed.app.commands.common import err, out, refusing
+from signfed.app.commands.common import gone_on_with, out
 
 
 def tournament(
@@ -32,44 +31,38 @@ def tournament(
     2: something cannot take part, and nothing was started. 130: interrupted.
     """
     from signfed.app.config.numbers import whole_numbers
-    from signfed.app.engines.signals import Interruptible
+    from signfed.app.engines.progress import counting
     from signfed.app.errors import ConfigError
     from signfed.app.tournament.fence import Limits
     from signfed.app.tournament.hold import hold, matches_of
     from signfed.app.tournament.match import Game
     from signfed.app.tournament.page import write_all
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-               TimeElapsedColumn())  # fmt: skip
-    bar = Progress(*columns, console=out)
-    try:
-        with Interruptible(), refusing():
-            if (numbers := whole_numbers(byzantine)) is None:
-                raise ConfigError(f"--byzantine: expected 3,6 or the like; got {byzantine!r}")
-            limits = Limits(seconds, memory)
-            matches = matches_of(folder, numbers, Game(num_rounds=rounds, seed=seed, limits=limits))
-            place = out_dir or folder / "results"
-            with bar:
-                at, said = bar.add_task("", total=len(matches)), set[str]()
+    bar = counting(out)
+    with gone_on_with():
+        if (numbers := whole_numbers(byzantine)) is None:
+            raise ConfigError(f"--byzantine: expected 3,6 or the like; got {byzantine!r}")
+        limits = Limits(seconds, memory)
+        matches = matches_of(folder, numbers, Game(num_rounds=rounds, seed=seed, limits=limits))
+        place = out_dir or folder / "results"
+        with bar:
+            at, said = bar.add_task("", total=len(matches), news=""), set[str]()
 
-                def show(result: dict[str, Any]) -> None:
-                    bar.advance(at)
-                    if loser := result["lost_by"]:
-                        lost = f"{loser} {result[loser]} lost: {result['reason']}"
-                        if lost not in said:
-                            bar.console.print(escape(lost), style="yellow", soft_wrap=True)
-                        said.add(lost)
+            def show(result: dict[str, Any]) -> None:
+                bar.advance(at)
+                if loser := result["lost_by"]:
+                    lost = f"{loser} {result[loser]} lost: {result['reason']}"
+                    if lost not in said:
+                        bar.console.print(escape(lost), style="yellow", soft_wrap=True)
+                    said.add(lost)
 
-                found = hold(
-                    matches, place, on_result=show,
-                    on_match=lambda m: bar.update(
-                        at, description=f"{m.rule.name} x {m.attack.name}, {m.n_byzantine}"
-                    ),
-                )  # fmt: skip
-            page = write_all(found, f"Tournament: {folder.resolve().name}", place)
-    except KeyboardInterrupt:
-        err.print("[yellow]interrupted[/yellow]; the same command goes on")
-        raise typer.Exit(130) from None
+            found = hold(
+                matches, place, on_result=show,
+                on_match=lambda m: bar.update(
+                    at, description=f"{m.rule.name} x {m.attack.name}, {m.n_byzantine}"
+                ),
+            )  # fmt: skip
+        page = write_all(found, f"Tournament: {folder.resolve().name}", place)
     _print("rule", found["rules"], "worst", "mean")
     _print("attack", found["attacks"], "mean", "most")
     out.print(f"page {page}", soft_wrap=True, highlight=False)

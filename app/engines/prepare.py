@@ -16,7 +16,7 @@ from signfed.app.runs import checkpoint
 from signfed.app.runs.checkpoint import Checkpoint
 from signfed.app.runs.claim import existing_folder, is_taken, new_folder
 from signfed.app.runs.resuming import resumed
-from signfed.app.task import Problem, Workload, find_task
+from signfed.app.task import Problem, Workload, problem_of
 from signfed.attacks import Knowledge
 from signfed.strategies.core.options import Value
 from signfed.strategies.core.state import state_of
@@ -53,11 +53,6 @@ class Prepared:
     def done(self) -> int:
         """Rounds of an earlier attempt that stay."""
         return self.resume.server_round if self.resume else 0
-
-
-def problem_of(workload: Workload) -> Problem:
-    """Make what a workload minimises, its data loaded."""
-    return find_task(workload.task).problem(workload)
 
 
 def check(

@@ -25,6 +25,20 @@ POLL = 0.2  # seconds between two looks into the run folder
 FLOWER_CHECK = 30.0  # seconds between two questions to Flower, each of which starts a process
 
 
+def counting(console: Console) -> Progress:
+    """Return bars that count, each with the time and its field `news`.
+
+    Parameters
+    ----------
+    console : Console
+        Where they are shown.
+    """
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn("{task.fields[news]}"), console=console,
+    )  # fmt: skip
+
+
 @contextmanager
 def rounds_bar(num_rounds: int, console: Console) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     """Show a bar that moves with each record, with the last score and the updates dropped so far.
@@ -41,12 +55,8 @@ def rounds_bar(num_rounds: int, console: Console) -> Iterator[Callable[[Mapping[
     callable
         Takes the record of a round, a line of `rounds.jsonl`.
     """
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TextColumn("{task.fields[news]}"),
-    )  # fmt: skip
     dropped, scored = 0, ""
-    with Progress(*columns, console=console) as progress:
+    with counting(console) as progress:
         bar = progress.add_task("starting", total=num_rounds, news="")
 
         def show(record: Mapping[str, Any]) -> None:

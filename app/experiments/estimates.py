@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from signfed.app.report.rows import OF_THE_ROUNDS, worst_of
+from signfed.app.report.rows import OF_THE_ROUNDS, chosen, worst_of
 from signfed.app.runs.folder import DIVERGED, ENDED, FINISHED
 from signfed.app.runs.summary import DETECTION
 from signfed.app.runs.sweeps import Row
@@ -121,18 +121,6 @@ def of_one(column: str, rows: Rows, *, level: bool = False) -> float:
     return PUBLISHED_NOISE * math.sqrt(PUBLISHED_SAMPLES / samples)
 
 
-def selected(rows: Rows, where: Where) -> list[Row]:
-    """Return the rows that have these values.
-
-    Parameters
-    ----------
-    rows : sequence of mapping
-    where : mapping
-        Column -> value; None for a column that a row does not have.
-    """
-    return [row for row in rows if all(row.get(key) == value for key, value in where.items())]
-
-
 def counted(row: Mapping[str, Any], column: str) -> float | None:
     """Return what a run counts with.
 
@@ -168,7 +156,7 @@ def by_seed(rows: Rows, column: str, where: Where) -> dict[int, float]:
     column : str
         A score, as `counted` takes it.
     where : mapping
-        As for `selected`; together with the seed it must name one cell.
+        As for `chosen`; together with the seed it must name one cell.
 
     Returns
     -------
@@ -182,7 +170,7 @@ def by_seed(rows: Rows, column: str, where: Where) -> dict[int, float]:
         When two cells have the same seed: a judge that asks too little.
     """
     found: dict[int, float] = {}
-    for row in selected(rows, where):
+    for row in chosen(rows, where):
         if row.get("status", FINISHED) not in ENDED:
             return {}
         if (value := counted(row, column)) is None:
@@ -247,4 +235,4 @@ def _of(
     found = estimate(values)
     if found.count > 1:
         return found
-    return replace(found, alone=of_one(column, selected(rows, where), level=level))
+    return replace(found, alone=of_one(column, chosen(rows, where), level=level))

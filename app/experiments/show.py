@@ -10,10 +10,10 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from signfed.app.engines.launch import TRACEBACK
+from signfed.app.engines.progress import counting
 from signfed.app.experiments.cells import Cell, cells_of
 from signfed.app.experiments.manifest import Load, Manifest, load_of
 from signfed.app.experiments.plan import Clock, Step, place_of, plan
@@ -44,11 +44,7 @@ class ShownSweep:
 
     def __init__(self, console: Console, folder: Path) -> None:
         self._console, self._folder, self.failed = console, folder, 0
-        columns = (
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-            TimeElapsedColumn(), TextColumn("{task.fields[news]}"),
-        )  # fmt: skip
-        self._progress = Progress(*columns, console=console)
+        self._progress = counting(console)
         self._bar = self._progress.add_task("cells", total=None, news="")
         self._left = Counter[Load]()
         self._clock: Clock | None = None

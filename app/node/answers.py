@@ -13,7 +13,7 @@ from signfed.app.engines import workers
 from signfed.app.engines.claims import claimed
 from signfed.app.engines.memory import keep_freed_memory
 from signfed.app.node import memory
-from signfed.app.task import Problem, Workload, find_task
+from signfed.app.task import Problem, Workload, problem_of
 from signfed.app.task.repeatable import repeatable
 from signfed.clients import Adversary, GradientFn, replica
 from signfed.strategies.server.transport import wire
@@ -182,4 +182,4 @@ def _warm(workload: Workload, worker: int) -> None:
 @lru_cache(maxsize=1)  # a process serves one run after another, many rounds each
 def _problem(workload: Workload) -> Problem:
     keep_freed_memory()
-    return find_task(workload.task).problem(workload)
+    return problem_of(workload)

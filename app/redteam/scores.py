@@ -9,9 +9,9 @@ from typing import Any
 from signfed.app.config.knowledge import built
 from signfed.app.config.run_config import build_strategy, parse
 from signfed.app.engines.local import local_engine
-from signfed.app.engines.prepare import problem_of
 from signfed.app.engines.quiet import without_warnings
 from signfed.app.engines.run import Run
+from signfed.app.task import problem_of
 from signfed.attacks import Attack
 from signfed.strategies.ops.threads import one_thread
 from signfed.strategies.server.federation import FederationError

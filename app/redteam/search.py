@@ -13,11 +13,12 @@ from typing import Any
 from signfed.app.config.keys import KEYS, KIND_OF
 from signfed.app.config.pairs import read_pairs
 from signfed.app.config.plugins import made_of
-from signfed.app.engines.prepare import check, check_loaded, problem_of
+from signfed.app.engines.prepare import check, check_loaded
 from signfed.app.engines.signals import end_at_once, unheard
 from signfed.app.errors import ConfigError
 from signfed.app.redteam.scores import final_scores
 from signfed.app.redteam.space import first_trials, next_trials
+from signfed.app.task import problem_of
 from signfed.app.task.own_folders import HELD_OUT, OwnData
 from signfed.strategies.core.options import Value
 from signfed.strategies.ops.threads import cores

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from signfed.app.runs.folder import DIVERGED, ENDED, FINISHED
 from signfed.app.runs.summary import DETECTION
 
 Rows = Sequence[Mapping[str, Any]]
+Row = TypeVar("Row", bound=Mapping[str, Any])
 
 # Columns whose values are shares in 0..1, shown in per cent, and what the others are called.
 SHARES = frozenset(
@@ -89,7 +90,7 @@ def shown(value: Any) -> str:
     return str(value)
 
 
-def chosen(rows: Rows, where: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def chosen(rows: Sequence[Row], where: Mapping[str, Any]) -> list[Row]:
     """Return the rows that have these values; a list of values stands for any of them.
 
     Parameters

@@ -184,6 +184,11 @@ def find_task(name: str) -> Task:
     return Task(f"your own: {name}", models=(), load=partial(own_data, name))
 
 
+def problem_of(workload: Workload) -> Problem:
+    """Make what a workload minimises, its data loaded."""
+    return find_task(workload.task).problem(workload)
+
+
 __all__ = [
     "MODELS",
     "PARTITIONS",
@@ -202,4 +207,5 @@ __all__ = [
     "evaluate",
     "find_task",
     "flatten",
+    "problem_of",
 ]

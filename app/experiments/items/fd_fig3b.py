@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from signfed.app.experiments.estimates import Estimate, Rows, estimate, selected
+from signfed.app.experiments.estimates import Estimate, Rows, estimate
 from signfed.app.experiments.experiment import Claim, Experiment, Setting, Verdict
 from signfed.app.experiments.items.fd import (
     DIGITS,
@@ -19,6 +19,7 @@ from signfed.app.experiments.items.fd import (
 from signfed.app.experiments.judges import Judge, agreement, alike, untried
 from signfed.app.experiments.sweep import Keys, Sweep
 from signfed.app.report.pictures import Lines
+from signfed.app.report.rows import chosen
 
 SCORE = "final_test_accuracy"
 SGD: Keys = {"strategy": "multi-krum", "encoder": "float32"}
@@ -88,7 +89,7 @@ def bits_to(rounds: Rows, cell: Keys, accuracy: float) -> dict[int, float]:
     """
     sent: dict[int, float] = {}
     reached: dict[int, float] = {}
-    for row in selected(rounds, cell):
+    for row in chosen(rounds, cell):
         if "round" not in row:  # of a run that did not end
             continue
         seed = row["seed"]
@@ -113,7 +114,7 @@ def ratio(rounds: Rows, more: Keys, less: Keys) -> tuple[Estimate, float] | None
     (Estimate, float) or None
         None where one of them did not run.
     """
-    if not (selected(rounds, more) and selected(rounds, less)):
+    if not (chosen(rounds, more) and chosen(rounds, less)):
         return None
     accuracy = target(rounds)
     above, below = bits_to(rounds, more, accuracy), bits_to(rounds, less, accuracy)

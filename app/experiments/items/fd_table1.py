@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from signfed.app.experiments.estimates import Rows, selected
+from signfed.app.experiments.estimates import Rows
 from signfed.app.experiments.experiment import Claim, Experiment, Setting, Verdict
 from signfed.app.experiments.items.fd import PAPER
 from signfed.app.experiments.judges import Judge, agreement, sign, untried
 from signfed.app.experiments.sweep import Keys, Sweep
 from signfed.app.report.published import HOLDS, UNDECIDED
+from signfed.app.report.rows import chosen
 
 # Record names, ids and a digest around the values of a message take at most 512 bytes. Two nodes
 # answer for 15 workers; downwards a message is counted whole, as a device with one worker gets it.
@@ -78,7 +79,7 @@ def measured(rows: Rows, cell: Keys) -> tuple[float, float] | None:
     rows : sequence of mapping
     cell : mapping
     """
-    for row in selected(rows, cell):
+    for row in chosen(rows, cell):
         if "uplink_bits_per_parameter" in row:
             n = float(row["parameters"])
             both = row["uplink_bits_per_parameter"] + row["downlink_bits_per_parameter"]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 
-from signfed.app.experiments.estimates import SHARES_NOISE, Estimate, Rows, Where, selected
+from signfed.app.experiments.estimates import SHARES_NOISE, Estimate, Rows, Where
 from signfed.app.experiments.experiment import Verdict
 from signfed.app.report.published import FAILS, HOLDS, NOT_TRIED, UNDECIDED
+from signfed.app.report.rows import chosen
 
 Judge = Callable[[Rows], Verdict]
 SEEDS = "one-sided 95 % of the paired differences between seeds"
@@ -38,7 +39,7 @@ def there(rows: Rows, cells: Iterable[Where]) -> list[Where]:
         One a cell.
     cells : iterable of mapping
     """
-    return [cell for cell in cells if selected(rows, cell)]
+    return [cell for cell in cells if chosen(rows, cell)]
 
 
 def sign(margin: float, error: float, *, reached: bool = False) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from signfed.app.experiments.estimates import Rows, Where, estimate, selected
+from signfed.app.experiments.estimates import Rows, Where, estimate
 from signfed.app.experiments.experiment import Verdict
 from signfed.app.experiments.judges.common import SEEDS, Judge, sign, together, untried
 from signfed.app.report.published import FAILS, HOLDS, UNDECIDED
+from signfed.app.report.rows import chosen
 
 SURE = 2  # seeds in common; how far the times of one vary nobody knows
 
@@ -55,7 +56,7 @@ def reached_in(rows: Rows, cell: Where, target: float) -> dict[int, float]:
     ({0: 4}, {0: inf})
     """
     found: dict[int, float] = {}
-    for row in selected(rows, cell):
+    for row in chosen(rows, cell):
         if row.get("test_accuracy") is None:
             continue
         seed = row.get("seed", 0)

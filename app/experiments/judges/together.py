@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from signfed.app.experiments.estimates import Rows, selected
+from signfed.app.experiments.estimates import Rows
 from signfed.app.experiments.experiment import Verdict
 from signfed.app.experiments.judges.common import Judge, together
-from signfed.app.report.rows import worst_of
+from signfed.app.report.rows import chosen, worst_of
 from signfed.app.runs.folder import FINISHED
 
 
@@ -52,7 +52,7 @@ def each_of(column: str, judge: Judge, of: Mapping[Any, Judge] | None = None) ->
     def each(rows: Rows) -> Verdict:
         values = list(dict.fromkeys(row.get(column) for row in rows))
         parts = [
-            lambda rows, v=value: differing.get(v, judge)(selected(rows, {column: v}))
+            lambda rows, v=value: differing.get(v, judge)(chosen(rows, {column: v}))
             for value in values
         ]
         return every(*parts)(rows) if parts else judge(rows)

@@ -6,10 +6,11 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from signfed.app.experiments.estimates import Rows, Where, counted, selected
+from signfed.app.experiments.estimates import Rows, Where, counted
 from signfed.app.experiments.experiment import Verdict
 from signfed.app.experiments.judges.common import Judge
-from signfed.app.runs.folder import ENDED, FINISHED
+from signfed.app.report.rows import chosen
+from signfed.app.runs.folder import DIVERGED, ENDED, FINISHED
 from signfed.app.runs.sweeps import Row
 
 
@@ -66,7 +67,7 @@ def of_worst(
     """
 
     def judge_worst(rows: Rows) -> Verdict:
-        kept = selected(rows, beside) if beside else []
+        kept = chosen(rows, beside) if beside else []
         others = [row for row in rows if row not in kept]
         return judge([*kept, *worst_rows(others, column, by, over)])
 

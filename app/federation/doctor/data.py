@@ -9,7 +9,7 @@ from pathlib import Path
 from signfed.app.errors import ConfigError
 from signfed.app.federation.doctor.device import Device
 from signfed.app.federation.doctor.finding import Finding, error, fine
-from signfed.app.task import DataMissing, find_task
+from signfed.app.task import DataMissing, problem_of
 from signfed.app.task.datasets.own_files import read
 from signfed.app.task.datasets.schema import Schema
 
@@ -39,7 +39,7 @@ def task(device: Device) -> list[Finding]:
         return []
     place = device.data_dir or device.home.path / Path(workload.data_dir).expanduser()
     try:
-        find_task(workload.task).problem(replace(workload, data_dir=str(place)))
+        problem_of(replace(workload, data_dir=str(place)))
     except (ConfigError, DataMissing) as wrong:
         return [error("task", str(wrong), _mended(wrong, "put the data there"))]
     return [fine("task", workload.task)]

@@ -8,9 +8,9 @@ import torch
 
 from signfed.app.config.run_config import build_strategy, parse
 from signfed.app.engines.local import local_engine
-from signfed.app.engines.prepare import problem_of
 from signfed.app.engines.run import Run
 from signfed.app.runs.scoring import Scorer
+from signfed.app.task import problem_of
 from signfed.app.task.shared import SharedGradients
 from signfed.strategies.server.loop import gone
 from tests.strategies.places import Counted, NamedElsewhere, Waits, counted

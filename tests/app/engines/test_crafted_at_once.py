@@ -7,7 +7,7 @@ import torch
 
 from signfed.app.config.run_config import parse
 from signfed.app.engines import local_workers
-from signfed.app.engines.prepare import problem_of
+from signfed.app.task import problem_of
 from signfed.attacks import ATTACKS
 from signfed.clients.at_once import can_be_at_once
 from tests.app.engines.resident import Breaking, rounds_of, without_seconds

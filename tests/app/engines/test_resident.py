@@ -10,10 +10,10 @@ import torch
 
 from signfed.app.config.run_config import parse
 from signfed.app.engines.packing import Packing
-from signfed.app.engines.prepare import problem_of
 from signfed.app.engines.resident import RowsBroken
 from signfed.app.engines.workers import AtOnce
 from signfed.app.node import answers
+from signfed.app.task import problem_of
 from signfed.attacks import ATTACKS, attack
 from signfed.strategies.krum import Krum
 from signfed.strategies.registry import STRATEGIES

@@ -21,16 +21,15 @@ ATTACKS: dict[str, Mapping[str, Any]] = {
     "label-flip": {"attack": "label-flip"},
 }
 SIGNS_LR, FLOATS_LR = 0.001, 0.1
-SIZE = (15, 100_000)
+SIZE, REPEATS = (15, 100_000), 5
 
 
-def cost(subject: Subject, repeats: int = 5) -> dict[str, float]:
+def cost(subject: Subject) -> dict[str, float]:
     """Return the milliseconds of a call at 15 x 100,000, the median; in turns with the others.
 
     Parameters
     ----------
     subject : Subject
-    repeats : int
 
     Returns
     -------
@@ -42,7 +41,7 @@ def cost(subject: Subject, repeats: int = 5) -> dict[str, float]:
     rules = {name: each.rule(SIZE[0], 3 if each.serves(SIZE[0], 3) else 0)
              for name, each in subjects.items()}  # fmt: skip
     taken: dict[str, list[float]] = {name: [] for name in rules}
-    for _ in range(repeats + 1):  # the first one warms up
+    for _ in range(REPEATS + 1):  # the first one warms up
         for name, rule in rules.items():
             own = subjects[name].references(rows)
             started = time.perf_counter()

@@ -21,7 +21,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")  # Flower's own processes connect t
 LATE = timedelta(minutes=10)  # clocks of devices are behind
 
 
-def new_ca(name: str, key: PrivateKey, moment: datetime, days: int = CA_DAYS) -> str:
+def new_ca(name: str, key: PrivateKey, moment: datetime) -> str:
     """Return a certificate authority's own certificate, PEM.
 
     Parameters
@@ -31,12 +31,10 @@ def new_ca(name: str, key: PrivateKey, moment: datetime, days: int = CA_DAYS) ->
     key : PrivateKey
     moment : datetime
         From which on it is valid.
-    days : int
-        For how long.
     """
     subject = _named(f"{name} CA")
     certificate = (
-        _certificate(subject, subject, key.public_key(), moment, days)
+        _certificate(subject, subject, key.public_key(), moment, CA_DAYS)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(sign_certificates=True), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)

@@ -21,9 +21,6 @@ class Published:
         The paper's value, in the paper's unit.
     ours : float or None
         The mean over our seeds, in the same unit; None where nothing was run.
-    spread : float
-        Highest minus lowest of our seeds.
-    seeds : int
     verdict : str
         "holds", "does not hold" or "not tried".
     """
@@ -32,8 +29,6 @@ class Published:
     column: Hashable
     published: float
     ours: float | None = None
-    spread: float = 0.0
-    seeds: int = 0
     verdict: str = NOT_TRIED
 
     @property

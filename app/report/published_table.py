@@ -84,7 +84,7 @@ class PublishedTable:
         if not group:
             return Published(*at, value)
         ours = self.scale * np.array([number(row[self.value]) for row in group])
-        cell = Published(*at, value, float(ours.mean()), float(ours.max() - ours.min()), len(group))
+        cell = Published(*at, value, float(ours.mean()))
         holds = bool(np.isfinite(ours).all()) and self.judge(cell)
         return replace(cell, verdict=HOLDS if holds else FAILS)
 

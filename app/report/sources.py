@@ -9,7 +9,6 @@ from typing import Any
 
 from signfed.app.errors import ConfigError
 from signfed.app.report.names import names_of
-from signfed.app.report.published import FAILS, HOLDS, NOT_TRIED
 from signfed.app.report.reading import Run, is_run
 from signfed.app.report.rows import PLACES, grouped
 from signfed.app.runs.json_files import read_json
@@ -21,7 +20,6 @@ LAST = (  # what leaves a result as it is, or nearly; the folder tells only what
     "download", "device", "gradients", "evaluate-every", "checkpoint-every", "round-timeout",
     "node-timeout", "roster", "sweep",
 )  # fmt: skip
-EARLIER = {True: HOLDS, False: FAILS, None: NOT_TRIED}
 DEEPEST = 4  # folders below the one that is given
 
 
@@ -186,12 +184,7 @@ def claims_of(place: Path) -> dict[str, dict[str, Any]]:
         When verdicts.json cannot be read.
     """
     file = place / VERDICTS
-    try:
-        found = read_json(file)
-        for record in found.values():
-            for claim in record.get("claims", ()):
-                if "holds" in claim:  # as it was written before a verdict had four values
-                    claim["verdict"] = EARLIER[claim.pop("holds")]
-        return found
-    except (TypeError, AttributeError) as error:
-        raise ConfigError(f"{file}: expected what `signfed reproduce` wrote; {error}") from error
+    found = read_json(file)
+    if not all(isinstance(record, dict) for record in found.values()):
+        raise ConfigError(f"{file}: expected what `signfed reproduce` wrote, a record a setting")
+    return found

@@ -137,19 +137,17 @@ def source_of(found: Estimate) -> str:
     return known.get(found.alone, ONE_SEED)
 
 
-def some(names: Sequence[str], shown: int = 3) -> str:
-    """Return the first names, and how many more there are.
+def some(names: Sequence[str]) -> str:
+    """Return the first three names, and how many more there are.
 
     Parameters
     ----------
     names : sequence of str
-    shown : int
-        How many are named.
 
     Examples
     --------
     >>> some(["a", "b", "c", "d", "e"])
     'a, b, c and 2 more'
     """
-    more = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return ", ".join(names[:shown]) + more
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more

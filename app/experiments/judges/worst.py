@@ -14,7 +14,7 @@ from signfed.app.runs.folder import DIVERGED, ENDED, FINISHED
 from signfed.app.runs.sweeps import Row
 
 
-def worst_rows(rows: Rows, column: str, by: Sequence[str], over: str = "attack") -> list[Row]:
+def worst_rows(rows: Rows, column: str, by: Sequence[str]) -> list[Row]:
     """Return the rows of the attack with the lowest mean over seeds, for each cell.
 
     Parameters
@@ -25,8 +25,6 @@ def worst_rows(rows: Rows, column: str, by: Sequence[str], over: str = "attack")
         An accuracy; of a run that diverged it counts as 0. Cells that did not end do not count.
     by : sequence of str
         Columns that tell the cells of the table apart.
-    over : str
-        The column of which the worst value is taken.
 
     Examples
     --------
@@ -37,7 +35,7 @@ def worst_rows(rows: Rows, column: str, by: Sequence[str], over: str = "attack")
     cells: dict[tuple[Any, ...], dict[Any, list[Row]]] = {}
     for row in rows:
         at = tuple(row.get(name) for name in by)
-        cells.setdefault(at, {}).setdefault(row.get(over), []).append(row)
+        cells.setdefault(at, {}).setdefault(row.get("attack"), []).append(row)
 
     def mean(group: Sequence[Row]) -> float:
         ended = [row for row in group if row.get("status", FINISHED) in ENDED]
@@ -47,20 +45,13 @@ def worst_rows(rows: Rows, column: str, by: Sequence[str], over: str = "attack")
     return [row for attacks in cells.values() for row in min(attacks.values(), key=mean)]
 
 
-def of_worst(
-    judge: Judge,
-    column: str,
-    by: Sequence[str],
-    over: str = "attack",
-    *,
-    beside: Where | None = None,
-) -> Judge:
+def of_worst(judge: Judge, column: str, by: Sequence[str], *, beside: Where | None = None) -> Judge:
     """Make a judge that sees the worst attack of each cell alone.
 
     Parameters
     ----------
     judge : callable
-    column, by, over
+    column, by
         As for `worst_rows`.
     beside : mapping, optional
         A cell that the judge sees, too, whatever its attack.
@@ -69,6 +60,6 @@ def of_worst(
     def judge_worst(rows: Rows) -> Verdict:
         kept = chosen(rows, beside) if beside else []
         others = [row for row in rows if row not in kept]
-        return judge([*kept, *worst_rows(others, column, by, over)])
+        return judge([*kept, *worst_rows(others, column, by)])
 
     return judge_worst

@@ -18,7 +18,7 @@ class Cell:
 
     Attributes
     ----------
-    table, dataset, model, defense, attack : str
+    table, model, defense, attack : str
         As the paper calls them.
     setting : mapping of str to str
         What else it depends on, such as {"n": "50"}; what has no "=" is a key to "".
@@ -27,7 +27,6 @@ class Cell:
     """
 
     table: str
-    dataset: str
     model: str
     defense: str
     attack: str
@@ -62,7 +61,7 @@ def published(paper: str, **having: str) -> list[Cell]:
 def _cell(row: dict[str, str]) -> Cell:
     pairs = (part.partition("=") for part in row["setting"].split(";"))
     return Cell(
-        row["table"], row["dataset"], row["model"], row["defense"], row["attack"],
+        row["table"], row["model"], row["defense"], row["attack"],
         {key.strip(): value for key, _, value in pairs},
         math.inf if row["value"] == "inf" else float(row["value"]),
     )  # fmt: skip

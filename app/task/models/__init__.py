@@ -17,9 +17,7 @@ from signfed.app.task.models.text_rnn import text_rnn
 from signfed.app.task.own import found
 from signfed.app.task.seeded import seeded
 
-Factory = Callable[[Spec], nn.Module]
-
-MODELS: dict[str, Factory] = {
+MODELS: dict[str, Callable[[Spec], nn.Module]] = {
     "mlp": mlp,
     "krum-mlp": krum_mlp,
     "fd-cnn": fd_cnn,

@@ -18,7 +18,7 @@ from signfed.app.report import many_runs, one_run
 from signfed.app.report.closing import print_closing
 from signfed.app.report.document import Table
 from signfed.app.report.reading import Run
-from signfed.app.report.sources import claims_of, find
+from signfed.app.report.sources import find
 from signfed.app.report.tracking import named_runs, write_events
 from signfed.app.report.workers import NOT_ASKED, STATES, raster
 from signfed.app.report.writing import html_of, markdown_of
@@ -372,13 +372,6 @@ def test_claims_of_a_reproduction(tmp_path):
     _, page = page_of(tmp_path)
     assert ["a > b", "does not hold", "1", "<2>", "0.1", "Fig. 1"] in page.rows
     assert "data:image" not in (tmp_path / "report.html").read_text(encoding="utf-8")
-
-
-def test_claims_of_an_earlier_version_are_read(tmp_path):
-    claims = [{"text": "", "holds": holds} for holds in (True, False, None)]
-    (tmp_path / "verdicts.json").write_text(json.dumps({"quick": {"claims": claims}}))
-    found = claims_of(tmp_path)["quick"]["claims"]
-    assert [claim["verdict"] for claim in found] == ["holds", "does not hold", "not tried"]
 
 
 def test_a_score_that_is_not_finite_is_said(tmp_path):

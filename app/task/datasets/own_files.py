@@ -119,7 +119,7 @@ def _csv(file: Path) -> dict[str, list[str]]:
 def _parquet(file: Path) -> dict[str, list[object]]:
     try:
         from pyarrow import parquet
-    except ModuleNotFoundError as error:
+    except ModuleNotFoundError as error:  # alone: a device needs nothing else of signfed[report]
         raise ConfigError(
             f"{file}: Parquet needs pyarrow; expected: pip install pyarrow"
         ) from error

@@ -15,15 +15,16 @@ from signfed.app.check.subject import Subject
 from signfed.app.config.run_config import parse
 from signfed.app.redteam.space import first_trials
 from signfed.attacks import ATTACKS, Findings, Past, craft
+from signfed.attacks.core.schedule import Schedule
 from signfed.strategies.core.options import Value
 
 WORKERS, COORDINATES, ROUNDS, JUDGED = 15, 300, 12, 4
 NOISE = 1.5  # standard deviation of a gradient's entry around the true one, of deviation 1
 FIRST = 5  # honest rounds of a bloc that turns, so that there is a time after them
-# Attacks on rows, but for the one that is made of others.
+# Attacks on rows, but for those that are another one in each round.
 ATTACKERS = tuple(
     name for name, each in ATTACKS.items()
-    if each.stage != "data" and name not in ("none", "time-varying")
+    if each.stage != "data" and name != "none" and not isinstance(each, Schedule)
 )  # fmt: skip
 
 

@@ -13,11 +13,13 @@ from signfed.app.redteam.space import ATTACKERS, first_trials
 from signfed.app.report.pictures import Heatmap
 from signfed.app.runs.folder import ENDED
 from signfed.app.runs.sweeps import Row
+from signfed.attacks import ATTACKS
 from signfed.clients import ENCODERS
 from signfed.strategies.core.codecs import SignCodec
 from signfed.strategies.registry import STRATEGIES
 
 SEEDS = (0, 1, 2)
+BACKDOORS = tuple(name for name, attack in ATTACKS.items() if attack.trigger)
 SCORE, SUCCESS = "final_test_accuracy", "final_backdoor_success"
 WORKERS: Keys = {"task": "digits", "num-byzantine": 3, "checkpoint-every": 0}
 EQUAL: Keys = {"partition": "stratified"}
@@ -83,7 +85,7 @@ def searched(
 
 def damage(row: Row) -> float:
     """Return how well an attack did; a run without a last accuracy counts as one of 0."""
-    return row[SUCCESS] if row.get("attack") == "backdoor" else -(row.get(SCORE) or 0.0)
+    return row[SUCCESS] if row.get("attack") in BACKDOORS else -(row.get(SCORE) or 0.0)
 
 
 def worst_repeated(sweep: Sweep, rows: Rows) -> Sweep:
@@ -113,7 +115,7 @@ def worst_repeated(sweep: Sweep, rows: Rows) -> Sweep:
 def below_the_vote(shard: Keys) -> Judge:
     """Make a judge of "under no attack is the default rule more than a point below a plain vote".
 
-    Of the backdoor nothing is said: it leaves accuracy alone.
+    Of a backdoor nothing is said: it leaves accuracy alone.
 
     Parameters
     ----------
@@ -123,7 +125,7 @@ def below_the_vote(shard: Keys) -> Judge:
     pairs: list[tuple[Keys, Keys]] = []
     for attack in ("none", *ATTACKERS):
         where = {"attack": attack, "partition": shard["partition"]}
-        if attack != "backdoor":
+        if attack not in BACKDOORS:
             pairs.append(({**where, "strategy": "sign-mv"}, {**where, "strategy": "sign-fd"}))
     return nowhere_below(SCORE, pairs, 0.01, "a point", "our goal: none")
 
@@ -157,7 +159,7 @@ MATRIX = Experiment(
         ),
         Heatmap(
             "strategy", "partition", SUCCESS, "Success of the backdoor",
-            where={"attack": "backdoor"},
+            where={"attack": BACKDOORS},
         ),
     ),
     choices=(

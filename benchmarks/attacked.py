@@ -18,8 +18,9 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
-from benchmarks.common import needs, report, usual_lr
+from benchmarks.common import report
 from signfed.app.config.pairs import read_pairs
+from signfed.app.config.usual import usual_keys
 from signfed.app.engines.local import local_engine
 from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import execute
@@ -43,12 +44,12 @@ class ServerAlone(RobustStrategy):
 def config_of(rule: str, attack: str, f: int, given: argparse.Namespace) -> dict[str, object]:
     """The run config of a cell, but for its seed."""
     alone = rule == ALONE
-    of_rule = {} if alone else needs(rule)
-    if alone or of_rule:
-        of_rule = {"server-samples": given.server_samples}
-    return of_rule | read_pairs("--config", given.config) | {
+    usual = usual_keys(ServerAlone if alone else STRATEGIES[rule])
+    if "server-samples" in usual:
+        usual["server-samples"] = given.server_samples
+    return usual | read_pairs("--config", given.config) | {
         "strategy": "benchmarks.attacked:ServerAlone" if alone else rule,
-        "lr": 0.001 if alone else usual_lr(rule),
+        "lr": usual["lr"],
         "attack": attack, "num-byzantine": f, "num-rounds": given.rounds,
         "evaluate-every": given.rounds, "device": "cpu",
     }  # fmt: skip

@@ -25,7 +25,8 @@ from typing import Any
 
 from rich.progress import track
 
-from benchmarks.common import needs, report, usual_lr
+from benchmarks.common import report
+from signfed.app.config.usual import usual_keys
 from signfed.app.engines.signals import end_with_parent
 from signfed.app.redteam.scores import final_scores
 from signfed.app.redteam.space import ATTACKERS, first_trials
@@ -36,7 +37,7 @@ RULES: dict[str, dict[str, Any]] = {
     "pooled": {"strategy": "sign-fd", "sign-fd.estimator": "pooled"},
     "alg1": {"strategy": "sign-fd", "sign-fd.estimator": "alg1"},
     "eq17": {"strategy": "sign-fd", "sign-fd.estimator": "eq17"},
-} | {name: {"strategy": name, "lr": usual_lr(name)} | needs(name) for name in STRATEGIES}
+} | {name: {"strategy": name} | usual_keys(rule) for name, rule in STRATEGIES.items()}
 BESIDE = "sign-mv,sign-fd,pooled,alg1,eq17,election,reputation-mv,signguard"
 SHARDS: dict[str, dict[str, Any]] = {
     "equal": {"partition": "stratified"},

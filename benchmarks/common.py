@@ -18,21 +18,6 @@ from rich.table import Table
 
 from signfed.app.experiments.manifest import hardware
 from signfed.app.task import Dataset
-from signfed.clients import ENCODERS
-from signfed.strategies.registry import STRATEGIES
-
-SIGN_LR, FLOAT_LR = 0.001, 0.1
-
-
-def usual_lr(rule: str) -> float:
-    """The learning rate of the tables: of a vote's signs, or of a direction that is a gradient."""
-    codec = ENCODERS[STRATEGIES[rule].encoder]().codec
-    return SIGN_LR if getattr(codec, "magnitude", 0) == 1 else FLOAT_LR
-
-
-def needs(rule: str) -> dict[str, object]:
-    """The keys without which a rule is refused."""
-    return {"server-samples": 20} if STRATEGIES[rule].needs_reference else {}
 
 
 def seconds(work: Callable[[], Any], *, repeat: int = 11, at_least: float = 0.0) -> float:

@@ -15,8 +15,9 @@ from pathlib import Path
 import torch
 from rich.progress import track
 
-from benchmarks.common import needs, report, usual_lr
+from benchmarks.common import report
 from signfed.app.client_app import app as client_app
+from signfed.app.config.usual import usual_keys
 from signfed.app.runs.folder import read_summary
 from signfed.app.server_app import run
 from signfed.strategies.registry import STRATEGIES
@@ -28,7 +29,7 @@ BYZANTINE = 3
 
 def settings() -> list[dict[str, object]]:
     """The config of each row, besides attack, rounds and seed."""
-    rows: list[dict[str, object]] = [{"strategy": name} | needs(name) for name in STRATEGIES]
+    rows: list[dict[str, object]] = [{"strategy": name} for name in STRATEGIES]
     rows += [{"strategy": "sign-fd", "sign-fd.estimator": e} for e in ("pooled", "alg1", "eq17")]
     rows += [{"strategy": "election", "election.code": "bernoulli"}]
     rows += [{"strategy": "sign-mv", "encoder": e} for e in ("sto-sign", "noisy-sign")]
@@ -46,7 +47,7 @@ def settings() -> list[dict[str, object]]:
     rows += [{"strategy": "mean", "pre-aggregation": "arc"}]
     rows += [{"strategy": "trimmed-mean", "pre-aggregation": "clipping,nnm"} | clipped]
     for row in rows:
-        row["lr"] = usual_lr(str(row["strategy"]))
+        row |= usual_keys(STRATEGIES[str(row["strategy"])])
     return rows
 
 

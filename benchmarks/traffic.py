@@ -19,8 +19,9 @@ from typing import Any
 
 from rich.progress import track
 
-from benchmarks.common import needs, random_images, report
+from benchmarks.common import random_images, report
 from signfed.app.client_app import app as client_app
+from signfed.app.config.usual import usual_keys
 from signfed.app.runs.folder import read_rounds, read_summary
 from signfed.app.server_app import run
 from signfed.app.task import TASKS
@@ -29,7 +30,7 @@ from signfed.strategies.registry import STRATEGIES
 from tests.grid import InProcessGrid
 
 N, WORKERS, ROUNDS, TOP_K = 582_026, 15, 3, 0.1
-CASES = [{"strategy": name} | needs(name) for name in STRATEGIES] + [
+CASES = [{"strategy": name} | usual_keys(rule) for name, rule in STRATEGIES.items()] + [
     {"strategy": "mean", "encoder": name} for name in ENCODERS
 ]
 

@@ -114,7 +114,7 @@ def accuracies(
     found: dict[str, dict[str, float]] = {}
     for rule in rules:
         subject = Subject(rule)
-        common = {**on_digits(rounds, votes=subject.votes), "strategy": rule}
+        common = {**on_digits(rounds, subject.rule()), "strategy": rule}
         runs = {"none attack": {"num-byzantine": BYZANTINE[0], "attack": "none"}}
         for f in BYZANTINE:
             if subject.serves(WORKERS, f):

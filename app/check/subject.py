@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from signfed.app.config.run_config import build_strategy, parse
+from signfed.app.config.usual import SAMPLES, votes
 from signfed.app.errors import ConfigError
 from signfed.strategies.core import own
 from signfed.strategies.registry import STRATEGIES
 from signfed.strategies.server.strategy import RobustStrategy
-
-VOTES = ("sign", "sto-sign", "noisy-sign")  # encoders of rules whose answer is a sign vector
 
 
 @dataclass(frozen=True)
@@ -84,8 +83,8 @@ class Subject:
 
     @property
     def votes(self) -> bool:
-        """Whether the rule asks its clients for signs."""
-        return self.rule().encoder in VOTES
+        """Whether the rule's direction is a sign vector."""
+        return votes(self.rule())
 
     def serves(self, num_workers: int, n_byzantine: int) -> bool:
         """Tell whether the rule admits n workers of which f may be Byzantine.
@@ -128,7 +127,7 @@ def subject_of(name: str, keys: Mapping[str, Any]) -> Subject:
         kind = own.load(name, "Class") if ":" in name else STRATEGIES[name]
     except (KeyError, ValueError) as error:
         raise ConfigError(f"unknown rule {name!r}: {error}") from error
-    needed = {"server-samples": 20} if getattr(kind, "needs_reference", False) else {}
+    needed = {"server-samples": SAMPLES} if getattr(kind, "needs_reference", False) else {}
     subject = Subject(name, {**needed, **keys})
     subject.rule()
     return subject

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from signfed.app.check.subject import Subject
+from signfed.app.config.usual import usual_keys
 from signfed.app.redteam.scores import final_scores
+from signfed.strategies.server.strategy import RobustStrategy
 
 BESIDE = ("sign-mv", "median")
 ATTACKS: dict[str, Mapping[str, Any]] = {
@@ -20,7 +22,6 @@ ATTACKS: dict[str, Mapping[str, Any]] = {
     "trusted-bloc": {"attack": "trusted-bloc"},
     "label-flip": {"attack": "label-flip"},
 }
-SIGNS_LR, FLOATS_LR = 0.001, 0.1
 SIZE, REPEATS = (15, 100_000), 5
 
 
@@ -50,18 +51,18 @@ def cost(subject: Subject) -> dict[str, float]:
     return {name: float(np.median(found[1:])) for name, found in taken.items()}
 
 
-def on_digits(rounds: int, *, votes: bool) -> dict[str, Any]:
-    """Return the run config of a trial on digits, but for its rule and its attack.
+def on_digits(rounds: int, rule: RobustStrategy) -> dict[str, Any]:
+    """Return the run config of a trial on digits, but for its rule's name and its attack.
 
     Parameters
     ----------
     rounds : int
-    votes : bool
-        Whether the rule's direction is a sign vector, which takes another learning rate.
+    rule : RobustStrategy
+        That is tried.
     """
     return {
         "task": "digits", "device": "cpu", "num-rounds": rounds, "evaluate-every": rounds,
-        "lr": SIGNS_LR if votes else FLOATS_LR,
+        **usual_keys(rule),
     }  # fmt: skip
 
 
@@ -86,7 +87,7 @@ def accuracies(
     subjects = [*(Subject(name) for name in BESIDE if name != subject.name), subject]
     found: dict[str, dict[str, float]] = {}
     for each in subjects:
-        keys = {**on_digits(rounds, votes=each.votes), **each.keys, "strategy": each.name,
+        keys = {**on_digits(rounds, each.rule()), **each.keys, "strategy": each.name,
                 "num-byzantine": n_byzantine}  # fmt: skip
         for name, attack in ATTACKS.items():
             on_run(each.name, name)

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from signfed.app.check.subject import VOTES
 from signfed.app.check.table import on_digits
 from signfed.app.config.run_config import build_strategy, parse
 from signfed.app.redteam.scores import final_scores
@@ -120,7 +119,7 @@ def _accuracy(match: Match, secret: int, remote: RemoteRule | None, attack: Atta
         "attack": "sign-inversion" if attack else match.attack.name,
     }  # fmt: skip
     rule: RobustStrategy = remote or build_strategy(parse(config))
-    config |= on_digits(game.num_rounds, votes=rule.encoder in VOTES)
+    config |= on_digits(game.num_rounds, rule)
     if rule.needs_reference:
         config["server-samples"] = SAMPLES
     return final_scores(config, rule, attack)[0]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from signfed.app.config.keys import KEYS
+from signfed.app.config.usual import usual_keys
 from signfed.app.experiments.experiment import Claim, Experiment, Rows, Setting
 from signfed.app.experiments.judges import Judge, nowhere_below
 from signfed.app.experiments.sweep import Keys, Sweep
@@ -14,8 +15,6 @@ from signfed.app.report.pictures import Heatmap
 from signfed.app.runs.folder import ENDED
 from signfed.app.runs.sweeps import Row
 from signfed.attacks import ATTACKS
-from signfed.clients import ENCODERS
-from signfed.strategies.core.codecs import SignCodec
 from signfed.strategies.registry import STRATEGIES
 
 SEEDS = (0, 1, 2)
@@ -37,25 +36,6 @@ QUICK_ATTACKS = (
 )  # fmt: skip
 
 
-def rule_keys(name: str) -> dict[str, Any]:
-    """Return a rule with the learning rate of its kind, and with what it is refused without.
-
-    Parameters
-    ----------
-    name : str
-
-    Examples
-    --------
-    >>> rule_keys("median")
-    {'strategy': 'median', 'lr': 0.1}
-    """
-    rule = STRATEGIES[name]
-    codec = ENCODERS[rule.encoder]().codec
-    of_signs = isinstance(codec, SignCodec) and codec.magnitude == 1
-    keys: dict[str, Any] = {"strategy": name, "lr": 0.001 if of_signs else 0.1}
-    return keys | ({"server-samples": 20} if rule.needs_reference else {})
-
-
 def searched(
     rules: Iterable[str], attacks: Sequence[str], shards: Sequence[Keys], values: int, rounds: int
 ) -> Sweep:
@@ -74,7 +54,7 @@ def searched(
         "matrix",
         config={**WORKERS, "num-rounds": rounds, "evaluate-every": rounds},
         cases=[
-            {**shard, **rule_keys(rule), "attack": attack, **point}
+            {**shard, "strategy": rule, **usual_keys(STRATEGIES[rule]), "attack": attack, **point}
             for shard in shards
             for rule in rules
             for attack in ("none", *attacks)

@@ -15,18 +15,19 @@ from pathlib import Path
 
 import pytest
 
+from signfed.app.config.usual import usual_keys
 from signfed.app.experiments.items.matrix import (
     QUICK_ATTACKS,
     QUICK_RULES,
     SEEDS,
     SHARDS,
     below_the_vote,
-    rule_keys,
     searched,
     worst_repeated,
 )
 from signfed.app.redteam.scores import final_scores
 from signfed.app.report.published import FAILS, HOLDS, NOT_TRIED
+from signfed.strategies.registry import STRATEGIES
 
 FILE = Path(__file__).with_name("matrix.json")
 ROUNDS, NUDGES, LEAST = 30, (0, 1e-6, -1e-6, 3e-6), 0.02
@@ -40,7 +41,7 @@ CELLS = [
 def accuracy(cell, nudge=0.0):
     rule, attack, partition = cell.split()
     shard = next(each for each in SMALL if each["partition"] == partition)
-    keys = rule_keys(rule)
+    keys = {"strategy": rule, **usual_keys(STRATEGIES[rule])}
     keys["lr"] *= 1 + nudge
     return final_scores({
         **keys, **shard, "attack": attack, "num-byzantine": 3, "num-rounds": ROUNDS,

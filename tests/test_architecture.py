@@ -47,13 +47,12 @@ ROOMS = {
         "clients", *RULES,
     ),
     "app.federation": (
-        "app.errors", "app.engines", "app.node", "app.runs.versions", "app.task",
+        "app.doctor", "app.errors", "app.engines", "app.node", "app.runs.versions", "app.task",
     ),
     "app.redteam": ("app.errors", "app.config", "app.engines", "app.runs", "app.task", "attacks",
                     *RULES),
     "app.doctor": (
-        "app.errors", "app.config.own_modules", "app.engines.environment", "app.federation.doctor",
-        "app.runs.claim",
+        "app.errors", "app.config.own_modules", "app.engines.environment", "app.runs.claim",
     ),
     "app.check": ("app.errors", "app.config", "app.redteam", "app.task", "attacks", *RULES),
     "app.tournament": (

@@ -16,7 +16,7 @@ from signfed.app.commands.common import CONFIG_EXIT, err, out
 from signfed.app.errors import ConfigError
 
 if TYPE_CHECKING:
-    from signfed.app.federation.doctor.finding import Finding
+    from signfed.app.doctor.finding import Finding
 
 COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
 FOUND_ERROR = 1  # exit code of a doctor

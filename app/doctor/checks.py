@@ -10,14 +10,14 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from signfed.app.config.own_modules import check_names
-from signfed.app.doctor.machine import Machine
+from signfed.app.doctor import room
+from signfed.app.doctor.finding import Finding, Level, error, examine, fine, warning
+from signfed.app.doctor.machine import PYTHONS, Machine
+from signfed.app.doctor.room import GB
 from signfed.app.engines.environment import FlowerError, short_folder
-from signfed.app.federation.doctor import machine as device
-from signfed.app.federation.doctor.finding import Finding, Level, error, examine, fine, warning
 from signfed.app.runs.claim import RUNS
 
-GB = 1e9
-MEMORY_OF_RAY = 2e9  # bytes: SuperLink, Ray and its workers, each with PyTorch
+MEMORY_OF_RAY = 2 * GB  # bytes: SuperLink, Ray and its workers, each with PyTorch
 # Extra -> what there is without it.
 WITHOUT = {
     "simulation": "no Flower simulation (`--engine local` runs all the same), no digits, no MNIST",
@@ -30,8 +30,8 @@ WITHOUT = {
 
 def python(machine: Machine) -> Finding:
     """Say whether Flower and signfed run on this Python."""
-    here, wanted = platform.python_version(), ", ".join(device.PYTHONS)
-    if ".".join(here.split(".")[:2]) not in device.PYTHONS:
+    here, wanted = platform.python_version(), ", ".join(PYTHONS)
+    if ".".join(here.split(".")[:2]) not in PYTHONS:
         return error("python", f"Python {here}; expected {wanted}", "python3.12 -m venv .venv")
     return fine("python", f"Python {here}")
 
@@ -87,13 +87,11 @@ def cores(machine: Machine) -> Finding:
 def memory(machine: Machine) -> Finding:
     """Say whether the memory will do for a simulation."""
     free = machine.free_memory()
-    text, remedy = f"{free / GB:.1f} GB free", "end other programs: free -h"
-    if free < device.MEMORY_NEEDED:
-        return error("memory", text, remedy)
-    if free < MEMORY_OF_RAY:
-        return warning("memory", f"{text}; Flower's simulation takes about 2",
-                       f"{remedy}; or: signfed run --engine local")  # fmt: skip
-    return fine("memory", text)
+    found = room.memory(free)
+    if found.level is Level.error or free >= MEMORY_OF_RAY:
+        return found
+    text = f"{found.found}; Flower's simulation takes about 2"
+    return warning("memory", text, "end other programs: free -h; or: signfed run --engine local")
 
 
 def gpu(machine: Machine) -> Finding | None:
@@ -161,13 +159,7 @@ def folder(machine: Machine) -> Finding:
 def disk(machine: Machine) -> Finding:
     """Say whether there is room for runs and for Flower's files."""
     places = (machine.folder, Path(tempfile.gettempdir()))
-    free, at = min((machine.free_disk(at), at) for at in places)
-    text, remedy = f"{free / GB:.1f} GB free at {at}", f"du -xh {at} | sort -h | tail"
-    if free < device.DISK_NEEDED:
-        return error("disk", text, remedy)
-    if free < device.DISK_WANTED:
-        return warning("disk", text, remedy)
-    return fine("disk", text)
+    return room.disk(*min((machine.free_disk(at), at) for at in places))
 
 
 CHECKS = (python, packages, extras, cores, memory, gpu, flower, ports, folder, disk)

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
+from signfed.app.doctor.room import free_disk, free_memory
 from signfed.app.engines.environment import program
-from signfed.app.federation.doctor.world import free_disk, free_memory
 
 LOOPBACK = "127.0.0.1"
+PYTHONS = ("3.11", "3.12", "3.13")  # that Flower and signfed run on
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ class Machine:
     folder : Path
         Where commands are started, and runs are written to.
     installed, needed, cores, load, cards, talks_to_itself, program, free_disk, free_memory
-        Callables; see the functions of this file, `engines.environment` and `federation.doctor`.
+        Callables; see the functions of this file, `room` and `engines.environment`.
     """
 
     folder: Path = field(default_factory=Path.cwd)

@@ -7,12 +7,12 @@ from datetime import timedelta
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from signfed.app.doctor.finding import Finding, error, fine, warning
 from signfed.app.errors import ConfigError
 from signfed.app.federation import keys
 from signfed.app.federation.ca import ca_public_key, is_issued_by, load_certificate
 from signfed.app.federation.doctor import machine, network
 from signfed.app.federation.doctor.federation import Server
-from signfed.app.federation.doctor.finding import Finding, error, fine, warning
 from signfed.app.federation.doctor.world import NotTls
 from signfed.app.federation.settings import LOCAL
 

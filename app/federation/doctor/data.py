@@ -6,9 +6,9 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from signfed.app.doctor.finding import Finding, error, fine
 from signfed.app.errors import ConfigError
 from signfed.app.federation.doctor.device import Device
-from signfed.app.federation.doctor.finding import Finding, error, fine
 from signfed.app.task import DataMissing, problem_of
 from signfed.app.task.datasets.own_files import read
 from signfed.app.task.datasets.schema import Schema

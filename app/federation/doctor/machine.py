@@ -1,17 +1,14 @@
-"""Checks of the machine: permissions, versions, disk, memory, speed."""
+"""Checks of the machine: permissions, versions, speed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from signfed.app.federation.doctor.finding import Finding, error, fine, warning
+from signfed.app.doctor.finding import Finding, error, fine, warning
+from signfed.app.doctor.machine import PYTHONS
 from signfed.app.federation.doctor.world import World, mode_of
 
-MB = 1_000_000
-DISK_NEEDED, DISK_WANTED = 100 * MB, 1000 * MB
-MEMORY_NEEDED, MEMORY_WANTED = 300 * MB, 700 * MB
-PYTHONS = ("3.11", "3.12", "3.13")  # that Flower and signfed run on
 SLOW = 10.0  # seconds of one gradient
 
 
@@ -68,34 +65,6 @@ def versions(world: World, theirs: Mapping[str, str]) -> list[Finding]:
         )
     text = ", ".join(f"{name} {here[name]}" for name in ("python", "flwr", "signfed"))
     return found or [fine("versions", text)]
-
-
-def disk(world: World, folder: Path) -> Finding:
-    """Say whether there is room where a folder lies.
-
-    Parameters
-    ----------
-    world : World
-    folder : Path
-    """
-    free = world.free_disk(folder)
-    text, remedy = f"{free // MB} MB free at {folder}", f"du -xh {folder} | sort -h | tail"
-    if free < DISK_NEEDED:
-        return error("disk", f"{text}; expected {DISK_NEEDED // MB}", remedy)
-    if free < DISK_WANTED:
-        return warning("disk", text, remedy)
-    return fine("disk", text)
-
-
-def memory(world: World) -> Finding:
-    """Say whether there is memory enough for programs."""
-    free = world.free_memory()
-    text, remedy = f"{free // MB} MB of memory free", "end other programs, or add swap: free -h"
-    if free < MEMORY_NEEDED:
-        return error("memory", f"{text}; expected {MEMORY_NEEDED // MB}", remedy)
-    if free < MEMORY_WANTED:
-        return warning("memory", text, remedy)
-    return fine("memory", text)
 
 
 def gradient(world: World) -> Finding:

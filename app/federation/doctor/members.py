@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from datetime import timedelta
 
+from signfed.app.doctor.finding import SOON, Finding, error, fine, warning
 from signfed.app.errors import ConfigError
 from signfed.app.federation import scripts
 from signfed.app.federation.doctor.federation import Server
-from signfed.app.federation.doctor.finding import SOON, Finding, error, fine, warning
 from signfed.app.federation.files import read_time
 from signfed.app.federation.roster import read_roster
 

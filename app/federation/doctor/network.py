@@ -8,8 +8,8 @@ from functools import cached_property
 
 from cryptography import x509
 
+from signfed.app.doctor.finding import SOON, Finding, error, fine, warning
 from signfed.app.federation.ca import hosts_of, is_issued_by
-from signfed.app.federation.doctor.finding import SOON, Finding, error, fine, warning
 from signfed.app.federation.doctor.world import NotTls, World
 from signfed.app.federation.files import time_text
 

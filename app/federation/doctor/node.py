@@ -7,12 +7,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from signfed.app.federation import keys, superlink
-from signfed.app.federation.device import NodeHome
-from signfed.app.federation.doctor import machine, network
-from signfed.app.federation.doctor.data import data, task
-from signfed.app.federation.doctor.device import Device
-from signfed.app.federation.doctor.finding import (
+from signfed.app.doctor import room
+from signfed.app.doctor.finding import (
     SOON,
     Finding,
     Found,
@@ -21,6 +17,11 @@ from signfed.app.federation.doctor.finding import (
     fine,
     warning,
 )
+from signfed.app.federation import keys, superlink
+from signfed.app.federation.device import NodeHome
+from signfed.app.federation.doctor import machine, network
+from signfed.app.federation.doctor.data import data, task
+from signfed.app.federation.doctor.device import Device
 from signfed.app.federation.doctor.world import World
 from signfed.app.federation.files import read_time
 from signfed.app.task import Workload
@@ -158,13 +159,13 @@ def versions(device: Device) -> list[Finding]:
 
 def disk(device: Device) -> Finding:
     """Say whether there is room where the node keeps its files."""
-    path = device.home.path
-    return machine.disk(device.world, path if path.is_dir() else Path.home())
+    path = device.home.path if device.home.path.is_dir() else Path.home()
+    return room.disk(device.world.free_disk(path), path)
 
 
 def memory(device: Device) -> Finding:
     """Say whether there is memory enough."""
-    return machine.memory(device.world)
+    return room.memory(device.world.free_memory())
 
 
 def gradient(device: Device) -> Finding:

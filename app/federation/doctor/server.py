@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from signfed.app.doctor import room
+from signfed.app.doctor.finding import Finding, Found, error, examine, fine, warning
 from signfed.app.federation.doctor import machine, network
 from signfed.app.federation.doctor.certificates import authority, port, server_certificate
 from signfed.app.federation.doctor.federation import Server
-from signfed.app.federation.doctor.finding import Finding, Found, error, examine, fine, warning
 from signfed.app.federation.doctor.members import registration, roster
 from signfed.app.federation.doctor.world import World
 from signfed.app.federation.settings import open_home
@@ -64,12 +65,12 @@ def versions(server: Server) -> list[Finding]:
 
 def disk(server: Server) -> Finding:
     """Say whether there is room where the federation keeps its files."""
-    return machine.disk(server.world, server.home.path)
+    return room.disk(server.world.free_disk(server.home.path), server.home.path)
 
 
 def memory(server: Server) -> Finding:
     """Say whether there is memory enough."""
-    return machine.memory(server.world)
+    return room.memory(server.world.free_memory())
 
 
 CHECKS: tuple[Callable[[Server], Found], ...] = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import ssl
 import time
@@ -13,6 +12,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
+from signfed.app.doctor.room import free_disk, free_memory
 from signfed.app.engines import guard
 from signfed.app.federation import files, keys, superlink
 from signfed.app.federation.settings import LOCAL
@@ -96,18 +96,6 @@ def server_time(host: str, port: int) -> datetime:
     return parsedate_to_datetime(said).astimezone(UTC)
 
 
-def free_disk(path: Path) -> int:
-    """Return the bytes that are free where a folder lies."""
-    return shutil.disk_usage(path).free
-
-
-def free_memory() -> int:
-    """Return the bytes of memory that programs can have."""
-    import psutil
-
-    return int(psutil.virtual_memory().available)
-
-
 def gradient_seconds() -> float:
     """Return the seconds of one gradient of the network `fd-cnn` on noise; torch is loaded before.
 
@@ -148,7 +136,7 @@ class World:
     ----------
     now, resolve, connect, served_certificate, server_time, free_disk, free_memory, runs, taken
     versions, gradient_seconds, recognizes, registered
-        Callables; see the functions of this file and `superlink`.
+        Callables; see the functions of this file, `superlink` and `app.doctor.room`.
     """
 
     now: Callable[[], datetime] = files.now

@@ -17,11 +17,12 @@ from typer.testing import CliRunner
 
 from signfed.app.cli import app
 from signfed.app.commands.data import workload_of
+from signfed.app.doctor.finding import examine
+from signfed.app.doctor.room import free_disk, free_memory
 from signfed.app.federation import files, keys, superlink
 from signfed.app.federation.ca import load_certificate, new_ca, new_server_certificate
 from signfed.app.federation.doctor import node
 from signfed.app.federation.doctor import world as worlds
-from signfed.app.federation.doctor.finding import examine
 from signfed.app.federation.doctor.node import examine_device
 from signfed.app.federation.doctor.server import examine_server
 from signfed.app.federation.doctor.world import NotTls, World
@@ -512,7 +513,7 @@ def test_the_real_world_is_looked_at(tmp_path):
     assert worlds.resolve("localhost")
     with pytest.raises(OSError):
         worlds.resolve("no-such-host.invalid")
-    assert worlds.free_disk(tmp_path) > 0 and worlds.free_memory() > 0
+    assert free_disk(tmp_path) > 0 and free_memory() > 0
     assert worlds.gradient_seconds() > 0
 
 

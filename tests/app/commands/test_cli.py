@@ -211,7 +211,7 @@ def test_list_names_everything_that_can_be_chosen(signfed):
         ("data", "--dir", "."),
     ],
 )
-@pytest.mark.parametrize("place", ["nowhere/a.json", "."])
+@pytest.mark.parametrize("place", ["nowhere/a.json", ".", "/dev/null"])
 def test_a_file_that_cannot_be_written_is_said_before_the_work(signfed, command, place):
     result = signfed(*command, "--out", place)
     said = " ".join(result.output.split())

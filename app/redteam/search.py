@@ -19,7 +19,7 @@ from signfed.app.errors import ConfigError
 from signfed.app.redteam.scores import final_scores
 from signfed.app.redteam.space import first_trials, next_trials
 from signfed.app.task import problem_of
-from signfed.app.task.own_folders import HELD_OUT, OwnData
+from signfed.app.task.own_folders import HELD_OUT
 from signfed.strategies.core.options import Value
 from signfed.strategies.ops.threads import cores
 
@@ -124,7 +124,7 @@ def _check_trials(configs: Iterable[Mapping[str, Any]]) -> None:
     for config, strategy in [check(config) for config in configs]:
         problem = load(config.workload)
         check_loaded(config, strategy, problem)
-        if isinstance(problem, OwnData) and not problem.tested:
+        if not problem.tested:
             raise ConfigError(
                 f"data-dir: expected test samples in {config.workload.data_dir}/{HELD_OUT}, by "
                 "which trials are compared; found no such folder"

@@ -10,7 +10,7 @@ from signfed.app.experiments.estimates import Rows, Where, counted
 from signfed.app.experiments.experiment import Verdict
 from signfed.app.experiments.judges.common import Judge
 from signfed.app.report.rows import chosen
-from signfed.app.runs.folder import DIVERGED, ENDED, FINISHED
+from signfed.app.runs.folder import ENDED, FINISHED
 from signfed.app.runs.sweeps import Row
 
 

@@ -131,7 +131,7 @@ def _figure(
         choices=(ESTIMATOR, ROUNDS, grid, which, SHARDS, NORMS, AUGMENTED),
         others={
             "mnist": Setting(
-                under_attack(name, MNIST, rules, attack, numbers), minutes=500,
+                under_attack(name, MNIST, rules, attack, numbers), minutes=110,
                 note=MNIST_NOTE,
             )
         } if data == "CIFAR-10" else {},

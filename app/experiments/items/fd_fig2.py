@@ -104,7 +104,7 @@ FD_FIG2 = Experiment(
         "Not that serious, in our words: less is lost from r = 0 to 1/2 than by signSGD-MV.",
     ),
     others={
-        "mnist": Setting(swept(MNIST), minutes=500, note=MNIST_NOTE),
+        "mnist": Setting(swept(MNIST), minutes=110, note=MNIST_NOTE),
     },
     remarks={
         "quick": "signSGD-FD (alg1) is a point better at r = 1/2 (0.947) than at 0 and 1 (0.937, "

@@ -53,7 +53,7 @@ def outcome(
         states[record.round] = {name: tensor.clone() for name, tensor in state().items()}
 
     ids = config.byzantine_ids
-    observe = Scorer(ids, config.workload.num_workers) if ids else None
+    observe = Scorer(ids) if ids else None
     always: Callable[[int], bool] = lambda server_round: True  # noqa: E731
     run = Run(config, build_strategy(config), problem, observe, on_round, resume, saves=always)
     return local_engine(run), records, states

@@ -52,7 +52,7 @@ def rounds(case: Case, problem: Kept, device: torch.device, seconds: float) -> d
     clock = Clock(seconds, least=3)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    observe = Scorer(config.byzantine_ids, case.workers)
+    observe = Scorer(config.byzantine_ids)
     given: Any = problem
     local_engine(Run(config, build_strategy(config), given, observe, clock.on_round))
     peak = torch.cuda.max_memory_allocated() / 1e9 if device.type == "cuda" else 0.0
@@ -98,7 +98,7 @@ def profile(case: Case, problem: Kept, device: torch.device) -> str:
     kinds = [ProfilerActivity.CPU]
     kinds += [ProfilerActivity.CUDA] if device.type == "cuda" else []
     given: Any = problem
-    observe = Scorer(config.byzantine_ids, case.workers)
+    observe = Scorer(config.byzantine_ids)
     with profiled(activities=kinds) as found:
         local_engine(Run(config, build_strategy(config), given, observe, lambda *given: None))
     by = "self_cuda_time_total" if device.type == "cuda" else "self_cpu_time_total"

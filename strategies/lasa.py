@@ -13,6 +13,8 @@ from signfed.strategies.core.updates import Updates
 from signfed.strategies.ops.linalg import average, norms
 from signfed.strategies.server.strategy import RobustStrategy
 
+ROUNDING = 2.0**-12  # of the largest norm: by less, rows clipped to one norm differ, also long ones
+
 
 def prepared(rows: Tensor, sparsity: float) -> Tensor:
     """Shorten rows to the median norm M, and keep the largest values of each.
@@ -46,12 +48,14 @@ def prepared(rows: Tensor, sparsity: float) -> Tensor:
     return found
 
 
-def unusual(values: Tensor) -> Tensor:
+def unusual(values: Tensor, rounding: float = 0.0) -> Tensor:
     """Measure how far values lie from their median, in standard deviations: |x - med| / std.
 
     Parameters
     ----------
-    values : Tensor, float64 [n]
+    values : Tensor, float64 [n], at least 0
+    rounding : float
+        The share of the largest value up to which a distance counts as 0.
 
     Returns
     -------
@@ -65,7 +69,7 @@ def unusual(values: Tensor) -> Tensor:
     """
     distance = (values - values.quantile(0.5)).abs()
     scaled = distance / values.std(correction=0)
-    return torch.where(distance > 0, scaled, 0.0).round(decimals=9)
+    return torch.where(distance > rounding * values.max(), scaled, 0.0).round(decimals=9)
 
 
 def purity(rows: Tensor) -> Tensor:
@@ -114,7 +118,9 @@ class LASA(RobustStrategy):
 
     Deviation: the authors' code leaves biases and norms out when it makes rows sparse; all
     coordinates take part here. Its median of an even number is the lower of the middle two; here it
-    is their mean. Its defaults are ours: sparsity 0.3, both radii 1.
+    is their mean. Its defaults are ours: sparsity 0.3, both radii 1. Norms that differ from their
+    median by at most 2^-12 of the largest count as equal to it: rows that are clipped to one norm
+    differ in the last bits, and where all are, a standard deviation is made of these.
 
     References
     ----------
@@ -155,7 +161,7 @@ class LASA(RobustStrategy):
         shares = torch.zeros(len(rows), dtype=torch.float64)
         for start, stop in pairwise(updates.layers):
             layer = rows[:, start:stop]
-            usual = (unusual(norms(layer)) < self.norm_radius) & (
+            usual = (unusual(norms(layer), ROUNDING) < self.norm_radius) & (
                 unusual(purity(layer)) < self.sign_radius
             )
             chosen = usual if usual.any() else torch.ones_like(usual)

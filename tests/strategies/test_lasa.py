@@ -59,6 +59,51 @@ def test_the_largest_values_of_a_row_are_kept(sparsity, kept):
         assert before[row != 0].abs().min() >= before[row == 0].abs().max() if kept < 10 else True
 
 
+def test_a_share_that_is_no_float_drops_as_many_as_it_says():
+    """0.29 * 100 is 28.999..."""
+    rows = torch.from_numpy(np.random.default_rng(1).standard_normal((2, 100))).float()
+    assert (prepared(rows, 0.29) != 0).sum(dim=1).tolist() == [71, 71]
+
+
+def test_rows_clipped_to_one_norm_are_equally_usual_at_any_scale():
+    """Five equal rows and three that are longer: what their norms differ by is rounding."""
+    rows = np.array(
+        [
+            *[[-0.23904885, 0.510922, 1.0018858]] * 5,
+            [-0.37921387, 0.56102973, -2.135831],
+            [0.23237325, 0.02812631, -1.3703402],
+            [2.175598, -1.3874133, -1.0775205],
+        ],
+        np.float32,
+    )
+    for scale in (2.0**60, 2.0**-30):
+        found = aggregate("lasa", rows * np.float32(scale), n_byzantine=3)
+        assert (found == aggregate("lasa", rows, n_byzantine=3) * np.float32(scale)).all()
+
+
+@pytest.mark.parametrize("n_coordinates", [3, 1000, 1_000_000])
+def test_rounding_makes_no_row_unusual_however_long_it_is(n_coordinates):
+    """In a million coordinates norms, which are sums in float32, differ by about 3e-6."""
+    rows = np.random.default_rng(2).standard_normal((4, n_coordinates)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    rows = np.concatenate([np.tile(rows[:1], (5, 1)), rows[1:] * np.float32([[1.3], [2.1], [3.7]])])
+    rule = LASA(sparsity=0.0, sign_radius=100.0)
+    rule(rows)
+    assert rule.diagnostics()["accepted"] == list(range(8))
+
+
+def test_a_worker_that_is_usual_in_half_of_the_coordinates_is_accepted():
+    rule = LASA(sparsity=0.0)
+    rule(np.array([[1.0, 1.0]] * 3 + [[1.0, -1.0]]), edges=(0, 1, 2))
+    assert rule.diagnostics() == {"layers": {0: 1, 1: 1, 2: 1, 3: 0.5}, "accepted": [0, 1, 2, 3]}
+
+
+@pytest.mark.parametrize("values", [(0.1, 0.3), (0.2, 0.3), (0.6, 0.7), (0.7, 0.8, 0.8, 0.7)])
+def test_two_equal_halves_are_one_deviation_out_in_decimals_too(values):
+    found = unusual(torch.tensor(values, dtype=torch.float64))
+    assert found.tolist() == [1.0] * len(values)
+
+
 @pytest.mark.parametrize(
     "edges, said",
     [

@@ -3,7 +3,7 @@ definitions, with plain loops over lists of floats: slow, float64."""
 
 from fractions import Fraction
 from itertools import combinations, pairwise
-from math import log, sqrt
+from math import floor, log, sqrt
 from statistics import median, pstdev
 
 
@@ -86,7 +86,7 @@ def likelihood(theta, bits, b):
 def lasa(rows, edges, sparsity=0.3, norm_radius=1.0, sign_radius=1.0):
     """Clip to the median norm, make sparse, and average in each layer what is usual in it."""
     middle, n = median(norm(row) for row in rows), len(rows[0])
-    kept = n - min(n - 1, int(round(sparsity * n, 9)))
+    kept = n - min(n - 1, floor(Fraction(str(sparsity)) * n))
     sparse = []
     for row in rows:
         short = [x * min(1.0, middle / norm(row)) for x in row]
@@ -98,7 +98,7 @@ def lasa(rows, edges, sparsity=0.3, norm_radius=1.0, sign_radius=1.0):
         chosen = [
             row
             for row, far, odd in zip(
-                layer, scores(map(norm, layer)), scores(map(purity, layer)), strict=True
+                layer, scores(map(norm, layer), 2**-12), scores(map(purity, layer)), strict=True
             )
             if far < norm_radius and odd < sign_radius
         ]
@@ -112,7 +112,9 @@ def purity(row):
     return 0.5 * (1 + sum(signs) / count) if count else 0.5
 
 
-def scores(values):
+def scores(values, equal=0.0):
+    """Distances from the median, of which a share `equal` of the largest value counts as none."""
     values = list(values)
-    middle, spread = median(values), pstdev(values)
-    return [round(abs(x - middle) / spread, 9) if x != middle else 0.0 for x in values]
+    middle, spread, least = median(values), pstdev(values), equal * max(values)
+    distances = [abs(x - middle) for x in values]
+    return [round(far / spread, 9) if far > least else 0.0 for far in distances]

@@ -38,9 +38,10 @@ def clipped_step(rows: Tensor, centre: Tensor, radius: float) -> Tensor:
     tensor([2.])
     """
     # Infinite offsets are made finite, since 0 times infinity would be NaN. So is the answer: it is
-    # the centre of all rounds to come, none of which would be of use.
+    # the centre of all rounds to come, none of which would be of use. Norms are float64, in which
+    # those of finite float32 are finite, so that no infinity is divided by another.
     offsets = (rows - centre).clamp_(-LARGEST, LARGEST)
-    factors = (radius / norms(offsets)).clamp(max=1.0).nan_to_num(nan=1.0)  # inf/inf: the mean
+    factors = (radius / norms(offsets)).clamp(max=1.0)
     return (centre + combine(offsets, factors / len(rows))).clamp_(-LARGEST, LARGEST)
 
 

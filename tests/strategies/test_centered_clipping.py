@@ -6,8 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signfed.strategies.centered_clipping import CenteredClipping, clipped_step
+from signfed.strategies.centered_clipping import LARGEST, CenteredClipping, clipped_step
 from signfed.strategies.core.updates import Updates
+from signfed.strategies.ops.linalg import norms
 from signfed.strategies.registry import aggregate
 from tests.strategies.float_rows import far_out, rows_of
 from tests.strategies.slow import float_rules as slow
@@ -125,5 +126,14 @@ def test_options_out_of_range(options):
 def test_a_row_at_the_end_of_float32_leaves_no_infinite_centre():
     """v + (g - v) rounds up to infinity there, and an infinite centre never comes back."""
     rule = CenteredClipping(radius=float("inf"), iterations=1)
-    for value in (1.5 * 2.0**104, torch.finfo(torch.float32).max):
+    for value in (1.5 * 2.0**104, LARGEST):
         assert np.isfinite(rule(np.array([[value]], np.float32))).all()
+
+
+@pytest.mark.parametrize("radius", [1.0, LARGEST, float("inf")])
+def test_no_length_is_infinite_so_that_no_share_of_it_is_undefined(radius):
+    """The longest offsets that there are, and none at all."""
+    rows = np.full((3, 1000), LARGEST, np.float32)
+    rows[2] = 0.0
+    assert norms(torch.from_numpy(rows)).isfinite().all()
+    assert np.isfinite(step(rows, np.zeros(1000, np.float32), radius)).all()

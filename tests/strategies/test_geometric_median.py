@@ -140,6 +140,15 @@ def test_reweighting_is_the_authors():
         assert np.linalg.norm(found - median_of(rows)) > 1e-2
 
 
+def test_reweighting_goes_by_distances_as_they_were_before_far_rows_were_drawn_in():
+    """Rows 1e-7 apart and one at 10: it weighs e^-10, and drawn in to a fiftieth e^-0.2."""
+    rows = np.float32(1e-7) * rows_of(0, 7, 0, 5)
+    rows[6] = 10.0 / np.sqrt(5.0)
+    found = median_of(rows, reweight=True)
+    expected = slow.reweighted_geometric_median(rows.astype(float).tolist())
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-11)
+
+
 def test_reweighting_far_from_all_rows_is_no_division_by_zero():
     """exp of minus a thousand is 0 for every row: what counts is their ratio."""
     rows = 1e3 * rows_of(3, 7)

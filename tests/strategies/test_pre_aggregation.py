@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signfed.strategies.bucketing import Bucketing, bucket_means
+from signfed.strategies.bucketing import Bucketing, bucket_means, of_workers
 from signfed.strategies.centered_clipping import CenteredClipping
 from signfed.strategies.core.seeds import generator
 from signfed.strategies.core.updates import Updates
@@ -17,6 +17,7 @@ from signfed.strategies.nnm import NearestNeighbourMixing, nearest_neighbour_mea
 from signfed.strategies.registry import aggregate
 from signfed.strategies.sign_fd import SignFD
 from signfed.strategies.sign_mv import SignMV
+from signfed.strategies.smea import SMEA
 from tests.strategies.float_rows import far_out, near_duplicates, rows_of, tiny_copies
 from tests.strategies.runs import same_bits
 from tests.strategies.slow import float_rules as slow
@@ -138,6 +139,18 @@ def test_accepted_names_workers():
     mixed.aggregate(updates(rows, ids))
     order = slow.krum_order(slow.nnm(rows.astype(float).tolist(), 1), 1)
     assert mixed.diagnostics()["accepted"] == sorted(ids[order[:3]].tolist())
+
+
+def test_a_bucket_s_weight_is_shared_by_those_in_it():
+    found = of_workers({"weights": {0: 0.6, 1: 0.4}}, [[7, 4], [9]])
+    assert found["weights"] == {4: 0.3, 7: 0.3, 9: 0.4}
+
+
+def test_the_inner_rule_is_checked_for_as_many_rows_as_there_are_buckets():
+    """SMEA looks at all subsets: of 15 means it can, of 30 rows it cannot."""
+    with pytest.raises(ValueError, match="subsets"):
+        SMEA(n_byzantine=6).check(30, 1)
+    Bucketing(SMEA(n_byzantine=6), size=2).check(30, 1)
 
 
 @pytest.mark.parametrize("kind", [Bucketing, NearestNeighbourMixing])

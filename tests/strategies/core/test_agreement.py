@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from signfed.strategies.core.agreement import Averages, agreements, standings
 from signfed.strategies.core.ternary import (
+    _narrow,
     silence_useless,
     silenced_there,
     ternary_vote,
@@ -283,12 +284,15 @@ def test_without_an_honest_majority_the_round_is_a_plain_vote_and_no_majority_is
 
 @pytest.mark.parametrize("size", [1, 3, 10])
 def test_too_few_coordinates_to_tell_are_a_plain_vote(size):
+    cases = 0
     for seed in range(20):
         rows = dict(enumerate(honest_rows(7, seed, size).astype(np.float32)))
         ((plain, _),) = play(SignMV(), [rows])
         ((decoded, found),) = play(SignFD(), [rows])
         if 2 * len(found["accepted"]) <= 7 or len(found["accepted"]) == 7:
             assert decoded.tolist() == plain.tolist()
+            cases += 1
+    assert cases == 20
 
 
 def test_weights_follow_the_rows():
@@ -356,3 +360,28 @@ def test_ties_are_plus_one():
     assert decoded.dense().tolist() == [1, 1, 1, -1]
     decoded = ternary_vote(PackedSigns.pack(rows), torch.tensor([1.0, -1.0]))
     assert decoded.dense().tolist() == [1, 1, -1, 1]
+
+
+@pytest.mark.parametrize("standing, last", [(0.09, 1), (0.11, -1)])
+def test_a_level_below_a_tenth_judges_nobody(standing, last):
+    """Coins reach 0.004 in a million coordinates: the tenth is what decides."""
+    standings = torch.tensor([standing] * 4 + [-standing])
+    assert ternary_weights(standings, standings, 10**6).tolist() == [1.0] * 4 + [last]
+
+
+def test_the_votes_that_can_be_turned_by_hand():
+    """Nine rows: |V| is 1 at 4 or 5 votes for +1, at most 5 at 2 to 7; 2 is half of five."""
+    assert _narrow(9, 5) == [(4, 6), (4, 6), (2, 8)]
+
+
+@pytest.mark.parametrize("right, weight", [(1, 0.0), (2, -1.0), (3, -1.0)])
+def test_two_of_five_are_enough_to_be_read_inverted(right, weight):
+    """Three rows agree on 20 coordinates and are split on 5; the fourth opposes them on the 20."""
+    honest = np.ones((3, 25))
+    honest[0, 20:] = -1.0  # two against one: +1
+    opposed = np.where(np.arange(25) < 20 + right, -1.0, 1.0)
+    signs = PackedSigns.pack(torch.from_numpy(np.vstack([honest, opposed])))
+    weights = silence_useless(signs, torch.tensor([1.0, 1.0, 1.0, -1.0]))
+    assert weights.tolist() == [1.0, 1.0, 1.0, weight]
+    _, there = silenced_there(signs, torch.tensor([1.0, 1.0, 1.0, -1.0]), _tensors)
+    assert there.tolist() == weights.tolist()

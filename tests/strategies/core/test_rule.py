@@ -7,7 +7,7 @@ import torch
 from signfed.strategies.bucketing import Bucketing
 from signfed.strategies.core.options import options_of
 from signfed.strategies.core.rule import Rule, direction_of
-from signfed.strategies.core.state import state_of
+from signfed.strategies.core.state import as_at_first, state_of
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.krum import Krum
 from signfed.strategies.mean import Mean
@@ -143,3 +143,28 @@ def test_a_rule_object_is_called_on_a_matrix_and_remembers():
     assert isinstance(tensor, torch.Tensor) and tensor.tolist() == [2.0] * 3
     with pytest.raises(ValueError, match="krum needs n >= 2f"):
         Krum(n_byzantine=2)(np.ones((5, 3)))
+
+
+class InPlace(Mean):
+    """It hands out the tensor that it adds to, and adds to the one that it is given."""
+
+    def __init__(self):
+        self.total = torch.zeros(3)
+
+    def aggregate(self, updates):
+        self.total += super().aggregate(updates)
+        return self.total.clone()
+
+    def state_dict(self):
+        return {"total": self.total}
+
+    def load_state_dict(self, state):
+        self.total = state["total"]
+
+
+def test_each_run_begins_alike_whatever_a_rule_does_to_its_tensors():
+    rule, answers = InPlace(), []
+    for _ in range(3):
+        as_at_first(rule)
+        answers.append(rule.aggregate(UPDATES).tolist())
+    assert answers == [[2.5, 1.5, -1.5]] * 3

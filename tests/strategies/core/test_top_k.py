@@ -135,3 +135,11 @@ def test_an_infinite_gradient_does_not_pass_as_a_finite_row():
 
 def test_something_is_always_sent():
     assert TopKCodec(1e-14).count(9610) == 1
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_sent_and_refused(value):
+    """It must not stay hidden among what is not sent."""
+    codec = TopKCodec(0.5)
+    row = codec.encode(np.array([3.0, value, 2.0, 1.0], np.float32))
+    assert codec.fault(row, 4) == "non-finite"

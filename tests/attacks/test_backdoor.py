@@ -61,6 +61,13 @@ def test_the_first_of_a_batch_get_trigger_and_label(share, target, size, value):
     assert batch.boost == 2.5
 
 
+def test_a_share_that_is_no_float_stamps_as_many_as_it_says():
+    """0.07 * 100 is 7.000...01"""
+    labels, images = np.ones((1, 100), np.int64), np.zeros((1, 100, 1, 4, 4), np.float32)
+    batch = crafted("backdoor", labels, n_classes=4, images=images, share=0.07)
+    assert (batch.labels == 0).sum() == 7 and batch.images.any(axis=(2, 3, 4)).sum() == 7
+
+
 def test_the_trigger_that_is_measured_is_the_one_that_is_trained():
     options = {"target": 3, "size": 2, "position": "top-left", "value": 0.25, "share": 1.0}
     chosen = build("backdoor", **options)

@@ -90,6 +90,19 @@ def test_tensors_beside_a_rule_that_answers_with_a_tensor():
     assert isinstance(sent, torch.Tensor) and np.array_equal(sent, expected)
 
 
+def test_a_rule_object_is_asked_in_copies_and_stays_as_it_was():
+    class Counting:
+        count = 0
+
+        def __call__(self, rows):
+            self.count += 1
+            return np.median(rows, axis=0)
+
+    rule = Counting()
+    craft("opt-ipm", OWN, randn(3, 4), n_total=5, seed=0, rule=rule)
+    assert rule.count == 0
+
+
 def test_images_as_a_tensor_make_a_batch_of_arrays():
     labels, images = np.array([[1, 2]]), randn(1, 2, 1, 4, 4)
     given = {"n_total": 3, "seed": 0, "n_classes": 4}

@@ -89,3 +89,14 @@ def test_a_mean_is_driven_along_the_secret():
         direction = np.concatenate([honest, sent]).mean(axis=0)
         x = x - direction
     assert np.array_equal(np.sign(x), wanted)
+
+
+def test_a_round_in_which_nothing_moved_leaves_what_was_sent_last():
+    """The honest row that it sends instead is no push of its own, to be taken off the next step."""
+    past = Past(np.zeros(4, np.float32), np.zeros(4, np.float32))
+    crafted("poisoned-fl", randn(2, 4), past=past)
+    assert past.memory["last"].tolist() == [0.0] * 4
+
+
+def test_the_factor_may_fall_to_its_least_itself():
+    assert factors(lambda t: np.ones(100, np.float32), 5, first=0.5 / 0.7)[-1] == 0.5

@@ -68,6 +68,11 @@ def test_what_an_error_rate_weighs():
     assert weights(found, (0, 1, 2, 3, 4)) == pytest.approx(expected, abs=1e-12)
 
 
+def test_a_worker_without_a_weight_counts_as_the_one_that_weighs_most_either_way():
+    found = Findings(crossover={0: 0.9, 1: 0.4}, weights={0: -3.0, 1: 1.0})
+    assert weights(found, (0, 1, 2)).tolist() == [-3.0, 1.0, 3.0]
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_it_turns_exactly_what_can_be_turned(seed):
     """The weighted vote over all rows, before and after; no margin is met exactly."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -115,6 +116,16 @@ def test_all_is_computed_once_a_round_by_the_first_who_asks():
     assert len(asked) == 2 * (len(IDS) + WORKERS - 1)
     again = clients[0].message(X + 1, 2)
     assert not np.array_equal(again, clients[0].message(X, 2))  # other parameters, other rows
+
+
+def test_a_model_that_was_changed_in_place_is_another_one():
+    look, seen = spy("colluders", "gradient")
+    adversary, model = Adversary(look, IDS, asked=lambda t: range(WORKERS), seed=3), X.copy()
+    rows = [adversary.row(1, X, model, 1, lambda worker: X) for _ in range(2)]
+    assert np.array_equal(*rows) and len(seen) == 1
+    model += 1
+    adversary.row(1, X, model, 1, lambda worker: X)
+    assert len(seen) == 2
 
 
 def test_who_sits_out_is_honest_and_seen_as_such():
@@ -240,6 +251,8 @@ def test_colluders_with_the_same_past_are_computed_once_and_keep_the_same(level)
     for w in IDS:
         assert memories[w].keys() == others[4].keys()
         assert all(np.array_equal(memories[w][name], others[4][name]) for name in memories[w])
+    kept = [array for memory in memories.values() for array in memory.values()]
+    assert not any(np.shares_memory(a, b) for a, b in combinations(kept, 2))
 
 
 def test_colluders_with_another_past_get_rows_of_their_own():

@@ -68,6 +68,10 @@ def test_what_sign_fd_counts_by_coordinate_counts(estimator):
     assert room(RESNET_50, **keys, **forgets).rows == plain + 2 * 4 * 50 * RESNET_50
 
 
+def test_the_model_counts_eight_times_beside_the_data():
+    assert room(1000).rest == 4 * 8 * 1000 + 1000
+
+
 def test_what_an_attack_looks_at_counts():
     none = room(card=10**6, strategy="sign-mv", attack="none").gradients
     own = room(card=10**6, strategy="sign-mv", attack="sign-flip").gradients

@@ -9,6 +9,7 @@ from flwr.common.serde import recorddict_to_proto
 
 from signfed.app.client_app import app as client_app
 from signfed.app.config.run_config import ConfigError
+from signfed.app.engines.workers import Remembered
 from signfed.app.server_app import run
 from signfed.clients import CodedGradients, HonestClient
 from signfed.strategies.server.transport import wire
@@ -314,3 +315,18 @@ def test_a_byzantine_worker_that_flips_no_bit_is_an_honest_worker(tmp_path):
         honest = sha256(tmp_path / encoder, **keys, encoder=encoder, attack="none")
         idle = {"attack": "stochastic-sign-flip", "stochastic-sign-flip.probability": 0.0}
         assert sha256(tmp_path / f"{encoder}-idle", **keys, encoder=encoder, **idle) == honest
+
+
+def test_a_gradient_is_computed_once_for_a_model_and_a_round():
+    calls = []
+
+    def gradient(parameters, worker, server_round):
+        calls.append((worker, server_round))
+        return parameters * server_round + worker
+
+    remembered, x = Remembered(gradient), np.ones(2)
+    assert remembered(x, 0, 1).tolist() == remembered(x.copy(), 0, 1).tolist() == [1.0, 1.0]
+    assert calls == [(0, 1)]
+    x += 1  # in place
+    assert remembered(x, 0, 1).tolist() == [2.0, 2.0]
+    assert remembered(x, 0, 2).tolist() == [4.0, 4.0]

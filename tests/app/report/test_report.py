@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 from flwr.app import MetricRecord
+from matplotlib.figure import Figure
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -20,7 +21,7 @@ from signfed.app.report.document import Table
 from signfed.app.report.reading import Run
 from signfed.app.report.sources import find
 from signfed.app.report.tracking import named_runs, write_events
-from signfed.app.report.workers import NOT_ASKED, STATES, raster
+from signfed.app.report.workers import NOT_ASKED, STATES, draw_raster, raster
 from signfed.app.report.writing import html_of, markdown_of
 from tests.app.report.folders import CONFIG, ROUNDS, SUMMARY, line, run_folder, sweep_folder
 from tests.strategies.server.drop_in.app import grid, model
@@ -194,6 +195,26 @@ def test_a_rule_that_says_nothing_of_workers_has_no_table_of_them(tmp_path):
     workers = next(section for section in report.sections if section.title == "Workers")
     assert [part.kind for part in workers.parts] == ["picture"]
     assert len(report.pictures[0].figure.axes) == 1, "accuracy alone, no raster"
+
+
+def test_the_raster_of_many_rounds_reaches_to_the_last(tmp_path):
+    rounds = [line(t, accepted=[0, 1, 2] if t <= 2301 else [1, 2]) for t in range(1, 2402)]
+    axes = Figure().add_subplot()
+    draw_raster(axes, rounds, range(3), {0})
+    assert [text.get_text() for text in axes.get_legend().texts] == ["accepted", "rejected"]
+
+
+def test_where_neither_config_nor_rule_names_workers_they_are_counted(tmp_path):
+    config = {key: value for key, value in CONFIG.items() if key != "num-workers"}
+    run = Run(run_folder(tmp_path / "run", rounds=[line(1, received=2), line(2)], config=config))
+    assert run.workers == [0, 1, 2]
+
+
+def test_where_a_run_lies_is_no_difference_from_the_defaults(tmp_path):
+    sections = one_run.report_of(Run(run_folder(tmp_path / "run"))).sections
+    tables = [section.parts[0] for section in sections if section.title.startswith("Configuration")]
+    differs, every = ([key for key, *_ in table.lines] for table in tables)
+    assert "out-dir" in every and "out-dir" not in differs and "lr" in differs
 
 
 def test_a_users_own_module_is_escaped(tmp_path):

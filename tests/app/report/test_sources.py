@@ -47,6 +47,18 @@ def test_a_sweep_and_one_run(tmp_path, missing):
     assert [row["status"] for row in rows if row["strategy"] == "krum"] == ["missing"] * missing
 
 
+def test_a_cell_that_was_never_run_has_no_value_in_which_the_others_differ(tmp_path):
+    sweep = tmp_path / "sweep"
+    cells = [{"id": rule, "keys": {"strategy": rule}} for rule in ("mean", "median", "krum")]
+    for lr, rule in enumerate(("mean", "median"), 1):
+        run_folder(sweep / "cells" / rule, config=CONFIG | {"strategy": rule, "lr": lr / 10})
+    (sweep / "sweep.json").write_text(json.dumps({"name": "x", "engine": "local", "cells": cells}))
+    run_folder(tmp_path / "run", config=CONFIG)
+    rows, _, _ = cells_of(find([tmp_path]))
+    found = {row["strategy"]: row.get("lr") for row in rows}
+    assert found == {"mean": 0.1, "median": 0.2, "krum": None, "sign-fd": 0.25}
+
+
 def test_two_sweeps_of_one_name_differ_by_what_they_do_or_by_their_places(tmp_path):
     a, b = (cross(tmp_path / name / "rules", ("mean",), ("lie", "ipm")) for name in "ab")
     later = {

@@ -32,6 +32,12 @@ def test_every_byte_comes_back_as_it_was():
     assert torch.equal(as_stored(as_images(x, (16, 16)), x), x)
 
 
+def test_a_trigger_between_two_bytes_is_the_nearer_one():
+    images = np.array([[[[0.5, 0.7]]]], np.float32)  # 127.5, a tie that goes to even, and 178.5
+    like = torch.zeros(1, 2, dtype=torch.uint8)
+    assert as_stored(images, like).tolist() == [[128, 178]]
+
+
 def test_numbers_stay_as_they_are_and_bytes_do_not_wrap():
     x = torch.tensor([[0.1, -3.0, 0.7, 9.0]])
     assert torch.equal(as_stored(as_images(x, (2, 2)), x), x)

@@ -8,6 +8,7 @@ import signfed
 from signfed import Mean, OneBit, SignMV
 from signfed.clients.mods.byzantine import KEPT
 from signfed.clients.mods.one_bit import MEMORY
+from signfed.strategies.server.transport.plain import read_lacking
 from tests.strategies.server.drop_in.app import client, floats, grid, moved, same
 
 
@@ -85,3 +86,20 @@ def test_a_message_that_comes_again_after_a_later_one_changes_nothing(both, forg
     assert refused >= 12 and (forgets or refused == len(again))  # else the kept answer
     for state, context in zip(before, nodes._contexts.values(), strict=True):
         assert same(state[MEMORY], context.state[MEMORY])
+
+
+def test_a_node_that_could_not_follow_says_so_again():
+    """The same message twice, without the model to follow it from: it is worked on, no error."""
+    app, nodes, said = client(moved, [OneBit(both=True, feedback=True)]), grid(4), []
+
+    def deliver(message, context):
+        if message.content["config"]["server-round"] == 3:
+            context.state.pop("signfed-model", None)
+        reply = app(message, context)
+        if (held := read_lacking(reply)) is not None:
+            said.append((held, read_lacking(app(message, context))))
+        return reply
+
+    nodes._app = deliver
+    SignMV(fraction_evaluate=0.0).start(nodes, floats(), 4, timeout=0.05)
+    assert said[-4:] == [(-1, -1)] * 4

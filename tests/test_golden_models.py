@@ -4,15 +4,17 @@ A configuration names its rule, attack, encoder, partition; golden_models.json h
 model was when it was recorded. A change that moves one of them is a change of results: it needs a
 reason in CHANGELOG.md, and the file is written anew by `python -m tests.test_golden_models`.
 
-Float sums differ between processors and versions of PyTorch. So the file also holds the digest of
-one gradient; where this machine computes another one, only votes on the quadratic are compared:
-their directions are +1 and -1, and a step along them is rounded alike by all; docs/simulation.md.
+Float sums differ between processors and versions of PyTorch. So the file also holds what the
+recording machine made of a gradient that no code of ours has a part in; where this machine makes
+another one, only votes on the quadratic are compared: their directions are +1 and -1, and a step
+along them is rounded alike by all; docs/simulation.md.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import subprocess
 import sys
@@ -21,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from signfed.app.client_app import app as client_app
 from signfed.app.config.knowledge import built
@@ -39,11 +42,31 @@ FILE = Path(__file__).with_name("golden_models.json")
 GOLDEN = json.loads(FILE.read_text(encoding="utf-8"))
 
 
+def sha256_of(*arrays):
+    flat = [np.ascontiguousarray(array, "<f4").tobytes() for array in arrays]
+    return hashlib.sha256(b"".join(flat)).hexdigest()
+
+
 def gradient_sha256():
-    """Of worker 0's first gradient on digits: what a machine makes of sums of floats."""
+    """Of worker 0's first gradient on digits."""
     problem = find_task("digits").problem(parse({"device": "cpu"}).workload)
-    gradient = problem.gradient(problem.initial().numpy(), 0, 1)
-    return hashlib.sha256(np.ascontiguousarray(gradient, "<f4").tobytes()).hexdigest()
+    return sha256_of(problem.gradient(problem.initial().numpy(), 0, 1))
+
+
+def sixteenths(modulus, *shape):
+    """Numbers from -2 to 2, exact in float32, without a period that would make a sum exact."""
+    numbers = torch.arange(math.prod(shape), dtype=torch.float32).reshape(shape)
+    return numbers.square().remainder(modulus) / 16 - 2
+
+
+def machine_sha256():
+    """Of the gradient of a network of the same shapes in plain torch: sums of a machine's own."""
+    weights = sixteenths(61, 64, 128).requires_grad_(), sixteenths(59, 128, 10).requires_grad_()
+    with one_thread():
+        scores = torch.relu(sixteenths(53, 64, 64) / 3 @ weights[0]) @ weights[1] / 100
+        loss = torch.nn.functional.cross_entropy(scores, torch.arange(64) % 10)
+        gradients = torch.autograd.grad(loss, weights)
+    return sha256_of(*(gradient.numpy() for gradient in gradients))
 
 
 VOTES = ("sign-mv", "sign-fd", "reputation-mv")  # integers alone decide a direction
@@ -55,7 +78,14 @@ def is_same_everywhere(config):
 
 @pytest.fixture(scope="module")
 def same_floats():
-    return gradient_sha256() == GOLDEN["gradient_sha256"]
+    return machine_sha256() == GOLDEN["machine_sha256"]
+
+
+def test_the_first_gradient_is_the_recorded_one(same_floats):
+    """Batches, shards, samples, initial weights, loss: all that a network's runs begin with."""
+    if not same_floats:
+        pytest.skip("this machine rounds sums of floats otherwise than the recording one")
+    assert gradient_sha256() == GOLDEN["gradient_sha256"]
 
 
 def model_of(config, folder):
@@ -132,7 +162,8 @@ def write():
         f"  {json.dumps(name)}: {json.dumps(recorded)}" for name, recorded in GOLDEN["runs"].items()
     ]
     FILE.write_text(
-        f'{{\n "gradient_sha256": "{gradient_sha256()}",\n "runs": {{\n'
+        f'{{\n "machine_sha256": "{machine_sha256()}",\n'
+        f' "gradient_sha256": "{gradient_sha256()}",\n "runs": {{\n'
         + ",\n".join(lines) + "\n }\n}\n",
         encoding="utf-8",
     )  # fmt: skip

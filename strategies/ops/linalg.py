@@ -90,7 +90,8 @@ def norms(rows: Tensor) -> Tensor:
     """Compute the Euclidean norm of each row.
 
     Squares add up in float32, which is 50 times faster than float64, on a CPU in pieces whose norms
-    add up in float64: to a relative error of about 1e-6. A row whose squares leave the range of float32 is computed again in float64.
+    add up in float64: to a relative error of about 1e-6. A row whose squares leave the range of
+    float32 is computed again in float64.
 
     Parameters
     ----------

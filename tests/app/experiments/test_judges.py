@@ -7,7 +7,7 @@ import math
 import pytest
 
 from signfed.app.experiments import judges
-from signfed.app.experiments.estimates import difference, estimate, mean_of
+from signfed.app.experiments.estimates import difference, estimate, mean_of, of_one
 from signfed.app.report.published import FAILS, HOLDS, NOT_TRIED, UNDECIDED
 
 A, B, C = {"f": 0}, {"f": 1}, {"f": 2}
@@ -27,6 +27,26 @@ def test_an_error_is_students_t_times_the_standard_error():
     assert estimate([1.0, 2.0, 3.0]).error == pytest.approx(2.920 / math.sqrt(3))
     assert estimate([1.0, 3.0]).error == pytest.approx(6.314)
     assert estimate([5.0]).error == 0.0
+
+
+@pytest.mark.parametrize(
+    "count, t",
+    [(4, 2.353), (5, 2.132), (6, 2.015), (7, 1.943), (8, 1.895), (9, 1.860), (10, 1.833),
+     (11, 1.645), (30, 1.645)],
+)  # fmt: skip
+def test_more_seeds_are_surer(count, t):
+    """Of 0 .. n-1 the variance is n (n + 1) / 12; from eleven on the normal law's quantile."""
+    error = t * math.sqrt((count + 1) / 12)
+    assert estimate([float(i) for i in range(count)]).error == pytest.approx(error)
+
+
+def test_one_seed_of_a_small_test_set_is_less_sure_by_the_root_of_its_size():
+    assert of_one("acc", [{"task": "digits"}]) == pytest.approx(0.003 * math.sqrt(10_000 / 360))
+
+
+def test_two_runs_that_diverged_are_alike():
+    ran = [{"f": f, "seed": 0, "status": "diverged", "final_test_loss": None} for f in (0, 1)]
+    assert difference(ran, "final_test_loss", A, B).mean == 0.0
 
 
 def test_differences_are_taken_seed_by_seed():
@@ -54,6 +74,16 @@ def test_a_failed_run_is_not_taken_for_an_attack_that_does_harm():
     ran += [{"f": 1, "attack": "x", "seed": 0, "status": "finished", "acc": 0.95}]
     ran += [{"f": 1, "attack": "y", "seed": s, "acc": 0.8} for s in range(3)]
     assert {row["attack"] for row in judges.worst_rows(ran, "acc", ["f"])} == {"y"}
+
+
+def test_a_run_without_a_score_counts_as_nothing_left():
+    """x: 0.5 and none, 0.25 on average; y: 0.4."""
+    ran = [
+        {"f": 1, "attack": name, "seed": seed, "status": "finished", "acc": score}
+        for name, scores in (("x", (0.5, None)), ("y", (0.4, 0.4)))
+        for seed, score in enumerate(scores)
+    ]
+    assert {row["attack"] for row in judges.worst_rows(ran, "acc", ["f"])} == {"x"}
 
 
 def test_an_ordering_of_one_seed_has_to_be_beyond_the_noise_of_published_cells():
@@ -124,6 +154,19 @@ def test_a_judge_says_both(judge, holds, breaks):
     assert judge(holds).says == HOLDS
     assert judge(breaks).says == FAILS
     assert judge(MISSING).says == NOT_TRIED and judge([]).says == NOT_TRIED
+
+
+def test_a_claim_on_cells_of_which_one_is_lost_was_not_tried():
+    lost = [{"f": 2, "seed": 0, "status": "failed"}]
+    both = judges.learns("acc", [B, C], A, 0.1, "learns")
+    most = judges.at_most("acc", [A, B, C], 1.0, "why", "says")
+    found = rows(f0=[0.9], f1=[0.899])
+    for judge in (ALIKE, both, most):
+        assert judge(found).says == HOLDS and judge(found + lost).says == NOT_TRIED
+
+
+def test_a_step_that_rises_by_less_than_noise_is_no_rise():
+    assert FALLS(rows(f0=[0.9], f1=[0.8], f2=[0.801])).says == HOLDS
 
 
 def test_a_gain_is_no_loss_however_noisy():

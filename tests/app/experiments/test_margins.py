@@ -45,6 +45,11 @@ def test_keeps_what_is_within(a, b, says):
     assert verdict.says == says and verdict.published == "says" and "why" in verdict.tolerance
 
 
+def test_a_loss_of_exactly_what_is_allowed_is_within():
+    judge = keeps("score", BASE, [A], 0.5, "why", "says")
+    assert judge(rows(mean=[1.0, 1.0], a=[0.5, 0.5])).says == HOLDS
+
+
 @pytest.mark.parametrize(
     "a, b, says",
     [([0.5], [0.6], HOLDS), ([0.5], [0.851], UNDECIDED), ([0.5], [0.86], FAILS)],

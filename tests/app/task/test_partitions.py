@@ -352,3 +352,25 @@ def test_every_partition_serves_a_federation_coded_or_not(partition, strategy, t
     done = [federate(tmp_path / str(n), nodes=n, **keys) for n in (1, 4)]
     assert done[0].sha256 == done[1].sha256
     assert all(r["received"] == 15 and not r["dropped"] for r in done[0].rounds)
+
+
+def test_dirichlet_draws_again_until_everybody_has_a_sample():
+    """The first draw leaves a worker without any."""
+    assert all(map(len, dirichlet(np.repeat(np.arange(3), 50), 8, 1, alpha=0.2)))
+
+
+def test_a_share_of_the_samples_is_rounded_and_not_cut():
+    """0.29 of ten is 2.9: three are dealt out, seven are sorted."""
+    labels = np.arange(10) // 5
+    draws = generator(4, "partition")
+    order = draws.permutation(10)
+    runs = np.array_split(order[3:][np.argsort(labels[order[3:]], kind="stable")], 4)
+    pairs = draws.permutation(4)
+    first = np.concatenate([order[:2], runs[pairs[0]], runs[pairs[1]]])
+    assert np.array_equal(sorted_runs(labels, 2, 4, even_share=0.29)[0], first)
+
+
+def test_the_two_runs_of_a_worker_are_drawn_and_not_neighbours():
+    labels = np.repeat(np.arange(10), 10)
+    shards = sorted_runs(labels, 5, 0, even_share=0.0)
+    assert any(np.ptp(labels[shard]) > 2 for shard in shards)

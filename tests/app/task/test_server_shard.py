@@ -13,6 +13,7 @@ from signfed.app.config.run_config import build_strategy, parse
 from signfed.app.errors import ConfigError
 from signfed.app.runs.checkpoint import list_checkpoints
 from signfed.app.task import PARTITIONS, TASKS, evaluation
+from signfed.app.task.models.parameters import assign, joined
 from signfed.app.task.partitions.server import server_shard
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.fltrust import FLTrust
@@ -77,6 +78,35 @@ def test_the_gradient_is_that_of_the_mean_loss_over_the_servers_samples():
     np.testing.assert_allclose(found, alone.gradient(x, 0, 1), rtol=1e-4, atol=1e-7)
     assert found.shape == x.shape and found.dtype == np.float32
     assert problem.edges == (0, 64 * 128, 65 * 128, 65 * 128 + 1280, 65 * 128 + 1290)
+
+
+def test_what_is_left_over_goes_to_the_class_that_misses_most():
+    """Four of 8 + 3: exactly 2.91 and 1.09; floors leave one, for the first."""
+    labels = np.repeat([0, 1], [8, 3])
+    assert np.bincount(labels[server_shard(labels, 4, 0)]).tolist() == [3, 1]
+
+
+@pytest.mark.parametrize("given", ["truth", "reference"])
+def test_a_gradient_over_many_samples_is_that_of_one_pass(given, monkeypatch):
+    """The truth is of the whole training set, and not of what the workers hold (1,425 of 1,437)."""
+    monkeypatch.setattr(evaluation, "TEST_BATCH", 50)
+    keys = {"device": "cpu"} | ({"server-samples": 130} if given == "reference" else {})
+    problem = TASKS["digits"].problem(parse(keys).workload)
+    x = problem.initial().numpy()
+    found = problem.truth(x) if given == "truth" else problem.reference(x, 1)
+
+    def slope(chosen):
+        model = problem._gradients._own_model()
+        assign(model, torch.from_numpy(x))
+        inputs, labels = problem._gradients.samples(chosen)
+        loss = torch.nn.functional.cross_entropy(model(inputs), labels)
+        return joined(torch.autograd.grad(loss, list(model.parameters()))).numpy()
+
+    held = np.concatenate(problem.shards)
+    chosen = np.arange(1437) if given == "truth" else problem.server_shard
+    assert len(held) < 1437
+    np.testing.assert_allclose(found, slope(chosen), rtol=1e-3, atol=1e-6)
+    assert not np.allclose(found, slope(held), rtol=1e-3, atol=1e-6)
 
 
 def test_the_quadratics_gradient_has_the_noise_of_so_many_samples():

@@ -44,3 +44,12 @@ def test_chunks_fit_together(n, few, monkeypatch):
 def test_no_rows():
     vector = signs_of(np.zeros(3, np.uint8), 24)
     assert signs_of(np.empty((0, 3), np.uint8), 24).disagreements(vector).shape == (0,)
+
+
+@pytest.mark.parametrize("few", [0, 1 << 19])
+def test_more_differing_bits_than_a_sixteenth_of_a_million_are_counted(few, monkeypatch):
+    """In both forms, for few columns and for many: 72,000 do not fit into 16 bits."""
+    monkeypatch.setattr(_popcount, "FEW", few)
+    rows = np.stack([np.zeros(9000, np.uint8), np.full(9000, 255, np.uint8)])
+    assert _popcount.disagreements(rows, rows[0]).tolist() == [0, 72_000]
+    assert _popcount.pairwise(rows).tolist() == [[0, 72_000], [72_000, 0]]

@@ -39,7 +39,7 @@ def test_each_worker_and_each_round_is_changed_in_its_own_way():
     keys = {"task": "cifar10", "model": "resnet-56", "num-workers": 2, "num-byzantine": 0}
     images = torch.zeros((40, 3, 32, 32), dtype=torch.uint8)
     labels = torch.arange(40) % 10
-    data = Dataset(images, labels, images[:10], labels[:10], 10, augment=CropFlipRotate())
+    data = Dataset(images, labels, images[:10], labels[:10], augment=CropFlipRotate())
     workload = parse({**keys, "batch-size": 8, "device": "cpu"}).workload
     draws = TASKS["cifar10"].problem(workload, data)._gradients
     drawn = {draws.changes(worker, at).tobytes() for worker in (0, 1) for at in (1, 2)}

@@ -6,8 +6,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from signfed.strategies.arc import ARC
 from signfed.strategies.bucketing import Bucketing, bucket_means, of_workers
 from signfed.strategies.centered_clipping import CenteredClipping
+from signfed.strategies.clipping import Clipping
 from signfed.strategies.core.seeds import generator
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.krum import Krum
@@ -21,6 +23,8 @@ from signfed.strategies.smea import SMEA
 from tests.strategies.float_rows import far_out, near_duplicates, rows_of, tiny_copies
 from tests.strategies.runs import same_bits
 from tests.strategies.slow import float_rules as slow
+
+EDGES = (0, 4, 5, 17, 23)
 
 
 def updates(rows, ids=None, server_round=1):
@@ -87,6 +91,19 @@ class Remembering(Mean):
     def aggregate(self, updates):
         self.seen = updates
         return super().aggregate(updates)
+
+
+@pytest.mark.parametrize("kind", [Bucketing, NearestNeighbourMixing, Clipping, ARC])
+def test_the_inner_rule_hears_where_layers_begin(kind):
+    inner = Remembering()
+    kind(inner)(rows_of(9, 7), edges=EDGES)
+    assert inner.seen.edges == EDGES
+
+
+def test_a_rule_that_goes_by_layers_does_so_behind_a_pre_aggregation():
+    rows, mixing = rows_of(9, 9, 2), {"n_byzantine": 3, "pre_aggregation": "nnm"}
+    by_layer = aggregate("lasa", rows, edges=EDGES, **mixing)
+    assert not np.array_equal(by_layer, aggregate("lasa", rows, **mixing))
 
 
 def test_buckets_are_drawn_anew_each_round_and_seed():

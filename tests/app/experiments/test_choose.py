@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from signfed.app.experiments.choose import chosen
+from signfed.app.experiments.choose import chosen, left_out
 from signfed.app.experiments.sweep import Choose
 from signfed.app.experiments.tables import write_results
 from signfed.app.runs.sweeps import SweepFolder
@@ -58,19 +58,23 @@ def test_a_setting_of_which_a_run_failed_is_not_compared():
     assert {each["lr"] for each in chosen(LR, rows, KEYS)} == {2}
 
 
-def test_a_setting_whose_run_failed_at_its_best_is_not_chosen(tmp_path):
-    """lr 1 failed after round 10, at 0.95 under one of two seeds; lr 0.1 finished at 0.9."""
+@pytest.mark.parametrize("ended", ["failed", "diverged", "interrupted", "missing"])
+def test_a_setting_whose_run_did_not_finish_is_not_chosen(ended, tmp_path):
+    """lr 1 ended after round 10, at 0.95 under one of two seeds; lr 0.1 finished at 0.9."""
     cells = []
     for lr, seed, status, worth in (
-        (1.0, 0, "failed", 0.95), (1.0, 1, "finished", 0.95), (0.1, 0, "finished", 0.9),
+        (1.0, 0, ended, 0.95), (1.0, 1, "finished", 0.95), (0.1, 0, "finished", 0.9),
         (0.1, 1, "finished", 0.9),
     ):  # fmt: skip
         keys = {"lr": lr, "attack": "none", "seed": seed}
         rounds = [line(10, validation_accuracy=worth, test_accuracy=worth)]
-        run_folder(tmp_path / "cells" / f"{lr}-{seed}", rounds, keys, {"status": status})
+        if status != "missing":
+            run_folder(tmp_path / "cells" / f"{lr}-{seed}", rounds, keys, {"status": status})
         cells.append({"id": f"{lr}-{seed}", "keys": keys})
     (tmp_path / "sweep.json").write_text(json.dumps({"name": "x", "cells": cells}))
-    says = write_results(SweepFolder(tmp_path), LR)
+    sweep = SweepFolder(tmp_path)
+    assert left_out(LR, sweep.rows(), ["lr", "attack", "seed"]) == [{"lr": 1.0}]
+    says = write_results(sweep, LR)
     assert "chosen.csv: not compared, since a run did not finish: lr=1.0" in says.splitlines()
     with (tmp_path / "chosen.csv").open(newline="") as file:
         assert [found["lr"] for found in csv.DictReader(file)] == ["0.1"]

@@ -1,4 +1,7 @@
-"""What the model of a run keeps: its records, and what a later process goes on from."""
+"""What the model of a run keeps: its records, and what a later process goes on from.
+
+Training and Updates are the real ones: an error of theirs cannot be found here.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 It hears of each reply when the server pulls it, knows what a node should have answered, and takes
 the round's step itself. Workers, rule and step are the real ones; of the transport it uses nothing.
+So an error of Training, Updates or Scorer is in the model, too: here it cannot be found.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What the rounds of a rule in a public app should be, without messages.
 
 A node is a worker; it makes y of the model x that it gets, and sends it back with its number of
-examples. The model takes the row x - y, or its signs.
+examples. The model takes the row x - y, or its signs. Training and Updates are the real ones: an
+error of theirs cannot be found here.
 """
 
 from __future__ import annotations

@@ -205,6 +205,11 @@ def test_a_search_finds_the_worst_and_halves_in_on_it(found):
     assert said == [(trial, *at) for trial, at in zip(trials, progress, strict=True)]
 
 
+def test_seeds_of_a_trial_count_from_the_bases():
+    trials = [search._config(base, "mean", "lie", {}, 2) for base in (LOST | {"seed": 5}, {})]
+    assert [trial["seed"] for trial in trials] == [7, 2]
+
+
 def test_a_trial_is_the_mean_of_runs_that_one_could_make_oneself(found, tmp_path):
     """On a task without accuracy: of minus the loss. Seeds count from the base's."""
     for number, trial in enumerate(found[0]):

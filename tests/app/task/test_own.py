@@ -147,12 +147,17 @@ def on_random_data(model):
 
 
 def test_all_workers_in_one_call_give_the_loops_gradients_or_none_do():
-    """Where the bits differ on this machine, the fleet goes one by one."""
-    found = problem()
-    batched, x = found.batched(lambda t: range(15)), found.initial().numpy()
-    if batched is not None:
-        rows = batched(x, range(15), 3).numpy()
-        assert np.array_equal(rows, [found.gradient(x, worker, 3) for worker in range(15)])
+    """Where the bits differ on this machine, the fleet goes one by one; unless it is told to."""
+    found, forced = problem(), problem(gradients="vmap")
+    x = found.initial().numpy()
+    one_by_one = [found.gradient(x, worker, 3) for worker in range(15)]
+    batched = found.batched(lambda t: range(15))
+    if batched is None:
+        assert found.way["way"] == "loop" and "other bits than the loop's" in found.way["because"]
+    else:
+        assert np.array_equal(batched(x, range(15), 3).numpy(), one_by_one)
+    rows = forced.batched(lambda t: range(15))(x, range(15), 3).numpy()
+    np.testing.assert_allclose(rows, one_by_one, rtol=0, atol=1e-5)
 
 
 def test_the_seed_changes_masks_and_augmentation():

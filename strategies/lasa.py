@@ -13,7 +13,7 @@ from signfed.strategies.core.updates import Updates
 from signfed.strategies.ops.linalg import average, norms
 from signfed.strategies.server.strategy import RobustStrategy
 
-ROUNDING = 2.0**-12  # of the largest norm: by less, rows clipped to one norm differ, also long ones
+ROUNDING = 2.0**-18  # of the largest norm: rows that are clipped to one norm differ by less
 
 
 def prepared(rows: Tensor, sparsity: float) -> Tensor:
@@ -119,7 +119,7 @@ class LASA(RobustStrategy):
     Deviation: the authors' code leaves biases and norms out when it makes rows sparse; all
     coordinates take part here. Its median of an even number is the lower of the middle two; here it
     is their mean. Its defaults are ours: sparsity 0.3, both radii 1. Norms that differ from their
-    median by at most 2^-12 of the largest count as equal to it: rows that are clipped to one norm
+    median by at most 2^-18 of the largest count as equal to it: rows that are clipped to one norm
     differ in the last bits, and where all are, a standard deviation is made of these.
 
     References

@@ -6,7 +6,7 @@ import math
 
 
 def share_of(n: int, share: float) -> int:
-    """Return ceil(share n), where rounding makes no one more of it.
+    """Return ceil(share n), of the decimal number that was written: 0.07 of 100 is 7.
 
     >>> share_of(100, 0.07), 0.07 * 100 > 7
     (7, True)

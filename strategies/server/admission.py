@@ -61,7 +61,7 @@ def channel(rule: Rule, options: NodeOptions) -> tuple[bool, float]:
 
 
 def unguarded(rule: Rule) -> str:
-    """Say which rules, of one on floats and those behind it, are told of no Byzantine node.
+    """Say which rules, of one on floats and those behind it, assume no Byzantine node.
 
     Their constructors' default is 0, with which most of them are a plain mean.
 
@@ -75,17 +75,17 @@ def unguarded(rule: Rule) -> str:
         What that means and how to mend it; empty where there is none.
     """
     rules = [rule, *_behind(rule)]
-    told = [
+    unset = [
         type(each).__name__ for each in rules
         if (isinstance(each, PreAggregation) or type(each).encoder == "float32")
         and vars(each).get("n_byzantine") == 0
     ]  # fmt: skip
-    if not told:
+    if not unset:
         return ""
     return (
-        f"{', '.join(told)}: n_byzantine=0 counts on honest nodes alone, and one Byzantine node "
+        f"{', '.join(unset)}: n_byzantine=0 counts on honest nodes alone, and one Byzantine node "
         "may then decide the model; expected the most of a round's nodes that may be Byzantine: "
-        f"{told[0]}(n_byzantine=1), say"
+        f"{unset[0]}(n_byzantine=1), say"
     )
 
 

@@ -147,7 +147,7 @@ def on_random_data(model):
 
 
 def test_all_workers_in_one_call_give_the_loops_gradients_or_none_do():
-    """Where the bits differ on this machine, the fleet goes one by one; unless it is told to."""
+    """Where the bits differ on this machine, the loop is taken, unless vmap is asked for."""
     found, forced = problem(), problem(gradients="vmap")
     x = found.initial().numpy()
     one_by_one = [found.gradient(x, worker, 3) for worker in range(15)]

@@ -98,7 +98,7 @@ def lasa(rows, edges, sparsity=0.3, norm_radius=1.0, sign_radius=1.0):
         chosen = [
             row
             for row, far, odd in zip(
-                layer, scores(map(norm, layer), 2**-12), scores(map(purity, layer)), strict=True
+                layer, scores(map(norm, layer), 2**-18), scores(map(purity, layer)), strict=True
             )
             if far < norm_radius and odd < sign_radius
         ]

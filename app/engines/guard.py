@@ -29,6 +29,7 @@ SAVE_TIME = 4.0  # seconds for the server to save the state; in all, less than t
 END_TIME = 1.0  # seconds for all others to end before they are killed
 LOOK = 0.05  # seconds between two looks
 LONGEST = 8.0  # seconds of looking for processes that are started while others are killed
+EXEC_TIME = 1.0  # seconds that a process may take to become another program
 
 
 def of_home(home: str) -> list[psutil.Process]:
@@ -38,11 +39,21 @@ def of_home(home: str) -> list[psutil.Process]:
 
 def _belongs(process: psutil.Process, home: str) -> bool:
     with suppress(psutil.Error, OSError):
-        if process.environ().get("FLWR_HOME") == home:
+        if _environment(process).get("FLWR_HOME") == home:
             return True
         # Ray's processes write their titles over their environment; their logs are below HOME.
         return any(file.path.startswith(home + os.sep) for file in process.open_files())
     return False
+
+
+def _environment(process: psutil.Process) -> dict[str, str]:
+    """Its environment, which Linux shows as empty while it becomes another program."""
+    deadline = time.monotonic() + EXEC_TIME
+    while not (found := process.environ()) and process.exe():  # a kernel's thread has no program
+        if process.cmdline() or time.monotonic() > deadline:
+            return process.environ()  # it is there by now, or there is none
+        time.sleep(0.001)
+    return found
 
 
 def end(home: str, *, quick: bool) -> None:

@@ -1,0 +1,45 @@
+"""What belongs to a FLWR_HOME is known by its environment, at any moment of its life."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import psutil
+import pytest
+
+from signfed.app.engines import guard
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts a script with an environment; it is ended at the end."""
+    started = []
+
+    def start(text: str, **environment: str) -> int:
+        script = tmp_path / "script.sh"
+        script.write_text(text)
+        started.append(subprocess.Popen(["/bin/sh", str(script)], env=environment))
+        return started[-1].pid
+
+    yield start
+    for one in started:
+        one.kill()
+        one.wait()
+
+
+def test_a_process_that_becomes_another_program_is_known(start, tmp_path):
+    """Linux shows no environment meanwhile: 3 of 100 looks at this one saw none."""
+    home = str(tmp_path / "home")
+    pid = start('exec /bin/sh "$0"\n', **os.environ, FLWR_HOME=home)
+    assert all(guard._belongs(psutil.Process(pid), home) for _ in range(1000))
+    assert not guard._belongs(psutil.Process(pid), str(tmp_path / "other"))
+
+
+def test_a_process_without_environment_is_not_waited_for(start, tmp_path, monkeypatch):
+    pid = start("exec env -i sleep 600\n")
+    asleep = psutil.Process(pid)
+    while "sleep" not in asleep.cmdline()[:1]:
+        assert asleep.is_running()
+    monkeypatch.setattr(guard.time, "sleep", lambda _: pytest.fail("it waits"))
+    assert not guard._belongs(psutil.Process(pid), str(tmp_path / "home"))

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from flwr.app import Array, ArrayRecord, ConfigRecord, Context
+from flwr.app import ConfigRecord, Context
 from flwr.serverapp import Grid, ServerApp
 
 from signfed.app.config.knowledge import check_hosts
@@ -24,6 +24,7 @@ from signfed.app.runs.resuming import lost_memories
 from signfed.app.task import Problem
 from signfed.strategies.core.options import Value
 from signfed.strategies.server.keeping import at_exit
+from signfed.strategies.server.own_app import run_federation
 from signfed.strategies.server.transport import wire
 
 app = ServerApp()
@@ -78,21 +79,22 @@ def run(grid: Grid, run_config: Mapping[str, Value]) -> Path:
         byzantine = set(run.config.byzantine_ids)
         if run.resume and lost_memories(run.config, {}):
             log.warning("resume: what workers remember (momentum, errors) was lost with the nodes")
-        result = run.strategy.start(
+        final = run_federation(
+            run.strategy,
+            replace(run.config.federation(run.strategy, run.problem), admit=admit),
             grid,
-            ArrayRecord({"parameters": Array(run.problem.initial().numpy())}),
+            run.problem.initial(),
             run.config.num_rounds,
             run.config.round_timeout,
-            federation=replace(run.config.federation(run.strategy, run.problem), admit=admit),
-            train_config=_questions(run.problem),
+            questions=_questions(run.problem),
+            digest=run.problem.digest(),
+            resume=run.resume,
             on_nodes=partial(check_hosts, run.config.attack, byzantine) if on_devices else None,
             observe=run.observe,
             evaluate=run.evaluate,
             on_round=run.on_round,
-            resume=run.resume,
-            digest=run.problem.digest(),
         )
-        return result.arrays["parameters"].numpy()
+        return final.cpu().numpy()
 
     prepared = prepare(run_config, reach="colluders" if on_devices else "omniscient")
     with ExitStack() as stack:

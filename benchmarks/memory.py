@@ -23,7 +23,8 @@ from typing import Any
 from uuid import uuid4
 
 import numpy as np
-from flwr.app import Array, ArrayRecord, Message
+import torch
+from flwr.app import Message
 from flwr.serverapp import Grid
 
 import tests.grid  # noqa: F401 - outside Flower, messages can be made only with it
@@ -32,6 +33,7 @@ from signfed.clients import ENCODERS
 from signfed.strategies.registry import STRATEGIES, build
 from signfed.strategies.server.federation import Federation, Participation
 from signfed.strategies.server.optimizer import Step
+from signfed.strategies.server.own_app import run_federation
 from signfed.strategies.server.transport import wire
 
 NODES = 10
@@ -106,11 +108,10 @@ def measure(case: str, workers: int, n: int, rounds: int = 4) -> int:
     federation = Federation(
         Participation(workers), codec, rule.encoder, Step(0.001), reference=lambda x, t: x + 1
     )
-    initial = ArrayRecord({"parameters": Array(np.zeros(n, np.float32))})
-    rule.start(Echo(workers, codec, 64), initial, 0, federation=federation)  # imports
+    run_federation(rule, federation, Echo(workers, codec, 64), torch.zeros(n), 0, 60.0)  # imports
     before = resident()
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
-    rule.start(Echo(workers, codec, n), initial, rounds, federation=federation)
+    run_federation(rule, federation, Echo(workers, codec, n), torch.zeros(n), rounds, 60.0)
     return resident(peak=True) - before
 
 

@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from logging import getLogger
 from pathlib import Path
 from typing import Any
 
-import torch
-from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Result, Strategy
 
 from signfed.strategies.core.rule import Rule, State
 from signfed.strategies.server import flower_loop
 from signfed.strategies.server.drop_in import Byzantine, DropIn
-from signfed.strategies.server.federation import Federation
 from signfed.strategies.server.flower_loop import EvaluateFn
-from signfed.strategies.server.loop import Evaluate, OnRound, run_rounds
 from signfed.strategies.server.nodes import NodeOptions, takes_nodes
-from signfed.strategies.server.record import RoundRecord
-from signfed.strategies.server.training import Observe, Training
-from signfed.strategies.server.transport.attendance import Workers
-from signfed.strategies.server.transport.link import Link
-from signfed.strategies.server.transport.packed_rows import PackedRows
+from signfed.strategies.server.training import Observe
 
 log = getLogger("signfed")
-
-NodesFn = Callable[[list[tuple[int, ...]]], None]  # gets the workers of each node
 
 
 class RobustStrategy(Rule, Strategy):
@@ -52,9 +43,7 @@ class RobustStrategy(Rule, Strategy):
     """
 
     nodes = NodeOptions()
-    # One of the two after a start: of signfed's own app, or of another's.
-    _link: Link | None = None
-    _drop_in: DropIn | None = None
+    _drop_in: DropIn | None = None  # of the run under way
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -75,16 +64,10 @@ class RobustStrategy(Rule, Strategy):
         evaluate_fn: EvaluateFn | None = None,
         *,
         run_dir: str | Path | None = None,
-        resume: str | Path | tuple[int, State] | None = None,
+        resume: str | Path | None = None,
         byzantine: Byzantine = (),
-        federation: Federation | None = None,
-        on_nodes: NodesFn | None = None,
-        observe: Observe | None = None,
-        evaluate: Evaluate | None = None,
-        on_round: OnRound | None = None,
-        digest: Mapping[str, str] | None = None,
     ) -> Result:
-        """Run a federation: Flower's `start`, with a record of the run if you want one.
+        """Run the rounds in a Flower app: Flower's `start`, with a record of the run on request.
 
         Parameters
         ----------
@@ -105,19 +88,6 @@ class RobustStrategy(Rule, Strategy):
         byzantine : collection of int, or "announced"
             Node ids that are known to be Byzantine, for the record alone; "announced": those
             whose `signfed.byzantine` mod says so.
-        federation : Federation, optional
-            Of signfed's own app, as are the arguments after it. The model is then one array
-            "parameters", float32 [N]; `resume` is a round and its state, which is emptied.
-        on_nodes : callable, optional
-            Gets the workers of each node once all are there, and may raise.
-        observe : callable, optional
-            Sees updates and direction of each usable round, and returns scores for its record.
-        evaluate : callable, optional
-            Asked after each round, with the parameters as a tensor; its scores are recorded.
-        on_round : callable, optional
-            Gets each round's record and what returns the state after it; True ends the run.
-        digest : Mapping, optional
-            Digest of each part of what the run computes on; a node that differs takes no part.
 
         Returns
         -------
@@ -131,58 +101,15 @@ class RobustStrategy(Rule, Strategy):
         FederationError
             When the federation cannot go on.
         """
-        if federation is None:
-            if isinstance(resume, tuple):
-                raise ValueError("resume: expected a run folder; got a state, without federation")
 
-            def begin(state: State, observe: Observe | None) -> DropIn:
-                self._link = None
-                self._drop_in = DropIn(
-                    self, self.nodes, grid, initial_arrays, timeout, state, observe
-                )
-                return self._drop_in
+        def begin(state: State, observe: Observe | None) -> DropIn:
+            self._drop_in = DropIn(self, self.nodes, grid, initial_arrays, timeout, state, observe)
+            return self._drop_in
 
-            return flower_loop.run(
-                self, begin, grid, num_rounds, train_config, evaluate_config, evaluate_fn,
-                run_dir=run_dir, resume=resume, byzantine=byzantine,
-            )  # fmt: skip
-        if run_dir or byzantine or isinstance(resume, str | Path):
-            raise ValueError(
-                "run_dir, byzantine, resume=folder: expected no federation beside them"
-            )
-        self.check(federation.participation.count, num_rounds)
-        parameters = torch.from_numpy(initial_arrays["parameters"].numpy())
-        done, state = resume or (0, {})
-        self._training = training = Training(self, federation, parameters, observe, state)
-        self._drop_in = None
-        dialect = PackedRows(training, federation.codec, federation.encoder)
-        workers = Workers(federation, digest)
-        self._link = link = Link(
-            training, grid, dialect, workers, timeout=timeout, config=train_config,
-            instructions=self.instructions(federation.num_workers),
+        return flower_loop.run(
+            self, begin, grid, num_rounds, train_config, evaluate_config, evaluate_fn,
+            run_dir=run_dir, resume=resume, byzantine=byzantine,
         )  # fmt: skip
-        workers.gather(grid, state)
-        state.clear()  # whoever holds it holds no tensors from here on
-        if on_nodes:
-            on_nodes(workers.present())
-        result = Result()
-
-        def evaluated(server_round: int, parameters: torch.Tensor) -> dict[str, float]:
-            if evaluate_fn and (metrics := evaluate_fn(server_round, _arrays(training))):
-                result.evaluate_metrics_serverapp[server_round] = metrics
-            if evaluate is None or not (scores := evaluate(server_round, parameters)):
-                return {}
-            result.evaluate_metrics_serverapp[server_round] = MetricRecord({**scores})
-            return {**scores}
-
-        def recorded(record: RoundRecord, state: Callable[[], State]) -> bool | None:
-            result.train_metrics_clientapp[record.round] = _counts(record)
-            return on_round(record, state) if on_round else None
-
-        rounds = range(done + 1, num_rounds + 1)
-        run_rounds(training, link, rounds, evaluate=evaluated, on_round=recorded)
-        result.arrays = _arrays(training)
-        return result
 
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
@@ -192,8 +119,6 @@ class RobustStrategy(Rule, Strategy):
         `arrays` is the model with which a run begins, where `start` was not called before; then it
         has to be what `aggregate_train` returned.
         """
-        if self._link:
-            return self._link.requests(server_round, config)
         if self._drop_in is None:
             self._drop_in = DropIn(self, self.nodes, grid, arrays, timeout=3600.0)
             self._drop_in.gather({})
@@ -207,21 +132,16 @@ class RobustStrategy(Rule, Strategy):
         Returns
         -------
         tuple
-            The new model, and the nodes' claims (in signfed's own app, the counts of the round);
-            None in place of the model when the round is skipped.
+            The new model, and the nodes' claims; (None, None) for a round that is skipped.
         """
-        if self._drop_in:
-            return self._drop_in.aggregate_train(server_round, replies)
-        if self._link is None:
+        if self._drop_in is None:
             raise ValueError("aggregate_train: expected configure_train, or start, before it")
-        updates, record = self._link.open(server_round, replies)
-        usable = self._training.advance(updates, record)
-        return _arrays(self._training) if usable else None, _counts(record)
+        return self._drop_in.aggregate_train(server_round, replies)
 
     def configure_evaluate(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
-        """Return the requests to evaluate the model; none in signfed's own app."""
+        """Return the requests to evaluate the model; none where no round was before it."""
         if self._drop_in is None:
             return []
         return self._drop_in.configure_evaluate(server_round, arrays, config)
@@ -229,7 +149,7 @@ class RobustStrategy(Rule, Strategy):
     def aggregate_evaluate(
         self, server_round: int, replies: Iterable[Message]
     ) -> MetricRecord | None:
-        """Return the median of each metric that nodes claim; None in signfed's own app."""
+        """Return the median of each metric that nodes claim; None where none was asked."""
         return self._drop_in.aggregate_evaluate(server_round, replies) if self._drop_in else None
 
     def summary(self) -> None:
@@ -239,12 +159,3 @@ class RobustStrategy(Rule, Strategy):
 
 # Not by __init_subclass__, which is not called for the class itself.
 RobustStrategy.__init__ = takes_nodes(RobustStrategy.__init__)  # type: ignore[method-assign]
-
-
-def _arrays(training: Training) -> ArrayRecord:
-    return ArrayRecord({"parameters": Array(training.parameters.cpu().numpy())})
-
-
-def _counts(record: RoundRecord) -> MetricRecord:
-    dropped = sum(map(len, record.dropped.values()))
-    return MetricRecord({"received": record.received, "dropped": dropped})

@@ -35,7 +35,7 @@ from signfed.strategies.core.drop_reason import DropReason
 from signfed.strategies.core.rule import State
 from signfed.strategies.core.seeds import generator
 from signfed.strategies.core.updates import Updates
-from signfed.strategies.server import drop_in, strategy
+from signfed.strategies.server import drop_in, own_app
 from signfed.strategies.server.record import RoundRecord
 from signfed.strategies.server.transport import exchange, reception, sampling
 from signfed.strategies.server.transport.link import Link
@@ -202,7 +202,7 @@ def simulated() -> Iterator[None]:
         patch.object(Quadratic, "_noisy", _noisy),
         patch.object(Quadratic, "initial", _initial),
         patch.object(Quadratic, "digest", _digest),
-        *(patch.object(module, "Link", WatchedLink) for module in (strategy, drop_in)),
+        *(patch.object(module, "Link", WatchedLink) for module in (own_app, drop_in)),
         *(patch.object(module, "Saver", WatchedSaver) for module in (run, recorder)),
         # Put back what runs have set.
         patch.object(sampling, "REMEMBERED", sampling.REMEMBERED),

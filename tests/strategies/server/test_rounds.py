@@ -7,14 +7,12 @@ import sys
 
 import numpy as np
 import pytest
-from flwr.app import Array, ArrayRecord, ConfigRecord, Error, Message, MetricRecord
+from flwr.app import ArrayRecord, ConfigRecord, Error, Message, MetricRecord
 
 from signfed.app.client_app import app as client_app
-from signfed.app.engines.prepare import prepare
 from signfed.app.errors import ConfigError
 from signfed.app.server_app import run
 from signfed.strategies.core.codecs import CODECS
-from signfed.strategies.server import strategy as flower_strategy
 from signfed.strategies.server.federation import FederationError
 from signfed.strategies.server.transport import wire
 from signfed.strategies.server.transport.measure import size
@@ -250,46 +248,6 @@ def test_findings_that_are_no_json_fail_the_run_by_name(tmp_path, monkeypatch):
     ):
         federate(tmp_path / "run", strategy="telling_rule:Mine")
     sys.modules.pop("telling_rule")
-
-
-def started(config, num_rounds, **hooks):
-    """A strategy after `start` over two nodes, its grid, and what `start` returned."""
-    ready = prepare(config)
-    grid = InProcessGrid(client_app, 2, config)
-    initial = ArrayRecord({"parameters": Array(ready.problem.initial().numpy())})
-    federation = ready.config.federation(ready.strategy)
-    result = ready.strategy.start(grid, initial, num_rounds, federation=federation, **hooks)
-    return ready.strategy, grid, result
-
-
-@pytest.mark.parametrize("rule", ["sign-fd", "mean"])
-def test_whoever_calls_as_flower_does_gets_the_same_model(rule, tmp_path):
-    config = config_for(tmp_path, {"strategy": rule, "num-byzantine": 3})
-    _, _, whole = started(config, 3)
-    strategy, grid, result = started(config, 0)
-    arrays = result.arrays
-    for server_round in (1, 2, 3):
-        messages = strategy.configure_train(server_round, arrays, ConfigRecord({"more": 1}), grid)
-        replies = grid.send_and_receive(messages)
-        arrays, metrics = strategy.aggregate_train(server_round, replies)
-        assert dict(metrics) == {"received": 15, "dropped": 0}
-        assert dict(metrics) == dict(whole.train_metrics_clientapp[server_round])
-    same = arrays["parameters"].numpy() == whole.arrays["parameters"].numpy()
-    assert same.all() and not (same & (arrays["parameters"].numpy() == 0)).all()
-
-
-def test_the_model_becomes_an_array_only_for_who_reads_it(tmp_path, monkeypatch):
-    made = []
-    real = flower_strategy._arrays
-    monkeypatch.setattr(flower_strategy, "_arrays", lambda t: made.append(t) or real(t))
-    config, seen = config_for(tmp_path, {}), []
-    tensors = {"evaluate": lambda t, x: seen.append((t, len(x))) or {"test_loss": 1.0}}
-    _, _, result = started(config, 4, **tensors)
-    assert len(made) == 1 and seen == [(t, 9610) for t in (1, 2, 3, 4)]
-    assert dict(result.evaluate_metrics_serverapp[4]) == {"test_loss": 1.0}
-    arrays = {"evaluate_fn": lambda t, x: MetricRecord({"length": len(x["parameters"].numpy())})}
-    _, _, result = started(config, 2, **arrays)
-    assert dict(result.evaluate_metrics_serverapp[2]) == {"length": 9610}
 
 
 def test_the_log_holds_the_options_of_a_rule_behind_another(tmp_path, caplog):

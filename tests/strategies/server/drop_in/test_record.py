@@ -18,7 +18,7 @@ from signfed import CoordinateMedian, Mean, SignFD, SignMV
 from signfed.app.errors import ConfigError
 from signfed.app.runs import recorder, saving
 from signfed.app.runs.folder import read_rounds, read_summary, set_status
-from signfed.strategies.server.federation import Federation, FederationError
+from signfed.strategies.server.federation import FederationError
 from tests.strategies.server.drop_in.app import client, floats, grid, model, moved, same
 
 
@@ -171,14 +171,9 @@ def test_a_run_that_fails_says_so_in_its_summary(tmp_path):
     assert summary["status"] == "failed" and "2 no-reply" in summary["error"]
 
 
-def test_what_belongs_to_our_own_app_is_not_mixed_with_it(tmp_path):
-    with pytest.raises(ValueError, match="expected a run folder; got a state"):
-        Mean().start(grid(2), floats(), 1, resume=(1, {}))
+def test_byzantine_nodes_are_ids_or_announced():
     with pytest.raises(ValueError, match="expected node ids or 'announced'; got 'all'"):
         Mean().start(grid(2), floats(), 1, byzantine="all")
-    federation = Federation.__new__(Federation)
-    with pytest.raises(ValueError, match="run_dir, byzantine, resume=folder: expected no"):
-        Mean().start(grid(2), floats(), 1, run_dir=tmp_path, federation=federation)
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ from flwr.serverapp import Grid, ServerApp
 
 from signfed.app.config.knowledge import check_hosts
 from signfed.app.config.own_modules import check_names
-from signfed.app.engines import guard
 from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import Run, execute
 from signfed.app.federation.admission import admission
+from signfed.app.flower import guard
 from signfed.app.runs.resuming import lost_memories
 from signfed.app.task import Problem
 from signfed.strategies.core.options import Value

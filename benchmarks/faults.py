@@ -28,10 +28,10 @@ from typing import Any
 from benchmarks.common import report
 from benchmarks.door import Door
 from benchmarks.scene import NODES, PATIENCE, ROUNDS, STRUCK, Scene, small_disk
-from signfed.app.engines import guard
 from signfed.app.federation import device
 from signfed.app.federation.files import private_folder
 from signfed.app.federation.scripts import read_node_script
+from signfed.app.flower import guard
 from signfed.app.runs.folder import read_summary
 from tests.loopback import free_port
 from tests.trial import QUICK, rounds_of, signfed, until

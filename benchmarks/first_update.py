@@ -27,9 +27,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import report
-from signfed.app.engines import guard
 from signfed.app.federation import device, nodes, setup, superlink
 from signfed.app.federation.settings import LOCAL, Home
+from signfed.app.flower import guard
 from tests.loopback import ROOT, free_port
 from tests.trial import Federation, rounds_of, until
 

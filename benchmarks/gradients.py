@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from benchmarks.common import report
-from signfed.app.engines.memory import keep_freed_memory
+from signfed.app.engines.freed_memory import keep_freed_memory
 from signfed.app.task import Dataset, Gradients, Spec, build, flatten
 from signfed.app.task.batched import BatchedGradients
 from signfed.app.task.shared import SharedGradients

@@ -36,7 +36,7 @@ from benchmarks.hostile import RUINED
 from signfed.app.runs.folder import read_rounds
 from signfed.strategies.core.codecs import Float32Codec, SignCodec
 from signfed.strategies.registry import STRATEGIES
-from signfed.strategies.server.admission import ENCODERS_OF_SIGNS
+from signfed.strategies.server.drop_in_checks import ENCODERS_OF_SIGNS
 from signfed.strategies.server.optimizer import model_sha256
 from tests.grid import InProcessGrid
 from tests.strategies.server.drop_in.app import client

@@ -24,7 +24,7 @@ from benchmarks.common import random_images, report, seconds
 from signfed.app.config.run_config import build_strategy, parse
 from signfed.app.engines.local import local_engine
 from signfed.app.engines.run import Run
-from signfed.app.engines.superlink import LocalFlower
+from signfed.app.flower.local_flower import LocalFlower
 from signfed.app.runs.folder import read_rounds, read_summary
 from signfed.app.runs.scoring import Scorer
 from signfed.app.task import Classification, Spec, build

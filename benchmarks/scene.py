@@ -12,8 +12,8 @@ from typing import Any
 import psutil
 
 from benchmarks.door import Door
-from signfed.app.engines import guard
 from signfed.app.federation.device import NodeHome
+from signfed.app.flower import guard
 from signfed.app.runs.folder import read_summary
 from tests.own_folders import SCHEMA, write_federation
 from tests.replay import replayed

@@ -39,20 +39,22 @@ ROOMS = {
     "app.config": ("app.errors", "app.task", "attacks", "clients", *RULES),
     "app.runs": ("app.errors", "app.config", "attacks", *RULES),
     "app.report": ("app.errors", "app.config", "app.runs"),
+    "app.flower": ("app.config.keys",),
     "app.engines": (
-        "app.errors", "app.config", "app.runs", "app.task", "attacks", "clients", *RULES,
+        "app.errors", "app.config", "app.flower", "app.runs", "app.task", "attacks", "clients",
+        *RULES,
     ),
     "app.node": (
-        "app.config", "app.engines.workers", "app.engines.claims", "app.engines.memory", "app.task",
-        "clients", *RULES,
+        "app.config", "app.engines.workers", "app.engines.claims", "app.engines.freed_memory",
+        "app.task", "clients", *RULES,
     ),
     "app.federation": (
-        "app.doctor", "app.errors", "app.engines", "app.node", "app.runs.versions", "app.task",
+        "app.doctor", "app.errors", "app.flower", "app.node", "app.runs.versions", "app.task",
     ),
     "app.redteam": ("app.errors", "app.config", "app.engines", "app.runs", "app.task", "attacks",
                     *RULES),
     "app.doctor": (
-        "app.errors", "app.config.own_modules", "app.engines.environment", "app.runs.claim",
+        "app.errors", "app.config.own_modules", "app.flower.environment", "app.runs.claim",
     ),
     "app.check": ("app.errors", "app.config", "app.redteam", "app.task", "attacks", *RULES),
     "app.tournament": (
@@ -60,8 +62,8 @@ ROOMS = {
         "clients", *RULES,
     ),
     "app.experiments": (
-        "app.errors", "app.config", "app.engines", "app.redteam", "app.report", "app.runs",
-        "app.task", "attacks", "clients", *RULES,
+        "app.errors", "app.config", "app.engines", "app.flower.environment", "app.redteam",
+        "app.report", "app.runs", "app.task", "attacks", "clients", *RULES,
     ),
     "app.commands": ("app", "attacks", "clients", *RULES),
     "app": ("app", "attacks", "clients", *RULES),  # entry points

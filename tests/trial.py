@@ -17,9 +17,9 @@ import psutil
 from typer.testing import CliRunner
 
 from signfed.app.cli import app
-from signfed.app.engines import guard
 from signfed.app.federation.device import NodeHome
 from signfed.app.federation.trial import Trial
+from signfed.app.flower import guard
 from signfed.app.runs.folder import read_rounds
 
 GUARD = 900.0  # seconds, against hanging only: what is waited for are events

@@ -14,7 +14,7 @@ from signfed.app.doctor import room
 from signfed.app.doctor.finding import Finding, Level, error, examine, fine, warning
 from signfed.app.doctor.machine import PYTHONS, Machine
 from signfed.app.doctor.room import GB
-from signfed.app.engines.environment import FlowerError, short_folder
+from signfed.app.flower.environment import FlowerError, short_folder
 from signfed.app.runs.claim import RUNS
 
 MEMORY_OF_RAY = 2 * GB  # bytes: SuperLink, Ray and its workers, each with PyTorch

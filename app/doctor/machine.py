@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from signfed.app.doctor.room import free_disk, free_memory
-from signfed.app.engines.environment import program
+from signfed.app.flower.environment import program
 
 LOOPBACK = "127.0.0.1"
 PYTHONS = ("3.11", "3.12", "3.13")  # that Flower and signfed run on
@@ -109,7 +109,7 @@ class Machine:
     folder : Path
         Where commands are started, and runs are written to.
     installed, needed, cores, load, cards, talks_to_itself, program, free_disk, free_memory
-        Callables; see the functions of this file, `room` and `engines.environment`.
+        Callables; see the functions of this file, `room` and `flower.environment`.
     """
 
     folder: Path = field(default_factory=Path.cwd)

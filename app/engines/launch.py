@@ -99,8 +99,8 @@ def on_flower(
     ConfigError
         When another run has just taken the folder.
     """
-    from signfed.app.engines.environment import FlowerError
-    from signfed.app.engines.superlink import LocalFlower
+    from signfed.app.flower.environment import FlowerError
+    from signfed.app.flower.local_flower import LocalFlower
 
     path = Path(values["out-dir"])
     log = path / FLOWER_LOG
@@ -190,10 +190,10 @@ def run(
     """
     from signfed.app.config.simulation import Simulation
     from signfed.app.engines.asked import asked_for
-    from signfed.app.engines.environment import FlowerError
     from signfed.app.engines.local import local_engine
     from signfed.app.engines.prepare import prepare
     from signfed.app.engines.run import execute
+    from signfed.app.flower.environment import FlowerError
 
     values, here, simulation = asked_for(config or {}), Path.cwd(), None
     if engine == "flower":

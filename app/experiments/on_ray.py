@@ -17,9 +17,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from signfed.app.engines.environment import environment, short_folder
 from signfed.app.errors import ConfigError, installed
 from signfed.app.experiments.work import Ended, KeptData, Outcome, Work, carry_out
+from signfed.app.flower.environment import environment, short_folder
 from signfed.app.runs.folder import FAILED
 
 LOCAL = "local"

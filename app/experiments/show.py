@@ -18,8 +18,8 @@ from signfed.app.experiments.cells import Cell, cells_of
 from signfed.app.experiments.manifest import Load, Manifest, load_of
 from signfed.app.experiments.plan import Clock, Step, place_of, plan
 from signfed.app.experiments.runner import Runner
+from signfed.app.experiments.speed import seconds_per_round
 from signfed.app.experiments.sweep import Sweep
-from signfed.app.experiments.trial import seconds_per_round
 from signfed.app.experiments.work import KeptData, Outcome
 from signfed.app.runs.folder import ENDED
 

@@ -16,13 +16,13 @@ from typing import Any
 
 import psutil
 
-from signfed.app.engines import guard
-from signfed.app.engines.environment import free_port
 from signfed.app.errors import ConfigError
 from signfed.app.federation import device, nodes, roster, scripts, setup, superlink
 from signfed.app.federation.ca import certificate_text
 from signfed.app.federation.files import private_folder
 from signfed.app.federation.settings import LOCAL, Home, open_home
+from signfed.app.flower import guard
+from signfed.app.flower.environment import free_port
 
 NAME = "trial"
 PATIENCE, LOOK = 180.0, 0.3  # seconds for processes to start

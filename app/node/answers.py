@@ -11,7 +11,7 @@ from flwr.app import Context, Message
 from signfed.app.config.run_config import RunConfig, parse
 from signfed.app.engines import workers
 from signfed.app.engines.claims import claimed
-from signfed.app.engines.memory import keep_freed_memory
+from signfed.app.engines.freed_memory import keep_freed_memory
 from signfed.app.node import memory
 from signfed.app.task import Problem, Workload, problem_of
 from signfed.app.task.repeatable import repeatable

@@ -14,8 +14,8 @@ from flwr.serverapp import Grid
 from signfed.strategies.core.codecs import CODECS
 from signfed.strategies.core.rule import Rule, State
 from signfed.strategies.server import door
-from signfed.strategies.server.admission import channel, is_of, layout_of, unguarded
 from signfed.strategies.server.claims import as_record, medians
+from signfed.strategies.server.drop_in_checks import channel, is_of, layout_of, unguarded
 from signfed.strategies.server.federation import Federation, Participation
 from signfed.strategies.server.nodes import AggregateMetrics, NodeOptions
 from signfed.strategies.server.optimizer import Step

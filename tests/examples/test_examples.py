@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from signfed.app.commands.new import make
-from signfed.app.engines.superlink import LocalFlower
+from signfed.app.flower.local_flower import LocalFlower
 from tests.examples.apps import EXAMPLES, Edit, edited, package_of, play, scores
 
 OWN = "my_strategy"  # what `signfed new` makes; the others were changed in two lines

@@ -13,9 +13,9 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from signfed.app.doctor.room import free_disk, free_memory
-from signfed.app.engines import guard
 from signfed.app.federation import files, keys, superlink
 from signfed.app.federation.settings import LOCAL
+from signfed.app.flower import guard
 from signfed.app.runs.versions import versions
 
 PATIENCE = 5.0  # seconds for a connection

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from signfed.app import cli
 from signfed.app.engines import launch as engines
-from signfed.app.engines import superlink as flower
+from signfed.app.flower import local_flower as flower
 from signfed.app.runs.folder import read_summary
 from signfed.app.task import TASKS
 

@@ -14,12 +14,12 @@ from signfed.app.client_app import app as client_app
 from signfed.app.config.knowledge import check_hosts, check_memory, check_reach
 from signfed.app.config.plugins import Plugin
 from signfed.app.config.run_config import parse
-from signfed.app.engines import superlink as flower
 from signfed.app.engines.local import local_engine
 from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import execute
 from signfed.app.engines.workers import Remembered
 from signfed.app.errors import ConfigError
+from signfed.app.flower import local_flower as flower
 from signfed.app.runs.folder import read_summary
 from signfed.app.server_app import run
 from signfed.attacks import ATTACKS

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from signfed.app.cli import app
 from signfed.app.doctor.checks import WITHOUT, examine_machine
 from signfed.app.doctor.machine import Card, Cards, Machine, talks_to_itself
-from signfed.app.engines.environment import FlowerError
+from signfed.app.flower.environment import FlowerError
 
 NEEDED = [
     "flwr<1.43,>=1.41", "torch>=2.5", "flwr[simulation]<1.43,>=1.41; extra == 'simulation'",

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from signfed.app import cli
 from signfed.app.client_app import app as client_app
-from signfed.app.engines import superlink
-from signfed.app.engines.environment import FlowerError
+from signfed.app.flower import local_flower
+from signfed.app.flower.environment import FlowerError
 from signfed.app.runs.folder import read_rounds, read_summary
 from signfed.app.server_app import run
 from tests.app.engines.commands import last_line
@@ -85,7 +85,7 @@ def test_when_flower_does_not_start_its_reason_is_the_last_line(signfed, monkeyp
     def fails(self):
         raise FlowerError("Flower's SuperLink did not start: no ports")
 
-    monkeypatch.setattr(superlink.LocalFlower, "_start_superlink", fails)
+    monkeypatch.setattr(local_flower.LocalFlower, "_start_superlink", fails)
     result = signfed("run", "--out", "run", "-c", "num-rounds=3")
     assert result.exit_code == 1
     assert last_line(result.output) == (
@@ -155,7 +155,7 @@ def test_a_run_that_fails_in_flower_says_why_in_its_last_line(
 ):
     (tmp_path / f"own_{rounds}.py").write_text(module)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(superlink, "LocalFlower", InProcess)
+    monkeypatch.setattr(local_flower, "LocalFlower", InProcess)
     result = signfed("run", "--out", "run", "-c", config)
     summary = read_summary(tmp_path / "run")
     assert (summary["status"], summary["rounds"]) == ("failed", rounds)
@@ -180,7 +180,7 @@ def test_two_commands_cannot_take_one_folder(signfed, monkeypatch, tmp_path):
         results.append(signfed("run", "--out", "run", "-c", "num-rounds=3"))
         raise FlowerError("only to see the second command")
 
-    monkeypatch.setattr(superlink.LocalFlower, "_start_superlink", second)
+    monkeypatch.setattr(local_flower.LocalFlower, "_start_superlink", second)
     signfed("run", "--out", "run", "-c", "num-rounds=3")
     assert [result.exit_code for result in results] == [2]
     assert "another run has just taken" in results[0].output

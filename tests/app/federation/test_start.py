@@ -9,8 +9,8 @@ import sys
 import psutil
 import pytest
 
-from signfed.app.engines import guard
 from signfed.app.federation import scripts, trial
+from signfed.app.flower import guard
 from tests.trial import until
 
 SLEEP = "import time; print('here', flush=True); time.sleep(600)"

@@ -10,7 +10,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from signfed.app.engines import guard
+from signfed.app.flower import guard
 
 BIN = Path(sys.executable).parent
 # Ray's socket paths, `ray/session_.../sockets/plasma_store`, may have 107 characters in all.

@@ -8,7 +8,7 @@ import subprocess
 import psutil
 import pytest
 
-from signfed.app.engines import guard
+from signfed.app.flower import guard
 
 
 @pytest.fixture

@@ -21,9 +21,9 @@ from pathlib import Path
 import psutil
 import tomli_w
 
-from signfed.app.engines import guard
-from signfed.app.engines.bundle import app_folder
-from signfed.app.engines.environment import (
+from signfed.app.flower import guard
+from signfed.app.flower.app_folder import app_folder
+from signfed.app.flower.environment import (
     FlowerError,
     environment,
     free_port,

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from signfed.app.engines import environment as env
-from signfed.app.engines import superlink
-from signfed.app.engines.environment import FlowerError, environment, program, short_folder
 from signfed.app.engines.progress import last_error
-from signfed.app.engines.superlink import LocalFlower
+from signfed.app.flower import environment as env
+from signfed.app.flower import local_flower
+from signfed.app.flower.environment import FlowerError, environment, program, short_folder
+from signfed.app.flower.local_flower import LocalFlower
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_programs_are_looked_for_beside_python_and_on_the_path(monkeypatch, tmp_
 
 
 def test_without_ray_nothing_is_started(monkeypatch):
-    monkeypatch.setattr(superlink, "find_spec", lambda name: None)
+    monkeypatch.setattr(local_flower, "find_spec", lambda name: None)
     flower = LocalFlower()
     with pytest.raises(FlowerError, match=r"needs Ray.*signfed\[simulation\].*--engine local"):
         flower.__enter__()
@@ -99,8 +99,8 @@ def test_a_port_that_another_takes_is_tried_no_more(monkeypatch):
         self._children.append(child)
         return child
 
-    ports = iter([taken, superlink.free_port()])
-    monkeypatch.setattr(superlink, "free_port", lambda: next(ports))
+    ports = iter([taken, local_flower.free_port()])
+    monkeypatch.setattr(local_flower, "free_port", lambda: next(ports))
     monkeypatch.setattr(LocalFlower, "_start", start)
     try:
         with LocalFlower() as flower:

@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from signfed.app.engines import memory
+from signfed.app.engines import freed_memory
 
 FAULTS = """
 import resource, sys
 import numpy as np
-from signfed.app.engines.memory import keep_freed_memory
+from signfed.app.engines.freed_memory import keep_freed_memory
 if sys.argv[1] == "keep":
     assert keep_freed_memory()
 def work():
@@ -37,14 +37,14 @@ def test_memory_that_was_freed_is_not_faulted_in_again():
 
 
 def test_elsewhere_nothing_is_done(monkeypatch):
-    monkeypatch.setattr(memory.sys, "platform", "darwin")
-    assert memory.keep_freed_memory() is False
+    monkeypatch.setattr(freed_memory.sys, "platform", "darwin")
+    assert freed_memory.keep_freed_memory() is False
 
 
 def test_another_c_library_is_left_alone(monkeypatch):
-    monkeypatch.setattr(memory.sys, "platform", "linux")
-    monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: object())
-    assert memory.keep_freed_memory() is False
+    monkeypatch.setattr(freed_memory.sys, "platform", "linux")
+    monkeypatch.setattr(freed_memory.ctypes, "CDLL", lambda name: object())
+    assert freed_memory.keep_freed_memory() is False
 
 
 def test_a_threshold_that_is_not_taken_is_told(monkeypatch):
@@ -53,6 +53,6 @@ def test_a_threshold_that_is_not_taken_is_told(monkeypatch):
         def mallopt(name, value):
             return 0
 
-    monkeypatch.setattr(memory.sys, "platform", "linux")
-    monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: Refuses)
-    assert memory.keep_freed_memory() is False
+    monkeypatch.setattr(freed_memory.sys, "platform", "linux")
+    monkeypatch.setattr(freed_memory.ctypes, "CDLL", lambda name: Refuses)
+    assert freed_memory.keep_freed_memory() is False

@@ -84,7 +84,7 @@ class RunConfig:
         return bool(self.worker_momentum) or self.build_encoder(name).feedback
 
     def federation(self, strategy: RobustStrategy, problem: Problem | None = None) -> Federation:
-        """Return what `RobustStrategy.start` needs besides the rule.
+        """Return what a run needs besides the rule.
 
         Parameters
         ----------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from signfed.app.config.keys import KEYS, check_values
@@ -196,8 +197,12 @@ def settings_of(config: RunConfig, engine: str) -> str:
     content = asdict(config)
     for name in FREE:
         content.pop(name)
+    place = content["workload"]["data_dir"]
     for name in FREE_OF_WORKLOAD:
         content["workload"].pop(name)
+    task = config.workload.task
+    if task == "own-data" or ":" in task:  # what it computes on is told by where it lies
+        content["workload"]["data_dir"] = str(Path(place).expanduser().absolute())
     return digest(engine, json.dumps(content, sort_keys=True, default=repr))
 
 

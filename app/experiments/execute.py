@@ -211,7 +211,9 @@ def _run(
 ) -> None:
     waiting, under_way = deque(cells), dict[str, Cell]()
     tried = dict.fromkeys((cell.id for cell in cells), 0)
-    threads = max(1, cores() // max(1, min(runner.slots, len(cells))))
+    # A cluster reserves one core a cell; how many its machines have is not known here.
+    at_once = max(1, min(runner.slots, len(cells)))
+    threads = 1 if runner.elsewhere else max(1, cores() // at_once)
     while waiting or under_way:
         while waiting and len(under_way) < runner.slots:
             cell = waiting.popleft()
@@ -224,8 +226,7 @@ def _run(
             cell = under_way.pop(work.id)
             again = outcome.status not in ENDED and tried[cell.id] <= retries
             if again:
-                shutil.rmtree(work.folder, ignore_errors=True)
-                waiting.append(cell)
+                waiting.append(cell)  # it goes on from its last checkpoint, where it has one
             else:
                 seconds = read_summary(Path(work.folder)).get("seconds")
                 outcome = _put_away(cell, folder, outcome)

@@ -1,4 +1,4 @@
-"""What a sweep ran on: commit, versions, hardware; of each cell its code, seconds and attempts."""
+"""What each cell of a sweep ran on, its code, seconds and attempts."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,10 +17,13 @@ import psutil
 import torch
 
 import signfed
-from signfed.app.config.run_config import RunConfig
+from signfed.app.config.plugins import rule_class
+from signfed.app.config.run_config import RunConfig, build_strategy
 from signfed.app.experiments.cells import Cell
+from signfed.app.experiments.modules import digest
 from signfed.app.runs.json_files import json_line, write_json
 from signfed.app.runs.versions import versions
+from signfed.app.task.workload import device_of
 
 FILE, JOURNAL = "manifest.json", "manifest.jsonl"
 
@@ -29,8 +34,9 @@ class Load(NamedTuple):
     task: str
     model: str
     device: str
+    precision: str
+    samples: int  # of a round, of all workers
     workers: int
-    batch_size: int
     strategy: str
     attack: str
     evaluate_every: int
@@ -61,12 +67,14 @@ class Manifest:
             found = json.loads(self._file.read_text(encoding="utf-8"))
         self.cells: dict[str, dict[str, Any]] = found.get("cells", {})
         self._codes: dict[str, dict[str, str]] = found.get("codes", {})
+        self._places: dict[str, dict[str, Any]] = found.get("places", {})
         self._here: dict[str, Any] = {}
         with suppress(OSError, ValueError):  # its last line may be cut off
             for line in self._journal.read_text(encoding="utf-8").splitlines():
                 change = json.loads(line)
                 self.cells |= change["cells"]
                 self._codes |= change["codes"]
+                self._places |= change["places"]
 
     def code_of(self, cell_id: str) -> Mapping[str, str]:
         """Return the digests of a cell's code, by module."""
@@ -82,7 +90,7 @@ class Manifest:
         }  # fmt: skip
         new = {} if cell.code_id in self._codes else {cell.code_id: dict(cell.code)}
         self._codes |= new
-        self._add(cell, new)
+        self._add(cell, codes=new)
 
     def end(self, cell: Cell, status: str, seconds: float | None) -> None:
         """Write down how a cell ended.
@@ -96,30 +104,77 @@ class Manifest:
             That its run took, earlier attempts included.
         """
         self._here = self._here or surroundings()
+        place = digest(json.dumps(self._here, sort_keys=True))
+        new = {} if place in self._places else {place: self._here}
+        self._places |= new
         self.cells[cell.id] |= {
-            "status": status, "seconds": seconds, "commit": self._here["commit"],
-            "dirty": self._here["dirty"],
+            "status": status, "seconds": seconds, "place": place, "when": _today()
         }  # fmt: skip
-        self._add(cell, {})
+        self._add(cell, places=new)
 
-    def _add(self, cell: Cell, codes: Mapping[str, Mapping[str, str]]) -> None:
+    def _add(self, cell: Cell, **new: Mapping[str, Any]) -> None:
+        """Write down what became of a cell, with codes or places that are not in the file yet."""
+        change = {"cells": {cell.id: self.cells[cell.id]}, "codes": {}, "places": {}}
         with self._journal.open("a", encoding="utf-8") as journal:
-            journal.write(json_line({"cells": {cell.id: self.cells[cell.id]}, "codes": codes}))
+            journal.write(json_line(change | new))
+
+    def ran(self, cell_ids: Iterable[str]) -> dict[str, Any]:
+        """Return where most of these cells ran, when the last one ended, how many ran elsewhere.
+
+        Parameters
+        ----------
+        cell_ids : iterable of str
+            Of cells that ended.
+
+        Returns
+        -------
+        dict
+            `surroundings`, "when", and "elsewhere": how many of another commit, other versions or
+            hardware, or of an older manifest, which does not tell.
+        """
+        cells = [self.cells[each] for each in cell_ids if each in self.cells]
+        known = [cell for cell in cells if "place" in cell]
+        if not known:
+            return here() | {"elsewhere": len(cells)}
+        [(most, count)] = Counter(cell["place"] for cell in known).most_common(1)
+        return {
+            **self._places[most],
+            "when": max(cell["when"] for cell in known),
+            "elsewhere": len(cells) - count,
+        }
 
     def save(self) -> None:
         """Replace the file by the whole, before the first cell and after the last."""
-        self._here = self._here or surroundings()
-        write_json(self._file, self._here | {"cells": self.cells, "codes": self._codes})
+        whole = {"cells": self.cells, "codes": self._codes, "places": self._places}
+        write_json(self._file, whole)
         self._journal.unlink(missing_ok=True)
 
 
 def load_of(config: RunConfig) -> Load:
     """Return what decides how long a run takes."""
-    workload = config.workload
+    workload, workers = config.workload, config.participation.count
     return Load(
-        workload.task, workload.model, workload.device, workload.num_workers, workload.batch_size,
-        config.strategy.name, config.attack.name, config.evaluate_every, config.num_rounds,
+        workload.task, workload.model, device_of(workload.device).type, workload.precision,
+        workload.batch_size * _gradients(config), workers, config.strategy.name,
+        config.attack.name, config.evaluate_every, config.num_rounds,
     )  # fmt: skip
+
+
+def _gradients(config: RunConfig) -> int:
+    """How many gradients of a batch a round takes: of the partitions that a code hands out."""
+    if rule_class(config.strategy.name).coded:
+        told = build_strategy(config).instructions(config.workload.num_workers)
+        return int.from_bytes(told["allocation"]).bit_count()
+    return config.participation.count * config.workload.local.count
+
+
+def here() -> dict[str, Any]:
+    """Return what `Manifest.ran` would of a run that ended just now in this process."""
+    return {**surroundings(), "when": _today(), "elsewhere": 0}
+
+
+def _today() -> str:
+    return datetime.now(UTC).date().isoformat()
 
 
 def surroundings() -> dict[str, Any]:

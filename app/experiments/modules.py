@@ -106,13 +106,13 @@ def parsed(module: str, text: str, *, is_package: bool = False, registry: str = 
                 mentioned,
             )
     if table is not None or module == DOOR:
-        used = _names(tree)
+        used = {"", *_names(tree)}
         running = [each for each in running if each[0] in used]
     code = ast.unparse(_Stripped(typing=True, imports=True).visit(tree))
     return ParsedModule(
         digest(code, repr(sorted(running))),
         tuple(running),
-        {local: (target, name) for local, target, name in every},
+        {local: (target, name) for local, target, name in every if local},
         entries,
     )
 
@@ -139,6 +139,7 @@ class _Stripped(ast.NodeTransformer):
 
 
 def _imports(tree: ast.AST, base: str) -> Iterator[Import]:
+    """What a module imports, by statements and by names that it gives `import_module`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -149,6 +150,17 @@ def _imports(tree: ast.AST, base: str) -> Iterator[Import]:
             target = ".".join(filter(None, (above, node.module)))
             for alias in node.names:
                 yield alias.asname or alias.name, target, alias.name
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            yield from (("", name, "") for name in _written(node.args[0]))
+
+
+def _written(name: ast.expr) -> Iterator[str]:
+    """The texts that an expression may be, where they are written down."""
+    if isinstance(name, ast.IfExp):
+        yield from _written(name.body)
+        yield from _written(name.orelse)
+    elif isinstance(name, ast.Constant):
+        yield str(name.value)
 
 
 def _table(tree: ast.Module, name: str) -> tuple[ast.stmt, ast.Dict] | None:

@@ -86,6 +86,7 @@ class OnRay:
         except self._ray.exceptions.RayError as error:  # its process or its machine is gone
             reason = str(error).strip().splitlines()[0]
             return work, Outcome(FAILED, f"{type(error).__name__}: {reason}")
+        shutil.rmtree(work.folder, ignore_errors=True)  # of an earlier attempt
         for name, content in files.items():
             file = Path(work.folder) / name
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -127,11 +127,13 @@ def ran(record: Mapping[str, Any]) -> str:
     machine, commit = record["hardware"], str(record["commit"] or "unknown")[:10]
     gpus = f", {', '.join(machine['gpus'])}" if machine["gpus"] else ""
     versions = ", ".join(f"{name} {number}" for name, number in record["versions"].items())
+    elsewhere = record.get("elsewhere")
+    others = f"; {elsewhere} of them by another commit, versions or machine" if elsewhere else ""
     return (
         f"{record['when']}, {record['ended']} of {record['runs']} runs ended, "
         f"{record['minutes']} minutes of runs; {machine['cpu']}, {machine['cores']} cores, "
         f"{machine['memory_gib']} GiB{gpus}; {versions}; "
-        f"commit {commit}{' and changes' if record['dirty'] else ''}"
+        f"commit {commit}{' and changes' if record['dirty'] else ''}{others}"
     )
 
 

@@ -13,7 +13,10 @@ from signfed.app.runs.checkpoint import list_checkpoints
 from signfed.app.runs.folder import ENDED, FAILED, FINISHED, read_summary
 
 SHOWN = 3  # changed modules that are named
-LIKENESS = range(len(Load._fields), 1, -1)  # of two loads: how many of their fields, from the first
+# Of two loads: how many of their fields are alike, from the first; those of one network on one
+# device with as many samples, or else in proportion to the samples.
+KIND, NETWORK = 5, 4
+LIKENESS = range(len(Load._fields), KIND - 1, -1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +121,8 @@ def changed(before: Mapping[str, str], now: Mapping[str, str]) -> str:
 class Clock:
     """How long cells take, from those that are done.
 
-    Those count whose loads begin alike for longest; task and model have to be the same.
+    Those count whose loads begin alike for longest, and where no round had as many samples of the
+    same network on the same device, all of that network by the sample.
 
     Parameters
     ----------
@@ -127,7 +131,8 @@ class Clock:
     """
 
     def __init__(self, manifest: Manifest) -> None:
-        self._seen: dict[tuple[Any, ...], tuple[float, int]] = {}  # beginning -> sum, count
+        # Beginning -> seconds of all its rounds, how many there were; of a network, their samples.
+        self._seen: dict[tuple[Any, ...], tuple[float, int]] = {}
         for known in manifest.cells.values():
             self.ran(known)
 
@@ -154,6 +159,18 @@ class Clock:
         for length in LIKENESS:
             total, count = self._seen.get(load[:length], (0.0, 0))
             self._seen[load[:length]] = total + seconds_per_round, count + 1
+        total, samples = self._seen.get(load[:NETWORK], (0.0, 0))
+        self._seen[load[:NETWORK]] = total + seconds_per_round, samples + load.samples
+
+    def knows(self, load: Load) -> bool:
+        """Tell whether a cell with as many samples of the same network was seen.
+
+        Parameters
+        ----------
+        load : Load
+            A cell's.
+        """
+        return load[:KIND] in self._seen
 
     def seconds(self, load: Load) -> float | None:
         """Return the seconds that a cell will take; None where no like cell was seen.
@@ -166,6 +183,8 @@ class Clock:
         for length in LIKENESS:
             if found := self._seen.get(load[:length]):
                 return found[0] / found[1] * load.rounds
+        if found := self._seen.get(load[:NETWORK]):
+            return found[0] / found[1] * load.samples * load.rounds
         return None
 
     def total(self, loads: Mapping[Load, int], slots: int) -> float | None:

@@ -116,8 +116,7 @@ def _record(outcome: Outcome, pictures: list[str]) -> dict[str, Any]:
         "ended": sum(row.get("status") in ENDED for row in outcome.rows),
         "runs": len(outcome.rows),
         "minutes": round(outcome.seconds / 60, 1),
-        "when": outcome.when,
-        **outcome.surroundings,
+        **outcome.ran,
     }  # fmt: skip
 
 

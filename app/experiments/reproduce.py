@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from signfed.app.errors import ConfigError
 from signfed.app.experiments.execute import Watch, run_sweep
 from signfed.app.experiments.experiment import Claim, Experiment, Rows, Verdict
-from signfed.app.experiments.manifest import Manifest, surroundings
+from signfed.app.experiments.manifest import Manifest, here
 from signfed.app.experiments.runner import Runner
 from signfed.app.experiments.sweep import Keys, Sweep
 from signfed.app.runs.folder import ENDED
@@ -37,10 +36,8 @@ class Outcome:
         In the order of the claims.
     seconds : float
         Of the runs, each one's own, summed; of earlier calls, too.
-    surroundings : mapping
-        Commit, versions, hardware.
-    when : str
-        Date.
+    ran : mapping
+        Where and when most runs ran, as `Manifest.ran` returns it.
     """
 
     experiment: Experiment
@@ -50,8 +47,7 @@ class Outcome:
     rounds: Rows
     verdicts: Sequence[tuple[Claim, Verdict]]
     seconds: float
-    surroundings: Mapping[str, Any]
-    when: str
+    ran: Mapping[str, Any]
 
 
 def setting_sweep(experiment: Experiment, setting: str, given: Keys) -> Sweep:
@@ -133,7 +129,7 @@ def reproduce(
     if experiment.measure:
         started = time.monotonic()
         rows = experiment.measure(sweep)
-        seconds, around = time.monotonic() - started, surroundings()
+        seconds, ran = time.monotonic() - started, here()
     else:
         found = run_sweep(sweep, folder, runner=runner, watch=watch)
         took = {cell.id for cell in found.cells}
@@ -144,11 +140,10 @@ def reproduce(
         rows = found.rows()
         if experiment.of_rounds:  # of a cell that did not end a row without a round says so
             rounds = found.rounds(of=ENDED) + [row for row in rows if row["status"] not in ENDED]
-        ran = Manifest(found.path).cells
-        seconds = sum(ran.get(cell, {}).get("seconds") or 0.0 for cell in took)
-        around = surroundings()
+        manifest = Manifest(found.path)
+        seconds = sum(manifest.cells.get(cell, {}).get("seconds") or 0.0 for cell in took)
+        ran = manifest.ran(took)
     return Outcome(
         experiment, setting, sweep, rows, rounds,
-        judged(experiment.claims, rows, rounds, sweep.config), seconds, around,
-        datetime.now(UTC).date().isoformat(),
+        judged(experiment.claims, rows, rounds, sweep.config), seconds, ran,
     )  # fmt: skip

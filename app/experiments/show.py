@@ -24,6 +24,7 @@ from signfed.app.experiments.work import KeptData, Outcome
 from signfed.app.runs.folder import ENDED
 
 TRIALS = 4  # kinds of cells that are tried for an estimate
+DAY = 86_400
 
 
 class ShownSweep:
@@ -92,7 +93,19 @@ class ShownSweep:
         left = self._clock.total(self._left, self._slots) if self._clock else None
         if not left:
             return failed
-        return f"{failed}ends about {datetime.now() + timedelta(seconds=left):%H:%M:%S}"
+        return f"{failed}ends about {clock_time(datetime.now(), left)}"
+
+
+def clock_time(now: datetime, seconds: float) -> str:
+    """Return the time of day in so many seconds, with its date where that is a day and more.
+
+    Examples
+    --------
+    >>> clock_time(datetime(2026, 11, 28, 9, 30), 600), clock_time(datetime(2026, 11, 28), 3e6)
+    ('09:40:00', '1 January 2027, 17:20')
+    """
+    then = now + timedelta(seconds=seconds)
+    return f"{then:%H:%M:%S}" if seconds < DAY else f"{then.day} {then:%B %Y, %H:%M}"
 
 
 def print_plan(console: Console, sweep: Sweep, folder: Path, runner: Runner) -> None:
@@ -145,9 +158,11 @@ def _length(clock: Clock, cells: Sequence[Cell], runner: Runner) -> str:
 
 
 def _try_unknown(cells: Sequence[Cell], clock: Clock, load: KeptData) -> None:
-    """Time a few rounds of the first cell of each kind of which nothing is known."""
+    """Time a few rounds of the first cells of which nothing is known, new networks first."""
     for _ in range(TRIALS):
-        unknown = next((c for c in cells if clock.seconds(load_of(c.config)) is None), None)
-        if unknown is None:
+        unknown = [cell for cell in cells if not clock.knows(load_of(cell.config))]
+        if not unknown:
             return
-        clock.add(load_of(unknown.config), seconds_per_round(unknown, load))
+        new = [cell for cell in unknown if clock.seconds(load_of(cell.config)) is None]
+        cell = (new or unknown)[0]
+        clock.add(load_of(cell.config), seconds_per_round(cell, load))

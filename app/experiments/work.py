@@ -120,6 +120,7 @@ def carry_out(work: Work, load: KeptData) -> Outcome:
     """
     path, error = Path(work.folder), ""
     try:
+        (path / launch.TRACEBACK).unlink(missing_ok=True)  # of an earlier attempt
         check_code(work.texts)
         with Interruptible() as signals, without_warnings(), _threads(work.threads):
             if work.engine == "flower":

@@ -2,7 +2,7 @@
 
 ```
 DIR/sweep.json       name, engine, the cells in their order: id and keys
-DIR/manifest.json    commit, dirty, versions, hardware; of each cell its seconds and its attempts
+DIR/manifest.json    of each cell its seconds, attempts, code and place: commit, versions, hardware
 DIR/manifest.jsonl   changes of it since it was saved as a whole; not there after the end
 DIR/cells/ID/        the run folder of a cell
 DIR/results.csv, DIR/results.parquet     `rows`, without what differs from run to run

@@ -86,7 +86,11 @@ class _AtOnce(Function):
 def _sums(x: Tensor, workers: int) -> ModuleType:
     """Kernels where the device runs them, which compute in float32, else tensor operations."""
     kernels = x.dtype != torch.float64 and runs_kernels(x.device) and x.numel() // workers < MOST
-    return import_module(f"{__package__}.{'_norm_kernels' if kernels else '_norm_tensors'}")
+    return import_module(
+        "signfed.app.task.shared._norm_kernels"
+        if kernels
+        else "signfed.app.task.shared._norm_tensors"
+    )
 
 
 def batch_norm(

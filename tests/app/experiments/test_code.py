@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from signfed.app.config.run_config import parse
 from signfed.app.experiments import modules
-from signfed.app.experiments.cells import cells_of
+from signfed.app.experiments.cells import cells_of, settings_of
 from signfed.app.experiments.code import TABLES, Sources
 from signfed.app.experiments.modules import read_source
 from signfed.app.experiments.sweep import Sweep
@@ -84,6 +85,28 @@ def test_an_attack_reaches_its_file_and_the_engine_none():
     assert not engine & (homes | {rule.__module__ for rule in STRATEGIES.values()})
     for needed in ("strategies.server.training", "strategies.server.loop", "clients.honest"):
         assert f"signfed.{needed}" in engine
+
+
+def test_what_is_imported_by_its_name_is_reached():
+    """A GPU's kernels, which stay unloaded without one, and the tensor form of batch norm."""
+    found = Sources().reached(["signfed.app.engines.local"], [("model", "resnet-18")])
+    for needed in ("_norm_tensors", "_norm_kernels", "_window_kernels", "_mask_kernels"):
+        assert f"signfed.app.task.shared.{needed}" in found
+    assert "signfed.app.task.models._pool_kernels" in found
+    assert "signfed.strategies.ops._triton" in Sources().reached((), [("strategy", "sign-fd")])
+    chosen = "from importlib import import_module as i\nimport importlib\n"
+    chosen += "def f(x): return importlib.import_module('one' if x else 'two')\n"
+    assert {"one", "two"} <= set(reached({"m": chosen, "one": "", "two": ""}, "m"))
+
+
+def test_a_users_data_are_known_by_their_place():
+    def settings(**keys):
+        return settings_of(parse({"num-byzantine": 2, **keys}), "local")
+
+    own = {"task": "own-data", "own-data.kind": "arrays", "own-data.shape": "4"}
+    own |= {"own-data.classes": "2"}
+    assert settings(**own, **{"data-dir": "/a"}) != settings(**own, **{"data-dir": "/b"})
+    assert settings(**{"data-dir": "/a"}) == settings(**{"data-dir": "/b"})
 
 
 @pytest.mark.parametrize("kind", TABLES)

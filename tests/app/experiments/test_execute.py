@@ -118,8 +118,10 @@ def test_what_is_written(tmp_path):
     parquet = pq.read_table(tmp_path / "a" / "results.parquet").to_pylist()
     assert parquet == tables.results(found.rows())
     known = manifest(tmp_path / "a")
-    assert known["hardware"]["cores"] >= 1 and known["versions"]["torch"]
-    assert len(known["commit"]) == 40 and known["dirty"] in (True, False)
+    [(name, place)] = known["places"].items()
+    assert place["hardware"]["cores"] >= 1 and place["versions"]["torch"]
+    assert len(place["commit"]) == 40 and place["dirty"] in (True, False)
+    assert [cell["place"] for cell in known["cells"].values()] == [name, name]
     assert [cell["attempts"] for cell in known["cells"].values()] == [1, 1]
     assert all(cell["seconds"] > 0 for cell in known["cells"].values())
 
@@ -180,6 +182,30 @@ def test_a_cell_that_raises_stops_nobody(tmp_path, own):
     mended, seen = go(sweep, tmp_path / "sweep")
     assert seen.why[0] == "done" and seen.why[1].startswith("its code changed")
     assert {row["status"] for row in mended.rows()} == {"finished"}
+
+
+def test_a_cell_that_is_tried_again_goes_on_where_it_was(tmp_path, monkeypatch):
+    sweep = Sweep("x", QUICK | {"num-rounds": 12})
+    go(sweep, tmp_path / "whole")
+    begun = []
+    with monkeypatch.context() as patch:
+        real = work.execute
+
+        def execute(prepared, engine, *, on_round):
+            def breaks(line):
+                begun.append(line["round"])
+                if begun == [1, 2, 3, 4, 5]:
+                    raise MemoryError("of the device")
+                on_round(line)
+
+            return real(prepared, engine, on_round=breaks)
+
+        patch.setattr(work, "execute", execute)
+        found, seen = go(sweep, tmp_path / "again")
+    assert [again for _, _, again in seen.events] == [True, False]
+    assert begun == [*range(1, 6), *range(5, 13)] and found.rows()[0]["status"] == "finished"
+    assert not (found.cells[0].path / "traceback.txt").exists()
+    assert written(tmp_path / "again") == written(tmp_path / "whole")
 
 
 def test_a_cell_that_failed_runs_again(tmp_path, monkeypatch):

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 import pytest
 from rich.console import Console
 
+from signfed.app.config.run_config import parse
+from signfed.app.experiments import manifest
 from signfed.app.experiments.cells import cells_of
 from signfed.app.experiments.manifest import Manifest, load_of
 from signfed.app.experiments.plan import Clock, Step, changed
@@ -25,11 +27,11 @@ def cells():
 
 def known(folder, *timed):
     """A manifest of cells that took so many seconds."""
-    manifest = Manifest(folder)
+    written = Manifest(folder)
     for cell, seconds in timed:
-        manifest.begin(cell)
-        manifest.end(cell, "finished", seconds)
-    return manifest
+        written.begin(cell)
+        written.end(cell, "finished", seconds)
+    return written
 
 
 def test_the_most_alike_cells_count(tmp_path, cells):
@@ -42,11 +44,45 @@ def test_the_most_alike_cells_count(tmp_path, cells):
     assert clock.total({krum: 1, mean: 1}, 2) == 30.0, "no shorter than the longest one"
     assert clock.seconds(krum._replace(rounds=20)) == 60.0
     assert clock.seconds(krum._replace(strategy="median")) == 20.0, "a mean of both"
+    assert clock.seconds(krum._replace(samples=krum.samples * 3)) == 60.0, "by the sample"
+    assert clock.seconds(krum._replace(device="cuda")) is None
     other_task = krum._replace(task="digits")
     assert clock.seconds(other_task) is None and clock.total({other_task: 1, krum: 1}, 2) is None
     clock.add(other_task, 0.5)
     assert clock.seconds(other_task._replace(attack="noise")) == 0.5 * 10
     assert clock.total({}, 2) == 0.0
+
+
+def test_samples_are_those_of_all_gradients():
+    def samples(**keys):
+        return load_of(parse({"num-workers": 6, "batch-size": 7, **keys})).samples
+
+    assert samples() == 6 * 7 and samples(**{"local-steps": 3}) == 6 * 7 * 3
+    assert samples(**{"fraction-train": 0.5}) == 3 * 7
+    coded = {"strategy": "election", "election.code": "deterministic"}
+    found = [samples(**coded, **{"num-byzantine": b, "num-workers": 9}) for b in (0, 1, 2)]
+    assert found[0] == 9 * 7 and found[0] < found[1] < found[2]
+
+
+def test_a_page_says_where_most_of_its_runs_ran(tmp_path, cells, monkeypatch):
+    def somewhere(commit):
+        return {"commit": commit, "dirty": False, "versions": {"torch": "2"}, "hardware": {}}
+
+    for commit, which in (("old", [0]), ("new", [1, 2])):
+        monkeypatch.setattr(manifest, "surroundings", lambda: somewhere(commit))  # noqa: B023
+        monkeypatch.setattr(manifest, "_today", lambda: f"of {commit}")  # noqa: B023
+        known(tmp_path, *((cells[i], 1.0) for i in which))
+    monkeypatch.setattr(manifest, "surroundings", lambda: somewhere("now"))
+    monkeypatch.setattr(manifest, "_today", lambda: "today")
+    found = Manifest(tmp_path)
+    ids = [cell.id for cell in cells]
+    assert found.ran(ids) == somewhere("new") | {"when": "of old", "elsewhere": 1}
+    assert found.ran(ids[:1]) == somewhere("old") | {"when": "of old", "elsewhere": 0}
+    assert found.ran([]) == somewhere("now") | {"when": "today", "elsewhere": 0}
+    del found.cells[ids[0]]["place"]
+    assert found.ran(ids[:1]) == somewhere("now") | {"when": "today", "elsewhere": 1}
+    found.save()
+    assert Manifest(tmp_path).ran(ids[1:]) == somewhere("new") | {"when": "of new", "elsewhere": 0}
 
 
 def test_the_manifest_of_a_sweep_that_was_killed_is_whole(tmp_path, cells):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from signfed.app.experiments.estimates import SHARES_NOISE, Estimate, Rows, Where
 from signfed.app.experiments.experiment import Verdict
 from signfed.app.report.published import FAILS, HOLDS, NOT_TRIED, UNDECIDED
-from signfed.app.report.rows import chosen
+from signfed.app.report.rows import chosen, ended
 
 Judge = Callable[[Rows], Verdict]
 SEEDS = "one-sided 95 % of the paired differences between seeds"
@@ -40,6 +40,26 @@ def there(rows: Rows, cells: Iterable[Where]) -> list[Where]:
     cells : iterable of mapping
     """
     return [cell for cell in cells if chosen(rows, cell)]
+
+
+def lost(rows: Rows, cells: Iterable[Where] = ({},)) -> bool:
+    """Return whether a run of these cells did not end: nobody knows what it would have said.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        One a cell, or one a round.
+    cells : iterable of mapping
+        All rows by default.
+
+    Examples
+    --------
+    >>> rows = [{"f": 1, "status": "diverged"}, {"f": 2, "status": "failed"}]
+    >>> lost(rows, [{"f": 1}]), lost(rows)
+    (False, True)
+    """
+    found = [chosen(rows, cell) for cell in cells]
+    return any(len(ended(of_cell)) < len(of_cell) for of_cell in found)
 
 
 def sign(margin: float, error: float, *, reached: bool = False) -> str:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from signfed.app.experiments.estimates import Rows, Where, estimate
 from signfed.app.experiments.experiment import Verdict
-from signfed.app.experiments.judges.common import SEEDS, Judge, sign, together, untried
+from signfed.app.experiments.judges.common import SEEDS, Judge, lost, sign, together, untried
 from signfed.app.report.published import FAILS, HOLDS, UNDECIDED
 from signfed.app.report.rows import chosen
+from signfed.app.runs.folder import FINISHED
 
 SURE = 2  # seeds in common; how far the times of one vary nobody knows
 
@@ -28,7 +29,7 @@ def above_in_rounds(high: str, low: str, published: str) -> Judge:
     def judge(rows: Rows) -> Verdict:
         pairs = [(row.get(high), row.get(low)) for row in rows]
         gaps = [one - other for one, other in pairs if one is not None and other is not None]
-        if not gaps:
+        if not gaps or lost(rows):
             return untried(published, "none")
         ours = f"in {sum(gap > 0 for gap in gaps)} of {len(gaps)} rounds, by {min(gaps):.3f} to "
         says = HOLDS if min(gaps) > 0 else FAILS
@@ -57,11 +58,9 @@ def reached_in(rows: Rows, cell: Where, target: float) -> dict[int, float]:
     """
     found: dict[int, float] = {}
     for row in chosen(rows, cell):
-        if row.get("test_accuracy") is None:
-            continue
         seed = row.get("seed", 0)
         found.setdefault(seed, math.inf)
-        if row["test_accuracy"] >= target:
+        if (row.get("test_accuracy") or 0.0) >= target:
             found[seed] = min(found[seed], row["round"])
     return found
 
@@ -73,7 +72,8 @@ def sooner(pairs: Sequence[tuple[Where, Where]], targets: Sequence[float], publi
     the error of the difference between seeds, fails where one is reached later, and is not decided
     where none is reached sooner nor later, or with fewer than two seeds in common. Of a target that
     no run of either reaches nothing is said. A run that does not reach it counts as if it did in
-    the first evaluation after its end, the earliest that is possible.
+    the first evaluation after its cell's end, the earliest that is possible; one that diverged has
+    the end that it would have had. With a run that did not end the claim was not tried.
 
     Parameters
     ----------
@@ -86,19 +86,22 @@ def sooner(pairs: Sequence[tuple[Where, Where]], targets: Sequence[float], publi
     """
 
     def judge(rows: Rows) -> Verdict:
-        said, found, end = [], [], _after_the_end(rows)
+        if lost(rows, (cell for pair in pairs for cell in pair)):
+            return untried(published, SEEDS)
+        said, found = [], []
         for fast, slow in pairs:
+            soon, late = _after_the_end(rows, fast, slow), _after_the_end(rows, slow, fast)
             faster = slower = known = 0
             for target in targets:
                 one, other = (reached_in(rows, cell, target) for cell in (fast, slow))
                 seeds = [seed for seed in one if seed in other]
                 if all(math.isinf(times[seed]) for times in (one, other) for seed in seeds):
                     continue
-                gain = estimate([min(other[s], end) - min(one[s], end) for s in seeds])
+                gain = estimate([min(other[s], late) - min(one[s], soon) for s in seeds])
                 known += 1
                 slower += gain.count >= SURE and gain.mean < -gain.error
                 faster += gain.count >= SURE and gain.mean > gain.error
-                first, second = (_rounds(list(times.values()), end) for times in (one, other))
+                first, second = _rounds([*one.values()], soon), _rounds([*other.values()], late)
                 said.append(f"{target:.0%}: {first} against {second}")
             if known:
                 found.append(FAILS if slower else HOLDS if faster else UNDECIDED)
@@ -116,7 +119,8 @@ def grows(
 
     The speedup of a setting is the geometric mean, over codes and targets, of the slow cell's
     rounds over the fast one's, seed by seed; a run that does not arrive counts as for `sooner`.
-    With one seed in common it is not decided, with none not tried.
+    With one seed in common it is not decided; with none, or a run that did not end, it was not
+    tried.
 
     Parameters
     ----------
@@ -128,8 +132,9 @@ def grows(
     """
 
     def judge(rows: Rows) -> Verdict:
-        end = _after_the_end(rows)
-        ran = [_speedups(rows, *setting, end) for setting in settings]
+        if lost(rows, (cell for slow, fast, _ in settings for cell in (slow, *fast))):
+            return untried(published, SEEDS)
+        ran = [_speedups(rows, *setting) for setting in settings]
         ran = [by_seed for by_seed in ran if by_seed]
         common = [seed for seed in ran[-1] if seed in ran[0]] if len(ran) > 1 else []
         if not common:
@@ -145,25 +150,33 @@ def grows(
 
 
 def _speedups(
-    rows: Rows, slow: Where, fast: Sequence[Where], targets: Sequence[float], end: float
+    rows: Rows, slow: Where, fast: Sequence[Where], targets: Sequence[float]
 ) -> dict[int, float]:
     """The logarithm of the speedup, by seed."""
     found: dict[int, list[float]] = {}
     for target in targets:
         there = reached_in(rows, slow, target)
         for cell in fast:
+            soon, late = _after_the_end(rows, cell, slow), _after_the_end(rows, slow, cell)
             for seed, when in reached_in(rows, cell, target).items():
                 if seed in there:
-                    ratio = min(there[seed], end) / min(when, end)
+                    ratio = min(there[seed], late) / min(when, soon)
                     found.setdefault(seed, []).append(math.log(ratio))
     return {seed: math.fsum(logs) / len(logs) for seed, logs in found.items()}
 
 
-def _after_the_end(rows: Rows) -> float:
-    """The round of the evaluation that would follow the last one."""
-    evaluated = {row["round"] for row in rows if row.get("test_accuracy") is not None}
+def _after_the_end(rows: Rows, cell: Where, beside: Where) -> float:
+    """The round of the evaluation that would follow a cell's last one; `beside` is its pair's."""
+    own, other = chosen(rows, cell), chosen(rows, beside)
+    # a run that diverged may have stopped long before its time
+    whole = _finished(own) or _finished(other) or [*own, *other]
+    evaluated = {row["round"] for row in whole if row.get("test_accuracy") is not None}
     *_, before, last = (0, 0, *sorted(evaluated))
     return 2 * last - before
+
+
+def _finished(rows: Rows) -> Rows:
+    return [row for row in rows if row.get("status", FINISHED) == FINISHED]
 
 
 def _rounds(times: Sequence[float], end: float) -> str:

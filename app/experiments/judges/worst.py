@@ -9,8 +9,7 @@ from typing import Any
 from signfed.app.experiments.estimates import Rows, Where, counted
 from signfed.app.experiments.experiment import Verdict
 from signfed.app.experiments.judges.common import Judge
-from signfed.app.report.rows import chosen
-from signfed.app.runs.folder import ENDED, FINISHED
+from signfed.app.report.rows import chosen, ended
 from signfed.app.runs.sweeps import Row
 
 
@@ -22,9 +21,14 @@ def worst_rows(rows: Rows, column: str, by: Sequence[str]) -> list[Row]:
     rows : sequence of mapping
         One a cell of the sweep.
     column : str
-        An accuracy; of a run that diverged it counts as 0. Cells that did not end do not count.
+        An accuracy; of a run that diverged it counts as 0.
     by : sequence of str
         Columns that tell the cells of the table apart.
+
+    Returns
+    -------
+    list of dict
+        Of a cell with runs that did not end these alone: which attack is the worst nobody knows.
 
     Examples
     --------
@@ -38,11 +42,13 @@ def worst_rows(rows: Rows, column: str, by: Sequence[str]) -> list[Row]:
         cells.setdefault(at, {}).setdefault(row.get("attack"), []).append(row)
 
     def mean(group: Sequence[Row]) -> float:
-        ended = [row for row in group if row.get("status", FINISHED) in ENDED]
-        scores = [counted(row, column) or 0.0 for row in ended]
-        return math.fsum(scores) / len(scores) if scores else math.inf
+        return math.fsum(counted(row, column) or 0.0 for row in group) / len(group)
 
-    return [row for attacks in cells.values() for row in min(attacks.values(), key=mean)]
+    def worst(attacks: Sequence[list[Row]]) -> list[Row]:
+        lost = [row for group in attacks for row in group if not ended([row])]
+        return lost or min(attacks, key=mean)
+
+    return [row for attacks in cells.values() for row in worst(list(attacks.values()))]
 
 
 def of_worst(judge: Judge, column: str, by: Sequence[str], *, beside: Where | None = None) -> Judge:

@@ -69,13 +69,6 @@ def test_a_run_that_diverged_counts_as_the_worst_and_one_that_failed_leaves_no_m
     assert mean_of([failed], "final_test_accuracy", {}) is None
 
 
-def test_a_failed_run_is_not_taken_for_an_attack_that_does_harm():
-    ran = [{"f": 1, "attack": "x", "seed": s, "status": "failed"} for s in (1, 2)]
-    ran += [{"f": 1, "attack": "x", "seed": 0, "status": "finished", "acc": 0.95}]
-    ran += [{"f": 1, "attack": "y", "seed": s, "acc": 0.8} for s in range(3)]
-    assert {row["attack"] for row in judges.worst_rows(ran, "acc", ["f"])} == {"y"}
-
-
 def test_a_run_without_a_score_counts_as_nothing_left():
     """x: 0.5 and none, 0.25 on average; y: 0.4."""
     ran = [

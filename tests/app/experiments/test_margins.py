@@ -1,20 +1,17 @@
-"""Judges of margins, limits, rounds, published tables and worst cases: each can fail."""
+"""Judges of margins, limits, published tables and worst cases: each can fail."""
 
 import math
 
 import pytest
 
 from signfed.app.experiments.judges import (
-    above_in_rounds,
     agrees,
     at_most,
-    grows,
     harms,
     higher,
     keeps,
     nowhere_below,
     of_worst,
-    sooner,
     worst_rows,
 )
 from signfed.app.report.pictures import PublishedTable, within
@@ -109,104 +106,6 @@ def test_a_run_that_diverged_has_lost_everything():
     assert keeps("score", BASE, [A], 0.8, "", "")(gone).says == FAILS
 
 
-def test_above_in_every_round():
-    judge = above_in_rounds("x", "y", "")
-    found = [{"x": 0.6, "y": 0.5}, {"x": 0.6, "y": 0.3}, {"other": 1}]
-    assert judge(found).says == HOLDS and judge([*found, {"x": 0.5, "y": 0.5}]).says == FAILS
-    assert judge([]).says == NOT_TRIED
-
-
-def curve(rule, *accuracies, seed=0):
-    return [
-        {"rule": rule, "seed": seed, "round": 10 * t, "test_accuracy": x}
-        for t, x in enumerate(accuracies, 1)
-    ]
-
-
-def twice(rows):
-    return [row | {"seed": seed} for seed in (0, 1) for row in rows]
-
-
-@pytest.mark.parametrize(
-    "a, b, says",
-    [
-        ((0.3, 0.6), (0.1, 0.6), HOLDS),  # 0.3 sooner, 0.6 in as many rounds
-        ((0.1, 0.6), (0.3, 0.6), FAILS),  # 0.3 later
-        ((0.3, 0.6), (0.3, 0.6), UNDECIDED),  # both in as many rounds
-        ((0.1, 0.1, 0.6), (0.3, 0.5, 0.5), FAILS),  # by two
-        ((0.3, 0.6), (0.3, 0.4), HOLDS),  # 0.6 against never
-        ((0.3, 0.4), (0.3, 0.6), FAILS),
-        ((0.1, 0.1), (0.2, 0.2), NOT_TRIED),  # neither reaches anything
-    ],
-)
-def test_sooner(a, b, says):
-    found = curve("a", *a) + curve("b", *b)
-    judge = sooner([(A, B)], [0.3, 0.6], "")
-    assert judge(twice(found)).says == says
-    assert judge(found).says == (says if says == NOT_TRIED else UNDECIDED)  # one seed decides none
-
-
-def test_later_on_one_seed_of_three_is_not_later():
-    """88 %: a is sooner on each; 60 %: by one evaluation later on seed 0 alone."""
-    found = curve("a", 0.3, 0.6, 0.88) + curve("b", 0.6, 0.7, 0.7, 0.88)
-    for seed in (1, 2):
-        found += curve("a", 0.6, 0.88, seed=seed) + curve("b", 0.6, 0.7, 0.88, seed=seed)
-    assert sooner([(A, B)], [0.6, 0.88], "")(found).says == HOLDS
-    assert sooner([(A, B)], [0.6], "")(found).says == UNDECIDED  # nor is it sooner
-
-
-def test_one_run_that_never_arrives_does_not_make_the_others_later():
-    """Nine of ten seeds are equal; the tenth counts as round 50, after the last of 40."""
-    found = [row for s in range(10) for row in curve("a", 0.1, 0.1, 0.6, 0.6, seed=s)]
-    found += [row for s in range(9) for row in curve("b", 0.1, 0.1, 0.6, 0.6, seed=s)]
-    found += curve("b", 0.1, 0.1, 0.1, 0.1, seed=9)
-    verdict = sooner([(A, B)], [0.6], "")(found)
-    assert verdict.says == UNDECIDED
-    assert verdict.ours == "60%: 30 rounds against at least 32 rounds (9 of 10 seeds)"
-    assert sooner([(B, A)], [0.6], "")(found).says == UNDECIDED
-
-
-def test_one_evaluation_is_enough_to_be_sooner():
-    found = twice(curve("a", 0.6) + curve("b", 0.1))
-    verdict = sooner([(A, B)], [0.6], "")(found)
-    assert verdict.says == HOLDS and verdict.ours == "60%: 10 rounds against never"
-
-
-def test_a_speedup_that_grows():
-    """Few: 20 rounds for 10 and 30 for 20; many: 40 for 10, and never (50, after the last)."""
-    few, many = ({"rule": "few"}, {"rule": "many"})
-    fast = {"rule": "fast"}
-    settings = [(few, [fast], [0.3, 0.6]), (many, [fast], [0.3, 0.6])]
-    found = []
-    for seed in (0, 1):
-        found += curve("fast", 0.3, 0.6, 0.6, 0.6, seed=seed)
-        found += curve("few", 0.1, 0.3, 0.6, 0.6, seed=seed)
-        found += curve("many", 0.1, 0.1, 0.1, 0.3, seed=seed)
-    verdict = grows(settings, "")(found)
-    assert verdict.says == HOLDS and verdict.ours == "1.73 x, 3.16 x"  # roots of 3 and of 10
-    assert grows(settings[::-1], "")(found).says == FAILS
-    assert grows(settings[:1], "")(found).says == NOT_TRIED
-    one = [row for row in found if row["seed"] == 0]
-    assert grows(settings, "")(one).says == UNDECIDED
-    apart = [row | {"seed": 2} if row["rule"] == "many" else row for row in one]
-    apart += curve("fast", 0.3, 0.6, 0.6, 0.6, seed=2)
-    assert grows(settings, "")(apart).says == NOT_TRIED  # no seed in common
-
-
-def test_of_several_pairs_the_worst_counts():
-    found = twice(curve("a", 0.6) + curve("b", 0.1, 0.6) + curve("c", 0.1, 0.6))
-    assert sooner([(A, B)], [0.6], "")(found).says == HOLDS
-    assert sooner([(A, B), ({"rule": "c"}, B)], [0.6], "")(found).says == UNDECIDED
-    assert sooner([(A, B), (B, A)], [0.6], "")(found).says == FAILS
-
-
-def test_sooner_counts_the_mean_over_the_seeds():
-    found = curve("a", 0.1, 0.1, 0.1, 0.6) + curve("b", 0.6)
-    found += curve("a", 0.6, seed=1) + curve("b", 0.6, seed=1)
-    verdict = sooner([(A, B)], [0.6], "")(found)
-    assert verdict.says == UNDECIDED and verdict.ours == "60%: 25 rounds against 10 rounds"
-
-
 def test_published_cells_hold_one_by_one():
     table = PublishedTable(
         "rule", "attack", "score", {("a", "x"): 90.0, ("b", "x"): 20.0}, judge=within(0.5, 50.0)
@@ -240,3 +139,21 @@ def test_the_worst_attack_is_that_with_the_lowest_mean_and_a_diverged_run_counts
     assert both(found).ours.startswith("0.400 ")
     judge = of_worst(at_most("score", [{"f": 1}], 0.45, "", ""), "score", ["f"])
     assert judge(found).says == HOLDS and math.isclose(0.4, float(judge(found).ours.split()[5]))
+
+
+@pytest.mark.parametrize("failed", [(1, 2), (0, 1, 2)])
+def test_the_worst_of_attacks_of_which_a_run_failed_is_not_known(failed):
+    """y ends at 0.8; x may have ended anywhere, and in another cell all is known."""
+    ran = [
+        {"f": f, "attack": name, "seed": seed, "acc": acc, "status": "finished"}
+        for f in (1, 2) for name, acc in (("x", 0.95), ("y", 0.8)) for seed in range(3)
+    ]  # fmt: skip
+    for row in ran:
+        if row["f"] == 1 and row["attack"] == "x" and row["seed"] in failed:
+            row["status"] = "failed"
+    for f, says in ((1, NOT_TRIED), (2, HOLDS)):
+        judge = at_most("acc", [{"f": f}], 0.85, "why", "says")
+        assert of_worst(judge, "acc", ["f"])(ran).says == says
+    table = PublishedTable("f", "task", "acc", {(1, None): 80.0, (2, None): 80.0})
+    cells = table.cells(worst_rows(ran, "acc", ["f"]))
+    assert [cell.verdict for cell in cells] == [NOT_TRIED, HOLDS]

@@ -17,6 +17,7 @@ from signfed.app.report.rows import (
     ended,
     grouped,
     label,
+    score,
     sentence,
     shown,
     values_of,
@@ -77,12 +78,7 @@ def report_of(sources: Sources, title: str) -> Report:
         says += f" Seeds: {', '.join(map(shown, seeds))}."
     headline = [(name, str(count)) for name, count in status.most_common()]
     if rows and (y := _score(rows)):
-        having = [r for r in rows if r["status"] == FINISHED and r.get(y) is not None]
-        best = max(having, key=lambda row: row[y])
-        worst = min(having, key=lambda row: row[y])
-        for name, row in (("highest", best), ("lowest", worst)):
-            of = ", ".join(shown(row.get(key)) for key in keys)
-            headline.append((f"{name} {y.replace('_', ' ')}", f"{_number(y, row[y])} ({of})"))
+        headline += _extremes(rows, y, keys)
     return Report(
         title=title,
         says=says,
@@ -96,6 +92,22 @@ def _score(rows: Rows) -> str:
     names = ("final_test_accuracy", "final_test_loss")
     finished = [row for row in rows if row.get("status") == FINISHED]
     return next((y for y in names if any(row.get(y) is not None for row in finished)), "")
+
+
+def _extremes(rows: Rows, y: str, keys: Sequence[str]) -> list[tuple[str, str]]:
+    """The highest and the lowest score; a model that is not finite is worse than any other."""
+    worst = math.inf if "loss" in y else -math.inf
+
+    def worth(row: Mapping[str, object]) -> float:
+        value = score(row, y)
+        return worst if math.isnan(value) else value
+
+    having = [row for row in ended(rows) if row["status"] == DIVERGED or row.get(y) is not None]
+    said = []
+    for name, row in (("highest", max(having, key=worth)), ("lowest", min(having, key=worth))):
+        of = ", ".join(shown(row.get(key)) for key in keys)
+        said.append((f"{name} {y.replace('_', ' ')}", f"{_number(y, score(row, y))} ({of})"))
+    return said
 
 
 def _left_out(status: Mapping[str, int]) -> list[Part]:

@@ -10,7 +10,17 @@ import numpy as np
 
 from signfed.app.report.fields import draw_fields, draw_scale
 from signfed.app.report.published import FAILS, HOLDS, MARKS, Judge, Published, within
-from signfed.app.report.rows import Rows, chosen, ended, grouped, label, number, shown, worst_of
+from signfed.app.report.rows import (
+    OF_THE_ROUNDS,
+    Rows,
+    chosen,
+    ended,
+    grouped,
+    label,
+    number,
+    shown,
+    worst_of,
+)  # fmt: skip
 from signfed.app.report.style import figure_of
 from signfed.app.runs.folder import DIVERGED
 
@@ -66,18 +76,20 @@ class PublishedTable:
         ----------
         rows : sequence of mapping
             Of cells. A value that is null (not finite) is ours, and holds nowhere; a run that
-            failed does not count, and one that diverged counts as 0, whatever it was before.
+            failed does not count. Of one that diverged an accuracy counts as 0, whatever it was
+            before; what is measured of the rounds counts as it was.
 
         Returns
         -------
         list of Published
         """
-        rows = [
-            {**row, self.value: worst_of(self.value)} if row.get("status") == DIVERGED else row
+        broken = {} if self.value in OF_THE_ROUNDS else {self.value: worst_of(self.value)}
+        having = [
+            {**row, **broken} if row.get("status") == DIVERGED else row
             for row in ended(chosen(rows, self.where))
-            if self.value in row or row.get("status") == DIVERGED
         ]
-        found = grouped(rows, (self.rows, self.columns))
+        having = [row for row in having if self.value in row]
+        found = grouped(having, (self.rows, self.columns))
         return [self._cell(at, value, found.get(at, [])) for at, value in self.published.items()]
 
     def _cell(self, at: tuple[Any, Any], value: float, group: Sequence[Any]) -> Published:

@@ -64,8 +64,14 @@ def searched(
 
 
 def damage(row: Row) -> float:
-    """Return how well an attack did; a run without a last accuracy counts as one of 0."""
-    return row[SUCCESS] if row.get("attack") in BACKDOORS else -(row.get(SCORE) or 0.0)
+    """Return how well an attack did; a run without a last accuracy counts as one of 0.
+
+    So does a backdoor's success: of a model that broke before its only evaluation nobody knows
+    what it would have answered, and to break it is not what a backdoor is for.
+    """
+    if row.get("attack") in BACKDOORS:
+        return row.get(SUCCESS) or 0.0
+    return -(row.get(SCORE) or 0.0)
 
 
 def worst_repeated(sweep: Sweep, rows: Rows) -> Sweep:

@@ -120,6 +120,15 @@ def test_published_cells_hold_one_by_one():
     assert failed.says == FAILS and failed.ours == "0 of 2 hold; not: a x, b x"
 
 
+def test_of_a_run_that_diverged_what_its_rounds_counted_is_kept():
+    """A model that broke because every Byzantine row was accepted: 0 of them would hold."""
+    gone = {"rule": "a", "attack": "x", "status": "diverged"}
+    table = PublishedTable("rule", "attack", "byzantine_accepted", {("a", "x"): 0.0})
+    assert agrees([table])([gone | {"byzantine_accepted": 1.0}]).says == FAILS
+    assert agrees([table])([gone | {"byzantine_accepted": 0.0}]).says == HOLDS
+    assert agrees([table])([gone]).says == NOT_TRIED  # nothing was counted
+
+
 def test_the_worst_attack_is_that_with_the_lowest_mean_and_a_diverged_run_counts_as_0():
     found = [
         {"f": f, "attack": attack, "seed": seed, "score": score}

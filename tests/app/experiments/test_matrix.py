@@ -81,6 +81,8 @@ def test_the_worst_point_of_each_cell_is_repeated_on_all_seeds():
         row("krum", "lie", None, **{"lie.z": 1.5, "status": "diverged"}),
         row("krum", "backdoor", 0.1, final_backdoor_success=0.2, **{"backdoor.boost": 1.0}),
         row("krum", "backdoor", 0.9, final_backdoor_success=0.8, **{"backdoor.boost": 3.0}),
+        row("krum", "backdoor", None, status="diverged", **{"backdoor.boost": 9.0}),
+        row("mean", "backdoor", None, status="diverged", **{"backdoor.boost": 9.0}),
     ]
     again = worst_repeated(sweep, rows)
     assert again.seeds == SEEDS and again.config == sweep.config
@@ -90,6 +92,7 @@ def test_the_worst_point_of_each_cell_is_repeated_on_all_seeds():
         common | {"strategy": "sign-mv", "attack": "lie", "lie.z": 1.5},
         common | {"strategy": "krum", "attack": "lie", "lie.z": 1.5},
         common | {"strategy": "krum", "attack": "backdoor", "backdoor.boost": 3.0},
+        common | {"strategy": "mean", "attack": "backdoor", "backdoor.boost": 9.0},
     ]
 
 

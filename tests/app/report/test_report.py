@@ -371,7 +371,7 @@ def test_a_page_of_half_runs_says_what_it_leaves_out(tmp_path):
         run_folder(tmp_path / f"{rule}{attack}", config=CONFIG | keys, summary=summary)
     report = many_runs.report_of(find([tmp_path]), "half")
     assert ("highest final test accuracy", "70.0 % (krum, ipm)") in report.headline
-    assert ("lowest final test accuracy", "50.0 % (mean, lie)") in report.headline
+    assert ("lowest final test accuracy", "n. f. (mean, ipm)") in report.headline
     (heats,) = [section for section in report.sections if section.title == "Heatmaps"]
     fields = [text.get_text() for text in heats.parts[0].figure.axes[0].texts]
     assert fields == ["70.0", "", "n. f.", "50.0"]
@@ -379,6 +379,15 @@ def test_a_page_of_half_runs_says_what_it_leaves_out(tmp_path):
     assert heats.parts[-1].says == (
         "Only runs that ended count; left out: 1 failed. n. f., not finite: 1 diverged."
     )
+
+
+def test_of_losses_that_of_a_run_that_diverged_is_the_highest(tmp_path):
+    for rule, status, loss in (("mean", "diverged", None), ("krum", "finished", 2.5)):
+        summary = {"status": status, "final_test_loss": loss}
+        run_folder(tmp_path / rule, config=CONFIG | {"strategy": rule}, summary=summary)
+    headline = dict(many_runs.report_of(find([tmp_path]), "losses").headline)
+    assert headline["highest final test loss"] == "n. f. (mean)"
+    assert headline["lowest final test loss"] == "2.5 (krum)"
 
 
 def test_claims_of_a_reproduction(tmp_path):

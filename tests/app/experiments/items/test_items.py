@@ -67,12 +67,47 @@ FD = {"strategy": "sign-fd", "encoder": "sign", "sign-fd.estimator": "alg1"}
 
 
 def test_bits_are_counted_until_the_accuracy_is_reached():
-    """SGD takes 2 rounds of 32 bytes, FD 4 of 1 to reach 0.8 (0.99 of the lowest best): 16 x."""
+    """SGD takes 2 rounds of 32 bytes, FD 4 of 1 to reach 0.99 of the lowest best, 0.792: 16 x."""
     rounds = sent(fd_fig3b.SGD, 0, 32, [0.5, 0.9]) + sent(FD, 0, 1, [0.2, 0.4, 0.6, 0.8])
-    assert fd_fig3b.target(rounds) == pytest.approx(0.792)
+    assert fd_fig3b.best_of(rounds, fd_fig3b.SGD) == {0: 0.9}
     assert fd_fig3b.bits_to(rounds, fd_fig3b.SGD, 0.792) == {0: 512.0}
     assert fd_fig3b.times(fd_fig3b.SGD, FD, 16, 0.5)(rounds).says == HOLDS
     assert fd_fig3b.times(fd_fig3b.SGD, FD, 30, 5)(rounds).says == FAILS
+
+
+STUCK = [0.1] * 4
+LEARNS = [0.2, 0.4, 0.6, 0.8]
+
+
+def test_a_third_algorithm_that_learns_nothing_does_not_lower_the_accuracy_of_a_pair():
+    rounds = sent(fd_fig3b.SGD, 0, 32, [0.5, 0.9]) + sent(FD, 0, 1, LEARNS)
+    judge = fd_fig3b.times(fd_fig3b.SGD, FD, 16, 0.5)
+    verdict = judge(rounds + sent(fd_fig3b.TOP_K, 0, 4, STUCK))
+    assert verdict == judge(rounds) and verdict.says == HOLDS
+
+
+@pytest.mark.parametrize("more, less", [(STUCK, LEARNS), (LEARNS, STUCK), (STUCK, STUCK)])
+def test_at_an_accuracy_that_is_chance_no_bits_are_compared(more, less):
+    """Each has it in its first round, so that the bits of a round would be all: 32 times."""
+    rounds = sent(fd_fig3b.SGD, 0, 32, more) + sent(FD, 0, 1, less)
+    verdict = fd_fig3b.times(fd_fig3b.SGD, FD, 32, 0.5)(rounds)
+    assert verdict.says == FAILS and "0.099" in verdict.ours
+
+
+def test_bits_of_which_a_run_is_lost_are_untried():
+    judge = fd_fig3b.times(fd_fig3b.SGD, FD, 16, 0.5)
+    rounds = sent(FD, 0, 1, LEARNS)
+    failed = {**fd_fig3b.SGD, "seed": 0, "status": "failed"}
+    assert judge([failed, *rounds]).says == NOT_TRIED
+    rounds += sent(fd_fig3b.SGD, 1, 32, [0.5, 0.9])
+    assert judge(rounds).says == NOT_TRIED  # no seed in common
+    assert judge([failed, *rounds, *sent(FD, 1, 1, LEARNS)]).says == NOT_TRIED
+
+
+def test_a_run_that_diverged_reaches_what_it_had_reached():
+    """Of a model that is not finite the file has null for an accuracy."""
+    rounds = sent(fd_fig3b.SGD, 0, 32, [0.5, 0.9, None]) + sent(FD, 0, 1, LEARNS)
+    assert fd_fig3b.times(fd_fig3b.SGD, FD, 16, 0.5)(rounds).says == HOLDS
 
 
 @pytest.mark.parametrize(

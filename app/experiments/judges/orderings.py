@@ -25,7 +25,10 @@ from signfed.app.experiments.judges.common import (
 from signfed.app.report.published import FAILS
 
 
-def higher(column: str, pairs: Sequence[tuple[Where, Where]], published: str) -> Judge:
+def higher(
+    column: str, pairs: Sequence[tuple[Where, Where]], published: str, *, beyond: float = 0.0,
+    reason: str = "",
+) -> Judge:  # fmt: skip
     """Make a judge of "this is above that": each difference is above 0 by more than its error.
 
     Parameters
@@ -37,6 +40,10 @@ def higher(column: str, pairs: Sequence[tuple[Where, Where]], published: str) ->
         out.
     published : str
         What the paper says, in a few words.
+    beyond : float
+        Of "far above": what the difference must be above in place of 0.
+    reason : str
+        Where that number comes from.
     """
 
     def judge(rows: Rows) -> Verdict:
@@ -53,10 +60,11 @@ def higher(column: str, pairs: Sequence[tuple[Where, Where]], published: str) ->
             ours.append(f"{one.text()} against {other.text()}")
             errors.append(error_of(found))
             source = source_of(found)
-            said.append(sign(found.mean, errors[-1]))
+            said.append(sign(found.mean - beyond, errors[-1]))
         if not ours:
             return untried(published, SEEDS)
-        tolerance = f"{source}: {', '.join(f'{error:.3f}' for error in errors)}"
+        margin = f"more than {beyond:.3g} ({reason}); " if beyond else ""
+        tolerance = f"{margin}{source}: {', '.join(f'{error:.3f}' for error in errors)}"
         return Verdict(published, "; ".join(ours), tolerance, together(said))
 
     return judge

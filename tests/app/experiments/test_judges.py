@@ -103,6 +103,13 @@ def test_one_seed_is_as_sure_as_what_was_measured(column, task, says):
     assert judge(ran).says == says and ("one seed" in judge(ran).tolerance)
 
 
+@pytest.mark.parametrize("f1, says", [(0.84, HOLDS), (0.848, UNDECIDED), (0.86, FAILS)])
+def test_much_higher_is_higher_by_more_than_a_margin(f1, says):
+    judge = judges.higher("acc", [(A, B)], "much", beyond=0.05, reason="why")
+    verdict = judge(rows(f0=[0.9], f1=[f1]))
+    assert verdict.says == says and verdict.tolerance.startswith("more than 0.05 (why); one seed")
+
+
 def test_a_gap_that_is_wider_than_another():
     wider = judges.wider("acc", (A, B), (A, C), "wider")
     found = rows(f0=[0.9, 0.8], f1=[0.7, 0.6], f2=[0.8, 0.7])

@@ -68,6 +68,11 @@ def damage(row: Row) -> float:
 
     So does a backdoor's success: of a model that broke before its only evaluation nobody knows
     what it would have answered, and to break it is not what a backdoor is for.
+
+    Parameters
+    ----------
+    row : mapping
+        Of a cell.
     """
     if row.get("attack") in BACKDOORS:
         return row.get(SUCCESS) or 0.0

@@ -74,7 +74,7 @@ class Manifest:
                 change = json.loads(line)
                 self.cells |= change["cells"]
                 self._codes |= change["codes"]
-                self._places |= change["places"]
+                self._places |= change.get("places", {})  # an older one has none
 
     def code_of(self, cell_id: str) -> Mapping[str, str]:
         """Return the digests of a cell's code, by module."""

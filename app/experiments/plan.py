@@ -146,7 +146,8 @@ class Clock:
         """
         if known.get("seconds") and known["status"] == FINISHED:
             load = Load.read(known["load"])
-            self.add(load, known["seconds"] / load.rounds)
+            if None not in load:  # an older manifest does not say all of it
+                self.add(load, known["seconds"] / load.rounds)
 
     def add(self, load: Load, seconds_per_round: float) -> None:
         """Count a cell, or a short trial of one.

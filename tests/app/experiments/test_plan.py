@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from datetime import datetime, timedelta
 
 import pytest
@@ -97,6 +98,18 @@ def test_the_manifest_of_a_sweep_that_was_killed_is_whole(tmp_path, cells):
     assert [known["status"] for known in read.cells.values()] == ["finished", "started"]
     read.save()
     assert not (tmp_path / "manifest.jsonl").exists() and Manifest(tmp_path).cells == read.cells
+
+
+def test_a_manifest_of_an_older_version_is_read(tmp_path, cells):
+    """It does not say how many samples a round had, nor where a run ran."""
+    old = known(tmp_path, (cells[0], 10.0))
+    del old.cells[cells[0].id]["load"]["samples"], old.cells[cells[0].id]["place"]
+    line = {"cells": old.cells, "codes": {cells[0].code_id: dict(cells[0].code)}}
+    (tmp_path / "manifest.jsonl").write_text(json.dumps(line) + "\n")
+    read = Manifest(tmp_path)
+    assert read.code_of(cells[0].id) == cells[0].code
+    assert Clock(read).seconds(load_of(cells[0].config)) is None
+    assert read.ran([cells[0].id])["elsewhere"] == 1
 
 
 def test_changed_modules_are_named():

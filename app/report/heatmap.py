@@ -11,6 +11,7 @@ import numpy as np
 
 from signfed.app.report.fields import draw_fields, draw_scale
 from signfed.app.report.rows import (
+    OF_THE_ROUNDS,
     SHARES,
     Rows,
     chosen,
@@ -57,7 +58,11 @@ def means(rows: Rows, by: tuple[str, ...], value: str) -> dict[tuple[Hashable, .
 
 
 def _having(rows: Rows, value: str) -> Rows:
-    return [row for row in ended(rows) if value in row or row.get("status") == DIVERGED]
+    """Those that have a value, or whose model broke where the value is its worth."""
+    return [
+        row for row in ended(rows)
+        if value in row or (row.get("status") == DIVERGED and value not in OF_THE_ROUNDS)
+    ]  # fmt: skip
 
 
 def lowest(

@@ -103,6 +103,10 @@ def test_half_runs_count_nowhere_and_a_broken_model_is_not_finite():
     heat = Heatmap("strategy", "attack", "final_test_accuracy")
     found = {rule: value for (rule, _), value in heat.table(cells).items()}
     assert found == {"mean": 0.4, "median": pytest.approx(np.nan, nan_ok=True)}
+    told = [cells[0] | {"byzantine_accepted": 0.25}, cells[-1]]  # the median accepts nobody
+    assert Heatmap("strategy", "attack", "byzantine_accepted").table(told) == {
+        ("mean", "lie"): 0.25
+    }
     ours = curve_of([row | {"f": 1} for row in cells[:4]], "f", "final_test_accuracy")
     assert ours.mean.tolist() == [0.4]
     table = PublishedTable("strategy", "attack", "final_test_accuracy", {("mean", "lie"): 40.0})

@@ -69,7 +69,7 @@ MITIGATED = ("Multi-Krum", "Sign-flip")  # with ResNet-18, as the text says
 SIGNGUARD_FIG4 = Experiment(
     "signguard-fig4", PAPER,
     "Best accuracy by the share of Byzantine workers, a tenth to two fifths, five attacks",
-    full=_setting(FASHION, NUMBERS, UNDER, RULES_OF_IT, 1_900),
+    full=_setting(FASHION, NUMBERS, UNDER, RULES_OF_IT, 375),
     quick=_setting(
         SMALL, SMALL_NUMBERS, FAST, (SIM, "Multi-Krum"), 1,
         f"{TEN_SEEDS}; then 2 and 8 of them, 2 of 5 rules, 2 of 5 attacks",

@@ -46,7 +46,7 @@ def _cells(*rules: str) -> list[Keys]:
 
 SIGNGUARD_FIG5 = Experiment(
     "signguard-fig5", PAPER, "Accuracy by round under an attack that changes in each epoch",
-    full=_setting(FASHION, 0, (*GUARDS, *OTHERS), 130),
+    full=_setting(FASHION, 0, (*GUARDS, *OTHERS), 26),
     quick=_setting(
         SMALL, 10, FEW, 0.5,
         f"{TEN_SEEDS}; another attack every 10 rounds",

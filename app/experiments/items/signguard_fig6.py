@@ -53,7 +53,7 @@ def _cells(rule: str, s: float, *attacks: str) -> list[Keys]:
 
 SIGNGUARD_FIG6 = Experiment(
     "signguard-fig6", PAPER, "Best accuracy where a share s of the data is dealt out evenly",
-    full=_setting(FASHION, LEVELS, UNDER, RULES_OF_IT, 1_400),
+    full=_setting(FASHION, LEVELS, UNDER, RULES_OF_IT, 290),
     quick=_setting(
         SMALL, (0.3, 0.8), ("LIE", "ByzMean"), (SIM, "Multi-Krum"), 1,
         f"{TEN_SEEDS}; s = 0.3 and 0.8, 2 of 5 rules, 2 of 5 attacks",

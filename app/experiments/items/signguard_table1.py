@@ -63,8 +63,9 @@ NINE = tuple(rule for rule in RULES if rule != "GeoMed")
 # The paper's z is 0.3; its code's is 1, and 0.5 for the LIE in ByzMean.
 _AS_CODED = crossed(
     "signguard-table1-mnist-z", A_THIRD,
-    [{**RULES[rule], "attack": attack, "lie.z": z}
-     for rule in NINE for attack, z in (("lie", 1.0), ("byzmean", 0.5))],
+    [{**RULES[rule], "attack": "none"} for rule in ("Mean", "DnC")]
+    + [{**RULES[rule], "attack": attack, "lie.z": z}
+       for rule in NINE for attack, z in (("lie", 1.0), ("byzmean", 0.5))],
 )  # fmt: skip
 # What Table I loses at most, by task, and what may be lost; of digits as of MNIST; of CIFAR-10
 # without the one cell that loses 0.046.
@@ -92,7 +93,7 @@ NO_WORSE = alike(BEST, FLIPPED[0], FLIPPED[1:2], "99.06 for 99.13 (MNIST), 86.76
 SIGNGUARD_TABLE1 = Experiment(
     "signguard-table1", PAPER,
     "Best accuracy of ten rules without attack and under eight attacks, 10 of 50 Byzantine",
-    full=_setting(MNIST, 1_700),
+    full=_setting(MNIST, 340),
     quick=_setting(
         SMALL, 2, ("Mean", "TrMean", "Multi-Krum", *GUARDS[:2]),
         TEN_SEEDS + "; 5 of 10 rules, 4 of 8 attacks",
@@ -166,16 +167,27 @@ SIGNGUARD_TABLE1 = Experiment(
         "fewer Byzantine gradients than plain SignGuard (0.22 against 0.32, signguard-table2), "
         "and rejects more honest ones (0.36 against 0.25); the second costs more than the first "
         "gains. LIE's harm grows with the rounds: after 120 it has cost the mean two points.",
+        "mnist-480": "DnC is broken late: its best accuracy under ByzMean is 0.974, its last 0.862. "
+        "With the z of the authors' code, 0.5 for the paper's 0.3, it is broken as published "
+        "(setting `mnist-480-z`: 0.845, in Table I 0.823). Bulyan loses a point without attack, and "
+        "collapses under ByzMean: theirs averages several Multi-Krum, which comes near a mean, ours "
+        "is Bulyan's own mean around the median. -Sim and -Dist are 0.3 to 0.9 points below the "
+        "published cells where they reject many honest gradients, after a third of the rounds. "
+        "Under LIE all rules but SignGuard's fall far below their published cells, but for the "
+        "mean, which is above; no z brings both about: with z = 1 the mean is at 0.595, and "
+        "trimmed mean and Bulyan are lower still. Why is not known.",
+        "mnist-480-z": "ByzMean breaks DnC as published. Of the rules that LIE turns, only DnC comes "
+        "nearer to its published cell with z = 1.",
     },
     others={
         "mnist-480": _setting(
-            A_THIRD, 500, NINE,
+            A_THIRD, 100, NINE,
             "a third of the rounds, without GeoMed: without attack accuracy is within 0.3 points "
             "of its best by then",
         ),
-        "mnist-480-z": Setting(_AS_CODED, 25, "a third of the rounds, without GeoMed; two attacks, "
+        "mnist-480-z": Setting(_AS_CODED, 20, "a third of the rounds, without GeoMed; two attacks, "
             "with the z of the authors' code: 1 for LIE, 0.5 for ByzMean's"),
-        "fashion-mnist": _setting(FASHION, 1_700),
+        "fashion-mnist": _setting(FASHION, 340),
         "cifar10": _setting(CIFAR, 300_000),
         "ag-news": _setting(AG_NEWS, 150_000),
     },

@@ -123,7 +123,7 @@ SIGNGUARD_TABLE2 = Experiment(
         "0.36 to 0.37, plain SignGuard 0.25. Table II is not what raw values give.",
     },
     others={
-        "mnist": _setting(MNIST, 280, "MNIST and the CNN instead of CIFAR-10 and ResNet-18"),
+        "mnist": _setting(MNIST, 55, "MNIST and the CNN instead of CIFAR-10 and ResNet-18"),
         "printed": _setting(
             SMALL, 1, f"{TEN_SEEDS}; cosine and distance raw, as the text reads them", False,
             PRINTED, (RATE, BYZANTINE, SHAPES, RAW),

@@ -115,6 +115,6 @@ SIGNGUARD_TABLE3 = Experiment(
         "harm grows with the rounds (signguard-table1).",
     },
     others={
-        "fashion-mnist": _setting(FASHION, 330, "Fashion-MNIST and the CNN instead of CIFAR-10"),
+        "fashion-mnist": _setting(FASHION, 67, "Fashion-MNIST and the CNN instead of CIFAR-10"),
     },
 )  # fmt: skip

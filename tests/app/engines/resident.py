@@ -73,8 +73,8 @@ class Breaking:
 
         def gradients(parameters, workers, server_round):
             matrix = found(parameters, workers, server_round).clone()
-            if server_round in self._rounds:
-                matrix[self._worker, 5] = torch.nan
+            if server_round in self._rounds and self._worker in workers:
+                matrix[list(workers).index(self._worker), 5] = torch.nan
             return matrix
 
         gradients.draw_ahead = found.draw_ahead

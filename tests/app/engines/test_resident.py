@@ -19,7 +19,7 @@ from signfed.strategies.krum import Krum
 from signfed.strategies.registry import STRATEGIES
 from signfed.strategies.server.federation import FederationError
 from signfed.strategies.server.optimizer import Descent, Step
-from tests.app.engines.resident import Breaking, OnDevice, rounds_of, without_seconds
+from tests.app.engines.resident import Breaking, Many, OnDevice, rounds_of, without_seconds
 from tests.federation import federate, needs
 
 ROUNDS = 6
@@ -115,7 +115,7 @@ def test_a_user_s_attack(name, rule, monkeypatch):
 
 @pytest.mark.parametrize("worker", [0, 7], ids=["byzantine", "honest"])
 @pytest.mark.parametrize("rule", ["sign-mv", "multi-krum", "sign-fd"])
-@pytest.mark.parametrize("name", ["lie", "sign-flip", "rop", "poisoned-fl"])
+@pytest.mark.parametrize("name", ["lie", "sign-flip", "sign-inversion", "rop", "poisoned-fl"])
 def test_a_broken_gradient_costs_its_row_and_changes_what_attackers_see(name, rule, worker):
     config = SMALL | {"strategy": rule, "attack": name, "byzantine-ids": "0,1"}
     outcomes = []
@@ -126,6 +126,42 @@ def test_a_broken_gradient_costs_its_row_and_changes_what_attackers_see(name, ru
     close(model, expected)
     assert [r["dropped"] for r in records] == [r["dropped"] for r in same]
     assert any(r["dropped"] for r in records) or worker == 0
+
+
+# By what they see, at which stage: their own row, colluders', all; of a past, none in such rounds.
+EVERY_VIEW = ("sign-flip", "sign-inversion", "vem", "colluding-majority", "lie", "vote-aware",
+              "poisoned-fl")  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", ["sign-mv", "multi-krum"])
+@pytest.mark.parametrize("name", EVERY_VIEW)
+def test_a_round_may_ask_some_workers_of_whom_attackers_are_here_and_there(name, rule):
+    """So that no worker's place in a round is its id, and the places of attackers have gaps."""
+    config = SMALL | {"strategy": rule, "attack": name, "lr": 0.001, "fraction-train": 0.8}
+    config |= {"num-byzantine": 3, "byzantine-ids": "2,5,9"}
+    parsed = parse({"device": "cpu"} | config)
+    asked = [list(parsed.participation.workers(t)) for t in range(1, ROUNDS + 1)]
+    assert all(ids != list(range(len(ids))) for ids in asked)
+    assert any({2, 9} <= set(ids) for ids in asked) and any(7 in ids for ids in asked)
+    outcomes = []
+    for on_device in (True, False):
+        problem = Breaking(problem_of(parsed.workload), 7, range(1, ROUNDS + 1))
+        outcomes.append(rounds_of(config, on_device=on_device, problem=problem))
+    (model, records, _, _), (expected, same, _, _) = outcomes
+    close(model, expected)
+    assert [r["dropped"] for r in records] == [r["dropped"] for r in same]
+    lost = [7 in r["dropped"].get("non-finite", ()) for r in records]
+    assert lost == [7 in ids for ids in asked]
+    assert [r.get("accepted") for r in records] == [r.get("accepted") for r in same]
+
+
+@pytest.mark.parametrize("name", EVERY_VIEW)
+def test_no_more_gradients_are_floats_at_once_than_attackers_look_at(name, monkeypatch):
+    """Signs are packed block by block; who sees everybody's floats needs them whole."""
+    taken, real = [], Many.hand_over
+    monkeypatch.setattr(Many, "hand_over", lambda self, *of: taken.append(of[2]) or real(self, *of))
+    rounds_of(SMALL | {"strategy": "sign-mv", "attack": name})
+    assert taken == ([] if name == "lie" else list(range(1, ROUNDS + 1)))
 
 
 class Signs(Krum):

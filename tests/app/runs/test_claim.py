@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from signfed.app.runs.folder import RunFolder, read_rounds, reopen
 from tests.app.runs.test_folder import FIRST
 
 ROOT = Path(__file__).parents[3]
+needs_flock = pytest.mark.skipif(os.name != "posix", reason="needs flock")
 
 
 def test_a_new_folder_is_another_each_time_and_its_name_fit_for_a_path(tmp_path):
@@ -79,7 +81,40 @@ def test_a_second_writer_waits_and_is_refused(monkeypatch, tmp_path):
     RunFolder(tmp_path, {}, 1, done=1).close("finished")
 
 
-@pytest.mark.skipif(os.name != "posix", reason="needs flock")
+@needs_flock
+def test_a_writer_that_is_about_to_end_is_waited_for(monkeypatch, tmp_path):
+    """As that of a run whose command was killed: its server saves the state first."""
+    first, waited = Writer(tmp_path), []
+
+    def sleep(seconds):
+        waited.append(seconds)
+        if len(waited) == 3:
+            first.release()
+
+    monkeypatch.setattr(claim.time, "sleep", sleep)
+    Writer(tmp_path).release()
+    assert len(waited) == 3
+
+
+@needs_flock
+def test_where_the_file_system_has_no_locks_a_run_has_its_folder(monkeypatch, tmp_path):
+    def none(folder, operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", none)
+    Writer(tmp_path, patience=0.0).release()
+
+
+def test_what_is_released_twice_closes_no_other_file(tmp_path):
+    writer = Writer(tmp_path)
+    writer.release()
+    with (tmp_path / "other").open("w") as other:  # it gets the number that is free again
+        writer.release()
+        other.write("whole")
+    assert (tmp_path / "other").read_text() == "whole"
+
+
+@needs_flock
 def test_a_writer_that_is_killed_leaves_its_place(tmp_path):
     code = "import sys; from signfed.app.runs.claim import Writer; w = Writer(sys.argv[1]); "
     code += "print(1, flush=True); input()"

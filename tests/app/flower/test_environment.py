@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -11,7 +12,7 @@ import pytest
 
 from signfed.app.engines.progress import last_error
 from signfed.app.flower import environment as env
-from signfed.app.flower import local_flower
+from signfed.app.flower import guard, local_flower
 from signfed.app.flower.environment import FlowerError, environment, program, short_folder
 from signfed.app.flower.local_flower import LocalFlower
 
@@ -38,6 +39,38 @@ def test_a_ray_cluster_is_taken_only_when_it_is_asked_for(monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
     assert "RAY_ADDRESS" not in environment(Path("/home"))
     assert environment(Path("/home"), "10.0.0.2:6379")["RAY_ADDRESS"] == "10.0.0.2:6379"
+
+
+def test_what_is_set_for_another_flower_is_not_that_of_this_one(monkeypatch):
+    for name in ("FLWR_HOME", "RAY_TMPDIR", guard.MARK):
+        monkeypatch.setenv(name, "/other")
+    found = environment(Path("/home"))
+    assert found["FLWR_HOME"] == found["RAY_TMPDIR"] == "/home" and found[guard.MARK] == "1"
+
+
+def test_nobody_is_told_of_a_run_but_where_the_user_wants_it(monkeypatch):
+    for name in ("FLWR_TELEMETRY_ENABLED", "RAY_USAGE_STATS_ENABLED"):
+        monkeypatch.delenv(name, raising=False)
+        assert environment(Path("/home"))[name] == "0"
+        monkeypatch.setenv(name, "1")
+        assert environment(Path("/home"))[name] == "1"
+
+
+def test_programs_of_this_python_and_modules_of_this_folder_come_first(monkeypatch, tmp_path):
+    for name in ("PATH", "PYTHONPATH"):
+        monkeypatch.setenv(name, f"/a{os.pathsep}/b")
+    monkeypatch.chdir(tmp_path)
+    found = environment(Path("/home"))
+    assert found["PATH"].split(os.pathsep) == [str(env.BIN), "/a", "/b"]
+    assert found["PYTHONPATH"].split(os.pathsep) == [str(tmp_path), "/a", "/b"]
+
+
+def test_where_no_folder_has_a_short_path_that_is_said(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(env, "LONGEST_HOME", 1)
+    with pytest.raises(FlowerError, match=f"set TMPDIR to a shorter one than {tmp_path}"):
+        short_folder()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_long_tmpdir_is_not_taken_for_sockets(monkeypatch, tmp_path):

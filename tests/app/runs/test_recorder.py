@@ -55,6 +55,7 @@ def test_the_folder_of_the_run_may_be_named_twice(tmp_path):
 
 def test_a_folder_may_be_below_home(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
     carried_out(RunRecorder("~/run", None), 2)
     carried_out(RunRecorder(None, "~/run"), 3)
     assert read_summary(tmp_path / "run")["rounds"] == 3

@@ -70,7 +70,7 @@ def searched(attack: str) -> list[Option]:
 
 
 def grid(option: Option, count: int) -> Sequence[Value]:
-    """Return the values that are tried first: all of a choice, `count` of a range.
+    """Return the values that are tried first: all of a choice, `count` of a range, each once.
 
     Parameters
     ----------
@@ -81,7 +81,8 @@ def grid(option: Option, count: int) -> Sequence[Value]:
     """
     if not isinstance(search := option.search, Range):
         return search.values if search else ()
-    return [_at(option, search, i / (count - 1)) for i in range(count)]
+    # Of whole numbers there may be fewer.
+    return list(dict.fromkeys(_at(option, search, i / (count - 1)) for i in range(count)))
 
 
 def between(option: Option, value: Value, others: Sequence[Value]) -> Sequence[Value]:

@@ -7,6 +7,7 @@ import logging
 import math
 import re
 import shutil
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from threading import Event
@@ -24,6 +25,8 @@ from signfed.app.config.run_config import parse
 from signfed.app.engines.local import local_engine
 from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import execute
+from signfed.app.engines.signals import end_at_once
+from signfed.app.errors import ConfigError
 from signfed.app.redteam import Trial, red_team, search, worst
 from signfed.app.redteam.space import (
     ATTACKERS,
@@ -65,6 +68,14 @@ def test_a_grid_by_hand(axis, count, expected):
 def test_the_grid_of_a_whole_number_is_whole():
     found = list(grid(option(Range(0, 100), int), 4))
     assert found == [0, 33, 67, 100] and all(type(value) is int for value in found)
+
+
+@pytest.mark.parametrize(
+    "axis, expected", [(Range(1, 3), [1, 2, 3]), (Range(1, 8, log=True), [1, 2, 3, 5, 8])]
+)
+def test_a_whole_number_is_tried_once_however_many_are_asked_for(axis, expected):
+    """1, 1.4, 1.8, 2.2, 2.6, 3; and 1, 1.5, 2.3, 3.5, 5.3, 8."""
+    assert list(grid(option(axis, int), 6)) == expected
 
 
 @pytest.mark.parametrize(
@@ -141,6 +152,61 @@ BACKDOORS = [
     Trial("mean", "backdoor", {"backdoor.share": 0.4, "backdoor.boost": 1.0}, 0.8, 0.75),
     Trial("mean", "backdoor", {"backdoor.share": 1.0, "backdoor.boost": 1.0}, 0.7, 0.25),
 ]
+
+
+def scored(monkeypatch, scores):
+    """In place of runs: what a function makes of their configs. Returns the configs."""
+    asked: list = []
+    monkeypatch.setattr(search, "ProcessPoolExecutor", lambda *given, **more: ThreadPoolExecutor(1))
+    monkeypatch.setattr(
+        search, "final_scores", lambda config: asked.append(config) or scores(config)
+    )
+    return asked
+
+
+def test_a_search_halves_in_again_and_again_by_hand(monkeypatch):
+    """The rule fails at 0.8: 1 is the worst of three, 0.75 of four, and 0.875 no better."""
+    key, said = "stochastic-sign-flip.probability", []
+    scored(monkeypatch, lambda config: (abs(config.get(key, 9.0) - 0.8), None))
+    trials = red_team(
+        {}, ["mean"], ["stochastic-sign-flip"], grid=3, refinements=2,
+        on_trial=lambda trial, *at: said.append(at),
+    )  # fmt: skip
+    tried = [trial.parameters.get(key) for trial in trials]
+    assert tried == [None, 0.0, 0.5, 1.0, 0.75, 0.625, 0.875]
+    assert said == [(1, 4), (2, 4), (3, 4), (4, 4), (5, 5), (6, 7), (7, 7)]
+    assert worst(trials, "mean").parameters == {key: 0.75}
+
+
+def test_a_search_goes_on_around_what_was_the_worst_of_all_sweeps(monkeypatch):
+    """The best of the first sweep is still that of all after the second."""
+    key = "stochastic-sign-flip.probability"
+    scored(monkeypatch, lambda config: (abs(config.get(key, 9.0) - 0.5), None))
+    trials = red_team({}, ["mean"], ["stochastic-sign-flip"], grid=3, refinements=2)
+    tried = [trial.parameters.get(key) for trial in trials]
+    assert tried == [None, 0.0, 0.5, 1.0, 0.25, 0.75, 0.375, 0.625]
+
+
+def test_success_and_accuracy_of_a_trial_are_means_over_its_seeds(monkeypatch):
+    scored(monkeypatch, lambda config: (config["seed"] / 4, (4 - config["seed"]) ** 2 / 16))
+    trials = red_team({"seed": 1}, ["mean"], ["none"], refinements=0, seeds=3)
+    assert [(t.accuracy, t.success) for t in trials] == [(0.5, (9 + 4 + 1) / 48)]
+
+
+def test_data_are_loaded_once_for_all_trials_that_share_them(monkeypatch):
+    scored(monkeypatch, lambda config: (0.5, None))
+    loaded, real = [], search.problem_of
+    monkeypatch.setattr(search, "problem_of", lambda w: loaded.append(w) or real(w))
+    trials = red_team({}, ["mean", "sign-mv"], ["lie", "ipm"], grid=2, refinements=0)
+    assert len(trials) == 2 * (1 + 4 + 2) and len(loaded) == 1
+
+
+def test_a_trial_is_evaluated_in_its_last_round_alone(monkeypatch):
+    asked = scored(monkeypatch, lambda config: (0.5, None))
+    red_team({"num-rounds": 30}, ["mean"], ["none"], refinements=0)
+    red_team({}, ["mean"], ["none"], refinements=0)
+    evaluated = [parse(config) for config in asked]
+    assert all(config.evaluate_every == config.num_rounds for config in evaluated)
 
 
 def test_of_a_backdoor_the_worst_is_the_most_successful():
@@ -407,6 +473,13 @@ def test_options_go_to_those_they_belong_to():
         assert {key for key in config if "." in key} == kept
         assert (config["lr"], config["seed"]) == (0.01, 3)
         parse(config)
+    own = f"{__name__}:Locked"
+    base |= {"strategy-options": "a=1"}
+    with pytest.raises(ConfigError, match="strategy-options: belongs to your own strategy, which"):
+        search.check_options(base, ["sign-fd"], ["lie", "byzmean", "signfed.attacks.ipm:ipm"])
+    search.check_options(base, [own, "sign-fd"], ["lie", "byzmean", "signfed.attacks.ipm:ipm"])
+    assert "strategy-options" not in search._config(base, "sign-fd", "lie", {}, 0)
+    assert search._config(base, own, "lie", {}, 0)["strategy-options"] == "a=1"
     other = search._config(base, "sign-mv", "byzmean", {"byzmean.inner": "ipm"}, 0)
     assert {key for key in other if "." in key} == {
         "byzmean.inner"
@@ -438,6 +511,26 @@ def test_an_interrupt_does_not_wait_for_what_was_planned(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         red_team({}, ["sign-mv"], ["stochastic-sign-flip"], grid=400, on_trial=interrupt)
     assert 1 <= len(ran) <= 2
+
+
+def test_its_processes_hear_no_ctrl_c_before_they_end_at_once_by_it(monkeypatch):
+    """What that spares a user: see the tests of signals."""
+    made, held = [], []
+
+    class Pool(ThreadPoolExecutor):
+        def map(self, *given):
+            held.append(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+            return super().map(*given)
+
+    scored(monkeypatch, lambda config: (0.5, None))
+    monkeypatch.setattr(
+        search, "ProcessPoolExecutor", lambda *given: made.append(given) or Pool(1)
+    )
+    red_team({}, ["mean"], ["ipm"], grid=2, refinements=1, processes=3)
+    ((processes, context, begins),) = made
+    assert (processes, context.get_start_method(), begins) == (3, "spawn", end_at_once)
+    assert held == [True] * 4  # the control, two trials, and one between them
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_the_table_of_backdoors(tmp_path):
@@ -473,7 +566,8 @@ from signfed.strategies.core.options import Range
 
 @attack(knowledge="own", stage="gradient")
 def scaled_by(view, *, factor: Annotated[float, Range(1.0, 100.0, log=True)] = 2.0,
-              side: Literal["up", "down"] = "down", shift_by: float = 0.0):
+              side: Literal["up", "down"] = "down", shift_by: float = 0.0,
+              form: Literal["line"] = "line", count: Annotated[int, Field(ge=2, le=2)] = 2):
     return (factor if side == "up" else -factor) * view.own + shift_by
 """
 
@@ -486,7 +580,7 @@ def own(tmp_path, monkeypatch):
 
 
 def test_the_options_of_ones_own_attack_are_searched(own, here):
-    """Those with a Range or a choice; what base says of the others stays."""
+    """Those with more than one value to try; what base says of the others stays."""
     key = "attacks-with-ranges:scaled-by."
     assert first_trials(own, 3) == [
         {f"{key}factor": factor, f"{key}side": side} for factor in (1, 10, 100)
@@ -495,7 +589,8 @@ def test_the_options_of_ones_own_attack_are_searched(own, here):
     base = {"num-rounds": 15, "lr": 0.3, "attack-options": "shift_by=0.001 side='up'"}
     point = {f"{key}factor": 10.0, f"{key}side": "down"}
     given = search._config(base, "mean", own, point, 0)
-    assert dict(parse(given).attack.options) == {"factor": 10.0, "side": "down", "shift_by": 0.001}
+    options = dict(parse(given).attack.options)
+    assert options.items() >= {"factor": 10.0, "side": "down", "shift_by": 0.001}.items()
     assert not any(name.startswith("attacks") for name in given)
     trials = red_team(base, ["mean"], [own, "sign-flip"], grid=2, refinements=1, processes=1)
     tried = [trial.parameters for trial in trials if trial.attack == own]

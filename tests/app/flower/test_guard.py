@@ -43,3 +43,20 @@ def test_a_process_without_environment_is_not_waited_for(start, tmp_path, monkey
         assert asleep.is_running()
     monkeypatch.setattr(guard.time, "sleep", lambda _: pytest.fail("it waits"))
     assert not guard._belongs(psutil.Process(pid), str(tmp_path / "home"))
+
+
+def test_a_process_that_wrote_over_its_environment_is_known_by_its_files(start, tmp_path):
+    """Ray's do, and log below the home; a home whose name begins the same is another one."""
+    process = psutil.Process(start('exec sleep 600 >"$0.log"\n', PATH=os.environ["PATH"]))
+    while not (tmp_path / "script.sh.log").exists():
+        assert process.is_running()
+    assert guard._belongs(process, str(tmp_path))
+    assert not guard._belongs(process, str(tmp_path / "script.sh"))
+
+
+def test_a_process_that_nobody_has_taken_note_of_is_not_waited_for(start, monkeypatch):
+    ended = psutil.Process(start("exit\n"))
+    while ended.status() != psutil.STATUS_ZOMBIE:
+        assert ended.is_running()
+    monkeypatch.setattr(guard.time, "sleep", lambda _: pytest.fail("it waits"))
+    guard._wait([ended], 60.0)

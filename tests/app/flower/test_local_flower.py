@@ -179,7 +179,7 @@ def answered(programs, tmp_path):
 
 def test_a_run_is_submitted_with_its_config_and_its_log_followed(answered, tmp_path):
     flower = answered({"success": True, "run-id": 7})
-    given = {"out-dir": 'a "b" \'c\'', "lr": 0.5, "num-rounds": 3, "lie.z": 1.0}
+    given = {"out-dir": "a \"b\" 'c'", "lr": 0.5, "num-rounds": 3, "lie.z": 1.0}
     assert flower.submit(given, "num-supernodes=2", tmp_path / "app") == "7"
     for child in flower._children:
         child.wait()

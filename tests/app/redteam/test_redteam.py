@@ -523,9 +523,7 @@ def test_its_processes_hear_no_ctrl_c_before_they_end_at_once_by_it(monkeypatch)
             return super().map(*given)
 
     scored(monkeypatch, lambda config: (0.5, None))
-    monkeypatch.setattr(
-        search, "ProcessPoolExecutor", lambda *given: made.append(given) or Pool(1)
-    )
+    monkeypatch.setattr(search, "ProcessPoolExecutor", lambda *given: made.append(given) or Pool(1))
     red_team({}, ["mean"], ["ipm"], grid=2, refinements=1, processes=3)
     ((processes, context, begins),) = made
     assert (processes, context.get_start_method(), begins) == (3, "spawn", end_at_once)

@@ -45,7 +45,7 @@ def test_fewer_rounds_than_are_done_cannot_be_asked_for(status, run):
     """Its model would be that of more rounds."""
     set_status(run, status)
     assert goes_on_after(run, num_rounds=2) == 2  # only to be ended
-    with pytest.raises(ConfigError, match="round 2 of 1 is done, .* expected num-rounds above 2"):
+    with pytest.raises(ConfigError, match=r"round 2 of 1 is done, .* expected num-rounds above 2"):
         goes_on_after(run, num_rounds=1)
 
 

@@ -63,7 +63,7 @@ class RunRecorder:
         def scores(
             updates: Updates, direction: Tensor, findings: Mapping[str, Any]
         ) -> dict[str, Any]:
-            byzantine = who().intersection(updates.ids.tolist())
+            byzantine = who()
             return Scorer(byzantine)(updates, direction, findings) if byzantine else {}
 
         return scores

@@ -195,6 +195,24 @@ def test_a_rule_that_says_so_and_does_not_read_is_told():
         rounds_of(config, problem=problem)
 
 
+class ReadsAtTimes(Signs):
+    """In rounds 3 and 5 it looks at what it ought to have looked at in rounds 2 and 4."""
+
+    reads = True
+
+    def aggregate(self, updates):
+        direction = super().aggregate(updates)
+        return updates.read(direction)[0] if updates.server_round in (3, 5) else direction
+
+
+def test_a_step_of_broken_rows_is_told_though_the_next_round_is_whole(monkeypatch):
+    monkeypatch.setattr("signfed.app.engines.late.PATIENCE", 1e9)
+    config = SMALL | {"strategy": f"{__name__}:ReadsAtTimes"}
+    problem = Breaking(problem_of(parse({"device": "cpu"} | config).workload), 7, (2,))
+    with pytest.raises(RowsBroken, match="round 2: expected a rule"):
+        rounds_of(config, problem=problem)
+
+
 def test_a_direction_that_is_not_finite_moves_nothing(monkeypatch):
     def overflows(self, updates):
         mean = updates.dense().mean(dim=0)

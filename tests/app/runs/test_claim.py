@@ -59,6 +59,13 @@ def test_a_folder_that_cannot_be_written_to_is_a_clear_error(monkeypatch, tmp_pa
         existing_folder(tmp_path)
 
 
+@pytest.mark.parametrize("mode", [os.W_OK, os.X_OK])
+def test_files_have_to_be_made_in_a_folder_and_to_be_found_there(monkeypatch, tmp_path, mode):
+    monkeypatch.setattr(claim.os, "access", lambda path, asked: not asked & mode)
+    with pytest.raises(ConfigError, match="Permission denied"):
+        existing_folder(tmp_path)
+
+
 def test_the_first_file_is_created_once(tmp_path):
     create_first(tmp_path / "config.json", "{}")
     with pytest.raises(ConfigError, match="another run has just taken"):

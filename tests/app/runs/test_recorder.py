@@ -10,6 +10,8 @@ import torch
 from signfed.app.errors import ConfigError
 from signfed.app.runs.folder import read_config, read_rounds, read_summary, set_status
 from signfed.app.runs.recorder import RunRecorder
+from signfed.app.runs.scoring import Scorer
+from signfed.strategies.core.updates import Updates
 from signfed.strategies.server.record import RoundRecord
 
 
@@ -59,3 +61,15 @@ def test_a_folder_may_be_below_home(tmp_path, monkeypatch):
     carried_out(RunRecorder("~/run", None), 2)
     carried_out(RunRecorder(None, "~/run"), 3)
     assert read_summary(tmp_path / "run")["rounds"] == 3
+
+
+def test_a_round_without_the_byzantine_workers_is_scored_as_well():
+    """As in signfed's own app; all of the three are honest, and rejected is one of them."""
+    updates = Updates(
+        torch.tensor([0, 1, 2]), 1, 2, torch.tensor([[1.0, 1], [1, -1], [1, -1]]), False
+    )
+    of_round = updates, torch.tensor([1.0, 1.0]), {"accepted": [0, 1]}
+    found = RunRecorder(None, None).observe(lambda: {7})(*of_round)
+    assert found == Scorer({7})(*of_round)
+    assert found == {"honest_rejected": 1 / 3, "wrong_signs": 0.5}
+    assert RunRecorder(None, None).observe(set)(*of_round) == {}

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+from io import BytesIO
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -60,3 +63,24 @@ def test_a_process_that_nobody_has_taken_note_of_is_not_waited_for(start, monkey
         assert ended.is_running()
     monkeypatch.setattr(guard.time, "sleep", lambda _: pytest.fail("it waits"))
     guard._wait([ended], 60.0)
+
+
+@pytest.mark.parametrize("said, quick", [(b"", False), (guard.QUICK, True)])
+def test_no_signal_keeps_a_guard_from_its_work(monkeypatch, tmp_path, said, quick):
+    """Such as a service manager's, which ends all processes of a service at once."""
+    ending, found = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP), []
+    before = [signal.getsignal(number) for number in ending]
+
+    def end(home, *, quick):
+        found.append((home, quick, {signal.getsignal(number) for number in ending}))
+
+    (tmp_path / "home").mkdir()
+    monkeypatch.setattr(guard.sys, "stdin", SimpleNamespace(buffer=BytesIO(said)))
+    monkeypatch.setattr(guard, "end", end)
+    try:
+        guard.main(str(tmp_path / "home"))
+    finally:
+        for number, handler in zip(ending, before, strict=True):
+            signal.signal(number, handler)
+    assert found == [(str(tmp_path / "home"), quick, {signal.SIG_IGN})]
+    assert not (tmp_path / "home").exists()

@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from signfed.app import cli
 from signfed.app.commands import redteam as command
 from signfed.app.config.keys import KEYS
+from signfed.app.config.pairs import read_pairs
 from signfed.app.config.run_config import parse
 from signfed.app.engines.local import local_engine
 from signfed.app.engines.prepare import prepare
@@ -590,6 +591,10 @@ def test_the_options_of_ones_own_attack_are_searched(own, here):
     options = dict(parse(given).attack.options)
     assert options.items() >= {"factor": 10.0, "side": "down", "shift_by": 0.001}.items()
     assert not any(name.startswith("attacks") for name in given)
+    others = {"form": "a \"b\" 'c'", "shut": True, "count": 3, "size": 1e-07}
+    point = {key + name: value for name, value in others.items()}
+    text = search._config({}, "mean", own, point, 0)["attack-options"]
+    assert read_pairs("attack-options", text) == others
     trials = red_team(base, ["mean"], [own, "sign-flip"], grid=2, refinements=1, processes=1)
     tried = [trial.parameters for trial in trials if trial.attack == own]
     assert len(tried) == 2 * 2 + 1  # and the middle beside the worst

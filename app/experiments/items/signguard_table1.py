@@ -167,17 +167,17 @@ SIGNGUARD_TABLE1 = Experiment(
         "fewer Byzantine gradients than plain SignGuard (0.22 against 0.32, signguard-table2), "
         "and rejects more honest ones (0.36 against 0.25); the second costs more than the first "
         "gains. LIE's harm grows with the rounds: after 120 it has cost the mean two points.",
-        "mnist-480": "DnC is broken late: its best accuracy under ByzMean is 0.974, its last 0.862. "
-        "With the z of the authors' code, 0.5 for the paper's 0.3, it is broken as published "
-        "(setting `mnist-480-z`: 0.845, in Table I 0.823). Bulyan loses a point without attack, and "
-        "collapses under ByzMean: theirs averages several Multi-Krum, which comes near a mean, ours "
-        "is Bulyan's own mean around the median. -Sim and -Dist are 0.3 to 0.9 points below the "
-        "published cells where they reject many honest gradients, after a third of the rounds. "
-        "Under LIE all rules but SignGuard's fall far below their published cells, but for the "
-        "mean, which is above; no z brings both about: with z = 1 the mean is at 0.595, and "
+        "mnist-480": "DnC is broken late: its best accuracy under ByzMean is 0.974, its last "
+        "0.862. With the z of the authors' code, 0.5 for the paper's 0.3, it is broken as "
+        "published (setting `mnist-480-z`: 0.845, in Table I 0.823). Bulyan loses a point without "
+        "attack, and collapses under ByzMean: theirs averages several Multi-Krum, which comes near "
+        "a mean, ours is Bulyan's own mean around the median. -Sim and -Dist are 0.3 to 0.9 points "
+        "below the published cells where they reject many honest gradients, after a third of the "
+        "rounds. Under LIE all rules but SignGuard's fall far below their published cells, but for "
+        "the mean, which is above; no z brings both about: with z = 1 the mean is at 0.595, and "
         "trimmed mean and Bulyan are lower still. Why is not known.",
-        "mnist-480-z": "ByzMean breaks DnC as published. Of the rules that LIE turns, only DnC comes "
-        "nearer to its published cell with z = 1.",
+        "mnist-480-z": "ByzMean breaks DnC as published. Of the rules that LIE turns, only DnC "
+        "comes nearer to its published cell with z = 1.",
     },
     others={
         "mnist-480": _setting(

@@ -185,7 +185,7 @@ def test_a_cell_that_raises_stops_nobody(tmp_path, own):
 
 
 def test_a_cell_that_is_tried_again_goes_on_where_it_was(tmp_path, monkeypatch):
-    sweep = Sweep("x", QUICK | {"num-rounds": 12})
+    sweep = Sweep("x", QUICK | {"num-rounds": 12, "checkpoint-every": 2})
     go(sweep, tmp_path / "whole")
     begun = []
     with monkeypatch.context() as patch:

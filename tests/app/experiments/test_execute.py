@@ -203,7 +203,9 @@ def test_a_cell_that_is_tried_again_goes_on_where_it_was(tmp_path, monkeypatch):
         patch.setattr(work, "execute", execute)
         found, seen = go(sweep, tmp_path / "again")
     assert [again for _, _, again in seen.events] == [True, False]
-    assert begun == [*range(1, 6), *range(5, 13)] and found.rows()[0]["status"] == "finished"
+    first = begun[5]  # after the checkpoint of round 4, or the state of round 5 where it broke off
+    assert first in (5, 6) and begun == [*range(1, 6), *range(first, 13)]
+    assert found.rows()[0]["status"] == "finished"
     assert not (found.cells[0].path / "traceback.txt").exists()
     assert written(tmp_path / "again") == written(tmp_path / "whole")
 

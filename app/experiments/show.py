@@ -99,6 +99,11 @@ class ShownSweep:
 def clock_time(now: datetime, seconds: float) -> str:
     """Return the time of day in so many seconds, with its date where that is a day and more.
 
+    Parameters
+    ----------
+    now : datetime
+    seconds : float
+
     Examples
     --------
     >>> clock_time(datetime(2026, 11, 28, 9, 30), 600), clock_time(datetime(2026, 11, 28), 3e6)

@@ -20,7 +20,7 @@ from signfed.app.experiments.choose import check_choice
 from signfed.app.experiments.code import Sources
 from signfed.app.experiments.modules import digest
 from signfed.app.experiments.sweep import Sweep
-from signfed.app.task import DataMissing, Problem, Workload
+from signfed.app.task import DataMissing, Problem, Workload, find_task
 
 ENGINES = {
     "local": ("signfed.app.engines.local",),
@@ -200,8 +200,7 @@ def settings_of(config: RunConfig, engine: str) -> str:
     place = content["workload"]["data_dir"]
     for name in FREE_OF_WORKLOAD:
         content["workload"].pop(name)
-    task = config.workload.task
-    if task == "own-data" or ":" in task:  # what it computes on is told by where it lies
+    if find_task(config.workload.task).own:  # their place is all that is known of them
         content["workload"]["data_dir"] = str(Path(place).expanduser().absolute())
     return digest(engine, json.dumps(content, sort_keys=True, default=repr))
 

@@ -153,8 +153,10 @@ class Manifest:
 def load_of(config: RunConfig) -> Load:
     """Return what decides how long a run takes."""
     workload, workers = config.workload, config.participation.count
+    device = workload.device  # one that a cluster has need not be here
     return Load(
-        workload.task, workload.model, device_of(workload.device).type, workload.precision,
+        workload.task, workload.model,
+        device_of(device).type if device == "auto" else device, workload.precision,
         workload.batch_size * _gradients(config), workers, config.strategy.name,
         config.attack.name, config.evaluate_every, config.num_rounds,
     )  # fmt: skip
@@ -163,8 +165,8 @@ def load_of(config: RunConfig) -> Load:
 def _gradients(config: RunConfig) -> int:
     """How many gradients of a batch a round takes: of the partitions that a code hands out."""
     if rule_class(config.strategy.name).coded:
-        told = build_strategy(config).instructions(config.workload.num_workers)
-        return int.from_bytes(told["allocation"]).bit_count()
+        says = build_strategy(config).instructions(config.workload.num_workers)
+        return int.from_bytes(says["allocation"]).bit_count()
     return config.participation.count * config.workload.local.count
 
 

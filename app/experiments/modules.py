@@ -151,7 +151,7 @@ def _imports(tree: ast.AST, base: str) -> Iterator[Import]:
             for alias in node.names:
                 yield alias.asname or alias.name, target, alias.name
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
-            yield from (("", name, "") for name in _written(node.args[0]))
+            yield from (("", name, "") for given in node.args[:1] for name in _written(given))
 
 
 def _written(name: ast.expr) -> Iterator[str]:

@@ -45,6 +45,8 @@ class Task:
         Workload -> Problem, in place of `load`.
     sides : (int, int), optional
         Height and width of the samples, where they are known to be images.
+    own : bool
+        Whether the data are the user's own, known by nothing but where they lie.
     """
 
     description: str
@@ -54,6 +56,7 @@ class Task:
     load: Callable[[Path, bool], Dataset] | None = None
     make: Callable[[Workload], Problem] | None = None
     sides: tuple[int, int] | None = None
+    own: bool = False
 
     @property
     def samples(self) -> bool:
@@ -172,6 +175,7 @@ TASKS: dict[str, Task] = {
         "what lies in each node's own data-dir: images, a table, or arrays",
         models=("mlp", *CNNS, *RESNETS),
         make=OwnData,
+        own=True,
     ),
 }
 TASK_OPTIONS = {"own-data": Schema}
@@ -181,7 +185,7 @@ def find_task(name: str) -> Task:
     """Return the task of that name, or the user's own data set, module:function."""
     if name in TASKS:
         return TASKS[name]
-    return Task(f"your own: {name}", models=(), load=partial(own_data, name))
+    return Task(f"your own: {name}", models=(), load=partial(own_data, name), own=True)
 
 
 def problem_of(workload: Workload) -> Problem:

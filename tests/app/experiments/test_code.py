@@ -96,6 +96,7 @@ def test_what_is_imported_by_its_name_is_reached():
     assert "signfed.strategies.ops._triton" in Sources().reached((), [("strategy", "sign-fd")])
     chosen = "from importlib import import_module as i\nimport importlib\n"
     chosen += "def f(x): return importlib.import_module('one' if x else 'two')\n"
+    chosen += "def g(x): return i(name=x), x.import_module(), x.import_module(*x)\n"
     assert {"one", "two"} <= set(reached({"m": chosen, "one": "", "two": ""}, "m"))
 
 

@@ -65,6 +65,12 @@ def test_samples_are_those_of_all_gradients():
     assert found[0] == 9 * 7 and found[0] < found[1] < found[2]
 
 
+def test_a_load_is_that_of_its_device_wherever_it_is_read():
+    """The head of a cluster need not have the GPU of its machines."""
+    assert load_of(parse({"device": "cuda"})).device == "cuda"
+    assert load_of(parse({"device": "auto"})).device in ("cpu", "cuda")
+
+
 def test_a_page_says_where_most_of_its_runs_ran(tmp_path, cells, monkeypatch):
     def somewhere(commit):
         return {"commit": commit, "dirty": False, "versions": {"torch": "2"}, "hardware": {}}

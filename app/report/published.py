@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 HOLDS, FAILS, UNDECIDED, NOT_TRIED = "holds", "does not hold", "not decided", "not tried"
-MARKS = {HOLDS: "✓", FAILS: "✗", NOT_TRIED: "?"}
+MARKS = {HOLDS: "✓", FAILS: "✗", UNDECIDED: "?", NOT_TRIED: "?"}
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Published:
     ours : float or None
         The mean over our seeds, in the same unit; None where nothing was run.
     verdict : str
-        "holds", "does not hold" or "not tried".
+        "holds", "does not hold", "not decided" or "not tried".
     """
 
     row: Hashable

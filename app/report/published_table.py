@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from signfed.app.report.fields import draw_fields, draw_scale
-from signfed.app.report.published import FAILS, HOLDS, MARKS, Judge, Published, within
+from signfed.app.report.published import FAILS, HOLDS, MARKS, UNDECIDED, Judge, Published, within
 from signfed.app.report.rows import (
     OF_THE_ROUNDS,
     Rows,
@@ -75,28 +75,31 @@ class PublishedTable:
         Parameters
         ----------
         rows : sequence of mapping
-            Of cells. A value that is null (not finite) is ours, and holds nowhere; a run that
-            failed does not count. Of one that diverged an accuracy counts as 0, whatever it was
-            before; what is measured of the rounds counts as it was.
+            Of cells. A value that is null (not finite) is ours, and holds nowhere. Of a run that
+            diverged an accuracy counts as 0, whatever it was before; what is measured of the rounds
+            counts as it was. Where a run failed the field shows the others, and is not decided.
 
         Returns
         -------
         list of Published
         """
         broken = {} if self.value in OF_THE_ROUNDS else {self.value: worst_of(self.value)}
-        having = [
-            {**row, **broken} if row.get("status") == DIVERGED else row
-            for row in ended(chosen(rows, self.where))
-        ]
-        having = [row for row in having if self.value in row]
-        found = grouped(having, (self.rows, self.columns))
+        found = grouped(
+            ({**row, **broken} if row.get("status") == DIVERGED else row
+             for row in chosen(rows, self.where)),
+            (self.rows, self.columns),
+        )  # fmt: skip
         return [self._cell(at, value, found.get(at, [])) for at, value in self.published.items()]
 
-    def _cell(self, at: tuple[Any, Any], value: float, group: Sequence[Any]) -> Published:
-        if not group:
+    def _cell(self, at: tuple[Any, Any], value: float, group: Rows) -> Published:
+        whole = ended(group)
+        having = [row for row in whole if self.value in row]
+        if not having:
             return Published(*at, value)
-        ours = self.scale * np.array([number(row[self.value]) for row in group])
+        ours = self.scale * np.array([number(row[self.value]) for row in having])
         cell = Published(*at, value, float(ours.mean()))
+        if len(whole) < len(group):
+            return replace(cell, verdict=UNDECIDED)
         holds = bool(np.isfinite(ours).all()) and self.judge(cell)
         return replace(cell, verdict=HOLDS if holds else FAILS)
 

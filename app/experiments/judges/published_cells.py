@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from signfed.app.experiments.estimates import Rows
 from signfed.app.experiments.experiment import Verdict
-from signfed.app.experiments.judges.common import Judge, some, untried
+from signfed.app.experiments.judges.common import Judge, some, together, untried
 from signfed.app.report.pictures import PublishedTable
-from signfed.app.report.published import FAILS, HOLDS
+from signfed.app.report.published import HOLDS
 
 
 def agrees(tables: Sequence[PublishedTable]) -> Judge:
@@ -22,14 +22,14 @@ def agrees(tables: Sequence[PublishedTable]) -> Judge:
     def judge(rows: Rows) -> Verdict:
         cells = [cell for table in tables for cell in table.cells(rows)]
         tried = [cell for cell in cells if cell.ours is not None]
-        failed = [f"{cell.row} {cell.column}" for cell in tried if cell.verdict != HOLDS]
+        others = [f"{cell.row} {cell.column}" for cell in tried if cell.verdict != HOLDS]
         published = f"{len(cells)} cells"
         if not tried:
             return untried(published, "as in the table")
-        ours = f"{len(tried) - len(failed)} of {len(tried)} hold"
+        ours = f"{len(tried) - len(others)} of {len(tried)} hold"
         return Verdict(
-            published, f"{ours}{f'; not: {some(failed)}' if failed else ''}", "as in the table",
-            FAILS if failed else HOLDS,
+            published, f"{ours}{f'; not: {some(others)}' if others else ''}", "as in the table",
+            together(cell.verdict for cell in tried),
         )  # fmt: skip
 
     return judge

@@ -111,6 +111,7 @@ def test_half_runs_count_nowhere_and_a_broken_model_is_not_finite():
     assert ours.mean.tolist() == [0.4]
     table = PublishedTable("strategy", "attack", "final_test_accuracy", {("mean", "lie"): 40.0})
     assert table.cells(cells)[0].ours == pytest.approx(40)
+    assert table.cells(cells)[0].verdict == "not decided"
 
 
 def test_thinning_keeps_both_ends():

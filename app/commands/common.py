@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -67,5 +67,14 @@ def refusing() -> Iterator[None]:
 
         if not isinstance(error, ConfigError | DataMissing):
             raise
-        err.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
-        raise typer.Exit(CONFIG_EXIT) from None
+        _refuse(str(error))
+    except PermissionError as error:
+        if error.filename is None:  # not of a file: nobody asked for it
+            raise
+        _refuse(f"{error.filename}: expected a path that you may use, got {error.strerror!r}; "
+                "change its owner or mode, or name another")  # fmt: skip
+
+
+def _refuse(message: str) -> NoReturn:
+    err.print(f"[red]error:[/red] {escape(message)}", soft_wrap=True)
+    raise typer.Exit(CONFIG_EXIT) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 from signfed.app import cli
 from signfed.app.engines import launch as engines
 from signfed.app.flower import local_flower as flower
+from signfed.app.report import making
 from signfed.app.runs.folder import read_summary
 from signfed.app.task import TASKS
 
@@ -285,3 +287,16 @@ def test_a_run_goes_on_and_can_be_made_longer(signfed, tmp_path):
     assert here["rounds"] == 9 and here["model_sha256"] == whole["model_sha256"]
     result = run("--resume", "nowhere")
     assert result.exit_code == 2 and "expected a run folder" in result.output
+
+
+def test_a_folder_that_may_not_be_read_is_one_sentence(signfed, tmp_path, monkeypatch):
+    """Pretended, since root may read everything."""
+
+    def closed(folders, page):
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "of-another"))
+
+    monkeypatch.setattr(making, "make", closed)
+    result = signfed("report", str(tmp_path))
+    assert result.exit_code == 2 and result.output.count("\n") == 1
+    assert f"{tmp_path / 'of-another'}: expected a path that you may use" in result.output
+    assert "'Permission denied'" in result.output

@@ -167,7 +167,7 @@ def install(
     )
     with one_at_a_time(home.path):
         older = _replaced(home, bundle, wanted[-1][1], new_authority)
-        if older is None:
+        if older is None and not new_authority:  # which may have broken off without a bundle
             absent(home.ca, bundle.ca)
         private_folder(home.flower)
         mark = (older or bundle).created.replace(":", "")

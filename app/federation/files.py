@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -106,10 +107,13 @@ def make_way(path: Path, text: str, mark: str) -> None:
     text : str
         What is going to be written there.
     mark : str
-        What is appended to its name.
+        What is appended to its name; where a file has that name, ".2" and so on, too.
     """
-    if path.is_file() and not _holds(path, text):
-        os.replace(path, path.with_name(f"{path.name}.{mark}"))
+    if not path.is_file() or _holds(path, text):
+        return
+    names = itertools.chain([mark], (f"{mark}.{n}" for n in itertools.count(2)))
+    asides = (path.with_name(f"{path.name}.{name}") for name in names)
+    os.replace(path, next(aside for aside in asides if not aside.exists()))
 
 
 def replace(path: Path, text: str, mode: int = FILE_MODE) -> None:

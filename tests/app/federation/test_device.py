@@ -229,10 +229,15 @@ def test_the_devices_own_outlives_its_start_script(fed, site):
     one.installed(fed, data_dir="/other")
     said = scripts.read_node_script(script.read_text())
     assert (said["data-dir"], said["--port"]) == ("/other", "9998")
-    assert len(list(one.home.glob("start-node.sh.*"))) == 2
+    were = [*one.home.glob("start-node.sh*")]
+    assert len(were) == 3
+    texts = {file.read_bytes() for file in were}
     script.write_bytes(b"#!/bin/sh\n\xff\xfe")
     one.installed(fed, data_dir="/again")
     assert scripts.read_node_script(script.read_text())["data-dir"] == "/again"
+    one.installed(fed, data_dir="/once-more")  # of the same bundle: under names of their own
+    kept = {file.read_bytes() for file in one.home.glob("start-node.sh.*")}
+    assert len(kept) == 4 and len(texts - kept) == 1  # but "/other", of which only half was left
 
 
 def test_a_home_is_the_same_however_it_is_spelled(fed, site, monkeypatch):

@@ -389,7 +389,12 @@ def test_after_a_leak_nothing_of_the_old_authority_is_good_and_every_node_stays(
     server.verify_directly_issued_by(load_certificate((fed / "ca.crt").read_text()))
     with pytest.raises(ConfigError, match="if the server's owner"):  # nobody is led over by chance
         device.install(bundle, done["fingerprint"], one.home)
+    # as an installation that broke off leaves it
+    (one.home / "node.bundle").rename(one.home / "node.bundle.aside")
+    with pytest.raises(ConfigError, match="holds something else"):
+        device.install(bundle, done["fingerprint"], one.home)
     device.install(bundle, done["fingerprint"], one.home, new_authority=True)
+    assert old in {file.read_text() for file in one.home.glob("ca.crt.*")}
     trusted = load_certificate((one.home / "ca.crt").read_text())
     server.verify_directly_issued_by(trusted)
     with pytest.raises(InvalidSignature):

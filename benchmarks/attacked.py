@@ -21,7 +21,7 @@ from torch import Tensor
 from benchmarks.common import report
 from signfed.app.config.pairs import read_pairs
 from signfed.app.config.usual import usual_keys
-from signfed.app.engines.local import local_engine
+from signfed.app.engines.local.engine import local_engine
 from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import execute
 from signfed.app.runs.folder import read_summary

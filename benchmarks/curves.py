@@ -22,7 +22,7 @@ from rich.progress import track
 
 from benchmarks.common import machine
 from signfed.app.config.run_config import build_strategy, parse
-from signfed.app.engines.local import local_engine
+from signfed.app.engines.local.engine import local_engine
 from signfed.app.engines.run import Run
 from signfed.app.task import TASKS
 from signfed.strategies.server.record import RoundRecord

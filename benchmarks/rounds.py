@@ -22,7 +22,7 @@ import torch
 
 from benchmarks.common import random_images, report, seconds
 from signfed.app.config.run_config import build_strategy, parse
-from signfed.app.engines.local import local_engine
+from signfed.app.engines.local.engine import local_engine
 from signfed.app.engines.run import Run
 from signfed.app.flower.local_flower import LocalFlower
 from signfed.app.runs.folder import read_rounds, read_summary

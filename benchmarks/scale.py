@@ -17,7 +17,7 @@ import torch
 
 from benchmarks.common import report
 from signfed.app.config.run_config import build_strategy, parse
-from signfed.app.engines.local import local_engine
+from signfed.app.engines.local.engine import local_engine
 from signfed.app.engines.run import Run
 from signfed.app.task.problem import Asked
 from signfed.clients import Poison

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from signfed.app.client_app import app as client_app
-from signfed.app.engines.local import local_engine
+from signfed.app.engines.local.engine import local_engine
 from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import execute
 from signfed.app.runs.folder import read_rounds, read_summary

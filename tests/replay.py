@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from signfed.app.engines.local import LocalWorkers
+from signfed.app.engines.local.collector import LocalWorkers
 from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import Run, execute
 from signfed.app.runs.folder import read_rounds, read_summary

@@ -28,7 +28,7 @@ import torch
 from signfed.app.client_app import app as client_app
 from signfed.app.config.knowledge import built
 from signfed.app.config.run_config import parse
-from signfed.app.engines.local import local_engine
+from signfed.app.engines.local.engine import local_engine
 from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import execute
 from signfed.app.runs.folder import read_summary

@@ -75,7 +75,7 @@ def control_of(path: Path) -> Path:
     ConfigError
         When `path` holds no run that finished or diverged, or its control did not finish.
     """
-    from signfed.app.engines.local import local_engine
+    from signfed.app.engines.local.engine import local_engine
     from signfed.app.engines.prepare import prepare
     from signfed.app.engines.run import execute
 

@@ -44,7 +44,7 @@ def on_local(prepared: Prepared, console: Console, signals: Interruptible) -> st
     str
         The run's status. An error is in the run folder, and not raised.
     """
-    from signfed.app.engines.local import local_engine
+    from signfed.app.engines.local.engine import local_engine
     from signfed.app.engines.run import execute
 
     path, said = prepared.path, ""
@@ -190,7 +190,7 @@ def run(
     """
     from signfed.app.config.simulation import Simulation
     from signfed.app.engines.asked import asked_for
-    from signfed.app.engines.local import local_engine
+    from signfed.app.engines.local.engine import local_engine
     from signfed.app.engines.prepare import prepare
     from signfed.app.engines.run import execute
     from signfed.app.flower.environment import FlowerError

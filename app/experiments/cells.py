@@ -23,7 +23,7 @@ from signfed.app.experiments.sweep import Sweep
 from signfed.app.task import DataMissing, Problem, Workload, find_task
 
 ENGINES = {
-    "local": ("signfed.app.engines.local",),
+    "local": ("signfed.app.engines.local.engine",),
     "flower": ("signfed.app.server_app", "signfed.app.client_app"),
 }
 SCORED = ("signfed.app.runs.summary", "signfed.app.runs.scoring", "signfed.app.runs.stopping")

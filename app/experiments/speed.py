@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from signfed.app.config.run_config import build_strategy
-from signfed.app.engines.local import local_engine
+from signfed.app.engines.local.engine import local_engine
 from signfed.app.engines.run import Run
 from signfed.app.experiments.cells import Cell
 from signfed.app.task import Problem, Workload

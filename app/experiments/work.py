@@ -15,7 +15,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from signfed.app.engines import launch
-from signfed.app.engines.local import local_engine
+from signfed.app.engines.local.engine import local_engine
 from signfed.app.engines.prepare import Prepared, prepare
 from signfed.app.engines.quiet import without_warnings
 from signfed.app.engines.run import execute

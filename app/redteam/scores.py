@@ -8,7 +8,7 @@ from typing import Any
 
 from signfed.app.config.knowledge import built
 from signfed.app.config.run_config import build_strategy, parse
-from signfed.app.engines.local import local_engine
+from signfed.app.engines.local.engine import local_engine
 from signfed.app.engines.quiet import without_warnings
 from signfed.app.engines.run import Run
 from signfed.app.task import problem_of

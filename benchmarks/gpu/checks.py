@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.gpu.cases import RULES, Case, Kept
 from signfed.app.config.run_config import build_strategy, parse
-from signfed.app.engines.local import local_engine
+from signfed.app.engines.local.engine import local_engine
 from signfed.app.engines.run import Run
 from signfed.app.runs.scoring import Scorer
 from signfed.app.task.shared import SharedGradients

@@ -11,7 +11,7 @@ import torch
 from benchmarks.gpu.cases import Case, Kept
 from benchmarks.gpu.limit import timed
 from signfed.app.config.run_config import build_strategy
-from signfed.app.engines.local import local_engine
+from signfed.app.engines.local.engine import local_engine
 from signfed.app.engines.run import Run
 from signfed.app.runs.scoring import Scorer
 from signfed.app.task.repeatable import repeatable

@@ -62,7 +62,7 @@ def main() -> None:
     from benchmarks.gpu.cases import Case, Kept
     from benchmarks.gpu.limit import wait
     from signfed.app.config.run_config import build_strategy
-    from signfed.app.engines.local import local_engine
+    from signfed.app.engines.local.engine import local_engine
     from signfed.app.engines.run import Run
 
     device = torch.device(sys.argv[1])

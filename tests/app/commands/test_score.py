@@ -12,7 +12,7 @@ from signfed.app.commands.score import check_control, control_config, control_of
 from signfed.app.config.keys import KEYS as RUN_CONFIG
 from signfed.app.config.keys import KIND_OF, defaults
 from signfed.app.engines import run as module
-from signfed.app.engines.local import local_engine
+from signfed.app.engines.local.engine import local_engine
 from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import execute
 from signfed.app.errors import ConfigError

@@ -14,7 +14,7 @@ from signfed.app.client_app import app as client_app
 from signfed.app.config.knowledge import check_hosts, check_memory, check_reach
 from signfed.app.config.plugins import Plugin
 from signfed.app.config.run_config import parse
-from signfed.app.engines.local import local_engine
+from signfed.app.engines.local.engine import local_engine
 from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import execute
 from signfed.app.engines.workers import Remembered

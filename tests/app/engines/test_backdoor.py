@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from signfed.app import cli
 from signfed.app.commands.score import untouched
-from signfed.app.engines.local import local_engine
+from signfed.app.engines.local.engine import local_engine
 from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import execute
 from signfed.app.errors import ConfigError

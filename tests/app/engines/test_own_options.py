@@ -5,7 +5,7 @@ from flwr.common.config import parse_config_args
 
 from signfed.app.client_app import app as client_app
 from signfed.app.config.pairs import given_keys
-from signfed.app.engines.local import local_engine
+from signfed.app.engines.local.engine import local_engine
 from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import execute
 from signfed.app.errors import ConfigError

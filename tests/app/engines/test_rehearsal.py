@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from signfed.app.config.run_config import build_strategy, parse
-from signfed.app.engines.local import local_engine
+from signfed.app.engines.local.engine import local_engine
 from signfed.app.engines.prepare import prepare
 from signfed.app.engines.rehearsal import Rehearsal, check_copied
 from signfed.app.engines.run import Run, execute

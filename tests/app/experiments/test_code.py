@@ -81,7 +81,7 @@ def test_an_attack_reaches_its_file_and_the_engine_none():
     sources, homes = Sources(), {attack.function.__module__ for attack in ATTACKS.values()}
     for name, attack in ATTACKS.items():
         assert attack.function.__module__ in sources.reached((), [("attack", name)])
-    engine = set(sources.reached(["signfed.app.engines.local"]))
+    engine = set(sources.reached(["signfed.app.engines.local.engine"]))
     assert not engine & (homes | {rule.__module__ for rule in STRATEGIES.values()})
     for needed in ("strategies.server.training", "strategies.server.loop", "clients.honest"):
         assert f"signfed.{needed}" in engine
@@ -89,7 +89,7 @@ def test_an_attack_reaches_its_file_and_the_engine_none():
 
 def test_what_is_imported_by_its_name_is_reached():
     """A GPU's kernels, which stay unloaded without one, and the tensor form of batch norm."""
-    found = Sources().reached(["signfed.app.engines.local"], [("model", "resnet-18")])
+    found = Sources().reached(["signfed.app.engines.local.engine"], [("model", "resnet-18")])
     for needed in ("_norm_tensors", "_norm_kernels", "_window_kernels", "_mask_kernels"):
         assert f"signfed.app.task.shared.{needed}" in found
     assert "signfed.app.task.models._pool_kernels" in found

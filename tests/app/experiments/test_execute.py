@@ -15,7 +15,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from signfed.app.cli import app
-from signfed.app.engines.local import local_engine
+from signfed.app.engines.local.engine import local_engine
 from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import execute
 from signfed.app.errors import ConfigError

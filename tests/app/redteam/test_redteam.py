@@ -23,7 +23,7 @@ from signfed.app.commands import redteam as command
 from signfed.app.config.keys import KEYS
 from signfed.app.config.pairs import read_pairs
 from signfed.app.config.run_config import parse
-from signfed.app.engines.local import local_engine
+from signfed.app.engines.local.engine import local_engine
 from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import execute
 from signfed.app.engines.signals import end_at_once

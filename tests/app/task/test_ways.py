@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils import deterministic
 
 from signfed.app.config.run_config import parse
-from signfed.app.engines.local import local_engine
+from signfed.app.engines.local.engine import local_engine
 from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import execute
 from signfed.app.runs.folder import read_summary

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from signfed.app.engines import late
-from signfed.app.engines.late import RoundsLater
+from signfed.app.engines.local import later as module
+from signfed.app.engines.local.later import RoundsLater
 
 
 def test_a_second_after_the_last_state_another_is_offered(monkeypatch):
     """Rounds of 0.4 s; round 3 is evaluated, the state after round 5 is wanted in any case."""
     now = [10.0]
-    monkeypatch.setattr(late, "monotonic", lambda: now[0])
+    monkeypatch.setattr(module, "monotonic", lambda: now[0])
     run = SimpleNamespace(evaluates=lambda t: t == 3, saves=lambda t: t == 5)
     later, found = RoundsLater(run, SimpleNamespace()), []
     for server_round in range(1, 12):

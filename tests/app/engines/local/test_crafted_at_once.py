@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from signfed.app.config.run_config import parse
-from signfed.app.engines import local_workers
+from signfed.app.engines.local import collector
 from signfed.app.task import problem_of
 from signfed.attacks import ATTACKS
 from signfed.clients.at_once import can_be_at_once
-from tests.app.engines.resident import Breaking, rounds_of, without_seconds
+from tests.app.engines.local.resident import Breaking, rounds_of, without_seconds
 
 SMALL = {
     "num-workers": 9, "num-byzantine": 3, "byzantine-ids": "1,3,4", "batch-size": 8,
@@ -32,9 +32,11 @@ def same(first, second):
 def both(monkeypatch, config, problem=None):
     at_once = rounds_of(config, on_device=False, every_state=True, problem=problem)
     calls = []
-    monkeypatch.setattr(
-        local_workers, "can_be_at_once", lambda *given: bool(calls.append(given))
-    )  # never
+
+    def never(*given):
+        return bool(calls.append(given))
+
+    monkeypatch.setattr(collector, "can_be_at_once", never)
     one_by_one = rounds_of(config, on_device=False, every_state=True, problem=problem)
     assert len(calls) == 4  # each round asked
     return at_once, one_by_one

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from signfed.app.engines import workers
 from signfed.app.engines.claims import claims
-from signfed.app.engines.matrix import Collected, crafted_at_once, of_one_matrix
-from signfed.app.engines.memories import load_memories, state_of_memories
+from signfed.app.engines.local.collected import Collected, crafted_at_once, of_one_matrix
+from signfed.app.engines.local.memories import load_memories, state_of_memories
+from signfed.app.engines.local.resident import ResidentRounds
 from signfed.app.engines.rehearsal import Rehearsal
-from signfed.app.engines.resident import ResidentRounds
 from signfed.app.engines.run import Run
 from signfed.attacks import Findings
 from signfed.attacks.core.rows import without_tensors

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from signfed.app.engines.matrix import of_one_matrix
+from signfed.app.engines.local.collected import of_one_matrix
 from signfed.strategies.core.codecs import Float32Codec, SignCodec
 from signfed.strategies.core.drop_reason import DropReason
 

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from signfed.app.engines.freed_memory import keep_freed_memory
-from signfed.app.engines.late import Mending, RoundsLater
-from signfed.app.engines.local_workers import LocalWorkers
+from signfed.app.engines.local.collector import LocalWorkers
+from signfed.app.engines.local.later import Mending, RoundsLater
 from signfed.app.engines.run import Run
 from signfed.app.runs.resuming import lost_memories
 from signfed.app.task.repeatable import repeatable

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from signfed.app.config.run_config import build_strategy, parse
-from signfed.app.engines.local import local_engine
+from signfed.app.engines.local.engine import local_engine
 from signfed.app.engines.run import Run
 from signfed.app.runs.scoring import Scorer
 from signfed.app.task import problem_of

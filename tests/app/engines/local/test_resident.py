@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from signfed.app.config.run_config import parse
-from signfed.app.engines.packing import Packing
-from signfed.app.engines.resident import RowsBroken
+from signfed.app.engines.local.packing import Packing
+from signfed.app.engines.local.resident import RowsBroken
 from signfed.app.engines.workers import AtOnce
 from signfed.app.node import answers
 from signfed.app.task import problem_of
@@ -19,7 +19,7 @@ from signfed.strategies.krum import Krum
 from signfed.strategies.registry import STRATEGIES
 from signfed.strategies.server.federation import FederationError
 from signfed.strategies.server.optimizer import Descent, Step
-from tests.app.engines.resident import Breaking, Many, OnDevice, rounds_of, without_seconds
+from tests.app.engines.local.resident import Breaking, Many, OnDevice, rounds_of, without_seconds
 from tests.federation import federate, needs
 
 ROUNDS = 6
@@ -70,7 +70,7 @@ def test_under_every_rule_it_is_the_run_of_the_cpu(rule):
 
 
 def test_a_round_waits_once_and_its_record_comes_one_later(monkeypatch):
-    monkeypatch.setattr("signfed.app.engines.late.PATIENCE", 1e9)
+    monkeypatch.setattr("signfed.app.engines.local.later.PATIENCE", 1e9)
     config = SMALL | {"strategy": "sign-fd", "attack": "gaussian", "num-rounds": 40}
     _, records, waits, states = rounds_of(config | {"evaluate-every": 40})
     assert len(waits) <= 40 and set(waits) == {"cpu"}
@@ -206,7 +206,7 @@ class ReadsAtTimes(Signs):
 
 
 def test_a_step_of_broken_rows_is_told_though_the_next_round_is_whole(monkeypatch):
-    monkeypatch.setattr("signfed.app.engines.late.PATIENCE", 1e9)
+    monkeypatch.setattr("signfed.app.engines.local.later.PATIENCE", 1e9)
     config = SMALL | {"strategy": f"{__name__}:ReadsAtTimes"}
     problem = Breaking(problem_of(parse({"device": "cpu"} | config).workload), 7, (2,))
     with pytest.raises(RowsBroken, match="round 2: expected a rule"):

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from signfed.app.engines.resident import RowsBroken
+from signfed.app.engines.local.resident import RowsBroken
 from signfed.app.engines.run import Run
 from signfed.strategies.core.rule import State
 from signfed.strategies.core.updates import Updates

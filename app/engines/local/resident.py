@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from signfed.app.engines.matrix import Collected
-from signfed.app.engines.packing import Packing
+from signfed.app.engines.local.collected import Collected
+from signfed.app.engines.local.packing import Packing
 from signfed.app.task.many import ManyGradients
 from signfed.attacks import Attack, knows
 from signfed.clients import Adversary, Memory

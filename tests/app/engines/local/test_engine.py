@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 
 from signfed.app.cli import app
 from signfed.app.config.run_config import build_strategy, parse
-from signfed.app.engines import local as engine
 from signfed.app.engines import prepare as prepare_module
-from signfed.app.engines.local import local_engine
-from signfed.app.engines.local_workers import LocalWorkers
+from signfed.app.engines.local import engine
+from signfed.app.engines.local.collector import LocalWorkers
+from signfed.app.engines.local.engine import local_engine
 from signfed.app.engines.run import Run
 from signfed.app.task import TASKS, Task, Workload
 from signfed.app.task.batched import BatchedGradients

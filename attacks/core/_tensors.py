@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 float32, float64, bool_ = torch.float32, torch.float64, torch.bool
-abs, sign, sqrt, square = torch.abs, torch.sign, torch.sqrt, torch.square
+abs, floor, sign, sqrt, square = torch.abs, torch.floor, torch.sign, torch.sqrt, torch.square
 isfinite, isnan, zeros_like, full_like = (
     torch.isfinite, torch.isnan, torch.zeros_like, torch.full_like,
 )  # fmt: skip

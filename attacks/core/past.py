@@ -69,8 +69,9 @@ def recalled(
         All that the worker keeps.
     owner : str
         Name of the attack, whose memory it is.
-    model : ndarray, float32 [N]
-        The parameters of the round.
+    model : ndarray or Tensor, float32 [N]
+        The parameters of the round. What the memory holds, but for single numbers, is moved to
+        where a tensor lies.
     lr : float
         Learning rate of the server's last step, > 0.
     secret : int
@@ -89,6 +90,8 @@ def recalled(
         return Past.first(model, secret)
     prefix = f"attack.{owner}."
     memory = {k.removeprefix(prefix): array for k, array in kept.items() if k.startswith(prefix)}
+    if is_tensor(model):  # a state that was read again holds arrays; to ask for a number is to wait
+        memory = {k: like(array, model) if array.ndim else array for k, array in memory.items()}
     rate = lr if is_tensor(model) else model.dtype.type(lr)
     direction = (like(kept["attack.model"], model) - model) / rate
     return Past(model, direction, memory, secret)

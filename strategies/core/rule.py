@@ -78,7 +78,7 @@ class Rule(ABC):
         Returns
         -------
         Tensor
-            float32 [N]. A NumPy array of N real numbers is taken too.
+            float32 [N], on any device. A NumPy array of N real numbers is taken too.
         """
 
     def __call__(
@@ -225,7 +225,7 @@ def direction_of(rule: Rule, updates: Updates) -> Tensor:
     Returns
     -------
     Tensor, float32 [N]
-        Where the updates lie or where the rule put it.
+        Where the updates lie.
 
     Raises
     ------
@@ -245,4 +245,4 @@ def direction_of(rule: Rule, updates: Updates) -> Tensor:
         raise ValueError(f"{expected}; got shape {tuple(found.shape)}")
     if found.is_complex() or found.dtype == torch.bool:
         raise ValueError(f"{expected}; got {found.dtype}; return real numbers")
-    return found.to(torch.float32)
+    return found.to(updates.rows.device, torch.float32)

@@ -2,6 +2,7 @@
 no value of theirs."""
 
 from functools import partial
+from typing import Literal, get_args, get_origin
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 from signfed.attacks import ATTACKS, Findings, Past, attack, build
 from signfed.attacks.core.arrays import known_finite, zeros
 from signfed.attacks.core.seeing import view_of
+from signfed.strategies.core.options import Range, options_of
 from tests.attacks.inputs import randn
 from tests.strategies.places import Waits, counted
 
@@ -34,6 +36,30 @@ VARIANTS = [
     ("filter-aware", {"share": 0.4}),
     ("inversion-aware", {"share": 1.0}),
     ("hybrid-sparse", {"share": 0.3, "z_max": True}),
+    ("vote-aware", {"below": 4}),
+]
+
+
+def worth_trying(option):
+    """Every value of a choice, of a Literal and of a truth value; both ends of a range."""
+    kind, *_ = get_args(option.annotation) or (option.annotation,)
+    if get_origin(kind) is Literal:
+        return get_args(kind)
+    if kind is bool:
+        return (False, True)
+    search = option.search
+    return (
+        (search.low, search.high) if isinstance(search, Range) else search.values if search else ()
+    )
+
+
+ALONE = [  # one option away from the default at a time
+    (name, OPTIONS.get(name, {}) | {option.name: kind(value)})
+    for name in ON_ROWS
+    for option in options_of(ATTACKS[name].function, name)
+    for value in worth_trying(option)
+    for kind in [type(option.default)]
+    if value != option.default
 ]
 # These ask for a value by what they are: how far the rule gives way, who is the most extreme, and
 # now and then whether the model follows.
@@ -75,7 +101,7 @@ def agree(found, expected):
 
 
 @pytest.mark.parametrize("finite", [True, False], ids=["finite", "nan"])
-@pytest.mark.parametrize("name, options", VARIANTS)
+@pytest.mark.parametrize("name, options", VARIANTS + ALONE)
 def test_tensors_are_attacked_as_arrays_are(name, options, finite):
     chosen, view, past = made(name, options, np.array, finite=finite)
     expected = chosen(view)

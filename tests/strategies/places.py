@@ -30,7 +30,7 @@ def on_gpu(tensor):
     return tensor.cuda()
 
 
-PLACES = (on_cpu, elsewhere, on_gpu)
+PLACES = (on_cpu, elsewhere, pytest.param(on_gpu, marks=pytest.mark.gpu))
 
 
 # What makes the CPU wait for a device, as methods or functions of tensors.

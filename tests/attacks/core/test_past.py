@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from signfed.attacks import ATTACKS, KnowledgeError, Past, attack, build, craft
 from signfed.attacks.core.past import recalled, remembered
@@ -37,6 +38,15 @@ def test_the_model_is_not_to_be_written_to_and_what_is_kept_is_a_copy():
         past.model[0] = 9.0
     model[0] = 9.0  # by its owner, as an optimizer would
     assert np.array_equal(kept["attack.model"], X)
+
+
+def test_after_a_resume_a_device_finds_its_arrays_where_its_model_is():
+    """A state that was read again holds arrays; a single number is not worth a wait."""
+    kept = {"attack.model": X, "attack.mine.last": LATER, "attack.mine.factor": np.array(0.5)}
+    away = torch.tensor(X).to("meta")
+    memory = recalled(kept, "mine", away, 1.0, 0).memory
+    assert memory["last"].device == away.device and isinstance(memory["factor"], np.ndarray)
+    assert recalled(kept, "mine", X, 1.0, 0).memory["last"] is LATER
 
 
 @attack(knowledge="own", stage="gradient", past=True)

@@ -1,5 +1,7 @@
 """What a rule returns is checked where it returns."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -51,6 +53,12 @@ class Behind(Returns):
 def test_a_vector_of_numbers_is_taken_as_float32(found):
     direction = direction_of(Returns(found), UPDATES)
     assert direction.dtype == torch.float32 and direction.tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("found", [torch.ones(3), np.ones(3)], ids=["tensor", "array"])
+def test_a_vector_made_on_the_cpu_goes_where_the_rows_are(found):
+    away = replace(UPDATES, rows=UPDATES.rows.to("meta"))
+    assert direction_of(Returns(found), away).device.type == "meta"
 
 
 @pytest.mark.parametrize(

@@ -94,10 +94,12 @@ def check_masks(device):
     """Each worker's masks beside NumPy's, with dropouts that begin between two halves of a word."""
     from signfed.app.task.shared._mask_kernels import draw_masks
 
+    large = [([0.5], [(2**25 + 3,)], 1)] if device == "cuda" else []  # more blocks than an axis has
     for rates, shapes, batch in (
         ([0.5], [(3,)], 1),
         ([0.25, 0.5, 0.1], [(3, 3), (700,), (1, 1)], 3),
         ([1.0, 0.0], [(2,), (2,)], 2),
+        *large,
     ):
         draws = Draws(SimpleNamespace(augment=None), [np.arange(9)] * 7, batch, 1, rates)
         draws._mask_shapes = shapes

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 
+import numpy as np
 import pytest
 import torch
 
@@ -38,24 +39,39 @@ def test_a_pool_of_tiles_is_pytorch_s(device):
     kernels.check_pool(device)
 
 
+class Grids(list):
+    """In a kernel's place: with which grids it was started."""
+
+    def __getitem__(self, grid):
+        return lambda *given: self.append(grid)
+
+    def fit(self):
+        limits = 2**31 - 1, 65_535, 65_535
+        return all(n <= limit for grid in self for n, limit in zip(grid, limits, strict=False))
+
+
 @pytest.mark.skipif(find_spec("triton") is None, reason="PyTorch came without Triton")
 @pytest.mark.parametrize("rows, n_coordinates", [(2, 134_217_729), (70_000, 8)])
 def test_a_grid_has_no_more_programs_than_cuda_takes(rows, n_coordinates, monkeypatch):
     from signfed.strategies.ops import _triton
 
-    grids = []
-
-    class Kernel:
-        def __getitem__(self, grid):
-            return lambda *given: grids.append(grid)
-
-    monkeypatch.setattr(_triton, "_pack", Kernel())
-    monkeypatch.setattr(_triton, "_signs", Kernel())
+    grids = Grids()
+    monkeypatch.setattr(_triton, "_pack", grids)
+    monkeypatch.setattr(_triton, "_signs", grids)
     packed = _triton.pack(torch.empty(rows, n_coordinates, device="meta"))
     assert _triton.signs(packed, n_coordinates).shape == (rows, n_coordinates)
-    limits = 2**31 - 1, 65_535, 65_535
-    assert len(grids) == 2
-    assert all(n <= limit for grid in grids for n, limit in zip(grid, limits, strict=False))
+    assert len(grids) == 2 and grids.fit()
+
+
+@pytest.mark.skipif(find_spec("triton") is None, reason="PyTorch came without Triton")
+def test_so_have_masks_of_large_activations(monkeypatch):
+    from signfed.app.task.shared import _mask_kernels
+
+    grids = Grids()
+    monkeypatch.setattr(_mask_kernels, "_masks", grids)
+    streams, meta = np.zeros((3, 4), np.int64), torch.device("meta")
+    [mask] = _mask_kernels.draw_masks([0.5], [(2**25 + 3,)], 1, streams, meta)
+    assert mask.shape == (3, 2**25 + 3) and len(grids) == 1 and grids.fit()
 
 
 def test_a_worker_of_more_values_than_a_kernel_names_takes_tensor_operations(monkeypatch):

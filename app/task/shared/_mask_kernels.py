@@ -57,7 +57,7 @@ def _stepped(steps, row, high, low, c_high, c_low):  # type: ignore[no-untyped-d
 def _masks(  # type: ignore[no-untyped-def]
     streams, to_block, to_lane, masks, n_values, first, rate, scale, BLOCK: tl.constexpr
 ):
-    worker, block = tl.program_id(0), tl.program_id(1)
+    block, worker = tl.program_id(0), tl.program_id(1)  # of the second there are 65,535 at most
     lane = tl.arange(0, BLOCK)
     high, low, c_high, c_low = _read(streams, worker)
     high, low = _stepped(to_block, block, high, low, c_high, c_low)
@@ -95,7 +95,7 @@ def draw_masks(
         to_block = _table(drawn // 2, BLOCK, blocks, device)
         to_lane = _table(1, 1, BLOCK, device)
         rate, scale = float(np.float32(p)), float(np.float32(1 / (1 - p))) if p < 1 else 0.0
-        _masks[len(streams), blocks](
+        _masks[blocks, len(streams)](
             of_workers, to_block, to_lane, mask, n_values, drawn % 2, rate, scale, BLOCK
         )
         masks.append(mask)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from flwr.app import Context, Message
 
@@ -14,6 +14,7 @@ from signfed.app.engines.claims import claimed
 from signfed.app.engines.freed_memory import keep_freed_memory
 from signfed.app.node import memory
 from signfed.app.task import Problem, Workload, problem_of
+from signfed.app.task.many import ManyGradients
 from signfed.app.task.repeatable import repeatable
 from signfed.clients import Adversary, GradientFn, replica
 from signfed.strategies.server.transport import wire
@@ -155,20 +156,35 @@ def _adversary(config: RunConfig) -> Adversary:
     return workers.adversary(config, _problem(config.workload))
 
 
-@lru_cache(maxsize=1)  # on a GPU it keeps the way to all gradients, too, and its CUDA graphs
+@lru_cache(maxsize=1)
 def _gradient(config: RunConfig, partition: int, num_partitions: int) -> GradientFn:
-    problem, asked = _problem(config.workload), config.participation.workers
-    looks_around = config.byzantine_ids and _adversary(config).attack.knowledge != "own"
+    # A process of Flower's simulation serves many nodes in turn: what was tried for one will do.
+    tried = partition if config.workload.alone else 0
+    if many := _many(config, tried, num_partitions):
+        return workers.AtOnce(many, partial(_whose, config, partition, num_partitions))
+    gradient = _problem(config.workload).gradient
+    return workers.Remembered(gradient) if _looks_around(config) else gradient
 
-    def whose(server_round: int) -> list[int]:
-        here = slice(None) if looks_around else slice(partition, None, num_partitions)
-        hosted = set(range(config.workload.num_workers)[here])
-        return [worker for worker in asked(server_round) if worker in hosted]
 
+@lru_cache(maxsize=1)  # to try it takes seconds, and it keeps its CUDA graphs
+def _many(config: RunConfig, partition: int, num_partitions: int) -> ManyGradients | None:
+    """The way to the gradients of all of a node's workers, on a GPU."""
+    problem = _problem(config.workload)
     everyone = config.participation.count == config.workload.num_workers
-    if problem.device.type != "cpu" and everyone and (many := problem.batched(whose)):
-        return workers.AtOnce(many, whose)
-    return workers.Remembered(problem.gradient) if looks_around else problem.gradient
+    if problem.device.type == "cpu" or not everyone:
+        return None
+    return problem.batched(partial(_whose, config, partition, num_partitions))
+
+
+def _whose(config: RunConfig, partition: int, num_partitions: int, server_round: int) -> list[int]:
+    """The workers of a round whose gradients a node computes."""
+    here = slice(None) if _looks_around(config) else slice(partition, None, num_partitions)
+    hosted = set(range(config.workload.num_workers)[here])
+    return [worker for worker in config.participation.workers(server_round) if worker in hosted]
+
+
+def _looks_around(config: RunConfig) -> bool:
+    return bool(config.byzantine_ids) and _adversary(config).attack.knowledge != "own"
 
 
 def _warm(workload: Workload, worker: int) -> None:

@@ -265,18 +265,23 @@ def test_gradients_of_one_shared_pass_come_block_by_block(rule):
 @pytest.mark.parametrize("name", ["sign-flip", "lie", "label-flip"])
 def test_a_node_on_a_gpu_computes_its_workers_at_once(name, monkeypatch, tmp_path):
     """Two nodes, the device being the CPU by another name: the run of nodes on a CPU."""
-    calls, real = [], AtOnce._all
+    calls, real, tried = [], AtOnce._all, []
     monkeypatch.setattr(AtOnce, "_all", lambda self, *of: calls.append(of[2]) or real(self, *of))
     keys = SMALL | {"strategy": "mean", "attack": name, "num-rounds": 3, "evaluate-every": 3}
     plain = federate(tmp_path / "plain", nodes=2, **keys)
     assert not calls
     problem = answers._problem(parse(keys | {"device": "cpu"}).workload)
-    monkeypatch.setattr(answers, "_problem", lambda workload: OnDevice(problem))
+    device, batched = OnDevice(problem), OnDevice.batched
+    monkeypatch.setattr(answers, "_problem", lambda workload: device)
+    monkeypatch.setattr(OnDevice, "batched", lambda *of: tried.append(of) or batched(*of))
     answers._gradient.cache_clear()
+    answers._many.cache_clear()
     at_once = federate(tmp_path / "once", nodes=2, **keys)
     answers._gradient.cache_clear()
+    answers._many.cache_clear()
     assert at_once.sha256 == plain.sha256
     assert sorted(calls) == [1, 1, 2, 2, 3, 3]  # each node once a round
+    assert len(tried) == 1  # one process serves them in turn
 
 
 @pytest.mark.parametrize("n_coordinates", [1, 7, 8, 9, 41, 64])

@@ -53,13 +53,16 @@ def keeps_its_form(name: str, options: Mapping[str, Any]) -> list[dict[str, Any]
     except Exception as error:  # whatever a user's attack does
         return [{"law": "answers", "says": says, "holds": False, "problem": raised(error)}]
     found = [
-        ("answers", says, True),
+        ("answers", says, True, ""),
         ("repeatable", "the same round and seed give the same rows",
-         first.tobytes() == second.tobytes()),
+         first.tobytes() == second.tobytes(), "draw from view.generators, one a worker"),
         ("does something", "what is sent is not what was honest",
-         name == "none" or not np.array_equal(first, own)),
+         name == "none" or not np.array_equal(first, own), "it sent the rows of view.own"),
     ]  # fmt: skip
-    return [{"law": law, "says": says, "holds": bool(holds)} for law, says, holds in found]
+    return [
+        {"law": law, "says": says, "holds": bool(holds)} | ({} if holds else {"problem": problem})
+        for law, says, holds, problem in found
+    ]
 
 
 def bites(name: str, options: Mapping[str, Value]) -> dict[str, dict[int, float]]:

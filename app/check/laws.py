@@ -12,12 +12,16 @@ import numpy as np
 import torch
 
 from signfed.app.check.subject import Subject
+from signfed.strategies.core.state import state_of
 from signfed.strategies.core.updates import Updates
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 FAR = 10.0  # lengths of the longest honest row: what a bounded rule may be moved by
 HUGE = np.float32(1e38)
 FEWER = "; a rule for a smaller minority says so in admissible(n)"
+REMEMBERS = (
+    "; a rule that remembers returns it in state_dict() and takes it in load_state_dict(state)"
+)
 Try = Callable[[Subject, np.ndarray], str]
 
 
@@ -143,6 +147,17 @@ def _ties(rule: Subject, rows: np.ndarray) -> str:
     return _differ(zeros, np.zeros_like(zeros), "all rows 0")
 
 
+def _resume(rule: Subject, rows: np.ndarray) -> str:
+    whole, anew = rule.rule(len(rows)), rule.rule(len(rows))
+    for server_round, sent in enumerate((rows, -2 * rows, rows + 1), 1):
+        whole(sent, server_round=server_round, **rule.references(sent))
+    anew.load_state_dict({name: kept.clone() for name, kept in state_of(whole).items()})
+    last = {"server_round": 4, **rule.references(rows)}
+    found, expected = (np.asarray(each(rows, **last)) for each in (anew, whole))
+    wrong = _differ(found, expected, "round 4, by a new object with the state after round 3")
+    return wrong and wrong + REMEMBERS
+
+
 LAWS = (
     Law("permutation", "no worker has a say because of its number", _permutation, least=2),
     Law("unanimity", "what all send is the answer", _unanimity),
@@ -156,4 +171,5 @@ LAWS = (
     Law("non-finite rows", "NaN and 1e38 from one worker leave the answer finite",
         _non_finite_rows, least=3),
     Law("ties", "ties of signs are +1; zeros give zero, and the same rows the same answer", _ties),
+    Law("resume", "a new object that was given its state goes on as it would have", _resume),
 )  # fmt: skip

@@ -68,6 +68,9 @@ def check_values(given: Mapping[str, Any]) -> dict[str, Any]:
         if key not in KEYS:
             near = difflib.get_close_matches(key, KEYS, n=3)
             hint = f"did you mean {' or '.join(near)}?" if near else "no key is like it;"
+            for kind in ("strategy", "attack"):
+                if ":" in str(given.get(kind, "")):
+                    hint += f" an option of your own {kind} goes into {kind}-options='{key}=...';"
             raise ConfigError(f"unknown key {key!r}: {hint} `signfed list` shows all keys")
         try:
             values[key] = KEYS[key].check(value, key)

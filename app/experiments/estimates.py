@@ -24,7 +24,10 @@ PUBLISHED_SAMPLES = 10_000  # of the test set there
 SHARES_NOISE = 0.02
 TEST_SAMPLES = {"digits": 360}  # of tasks with far fewer
 # One-sided 95 % quantiles of Student's t, by degrees of freedom; beyond these, of the normal law.
-T_95 = (6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860, 1.833)
+T_95 = (
+    6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860, 1.833, 1.812,
+    1.796, 1.782, 1.771, 1.761, 1.753, 1.746, 1.740, 1.734, 1.729, 1.725,
+)  # fmt: skip
 NORMAL_95 = 1.645
 
 

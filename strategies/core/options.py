@@ -94,7 +94,8 @@ class Option:
         if self.names:
             return f"one of {', '.join(map(str, self.names))}"
         if self.kind not in NOUNS:
-            return f"a value of type {getattr(self.kind, '__name__', self.kind)}"
+            of_type = f" of type {getattr(self.kind, '__name__', self.kind)}"
+            return f"a value{'' if self.kind is Any else of_type}"
         finite = any(getattr(note, "allow_inf_nan", True) is False for note in self._field.metadata)
         noun, bounds = "a finite number" if finite else NOUNS[self.kind], self._bounds
         if len(bounds) < 2:
@@ -245,5 +246,5 @@ def settled(constructor: Constructor, owner: str, given: Mapping[str, Any]) -> d
     has = _parameters(constructor)
     for option in has.values():
         if option.default is inspect.Parameter.empty and option.name not in given:
-            raise OptionError(f"{option.name}: expected {option.expected}; got nothing")
+            raise OptionError(f"{option.name}: expected {option.expected}; got nothing: no default")
     return {name: has[name].check(value) if name in has else value for name, value in given.items()}

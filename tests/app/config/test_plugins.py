@@ -209,8 +209,10 @@ def test_an_own_option_that_cannot_be_is_refused_in_the_same_words(own, options,
 
 
 def test_an_option_that_an_own_strategy_demands(own):
-    with pytest.raises(ConfigError, match=r"strategy-options: appetite: expected .*; got nothing"):
+    with pytest.raises(ConfigError, match=r"appetite: expected .*; got nothing: no default"):
         rule("mine_of_my_own:Hungry")
+    with pytest.raises(ConfigError, match=r"unknown key 'radius'.* into strategy-options='radius="):
+        parse({"strategy": "mine_of_my_own:Hungry", "radius": 1})
     rule("mine_of_my_own:Hungry", "appetite=[1, 2]")
     given = {"strategy": "mine_of_my_own:Hungry", "strategy-options": "appetite=[1, 2]"}
     assert hash(parse(given)) == hash(parse(given))  # nodes keep what belongs to a config by it

@@ -94,10 +94,11 @@ PAGE = (Path(__file__).resolve().parents[3] / "docs/extend.md").read_text(encodi
 
 
 def test_the_printed_example_runs(tmp_path, monkeypatch):
-    code = re.search(r"```python\n# mine\.py\n(.*?)```", PAGE, re.S).group(1)
-    (tmp_path / "mine.py").write_text(code, encoding="utf-8")
+    code = re.search(r"```python\n# waves\.py\n(.*?)```", PAGE, re.S).group(1)
+    (tmp_path / "waves.py").write_text(code, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    config = {"task": "mine:waves", "model": "mine:net", "loss": "mine:hinge", "batch-size": 8}
+    names = {"task": "waves:waves", "model": "waves:net", "loss": "waves:smoothed"}
+    config = names | {"batch-size": 8}
     given = config | {"strategy": "sign-mv", "num-rounds": 30, "evaluate-every": 30, "lr": 0.01}
     done = locally(tmp_path / "run", **{key.replace("-", "_"): v for key, v in given.items()})
     assert done.summary["final_test_accuracy"] > 0.9

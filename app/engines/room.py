@@ -105,6 +105,8 @@ def room_of(
         if not by_blocks or matrix <= card // WHOLE:
             made += (1 + graphs) * matrix
             passed *= max(1, graphs + (graphs > 1))  # and of a round that has none
+        if on_signs and seen == asked:  # an attack gets the honest rows as a matrix of their own
+            made += 4 * n * (asked - byzantine)
         if by_blocks:
             gradients += 4 * seen * n
     if not on_signs and here:  # what comes is what the rule gets

@@ -79,7 +79,8 @@ def test_what_an_attack_looks_at_counts():
     decoded = room(card=10**6, strategy="sign-mv", attack="vote-aware").gradients
     assert none < own < decoded and own < everyone
     blocks = 2 * 4 * 50 * 50  # of the largest parameter
-    assert everyone == 4 * (50 * 1000 * 2 + 10 * 1000) + blocks  # a graph's matrix, and a copy
+    # A graph's matrix and a copy, the honest rows for the attack, and what it sends.
+    assert everyone == 4 * (50 * 1000 * 2 + 40 * 1000 + 10 * 1000) + blocks
     # Rows that change batches, or draw, are made of a matrix of all.
     for keys in ({"attack": "label-flip"}, {"encoder": "sto-sign"}, {"worker-momentum": 0.9}):
         assert room(card=10**6, strategy="sign-mv", **keys).gradients >= 2 * 4 * 50 * 1000

@@ -13,7 +13,7 @@ from signfed.app.engines.rule_room import bytes_of_rows
 from signfed.app.errors import ConfigError
 from signfed.app.task import Problem
 from signfed.app.task.activations import SHARE
-from signfed.app.task.card import card_bytes
+from signfed.app.task.card import card_bytes, share
 from signfed.app.task.many import Way
 from signfed.app.task.shared.graph import KEPT
 from signfed.app.task.ways import WHOLE
@@ -218,4 +218,5 @@ def free_and_total() -> tuple[int, int]:
     """Return the bytes of GPU memory that this process can still take, and all that are its."""
     free, _ = torch.cuda.mem_get_info()
     total = card_bytes()
-    return min(free + torch.cuda.memory_reserved() - torch.cuda.memory_allocated(), total), total
+    mine = total - CONTEXT if share() < 1 else total  # a neighbour's share is not to hold it
+    return min(free + torch.cuda.memory_reserved() - torch.cuda.memory_allocated(), mine), total

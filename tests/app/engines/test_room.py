@@ -9,7 +9,7 @@ import torch
 from signfed.app.config.run_config import build_strategy, parse
 from signfed.app.config.simulation import Simulation
 from signfed.app.engines import prepare as prepare_module
-from signfed.app.engines.room import Room, check_room, room_of, room_of_node
+from signfed.app.engines.room import Room, check_room, free_and_total, room_of, room_of_node
 from signfed.app.errors import ConfigError
 from signfed.app.task.card import card_bytes
 from signfed.app.task.repeatable import repeatable
@@ -239,3 +239,16 @@ def test_flags_of_torch_are_put_back():
         raise KeyError
     after = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.deterministic
     assert after == before
+
+
+@pytest.mark.parametrize("share, mine", [(1.0, 80.0), (0.25, 19.4)])
+def test_a_share_of_a_card_holds_what_cuda_takes_for_itself(share, mine, monkeypatch):
+    """Four cells that planned with a quarter each would not fit, by four contexts."""
+    memory = SimpleNamespace(total_memory=80 * 10**9)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device=None: memory)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (80 * 10**9, 80 * 10**9))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda: 0)
+    monkeypatch.setattr("signfed.app.task.card.share", lambda: share)
+    monkeypatch.setattr("signfed.app.engines.room.share", lambda: share)
+    assert free_and_total() == (int(mine * 10**9), int(share * 80 * 10**9))

@@ -21,6 +21,7 @@ from signfed.app.report.rows import (
     score,
     shown,
     values_of,
+    worst_is,
 )  # fmt: skip
 from signfed.app.report.style import INK, figure_of, in_per_cent
 from signfed.app.runs.folder import DIVERGED
@@ -65,23 +66,29 @@ def _having(rows: Rows, value: str) -> Rows:
     ]  # fmt: skip
 
 
-def lowest(
-    found: Mapping[tuple[Hashable, ...], float],
+def worst_values(
+    found: Mapping[tuple[Hashable, ...], float], column: str
 ) -> dict[tuple[Hashable, ...], tuple[float, Hashable]]:
-    """Return the lowest value over the last of the keys, and where it is; NaN is lower than all.
+    """Return the worst value over the last of the keys, and where it is; NaN is worse than all.
 
-    >>> lowest({("krum", "lie"): 0.3, ("krum", "ipm"): 0.2, ("mean", "lie"): 0.1})
+    >>> found = {("krum", "lie"): 0.3, ("krum", "ipm"): 0.2, ("mean", "lie"): 0.1}
+    >>> worst_values(found, "final_test_accuracy")
     {('krum',): (0.2, 'ipm'), ('mean',): (0.1, 'lie')}
+    >>> worst_values(found, "final_test_loss")
+    {('krum',): (0.3, 'lie'), ('mean',): (0.1, 'lie')}
 
     Parameters
     ----------
     found : mapping
         Keys -> value.
+    column : str
+        What the values are of: of a loss the highest is the worst, of all else the lowest.
     """
+    sign = -1 if worst_is(column) == "highest" else 1
     worst: dict[tuple[Hashable, ...], tuple[float, Hashable]] = {}
     for (*at, last), value in found.items():
         known = worst.get(tuple(at))
-        if known is None or np.isnan(value) or value < known[0]:
+        if known is None or np.isnan(value) or sign * value < sign * known[0]:
             worst[tuple(at)] = (value, last)
     return worst
 
@@ -114,7 +121,8 @@ class Heatmap:
     where : mapping
         As in `Lines`.
     worst : str
-        Column over which the lowest mean is taken: "attack", say. "" for none.
+        Column over which the worst mean is taken, of a loss the highest: "attack", say. "" for
+        none.
     limits : tuple of float, optional
         Values of the first and the last colour; by default the lowest and the highest shown.
     """
@@ -144,12 +152,12 @@ class Heatmap:
         Returns
         -------
         dict
-            (row, column) -> mean over the seeds, the lowest one over `worst`.
+            (row, column) -> mean over the seeds, the worst one over `worst`.
         """
         rows, by = chosen(rows, self.where), (self.rows, self.columns)
         if not self.worst:
             return means(rows, by, self.value)
-        found = lowest(means(rows, (*by, self.worst), self.value))
+        found = worst_values(means(rows, (*by, self.worst), self.value), self.value)
         return {at: value for at, (value, _) in found.items()}
 
     def draw(self, rows: Rows) -> Figure:
@@ -199,9 +207,8 @@ class Heatmap:
         if len(most) > 1:
             seeds = {row.get("seed") for row in most}
             says.append(f"mean of {len(most)} {'seeds' if len(seeds) == len(most) else 'runs'}")
-        if self.worst:
-            says.append(f"lowest over {label(self.worst)}")
-        return ", ".join(says).replace(", lowest", "\nlowest")
+        over = f"\n{worst_is(self.value)} over {label(self.worst)}" if self.worst else ""
+        return ", ".join(says) + over
 
     def _draw_panel(
         self,

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from signfed.app.report.document import Image, Part, Picture, Report, Section, Table, Text
-from signfed.app.report.heatmap import Heatmap, lowest, means, reach
+from signfed.app.report.heatmap import Heatmap, means, reach, worst_values
 from signfed.app.report.lines import Lines
 from signfed.app.report.rows import (
     SHARES,
@@ -21,6 +21,7 @@ from signfed.app.report.rows import (
     sentence,
     shown,
     values_of,
+    worst_is,
 )  # fmt: skip
 from signfed.app.report.sources import Sources, cells_of, claims_of
 from signfed.app.report.style import same_height
@@ -176,7 +177,7 @@ def _heatmaps(rows: Rows, keys: Sequence[str]) -> list[Part]:
         heats = [replace(named, where=part) for part in parts[:MOST_PANELS]]
         limits = reach(value for heat in heats for value in heat.table(rows).values())
         says = f"{label(y)} by {label(lines)} and {label(columns)}"
-        says += f", the lowest over {label(worst)}" if worst else ""
+        says += f", the {worst_is(y)} over {label(worst)}" if worst else ""
         left = [label(k) for k in keys if k not in (lines, columns, split, worst)]
         says += f"; mean over {', '.join(left)}" if left else ""
         for letter, heat in zip("abcdefgh", heats, strict=False):
@@ -197,7 +198,7 @@ def _worst(rows: Rows, keys: Sequence[str]) -> list[Part]:
     others = [key for key in keys if key != "attack"]
     if "attack" not in keys or not others or not any(y in row for row in ended(rows)):
         return []
-    found = lowest(means(rows, (*others, "attack"), y))
+    found = worst_values(means(rows, (*others, "attack"), y), y)
     lines = [
         [*map(shown, at), _number(y, value), shown(attack)] for at, (value, attack) in found.items()
     ]

@@ -189,6 +189,20 @@ def worst_of(column: str) -> float:
     return math.inf if "loss" in column else 0.0
 
 
+def worst_is(column: str) -> str:
+    """Return which of several values of a column is the worst: "highest" or "lowest".
+
+    >>> worst_is("final_test_loss"), worst_is("final_test_accuracy")
+    ('highest', 'lowest')
+
+    Parameters
+    ----------
+    column : str
+        A loss, or an accuracy.
+    """
+    return "highest" if "loss" in column else "lowest"
+
+
 def score(row: Mapping[str, Any], column: str) -> float:
     """Return what a run came to; NaN where its model is no longer finite, whatever it was before.
 

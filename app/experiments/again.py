@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from signfed.app.config.keys import KEYS
 from signfed.app.errors import ConfigError
 from signfed.app.experiments.experiment import Claim, Experiment, Rows
 from signfed.app.experiments.records import claim_record, read_verdicts
@@ -127,19 +128,23 @@ def kept_rows(file: Path) -> Rows:
     try:
         with file.open(encoding="utf-8", newline="") as lines:
             return [
-                {key: _value(text) for key, text in row.items() if text}
+                {key: _value(key, text) for key, text in row.items() if text}
                 for row in csv.DictReader(lines)
             ]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(f"{file}: expected the rows of a setting; {error}") from error
 
 
-def _value(text: str) -> Any:
-    """A field as it was before it was written.
+def _value(key: str, text: str) -> Any:
+    """A field as it was before it was written; of a key that is text, such as an attack's name.
 
-    >>> [_value(text) for text in ("3", "0.5", "True", "krum")]
+    >>> [_value("f", text) for text in ("3", "0.5", "True", "krum")]
     [3, 0.5, True, 'krum']
+    >>> _value("attack", "inf"), _value("byzantine-ids", "3")
+    ('inf', '3')
     """
+    if key in KEYS and KEYS[key].kind is str:
+        return text
     for kind in (int, float):
         try:
             return kind(text)

@@ -234,14 +234,11 @@ def chances(view):
 )
 def test_what_raises_is_said_in_json_too(own, tmp_path, name, law, problem, more):
     (tmp_path / "faulty21.py").write_text(FAULTY)
-    asked = ["check", f"faulty21:{name}", "--seconds", "1", "--format", "json", *more]
+    asked = ["check", f"faulty21:{name}", "--seconds", "1", "--out", "found.json", *more]
     run = CliRunner().invoke(app, asked)
-    assert run.exit_code == 1
-    found = {each["law"]: each for each in json.loads(run.output)["laws"]}
+    assert run.exit_code == 1 and problem in " ".join(run.output.split())
+    found = {each["law"]: each for each in json.loads(Path("found.json").read_text())["laws"]}
     assert found[law]["holds"] is False and problem in found[law]["problem"]
-    said = CliRunner().invoke(app, ["check", f"faulty21:{name}", "--laws", "--seconds", "1"])
-    shown = ("out of order", "expected an array", "draw from view.generators")
-    assert name == "Large" or any(text in said.output for text in shown)
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,10 @@ def test_what_is_written(tmp_path):
     known = manifest(tmp_path / "a")
     [(name, place)] = known["places"].items()
     assert place["hardware"]["cores"] >= 1 and place["versions"]["torch"]
-    assert len(place["commit"]) == 40 and place["dirty"] in (True, False)
+    if (Path(__file__).parents[3] / ".git").exists():
+        assert len(place["commit"]) == 40 and place["dirty"] in (True, False)
+    else:  # unpacked from the source distribution
+        assert (place["commit"], place["dirty"]) == (None, None)
     assert [cell["place"] for cell in known["cells"].values()] == [name, name]
     assert [cell["attempts"] for cell in known["cells"].values()] == [1, 1]
     assert all(cell["seconds"] > 0 for cell in known["cells"].values())

@@ -7,7 +7,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from signfed.app.cli import app
 from signfed.app.errors import ConfigError
 from signfed.app.experiments.again import claims_again, judge_again, kept_rows
 from signfed.app.experiments.pages import page_of, summary_of
@@ -62,6 +64,22 @@ def test_kept_rows_are_judged_again_as_the_claims_have_it_today(tmp_path):
     assert now["quick"] == KEPT[place.name]["quick"]
 
 
+def test_the_command_judges_again_and_writes_the_pages(tmp_path):
+    for name in ("fd-fig4b", "mine"):
+        shutil.copytree(RESULTS / "fd-fig4b", tmp_path / name)
+    file = tmp_path / "fd-fig4b" / "verdicts.json"
+    found = json.loads(file.read_text(encoding="utf-8"))
+    found["quick"]["remark"] = "of old"
+    file.write_text(json.dumps(found), encoding="utf-8")
+    done = CliRunner().invoke(app, ["reproduce", "--judge", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert "not judged again: mine: no experiment of that name" in done.output
+    assert f"summary: {tmp_path / 'README.md'}" in done.output
+    assert json.loads(file.read_text(encoding="utf-8")) == KEPT["fd-fig4b"]
+    page = (tmp_path / "fd-fig4b" / "README.md").read_text(encoding="utf-8")
+    assert page == page_of(KEPT["fd-fig4b"])
+
+
 def test_what_cannot_be_judged_again_is_said_and_stays(tmp_path):
     for name in ("fd-fig4b", "mine"):
         shutil.copytree(RESULTS / "fd-fig4b", tmp_path / name)
@@ -74,6 +92,16 @@ def test_what_cannot_be_judged_again_is_said_and_stays(tmp_path):
     ]
     now = json.loads((tmp_path / "fd-fig4b" / "verdicts.json").read_text(encoding="utf-8"))
     assert now == KEPT["fd-fig4b"]
+
+
+def test_what_is_text_stays_text(tmp_path):
+    """An attack is called `inf`, and ids are written as text."""
+    lines = "attack,byzantine-ids,lr,seed,status,lie.z\ninf,3,0.5,1,failed,\n"
+    (tmp_path / "x.csv").write_text(lines)
+    (row,) = kept_rows(tmp_path / "x.csv")
+    assert row == {
+        "attack": "inf", "byzantine-ids": "3", "lr": 0.5, "seed": 1, "status": "failed",
+    }  # fmt: skip
 
 
 def test_a_folder_without_pages_is_refused(tmp_path):

@@ -259,6 +259,7 @@ def test_a_local_run_that_ends_early_keeps_its_rounds(
     assert result.exit_code == code
     summary = read_summary(tmp_path / "run")
     assert summary["status"].startswith(status) and summary["rounds"] == 1
+    assert (tmp_path / "run" / "report.html").exists() == (code == 1)
     if code == 1:
         where = f"ValueError: no! ({tmp_path / module}.py, line 7)"
         assert where in result.output and summary["error"] == where

@@ -92,6 +92,7 @@ def test_when_flower_does_not_start_its_reason_is_the_last_line(signfed, monkeyp
         "the run failed: Flower's SuperLink did not start: no ports"
     )
     assert read_summary(tmp_path / "run")["status"] == "failed"
+    assert not (tmp_path / "run" / "report.html").exists(), "there is no round to report"
 
 
 class InProcess:

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from signfed.app import cli
 from signfed.app.errors import ConfigError
-from signfed.app.experiments import records, registry, runner
+from signfed.app.experiments import records, registry, runner, work
+from signfed.app.experiments import reproduce as reproducing
 from signfed.app.experiments.experiment import Claim, Experiment, Setting
 from signfed.app.experiments.judges import falls, higher
 from signfed.app.experiments.narrow import narrowed
@@ -132,6 +133,26 @@ def test_a_plan_says_that_a_second_stage_is_not_counted(call, monkeypatch):
 def test_what_cannot_be_is_refused_before_a_run(call, tmp_path, arguments, says):
     found = CliRunner().invoke(cli.app, ["reproduce", *arguments])
     assert found.exit_code == 2 and says in " ".join(found.output.split())
+
+
+def test_what_holds_for_this_machine_reaches_the_runs(call, monkeypatch):
+    asked = []
+
+    def noted(item, setting, sweep, folder, **more):
+        asked.append(sweep.config)
+        raise ConfigError("no more is wanted")
+
+    monkeypatch.setattr(reproducing, "reproduce", noted)
+    here = {"data-dir": "here", "device": "auto", "download": True, "precision": "tf32"}
+    given = "data-dir='here' device='auto' download=true precision='tf32'"
+    assert "no more is wanted" in call("tiny", "-c", given, code=2)
+    assert asked == [TINY.config | here]
+
+
+def test_a_run_that_failed_is_exit_code_1(call, monkeypatch):
+    monkeypatch.setattr(work, "execute", None)
+    said = call("tiny", "--only", "lr=0.2 seed=1", code=1)
+    assert "failed: lr=0.2 seed=1" in said and "no page" in said
 
 
 def test_the_list_has_every_item(call):

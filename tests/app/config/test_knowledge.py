@@ -158,6 +158,23 @@ def test_labels_cannot_be_flipped_where_there_are_none(attack):
         parse({"attack": attack, "task": "quadratic"})
 
 
+@pytest.mark.parametrize(
+    "keys, rounds",
+    [
+        ({}, 5),  # digits has 1,437 samples, each of 15 workers 95 of them: 4 batches of 20, and 15
+        ({"num-workers": 10, "num-byzantine": 3}, 8),  # 143 each
+        ({"partition": "shared"}, 72),  # each draws from all 1,437
+        ({"server-samples": 237}, 4),  # 80 of 1,200
+        ({"validation-samples": 237}, 4),
+        ({"server-samples": 400, "validation-samples": 437}, 2),  # 40 of 600
+        ({"batch-size": 95}, 1),
+    ],
+)
+def test_a_period_of_0_is_an_epoch(keys, rounds):
+    given = {"attack": "time-varying", "time-varying.period": 0, "batch-size": 20} | keys
+    assert dict(parse(given).attack.options)["period"] == rounds
+
+
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("reach", ["colluders", "omniscient", "server"])
 @pytest.mark.parametrize("remember", [False, True])

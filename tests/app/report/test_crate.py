@@ -48,6 +48,17 @@ def test_a_run(tmp_path):
     assert len(ids) == len(set(ids))
 
 
+def test_a_run_under_way_is_active_and_what_it_is_writing_is_left_out(tmp_path):
+    path = run_folder(tmp_path / "one", summary={"status": "running", "rounds": 4})
+    (path / "rounds.jsonl.tmp").write_text("half a li")
+    crate = packed(path, tmp_path / "one.zip")
+    run = crate.root_dataset["mentions"]
+    assert run["actionStatus"] == "http://schema.org/ActiveActionStatus" and "endTime" not in run
+    assert {each.id for each in crate.data_entities} == {
+        "config.json", "rounds.jsonl", "summary.json",
+    }  # fmt: skip
+
+
 CC = "https://creativecommons.org/licenses/by/4.0/"
 
 

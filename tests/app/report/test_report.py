@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from html.parser import HTMLParser
+from itertools import product
 
 import pytest
 from flwr.app import MetricRecord
@@ -197,6 +198,21 @@ def test_a_rule_that_says_nothing_of_workers_has_no_table_of_them(tmp_path):
     assert len(report.pictures[0].figure.axes) == 1, "accuracy alone, no raster"
 
 
+def test_nodes_that_were_healed_or_late_are_counted(tmp_path):
+    rounds = [line(1, healed=2), line(2, healed=1, late=3), line(3)]
+    report = one_run.report_of(Run(run_folder(tmp_path / "run", rounds=rounds)))
+    (wrong,) = [each for each in report.sections if each.title == "What went wrong"]
+    assert wrong.parts[0].lines == [["healed", "2", "3 nodes"], ["late", "1", "3 nodes"]]
+
+
+def test_the_headline_has_what_the_server_measured(tmp_path):
+    measured = {"f1": 0.5, "recall": None, "by_class": [1, 0]}
+    summary = SUMMARY | {"final_server_metrics": measured}
+    headline = dict(one_run.report_of(Run(run_folder(tmp_path / "run", summary=summary))).headline)
+    assert (headline["f1"], headline["recall"]) == ("0.5", "not finite")
+    assert "by_class" not in headline
+
+
 def test_the_raster_of_many_rounds_reaches_to_the_last(tmp_path):
     rounds = [line(t, accepted=[0, 1, 2] if t <= 2301 else [1, 2]) for t in range(1, 2402)]
     axes = Figure().add_subplot()
@@ -321,6 +337,41 @@ def test_with_a_third_key_the_worst_attack_is_shown(tmp_path):
     assert limits[0] == limits[1] == pytest.approx((0.4, 0.9))
     (table,) = [part for part in report.sections[1].parts if isinstance(part, Table)]
     assert table.lines[1] == ["krum", "2", "50.0 %", "lie"]
+
+
+def test_how_unlike_the_data_are_is_shown_beside_the_number_of_byzantine_workers(tmp_path):
+    """A picture a rule, under the worst attack: 0.9 less 0.1 for each step to the bad."""
+    for rule, attack, alpha, f in product(("krum", "mean"), ("lie", "ipm"), (0.1, 1.0), (1, 2)):
+        keys = {"strategy": rule, "attack": attack, "dirichlet.alpha": alpha, "num-byzantine": f}
+        steps = 2 * (rule == "mean") + (attack == "ipm") + (alpha == 0.1) + (f == 2)
+        summary = SUMMARY | {"final_test_accuracy": 0.9 - 0.1 * steps}
+        run_folder(tmp_path / f"{rule}{attack}{alpha}{f}", [], CONFIG | keys, summary)
+    report = many_runs.report_of(find([tmp_path]), "sixteen")
+    pictures = {picture.name: picture for picture in report.pictures}
+    for name, rule, fields in (
+        ("heatmap-3a", "krum", ["70.0", "60.0", "80.0", "70.0"]),
+        ("heatmap-3b", "mean", ["50.0", "40.0", "60.0", "50.0"]),
+    ):
+        assert [text.get_text() for text in pictures[name].figure.axes[0].texts] == fields
+        assert pictures[name].says == (
+            "Final test accuracy (%) by dirichlet.alpha and Byzantine workers, the lowest over "
+            f"attack; rule: {rule}."
+        )
+
+
+def test_of_losses_the_worst_case_is_the_highest(tmp_path):
+    worth = {("lie", 1): 9.0, ("lie", 2): 5.0, ("ipm", 1): 8.0, ("ipm", 2): 6.0}
+    for (attack, f), loss in worth.items():
+        for rule in ("krum", "mean"):
+            keys = {"strategy": rule, "attack": attack, "num-byzantine": f}
+            summary = {"status": "finished", "final_test_loss": loss + (rule == "mean")}
+            run_folder(tmp_path / f"{rule}{attack}{f}", [], CONFIG | keys, summary)
+    report = many_runs.report_of(find([tmp_path]), "eight")
+    (worst,) = [picture for picture in report.pictures if picture.name == "heatmap-2"]
+    fields, scale = worst.figure.axes
+    assert [text.get_text() for text in fields.texts] == ["9", "6", "10", "7"]
+    assert scale.get_xlabel() == "final test loss\nhighest over attack"
+    assert worst.says == ("Final test loss by rule and Byzantine workers, the highest over attack.")
 
 
 def test_heatmaps_that_are_left_out_are_counted(tmp_path):
@@ -452,6 +503,19 @@ def test_event_files_hold_the_rounds(one, tmp_path):
     accuracy = [(e.step, e.value) for e in found.Scalars("round/test_accuracy")]
     assert accuracy == [(2, 0.5), (3, 0.75), (4, 0.625)]
     assert len(found.Scalars("crossover/worker 0")) == 3
+
+
+def test_events_have_what_the_server_measured_and_no_file_of_a_run_without_rounds(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    rounds = [line(2, server_metrics={"f1": 0.5, "by_class": [1, 0]})]
+    runs = {"measured": rounds, "begun": []}
+    runs = {name: Run(run_folder(tmp_path / name, rounds=of)) for name, of in runs.items()}
+    events = write_events(runs, tmp_path)
+    found = EventAccumulator(str(events / "measured"))
+    found.Reload()
+    assert [(e.step, e.value) for e in found.Scalars("server/f1")] == [(2, 0.5)]
+    assert [file.parent.name for file in events.rglob("events.out*")] == ["measured"]
 
 
 def test_event_files_of_a_sweep_are_called_by_its_keys(one, sweep):

@@ -85,6 +85,12 @@ def test_names_are_as_short_as_tells_folders_apart(tmp_path):
     assert [row["folder"] for row in rows] == list(names_of(paths).values())
 
 
+def test_what_lies_deeper_than_four_folders_is_not_looked_for(tmp_path):
+    at = run_folder(tmp_path / "1" / "2" / "3" / "4")
+    run_folder(tmp_path / "1" / "2" / "3" / "other" / "5")
+    assert [run.path for run in find([tmp_path]).runs] == [at]
+
+
 def test_what_is_given_twice_counts_once(tmp_path, monkeypatch):
     sweep = cross(tmp_path / "sweep", ("mean", "median"), ("lie",))
     run = run_folder(tmp_path / "runs" / "a")

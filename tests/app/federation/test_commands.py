@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from signfed.app.cli import app
 from signfed.app.errors import ConfigError
-from signfed.app.federation import systemd
+from signfed.app.federation import authority, device, nodes, renewal, setup, systemd
 from signfed.app.federation.serve import keep_contexts
 
 
@@ -61,11 +62,53 @@ def test_people_get_sentences(tmp_path, control):
     assert "the SuperLink does not run" in doctor.stdout and "-> sh " in doctor.stdout
 
 
+FED, CSR, BUNDLE = Path("fed"), Path("pi-1.csr"), Path("pi-1.bundle")
+# Command line -> which function it calls, with which arguments.
+CALLS = {
+    "federation init fed --host a --host b --port 9 --bind ::1 --name n --partitions 7": (
+        setup, "init", (FED, ["a", "b"]),
+        {"port": 9, "bind": "::1", "name": "n", "num_partitions": 7},
+    ),
+    "federation approve fed pi-1.csr --partition 4 --data-dir /data --days 3": (
+        nodes, "approve", (FED, CSR), {"partition": 4, "data_dir": "/data", "days": 3},
+    ),
+    "federation rotate fed": (renewal, "rotate", (FED, []), {}),
+    "federation rotate fed --host a": (renewal, "rotate", (FED, ["a"]), {}),
+    "federation rotate fed --node pi-1 --days 3": (renewal, "renew", (FED, "pi-1", 3), {}),
+    "federation rotate fed --authority": (authority, "renew_authority", (FED,), {}),
+    "federation rotate fed --authority --revoke": (authority, "replace_authority", (FED,), {}),
+    "node install pi-1.bundle --fingerprint 00 --home h --data-dir d --port 9 --start "
+    "--new-authority": (
+        device, "install", (BUNDLE, "00", Path("h")),
+        {"data_dir": "d", "port": 9, "start": True, "new_authority": True},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("line", CALLS)
+def test_what_a_command_is_given_arrives(tmp_path, monkeypatch, line):
+    monkeypatch.chdir(tmp_path)
+    module, function, given, options = CALLS[line]
+    calls = []
+    monkeypatch.setattr(module, function, lambda *a, **k: calls.append((a, k)) or {})
+    called(*line.split())
+    assert calls == [(given, options)]
+
+
+@pytest.mark.parametrize("options, words", [
+    (["--node", "pi-1", "--authority"], "expected one of --node, --host and --authority"),
+    (["--host", "a", "--authority"], "expected one of --node, --host and --authority"),
+    (["--node", "pi-1", "--host", "a"], "expected one of --node, --host and --authority"),
+    (["--revoke"], "--revoke: expected --authority beside it"),
+    (["--days", 30], "--days: expected --node beside it"),
+])  # fmt: skip
+def test_options_of_rotate_that_do_not_go_together_are_refused(fed, options, words):
+    assert words in as_json("federation", "rotate", fed, *options, code=2)["error"]
+
+
 def test_what_is_wrong_is_said_in_the_same_form(tmp_path):
     found = as_json("federation", "list", tmp_path, code=2)
     assert "signfed federation init" in found["error"]
-    found = as_json("federation", "rotate", tmp_path, "--days", 30, code=2)
-    assert "--days: expected --node beside it" in found["error"]
     found = as_json("node", "install", tmp_path / "none", "--fingerprint", "00", code=2)
     assert "expected" in found["error"]
     found = as_json("node", "doctor", "--home", tmp_path / "none", code=1)

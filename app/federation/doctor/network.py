@@ -14,7 +14,7 @@ from signfed.app.federation.doctor.world import NotTls, World
 from signfed.app.federation.files import time_text
 
 # What Flower allows between a node's clock and the server's, in seconds, and where it gets close.
-AHEAD, BEHIND, CLOSE = 5.0, 300.0, 3.0
+AHEAD, BEHIND, CLOSE = 5.0, 305.0, 3.0
 SET_CLOCK = "sudo timedatectl set-ntp true"
 
 

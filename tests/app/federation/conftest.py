@@ -1,4 +1,4 @@
-"""A federation in a folder, a device beside it, and a SuperLink that is not one."""
+"""A federation in a folder, a device beside it; a SuperLink and a systemd that are none."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from flwr.proto.node_pb2 import NodeInfo
 
-from signfed.app.federation import device, nodes, setup, superlink
+from signfed.app.federation import device, nodes, setup, superlink, systemd
 
 
 class Control:
@@ -79,3 +79,26 @@ class Site:
 @pytest.fixture
 def site(tmp_path):
     return lambda name: Site(tmp_path, name)
+
+
+class Systemctl:
+    """What systemd is asked, by an ordinary user; `refuses` is the one command that fails."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.refuses = "nothing"
+
+    def run(self, command, **_):
+        self.calls.append(" ".join(command))
+        refused = self.refuses in command
+        return SimpleNamespace(returncode=int(refused), stderr="no bus\n" if refused else "")
+
+
+@pytest.fixture
+def systemctl(tmp_path, monkeypatch):
+    systemctl = Systemctl()
+    monkeypatch.setattr(systemd, "present", lambda: True)
+    monkeypatch.setattr(systemd.os, "geteuid", lambda: 4711)
+    monkeypatch.setattr(systemd.subprocess, "run", systemctl.run)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return systemctl

@@ -116,30 +116,30 @@ def test_what_is_wrong_is_said_in_the_same_form(tmp_path):
     assert "error:" in called("federation", "list", tmp_path, code=2).output
 
 
-def test_systemd_starts_a_users_unit_anew_with_what_is_installed_now(tmp_path, monkeypatch):
-    calls = []
-
-    def run(arguments, **_):
-        calls.append(arguments)
-        return type("Done", (), {"returncode": 0, "stderr": ""})
-
-    monkeypatch.setattr(systemd, "present", lambda: True)
-    monkeypatch.setattr(systemd.os, "geteuid", lambda: 1000)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(systemd.subprocess, "run", run)
+def test_systemd_starts_a_users_unit_anew_with_what_is_installed_now(tmp_path, systemctl):
     unit = tmp_path / "signfed-node-pi-1.service"
     unit.write_text("[Unit]\n")
     place = tmp_path / ".config/systemd/user" / unit.name
     place.parent.mkdir(parents=True)
     place.write_text("of a release before")
     assert "started" in systemd.start(unit, "2026")
-    assert calls == [
-        ["systemctl", "--user", "daemon-reload"],
-        ["systemctl", "--user", "enable", "signfed-node-pi-1.service"],
-        ["systemctl", "--user", "restart", "signfed-node-pi-1.service"],
+    assert systemctl.calls == [
+        "systemctl --user daemon-reload",
+        "systemctl --user enable signfed-node-pi-1.service",
+        "systemctl --user restart signfed-node-pi-1.service",
     ]
     assert place.read_text() == "[Unit]\n"
     assert place.with_name(f"{unit.name}.2026").read_text() == "of a release before"
+
+
+@pytest.mark.parametrize("what", ["daemon-reload", "enable", "restart"])
+def test_what_systemd_refuses_is_said(tmp_path, systemctl, what):
+    unit = tmp_path / "signfed-node-pi-1.service"
+    unit.write_text("[Unit]\n")
+    systemctl.refuses = what
+    with pytest.raises(ConfigError, match=f"--user {what}.*: no bus; start it with the start scr"):
+        systemd.start(unit, "2026")
+    assert what in systemctl.calls[-1]
 
 
 def test_no_node_is_started_as_root(monkeypatch):

@@ -6,7 +6,6 @@ import json
 import stat
 from datetime import timedelta
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -270,22 +269,6 @@ def test_a_unit_of_another_release_is_put_aside(fed, site):
     assert "release before" in aside.read_text() and "Restart=on-failure" in unit.read_text()
 
 
-@pytest.fixture
-def systemctl(tmp_path, monkeypatch):
-    """What systemd is asked, by an ordinary user."""
-    asked = []
-
-    def run(command, **_):
-        asked.append(" ".join(command))
-        return SimpleNamespace(returncode=0, stderr="")
-
-    monkeypatch.setattr("signfed.app.federation.systemd.present", lambda: True)
-    monkeypatch.setattr("signfed.app.federation.systemd.subprocess.run", run)
-    monkeypatch.setattr("os.geteuid", lambda: 4711)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    return asked
-
-
 @pytest.mark.parametrize(
     "fault", ["authority edited", "root", "others may enter", "no unit's path"]
 )
@@ -305,4 +288,4 @@ def test_a_refused_install_changes_nothing(fed, site, monkeypatch, systemctl, fa
     with pytest.raises(ConfigError):
         one.installed(fed, **given)
     assert {p: p.read_bytes() for p in one.home.glob("*") if p.is_file()} == before
-    assert systemctl == []
+    assert systemctl.calls == []

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
+from flwr.common.constant import SYSTEM_TIME_TOLERANCE, TIMESTAMP_TOLERANCE
 from typer.testing import CliRunner
 
 from signfed.app.cli import app
@@ -21,7 +22,7 @@ from signfed.app.doctor.finding import examine
 from signfed.app.doctor.room import free_disk, free_memory
 from signfed.app.federation import files, keys, superlink
 from signfed.app.federation.ca import load_certificate, new_ca, new_server_certificate
-from signfed.app.federation.doctor import node
+from signfed.app.federation.doctor import network, node
 from signfed.app.federation.doctor import world as worlds
 from signfed.app.federation.doctor.node import examine_device
 from signfed.app.federation.doctor.server import examine_server
@@ -315,6 +316,12 @@ ON_THE_SERVER = {
         lambda c: (c.fed / "ca.key").write_text(keys.key_text(keys.new_key())), "authority",
         "error", "not the key of ca.crt", "backup",
     ),
+    "authority in its last year": (
+        lambda c: (c.fed / "ca.crt").write_text(
+            new_ca("fed", keys.load_key(c.fed / "ca.key"), files.now() - timedelta(days=3300))
+        ),
+        "authority", "warning", "it ends at", "--authority",
+    ),
     "server's certificate gone": (
         lambda c: (c.fed / "server.pem").unlink(), "server certificate", "error", "is gone",
         "federation rotate",
@@ -333,6 +340,16 @@ ON_THE_SERVER = {
             + "-----BEGIN CERT" + (c.fed / "server.pem").read_text().partition("-----BEGIN CERT")[2]
         ),
         "server certificate", "error", "its key is another", "federation rotate",
+    ),
+    "server's certificate of another authority": (
+        lambda c: (c.fed / "server.pem").write_text(
+            c.issue("fl.example.org", "10.0.0.7", ca=False)
+        ),
+        "server certificate", "error", "of another authority", "federation rotate",
+    ),
+    "server's certificate without its second name": (
+        lambda c: (c.fed / "server.pem").write_text(c.issue("fl.example.org")),
+        "server certificate", "error", "it is not for 10.0.0.7", "--host 10.0.0.7",
     ),
     "clock before the federation": (
         lambda c: c.later(days=-30), "clock", "error", "before the federation", "set-ntp",
@@ -425,6 +442,21 @@ def test_a_fault_of_the_server(case, name):
     first = next(f for f in findings if f.check == check)
     assert first.level == level
     assert found in first.found and remedy in first.remedy, findings
+
+
+def test_the_limits_of_a_clock_are_flowers():
+    limits = SYSTEM_TIME_TOLERANCE, TIMESTAMP_TOLERANCE + SYSTEM_TIME_TOLERANCE
+    assert limits == (network.AHEAD, network.BEHIND)
+
+
+@pytest.mark.parametrize("ahead, level", [
+    (2, "ok"), (4, "warning"), (6, "error"),
+    (-140, "ok"), (-160, "warning"), (-304, "warning"), (-306, "error"),
+])  # fmt: skip
+def test_a_clock_may_differ_by_as_much_as_flower_allows(case, ahead, level):
+    shifted(ahead)(case)
+    (clock,) = [f for f in examine_device(case.home, case.world) if f.check == "clock"]
+    assert clock.level == level
 
 
 def test_a_broken_roster_is_named(case, site):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import subprocess
 import sys
+import threading
 import tomllib
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -125,6 +128,29 @@ def test_a_folder_is_looked_at_where_python_leaves_assertions_out(tmp_path):
     )
     done = subprocess.run([sys.executable, "-O", "-c", code], capture_output=True, text=True)
     assert done.returncode and "expected a federation's folder" in done.stderr
+
+
+def test_of_two_commands_at_once_the_second_waits(tmp_path, monkeypatch):
+    order, waits, flock = [], threading.Event(), fcntl.flock
+
+    def seen(descriptor, how):
+        with suppress(BlockingIOError):
+            return flock(descriptor, how | fcntl.LOCK_NB)
+        waits.set()
+        return flock(descriptor, how)
+
+    def second():
+        with files.one_at_a_time(tmp_path):
+            order.append("second")
+
+    thread = threading.Thread(target=second)
+    with files.one_at_a_time(tmp_path):
+        monkeypatch.setattr(fcntl, "flock", seen)
+        thread.start()
+        assert waits.wait(30)
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
 
 
 def test_adding_a_site_leaves_all_others_byte_for_byte(fed, site):

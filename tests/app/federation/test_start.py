@@ -9,7 +9,8 @@ import sys
 import psutil
 import pytest
 
-from signfed.app.federation import scripts, trial
+from signfed.app.errors import ConfigError
+from signfed.app.federation import scripts, setup, trial
 from signfed.app.flower import guard
 from tests.trial import until
 
@@ -64,6 +65,17 @@ def test_a_process_that_ends_while_it_is_looked_at_does_not_run(home):
     known = psutil.Process(gone.pid)
     gone.kill(), gone.wait()
     assert not trial._leads(known)
+
+
+def test_a_trial_of_another_number_of_nodes_is_refused_before_anything_starts(
+    tmp_path, monkeypatch
+):
+    started = []
+    monkeypatch.setattr(trial, "_start", lambda script, *_: started.append(script))
+    setup.init(tmp_path / "server", ["localhost"], num_partitions=3)
+    with pytest.raises(ConfigError, match=r"expected 3 nodes.*; got 2; choose another --dir"):
+        trial.up(tmp_path, 2)
+    assert not started
 
 
 def test_a_superlink_may_have_a_connection_for_each_of_a_thousand_devices():

@@ -34,7 +34,8 @@ from signfed.app.federation.scripts import read_node_script
 from signfed.app.flower import guard
 from signfed.app.runs.folder import read_summary
 from tests.loopback import free_port
-from tests.trial import QUICK, rounds_of, signfed, until
+from tests.trial import QUICK, rounds_of, signfed
+from tests.waiting import until
 
 
 def node_killed(s: Scene) -> str:

@@ -31,7 +31,8 @@ from signfed.app.federation import device, nodes, setup, superlink
 from signfed.app.federation.settings import LOCAL, Home
 from signfed.app.flower import guard
 from tests.loopback import ROOT, free_port
-from tests.trial import Federation, rounds_of, until
+from tests.trial import Federation, rounds_of
+from tests.waiting import until
 
 PATIENCE = 600.0
 CONFIG = {

@@ -17,7 +17,8 @@ from signfed.app.flower import guard
 from signfed.app.runs.folder import read_summary
 from tests.own_folders import SCHEMA, write_federation
 from tests.replay import replayed
-from tests.trial import Federation, rounds_of, signfed, until
+from tests.trial import Federation, rounds_of, signfed
+from tests.waiting import until
 
 NODES, ROUNDS, STRUCK = 3, 8, 2  # STRUCK: the node that faults strike; 0 is Byzantine
 PATIENCE = 400.0

@@ -26,6 +26,7 @@ from signfed.app.experiments import processes
 from signfed.app.experiments.runner import Here
 from signfed.app.redteam import search
 from signfed.app.tournament import entries
+from tests.waiting import GUARD
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -87,7 +88,7 @@ def commands(text, folder):
     text = text.replace(" &\n", "\n")
     done = subprocess.run(
         ["bash", "-euc", text], cwd=folder, capture_output=True, text=True, check=False,
-        env={"PATH": f"{bin_}:/usr/bin:/bin", "HOME": str(folder)}, timeout=50,
+        env={"PATH": f"{bin_}:/usr/bin:/bin", "HOME": str(folder)}, timeout=GUARD,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []

@@ -7,11 +7,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import psutil
 from typer.testing import CliRunner
@@ -22,11 +21,8 @@ from signfed.app.federation.trial import Trial
 from signfed.app.flower import guard
 from signfed.app.runs.folder import read_rounds
 
-GUARD = 900.0  # seconds, against hanging only: what is waited for are events
-LOOK = 0.1
 ROOT = Path(__file__).parents[1]
 QUICK = ROOT / "tests" / "quick_flower"  # for PYTHONPATH: Flower's nodes wait for less
-T = TypeVar("T")
 
 
 def signfed(*arguments: object, code: int = 0) -> dict[str, Any]:
@@ -34,15 +30,6 @@ def signfed(*arguments: object, code: int = 0) -> dict[str, Any]:
     done = CliRunner().invoke(app, [*map(str, arguments), "--format", "json"])
     assert done.exit_code == code, done.output
     return json.loads(done.stdout)
-
-
-def until(true: Callable[[], T], what: str, patience: float = GUARD) -> T:
-    """Wait for something that becomes true, and return it."""
-    deadline = time.monotonic() + patience
-    while not (found := true()):
-        assert time.monotonic() < deadline, f"waited for {what}"
-        time.sleep(LOOK)
-    return found
 
 
 def key_values(config: Mapping[str, Any]) -> str:

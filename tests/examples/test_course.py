@@ -67,7 +67,6 @@ def test_there_are_six():
     assert [lesson[0] for lesson in LESSONS] == list("123456")
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_the_solved_notebook_runs_and_says_what_the_committed_one_says(lesson, tmp_path):
     ran, kept = course.students(lesson, tmp_path), committed(lesson)
@@ -92,7 +91,6 @@ def test_students_get_no_solution_and_no_hidden_test(lesson):
                for cell in notebook["cells"])  # fmt: skip
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_wrong_answers_get_no_points(lesson):
     wrong, exercises = cells.mistakes(lesson), master(lesson)

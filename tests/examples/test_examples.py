@@ -122,7 +122,6 @@ def test_a_rule_and_an_attack_of_one_s_own(tmp_path):
 
 
 @pytest.mark.ray
-@pytest.mark.timeout(180)
 def test_flwr_run(tmp_path):
     """Of what `signfed new` makes."""
     log = tmp_path / "log"

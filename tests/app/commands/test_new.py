@@ -36,7 +36,6 @@ def test_nothing_keeps_the_example_s_name(tmp_path):
     assert component == "clipped_mean.server_app:app"
 
 
-@pytest.mark.timeout(180)  # a process that loads PyTorch, on a busy machine
 def test_its_own_tests_pass(tmp_path):
     made = make("clipped-mean", tmp_path)
     done = subprocess.run(

@@ -13,12 +13,12 @@ import psutil
 from signfed.app.runs.folder import read_rounds
 from tests.conftest import THREADS
 from tests.federation import BASE, SHORT
+from tests.waiting import GUARD
 
 ROOT = Path(__file__).parents[3]
 # As the console script does: the starting folder is not on the path of imports.
 COMMAND = [sys.executable, "-P", "-c", "from signfed.app.cli import app; app()"]
 SHORT_CONFIG = " ".join(f"{key}={value!r}" for key, value in (BASE | SHORT).items())
-GUARD = 240.0  # seconds, against hanging only
 
 
 def environment(**changed: str) -> dict[str, str]:
@@ -60,7 +60,7 @@ def _status(process: psutil.Process) -> str | None:
         return None
 
 
-def await_end(family: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+def await_end(family: list[psutil.Process], seconds: float = GUARD) -> list[psutil.Process]:
     """What is left after so many seconds at most."""
     deadline = time.monotonic() + seconds
     while left(family) and time.monotonic() < deadline:

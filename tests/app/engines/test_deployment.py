@@ -7,10 +7,9 @@ import pytest
 from signfed.app.runs.folder import read_rounds, read_summary
 from tests.federation import federate
 from tests.loopback import Processes
+from tests.waiting import GUARD
 
-GUARD = 900.0  # seconds, against hanging only: what is waited for are files and words of Flower
-pytestmark = [pytest.mark.deployment, pytest.mark.timeout(GUARD + 20)]
-
+pytestmark = pytest.mark.deployment
 NODES, ROUNDS = 2, 2  # each node starts a process for each message
 
 

@@ -30,7 +30,6 @@ OF_ATTACK = {
     "opt-alie": {"opt-alie.evaluations": 3},  # a mean gives way at every length, up to infinity
     "opt-ipm": {"opt-ipm.evaluations": 3},
 }
-pytestmark = pytest.mark.timeout(240)
 
 SAY_WHOM_THEY_ACCEPT = {
     "sign-fd", "reputation-mv", "signguard", "signguard-sim", "signguard-dist", "krum",

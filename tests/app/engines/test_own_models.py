@@ -78,7 +78,6 @@ def test_it_goes_on_with_the_same_bits(device, tmp_path):
 
 
 @pytest.mark.ray
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("device", DEVICES)
 def test_four_nodes_of_flower(device, tmp_path):
     """On one card, a quarter of it each; every node computes its workers by the same way."""

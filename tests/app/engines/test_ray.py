@@ -15,7 +15,6 @@ import pytest
 import signfed
 from signfed.app.runs.folder import read_rounds, read_summary
 from tests.app.engines.commands import (
-    GUARD,
     ROOT,
     SHORT_CONFIG,
     await_end,
@@ -25,6 +24,7 @@ from tests.app.engines.commands import (
     start,
 )
 from tests.federation import federate, locally
+from tests.waiting import GUARD, until
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(4 * GUARD)]
 
@@ -75,22 +75,17 @@ def test_two_runs_side_by_side_of_which_one_is_killed_and_stopped_and_goes_on(tm
 def ended(process, path, number):
     """End a run by a signal, after two rounds more, at some moment: what it printed, its code.
 
-    All that it started is gone, within ten seconds where it could not wait for that itself, and its
-    state is that of its last round.
+    All that it started is gone, after SIGKILL only later, and its state is that of its last round.
     """
     await_rounds(process, path, len(read_rounds(path)) + 2)
     time.sleep(random.Random(number).random())
     family = psutil.Process(process.pid).children(recursive=True)
     server = next(p for p in family if "flwr-simulation" in p.name())
     home = Path(server.environ()["FLWR_HOME"])
-    sent = time.monotonic()
     process.send_signal(number)
     output, _ = process.communicate()
-    allowed = sent + 10 - time.monotonic() if number == signal.SIGKILL else 0
-    assert await_end(family, allowed) == []
-    while home.exists():  # the guard's last work
-        assert time.monotonic() < sent + GUARD
-        time.sleep(0.05)
+    assert await_end(family, GUARD if number == signal.SIGKILL else 0) == []
+    until(lambda: not home.exists(), "the guard's last work")
     summary, rounds = read_summary(path), read_rounds(path)
     assert (summary["status"], summary["rounds"]) == ("interrupted", len(rounds))
     assert f"round-{len(rounds):06d}" in [place.name for place in (path / "checkpoints").iterdir()]

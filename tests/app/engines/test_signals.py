@@ -17,6 +17,7 @@ from signfed.app.engines.signals import ENDING, Interruptible
 from signfed.app.runs.folder import read_rounds, read_summary
 from tests.app.engines.commands import await_end, await_rounds, environment, last_line, start
 from tests.federation import locally
+from tests.waiting import GUARD
 
 QUADRATIC = {"task": "quadratic", "num_byzantine": 3, "evaluate_every": 500}  # starts at once
 CONFIG = "task='quadratic' num-byzantine=3 evaluate-every=500 num-rounds=60000"
@@ -30,7 +31,6 @@ def heard():
     signal.signal(signal.SIGHUP, before)
 
 
-@pytest.mark.timeout(900)
 def test_a_run_that_is_ended_again_and_again_goes_on_from_there(tmp_path):
     """By SIGKILL it loses what came after the last checkpoint, by any other signal nothing.
 
@@ -140,7 +140,7 @@ def test_a_pools_workers_end_with_their_parent(tmp_path, name):
     worker = psutil.Process(int(process.stdout.readline()))
     process.send_signal(getattr(signal, name))
     process.wait()
-    assert await_end([worker], 10.0) == []
+    assert await_end([worker]) == []
 
 
 QUIET = """
@@ -179,5 +179,5 @@ def test_ctrl_c_ends_a_pools_workers_at_once_and_without_a_traceback(tmp_path, m
     while process.stdout.readline().strip() != moment:
         assert process.poll() is None
     os.killpg(process.pid, signal.SIGINT)  # as the terminal does
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=GUARD)
     assert process.returncode == 130 and said == ""

@@ -77,7 +77,6 @@ def test_what_does_not_go_together():
 
 
 @pytest.mark.ray
-@pytest.mark.timeout(300)
 def test_a_sweep_on_ray_is_a_sweep(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path / "modules"))
     write_modules(tmp_path / "modules", SOURCES)

@@ -16,7 +16,7 @@ import pytest
 
 from tests.app.federation.machines import NAME, Devices
 from tests.test_docs import FENCE, ROOT
-from tests.trial import GUARD, until
+from tests.waiting import GUARD, until
 
 LACKS = [
     what

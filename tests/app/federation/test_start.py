@@ -12,7 +12,7 @@ import pytest
 from signfed.app.errors import ConfigError
 from signfed.app.federation import scripts, setup, trial
 from signfed.app.flower import guard
-from tests.trial import until
+from tests.waiting import GUARD, until
 
 SLEEP = "import time; print('here', flush=True); time.sleep(600)"
 
@@ -55,7 +55,7 @@ def test_what_a_killed_superlink_left_is_no_superlink(home, tmp_path):
     script = tmp_path / "start-it.sh"
     script.write_text("exec sleep 600\n")
     trial._start(script, home, tmp_path / "log")
-    assert all(one.wait(60) < 0 for one in left)
+    assert all(one.wait(GUARD) < 0 for one in left)
     (started,) = guard.of_home(str(home))
     until(lambda: started.cmdline()[:1] == ["sleep"], "the script")
 

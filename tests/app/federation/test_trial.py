@@ -17,9 +17,10 @@ from tests.conftest import THREADS
 from tests.loopback import free_port
 from tests.own_folders import SCHEMA, write_federation
 from tests.replay import replayed
-from tests.trial import GUARD, QUICK, Federation, rounds_of, signfed, until
+from tests.trial import QUICK, Federation, rounds_of, signfed
+from tests.waiting import GUARD, until
 
-pytestmark = [pytest.mark.deployment, pytest.mark.timeout(GUARD + 60)]
+pytestmark = pytest.mark.deployment
 NODES, LAST = 3, 2  # LAST: the node that is killed
 ROUNDS = 100_000  # more than there is time for: the test ends the run
 

@@ -27,6 +27,7 @@ from signfed.app.node.pace import BUSY, LEAST, Pace
 from signfed.app.node.superexec import ForkingExecutor, once
 from signfed.app.node.supernode import BrokenOff, Fleet, Pauses
 from tests.loopback import ROOT
+from tests.waiting import GUARD
 
 
 class Clock:
@@ -229,7 +230,7 @@ def test_sending_an_answer_is_work_however_long_it_takes(slow_link, adapted, clo
 
 def test_the_objects_of_a_message_travel_together(adapted):
     """Each waits until all six have been asked for: two at a time, as in Flower, none would end."""
-    names, together = [f"object {i}" for i in range(6)], threading.Barrier(6, timeout=30)
+    names, together = [f"object {i}" for i in range(6)], threading.Barrier(6, timeout=GUARD)
 
     def carry(name, content=b""):
         together.wait()

@@ -22,8 +22,7 @@ from signfed.app.node import answers, frames, warm
 from signfed.app.node.worker import Watch
 from signfed.strategies.server.transport import wire
 from tests import grid  # noqa: F401 - outside Flower, messages can be made only with it
-
-pytestmark = pytest.mark.timeout(300)  # against hanging only
+from tests.waiting import GUARD
 
 CONFIG = {"task": "quadratic", "num-workers": 2, "num-byzantine": 0, "worker-momentum": 0.5,
           "strategy": "sign-mv", "attack": "none", "device": "cpu"}  # fmt: skip
@@ -75,7 +74,7 @@ def command(process):
 
 
 def gone(*processes):
-    _, left = psutil.wait_procs(processes, timeout=120)
+    _, left = psutil.wait_procs(processes, timeout=GUARD)
     assert not left
     return True
 

@@ -44,6 +44,7 @@ from signfed.strategies.core.options import Choice, Option, Range
 from signfed.strategies.mean import Mean
 from signfed.strategies.registry import STRATEGIES
 from tests.own_folders import SCHEMA, write_images
+from tests.waiting import GUARD
 
 
 def option(search, kind=float):
@@ -500,7 +501,7 @@ def test_an_interrupt_does_not_wait_for_what_was_planned(monkeypatch):
     def scores(config):
         ran.append(config)
         if len(ran) == 2:
-            assert shut.wait(30)
+            assert shut.wait(GUARD)
         return 0.5, None
 
     monkeypatch.setattr(search, "ProcessPoolExecutor", lambda *given, **more: Pool(1))

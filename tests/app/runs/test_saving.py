@@ -15,6 +15,7 @@ from signfed.app.runs.checkpoint import list_checkpoints
 from signfed.app.runs.folder import RunFolder, read_rounds, read_summary
 from signfed.app.runs.saving import Saver
 from tests.app.runs.test_folder import record
+from tests.waiting import GUARD
 
 
 @pytest.fixture
@@ -89,7 +90,10 @@ def test_no_state_reaches_the_disk_before_the_lines_of_its_rounds(saver, monkeyp
     assert done == ["lines", "state"] * 2
 
 
-def test_an_interruption_waits_for_a_round_that_is_being_written(saver, elsewhere, tmp_path):
+def test_an_interruption_waits_for_a_round_that_is_being_written(
+    saver, elsewhere, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(saving, "PATIENCE", GUARD)
     asked = []
 
     def meanwhile():
@@ -99,7 +103,7 @@ def test_an_interruption_waits_for_a_round_that_is_being_written(saver, elsewher
         return {"x": torch.tensor([4.0])}
 
     saver.after_round(record(4), meanwhile)
-    asked[0].result(30)
+    asked[0].result(GUARD)
     assert written(tmp_path) == {4: 4.0}
     assert read_summary(tmp_path)["status"] == "interrupted"
 
@@ -111,7 +115,7 @@ def test_an_interruption_does_not_wait_for_a_disk_that_hangs(
     saver.after_round(record(3), state(3.0))
 
     def hangs():
-        elsewhere(saver.interrupt).result(30)
+        elsewhere(saver.interrupt).result(GUARD)
         assert written(tmp_path) == {3: 3.0}
         assert read_summary(tmp_path)["status"] == "interrupted"
         return {"x": torch.tensor([4.0])}

@@ -14,7 +14,6 @@ from signfed.app.task.models.pure import Dropout, draw_masks, dropouts, purified
 from tests.app.task.slow_networks import NETWORKS, Layers
 
 CPU = torch.device("cpu")
-pytestmark = pytest.mark.timeout(240)  # a ResNet in NumPy, beside other work
 GREY, RGB, RGB_100 = Spec((1, 28, 28), 10), Spec((3, 32, 32), 10), Spec((3, 32, 32), 100)
 COUNTS = [
     ("mlp", Spec((64,), 10), 9_610),

@@ -82,7 +82,6 @@ def answers(grid, pending, timeout):
     return {node: None if r.has_error() else r.content["said"]["by"] for node, r in found.items()}
 
 
-@pytest.mark.timeout(60)
 def test_a_reply_that_is_announced_and_never_sent_costs_its_node_its_own_row():
     """Two of them, the first and the last: their time is the round's, and not each one's."""
     grid, pending = asked({7: None, 9: None})

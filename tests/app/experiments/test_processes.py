@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -20,10 +19,10 @@ from signfed.app.experiments.sweep_file import read_sweep
 from signfed.app.experiments.work import Work
 from signfed.app.runs.checkpoint import list_checkpoints
 from signfed.app.runs.folder import read_rounds, read_summary
-from tests.app.engines.commands import COMMAND, environment, left
+from tests.app.engines.commands import COMMAND, ROOT, await_end, environment
+from tests.waiting import until
 
 QUICK = {"task": "quadratic", "num-rounds": 3, "num-byzantine": 2, "device": "cpu"}
-GUARD = 240.0  # seconds, against hanging only
 
 KILLED = """
 import os, signal
@@ -42,6 +41,27 @@ class Mine(RobustStrategy):
             os.kill(os.getpid(), signal.SIGKILL)
         return updates.dense().mean(dim=0)
 """
+# Tells by a file how often a cell came to its third round, and waits at some of them to be killed.
+STOPS = 3, 12, 21
+HELD = f"""
+import time
+from pathlib import Path
+from signfed import RobustStrategy
+
+class Held(RobustStrategy):
+    encoder = "float32"
+    calls = 0
+
+    def aggregate(self, updates):
+        self.calls += 1
+        reached = Path("reached")
+        if self.calls == 3 and reached.exists():
+            with reached.open("a") as file:
+                file.write(".")
+            while reached.stat().st_size in {STOPS}:
+                time.sleep(0.02)
+        return updates.dense().mean(dim=0)
+"""
 SIXTY = """
 name = "sixty"
 seeds = 5
@@ -52,7 +72,7 @@ num-byzantine = 2
 checkpoint-every = 1
 device = "cpu"
 [grid]
-strategy = ["mean", "sign-mv", "median"]
+strategy = ["held:Held", "mean", "sign-mv"]
 attack = ["none", "noise", "lie", "min-max"]
 """
 
@@ -70,15 +90,6 @@ def results(folder: Path) -> list[bytes]:
     return [(folder / name).read_bytes() for name in ("results.csv", "results.parquet")]
 
 
-def await_that(what, process=None):
-    deadline = time.monotonic() + GUARD
-    while not what():
-        assert time.monotonic() < deadline
-        assert process is None or process.poll() is None, process.stdout.read()
-        time.sleep(0.02)
-
-
-@pytest.mark.timeout(GUARD)
 def test_a_killed_worker_process_costs_its_cell_an_attempt_and_nobody_else(tmp_path, monkeypatch):
     """Killed as for want of memory: once, and tried again; each time, and given up."""
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -102,13 +113,12 @@ def test_a_killed_worker_process_costs_its_cell_an_attempt_and_nobody_else(tmp_p
     assert [cell["attempts"] for cell in known.values()] == [2, 1, 2, 1]
 
 
-@pytest.mark.timeout(GUARD)
 def test_a_runner_that_is_closed_saves_what_is_under_way(tmp_path):
     config = {**QUICK, "num-rounds": 100_000, "strategy": "mean", "checkpoint-every": 0}
     runner = Processes(1)
     try:
         runner.start(Work("a", config, str(tmp_path / "a")))
-        await_that(lambda: len(read_rounds(tmp_path / "a")) > 3)
+        until(lambda: len(read_rounds(tmp_path / "a")) > 3, "rounds")
     finally:
         runner.close()
     assert read_summary(tmp_path / "a")["status"] == "interrupted"
@@ -116,37 +126,36 @@ def test_a_runner_that_is_closed_saves_what_is_under_way(tmp_path):
     assert list_checkpoints(tmp_path / "a")[-1].name == f"round-{done:06d}"
 
 
-@pytest.mark.timeout(GUARD)
-def test_a_sweep_that_is_killed_three_times_ends_with_the_same_table(tmp_path):
+def test_a_sweep_that_is_killed_three_times_ends_with_the_same_table(tmp_path, monkeypatch):
+    """Each time within a cell, which is begun once more."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "held.py").write_text(HELD)
     (tmp_path / "sixty.toml").write_text(SIXTY)
     run_sweep(read_sweep(tmp_path / "sixty.toml"), tmp_path / "whole", processes=0)
     assert len((tmp_path / "whole" / "results.csv").read_text().splitlines()) == 61
     command = [*COMMAND, "sweep", "sixty.toml", "--out", "killed", "--processes", "1"]
     in_one = [sys.executable, "-c", IN_ONE_PROCESS]
-    cells = tmp_path / "killed" / "cells"
-    half_run = 0
+    reached, killed = tmp_path / "reached", tmp_path / "killed"
+    reached.touch()
 
-    def start(command):
-        return subprocess.Popen(
-            command, cwd=tmp_path, env=environment(), text=True,
+    for kill, stop in enumerate(STOPS):
+        process = subprocess.Popen(
+            in_one if kill else command, cwd=tmp_path, text=True,
+            env=environment(PYTHONPATH=os.pathsep.join([str(ROOT), str(tmp_path)])),
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
-
-    for kill in range(3):
-        process = start(in_one if kill else command)
-        enough = 2 + kill * 18
-        await_that(lambda enough=enough: len(list(cells.glob("*"))) >= enough, process)
+        until(lambda p=process, s=stop: reached.stat().st_size == s or p.poll() is not None, "cell")
+        assert process.poll() is None, process.stdout.read()
         family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(True)]
         if kill == 0:  # a second process is refused as long as the first is there
             with pytest.raises(ValueError, match="a sweep is under way"):
-                run_sweep(read_sweep(tmp_path / "sixty.toml"), tmp_path / "killed", processes=0)
+                run_sweep(read_sweep(tmp_path / "sixty.toml"), killed, processes=0)
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
-        await_that(lambda family=family: not left(family))
-        half_run += len(list((tmp_path / "killed" / "under-way").glob("*")))
-        assert len(list(cells.glob("*"))) < 60
-    assert half_run, "a kill between two cells shows less than one within a cell"
-    run_sweep(read_sweep(tmp_path / "sixty.toml"), tmp_path / "killed", processes=0)
-    assert results(tmp_path / "killed") == results(tmp_path / "whole")
-    known = json.loads((tmp_path / "killed" / "manifest.json").read_text())["cells"]
-    assert 60 < sum(cell["attempts"] for cell in known.values()) <= 63
+        assert await_end(family) == []
+        assert len(list((killed / "cells").glob("*"))) == stop - kill - 1
+        assert len(list((killed / "under-way").glob("*"))) == 1
+    run_sweep(read_sweep(tmp_path / "sixty.toml"), killed, processes=0)
+    assert results(killed) == results(tmp_path / "whole")
+    known = json.loads((killed / "manifest.json").read_text())["cells"]
+    assert sum(cell["attempts"] for cell in known.values()) == 60 + len(STOPS)

@@ -21,7 +21,7 @@ from tests.simulation.shrink import shrunk
 from tests.simulation.simulate import simulate, simulated
 
 SEEDS = int(os.environ.get("SIGNFED_SEEDS", "2000"))
-BLOCKS = 40
+BLOCKS, LEAST = 40, 10  # parts, and seeds of one: among fewer, half need not finish
 PLAIN = {
     "task": "quadratic", "device": "cpu", "lr": 0.05, "seed": 3, "num-workers": 4,
     "num-rounds": 9, "strategy": "sign-mv", "num-byzantine": 0, "assumed-byzantine": 0,
@@ -33,6 +33,7 @@ PLAIN = {
 @pytest.mark.parametrize("part", range(BLOCKS))
 def test_no_seed_finds_a_fault(part):
     size = SEEDS // BLOCKS
+    assert size >= LEAST, f"SIGNFED_SEEDS: expected at least {LEAST * BLOCKS}, got {SEEDS}"
     _, rounds, failed, counts = block(part * size, (part + 1) * size)
     assert failed == [], f"python -m tests.simulation --seed {failed[0][0]} --shrink"
     assert rounds >= size and counts["end: finished"] >= size / 2

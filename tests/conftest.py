@@ -8,12 +8,17 @@ results are not the CPU's: `pytest -m gpu` runs the tests that want one.
 import os
 
 import pytest
+from hypothesis import settings
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 for _name in THREADS:
     os.environ.setdefault(_name, "1")
 
+
+# The same examples in every run, however long one takes.
+settings.register_profile("signfed", derandomize=True, deadline=None)
+settings.load_profile("signfed")
 
 # What runs only when it is asked for, and what it wants.
 ASKED_FOR = {"gpu": "a GPU", "machines": "root, and minutes"}

@@ -10,7 +10,7 @@ from signfed.attacks.poisoned_fl import secret_signs
 from tests.attacks import slow
 from tests.attacks.inputs import crafted, past_of, randn
 
-FEW = settings(max_examples=25, deadline=None)
+FEW = settings(max_examples=25)
 SEEDS = st.integers(0, 2**20)
 SHARES = st.sampled_from([0.0, 0.2, 0.5, 0.9, 1.0])
 
@@ -51,7 +51,7 @@ def test_byzmean(honest, m, z):
     assert sent == pytest.approx(expected, abs=2e-5 * largest(honest))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(rows(), st.sampled_from(["std", "unit", "sign"]), st.sampled_from(["min-max", "max", "min"]))
 def test_min_max_and_min_sum(honest, perturbation, bound):
     """Rows that differ, around a mean that is not 0: there the slow one's search ends."""

@@ -26,7 +26,7 @@ def from_centre(centre, rows, **options):
     return rule.aggregate(Updates.from_matrix(torch.from_numpy(rows), server_round=2)).numpy()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(1, 12),
     st.sampled_from([1, 2, 40]),
@@ -57,7 +57,7 @@ def test_without_a_radius_it_is_the_mean_from_any_centre():
         np.testing.assert_allclose(found, rows.mean(axis=0), rtol=0, atol=1e-5)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(finite, finite, finite), min_size=1, max_size=5),
     st.tuples(finite, finite, finite),

@@ -21,7 +21,7 @@ from tests.strategies.places import PLACES
 from tests.strategies.slow import float_rules as slow
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.integers(0, 3).flatmap(lambda f: st.tuples(st.just(f), st.integers(2 * f + 1, 2 * f + 7))),
     st.sampled_from([1, 2, 30]),

@@ -20,7 +20,7 @@ def accepted(rule, rows, ids=None, server_round=1):
     return rule.diagnostics()["accepted"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(2, 14), st.sampled_from([1, 3, 60]), st.integers(0, 10**6))
 def test_scores_are_squares_along_the_top_singular_vector(n, n_coordinates, seed):
     rows = rows_of(seed, n, n // 4, n_coordinates).astype(np.float64)
@@ -32,7 +32,7 @@ def test_scores_are_squares_along_the_top_singular_vector(n, n_coordinates, seed
         np.testing.assert_allclose(scores, (centred @ directions[0]) ** 2, rtol=1e-6, atol=1e-9)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.integers(0, 3).flatmap(lambda f: st.tuples(st.just(f), st.integers(2 * f + 1, 2 * f + 9))),
     st.integers(0, 10**6),

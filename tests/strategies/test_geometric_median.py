@@ -22,7 +22,7 @@ def objective(v, rows):
     return np.linalg.norm(np.asarray(rows, np.float64) - v, axis=1).sum()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @example(4, 2, 181)  # nearly on a line: slow
 @given(st.integers(1, 12), st.sampled_from([1, 2, 40]), st.integers(0, 10**6))
 def test_it_is_the_one_found_from_the_mean(n, n_coordinates, seed):
@@ -35,7 +35,7 @@ def test_it_is_the_one_found_from_the_mean(n, n_coordinates, seed):
         np.testing.assert_allclose(found, v, rtol=0, atol=1e-4)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.integers(3, 10).flatmap(
         lambda n: st.lists(

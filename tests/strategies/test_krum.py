@@ -31,7 +31,7 @@ def order_of(rows, f, neighbours=0):
     return slow.krum_order(rows.astype(float).tolist(), f, neighbours=neighbours)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.integers(0, 3).flatmap(lambda f: st.tuples(st.just(f), st.integers(2 * f + 3, 2 * f + 9))),
     st.sampled_from([1, 2, 30]),

@@ -32,7 +32,7 @@ def updates(rows, ids=None, server_round=1):
     return Updates.from_matrix(torch.from_numpy(rows), ids, server_round=server_round)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.integers(0, 3).flatmap(lambda f: st.tuples(st.just(f), st.integers(2 * f + 1, 2 * f + 7))),
     st.sampled_from([1, 2, 30]),

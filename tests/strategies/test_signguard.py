@@ -65,7 +65,7 @@ def drawn_options(rule_class):
 
 
 # Not shrunk: a failing example is as good as the next one, and each takes its time.
-@settings(deadline=None, max_examples=25, derandomize=True, phases=[Phase.generate])
+@settings(max_examples=25, phases=[Phase.generate])
 @given(
     rule=st.sampled_from(list(RULES)).flatmap(drawn_options),
     seed=st.integers(0, 2**32 - 1),

@@ -28,7 +28,7 @@ SLOW = {
 }  # fmt: skip
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.integers(0, 4).flatmap(lambda f: st.tuples(st.just(f), st.integers(2 * f + 1, 2 * f + 4))),
     st.sampled_from([2, 3, 30]),

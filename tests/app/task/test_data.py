@@ -22,7 +22,7 @@ from signfed.app.task.partitions.stratified import stratified
 # Shards
 
 
-@settings(deadline=None, max_examples=150, derandomize=True)
+@settings(max_examples=150)
 @given(
     labels=st.lists(st.integers(0, 5), max_size=120),
     num_workers=st.integers(1, 20),

@@ -39,7 +39,7 @@ def held_(labels, workers):
     return st.integers(-(-classes // workers), classes)
 
 
-many = settings(deadline=None, max_examples=80, derandomize=True)
+many = settings(max_examples=80)
 labels_ = st.lists(st.integers(0, 4), min_size=1, max_size=150).map(np.array)
 workers_, seeds = st.integers(1, 12), st.integers(0, 2**40)
 

@@ -23,7 +23,7 @@ from signfed.strategies.server.record import RoundRecord
 from signfed.strategies.server.training import Training
 from tests.federation import federate, locally
 
-many = settings(deadline=None, max_examples=80, derandomize=True)
+many = settings(max_examples=80)
 
 
 @many

@@ -30,7 +30,6 @@ from tests.app.task.test_models import small
 
 CPU = torch.device("cpu")
 SIZES = (3, 5, 4)
-pytestmark = pytest.mark.timeout(240)
 
 
 def numbers(*shape, seed=0):
@@ -149,7 +148,7 @@ LAYERS = {
 }
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     kinds=st.lists(st.sampled_from(sorted(LAYERS)), min_size=1, max_size=5),
     sizes=st.lists(st.integers(3, 5), min_size=1, max_size=4),

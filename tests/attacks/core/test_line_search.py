@@ -11,7 +11,7 @@ from signfed.attacks import ATTACKS, View, attack, build
 from signfed.attacks.core.line_search import farthest, line_search
 from tests.attacks.inputs import crafted, matrix, randn
 
-FEW = settings(max_examples=40, deadline=None)
+FEW = settings(max_examples=40)
 
 
 def slow_search(harm, evaluations, step):

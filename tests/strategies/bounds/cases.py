@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from scipy import stats
 
-many = settings(deadline=None, max_examples=150, derandomize=True)
+many = settings(max_examples=150)
 probability = st.floats(0.001, 0.999)
 unit = st.floats(0, 1)
 ROUNDING = 1 + 1e-9

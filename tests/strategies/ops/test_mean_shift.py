@@ -51,7 +51,7 @@ def test_clusters_by_hand(points, bandwidth, labels):
     assert mean_shift(-column(*points), bandwidth).tolist().count(-1) == labels.count(-1)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(
     st.integers(0, 2**32 - 1),
     st.integers(2, 60),

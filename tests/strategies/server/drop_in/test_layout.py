@@ -31,7 +31,7 @@ def as_torch(array: Array) -> torch.Tensor:
     return torch.from_numpy(halves.copy()).view(torch.bfloat16)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(forms=st.lists(st.tuples(st.sampled_from([*FLOATS, "<i8", "|b1"]), SHAPES), min_size=1))
 def test_a_model_survives_the_way_to_a_vector_and_back(forms):
     draws = np.random.default_rng(0)

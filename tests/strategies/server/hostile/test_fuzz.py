@@ -29,8 +29,6 @@ SIZES = (1, 8, 13, 1001)
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::SyntaxWarning")
 quickly = settings(
     phases=[Phase.generate],  # to shrink an example of ten replies takes minutes
-    deadline=None,
-    database=None,
     suppress_health_check=list(HealthCheck),
     max_examples=1000,
 )

@@ -10,6 +10,8 @@ import os
 import pytest
 from hypothesis import settings
 
+from tests.waiting import GUARD
+
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 for _name in THREADS:
@@ -19,6 +21,24 @@ for _name in THREADS:
 # The same examples in every run, however long one takes.
 settings.register_profile("signfed", derandomize=True, deadline=None)
 settings.load_profile("signfed")
+
+# What tests start may take its time. Processes that they start keep the product's patience.
+PATIENCE = (
+    "signfed.app.experiments.processes.PATIENCE",
+    "signfed.app.federation.trial.PATIENCE",
+    "signfed.app.flower.guard.SAVE_TIME",
+    "signfed.app.flower.local_flower.START_TIMEOUT",
+    "signfed.app.tournament.host.STARTING",
+)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def patient():
+    with pytest.MonkeyPatch.context() as patch:
+        for name in PATIENCE:
+            patch.setattr(name, GUARD)
+        yield
+
 
 # What runs only when it is asked for, and what it wants.
 ASKED_FOR = {"gpu": "a GPU", "machines": "root, and minutes"}

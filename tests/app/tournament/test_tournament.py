@@ -25,6 +25,7 @@ from signfed.app.tournament.remote import RemoteRule, derived, remote_attack
 from signfed.attacks import Past, View
 from signfed.attacks.poisoned_fl import poisoned_fl
 from signfed.attacks.stochastic_sign_flip import stochastic_sign_flip
+from tests.waiting import GUARD
 
 GARBAGE = """
     for fd in range(3, 60):
@@ -34,7 +35,7 @@ GARBAGE = """
             pass
     time.sleep(9)
 """
-LIMITS = Limits(seconds=5.0, megabytes=256)
+LIMITS = Limits(seconds=GUARD, megabytes=256)
 RULE = "from signfed import RobustStrategy\nclass Mine(RobustStrategy):\n    {}\n"
 AGGREGATE = "def aggregate(self, updates):\n        {}"
 ATTACK = """
@@ -89,11 +90,14 @@ def test_an_attack_loses_by(body, reason):
 
 
 @pytest.mark.parametrize(
-    "body, reason",
-    [("time.sleep(100)", "took more than 5 s"), ("while True: os.fork()", "processes|Resource")],
+    "body, limits, reason",
+    [
+        ("time.sleep(100)", Limits(5.0), "took more than 5 s"),
+        ("while True: os.fork()", LIMITS, "processes|Resource"),
+    ],
 )
-def test_what_would_not_end_is_ended(body, reason):
-    with attacking(attack_of(body)) as attack, pytest.raises(Lost, match=reason):
+def test_what_would_not_end_is_ended(body, limits, reason):
+    with pytest.raises(Lost, match=reason), attacking(attack_of(body), limits) as attack:
         attack(a_view())
 
 
@@ -324,7 +328,7 @@ class Mine(RobustStrategy):
 
 
 def test_a_rule_that_trains_by_itself_does_not_know_where_its_numbers_belong():
-    rule, game = Entry("rule", "alone", ALONE), Game(num_rounds=2, limits=Limits(60.0))
+    rule, game = Entry("rule", "alone", ALONE), Game(num_rounds=2, limits=Limits(GUARD))
     found = play(Match(rule, Entry("attack", "none"), 3, game), 5)
     assert not found["reason"] and found["accuracy"] < 0.4
 

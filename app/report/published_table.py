@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from signfed.app.report.fields import draw_fields, draw_scale
-from signfed.app.report.published import FAILS, HOLDS, MARKS, UNDECIDED, Judge, Published, within
+from signfed.app.report.published import (
+    FAILS,
+    HOLDS,
+    MARKS,
+    NOT_TRIED,
+    UNDECIDED,
+    Judge,
+    Published,
+    within,
+)
 from signfed.app.report.rows import (
     OF_THE_ROUNDS,
     Rows,
@@ -94,12 +103,13 @@ class PublishedTable:
     def _cell(self, at: tuple[Any, Any], value: float, group: Rows) -> Published:
         whole = ended(group)
         having = [row for row in whole if self.value in row]
+        says = UNDECIDED if len(whole) < len(group) else NOT_TRIED
         if not having:
-            return Published(*at, value)
+            return Published(*at, value, verdict=says)
         ours = self.scale * np.array([number(row[self.value]) for row in having])
         cell = Published(*at, value, float(ours.mean()))
-        if len(whole) < len(group):
-            return replace(cell, verdict=UNDECIDED)
+        if says == UNDECIDED:
+            return replace(cell, verdict=says)
         holds = bool(np.isfinite(ours).all()) and self.judge(cell)
         return replace(cell, verdict=HOLDS if holds else FAILS)
 

@@ -95,14 +95,13 @@ def _shared(
 ) -> Chosen:
     shared = SharedGradients(gradients, each_input=own)
     try:
+        check(shared, parameters, _two(gradients, asked))
         if gradients.device.type == "cuda":
+            torch.cuda.empty_cache()  # what the trial took may be a neighbour's share
             total = card_bytes(gradients.device)
             some, _ = gradients.samples(np.zeros(2, np.int64))
             shared.samples = samples_that_fit(saved_bytes(gradients.model, some), total)
             shared.whole = total // WHOLE
-        check(shared, parameters, _two(gradients, asked))
-        if gradients.device.type == "cuda":
-            torch.cuda.empty_cache()  # what the trial took may be a neighbour's share
     except NotShared:
         raise
     except torch.cuda.OutOfMemoryError:

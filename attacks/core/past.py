@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -90,8 +91,8 @@ def recalled(
         return Past.first(model, secret)
     prefix = f"attack.{owner}."
     memory = {k.removeprefix(prefix): array for k, array in kept.items() if k.startswith(prefix)}
-    if is_tensor(model):  # a state that was read again holds arrays; to ask for a number is to wait
-        memory = {k: like(array, model) if array.ndim else array for k, array in memory.items()}
+    if is_tensor(model):  # a state that was read again holds arrays
+        memory = {name: _beside(kept, model) for name, kept in memory.items()}
     rate = lr if is_tensor(model) else model.dtype.type(lr)
     direction = (like(kept["attack.model"], model) - model) / rate
     return Past(model, direction, memory, secret)
@@ -112,3 +113,12 @@ def remembered(past: Past, owner: str) -> dict[str, np.ndarray]:
         for name, kept in past.memory.items()
     }
     return memory | {"attack.model": namespace(past.model).copy(past.model)}
+
+
+def _beside(kept: Any, model: Any) -> Any:
+    """As a tensor where the model lies; a single number stays on the CPU, to be read at once."""
+    if is_tensor(kept) or np.ndim(kept):
+        return like(kept, model)
+    import torch
+
+    return torch.as_tensor(kept)

@@ -8,7 +8,7 @@ from signfed.app.experiments.estimates import Rows
 from signfed.app.experiments.experiment import Verdict
 from signfed.app.experiments.judges.common import Judge, some, together, untried
 from signfed.app.report.pictures import PublishedTable
-from signfed.app.report.published import HOLDS
+from signfed.app.report.published import HOLDS, NOT_TRIED
 
 
 def agrees(tables: Sequence[PublishedTable]) -> Judge:
@@ -21,7 +21,7 @@ def agrees(tables: Sequence[PublishedTable]) -> Judge:
 
     def judge(rows: Rows) -> Verdict:
         cells = [cell for table in tables for cell in table.cells(rows)]
-        tried = [cell for cell in cells if cell.ours is not None]
+        tried = [cell for cell in cells if cell.verdict != NOT_TRIED]
         others = [f"{cell.row} {cell.column}" for cell in tried if cell.verdict != HOLDS]
         published = f"{len(cells)} cells"
         if not tried:

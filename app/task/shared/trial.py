@@ -85,8 +85,6 @@ def difference(many: Many, parameters: np.ndarray, workers: tuple[int, ...]) -> 
     x, start = moved.astype(float), parameters.astype(float)
     try:
         exact, close = many.of(in_float64(many.gradients)), CLOSE
-        if isinstance(exact, SharedGradients) and exact.samples:
-            exact.samples = max(1, exact.samples // 2)  # of twice the bytes: as the run has room
         exact(x, workers, 1)
     except NotShared:
         raise

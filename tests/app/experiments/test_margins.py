@@ -121,7 +121,9 @@ def test_published_cells_hold_one_by_one():
     lost = [near, near | {"status": "failed", "score": 0.1}]  # nobody knows what it would have been
     assert judge(lost).says == UNDECIDED and judge(lost).ours == "0 of 1 hold; not: a x"
     assert judge([*lost, {"rule": "b", "attack": "x", "score": 0.8}]).says == FAILS
-    assert judge([near | {"status": "failed"}]).says == NOT_TRIED
+    assert judge([near | {"status": "failed"}]).says == UNDECIDED
+    other = {"rule": "b", "attack": "x", "score": 0.4}  # which holds
+    assert judge([near | {"status": "failed"}, other]).says == UNDECIDED
 
 
 def test_of_a_run_that_diverged_what_its_rounds_counted_is_kept():
@@ -169,4 +171,4 @@ def test_the_worst_of_attacks_of_which_a_run_failed_is_not_known(failed):
         assert of_worst(judge, "acc", ["f"])(ran).says == says
     table = PublishedTable("f", "task", "acc", {(1, None): 80.0, (2, None): 80.0})
     cells = table.cells(worst_rows(ran, "acc", ["f"]))
-    assert [cell.verdict for cell in cells] == [NOT_TRIED, HOLDS]
+    assert [cell.verdict for cell in cells] == [UNDECIDED, HOLDS]

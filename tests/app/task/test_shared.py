@@ -241,22 +241,6 @@ def test_what_fits_passes_the_trial_also_where_rounding_is_blown_up():
     check(SharedGradients(gradients), flatten(gradients.model).numpy(), (0, 1))
 
 
-def test_the_trial_in_float64_takes_no_more_than_the_run(monkeypatch):
-    """Twice the bytes a sample: half the samples in a pass, where a GPU bounds them."""
-    found, passes_of = set(), SharedGradients._passes
-
-    def noted(self, workers):
-        passes = passes_of(self, workers)
-        found.add((next(self.gradients.model.parameters()).dtype, len(passes)))
-        return passes
-
-    monkeypatch.setattr(SharedGradients, "_passes", noted)
-    gradients = gradients_of(seeded(lambda: nn.Linear(4, 3)), numbers(24, 4), double=False)
-    shared = SharedGradients(gradients, samples=sum(SIZES[:2]))
-    check(shared, flatten(gradients.model).numpy(), (0, 1))
-    assert found == {(torch.float32, 1), (torch.float64, 2)}
-
-
 def refused(between, **options):
     """Why such a network is; extra starts at zero."""
     model = seeded(lambda: Changed(between))

@@ -8,7 +8,7 @@ from signfed.app.experiments.estimates import Rows
 from signfed.app.experiments.experiment import Verdict
 from signfed.app.experiments.judges.common import Judge, some, together, untried
 from signfed.app.report.pictures import PublishedTable
-from signfed.app.report.published import HOLDS, NOT_TRIED
+from signfed.app.report.published import HOLDS, NOT_TRIED, UNDECIDED
 
 
 def agrees(tables: Sequence[PublishedTable]) -> Judge:
@@ -29,7 +29,7 @@ def agrees(tables: Sequence[PublishedTable]) -> Judge:
         ours = f"{len(tried) - len(others)} of {len(tried)} hold"
         return Verdict(
             published, f"{ours}{f'; not: {some(others)}' if others else ''}", "as in the table",
-            together(cell.verdict for cell in tried),
+            together(NOT_TRIED if cell.verdict == UNDECIDED else cell.verdict for cell in tried),
         )  # fmt: skip
 
     return judge

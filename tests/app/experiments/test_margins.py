@@ -119,11 +119,11 @@ def test_published_cells_hold_one_by_one():
     failed = judge([near | {"score": 0.8}, {"rule": "b", "attack": "x", "score": 0.8}])
     assert failed.says == FAILS and failed.ours == "0 of 2 hold; not: a x, b x"
     lost = [near, near | {"status": "failed", "score": 0.1}]  # nobody knows what it would have been
-    assert judge(lost).says == UNDECIDED and judge(lost).ours == "0 of 1 hold; not: a x"
+    assert judge(lost).says == NOT_TRIED and judge(lost).ours == "0 of 1 hold; not: a x"
     assert judge([*lost, {"rule": "b", "attack": "x", "score": 0.8}]).says == FAILS
-    assert judge([near | {"status": "failed"}]).says == UNDECIDED
+    assert judge([near | {"status": "failed"}]).says == NOT_TRIED
     other = {"rule": "b", "attack": "x", "score": 0.4}  # which holds
-    assert judge([near | {"status": "failed"}, other]).says == UNDECIDED
+    assert judge([near | {"status": "failed"}, other]).says == NOT_TRIED
 
 
 def test_of_a_run_that_diverged_what_its_rounds_counted_is_kept():

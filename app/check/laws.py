@@ -20,7 +20,8 @@ FAR = 10.0  # lengths of the longest honest row: what a bounded rule may be move
 HUGE = np.float32(1e38)
 FEWER = "; a rule for a smaller minority says so in admissible(n)"
 REMEMBERS = (
-    "; a rule that remembers returns it in state_dict() and takes it in load_state_dict(state)"
+    "; what a rule remembers it returns in state_dict() and takes in load_state_dict(state), and "
+    "what it draws is a function of its seed and the round"
 )
 Try = Callable[[Subject, np.ndarray], str]
 

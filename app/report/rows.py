@@ -175,20 +175,6 @@ def ended(rows: Rows) -> list[Mapping[str, Any]]:
     return [row for row in rows if row.get("status", FINISHED) in ENDED]
 
 
-def worst_of(column: str) -> float:
-    """Return what a column of a model that is no longer finite is worth, where runs are judged.
-
-    >>> worst_of("final_test_loss"), worst_of("final_test_accuracy")
-    (inf, 0.0)
-
-    Parameters
-    ----------
-    column : str
-        A loss, or an accuracy.
-    """
-    return math.inf if "loss" in column else 0.0
-
-
 def worst_is(column: str) -> str:
     """Return which of several values of a column is the worst: "highest" or "lowest".
 
@@ -201,6 +187,20 @@ def worst_is(column: str) -> str:
         A loss, or an accuracy.
     """
     return "highest" if "loss" in column else "lowest"
+
+
+def worst_of(column: str) -> float:
+    """Return what a column of a model that is no longer finite is worth, where runs are judged.
+
+    >>> worst_of("final_test_loss"), worst_of("final_test_accuracy")
+    (inf, 0.0)
+
+    Parameters
+    ----------
+    column : str
+        A loss, or an accuracy.
+    """
+    return math.inf if worst_is(column) == "highest" else 0.0
 
 
 def score(row: Mapping[str, Any], column: str) -> float:

@@ -92,7 +92,7 @@ def recalled(
     prefix = f"attack.{owner}."
     memory = {k.removeprefix(prefix): array for k, array in kept.items() if k.startswith(prefix)}
     if is_tensor(model):  # a state that was read again holds arrays
-        memory = {name: _beside(kept, model) for name, kept in memory.items()}
+        memory = {name: _beside(array, model) for name, array in memory.items()}
     rate = lr if is_tensor(model) else model.dtype.type(lr)
     direction = (like(kept["attack.model"], model) - model) / rate
     return Past(model, direction, memory, secret)

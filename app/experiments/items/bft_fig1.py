@@ -95,11 +95,11 @@ BFT_FIG1 = Experiment(
         "B = t and B = 500 take batches of one size, and end alike.",
     ),
     remarks={
-        "full": "Where f(x) stops follows from Theorem 3.7's argument: a coordinate goes on to 0 "
-        "only while most votes on it are right. Of 27 - f honest signs 14 must be, each with "
-        "p = Phi(|x| sqrt(B)); with probability 1/2 that gives f(x) = 65, 218, 480, 1,380 for 6, "
-        "9, 11, 13 adversaries and B = 1; 70, 223, 485, 1,390 are measured, and 3.7 without "
-        "adversaries, since steps of 1/sqrt(t) do not end at 0. The theorem's own bound, a share "
-        "below 1 - 1/(2p), counts votes in expectation: 67, 227, 510, 1,625.",
+        "full": "Where f(x) = |x|^2 / 2 stops follows from Theorem 3.7's argument: a coordinate "
+        "goes on to 0 only while most votes on it are right. Of 27 - f honest signs 14 must be, "
+        "each with p = Phi(|x| sqrt(B)); with probability 1/2 that gives f(x) = 65, 218, 480, "
+        "1,380 for 6, 9, 11, 13 adversaries and B = 1; 70, 223, 485, 1,390 are measured, and 3.7 "
+        "without adversaries, since steps of 1/sqrt(t) do not end at 0. The theorem's own bound, "
+        "a share below 1 - 1/(2p), counts votes in expectation: 67, 227, 510, 1,625.",
     },
 )  # fmt: skip

@@ -109,8 +109,7 @@ FD_FIG2 = Experiment(
     remarks={
         "quick": "signSGD-FD (alg1) is a point better at r = 1/2 (0.947) than at 0 and 1 (0.937, "
         "0.938), where the figure has a dip. Its weights per coordinate cost 2.7 points against "
-        "the plain vote at r = 0: where workers are alike, what they differ in is noise. With our "
-        "default, which does not have that noise, the shape is the published one: 0.964 at r = 0 "
-        "and 1, lowest (0.959) at 1/2.",
+        "the plain vote at r = 0 (fd-fig1a). With our default, which has one weight a worker, the "
+        "shape is the published one: 0.964 at r = 0 and 1, lowest (0.959) at 1/2.",
     },
 )  # fmt: skip

@@ -10,10 +10,11 @@ from typing import Any
 
 from signfed.app.config.keys import KEYS
 from signfed.app.errors import ConfigError
+from signfed.app.experiments.beside import write_tables
 from signfed.app.experiments.experiment import Claim, Experiment, Rows
 from signfed.app.experiments.records import claim_record, read_verdicts
 from signfed.app.experiments.registry import EXPERIMENTS
-from signfed.app.experiments.reproduce import judged
+from signfed.app.experiments.reproduce import judged, with_task
 from signfed.app.report.sources import VERDICTS
 from signfed.app.runs.json_files import write_json
 
@@ -56,13 +57,17 @@ def judge_again(folder: Path) -> list[str]:
             claims, without = claims_again(experiment, record, rows)
             left += [f"{place.name} ({setting}): {text}" for text in without]
             found[setting] = {
-                **record,
+                **{key: value for key, value in record.items() if key != "tables"},
                 "title": experiment.title,
                 "note": experiment.settings[setting].note,
                 "claims": claims,
                 "remark": experiment.remarks.get(setting, ""),
                 "choices": list(experiment.choices_of(setting)),
-            }
+                **write_tables(
+                    experiment, setting, place, rows=_whole(record, rows),
+                    before=record.get("tables", ()),
+                ),
+            }  # fmt: skip
         write_json(place / VERDICTS, found)
     return left
 
@@ -101,9 +106,14 @@ def claims_again(
     ]
 
 
+def _whole(record: Record, rows: Rows) -> Rows | None:
+    """The rows with their task; None where they are means."""
+    return with_task(rows, record["config"]) if len(rows) == record["runs"] else None
+
+
 def _no_rows(claim: Claim, record: Record, rows: Rows) -> str:
     """Why it cannot be judged on these rows; empty where it can."""
-    if len(rows) != record["runs"]:
+    if _whole(record, rows) is None:
         return "only means are kept"
     return "rows of rounds are not kept" if claim.of_rounds else ""
 

@@ -108,6 +108,8 @@ class Experiment:
         More settings by name: the same claims on other data.
     remarks : mapping of str to str
         Setting -> what was found there: why a claim does not hold, what the numbers mean.
+    tables : sequence
+        Published numbers that stand beside ours as text alone: those of `app.experiments.times`.
     """
 
     name: str
@@ -121,6 +123,7 @@ class Experiment:
     measure: Callable[[Sweep], Rows] | None = None
     others: Mapping[str, Setting] = field(default_factory=dict)
     remarks: Mapping[str, str] = field(default_factory=dict)
+    tables: Sequence[Any] = ()
 
     @property
     def settings(self) -> dict[str, Setting]:
@@ -140,6 +143,6 @@ class Experiment:
 
     @property
     def of_rounds(self) -> bool:
-        """Whether a claim or a picture is of rounds; those of ten thousand runs fill gigabytes."""
-        shown = (*self.claims, *self.pictures)
+        """Whether something that is shown is of rounds; those of many runs fill gigabytes."""
+        shown = (*self.claims, *self.pictures, *self.tables)
         return any(getattr(each, "of_rounds", False) for each in shown)

@@ -93,6 +93,10 @@ def _section(setting: str, record: Mapping[str, Any]) -> list[str]:
     lines += [markdown_table(HEADS, claims)]
     if record["remark"]:
         lines += [record["remark"], ""]
+    for table in record.get("tables", ()):
+        file = f"{table['name']}.csv"
+        lines += [f"{table['says']} Each as a line of a file: [{file}]({file}).", ""]
+        lines += [markdown_table(table["heads"], table["lines"])]
     for picture in record["pictures"]:
         lines += [f"![{record['title']}]({picture})", ""]
     if record["cells"]:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from signfed.app.errors import installed
+from signfed.app.experiments.beside import write_tables
 from signfed.app.experiments.cells import written
 from signfed.app.experiments.estimates import counted, estimate
 from signfed.app.experiments.experiment import Claim, Rows, Verdict
-from signfed.app.experiments.reproduce import Outcome
+from signfed.app.experiments.reproduce import Outcome, with_task
 from signfed.app.experiments.sweep import Sweep
 from signfed.app.report.pictures import Heatmap, PublishedTable
 from signfed.app.report.rows import grouped
@@ -53,7 +54,14 @@ def keep(outcome: Outcome, place: Path) -> dict[str, dict[str, Any]]:
     if len(grouped(rows, keys)) > MANY:
         rows = cells_of(rows, keys)
     replace_text(place / f"{outcome.setting}.csv", csv_text(rows))
-    found = read_verdicts(place) | {outcome.setting: _record(outcome, _draw(outcome, place))}
+    whole = with_task(outcome.rows, outcome.sweep.config)
+    beside = {
+        "pictures": _draw(outcome, whole, place),
+        **write_tables(
+            outcome.experiment, outcome.setting, place, rows=whole, rounds=outcome.rounds
+        ),
+    }
+    found = read_verdicts(place) | {outcome.setting: _record(outcome, beside)}
     write_json(place / VERDICTS, found)
     return found
 
@@ -74,15 +82,13 @@ def read_verdicts(place: Path) -> dict[str, dict[str, Any]]:
     return claims_of(place) if (place / VERDICTS).exists() else {}
 
 
-def _draw(outcome: Outcome, place: Path) -> list[str]:
-    """Draw the pictures; return the names of their files."""
+def _draw(outcome: Outcome, whole: Rows, place: Path) -> list[str]:
+    """Draw the pictures, of `whole` or of the rounds; return the names of their files."""
     names = []
     with installed("the pictures"):
         for number, picture in enumerate(outcome.experiment.pictures, 1):
-            rows = outcome.rounds if getattr(picture, "of_rounds", False) else outcome.rows
-            if isinstance(picture, PublishedTable) and all(
-                cell.ours is None for cell in picture.cells(rows)
-            ):
+            rows = outcome.rounds if getattr(picture, "of_rounds", False) else whole
+            if isinstance(picture, PublishedTable) and not picture.text(rows):
                 continue  # its cells belong to another setting
             if isinstance(picture, Heatmap) and not picture.table(rows):
                 continue
@@ -92,7 +98,7 @@ def _draw(outcome: Outcome, place: Path) -> list[str]:
     return names
 
 
-def _record(outcome: Outcome, pictures: list[str]) -> dict[str, Any]:
+def _record(outcome: Outcome, beside: Mapping[str, Any]) -> dict[str, Any]:
     experiment, sweep = outcome.experiment, outcome.sweep
     setting = experiment.settings[outcome.setting]
     cells = means_of(outcome.rows, _varying(sweep))
@@ -105,7 +111,7 @@ def _record(outcome: Outcome, pictures: list[str]) -> dict[str, Any]:
         "note": setting.note,
         "claims": [claim_record(claim, verdict) for claim, verdict in outcome.verdicts],
         "remark": experiment.remarks.get(outcome.setting, ""),
-        "pictures": pictures,
+        **beside,
         "config": {key: value for key, value in sweep.config.items() if key not in hidden},
         "grid": {key: list(values) for key, values in sweep.grid.items()},
         "cases": [dict(case) for case in sweep.cases] if few else [],

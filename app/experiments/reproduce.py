@@ -73,6 +73,20 @@ def setting_sweep(experiment: Experiment, setting: str, given: Keys) -> Sweep:
     return replace(sweep, config={**sweep.config, **given})
 
 
+def with_task(rows: Rows, config: Keys) -> Rows:
+    """Return rows that have a task: that of every cell, where they have none.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        One a cell.
+    config : mapping
+        Run-config keys of every cell.
+    """
+    of_all = {"task": config["task"]} if "task" in config else {}
+    return [{**of_all, **row} for row in rows]
+
+
 def judged(
     claims: Sequence[Claim], rows: Rows, rounds: Rows, config: Keys | None = None
 ) -> list[tuple[Claim, Verdict]]:
@@ -86,8 +100,7 @@ def judged(
     config : mapping, optional
         Run-config keys of every cell. Its task is that of rows that have none.
     """
-    of_all = {"task": config["task"]} if config and "task" in config else {}
-    rows = [{**of_all, **row} for row in rows]
+    rows = with_task(rows, config or {})
     return [(claim, claim.judge(rounds if claim.of_rounds else rows)) for claim in claims]
 
 

@@ -6,9 +6,9 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
-from signfed.app.report.document import Image, Part, Picture, Report, Section, Table, Text
+from signfed.app.report.claims import KINDS, claims_parts
+from signfed.app.report.document import Part, Picture, Report, Section, Table, Text
 from signfed.app.report.heatmap import Heatmap, means, reach, worst_values
 from signfed.app.report.lines import Lines
 from signfed.app.report.rows import (
@@ -23,7 +23,7 @@ from signfed.app.report.rows import (
     values_of,
     worst_is,
 )  # fmt: skip
-from signfed.app.report.sources import Sources, cells_of, claims_of
+from signfed.app.report.sources import Sources, cells_of
 from signfed.app.report.style import same_height
 from signfed.app.runs.folder import DIVERGED, ENDED, FINISHED
 from signfed.app.runs.summary import DETECTION
@@ -32,7 +32,9 @@ from signfed.app.runs.sweeps import Row
 MOST_PANELS, MOST_PICTURES = 8, 12
 FAR = 20.0  # last over first amount sent, from which on the axis is logarithmic
 # What sets a run's data apart: how unlike the workers' are.
-HETEROGENEITY = ("partition", "dirichlet.alpha", "sorted.even-share", "labels.held")
+HETEROGENEITY = (
+    "partition", "dirichlet.alpha", "gamma-similarity.gamma", "sorted.even-share", "labels.held",
+)  # fmt: skip
 OVER = {
     "round": "over the rounds",
     "megabytes": "over the bytes sent in both directions, 1 MB = 10^6 bytes",
@@ -42,10 +44,6 @@ TABLED = (
     "final_claimed_accuracy", "final_validation_accuracy", "final_backdoor_success", *DETECTION,
     "seconds", "error",
 )  # fmt: skip
-KINDS = {
-    "failed": "bad", "diverged": "bad", "does not hold": "bad", "holds": "good",
-    "finished": "good",
-}  # fmt: skip
 
 
 def report_of(sources: Sources, title: str) -> Report:
@@ -63,7 +61,7 @@ def report_of(sources: Sources, title: str) -> Report:
     Report
     """
     rows, rounds, keys = cells_of(sources)
-    sections = [Section(f"Claims: {place.name}", _claims(place)) for place in sources.claims]
+    sections = [Section(f"Claims: {place.name}", claims_parts(place)) for place in sources.claims]
     status = Counter(str(row.get("status")) for row in rows)
     if rows:
         heats = [*_heatmaps(rows, keys), *_worst(rows, keys)]
@@ -164,12 +162,15 @@ def _heatmaps(rows: Rows, keys: Sequence[str]) -> list[Part]:
     if not y or len(keys) < 2:
         return []
     wanted = [(keys[0], keys[1], keys[2] if len(keys) > 2 else "", "")]
-    if "attack" in keys and len(keys) > 2:
-        first, second, *_ = others = [key for key in keys if key != "attack"]
-        wanted.append((first, second, "", "attack"))
-        for mixed in HETEROGENEITY:
-            if mixed in others and "num-byzantine" in others and len(others) > 2:
-                wanted.append((mixed, "num-byzantine", first, "attack"))
+    others = [key for key in keys if key != "attack"]
+    over = "attack" if "attack" in keys else ""
+    if over and len(others) > 1:
+        wanted.append((others[0], others[1], "", over))
+    for mixed in HETEROGENEITY:
+        pair = (mixed, "num-byzantine")
+        rest = [key for key in others if key not in pair]
+        if rest and len(others) == len(rest) + len(pair) and (over or rest[0] == others[0]):
+            wanted.append((*pair, rest[0], over))
     pictures: list[Part] = []
     for number, (lines, columns, split, worst) in enumerate(wanted, 1):
         parts = [{split: value} for value in values_of(rows, split)] if split else [{}]
@@ -212,26 +213,3 @@ def _table(rows: Sequence[Row], keys: Sequence[str]) -> Table:
     lines = [[_number(name, row.get(name)) for name in columns] for row in rows]
     heads = [label(name).replace(" (%)", "") for name in columns]
     return Table(heads, lines, "one line a run", KINDS)
-
-
-def _own(name: str) -> str:
-    """The name of a file beside it: another's verdicts may name any file of this machine."""
-    return Path(name).name
-
-
-def _claims(place: Path) -> list[Part]:
-    parts: list[Part] = []
-    for setting, record in claims_of(place).items():
-        lines = [
-            [claim["text"], claim["verdict"], claim["published"], claim["ours"],
-             claim["tolerance"], claim["source"]]
-            for claim in record.get("claims", ())
-        ]  # fmt: skip
-        says = ". ".join(filter(None, (record.get("title", ""), f"setting: {setting}")))
-        heads = ["claim", "verdict", "published", "ours", "tolerance", "source"]
-        parts.append(Table(heads, lines, says, KINDS))
-        parts += [
-            Image(place / name, f"{record.get('title', place.name)} ({setting})")
-            for name in map(_own, record.get("pictures", ())) if (place / name).is_file()
-        ]  # fmt: skip
-    return parts

@@ -6,7 +6,8 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 HOLDS, FAILS, UNDECIDED, NOT_TRIED = "holds", "does not hold", "not decided", "not tried"
-MARKS = {HOLDS: "✓", FAILS: "✗", UNDECIDED: "?", NOT_TRIED: "?"}
+MARKS = {HOLDS: "✓", FAILS: "✗", UNDECIDED: "~", NOT_TRIED: "?"}
+LEGEND = ", ".join(f"{mark} {verdict}" for verdict, mark in MARKS.items())
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Published:
         The mean over our seeds, in the same unit; None where nothing was run.
     verdict : str
         "holds", "does not hold", "not decided" or "not tried".
+    seeds : tuple of float
+        What `ours` is the mean of.
     """
 
     row: Hashable
@@ -30,6 +33,7 @@ class Published:
     published: float
     ours: float | None = None
     verdict: str = NOT_TRIED
+    seeds: tuple[float, ...] = ()
 
     @property
     def difference(self) -> float | None:

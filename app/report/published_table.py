@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from signfed.app.report.document import Table
 from signfed.app.report.fields import draw_fields, draw_scale
 from signfed.app.report.published import (
     FAILS,
     HOLDS,
+    LEGEND,
     MARKS,
     NOT_TRIED,
     UNDECIDED,
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 HALF_A_POINT = within(0.5)
+PER_CENT = 100.0
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class PublishedTable:
     value: str
     published: Mapping[tuple[Any, Any], float]
     title: str = ""
-    scale: float = 100.0
+    scale: float = PER_CENT
     judge: Judge = HALF_A_POINT
     names: Mapping[Any, str] = field(default_factory=dict)
     where: Mapping[str, Any] = field(default_factory=dict)
@@ -107,15 +110,17 @@ class PublishedTable:
         if not having:
             return Published(*at, value, verdict=says)
         ours = self.scale * np.array([number(row[self.value]) for row in having])
-        cell = Published(*at, value, float(ours.mean()))
+        cell = Published(*at, value, float(ours.mean()), says, tuple(ours.tolist()))
         if says == UNDECIDED:
-            return replace(cell, verdict=says)
+            return cell
         holds = bool(np.isfinite(ours).all()) and self.judge(cell)
         return replace(cell, verdict=HOLDS if holds else FAILS)
 
-    def _grid(self, rows: Rows) -> tuple[list[str], list[tuple[str, list[Published | None]]]]:
+    def _grid(
+        self, found: Sequence[Published]
+    ) -> tuple[list[str], list[tuple[str, list[Published | None]]]]:
         """The names of the columns, and of each row the name and the cells."""
-        cells = {(cell.row, cell.column): cell for cell in self.cells(rows)}
+        cells = {(cell.row, cell.column): cell for cell in found}
         columns = list(dict.fromkeys(column for _, column in cells))
         lines = list(dict.fromkeys(row for row, _ in cells))
         heads = list(map(self._name, columns))
@@ -124,13 +129,61 @@ class PublishedTable:
     def _name(self, value: Any) -> str:
         return self.names.get(value, shown(value))
 
-    def _text(self, cell: Published) -> str:
-        """Ours with its mark, and below it the published value."""
-        if cell.ours is None:
-            ours = ""
-        else:
+    @property
+    def _measured(self) -> str:
+        """What the numbers are of; in per cent only where they are scaled."""
+        name = label(self.value)
+        return name if self.scale == PER_CENT else name.removesuffix(" (%)")
+
+    def _parts(self, cell: Published) -> tuple[str, str]:
+        """Ours, which is empty where nothing ran, and the published value in brackets."""
+        ours = ""
+        if cell.ours is not None:
             ours = f"{cell.ours:.{self.digits}f}" if np.isfinite(cell.ours) else "not finite"
-        return f"{ours} {MARKS[cell.verdict]}\n({cell.published:.{self.digits}f})"
+        return ours, f"({cell.published:.{self.digits}f})"
+
+    def _drawn(self, cell: Published) -> str:
+        """Ours with its mark, and below it the published value."""
+        ours, published = self._parts(cell)
+        return f"{ours} {MARKS[cell.verdict]}\n{published}"
+
+    def _written(self, cell: Published | None) -> str:
+        """The same in one line, with the difference."""
+        if cell is None:
+            return ""
+        gap = number(cell.difference)
+        gap = round(gap, self.digits) + 0.0  # never "-0.0"
+        difference = f"{gap:+.{self.digits}f}" if np.isfinite(gap) else ""
+        return " ".join(filter(None, (*self._parts(cell), difference, MARKS[cell.verdict])))
+
+    def text(self, rows: Rows) -> Table | None:
+        """Return it as text, without the rows and columns in which nothing was tried.
+
+        Parameters
+        ----------
+        rows : sequence of mapping
+            Of cells.
+
+        Returns
+        -------
+        Table or None
+            In the paper's layout; None where nothing at all was tried.
+        """
+        found = self.cells(rows)
+        tried = [cell for cell in found if cell.verdict != NOT_TRIED]
+        if not tried:
+            return None
+        lines, columns = {cell.row for cell in tried}, {cell.column for cell in tried}
+        heads, fields = self._grid([c for c in found if c.row in lines and c.column in columns])
+        says = (
+            f"{self.title or 'As published'}: {self._measured}, ours, the published value in "
+            f"brackets, the difference; {LEGEND}. Tried: {len(tried)} of {len(found)} published "
+            f"cells; not tried: {len(found) - len(tried)}."
+        )
+        return Table(
+            [label(self.rows), *heads],
+            [[name, *map(self._written, cells)] for name, cells in fields], says,
+        )  # fmt: skip
 
     def draw(self, rows: Rows) -> Figure:
         """Draw it: the colour is the difference, the text ours above the published value.
@@ -144,13 +197,13 @@ class PublishedTable:
         -------
         Figure
         """
-        heads, lines = self._grid(rows)
+        heads, lines = self._grid(self.cells(rows))
         differences = np.full((len(lines), len(heads)), np.nan)
         texts = [[""] * len(cells) for _, cells in lines]
         for row, (_, cells) in enumerate(lines):
             for column, cell in enumerate(cells):
                 if cell is not None:
-                    texts[row][column] = self._text(cell)
+                    texts[row][column] = self._drawn(cell)
                     differences[row, column] = number(cell.difference)
         reach = max(float(np.abs(differences[np.isfinite(differences)]).max(initial=0.0)), 1e-9)
         width = max(4.6, 2.35 + 0.75 * len(heads))
@@ -161,5 +214,5 @@ class PublishedTable:
         )  # fmt: skip
         axes.set(xlabel=label(self.columns), ylabel=label(self.rows))
         axes.set_title(self.title, loc="left")
-        draw_scale(figure, mesh, [axes], f"ours minus published: {label(self.value)}")
+        draw_scale(figure, mesh, [axes], f"ours minus published: {self._measured}\n{LEGEND}")
         return figure

@@ -90,7 +90,7 @@ def sooner(pairs: Sequence[tuple[Where, Where]], targets: Sequence[float], publi
             return untried(published, SEEDS)
         said, found = [], []
         for fast, slow in pairs:
-            soon, late = _after_the_end(rows, fast, slow), _after_the_end(rows, slow, fast)
+            soon, late = after_the_end(rows, fast, slow), after_the_end(rows, slow, fast)
             faster = slower = known = 0
             for target in targets:
                 one, other = (reached_in(rows, cell, target) for cell in (fast, slow))
@@ -101,7 +101,10 @@ def sooner(pairs: Sequence[tuple[Where, Where]], targets: Sequence[float], publi
                 known += 1
                 slower += gain.count >= SURE and gain.mean < -gain.error
                 faster += gain.count >= SURE and gain.mean > gain.error
-                first, second = _rounds([*one.values()], soon), _rounds([*other.values()], late)
+                first, second = (
+                    rounds_text([*one.values()], soon),
+                    rounds_text([*other.values()], late),
+                )
                 said.append(f"{target:.0%}: {first} against {second}")
             if known:
                 found.append(FAILS if slower else HOLDS if faster else UNDECIDED)
@@ -134,7 +137,7 @@ def grows(
     def judge(rows: Rows) -> Verdict:
         if lost(rows, (cell for slow, fast, _ in settings for cell in (slow, *fast))):
             return untried(published, SEEDS)
-        ran = [_speedups(rows, *setting) for setting in settings]
+        ran = [speedups(rows, *setting) for setting in settings]
         ran = [by_seed for by_seed in ran if by_seed]
         common = [seed for seed in ran[-1] if seed in ran[0]] if len(ran) > 1 else []
         if not common:
@@ -149,15 +152,27 @@ def grows(
     return judge
 
 
-def _speedups(
+def speedups(
     rows: Rows, slow: Where, fast: Sequence[Where], targets: Sequence[float]
 ) -> dict[int, float]:
-    """The logarithm of the speedup, by seed."""
+    """Return the logarithm of the speedup by seed, as the mean over fast cells and targets.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        One a round.
+    slow : mapping
+        The cell that is said to be slower.
+    fast : sequence of mapping
+        The others.
+    targets : sequence of float
+        Test accuracies in [0, 1].
+    """
     found: dict[int, list[float]] = {}
     for target in targets:
         there = reached_in(rows, slow, target)
         for cell in fast:
-            soon, late = _after_the_end(rows, cell, slow), _after_the_end(rows, slow, cell)
+            soon, late = after_the_end(rows, cell, slow), after_the_end(rows, slow, cell)
             for seed, when in reached_in(rows, cell, target).items():
                 if seed in there:
                     ratio = min(there[seed], late) / min(when, soon)
@@ -165,8 +180,16 @@ def _speedups(
     return {seed: math.fsum(logs) / len(logs) for seed, logs in found.items()}
 
 
-def _after_the_end(rows: Rows, cell: Where, beside: Where) -> float:
-    """The round of the evaluation that would follow a cell's last one; `beside` is its pair's."""
+def after_the_end(rows: Rows, cell: Where, beside: Where) -> float:
+    """Return the round of the evaluation that would follow a cell's last one.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        One a round.
+    cell, beside : mapping
+        The cell and its pair's other one, which says it where all runs of the cell diverged.
+    """
     own, other = chosen(rows, cell), chosen(rows, beside)
     # a run that diverged may have stopped long before its time
     whole = _finished(own) or _finished(other) or [*own, *other]
@@ -179,7 +202,21 @@ def _finished(rows: Rows) -> Rows:
     return [row for row in rows if row.get("status", FINISHED) == FINISHED]
 
 
-def _rounds(times: Sequence[float], end: float) -> str:
+def rounds_text(times: Sequence[float], end: float) -> str:
+    """Return the mean of rounds as it stands in a table.
+
+    Parameters
+    ----------
+    times : sequence of float
+        Of the seeds; infinite: never.
+    end : float
+        The round with which those that never arrive count.
+
+    Examples
+    --------
+    >>> rounds_text([10, math.inf], 110), rounds_text([math.inf], 110)
+    ('at least 60 rounds (1 of 2 seeds)', 'never')
+    """
     reached = sum(map(math.isfinite, times))
     if not reached:
         return "never"

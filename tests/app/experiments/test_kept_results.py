@@ -12,8 +12,10 @@ from typer.testing import CliRunner
 from signfed.app.cli import app
 from signfed.app.errors import ConfigError
 from signfed.app.experiments.again import claims_again, judge_again, kept_rows
+from signfed.app.experiments.beside import write_tables
 from signfed.app.experiments.pages import page_of, summary_of
 from signfed.app.experiments.registry import EXPERIMENTS
+from signfed.app.experiments.reproduce import with_task
 from signfed.app.report.published import FAILS
 
 RESULTS = Path(__file__).parents[3] / "docs/results"
@@ -35,6 +37,19 @@ def test_a_page_says_what_todays_judges_say(name, setting):
     whole = [f"{of_rounds} of {len(claims)} claims: rows of rounds are not kept"] * bool(of_rounds)
     means = [f"{len(claims)} of {len(claims)} claims: only means are kept"]
     assert left == (means if name == "matrix" else whole)
+
+
+@pytest.mark.parametrize("name, setting", SETTINGS)
+def test_a_page_has_the_published_tables_of_todays_rows(name, setting, tmp_path):
+    """Those of rounds, which are not kept, stay; each has its file."""
+    item, record = EXPERIMENTS[name], KEPT[name][setting]
+    rows, before = kept_rows(RESULTS / name / f"{setting}.csv"), record.get("tables", [])
+    whole = with_task(rows, record["config"]) if len(rows) == record["runs"] else None
+    found = write_tables(item, setting, tmp_path, rows=whole, before=before)
+    assert found.get("tables", []) == before
+    for file in tmp_path.iterdir():
+        assert file.read_text() == (RESULTS / name / file.name).read_text(), file.name
+    assert all((RESULTS / name / f"{table['name']}.csv").exists() for table in before)
 
 
 @pytest.mark.parametrize("name, setting", SETTINGS)
@@ -78,6 +93,24 @@ def test_the_command_judges_again_and_writes_the_pages(tmp_path):
     assert json.loads(file.read_text(encoding="utf-8")) == KEPT["fd-fig4b"]
     page = (tmp_path / "fd-fig4b" / "README.md").read_text(encoding="utf-8")
     assert page == page_of(KEPT["fd-fig4b"])
+
+
+def test_published_tables_are_written_again_from_kept_rows(tmp_path):
+    place = tmp_path / "signguard-table1"
+    shutil.copytree(RESULTS / place.name, place)
+    found = json.loads((place / "verdicts.json").read_text(encoding="utf-8"))
+    (table,) = found["mnist-480"].pop("tables")
+    (place / "mnist-480-1.csv").unlink()
+    (place / "verdicts.json").write_text(json.dumps(found), encoding="utf-8")
+    judge_again(tmp_path)
+    now = json.loads((place / "verdicts.json").read_text(encoding="utf-8"))
+    assert now["mnist-480"]["tables"] == [table]
+    assert len((place / "mnist-480-1.csv").read_text(encoding="utf-8").splitlines()) == 82
+    page = page_of(now)
+    assert (
+        "| Bulyan | 97.8 (99.1) -1.3 ✗ |" in page and "[mnist-480-1.csv](mnist-480-1.csv)" in page
+    )
+    assert "Tried: 81 of 90 published cells; not tried: 9." in page
 
 
 def test_what_cannot_be_judged_again_is_said_and_stays(tmp_path):

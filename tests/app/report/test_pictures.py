@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from signfed.app.report.lines import curve_of, thinned
-from signfed.app.report.pictures import Heatmap, Lines, Published, PublishedTable, within
+from signfed.app.report.pictures import Heatmap, Lines, PublishedTable
 from signfed.app.report.style import INK, svg_of
 
 CELLS = [
@@ -174,35 +174,6 @@ def test_a_heatmap_prints_what_it_colours():
     assert texts_of(axes) == ["0.32", "", "0.62", "", "", "n. f."]
     assert [t.get_text() for t in axes.get_yticklabels()] == ["mean", "krum", "dnc"]
     assert scale.get_xlabel() == "acc, mean of 3 seeds"
-
-
-TABLE = PublishedTable(
-    "strategy", "attack", "acc", {("mean", "lie"): 53.0, ("krum", "lie"): 72.2, ("krum", "x"): 9.0},
-    title="Table I", judge=within(0.5), names={"lie": "Little", "x": "<X>"},
-    where={"num-byzantine": 1},
-)  # fmt: skip
-
-
-def test_a_published_table_compares_field_by_field():
-    mean, krum, untried = TABLE.cells(CELLS)
-    assert (mean.ours, mean.verdict) == (pytest.approx(52), "does not hold")
-    assert mean.difference == pytest.approx(-1)
-    assert krum.verdict == "holds" and krum.difference == pytest.approx(-0.2)
-    assert untried == Published("krum", "x", 9.0)
-
-
-def test_its_picture_has_the_differences():
-    axes = TABLE.draw(CELLS).axes[0]
-    shown = np.ma.filled(axes.collections[0].get_array().reshape(2, 2), np.nan)
-    assert shown[:, 0].tolist() == pytest.approx([-1, -0.2]) and np.isnan(shown[:, 1]).all()
-    assert texts_of(axes) == ["52.0 ✗\n(53.0)", "", "72.0 ✓\n(72.2)", " ?\n(9.0)"]
-
-
-def test_what_is_not_finite_holds_nowhere():
-    rows = [{"strategy": "mean", "attack": "lie", "num-byzantine": 1, "acc": None}]
-    (mean, *_) = TABLE.cells(rows)
-    assert mean.verdict == "does not hold"
-    assert texts_of(TABLE.draw(rows).axes[0])[0] == "not finite ✗\n(53.0)"
 
 
 def test_svg_for_a_page_has_ids_of_its_own_and_the_pages_ink():

@@ -27,6 +27,10 @@ MINUTES = (
     "The minutes are those of the runs, added up, on a machine that did other things, too: "
     "`signfed reproduce --list` says how long a setting takes on two cores."
 )
+ONE_SEED = (
+    "A verdict from one seed has only the papers' own noise as its error: how far other seeds are "
+    "from it nobody knows."
+)
 TIES = (
     "A claim of Election Coding with half batches stands three times, as it is judged under each "
     "of three tie rules: the counts have it three times, too."
@@ -190,12 +194,12 @@ def summary_of(pages: Mapping[str, Found]) -> str:
                 for claim in record["claims"] if claim["verdict"] == FAILS
             ]  # fmt: skip
             counts = [str(count[says]) for says in SHOWN]
-            lines.append([f"[{name}]({name}/{PAGE})", record["title"], setting, *counts,
-                          str(record["minutes"])])  # fmt: skip
+            lines.append([f"[{name}]({name}/{PAGE})", record["title"], setting,
+                          str(len(record["seeds"])), *counts, str(record["minutes"])])  # fmt: skip
         if not found:
-            lines.append([name, EXPERIMENTS[name].title, *"------"])
+            lines.append([name, EXPERIMENTS[name].title, *"-------"])
     counted = ("hold", "fail", "not decided", "not tried")
-    heads = ("item", "what it shows", "setting", *counted, "minutes")
+    heads = ("item", "what it shows", "setting", "seeds", *counted, "minutes")
     claims = (
         f"{total[HOLDS]} claims hold, {total[FAILS]} do not, {total[UNDECIDED]} are not decided "
         f"(the seeds differ by more), {total[NOT_TRIED]} were not tried."
@@ -204,7 +208,7 @@ def summary_of(pages: Mapping[str, Found]) -> str:
         "# Results", "",
         "The papers' figures and tables, each by `signfed reproduce NAME`. This page is written by "
         "`signfed reproduce --summary DIR` from the verdicts beside it.", "", QUICK, "",
-        MINUTES, "", TIES, "",
+        MINUTES, "", ONE_SEED, "", TIES, "",
         claims, "", markdown_table(heads, lines),
         *(["What does not hold; the item's page says why:", "", *failed] if failed else []),
     ]).rstrip() + "\n"  # fmt: skip

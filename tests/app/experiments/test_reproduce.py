@@ -88,6 +88,8 @@ def test_an_item_from_its_runs_to_its_page(call, tmp_path):
         in summary
     )
     assert "| [tiny](tiny/README.md) |" in summary and "and the reverse" in summary
+    assert "| setting | seeds | hold |" in summary and "| quick | 2 | 1 | 1 | 0 | 1 |" in summary
+    assert "A verdict from one seed has only the papers' own noise" in summary
 
 
 def test_a_part_of_an_item_writes_no_page(call, tmp_path):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from signfed.app.experiments.estimates import Rows, estimate
+from signfed.app.experiments.estimates import Rows
 from signfed.app.experiments.experiment import Experiment
 from signfed.app.experiments.times import TimesTable
 from signfed.app.report.pictures import PublishedTable
@@ -86,7 +86,7 @@ def long_form(table: PublishedTable, rows: Rows) -> list[dict[str, Any]]:
     for cell in table.cells(rows):
         if cell.verdict == NOT_TRIED:
             continue
-        error = estimate(cell.seeds).error if len(cell.seeds) > 1 else None
+        error = cell.error if len(cell.seeds) > 1 else None
         lines.append(
             {
                 table.rows: cell.row, table.columns: cell.column, "published": cell.published,

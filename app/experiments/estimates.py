@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from signfed.app.report.rows import OF_THE_ROUNDS, chosen, worst_of
+from signfed.app.report.seeds import mean_and_error
 from signfed.app.runs.folder import DIVERGED, ENDED, FINISHED
 from signfed.app.runs.summary import DETECTION
 from signfed.app.runs.sweeps import Row
@@ -23,12 +24,6 @@ PUBLISHED_SAMPLES = 10_000  # of the test set there
 # deviation of 0.004 to 0.019 (signguard-table2, quick).
 SHARES_NOISE = 0.02
 TEST_SAMPLES = {"digits": 360}  # of tasks with far fewer
-# One-sided 95 % quantiles of Student's t, by degrees of freedom; beyond these, of the normal law.
-T_95 = (
-    6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860, 1.833, 1.812,
-    1.796, 1.782, 1.771, 1.761, 1.753, 1.746, 1.740, 1.734, 1.729, 1.725,
-)  # fmt: skip
-NORMAL_95 = 1.645
 
 
 @dataclass(frozen=True)
@@ -39,8 +34,7 @@ class Estimate:
     ----------
     mean : float
     error : float
-        Half the width of its one-sided 95 % interval: Student's t times the standard error; 0 for
-        one seed, of which no error is known.
+        As `mean_and_error` has it.
     count : int
         How many seeds.
     alone : float
@@ -81,13 +75,7 @@ def estimate(values: Sequence[float]) -> Estimate:
     >>> estimate([0.9, 0.9, 0.9, 0.9])
     Estimate(mean=0.9, error=0.0, count=4)
     """
-    n = len(values)
-    mean = math.fsum(values) / n
-    if n == 1 or not math.isfinite(mean):
-        return Estimate(mean, 0.0, n)
-    variance = math.fsum((value - mean) ** 2 for value in values) / (n - 1)
-    t = T_95[n - 2] if n - 2 < len(T_95) else NORMAL_95
-    return Estimate(mean, t * math.sqrt(variance / n), n)
+    return Estimate(*mean_and_error(values), len(values))
 
 
 def of_one(column: str, rows: Rows, *, level: bool = False) -> float:

@@ -110,7 +110,7 @@ def _section(setting: str, record: Mapping[str, Any]) -> list[str]:
         lines += [markdown_table(heads, cells)]
     elif record["runs"]:
         lines += [f"The cells, with means over the seeds: [{setting}.csv]({setting}.csv)", ""]
-    lines += [f"- Ran: {ran(record)}", f"- Every cell: {_keys(record['config'])}"]
+    lines += [f"- Ran: {ran(record)}", f"- Every cell: {_keys(_shared(record))}"]
     lines += [f"- Seeds: {', '.join(map(str, record['seeds']))}; engine: {record['engine']}"]
     lines += [f"- Chosen here: {choice}" for choice in record["choices"]]
     return [*lines, ""]
@@ -118,6 +118,12 @@ def _section(setting: str, record: Mapping[str, Any]) -> list[str]:
 
 def _marked(says: str) -> str:
     return f"**{says}**" if says == FAILS else says
+
+
+def _shared(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys that no cell has another value of."""
+    varied = {*record.get("grid", {}), *(key for case in record.get("cases", []) for key in case)}
+    return {key: value for key, value in record["config"].items() if key not in varied}
 
 
 def _keys(config: Mapping[str, Any]) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+
+from signfed.app.report.seeds import mean_and_error
 
 HOLDS, FAILS, UNDECIDED, NOT_TRIED = "holds", "does not hold", "not decided", "not tried"
 MARKS = {HOLDS: "✓", FAILS: "✗", UNDECIDED: "~", NOT_TRIED: "?"}
@@ -26,6 +29,8 @@ class Published:
         "holds", "does not hold", "not decided" or "not tried".
     seeds : tuple of float
         What `ours` is the mean of.
+    whole : bool
+        Whether every run of it ended.
     """
 
     row: Hashable
@@ -34,6 +39,12 @@ class Published:
     ours: float | None = None
     verdict: str = NOT_TRIED
     seeds: tuple[float, ...] = ()
+    whole: bool = True
+
+    @property
+    def error(self) -> float:
+        """What `ours` is uncertain by: `mean_and_error`, 0 of one seed."""
+        return mean_and_error(self.seeds)[1] if self.seeds else 0.0
 
     @property
     def difference(self) -> float | None:
@@ -41,11 +52,11 @@ class Published:
         return None if self.ours is None else self.ours - self.published
 
 
-Judge = Callable[[Published], bool]
+Judge = Callable[[Published], str]
 
 
 def within(tolerance: float, collapsed: float = 0.0) -> Judge:
-    """Return a judge: ours holds where it is near the published value.
+    """Return a judge: ours holds where it is near the published value, beyond its error.
 
     Parameters
     ----------
@@ -58,20 +69,29 @@ def within(tolerance: float, collapsed: float = 0.0) -> Judge:
     Returns
     -------
     callable
-        Published -> bool.
+        Published, of which something ran -> its verdict: undecided where the error of ours reaches
+        over the limit. One seed has no error here: the tolerance is all that it is allowed.
 
     Examples
     --------
     >>> judge = within(0.5, collapsed=50)
     >>> [judge(Published("mean", "lie", p, o)) for p, o in ((99, 98.6), (99, 98), (10, 31))]
-    [True, False, True]
+    ['holds', 'does not hold', 'holds']
+    >>> judge(Published("mean", "lie", 99, 98, seeds=(97.0, 99.0)))
+    'not decided'
     """
 
-    def judge(cell: Published) -> bool:
-        if cell.ours is None:
-            return False
+    def judge(cell: Published) -> str:
+        assert cell.ours is not None
+        if not math.isfinite(cell.ours):
+            return FAILS
         if cell.published < collapsed:
-            return cell.ours < collapsed
-        return abs(cell.ours - cell.published) <= tolerance
+            room, holds = collapsed - cell.ours, cell.ours < collapsed
+        else:
+            distance = abs(cell.ours - cell.published)
+            room, holds = tolerance - distance, distance <= tolerance
+        if abs(room) < cell.error:
+            return UNDECIDED
+        return HOLDS if holds else FAILS
 
     return judge

@@ -11,8 +11,6 @@ import numpy as np
 from signfed.app.report.document import Table
 from signfed.app.report.fields import draw_fields, draw_scale
 from signfed.app.report.published import (
-    FAILS,
-    HOLDS,
     LEGEND,
     MARKS,
     NOT_TRIED,
@@ -56,7 +54,8 @@ class PublishedTable:
     scale : float
         Ours times it has the paper's unit: 100 for per cent.
     judge : callable
-        Published -> whether it holds; see `within`. By default within half a point.
+        Published, of which something ran -> its verdict; see `within`. By default within half a
+        point.
     names : mapping
         What the paper calls a row or a column -> for the heads of the table, by our value.
     where : mapping
@@ -108,13 +107,11 @@ class PublishedTable:
         having = [row for row in whole if self.value in row]
         says = UNDECIDED if len(whole) < len(group) else NOT_TRIED
         if not having:
-            return Published(*at, value, verdict=says)
+            return Published(*at, value, verdict=says, whole=says == NOT_TRIED)
         ours = self.scale * np.array([number(row[self.value]) for row in having])
-        cell = Published(*at, value, float(ours.mean()), says, tuple(ours.tolist()))
-        if says == UNDECIDED:
-            return cell
-        holds = bool(np.isfinite(ours).all()) and self.judge(cell)
-        return replace(cell, verdict=HOLDS if holds else FAILS)
+        mean, all_there = float(ours.mean()), len(whole) == len(group)
+        cell = Published(*at, value, mean, says, tuple(ours.tolist()), all_there)
+        return replace(cell, verdict=self.judge(cell)) if all_there else cell
 
     def _grid(
         self, found: Sequence[Published]

@@ -119,11 +119,30 @@ def test_published_cells_hold_one_by_one():
     failed = judge([near | {"score": 0.8}, {"rule": "b", "attack": "x", "score": 0.8}])
     assert failed.says == FAILS and failed.ours == "0 of 2 hold; not: a x, b x"
     lost = [near, near | {"status": "failed", "score": 0.1}]  # nobody knows what it would have been
-    assert judge(lost).says == NOT_TRIED and judge(lost).ours == "0 of 1 hold; not: a x"
+    assert judge(lost).says == NOT_TRIED and judge(lost).ours == "0 of 1 hold; not decided: a x"
     assert judge([*lost, {"rule": "b", "attack": "x", "score": 0.8}]).says == FAILS
     assert judge([near | {"status": "failed"}]).says == NOT_TRIED
     other = {"rule": "b", "attack": "x", "score": 0.4}  # which holds
     assert judge([near | {"status": "failed"}, other]).says == NOT_TRIED
+
+
+@pytest.mark.parametrize(
+    ("published", "scores", "says"),
+    [
+        (90.0, (0.80, 0.82), FAILS), (90.0, (0.60, 0.99), UNDECIDED),  # beyond and within the error
+        (90.0, (0.90, 0.902, 0.901), HOLDS), (90.0, (0.89, 0.91), UNDECIDED),
+        (20.0, (0.30, 0.32), HOLDS), (20.0, (0.10, 0.60), UNDECIDED), (20.0, (0.8, 0.81), FAILS),
+    ],
+)  # fmt: skip
+def test_a_published_cell_is_not_decided_within_the_error_of_our_seeds(published, scores, says):
+    table = PublishedTable(
+        "rule", "attack", "score", {("a", "x"): published}, judge=within(0.5, 50.0)
+    )
+    found = [{"rule": "a", "attack": "x", "score": score} for score in scores]
+    verdict = agrees([table])(found)
+    assert verdict.says == says
+    named = {HOLDS: "", FAILS: "; not: a x", UNDECIDED: "; not decided: a x"}[says]
+    assert verdict.ours == f"{int(says == HOLDS)} of 1 hold{named}"
 
 
 def test_of_a_run_that_diverged_what_its_rounds_counted_is_kept():

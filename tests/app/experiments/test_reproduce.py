@@ -230,6 +230,16 @@ def test_a_page_says_how_runs_that_diverged_count(call, tmp_path):
     assert "| 1 of 2 diverged |" in page and "an accuracy counts as 0" in page
 
 
+def test_every_cell_has_what_a_page_says_of_every_cell(call, tmp_path):
+    call("tiny", "--quick")
+    found = json.loads((tmp_path / "pages/tiny/verdicts.json").read_text())
+    found["quick"] |= {
+        "config": {"lr": 0.3, "strategy": "median", "num-rounds": 9, "num-workers": 5},
+        "grid": {"lr": [0.1, 0.2]}, "cases": [{"strategy": "mean"}, {"num-rounds": 7}],
+    }  # fmt: skip
+    assert "- Every cell: `num-workers=5`\n" in page_of(found)
+
+
 def test_options_of_parts_share_a_column():
     rows = [{"strategy": "mean", "lie.z": z, "status": "finished", LOSS: z} for z in (1.5, None)]
     found = records.cells_of(rows, ("strategy", "lie.z"))

@@ -7,7 +7,12 @@ import pytest
 
 from signfed.app.report.pictures import Published, PublishedTable, within
 from signfed.app.report.published import LEGEND, MARKS
-from tests.app.report.test_pictures import CELLS, texts_of
+from tests.app.report.test_pictures import CELLS as WIDE
+from tests.app.report.test_pictures import texts_of
+
+# The same means, of seeds that decide.
+CELLS = [cell | {"acc": cell["acc"] - (0, 0.01, 0.05)[cell["seed"]]
+         + 0.02 + 0.001 * (cell["seed"] - 1)} for cell in WIDE]  # fmt: skip
 
 TABLE = PublishedTable(
     "strategy", "attack", "acc", {("mean", "lie"): 53.0, ("krum", "lie"): 72.2, ("krum", "x"): 9.0},
@@ -22,6 +27,10 @@ def test_a_published_table_compares_field_by_field():
     assert mean.difference == pytest.approx(-1)
     assert krum.verdict == "holds" and krum.difference == pytest.approx(-0.2)
     assert untried == Published("krum", "x", 9.0)
+
+
+def test_seeds_that_differ_by_more_do_not_decide():
+    assert [cell.verdict for cell in TABLE.cells(WIDE)[:2]] == ["not decided"] * 2
 
 
 def test_its_picture_has_the_differences():

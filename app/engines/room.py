@@ -39,7 +39,8 @@ class Room:
     gradients : int
         Float gradients that exist at once besides.
     activations : int
-        What the forward pass of all batches keeps for the backward pass.
+        What the forward pass of all batches keeps for the backward pass, and the windows of
+        convolutions that this writes down.
     rest : int
         The model several times over, and the data.
     """
@@ -158,7 +159,7 @@ def _counted_as(way: Way, config: RunConfig) -> Way:
 def _passed(
     config: RunConfig, problem: Problem, workers: int, way: Way, card: int
 ) -> tuple[int, int]:
-    """Bytes of a forward pass, and how many CUDA graphs are kept, as `SharedGradients` does."""
+    """Bytes of a pass, and how many CUDA graphs are kept, as `SharedGradients` does."""
     activations, one = problem.memory(workers)[0], problem.memory(1)[0]
     share = 0.6 if config.workload.precision == "bfloat16" else 1.0
     if way == "loop":
@@ -168,6 +169,8 @@ def _passed(
     everyone = workers == config.workload.num_workers
     fit = activations * (1 if everyone else KEPT + 1) <= SHARE * card
     passed = min(share * activations, max(SHARE * card, share * one))
+    if config.workload.precision != "bfloat16":
+        passed += problem.windows(workers)
     return int(passed), (1 if everyone else KEPT) if fit else 0
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from inspect import signature
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from signfed.app.task.models.parameters import trainable
+from signfed.app.task.shared.conv import ROOM, Geometry, convolution, is_small
 from signfed.app.task.shared.interception import Interception
 from signfed.app.task.shared.layout import Layout
 from signfed.app.task.shared.shared_pass import SharedPass
@@ -63,6 +68,74 @@ def _counted(model: nn.Module, x: Tensor, forms: AbstractContextManager[object])
         scores = model(x)
     largest = max([scores.numel() * scores.element_size(), *kept.values()])
     return (sum(kept.values()) + largest) // len(x)
+
+
+def windows_of(model: nn.Module, x: Tensor) -> int:
+    """Count what the windows of one sample take in the convolution with the most, in bytes.
+
+    Of those whose weight gradients are products over windows; in bfloat16 none are.
+
+    Parameters
+    ----------
+    model : nn.Module
+        In training mode; it is copied.
+    x : Tensor [B, ...]
+        Some samples as they enter it, two at least for batch norm.
+
+    Examples
+    --------
+    Two outputs of windows of 3 x 2 values:
+
+    >>> windows_of(nn.Conv2d(3, 5, (1, 2)), torch.zeros(2, 3, 1, 3))
+    48
+    """
+    with torch.no_grad(), _Windows() as windows:
+        copy.deepcopy(model).cpu()(x.cpu())
+    return windows.most // len(x)
+
+
+class _Windows(TorchFunctionMode):
+    """Bytes of the windows of the convolution that has the most."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.most = 0
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        made = func(*args, **(kwargs or {}))
+        if func is torch.conv2d and made.dim() == 4:
+            given = signature(convolution).bind(None, *args, **(kwargs or {}), dims=2)
+            given.apply_defaults()
+            x, weight = given.arguments["input"], given.arguments["weight"]
+            dilation, groups = given.arguments["dilation"], given.arguments["groups"]
+            each = [dilation] * 2 if isinstance(dilation, int) else list(dilation)
+            if is_small(x, weight, Geometry([], [], each, False, [], groups)):
+                pixels = len(made) * made.shape[2:].numel()
+                self.most = max(self.most, pixels * weight[0].numel() * made.element_size())
+        return made
+
+
+def windows_at_once(of_one: int, workers: int) -> int:
+    """Return the bytes of windows that are written down at a time, at most.
+
+    Parameters
+    ----------
+    of_one : int
+        Bytes of one worker's.
+    workers : int
+
+    Examples
+    --------
+    >>> windows_at_once(1 << 20, 4) >> 20, windows_at_once(1 << 28, 50) >> 20
+    (4, 512)
+    """
+    return max(of_one, min(ROOM, workers * of_one))
 
 
 def samples_that_fit(per_sample: int, total: int) -> int:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from signfed.app.errors import ConfigError
-from signfed.app.task.activations import saved_bytes
+from signfed.app.task.activations import saved_bytes, windows_at_once, windows_of
 from signfed.app.task.datasets.dataset import Dataset
 from signfed.app.task.digest import fingerprint, made_here
 from signfed.app.task.evaluation import Loss, evaluate, mixed
@@ -138,11 +138,18 @@ class Classification:
     def require_workers(self) -> None: ...
 
     def memory(self, workers: int) -> tuple[int, int]:
-        samples, _ = self._gradients.samples(np.zeros(2, np.int64))
         of_round = sum(sorted(self.batch_sizes(), reverse=True)[:workers])
         data = self._data
         stored = sum(part.nbytes for part in (data.train_x, data.train_y, data.test_x, data.test_y))
-        return of_round * saved_bytes(self._model, samples), stored
+        return of_round * saved_bytes(self._model, self._two_samples), stored
+
+    def windows(self, workers: int) -> int:
+        largest = max(self.batch_sizes())
+        return windows_at_once(largest * windows_of(self._model, self._two_samples), workers)
+
+    @property
+    def _two_samples(self) -> Tensor:
+        return self._gradients.samples(np.zeros(2, np.int64))[0]
 
     def digest(self) -> dict[str, str]:
         return dict(self._digest)

@@ -135,5 +135,14 @@ class Problem(Protocol):
             In float32; both where gradients are computed.
         """
 
+    def windows(self, workers: int) -> int:
+        """Count the bytes of images' windows that a shared pass writes down for so many workers.
+
+        Parameters
+        ----------
+        workers : int
+            As for `memory`.
+        """
+
     def digest(self) -> dict[str, str]:
         """Return what server and nodes have to agree on: "data", "model", ... -> its digest."""

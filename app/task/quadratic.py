@@ -88,6 +88,9 @@ class Quadratic:
     def memory(self, workers: int) -> tuple[int, int]:
         return 0, 0
 
+    def windows(self, workers: int) -> int:
+        return 0
+
     def digest(self) -> dict[str, str]:
         return {"model": fingerprint([("x", self.initial())])}
 

@@ -54,7 +54,7 @@ class _Convolution(Function):
             ctx.needs_input_grad[0]
         ) else None  # fmt: skip
         if of.sink.owns(weight):
-            if of.at_once and of.layout.equal and _is_small(x, w, ctx.how):
+            if of.at_once and of.layout.equal and is_small(x, w, ctx.how):
                 of.sink.put(weight, _products(of, gradient, x, w, ctx.how))
             else:
                 parts = zip(of.layout.split(gradient), of.layout.split(x), strict=True)
@@ -67,10 +67,16 @@ class _Convolution(Function):
         return on_x, None, None, None, None
 
 
-def _is_small(x: Tensor, w: Tensor, how: Geometry) -> bool:
-    """Whether a call for each worker costs more than to write its windows down.
+def is_small(x: Tensor, w: Tensor, how: Geometry) -> bool:
+    """Tell whether a call for each worker costs more than to write its windows down.
 
     In bfloat16, on tensor cores, a call is the faster one.
+
+    Parameters
+    ----------
+    x, w : Tensor
+        Input and weight.
+    how : Geometry
     """
     plain = not how.transposed and how.groups == 1 and how.dilation == [1, 1]
     return plain and x.dtype != torch.bfloat16 and w.numel() <= SMALL

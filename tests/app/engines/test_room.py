@@ -22,18 +22,21 @@ RESNET_50 = 25_557_032
 class Network:
     """A problem of so many parameters, with batches that keep so much."""
 
-    def __init__(self, n, activations=0):
+    def __init__(self, n, activations=0, windows=0):
         self.edges = (*range(0, n, n // 20), n)  # twenty tensors
-        self._activations = activations
+        self._activations, self._windows = activations, windows
         self.device = torch.device("cpu")
 
     def memory(self, workers):
         return workers * self._activations, 1000
 
+    def windows(self, workers):
+        return self._windows
 
-def room(n=1000, activations=0, card=80 * 10**9, **keys):
+
+def room(n=1000, activations=0, windows=0, card=80 * 10**9, **keys):
     config = parse({"num-workers": 50, "num-byzantine": 10, "batch-size": 8} | keys)
-    network, way = Network(n, activations), config.workload.gradients
+    network, way = Network(n, activations, windows), config.workload.gradients
     return room_of(config, build_strategy(config), network, way=way, card=card)
 
 
@@ -93,6 +96,17 @@ def test_batches_count_and_bfloat16_halves_them():
     full = room(activations=10**6, strategy="mean").activations
     half = room(activations=10**6, strategy="mean", precision="bfloat16").activations
     assert full == 50 * 10**6 and half == pytest.approx(0.6 * full)
+
+
+def test_windows_of_convolutions_count_where_a_pass_writes_them_down():
+    keys = {"activations": 10**6, "strategy": "mean"}
+    of = lambda **more: room(**keys, **more).activations  # noqa: E731
+    assert of(windows=10**8) - of() == 10**8
+    assert of(windows=10**8, card=10**7) - of(card=10**7) == 10**8  # also where it is cut
+    few = {"fraction-train": 0.5}  # graphs keep theirs
+    assert of(windows=10**8, **few) - of(**few) == (KEPT + 1) * 10**8
+    for other in ({"precision": "bfloat16"}, {"gradients": "vmap"}, {"gradients": "loop"}):
+        assert of(windows=10**8, **other) == of(**other)
 
 
 def test_only_the_shared_pass_is_cut():

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 from signfed.app.task import MODELS, Dataset, Gradients, build, flatten
-from signfed.app.task.activations import saved_bytes
+from signfed.app.task.activations import saved_bytes, windows_at_once, windows_of
 from signfed.app.task.local_steps import LocalSteps
 from signfed.app.task.models.pool import MaxPool2d
 from signfed.app.task.models.pure import purified
-from signfed.app.task.shared import NotShared, SharedGradients, check
+from signfed.app.task.shared import NotShared, SharedGradients, check, conv
 from signfed.app.task.shared.graph import COUNTED, KEPT, WARM_UP, Replays
 from signfed.strategies.ops.threads import one_thread
 from tests.app.task.shared_networks import (
@@ -503,6 +503,30 @@ def test_memory_is_counted_of_the_forms_that_a_pass_takes(name):
         SharedGradients(gradients)(start.numpy(), (0, 1, 2), 1)
     each = saved_bytes(gradients.model, gradients.samples(np.arange(2))[0])
     assert sum(kept.values()) / 12 <= each <= 1.1 * (sum(kept.values()) + max(kept.values())) / 12
+
+
+@pytest.mark.parametrize("room", [1 << 29, 40_000])
+def test_the_windows_of_convolutions_are_counted(room, monkeypatch):
+    """Those that a pass writes down at a time; none of a convolution in groups or a large one."""
+    made = lambda: nn.Sequential(  # noqa: E731
+        nn.Conv2d(2, 4, 3, padding=1), nn.Conv2d(4, 4, 5, 3, groups=2), nn.Conv2d(4, 2, 1),
+        nn.Conv2d(2, 2, (3, 1), padding="same"), nn.Flatten(), nn.Linear(8, 3),
+    )  # fmt: skip
+    gradients = gradients_of(seeded(made), numbers(24, 2, 10, 10), (4, 4, 4), double=False)
+    written, windows = [], conv._windows
+    monkeypatch.setattr("signfed.app.task.activations.ROOM", room)
+    monkeypatch.setattr(conv, "ROOM", room)
+    monkeypatch.setattr(
+        conv, "_windows", lambda *given: written.append(windows(*given)) or written[-1]
+    )
+    SharedGradients(gradients, at_once=True)(flatten(gradients.model).numpy(), (0, 1, 2), 1)
+    each = windows_of(gradients.model, gradients.samples(np.arange(2))[0])
+    assert each == 4 * 18 * 100
+    most = max(part.untyped_storage().nbytes() for part in written)
+    assert most == (12 * each if room > 12 * each else 4 * each)
+    assert most <= windows_at_once(4 * each, 3) <= max(most, room)
+    monkeypatch.setattr(conv, "SMALL", 0)
+    assert windows_of(gradients.model, gradients.samples(np.arange(2))[0]) == 0
 
 
 # The pool

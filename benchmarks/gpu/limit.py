@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.gpu.cases import MODELS, Case, Kept
 from signfed.app.task.precision import precision
 
 
@@ -54,18 +56,29 @@ def card(device: torch.device) -> dict[str, float]:
     return found
 
 
-def asked_of_it(problem: Any, workers: int, on_signs: bool) -> dict[str, float]:
+def asked_of_it(case: Case, on_signs: bool) -> dict[str, float]:
     """FLOP of all gradients, and bytes that have to be moved once: images, gradients, rows."""
+    flop, n = _of_a_sample(case.model)
+    image = np.prod(MODELS[case.model]) * 4
+    row = -(-n // 8) if on_signs else 4 * n
+    return {
+        "flop": float(case.workers * case.batch * flop),
+        "bytes": float(case.workers * (case.batch * image + 4 * n + 2 * row) + 4 * 4 * n),
+    }
+
+
+@lru_cache
+def _of_a_sample(model: str) -> tuple[float, int]:
+    """FLOP of one sample's gradient, and the number of parameters.
+
+    Counted on the CPU, so that the device has computed nothing of the network before its first
+    round; of two samples, since batch norm takes no batch of one.
+    """
+    problem = Kept(Case(model, 2, 2, 0, "sign-mv", "float32", attack="none"), "cpu")
     x = problem.initial().numpy()
     with FlopCounterMode(display=False) as counter:
         problem.gradient(x, 0, 1)
-    n, image = len(x), np.prod(problem.image_shape) * 4
-    row = -(-n // 8) if on_signs else 4 * n
-    samples = problem.batch_sizes()[0]
-    return {
-        "flop": float(workers * counter.get_total_flops()),
-        "bytes": float(workers * (samples * image + 4 * n + 2 * row) + 4 * 4 * n),
-    }
+    return counter.get_total_flops() / 2, len(x)
 
 
 def least_ms(asked: dict[str, float], card: dict[str, float], precision: str) -> float:

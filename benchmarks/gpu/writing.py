@@ -12,9 +12,22 @@ from typing import Any
 import torch
 
 COLUMNS = (
-    "model", "workers", "batch", "rule", "precision", "round_ms", "floor_ms", "ratio", "loop_ms",
-    "least_ms", "first_round_s", "peak_gb", "target_ms", "path", "note",
+    "model", "workers", "batch", "rule", "precision", "algorithms", "round_ms", "wait_ms",
+    "floor_ms", "gradients_ms", "ratio", "loop_ms", "least_ms", "first_round_s", "peak_gb",
+    "target_ms", "path", "note",
 )  # fmt: skip
+MEANT = (
+    "Milliseconds. wait: of a round, what the CPU waits for the device in its one synchronisation;"
+    " near 0 the CPU is the slower one, and the device waits for it. floor: the gradients of all"
+    " workers and nothing else, with the drawing of their batches, many calls under way at once;"
+    " gradients: the same on batches that are there, each call waited for. ratio: of the round to"
+    " the floor. loop: one worker after the other. least: what the card could do it in, by FLOP and"
+    " bytes counted.",
+    "",
+    "first_round_s: of a network of which nothing was computed yet, with its trial, and with what"
+    " Triton compiles that no row and no check before it had compiled. peak_gb: of what PyTorch"
+    " reserves for a run, CUDA graphs and its own cache included, CUDA's context not.",
+)
 
 
 class Findings:
@@ -33,7 +46,7 @@ class Findings:
         self._folder = folder
         self.found: dict[str, Any] = {
             "machine": machine(device), "card": {}, "checks": [], "rows": [], "left_out": [],
-            "side_by_side": None, "profile_of": None,
+            "side_by_side": None, "profile_of": None, "cold": None,
         }  # fmt: skip
 
     def add(self, kind: str, value: Any) -> None:
@@ -44,6 +57,10 @@ class Findings:
             self.found[kind] = value
         self._write("results.json", json.dumps(self.found, indent=1) + "\n")
         self._write("results.md", markdown(self.found))
+
+    def leave_out(self, of: str, what: str) -> None:
+        """Note what was not reached in the time."""
+        self.add("left_out", {"of": of, "what": what})
 
     def profile(self, text: str) -> None:
         """Write a profile beside the results."""
@@ -82,8 +99,7 @@ def markdown(found: dict[str, Any]) -> str:
         f"Checks: {len(found['checks']) - len(failed)} of {len(found['checks'])} hold.",
         *(f"- FAILED: {each['name']}: {each['said']}" for each in failed),
         "",
-        "Milliseconds. floor: the gradients of all workers and nothing else; loop: one worker after"
-        " the other; least: what the card could do it in, by FLOP and bytes counted.",
+        *MEANT,
         "",
         "| " + " | ".join(COLUMNS) + " |",
         "|" + "---|" * len(COLUMNS),
@@ -92,11 +108,48 @@ def markdown(found: dict[str, Any]) -> str:
         lines.append("| " + " | ".join(_cell(row.get(name)) for name in COLUMNS) + " |")
     if beside := found["side_by_side"]:
         lines += ["", "SignGuard's CNN, 50 workers, side by side on one card: " + _beside(beside)]
+    if cold := found["cold"]:
+        took = cold.get("note") or f"{cold['seconds']:.3g} s"
+        lines += ["", f"The very first round of the process, {cold['of']}, with CUDA's start and"
+                  f" all of Triton's compiling: {took}."]  # fmt: skip
+    lines += _cost(found["rows"])
     if found["left_out"]:
-        lines += ["", f"Not reached in the time: {len(found['left_out'])}."]
+        lines += ["", f"Not reached in the time ({len(found['left_out'])}):", ""]
+        lines += _named(found["left_out"])
     if found["profile_of"]:
         lines += ["", f"profile.txt: {found['profile_of']}."]
     return "\n".join(lines) + "\n"
+
+
+def _cost(rows: list[dict[str, Any]]) -> list[str]:
+    """What deterministic algorithms cost, where a row was measured with and without."""
+    keys = ("model", "workers", "batch", "byzantine", "rule", "precision")
+    timed = {
+        (*(row.get(key) for key in keys), row.get("algorithms")): row["round_ms"]
+        for row in rows
+        if "round_ms" in row
+    }
+    lines = []
+    for (*case, kind), free in timed.items():
+        with_them = timed.get((*case, "deterministic"))
+        if kind == "any" and with_them is not None:
+            model, workers, batch, _, rule, precision = case
+            lines.append(
+                f"- {model} {workers} x {batch} {precision} {rule}: {with_them:.3g} ms a round,"
+                f" {free:.3g} without ({100 * (with_them / free - 1):+.0f} %)"
+            )
+    return ["", "What deterministic algorithms cost:", "", *lines] if lines else []
+
+
+def _named(left_out: list[dict[str, str]]) -> list[str]:
+    """All of them: what is left out of several groups alike is one line."""
+    by_group: dict[str, list[str]] = {}
+    for each in left_out:
+        by_group.setdefault(each["of"], []).append(each["what"])
+    alike: dict[str, list[str]] = {}
+    for of, what in by_group.items():
+        alike.setdefault(", ".join(what), []).append(of)
+    return [f"- {'; '.join(groups)}: {what}" for what, groups in alike.items()]
 
 
 def _beside(found: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from functools import lru_cache, partial
+from logging import getLogger
 
 from flwr.app import Context, Message
 
@@ -19,6 +20,7 @@ from signfed.app.task.repeatable import repeatable
 from signfed.clients import Adversary, GradientFn, replica
 from signfed.strategies.server.transport import wire
 
+log = getLogger("flwr")  # whose lines a node shows
 # Workloads of which this process has computed a gradient.
 _warmed: set[Workload] = set()
 
@@ -171,9 +173,14 @@ def _many(config: RunConfig, partition: int, num_partitions: int) -> ManyGradien
     """The way to the gradients of all of a node's workers, on a GPU."""
     problem = _problem(config.workload)
     everyone = config.participation.count == config.workload.num_workers
-    if problem.device.type == "cpu" or not everyone:
+    if problem.device.type == "cpu":
         return None
-    return problem.batched(partial(_whose, config, partition, num_partitions))
+    many, way = None, {"way": "loop", "because": "fraction-train has each round ask others"}
+    if everyone:
+        many = problem.batched(partial(_whose, config, partition, num_partitions))
+        way = problem.way
+    log.info("gradients: %s (%s)", way["way"], way["because"])
+    return many
 
 
 def _whose(config: RunConfig, partition: int, num_partitions: int, server_round: int) -> list[int]:

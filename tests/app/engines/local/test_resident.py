@@ -276,7 +276,14 @@ def test_a_node_on_a_gpu_computes_its_workers_at_once(name, monkeypatch, tmp_pat
     monkeypatch.setattr(OnDevice, "batched", lambda *of: tried.append(of) or batched(*of))
     answers._gradient.cache_clear()
     answers._many.cache_clear()
+    said = []
+    monkeypatch.setattr(answers.log, "info", lambda *words: said.append(words[1:]))
     at_once = federate(tmp_path / "once", nodes=2, **keys)
+    assert said == [(device.way["way"], device.way["because"])] and device.way["way"] != "loop"
+    answers._gradient.cache_clear()
+    answers._many.cache_clear()
+    federate(tmp_path / "few", nodes=2, **keys, **{"fraction-train": 0.5})
+    assert said[1:] == [("loop", "fraction-train has each round ask others")]
     answers._gradient.cache_clear()
     answers._many.cache_clear()
     assert at_once.sha256 == plain.sha256

@@ -82,6 +82,11 @@ def windows_of(model: nn.Module, x: Tensor) -> int:
     x : Tensor [B, ...]
         Some samples as they enter it, two at least for batch norm.
 
+    Returns
+    -------
+    int
+        0 where there are none.
+
     Examples
     --------
     Two outputs of windows of 3 x 2 values:
@@ -129,6 +134,7 @@ def windows_at_once(of_one: int, workers: int) -> int:
     of_one : int
         Bytes of one worker's.
     workers : int
+        Of a pass.
 
     Examples
     --------

@@ -142,6 +142,11 @@ class Problem(Protocol):
         ----------
         workers : int
             As for `memory`.
+
+        Returns
+        -------
+        int
+            At a time, in float32; 0 where there are no such convolutions.
         """
 
     def digest(self) -> dict[str, str]:

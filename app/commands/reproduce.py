@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 FOR_THIS_MACHINE = ("data-dir", "device", "download", "precision")
 SECOND_STAGE = (
-    "a second stage follows, of what the first one finds; its runs are not counted here, and the "
-    "time is that of the first alone"
+    "a second stage follows, of what the first one finds; its runs are not counted here, nor in an "
+    "estimated time"
 )
 COLOURS = {"holds": "green", "does not hold": "red"}
 
@@ -104,7 +104,7 @@ def reproduce(
             most = None if local and sweep.engine == "flower" else processes
             runner = runner_for(sweep.engine, most, address, gpus_per_cell)
             if plan:
-                print_plan(out, sweep, folder, runner)
+                print_plan(out, sweep, folder, runner, item.settings[chosen].minutes)
                 if item.settings[chosen].then:
                     out.print(SECOND_STAGE, highlight=False)
                 continue
@@ -145,6 +145,9 @@ def _print_list(experiments: list[Experiment]) -> None:
     out.print(
         "about: from a few rounds, or from a machine that did other things, too", highlight=False
     )
+    for experiment in experiments:
+        if note := experiment.full.note:
+            out.print(f"{experiment.name}, full: {note}", markup=False, highlight=False)
 
 
 def _print_verdicts(outcome: Outcome) -> None:
@@ -154,6 +157,6 @@ def _print_verdicts(outcome: Outcome) -> None:
         table.add_row(*map(escape, cells), Text(verdict.says, COLOURS.get(verdict.says, "")))
     out.print(table)
     if note := outcome.experiment.settings[outcome.setting].note:
-        out.print(f"smaller than in the paper: {note}", highlight=False)
+        out.print(f"smaller than in the paper: {note}", markup=False, highlight=False)
     if remark := outcome.experiment.remarks.get(outcome.setting):
-        out.print(remark, highlight=False)
+        out.print(remark, markup=False, highlight=False)

@@ -6,18 +6,18 @@ A cell runs in `under-way/ID` and is moved to `cells/ID` when it has ended, so t
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections import deque
 from collections.abc import Sequence
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from signfed.app.engines.launch import TRACEBACK
 from signfed.app.errors import ConfigError
 from signfed.app.experiments.cells import Cell, cells_of
-from signfed.app.experiments.manifest import Manifest
+from signfed.app.experiments.manifest import Manifest, surroundings
 from signfed.app.experiments.plan import Step, draft_of, place_of, plan
 from signfed.app.experiments.runner import Runner, runner_for
 from signfed.app.experiments.sweep import Sweep
@@ -230,7 +230,8 @@ def _run(
             else:
                 seconds = read_summary(Path(work.folder)).get("seconds")
                 outcome = _put_away(cell, folder, outcome)
-                manifest.end(cell, outcome.status, seconds)
+                ran_on = outcome.ran_on if runner.elsewhere else surroundings()
+                manifest.end(cell, outcome.status, seconds, ran_on)
             watch.ended(cell, outcome, again)
 
 
@@ -238,12 +239,12 @@ def _put_away(cell: Cell, folder: Path, outcome: Outcome) -> Outcome:
     """Move a run that has ended to its place, without its checkpoints."""
     draft, place = draft_of(folder, cell), place_of(folder, cell)
     if outcome.status not in ENDED:
-        outcome = Outcome(FAILED, outcome.error or "the run ended early")
+        outcome = replace(outcome, status=FAILED, error=outcome.error or "the run ended early")
         run_folder.set_status(draft, FAILED, outcome.error)
         with suppress(FileExistsError), (draft / TRACEBACK).open("x", encoding="utf-8") as file:
             file.write(outcome.error + "\n")
     shutil.rmtree(draft / "checkpoints", ignore_errors=True)
     place.parent.mkdir(exist_ok=True)
     shutil.rmtree(place, ignore_errors=True)
-    os.replace(draft, place)
+    draft.replace(place)
     return outcome

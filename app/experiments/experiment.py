@@ -60,11 +60,12 @@ class Setting:
     Attributes
     ----------
     sweep : Sweep
-        The runs; of an experiment that trains nothing, what `Experiment.measure` is given.
+        The runs.
     minutes : float
         On 2 cores.
     note : str
-        What is smaller than in the paper; empty for the full setting.
+        What is smaller than in the paper, and which setting has the rest of it; empty where nothing
+        is.
     estimated : bool
         Whether the minutes are an estimate: from a few rounds, or from a machine that did other
         things, too.
@@ -95,15 +96,14 @@ class Experiment:
     title : str
         What it shows, in a sentence.
     full, quick : Setting
-        The paper's, and one of about ten minutes at most on 2 cores that still shows the claim.
+        The paper's, or a part of it that its note names, and one of about ten minutes at most on 2
+        cores that still shows the claim.
     claims : sequence of Claim
     pictures : sequence
         Kinds of `app.report.pictures`, each drawn from the rows.
     choices : sequence of str
         What the paper leaves open, and what is taken here: true of every setting that has none
         of its own.
-    measure : callable, optional
-        For what is no training: Sweep -> rows. None for a sweep of runs.
     others : mapping of str to Setting
         More settings by name: the same claims on other data.
     remarks : mapping of str to str
@@ -120,7 +120,6 @@ class Experiment:
     claims: Sequence[Claim]
     pictures: Sequence[Any]
     choices: Sequence[str] = ()
-    measure: Callable[[Sweep], Rows] | None = None
     others: Mapping[str, Setting] = field(default_factory=dict)
     remarks: Mapping[str, str] = field(default_factory=dict)
     tables: Sequence[Any] = ()

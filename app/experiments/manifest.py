@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,7 +69,6 @@ class Manifest:
         self.cells: dict[str, dict[str, Any]] = found.get("cells", {})
         self._codes: dict[str, dict[str, str]] = found.get("codes", {})
         self._places: dict[str, dict[str, Any]] = found.get("places", {})
-        self._here: dict[str, Any] = {}
         with suppress(OSError, ValueError):  # its last line may be cut off
             for line in self._journal.read_text(encoding="utf-8").splitlines():
                 change = json.loads(line)
@@ -92,7 +92,9 @@ class Manifest:
         self._codes |= new
         self._add(cell, codes=new)
 
-    def end(self, cell: Cell, status: str, seconds: float | None) -> None:
+    def end(
+        self, cell: Cell, status: str, seconds: float | None, ran_on: Mapping[str, Any]
+    ) -> None:
         """Write down how a cell ended.
 
         Parameters
@@ -102,14 +104,17 @@ class Manifest:
             Of its run.
         seconds : float, optional
             That its run took, earlier attempts included.
+        ran_on : mapping
+            `surroundings` of the process that ran it; empty where they are not known.
         """
-        self._here = self._here or surroundings()
-        place = digest(json.dumps(self._here, sort_keys=True))
-        new = {} if place in self._places else {place: self._here}
+        known = self.cells[cell.id]
+        known |= {"status": status, "seconds": seconds, "when": _today()}
+        known.pop("place", None)  # of an earlier attempt
+        new = {}
+        if ran_on:
+            known["place"] = place = digest(json.dumps(ran_on, sort_keys=True))
+            new = {} if place in self._places else {place: dict(ran_on)}
         self._places |= new
-        self.cells[cell.id] |= {
-            "status": status, "seconds": seconds, "place": place, "when": _today()
-        }  # fmt: skip
         self._add(cell, places=new)
 
     def _add(self, cell: Cell, **new: Mapping[str, Any]) -> None:
@@ -130,12 +135,13 @@ class Manifest:
         -------
         dict
             `surroundings`, "when", and "elsewhere": how many of another commit, other versions or
-            hardware, or of an older manifest, which does not tell.
+            hardware, or where that is not known: of an older manifest, or of a cluster that lost
+            the machine.
         """
         cells = [self.cells[each] for each in cell_ids if each in self.cells]
         known = [cell for cell in cells if "place" in cell]
         if not known:
-            return here() | {"elsewhere": len(cells)}
+            return {**surroundings(), "when": _today(), "elsewhere": len(cells)}
         [(most, count)] = Counter(cell["place"] for cell in known).most_common(1)
         return {
             **self._places[most],
@@ -170,16 +176,12 @@ def _gradients(config: RunConfig) -> int:
     return config.participation.count * config.workload.local.count
 
 
-def here() -> dict[str, Any]:
-    """Return what `Manifest.ran` would of a run that ended just now in this process."""
-    return {**surroundings(), "when": _today(), "elsewhere": 0}
-
-
 def _today() -> str:
     return datetime.now(UTC).date().isoformat()
 
 
-def surroundings() -> dict[str, Any]:
+@cache  # of the process: what it has imported stays
+def surroundings() -> Mapping[str, Any]:
     """Return the commit, the versions and the hardware of this process."""
     return {**_commit(), "versions": versions(), "hardware": hardware()}
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from signfed.app.errors import ConfigError, installed
+from signfed.app.experiments.manifest import surroundings
 from signfed.app.experiments.work import Ended, KeptData, Outcome, Work, carry_out
 from signfed.app.flower.environment import environment, short_folder
 from signfed.app.runs.folder import FAILED
@@ -138,6 +139,7 @@ def carry_out_there(work: Work) -> tuple[Outcome, Files]:
     Returns
     -------
     Outcome
+        With what it ran on.
     dict
         Name -> content.
     """
@@ -148,7 +150,8 @@ def carry_out_there(work: Work) -> tuple[Outcome, Files]:
         try:
             run = Path(temporary) / "run"
             outcome = carry_out(replace(work, folder=str(run)), _kept)
-            return outcome, {file.name: file.read_bytes() for file in run.glob("*.*")}
+            files = {file.name: file.read_bytes() for file in run.glob("*.*")}
+            return replace(outcome, ran_on=surroundings()), files
         finally:
             with suppress(ValueError):
                 sys.path.remove(str(modules))

@@ -29,7 +29,7 @@ MANY = 100  # cells from which a page names their file, which then holds one lin
 NOT_FINISHED = "did not finish"
 SCORES = (
     "final_test_accuracy", "best_test_accuracy", "final_test_loss", "final_backdoor_success",
-    "byzantine_accepted", "honest_rejected", "minority_accuracy", "others_accuracy",
+    "byzantine_accepted", "honest_rejected", "final_minority_accuracy", "final_others_accuracy",
     "uplink_bits_per_parameter", "downlink_bits_per_parameter",
 )  # fmt: skip
 

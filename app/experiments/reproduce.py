@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,10 +10,11 @@ from typing import Any
 from signfed.app.errors import ConfigError
 from signfed.app.experiments.execute import Watch, run_sweep
 from signfed.app.experiments.experiment import Claim, Experiment, Rows, Verdict
-from signfed.app.experiments.manifest import Manifest, here
+from signfed.app.experiments.manifest import Manifest
 from signfed.app.experiments.runner import Runner
 from signfed.app.experiments.sweep import Keys, Sweep
 from signfed.app.runs.folder import ENDED
+from signfed.app.runs.sweeps import Row
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,25 +138,18 @@ def reproduce(
     ConfigError
         When a cell cannot run; nothing was started.
     """
-    rounds: Rows = ()
-    if experiment.measure:
-        started = time.monotonic()
-        rows = experiment.measure(sweep)
-        seconds, ran = time.monotonic() - started, here()
-    else:
+    found = run_sweep(sweep, folder, runner=runner, watch=watch)
+    took = {cell.id for cell in found.cells}
+    if then := experiment.settings[setting].then:
+        sweep = then(sweep, found.rows())
         found = run_sweep(sweep, folder, runner=runner, watch=watch)
-        took = {cell.id for cell in found.cells}
-        if then := experiment.settings[setting].then:
-            sweep = then(sweep, found.rows())
-            found = run_sweep(sweep, folder, runner=runner, watch=watch)
-            took |= {cell.id for cell in found.cells}
-        rows = found.rows()
-        if experiment.of_rounds:  # of a cell that did not end a row without a round says so
-            rounds = found.rounds(of=ENDED) + [row for row in rows if row["status"] not in ENDED]
-        manifest = Manifest(found.path)
-        seconds = sum(manifest.cells.get(cell, {}).get("seconds") or 0.0 for cell in took)
-        ran = manifest.ran(took)
+        took |= {cell.id for cell in found.cells}
+    rows, rounds = found.rows(), list[Row]()
+    if experiment.of_rounds:  # of a cell that did not end a row without a round says so
+        rounds = found.rounds(of=ENDED) + [row for row in rows if row["status"] not in ENDED]
+    manifest = Manifest(found.path)
+    seconds = sum(manifest.cells.get(cell, {}).get("seconds") or 0.0 for cell in took)
     return Outcome(
         experiment, setting, sweep, rows, rounds,
-        judged(experiment.claims, rows, rounds, sweep.config), seconds, ran,
+        judged(experiment.claims, rows, rounds, sweep.config), seconds, manifest.ran(took),
     )  # fmt: skip

@@ -113,7 +113,9 @@ def clock_time(now: datetime, seconds: float) -> str:
     return f"{then:%H:%M:%S}" if seconds < DAY else f"{then.day} {then:%B %Y, %H:%M}"
 
 
-def print_plan(console: Console, sweep: Sweep, folder: Path, runner: Runner) -> None:
+def print_plan(
+    console: Console, sweep: Sweep, folder: Path, runner: Runner, declared: float | None = None
+) -> None:
     """Print what of a sweep would run, why, and how long it would take.
 
     Parameters
@@ -125,6 +127,9 @@ def print_plan(console: Console, sweep: Sweep, folder: Path, runner: Runner) -> 
         The sweep's, which may not be there yet.
     runner : Runner
         Where it would run.
+    declared : float, optional
+        Minutes that the setting of an experiment takes on 2 cores, as its file says: shown where
+        nothing like it was ever timed.
 
     Raises
     ------
@@ -147,17 +152,19 @@ def print_plan(console: Console, sweep: Sweep, folder: Path, runner: Runner) -> 
     console.print(table)
     reasons = Counter(re.split(":|;| after", step.why)[0] for step in steps)
     console.print(", ".join(f"{count} {why}" for why, count in reasons.items()), highlight=False)
-    console.print(_length(clock, to_run, runner), highlight=False)
+    console.print(_length(clock, to_run, runner, declared), highlight=False)
 
 
-def _length(clock: Clock, cells: Sequence[Cell], runner: Runner) -> str:
+def _length(clock: Clock, cells: Sequence[Cell], runner: Runner, declared: float | None) -> str:
     """How long cells take; a cluster is not asked how large it is."""
     if not cells:
         return "nothing to run"
     slots = 1 if runner.elsewhere else runner.slots
     total = clock.total(Counter(load_of(cell.config) for cell in cells), slots)
     if total is None:
-        return f"{len(cells)} to run; no like cell was ever timed"
+        never = f"{len(cells)} to run; no like cell was ever timed"
+        whole = f"about {declared:g} min on 2 cores for the whole setting, as the item declares"
+        return never if declared is None else f"{never}: {whole}"
     length = str(timedelta(seconds=round(total)))
     return f"{len(cells)} to run: about {length} with {slots} at a time"
 

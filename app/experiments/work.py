@@ -62,10 +62,22 @@ class Work:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a cell ended: the status of its run, and the error of one that failed."""
+    """How a cell ended.
+
+    Attributes
+    ----------
+    status : str
+        Of its run.
+    error : str
+        Of one that failed.
+    ran_on : mapping
+        `surroundings` of the process that carried it out, where that is another machine's; empty
+        where that is not known.
+    """
 
     status: str
     error: str = ""
+    ran_on: Mapping[str, Any] = field(default_factory=dict)
 
 
 Ended = Sequence[tuple[Work, Outcome]]

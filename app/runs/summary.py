@@ -9,6 +9,8 @@ from typing import Any
 from signfed.strategies.server.record import DETECTION as DETECTION  # for reports, too
 
 Line = Mapping[str, Any]
+# Scores of some runs alone, of which the last one counts.
+LAST = ("validation_accuracy", "backdoor_success", "minority_accuracy", "others_accuracy")
 
 
 def summary_of(rounds: Sequence[Line], n_parameters: int) -> dict[str, Any]:
@@ -33,10 +35,9 @@ def summary_of(rounds: Sequence[Line], n_parameters: int) -> dict[str, Any]:
         summary["best_test_accuracy"] = max((x for x in accuracies if x is not None), default=None)
     if losses := [line["test_loss"] for line in rounds if "test_loss" in line]:
         summary["final_test_loss"] = losses[-1]
-    if found := [line["validation_accuracy"] for line in rounds if "validation_accuracy" in line]:
-        summary["final_validation_accuracy"] = found[-1]
-    if successes := [line["backdoor_success"] for line in rounds if "backdoor_success" in line]:
-        summary["final_backdoor_success"] = successes[-1]
+    for name in LAST:
+        if found := [line[name] for line in rounds if name in line]:
+            summary[f"final_{name}"] = found[-1]
     if claims := [x for line in rounds if (x := claimed_accuracy(line)) is not None]:
         summary["final_claimed_accuracy"] = claims[-1]
     if found := [line["server_metrics"] for line in rounds if "server_metrics" in line]:

@@ -31,6 +31,7 @@ from signfed.attacks.core.data import Trigger
 from signfed.clients import Poison
 
 log = logging.getLogger("signfed")
+OF_TESTS = ("test_accuracy", "test_loss", "minority_accuracy", "others_accuracy")
 
 
 class Classification:
@@ -113,11 +114,12 @@ class Classification:
         return chosen.many
 
     def evaluate(self, parameters: Tensor, trigger: Trigger | None = None) -> dict[str, float]:
-        def on(data: Dataset) -> tuple[float, float]:
-            return evaluate(self._evaluated, parameters, data, self._loss)
+        def on(data: Dataset, label: int | None = None) -> tuple[float, ...]:
+            return evaluate(self._evaluated, parameters, data, self._loss, label)
 
-        accuracy, loss = on(self._tested)
-        scores = {"test_accuracy": accuracy, "test_loss": loss}
+        found = on(self._tested, self._workload.lone_class)
+        # Without a class that one worker alone holds the last two are not there.
+        scores = dict(zip(OF_TESTS, found, strict=False))
         if len(self.validation_shard):
             scores["validation_accuracy"] = on(self._validated)[0]
         return scores | ({"backdoor_success": on(self._triggered(trigger))[0]} if trigger else {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -91,8 +92,12 @@ def measured(loss: Loss, scores: Tensor, labels: Tensor, seed: int, *keys: int) 
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, parameters: Tensor, data: Dataset, loss: Loss = cross_entropy
-) -> tuple[float, float]:
+    model: nn.Module,
+    parameters: Tensor,
+    data: Dataset,
+    loss: Loss = cross_entropy,
+    label: int | None = None,
+) -> tuple[float, ...]:
     """Evaluate a model on the test set, nothing dropped; in float32, whatever gradients are in.
 
     Parameters
@@ -104,22 +109,32 @@ def evaluate(
     data : Dataset
     loss : callable
         (scores [B, C], labels [B]) -> the batch's mean.
+    label : int, optional
+        A class that is also looked at alone: in the same pieces, whose statistics batch norm takes.
 
     Returns
     -------
-    (float, float)
-        Accuracy in [0, 1] and mean loss.
+    tuple of float
+        Accuracy in [0, 1] and mean loss. With a label also the accuracy on its samples and that on
+        all others; NaN where there is no such sample.
     """
     # Copies throughout: a user's model, loss or to_input may write into what it is given.
     assign(model.eval(), parameters.to(data.test_x.device, copy=True))
-    hits, losses = [], []
+    hits, losses, theirs = [], [], []
     with precision("float32", data.test_x.device):
         for piece in pieces(len(data.test_y)):
             y = data.test_y[piece].clone()
             scores = model(data.to_input(data.test_x[piece].clone()))
-            hits.append((scores.argmax(1) == y).sum())
+            right = scores.argmax(1) == y
+            hits.append(right.sum())
+            if label is not None:
+                theirs.append((right & (y == label)).sum())
             losses.append(measured(loss, scores, y, 0, piece.start).double().reshape(()) * len(y))
-    # Both in one copy from the device. The order of the sum is that of the pieces.
-    found = torch.stack([*hits, *losses]).cpu().tolist()
-    correct, total = sum(found[: len(hits)]), sum(found[len(hits) :])
-    return correct / len(data.test_y), total / len(data.test_y)
+    # All in one copy from the device. The order of the sum is that of the pieces.
+    found, count = torch.stack([*hits, *losses, *theirs]).cpu().tolist(), len(data.test_y)
+    correct, total, of_label = (sum(found[i * len(hits) : (i + 1) * len(hits)]) for i in range(3))
+    if label is None:
+        return correct / count, total / count
+    n = int((data.test_y == label).sum())
+    apart = ((of_label, n), (correct - of_label, count - n))
+    return correct / count, total / count, *(x / m if m else math.nan for x, m in apart)

@@ -92,7 +92,8 @@ class Problem(Protocol):
     def evaluate(self, parameters: Tensor, trigger: Trigger | None = None) -> dict[str, float]:
         """Return test_accuracy in [0, 1] where there is such a thing, and test_loss.
 
-        With samples kept for validation also validation_accuracy on these.
+        With samples kept for validation also validation_accuracy on these; where one worker alone
+        holds a class, minority_accuracy on its test samples and others_accuracy on all others.
 
         Parameters
         ----------

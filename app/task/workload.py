@@ -12,7 +12,7 @@ import torch
 from signfed.app.errors import ConfigError
 from signfed.app.task.local_steps import ONE_STEP, LocalSteps
 from signfed.app.task.many import Way
-from signfed.app.task.partitions import PARTITIONS, Shards
+from signfed.app.task.partitions import LONE, PARTITIONS, Shards
 from signfed.app.task.partitions.server import server_shard
 
 
@@ -78,6 +78,11 @@ class Workload:
     local: LocalSteps = ONE_STEP
     task_options: tuple[tuple[str, Any], ...] = ()
     alone: bool = False
+
+    @property
+    def lone_class(self) -> int | None:
+        """Class that one worker alone holds; None where the partition says of none."""
+        return dict(self.partition_options).get(LONE.get(self.partition, ""))
 
     def server_shard(self, labels: np.ndarray) -> np.ndarray:
         """Choose the samples that the server keeps for itself.

@@ -47,6 +47,9 @@ class RoundRecord:
     backdoor_success : float or None
         Share of test images of other classes that with a backdoor's trigger are taken for its
         target, in 0..1; in rounds that are evaluated, under such an attack.
+    minority_accuracy, others_accuracy : float or None
+        On the test samples of the class that one worker alone holds, and on all others, in 0..1;
+        in rounds that are evaluated, under such a partition.
     byzantine_accepted, honest_rejected : float or None
         False negative and false positive rate of the rule, in 0..1, where somebody is Byzantine.
     wrong_signs : float or None
@@ -85,6 +88,8 @@ class RoundRecord:
     test_loss: float | None = None
     validation_accuracy: float | None = None
     backdoor_success: float | None = None
+    minority_accuracy: float | None = None
+    others_accuracy: float | None = None
     byzantine_accepted: float | None = None
     honest_rejected: float | None = None
     wrong_signs: float | None = None
@@ -171,4 +176,7 @@ FIELDS = frozenset(f.name for f in fields(RoundRecord))
 ALWAYS = ("round", "nodes", "received", "dropped", "uplink_bytes", "downlink_bytes", "seconds")
 # Of rounds where somebody is Byzantine; their means are in the summary.
 DETECTION = ("byzantine_accepted", "honest_rejected", "wrong_signs")
-SCORES = ("test_accuracy", "test_loss", "validation_accuracy", "backdoor_success", *DETECTION)
+SCORES = (
+    "test_accuracy", "test_loss", "validation_accuracy", "backdoor_success",
+    "minority_accuracy", "others_accuracy", *DETECTION,
+)  # fmt: skip

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from tempfile import TemporaryDirectory
-
-from torch import Tensor
-
-from signfed.app.config.run_config import parse
-from signfed.app.engines.launch import run
 from signfed.app.experiments.experiment import Claim, Experiment, Setting
 from signfed.app.experiments.judges import at_most, every, harms, higher, keeps
 from signfed.app.experiments.sweep import Keys, Sweep
 from signfed.app.report.pictures import Heatmap
-from signfed.app.runs.checkpoint import list_checkpoints, read
-from signfed.app.runs.sweeps import Row
-from signfed.app.task import Classification, find_task
-from signfed.app.task.workload import Workload
 
 CLASS = 9
-KEPT, OTHERS = "minority_accuracy", "others_accuracy"
+KEPT, OTHERS = "final_minority_accuracy", "final_others_accuracy"
 NUMBERS = (10, 20, 40)
 RULES = (
     "mean", "median", "trimmed-mean", "geometric-median", "krum", "multi-krum", "bulyan", "dnc",
@@ -35,54 +24,6 @@ TRAINING: Keys = {
 }  # fmt: skip
 MNIST: Keys = {**TRAINING, "task": "mnist", "model": "fd-cnn", "num-rounds": 500}
 DIGITS: Keys = {**TRAINING, "task": "digits", "model": "mlp", "num-rounds": 100}
-
-
-def class_accuracies(workload: Workload, parameters: Tensor, label: int) -> tuple[float, float]:
-    """Return the accuracy on the test samples of one class, and on all others.
-
-    Parameters
-    ----------
-    workload : Workload
-        Of a data set.
-    parameters : Tensor, float32 [N]
-    label : int
-    """
-    task = find_task(workload.task)
-    data = task.data(workload)
-    assert data is not None
-    theirs = data.test_y == label
-    one, other = (
-        Classification(
-            workload, replace(data, test_x=data.test_x[kept], test_y=data.test_y[kept]),
-            task.num_classes,
-        ).evaluate(parameters)["test_accuracy"]
-        for kept in (theirs, ~theirs)
-    )  # fmt: skip
-    return one, other
-
-
-def measured(sweep: Sweep) -> list[Row]:
-    """Run the cells, and measure each last model on the class that one worker alone holds.
-
-    Parameters
-    ----------
-    sweep : Sweep
-
-    Returns
-    -------
-    list of dict
-        Of each cell its keys, its summary, `minority_accuracy` and `others_accuracy`.
-    """
-    rows = []
-    for point in sweep.points():
-        with TemporaryDirectory() as folder:
-            keys = {**sweep.config, **point, "out-dir": f"{folder}/run"}
-            done = run(keys)
-            state = read(list_checkpoints(done.path)[-1]).state
-            workload = parse({**keys, "out-dir": ""}).workload
-            one, other = class_accuracies(workload, state["parameters"], CLASS)
-            rows.append({**point, **done.summary, KEPT: one, OTHERS: other})
-    return rows
 
 
 def _step(rule: str) -> Keys:
@@ -169,5 +110,4 @@ MINORITY = Experiment(
         "another model and data set. So every rule here but the mean pays for its robustness with "
         "the one who differs.",
     },
-    measure=measured,
 )  # fmt: skip

@@ -33,6 +33,9 @@ CIFAR: Keys = {
 AG_NEWS: Keys = {
     "task": "ag-news", "model": "text-rnn", "num-rounds": 2880, "evaluate-every": 48,
 }  # fmt: skip
+DATA = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "cifar10": "CIFAR-10",
+        "ag-news": "AG-News"}  # fmt: skip
+BOTH = ("fashion-mnist", "cifar10")  # of the figures
 A_THIRD: Keys = {**MNIST, "num-rounds": 480}
 
 # A federation that needs a minute in place of a day and in which the attacks still bite: gradients
@@ -96,6 +99,29 @@ PANELS = "The attacks are those of Table II; which the panels show is lost in ou
 # What a figure without numbers may lose where it "slightly" loses.
 SMALL_LOSS, OURS = 0.03, "ours: the figure has no numbers, a drop of a few points at most"
 CHOICES = (RATE, BYZANTINE, SHAPES, SIMILARITY)
+
+
+def part(task: Keys, tasks: Sequence[str] = BOTH) -> str:
+    """Return the note of a setting that has one of the data sets of a table or figure.
+
+    Parameters
+    ----------
+    task : mapping
+        Run-config keys of the setting's.
+    tasks : sequence of str
+        All of them. The first one is setting `full`; that of another has the name of its task.
+
+    Examples
+    --------
+    >>> part(CIFAR)
+    'CIFAR-10 alone, one of 2 data sets; Fashion-MNIST is `--setting full`'
+    """
+    mine = str(task["task"])
+    others = ", ".join(
+        f"{DATA[other]} is `--setting {other if other != tasks[0] else 'full'}`"
+        for other in tasks if other != mine
+    )  # fmt: skip
+    return f"{DATA[mine]} alone, one of {len(tasks)} data sets; {others}"
 
 
 def crossed(

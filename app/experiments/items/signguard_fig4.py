@@ -20,6 +20,7 @@ from signfed.app.experiments.items.signguard import (
     TEN_SEEDS,
     UNDER,
     crossed,
+    part,
 )
 from signfed.app.experiments.judges import Judge, each_of, higher, keeps
 from signfed.app.experiments.sweep import Keys
@@ -41,7 +42,7 @@ def _setting(
         for rule in rules for f in numbers for name in attacks
     )]  # fmt: skip
     sweep = crossed(f"signguard-fig4-{task['task']}", task, cases)
-    return Setting(sweep, minutes, note, estimated=task is not SMALL)
+    return Setting(sweep, minutes, note or part(task), estimated=task is not SMALL)
 
 
 def _cells(rule: str, f: int, *attacks: str) -> list[Keys]:

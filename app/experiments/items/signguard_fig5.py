@@ -18,6 +18,7 @@ from signfed.app.experiments.items.signguard import (
     SMALL_LOSS,
     TEN_SEEDS,
     crossed,
+    part,
 )
 from signfed.app.experiments.judges import at_worst, averaged, harms, keeps, learns
 from signfed.app.experiments.sweep import Keys
@@ -37,7 +38,7 @@ def _setting(
         {**RULES[rule], "attack": "time-varying", "time-varying.period": period} for rule in rules
     )]  # fmt: skip
     sweep = crossed(f"signguard-fig5-{task['task']}", task, cases)
-    return Setting(sweep, minutes, note, estimated=not note)
+    return Setting(sweep, minutes, note or part(task), estimated=not note)
 
 
 def _cells(*rules: str) -> list[Keys]:

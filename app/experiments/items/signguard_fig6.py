@@ -19,6 +19,7 @@ from signfed.app.experiments.items.signguard import (
     UNDER,
     attacked,
     crossed,
+    part,
 )
 from signfed.app.experiments.judges import each_of, harms, higher, keeps
 from signfed.app.experiments.sweep import Keys
@@ -44,7 +45,7 @@ def _setting(
         )
     ]  # fmt: skip
     sweep = crossed(f"signguard-fig6-{task['task']}", {**task, "partition": "sorted"}, cases)
-    return Setting(sweep, minutes, note, estimated=not note)
+    return Setting(sweep, minutes, note or part(task), estimated=not note)
 
 
 def _cells(rule: str, s: float, *attacks: str) -> list[Keys]:

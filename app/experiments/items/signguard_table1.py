@@ -11,6 +11,7 @@ from signfed.app.experiments.items.signguard import (
     BEST,
     CHOICES,
     CIFAR,
+    DATA,
     DNC,
     FASHION,
     FEDERATION,
@@ -24,6 +25,7 @@ from signfed.app.experiments.items.signguard import (
     TEN_SEEDS,
     attacked,
     crossed,
+    part,
     table_1,
 )
 from signfed.app.experiments.judges import Judge, agrees, alike, each_of, harms, higher, keeps
@@ -33,8 +35,6 @@ from signfed.app.report.pictures import Heatmap, PublishedTable, within
 LATE = ("LIE", "Min-Max", "Min-Sum")
 DISTANCE = ("TrMean", "Median", "Multi-Krum", "Bulyan")
 COLLAPSED = 5.0  # points below the mean without attack: from there on cells are judged by order
-DATA = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "cifar10": "CIFAR-10",
-        "ag-news": "AG-News"}  # fmt: skip
 
 
 def _column(task: str, dataset: str) -> PublishedTable:
@@ -57,7 +57,7 @@ def _setting(
         f"signguard-table1-{task['task']}", task, [RULES[rule] for rule in rules],
         {"attack": [ATTACKS[name] for name in attacks]},
     )  # fmt: skip
-    return Setting(sweep, minutes, note, estimated)
+    return Setting(sweep, minutes, note or part(task, tuple(DATA)), estimated)
 
 
 NINE = tuple(rule for rule in RULES if rule != "GeoMed")

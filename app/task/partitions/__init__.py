@@ -25,6 +25,8 @@ PARTITIONS: dict[str, Callable[..., Shards]] = {
     "gamma-similarity": gamma_similarity,
     "lone-class": lone_class,
 }
+# Partition under which one worker alone holds a class -> its option that says which.
+LONE = {"lone-class": "label"}
 
 
 def holdings(shards: Shards, labels: np.ndarray, num_classes: int) -> np.ndarray:

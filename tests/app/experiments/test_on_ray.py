@@ -5,11 +5,15 @@ from __future__ import annotations
 import importlib
 import socket
 import sys
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
 from signfed.app.errors import ConfigError
+from signfed.app.experiments import execute, on_ray
 from signfed.app.experiments.execute import run_sweep
+from signfed.app.experiments.manifest import Manifest
 from signfed.app.experiments.on_ray import OnRay, carry_out_there, write_modules
 from signfed.app.experiments.runner import Here, runner_for
 from signfed.app.experiments.sweep import Sweep
@@ -94,6 +98,58 @@ def test_a_sweep_on_ray_is_a_sweep(tmp_path, monkeypatch):
             sys.modules.pop(name, None)
     [row] = found.rows()
     assert row["status"] == "failed" and "WorkerCrashedError" in row["error"]
+
+
+class FakeRay:
+    """A cluster whose machines are this process; the second task dies with its machine."""
+
+    class exceptions:
+        class RayError(Exception): ...
+
+    def __init__(self):
+        self.given = {}
+
+    def init(self, **given): ...
+    def shutdown(self): ...
+    def cluster_resources(self):
+        return {"CPU": 1}
+
+    def remote(self, **options):
+        def given(function, work):
+            self.given[len(self.given) + 1] = function, work
+            return len(self.given)
+
+        return lambda function: SimpleNamespace(remote=partial(given, function))
+
+    def wait(self, waiting):
+        return waiting[:1], waiting[1:]
+
+    def get(self, number):
+        if number == 2:
+            raise self.exceptions.RayError("its machine is gone")
+        function, work = self.given[number]
+        return function(work)
+
+
+def test_the_manifest_says_where_on_the_cluster_a_run_ran(tmp_path, monkeypatch):
+    """Not where the sweep was started; of one whose machine is gone nobody knows."""
+
+    def somewhere(commit):
+        return {"commit": commit, "dirty": False, "versions": {"torch": "2"}, "hardware": {}}
+
+    monkeypatch.setitem(sys.modules, "ray", FakeRay())
+    monkeypatch.setattr(execute, "surroundings", lambda: somewhere("head"))
+    monkeypatch.setattr(on_ray, "surroundings", lambda: somewhere("worker"))
+    sweep = Sweep("x", QUICK, {"strategy": ["mean", "krum", "median"]})
+    found = run_sweep(sweep, tmp_path, runner=OnRay("auto", 0.0), retries=0)
+    assert [row["status"] for row in found.rows()] == ["finished", "failed", "finished"]
+    written = Manifest(tmp_path)
+    ids = [cell.id for cell in found.cells]
+    ran = written.ran(ids)
+    assert {key: ran[key] for key in somewhere("")} == somewhere("worker")
+    assert ran["elsewhere"] == 1 and "place" not in written.cells[ids[1]]
+    run_sweep(sweep, tmp_path, runner=Here())  # what failed runs again, here
+    assert Manifest(tmp_path).ran(ids[1:2])["commit"] == "head"
 
 
 def test_a_cluster_that_does_not_answer(tmp_path):

@@ -31,7 +31,7 @@ def known(folder, *timed):
     written = Manifest(folder)
     for cell, seconds in timed:
         written.begin(cell)
-        written.end(cell, "finished", seconds)
+        written.end(cell, "finished", seconds, manifest.surroundings())
     return written
 
 

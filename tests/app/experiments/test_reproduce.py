@@ -112,6 +112,15 @@ def test_of_several_items_those_that_can_take_the_processes(monkeypatch, tmp_pat
     assert [given[:2] for given in asked] == [("local", 4), ("flower", None), ("flower", 4)]
 
 
+def test_a_plan_of_what_was_never_timed_says_what_the_item_declares(call, monkeypatch):
+    """A run through Flower is not tried for an estimate."""
+    flower = replace(ITEM, full=Setting(replace(TINY, engine="flower"), 4))
+    monkeypatch.setitem(registry.EXPERIMENTS, "tiny", flower)
+    said = call("tiny", "--plan", "--only", "lr=0.2")
+    assert "2 to run; no like cell was ever timed: about 4 min on 2 cores for" in said
+    assert "for the whole setting, as the item declares" in said
+
+
 def test_a_plan_says_that_a_second_stage_is_not_counted(call, monkeypatch):
     assert "second stage" not in call("tiny", "--plan")
     twice = replace(ITEM, full=replace(ITEM.full, then=lambda sweep, rows: sweep))
@@ -160,6 +169,7 @@ def test_a_run_that_failed_is_exit_code_1(call, monkeypatch):
 def test_the_list_has_every_item(call):
     said = call("--list")
     assert all(name in said for name in registry.EXPERIMENTS) and "about" in said
+    assert "signguard-fig5, full: Fashion-MNIST alone, one of 2 data sets; CIFAR-10 is" in said
 
 
 def test_a_part_of_cases_and_seeds():

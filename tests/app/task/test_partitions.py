@@ -1,13 +1,20 @@
 """What every partition promises, and what each one does, on labels of any kind."""
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file
+from torch.nn.utils import vector_to_parameters
 
 from signfed.app.config.run_config import parse
 from signfed.app.errors import ConfigError
-from signfed.app.task import PARTITIONS, TASKS
+from signfed.app.runs.checkpoint import list_checkpoints
+from signfed.app.task import PARTITIONS, TASKS, evaluate
 from signfed.app.task.partitions import (
     dirichlet,
     gamma_similarity,
@@ -18,7 +25,7 @@ from signfed.app.task.partitions import (
     sorted_runs,
 )
 from signfed.strategies.core.seeds import generator
-from tests.federation import federate
+from tests.federation import federate, locally
 
 OPTIONS = {  # by labels and number of workers
     "stratified": lambda labels, workers: st.just({}),
@@ -352,6 +359,39 @@ def test_every_partition_serves_a_federation_coded_or_not(partition, strategy, t
     done = [federate(tmp_path / str(n), nodes=n, **keys) for n in (1, 4)]
     assert done[0].sha256 == done[1].sha256
     assert all(r["received"] == 15 and not r["dropped"] for r in done[0].rounds)
+
+
+def test_a_class_that_one_worker_holds_is_scored_alone_in_both_engines(tmp_path):
+    keys = {
+        "partition": "lone-class", "lone-class.label": 9, "num_rounds": 4, "strategy": "mean",
+        "attack": "none", "num_byzantine": 0, "evaluate_every": 2, "lr": 0.3,
+    }  # fmt: skip
+    here = locally(tmp_path / "here", **keys)
+    problem = TASKS["digits"].problem(workload(**{k: keys[k] for k in list(keys)[:2]}))
+    data, model = problem._data, problem._evaluated
+    state = load_file(list_checkpoints(tmp_path / "here")[-1] / "state.safetensors")
+    vector_to_parameters(state["parameters"], model.parameters())
+    with torch.no_grad():
+        right = model.eval()(data.to_input(data.test_x)).argmax(1) == data.test_y
+    theirs = data.test_y == 9
+    assert here.summary["final_minority_accuracy"] == right[theirs].double().mean().item()
+    assert here.summary["final_others_accuracy"] == right[~theirs].double().mean().item()
+    for line in here.rounds:
+        assert ("minority_accuracy" in line) == ("others_accuracy" in line) == ("test_loss" in line)
+    there = federate(tmp_path / "there", nodes=2, **keys).summary
+    scores = [name for name in here.summary if name.startswith("final_")]
+    assert [there[name] for name in scores] == [here.summary[name] for name in scores]
+
+
+def test_a_class_of_which_no_test_sample_is_has_no_accuracy():
+    problem = TASKS["digits"].problem(workload(partition="lone-class"))
+    of_others = problem._tested.test_y != 0
+    data = replace(
+        problem._tested,
+        test_x=problem._tested.test_x[of_others], test_y=problem._tested.test_y[of_others],
+    )  # fmt: skip
+    accuracy, _, theirs, others = evaluate(problem._evaluated, problem.initial(), data, label=0)
+    assert math.isnan(theirs) and others == accuracy
 
 
 def test_dirichlet_draws_again_until_everybody_has_a_sample():

@@ -9,9 +9,10 @@ import pytest
 from signfed.app.errors import ConfigError
 from signfed.app.experiments.cells import cells_of
 from signfed.app.experiments.code import Sources
-from signfed.app.experiments.items import fd_fig3b, fd_table1
+from signfed.app.experiments.items import fd_fig3b, fd_table1, minority
 from signfed.app.experiments.registry import EXPERIMENTS, PAPERS, find
-from signfed.app.experiments.reproduce import judged
+from signfed.app.experiments.reproduce import judged, reproduce
+from signfed.app.experiments.runner import runner_for
 from signfed.app.report.published import FAILS, HOLDS, NOT_TRIED, UNDECIDED
 
 SOURCES = Sources()  # read once for all cells
@@ -22,12 +23,11 @@ SETTINGS = [(name, setting) for name, each in EXPERIMENTS.items() for setting in
 def test_the_cells_of_every_setting_are_accepted(name, setting):
     """Parsed and checked as before a run; data are not looked at, they may be missing."""
     experiment = EXPERIMENTS[name]
-    if experiment.measure is None:
-        sweep = experiment.settings[setting].sweep
-        # Other seeds differ in nothing that is checked; of thousands of cases 500 are enough.
-        every = max(1, len(sweep.cases) // 500)
-        one = replace(sweep, seeds=sweep.seeds[:1], cases=sweep.cases[::every])
-        assert len(cells_of(one, load=None, sources=SOURCES)) == len(list(one.points())) > 0
+    sweep = experiment.settings[setting].sweep
+    # Other seeds differ in nothing that is checked; of thousands of cases 500 are enough.
+    every = max(1, len(sweep.cases) // 500)
+    one = replace(sweep, seeds=sweep.seeds[:1], cases=sweep.cases[::every])
+    assert len(cells_of(one, load=None, sources=SOURCES)) == len(list(one.points())) > 0
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -37,6 +37,21 @@ def test_every_item_is_complete(name):
     assert item.quick.minutes <= 10 and item.quick.sweep.points()
     assert all(claim.text and claim.source for claim in item.claims)
     assert set(item.remarks) <= set(item.settings)
+
+
+@pytest.mark.parametrize(
+    "name, tasks",
+    [("signguard-table1", ["mnist", "fashion-mnist", "cifar10", "ag-news"])]
+    + [(f"signguard-fig{n}", ["fashion-mnist", "cifar10"]) for n in (4, 5, 6)],
+)
+def test_a_setting_of_one_data_set_names_those_of_the_others(name, tasks):
+    item = find(name)
+    for task in tasks:
+        setting = item.settings["full" if task == tasks[0] else task]
+        assert {point["task"] for point in setting.sweep.points()} == {task}
+        rest = [f"`--setting {'full' if t == tasks[0] else t}`" for t in tasks if t != task]
+        assert setting.note.count("--setting") == len(rest) and setting.estimated
+        assert all(other in setting.note for other in rest)
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -52,6 +67,17 @@ def test_an_unknown_item_is_refused_with_those_that_there_are():
         ConfigError, match="unknown experiment 'fd-fig9'; expected some of fd-fig1a"
     ):
         find("fd-fig9")
+
+
+def test_what_a_lone_worker_keeps_is_in_its_runs(tmp_path):
+    """An ordinary sweep: its runs are in the folder, and nothing is measured beside them."""
+    quick = minority.MINORITY.quick.sweep
+    short = quick.config | {"num-rounds": 1, "device": "cpu"}
+    one = replace(quick, config=short, cases=quick.cases[:1], seeds=(0,))
+    outcome = reproduce(minority.MINORITY, "quick", one, tmp_path, runner=runner_for(processes=0))
+    [row] = outcome.rows
+    assert {minority.KEPT, minority.OTHERS} <= set(row) and row["status"] == "finished"
+    assert len(list((tmp_path / "cells").iterdir())) == 1
 
 
 def sent(cell, seed, up, accuracies):

@@ -18,7 +18,8 @@ from signfed.app.runs.verdicts import ACCEPTED, NO_VERDICT, REJECTED, standings,
 SHOWN = (
     "rounds", "diverged_round", "stopped_round", "stopped_because", "final_test_accuracy",
     "best_test_accuracy", "final_test_loss", "final_claimed_accuracy", "final_validation_accuracy",
-    "final_backdoor_success", *DETECTION, "parameters", "uplink_bits_per_parameter",
+    "final_backdoor_success", "final_minority_accuracy", "final_others_accuracy", *DETECTION,
+    "parameters", "uplink_bits_per_parameter",
     "downlink_bits_per_parameter", "model_sha256", "seconds",
 )  # fmt: skip
 

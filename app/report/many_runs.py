@@ -41,8 +41,8 @@ OVER = {
 }
 TABLED = (
     "status", "final_test_accuracy", "best_test_accuracy", "final_test_loss",
-    "final_claimed_accuracy", "final_validation_accuracy", "final_backdoor_success", *DETECTION,
-    "seconds", "error",
+    "final_claimed_accuracy", "final_validation_accuracy", "final_backdoor_success",
+    "final_minority_accuracy", "final_others_accuracy", *DETECTION, "seconds", "error",
 )  # fmt: skip
 
 

@@ -64,7 +64,8 @@ def _says(run: Run) -> str:
 def _headline(run: Run) -> list[tuple[str, str]]:
     summary, found = run.summary, []
     shares = ("final_test_accuracy", "best_test_accuracy", "final_claimed_accuracy")
-    for key in (*shares, "final_backdoor_success", *DETECTION):
+    beside = ("final_backdoor_success", "final_minority_accuracy", "final_others_accuracy")
+    for key in (*shares, *beside, *DETECTION):
         if key in summary:
             share = summary[key]
             says = "not finite" if share is None else f"{100 * share:.1f} %"

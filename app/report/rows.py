@@ -17,7 +17,8 @@ SHARES = frozenset(
     {
         "test_accuracy", "final_test_accuracy", "best_test_accuracy", "validation_accuracy",
         "final_validation_accuracy", "backdoor_success", "final_backdoor_success",
-        "claimed_accuracy", "final_claimed_accuracy",
+        "claimed_accuracy", "final_claimed_accuracy", "minority_accuracy", "others_accuracy",
+        "final_minority_accuracy", "final_others_accuracy",
         "byzantine_accepted", "honest_rejected", "wrong_signs", "rate",
     }
 )  # fmt: skip

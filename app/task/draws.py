@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from signfed.app.task.datasets.dataset import Dataset
 from signfed.app.task.models.pure import draw_masks
 from signfed.app.task.partitions import Shards
+from signfed.app.task.streams import generators, starts
 from signfed.strategies.core.seeds import generator
+
+What = Literal["batch", "changes", "masks"]
+PURPOSES: dict[What, str] = {"batch": "batch", "changes": "augment", "masks": "dropout"}
 
 
 class Draws:
@@ -60,11 +64,7 @@ class Draws:
         *at : int
             The round, from 1; then the number of the local step, where it is not the first.
         """
-        if (found := self._ahead.pop(("batch", worker, *at), None)) is not None:
-            return found
-        shard = self._shards[worker]
-        draw = generator(self._seed, "batch", worker, *at)
-        return shard[draw.choice(len(shard), self.batch_sizes[worker], replace=False)]
+        return self._drawn("batch", worker, *at)
 
     def changes(self, worker: int, *at: int) -> np.ndarray | None:
         """Return what augments the worker's batch, [batch_size, k]; None where nothing does.
@@ -74,12 +74,7 @@ class Draws:
         worker, *at : int
             As for `batch`.
         """
-        if self._augment is None:
-            return None
-        if (found := self._ahead.pop(("changes", worker, *at), None)) is not None:
-            return found
-        draws = generator(self._seed, "augment", worker, *at)
-        return self._augment.draw(draws, self.batch_sizes[worker])
+        return None if self._augment is None else self._drawn("changes", worker, *at)
 
     def masks(self, worker: int, *at: int) -> list[np.ndarray]:
         """Return one for each dropout of the model, float32 [batch_size, ...].
@@ -89,12 +84,26 @@ class Draws:
         worker, *at : int
             As for `batch`.
         """
-        if not self._rates:
-            return []
-        if (found := self._ahead.pop(("masks", worker, *at), None)) is not None:
-            return found
-        draws = generator(self._seed, "dropout", worker, *at)
-        return draw_masks(self._rates, self._mask_shapes, self.batch_sizes[worker], draws)
+        return self._drawn("masks", worker, *at) if self._rates else []
+
+    def of_all(self, what: What, workers: Sequence[int], *at: int) -> list[Any]:
+        """Return a kind of draws for each of these workers, as a call for each would.
+
+        Parameters
+        ----------
+        what : {"batch", "changes", "masks"}
+            The method that a call would be of.
+        workers : sequence of int
+            Whose draws.
+        *at : int
+            As for `batch`, without the worker.
+        """
+        if what == "changes" and self._augment is None:
+            return [None for _ in workers]
+        if what == "masks" and not self._rates:
+            return [[] for _ in workers]
+        draws = generators(self._seed, PURPOSES[what], workers, *at)
+        return [self._draw(what, *each) for each in zip(workers, draws, strict=True)]
 
     @property
     def dropouts(self) -> tuple[list[float], list[tuple[int, ...]]]:
@@ -116,11 +125,7 @@ class Draws:
         ndarray
             State and increment of a PCG64, 128 bits each, the low half first.
         """
-        found = []
-        for worker in workers:
-            state = generator(self._seed, "dropout", worker, *at).bit_generator.state["state"]
-            found += [state[name].to_bytes(16, "little") for name in ("state", "inc")]
-        return np.frombuffer(bytearray().join(found), "<i8").reshape(-1, 4)
+        return starts(self._seed, PURPOSES["masks"], workers, *at)
 
     def draw_ahead(self, workers: Sequence[int], server_round: int) -> None:
         """Draw now what a round will ask for, while a device computes the one before it.
@@ -132,9 +137,24 @@ class Draws:
         server_round : int
             Its number. What was drawn for another round, and not asked for, is forgotten.
         """
-        self._ahead = {}
-        found: dict[tuple[str | int, ...], Any] = {}
-        for worker in workers:
-            for name in ("batch", "changes", "masks"):
-                found[name, worker, server_round] = getattr(self, name)(worker, server_round)
-        self._ahead = found
+        self._ahead = {
+            (what, worker, server_round): found
+            for what in PURPOSES
+            for worker, found in zip(workers, self.of_all(what, workers, server_round), strict=True)
+        }
+
+    def _drawn(self, what: What, worker: int, *at: int) -> Any:
+        """What was drawn ahead, or is now."""
+        if (found := self._ahead.pop((what, worker, *at), None)) is not None:
+            return found
+        return self._draw(what, worker, generator(self._seed, PURPOSES[what], worker, *at))
+
+    def _draw(self, what: What, worker: int, draws: np.random.Generator) -> Any:
+        size = self.batch_sizes[worker]
+        if what == "batch":
+            shard = self._shards[worker]
+            return shard[draws.choice(len(shard), size, replace=False)]
+        if what == "masks":
+            return draw_masks(self._rates, self._mask_shapes, size, draws)
+        assert self._augment is not None
+        return self._augment.draw(draws, size)

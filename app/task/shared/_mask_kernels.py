@@ -17,9 +17,9 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from signfed.app.task.streams import FACTOR
 from signfed.strategies.ops.upload import uploaded
 
-FACTOR = 0x2360ED051FC65DA44385DF649FCCF645  # a
 WHOLE = 1 << 128
 BLOCK = 256  # states that one program computes
 

@@ -59,8 +59,8 @@ def drawn(
     Batches
         In the order of the workers.
     """
-    ids = [of.batch(worker, server_round) for worker in workers]
-    changes = [of.changes(worker, server_round) for worker in workers]
+    ids = of.of_all("batch", workers, server_round)
+    changes = of.of_all("changes", workers, server_round)
     if each_input:
         samples = zip(*map(of.samples, ids, changes), strict=True)
         x, y = (torch.cat(part) for part in samples)
@@ -81,7 +81,7 @@ def _masks(
         streams = of.mask_streams(workers, server_round)
         drawn: list[Tensor] = kernels.draw_masks(rates, shapes, layout.sizes[0], streams, of.device)
         return drawn
-    by_dropout = zip(*(of.masks(worker, server_round) for worker in workers), strict=True)
+    by_dropout = zip(*of.of_all("masks", workers, server_round), strict=True)
     return [uploaded(np.concatenate(mask), of.device) for mask in by_dropout]
 
 

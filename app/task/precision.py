@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Literal
 
 import torch
@@ -33,10 +33,11 @@ def precision(name: str, device: torch.device) -> Iterator[None]:
     if name == "float32" and device.type == "cpu":
         yield  # nothing to set, many times a round
         return
-    with (
-        repeatable(device),
-        torch.autocast(device.type, torch.bfloat16, enabled=name == "bfloat16"),
-    ):
+    rounds = name == "bfloat16"
+    cast: AbstractContextManager[object] = nullcontext()
+    if rounds or torch.is_autocast_enabled(device.type):
+        cast = torch.autocast(device.type, torch.bfloat16, enabled=rounds)
+    with repeatable(device), cast:
         cuda, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
         before = cuda.allow_tf32, cudnn.allow_tf32
         cuda.allow_tf32 = cudnn.allow_tf32 = name == "tf32"  # cuDNN's own default is to allow it

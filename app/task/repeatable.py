@@ -9,6 +9,12 @@ from typing import Any
 import torch
 import torch.utils.deterministic
 
+cudnn: Any = torch.backends.cudnn
+utils: Any = torch.utils.deterministic
+# The last but one: no algorithms chosen by trying. The last: every value is written before it is
+# read.
+WANTED = True, True, True, False, False
+
 
 @contextmanager
 def repeatable(device: torch.device) -> Iterator[None]:
@@ -26,18 +32,26 @@ def repeatable(device: torch.device) -> Iterator[None]:
     if device.type == "cpu":
         yield
         return
-    cudnn: Any = torch.backends.cudnn
-    utils: Any = torch.utils.deterministic
-    before = (
+    before = _flags()
+    # Runs hold them for good and gradients ask again each round: to look is faster than to set.
+    if before != WANTED:
+        _set(*WANTED)
+    try:
+        yield
+    finally:
+        if _flags() != before:
+            _set(*before)
+
+
+def _flags() -> tuple[bool, ...]:
+    return (
         torch.are_deterministic_algorithms_enabled(),
         torch.is_deterministic_algorithms_warn_only_enabled(),
         cudnn.deterministic, cudnn.benchmark, utils.fill_uninitialized_memory,
     )  # fmt: skip
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    cudnn.deterministic, cudnn.benchmark = True, False
-    utils.fill_uninitialized_memory = False  # every value here is written before it is read
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
-        cudnn.deterministic, cudnn.benchmark, utils.fill_uninitialized_memory = before[2:]
+
+
+def _set(algorithms: bool, warn_only: bool, deterministic: bool, tried: bool, fill: bool) -> None:
+    torch.use_deterministic_algorithms(algorithms, warn_only=warn_only)
+    cudnn.deterministic, cudnn.benchmark = deterministic, tried
+    utils.fill_uninitialized_memory = fill

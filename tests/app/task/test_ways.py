@@ -17,6 +17,7 @@ from signfed.app.engines.run import execute
 from signfed.app.runs.folder import read_summary
 from signfed.app.task import Dataset, evaluate, find_task
 from signfed.app.task.precision import precision
+from signfed.app.task.repeatable import repeatable
 
 OWN = """
 import torch
@@ -197,6 +198,31 @@ def test_a_gpu_is_held_to_algorithms_that_give_the_same_bits_twice():
     assert flags() == before and torch.backends.cudnn.allow_tf32 == allowed
     with precision("bfloat16", torch.device("cpu")):
         assert flags() == before
+
+
+def test_what_a_network_sets_within_ends_with_its_gradients():
+    """A run holds the flags, so that its gradients find them set and set nothing."""
+    gpu = torch.device("cuda")
+    with repeatable(gpu):
+        for _ in range(2):
+            with precision("float32", gpu):
+                assert not torch.backends.cudnn.benchmark
+                torch.backends.cudnn.benchmark = deterministic.fill_uninitialized_memory = True
+                torch.use_deterministic_algorithms(False)
+            assert not torch.backends.cudnn.benchmark
+            assert not deterministic.fill_uninitialized_memory
+            assert torch.is_deterministic_algorithms_warn_only_enabled()
+            assert torch.are_deterministic_algorithms_enabled()
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_only_bfloat16_rounds_whatever_is_around_it():
+    cpu = torch.device("cpu")
+    with torch.autocast("cpu", torch.bfloat16), precision("tf32", cpu):
+        assert not torch.is_autocast_enabled("cpu")
+    with precision("bfloat16", cpu):
+        assert torch.is_autocast_enabled("cpu")
+    assert not torch.is_autocast_enabled("cpu")
 
 
 def test_a_model_is_evaluated_in_float32_on_a_gpu(monkeypatch):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from signfed.attacks import Attack, knows
-from signfed.attacks.core.arrays import known_finite, namespace
+from signfed.attacks.core.arrays import contiguous, known_finite, namespace
 from signfed.attacks.core.past import remembered
 from signfed.clients.adversary import Adversary
 from signfed.clients.honest import Memory
@@ -75,8 +75,10 @@ def rows_at_once(
             known_finite(view.own)
             if knows(attack.knowledge, "omniscient"):
                 known_finite(view.honest)
-        made += list(attack(view))
+        made.append(attack(view))
         if past:
             for worker in group:
                 memory_of(worker).update(remembered(past, attack.name))
-    return namespace(made[0]).stack(made)
+    if len(made) == 1:  # to take it apart into rows and stack those took as long as many an attack
+        return contiguous(made[0])
+    return namespace(made[0]).stack([row for rows in made for row in rows])

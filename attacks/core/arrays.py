@@ -56,6 +56,8 @@ def like(values: Any, rows: Any, dtype: Any = None) -> Any:
     import torch
 
     values = torch.as_tensor(values, dtype=dtype)
+    if rows.device.type == "cuda" and values.device.type == "cpu":
+        values = values.pin_memory()  # from any other memory the copy waits for what went before
     return values.to(rows.device, non_blocking=True)
 
 
@@ -85,6 +87,11 @@ def cast(values: Any, dtype: Any) -> Any:
         Of their namespace: `namespace(values).float64`, say.
     """
     return values.to(dtype) if is_tensor(values) else np.asarray(values).astype(dtype)
+
+
+def contiguous(values: Any) -> Any:
+    """Return the values one behind another in memory; as they are, where they lie so."""
+    return values.contiguous() if is_tensor(values) else np.ascontiguousarray(values)
 
 
 def known_finite(rows: Any) -> Any:

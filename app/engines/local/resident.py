@@ -150,23 +150,32 @@ class ResidentRounds:
         place = {worker: i for i, worker in enumerate(asked)}
         places = [place[worker] for worker in active]
         kept = self._kept(attack, places)
-        packing = Packing(len(asked), parameters, kept)
-        if self._signs and not packing.whole:
+        floats: Any  # place -> a row, of those that the attack looks at
+        if self._signs and kept is not None:
+            packing = Packing(len(asked), parameters, kept)
             self._gradients.hand_over(parameters, asked, server_round, packing)
-            rows, finite = packing.bits, packing.finite
+            rows, finite, floats = packing.bits, packing.finite, packing.floats
         else:
-            matrix = self._gradients(parameters, asked, server_round)
+            floats = matrix = self._gradients(parameters, asked, server_round)
             finite = all_finite(matrix)
-            packing.floats = dict(enumerate(matrix))
             rows = PackedSigns.pack(matrix).bits if self._signs else matrix
         usable = finite
         if active:
-            seen = self._seen(attack, packing, rows, places, known)
-            crafted = rows_at_once(
-                self._adversary, lambda worker: seen(place[worker]), parameters, server_round,
-                self._memory_of, finite=known is None,
-            )  # fmt: skip
             where = _where(places, rows.device)
+            if attack.stage == "message" and self._signs:
+                floats = self._signs_of(attack, rows, where, places, len(parameters))
+            if knows(attack.knowledge, "omniscient"):
+                floats = floats.unbind()  # all rows by one call; of few, each by its own is faster
+
+            def seen(worker: int) -> Tensor:
+                row: Tensor = floats[place[worker]]
+                usual = known is None or known[place[worker]]
+                return row if usual else torch.full_like(row, torch.nan)  # it has nothing to send
+
+            crafted = rows_at_once(
+                self._adversary, seen, parameters, server_round, self._memory_of,
+                finite=known is None,
+            )  # fmt: skip
             usable = finite.clone()
             sendable = (crafted == crafted).all(dim=1) if self._signs else all_finite(crafted)
             usable[where] = sendable
@@ -179,25 +188,14 @@ class ResidentRounds:
             return ()
         return None if knows(attack.knowledge, "omniscient") else places
 
-    def _seen(
-        self, attack: Attack, packing: Packing, rows: Tensor, places: Sequence[int], known: Any
-    ) -> Callable[[int], Tensor]:
-        """Place of a worker -> what the attack sees of it; NaN where it has nothing to send."""
-        floats = packing.floats
-        if attack.stage == "message" and self._signs:
-            everyone = knows(attack.knowledge, "omniscient")
-            looked_at = range(len(rows)) if everyone else places
-            some = rows if everyone else rows[_where(places, rows.device)]
-            signs = PackedSigns(some, packing.n_coordinates).dense()
-            signs = signs if self._magnitude == 1 else signs * self._magnitude
-            floats = dict(zip(looked_at, signs, strict=True))
-
-        def seen(i: int) -> Tensor:
-            if known is not None and not known[i]:
-                return torch.full_like(floats[i], torch.nan)
-            return floats[i]
-
-        return seen
+    def _signs_of(
+        self, attack: Attack, rows: Tensor, where: slice | Tensor, places: Sequence[int], n: int
+    ) -> Any:
+        """Place -> the values that the server would decode, of the workers that the attack sees."""
+        everyone = knows(attack.knowledge, "omniscient")
+        signs = PackedSigns(rows if everyone else rows[where], n).dense()
+        signs = signs if self._magnitude == 1 else signs * self._magnitude
+        return signs if everyone else dict(zip(places, signs, strict=True))
 
     def _updates(
         self, rows: Tensor, ids: Sequence[int], parameters: Tensor, server_round: int,

@@ -41,7 +41,8 @@ def maximum(a: Any, b: Any) -> Tensor:
     """As numpy.maximum, with a number on either side."""
     if not isinstance(a, Tensor):
         a, b = b, a
-    return torch.maximum(a, torch.as_tensor(b, dtype=a.dtype, device=a.device))
+    # A number goes along with the call; as a tensor it would be a copy that the CPU waits for.
+    return torch.maximum(a, b) if isinstance(b, Tensor) else a.clamp(min=float(b))
 
 
 def argsort(values: Tensor, kind: str = "stable") -> Tensor:

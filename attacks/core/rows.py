@@ -14,6 +14,7 @@ from signfed.strategies.core.options import Range
 
 TINY = float(np.finfo(np.float32).tiny)  # a zero that keeps its sign on a sign channel
 WIDTH = 1 << 14  # columns at a time: 40 rows of 11 million float64 would take 3.5 GB
+ON_DEVICE = 1 << 23  # values of a wider piece, where each is several kernels: 64 MiB of float64
 
 Share = Annotated[
     float,
@@ -134,16 +135,20 @@ def mean(rows: np.ndarray) -> np.ndarray:
     return rows.sum(axis=0, dtype=namespace(rows).float64) / max(1, len(rows))
 
 
-def centred(rows: np.ndarray, centre: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+def centred(
+    rows: np.ndarray, centre: np.ndarray, width: int = WIDTH
+) -> Iterator[tuple[slice, np.ndarray]]:
     """Yield rows - centre in float64, a block of columns at a time, each with its columns.
 
     Parameters
     ----------
     rows : ndarray, float32 [n, N]
     centre : ndarray, float64 [N]
+    width : int
+        Columns of a block. Sums over blocks depend on it.
     """
-    for start in range(0, rows.shape[1], WIDTH):
-        columns = slice(start, start + WIDTH)
+    for start in range(0, rows.shape[1], width):
+        columns = slice(start, start + width)
         yield columns, rows[:, columns] - centre[columns]
 
 
@@ -166,9 +171,16 @@ def deviation(rows: np.ndarray, centre: np.ndarray) -> np.ndarray:
     """
     xp = namespace(rows)
     squares = zeros(rows.shape[1], rows, xp.float64)
-    for columns, block in centred(rows, centre):
-        squares[columns] = (block * block).sum(axis=0)
+    for columns, block in centred(rows, centre, _width(rows)):
+        block *= block
+        squares[columns] = block.sum(axis=0)
     return xp.sqrt(squares / max(1, len(rows) - 1))
+
+
+def _width(rows: Any) -> int:
+    """Columns of a piece where each is computed by itself; whole WIDTHs, as on a CPU."""
+    wide = is_tensor(rows) and rows.device.type != "cpu"
+    return WIDTH * max(1, ON_DEVICE // max(1, len(rows)) // WIDTH) if wide else WIDTH
 
 
 def signs(values: np.ndarray) -> np.ndarray:

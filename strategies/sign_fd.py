@@ -184,7 +184,8 @@ class SignFD(RobustStrategy):
         self._found = found = _findings(ids, weights, torch.maximum(now, lately))
         by_id = partial(zip, ids, strict=True)
         updates.owe(differs, lambda shares: found["crossover"].update(by_id(shares.tolist())))
-        updates.owe(final, lambda w: found["inverted"].extend(i for i, x in by_id(w) if x < 0))
+        read_inverted = found["inverted"]
+        updates.owe(final, lambda w: read_inverted.extend(i for i, x in by_id(w.tolist()) if x < 0))
         voted = final if judged else torch.ones(len(ids))
         updates.owe(voted, lambda w: found["weights"].update(by_id(w.tolist())))
         return decoded.dense()

@@ -344,6 +344,27 @@ def test_averages_are_those_of_the_rounds_that_two_workers_share():
     assert torch.equal(again.add(ids, a), averages.add(ids, a))
 
 
+def test_averages_are_the_same_bits_in_any_order_of_the_workers():
+    """In the order in which they came no pair is looked up."""
+    random, straight, turned = np.random.default_rng(1), Averages(), Averages()
+    for _ in range(5):
+        a = torch.from_numpy(random.uniform(-1, 1, (4, 4)))
+        before, found = a.clone(), straight.add([2, 3, 5, 7], a)
+        assert torch.equal(turned.add([7, 5, 3, 2], a.flip(0, 1)), found.flip(0, 1))
+        turned.load_state_dict(straight.state_dict())
+        assert torch.equal(a, before)
+
+
+@pytest.mark.parametrize("n", [3, 4, 15, 16])
+def test_standings_read_no_diagonal_and_change_nothing(n):
+    a = torch.from_numpy(np.random.default_rng(n).integers(-3, 4, (n, n)) / 3)
+    before = a.clone()
+    others = [[a[i, j].item() for j in range(n) if j != i] for i in range(n)]
+    expected = [sorted(row, reverse=True)[(n - 1) // 2 - 1] for row in others]
+    assert standings(a).tolist() == expected and torch.equal(a, before)
+    assert standings(a.fill_diagonal_(torch.inf)).tolist() == expected
+
+
 def test_a_newcomer_is_judged_by_its_first_round():
     rule = SignFD()
     play(rule, rounds_of(*(honest_rows(5, t) for t in range(5))))

@@ -124,7 +124,7 @@ class DnC(RobustStrategy):
             kept.append(set(lowest(scores, updates.n - self._removed).tolist()))
         chosen = torch.tensor(sorted(set.intersection(*kept) or kept[-1]))
         self._accepted = updates.ids[chosen].tolist()
-        return average(rows, chosen.to(rows.device))
+        return average(rows, chosen)
 
     def diagnostics(self) -> dict[str, Any]:
         """Return `accepted`, the ids of the averaged rows."""

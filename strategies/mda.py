@@ -117,7 +117,7 @@ class MDA(RobustStrategy):
         rows = updates.dense()
         chosen = least_diameter(squared_distances(rows), self.n_byzantine)
         self._accepted = updates.ids[chosen].tolist()
-        return average(rows, torch.tensor(chosen, device=rows.device))
+        return average(rows, torch.tensor(chosen))
 
     def diagnostics(self) -> dict[str, Any]:
         """Return `accepted`, the ids of the averaged rows."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from signfed.strategies.core.seeds import generator
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.ops.packed import PackedSigns
+from signfed.strategies.ops.upload import uploaded
 from signfed.strategies.server.strategy import RobustStrategy
 
 Tie = Literal["plus", "zero", "random", "prev"]
@@ -44,8 +45,10 @@ def majority_vote(signs: PackedSigns, on_tie: Tensor | float | None = None) -> T
     if on_tie is None or n % 2:
         return signs.vote().dense()
     half, more = signs.at_least_each(n // 2, n // 2 + 1)
-    vote = half.dense()
-    return torch.where(half.but(more).dense() > 0, torch.as_tensor(on_tie).to(vote), vote)
+    vote, ties = half.dense(), half.but(more).dense() > 0
+    if not isinstance(on_tie, Tensor):
+        return vote.masked_fill(ties, on_tie)
+    return torch.where(ties, uploaded(on_tie.to(vote.dtype), vote.device), vote)
 
 
 def coins(updates: Updates, seed: int) -> Tensor:

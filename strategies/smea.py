@@ -151,7 +151,7 @@ class SMEA(RobustStrategy):
         rows = updates.dense()
         chosen = least_varying(central_gram(rows), self.n_byzantine)
         self._accepted = updates.ids[chosen].tolist()
-        return average(rows, torch.tensor(chosen, device=rows.device))
+        return average(rows, torch.tensor(chosen))
 
     def diagnostics(self) -> dict[str, Any]:
         """Return `accepted`, the ids of the averaged rows."""

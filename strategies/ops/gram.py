@@ -15,6 +15,8 @@ import torch
 from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
+from signfed.strategies.ops.upload import uploaded
+
 CHUNK = 1 << 18  # values that are float64 at a time: they stay in a cache
 COLUMNS = 1 << 16  # that are float64 at a time on a device
 NEAR = 1e-3  # of the rows' squared norms: below this a squared distance has lost 3 digits
@@ -105,7 +107,9 @@ def _corrected(rows: Tensor, product: Tensor, *, centred: bool) -> Tensor:
     distances, norms = distances_of(product), product.diagonal()
     for group in _groups(distances < NEAR * (norms[:, None] + norms)):
         if len(group) < len(rows) or not centred:
-            near = rows if len(group) == len(rows) else rows[group]
+            near = rows
+            if len(group) < len(rows):
+                near = rows.index_select(0, uploaded(group, rows.device))
             found = _corrected(near, centred_gram(near).to(product.device), centred=True)
             distances[group[:, None], group] = found
     return distances

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from signfed.strategies.ops.gram import centred_gram, distances_of, inner_products, middles
 from signfed.strategies.ops.order import order_statistics
+from signfed.strategies.ops.upload import uploaded
 
 MANY = 1 << 20  # columns, from which on they are drawn in a faster way
 PIECE = 1 << 16  # columns, whose squares a CPU adds up in float32 to seven digits
@@ -38,7 +39,8 @@ def average(rows: Tensor, chosen: Tensor) -> Tensor:
     ----------
     rows : Tensor, float [n, N], finite
     chosen : Tensor, int64 [k]
-        Indices, at least one. A single row is returned bit by bit.
+        Indices, at least one, on the CPU or where the rows are. A single row is returned bit by
+        bit.
 
     Returns
     -------
@@ -46,8 +48,9 @@ def average(rows: Tensor, chosen: Tensor) -> Tensor:
     """
     if len(chosen) == 1:
         return rows[chosen[0]].clone()
-    picked = torch.zeros(len(rows), dtype=rows.dtype, device=rows.device)
-    picked[chosen] = 1.0
+    # Where the indices are, and sent on from there: a device would wait for indices of the CPU.
+    picked = torch.zeros(len(rows), dtype=rows.dtype, device=chosen.device)
+    picked = uploaded(picked.index_fill_(0, chosen, 1.0), rows.device)
     return picked @ rows / len(chosen)  # without a copy of the rows
 
 
@@ -194,7 +197,8 @@ def ordered(rows: Tensor, ranks: Sequence[int]) -> Tensor:
     """
     if rows.device.type == "cpu":
         return torch.from_numpy(order_statistics(rows.numpy(), ranks))
-    return rows.sort(dim=0).values[list(ranks)]
+    wanted = uploaded(torch.tensor(ranks), rows.device)
+    return rows.sort(dim=0).values.index_select(0, wanted)
 
 
 def coordinate_median(rows: Tensor) -> Tensor:

@@ -16,14 +16,15 @@ def uploaded(values: np.ndarray | Tensor, device: torch.device) -> Tensor:
     Parameters
     ----------
     values : ndarray or Tensor
-        On the CPU, of any shape and type. The caller may write into them afterwards.
+        On the CPU, of any shape and type; or on the device already. The caller may write into
+        them afterwards.
     device : torch.device
         Where they are wanted.
 
     Returns
     -------
     Tensor
-        Of the same shape and type; on a CPU the values themselves, not a copy.
+        Of the same shape and type; the values themselves, not a copy, where they are there.
 
     Examples
     --------
@@ -31,6 +32,6 @@ def uploaded(values: np.ndarray | Tensor, device: torch.device) -> Tensor:
     tensor([0, 1, 2])
     """
     tensor = torch.from_numpy(values) if isinstance(values, np.ndarray) else values
-    if device.type != "cuda":
+    if device.type != "cuda" or tensor.device.type != "cpu":
         return tensor.to(device)
     return tensor.pin_memory().to(device, non_blocking=True)

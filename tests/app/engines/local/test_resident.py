@@ -21,6 +21,7 @@ from signfed.strategies.server.federation import FederationError
 from signfed.strategies.server.optimizer import Descent, Step
 from tests.app.engines.local.resident import Breaking, Many, OnDevice, rounds_of, without_seconds
 from tests.federation import federate, needs
+from tests.strategies.places import SEND_NUMBERS
 
 ROUNDS = 6
 SMALL = {
@@ -34,6 +35,7 @@ ON_ROWS = [n for n, a in ATTACKS.items() if a.stage != "data" and not a.rule and
 ASK_MORE = {"omniscient", "weight-aware"}
 ONE_WAIT = ("mean", "median", "trimmed-mean", "sign-mv", "sign-fd", "signguard", "krum",
             "multi-krum")  # fmt: skip
+LOOK_AGAIN = ("krum", "multi-krum")  # at rows that are nearly alike, as those of lie are
 
 
 def close(found, expected):
@@ -54,6 +56,7 @@ def test_under_every_attack_it_is_the_run_of_the_cpu(name, rule):
         for key in ("received", "uplink_bytes", "downlink_bytes", "wrong_signs"):
             assert ours.get(key) == pytest.approx(theirs.get(key), abs=1e-3), key
     if name not in ASK_MORE and not (name == "inf" and rule == "mean"):
+        waits = [wait for wait in waits if wait != "upload" or name not in SEND_NUMBERS]
         assert len(waits) <= ROUNDS, waits
 
 
@@ -66,7 +69,7 @@ def test_under_every_rule_it_is_the_run_of_the_cpu(rule):
     assert [r["received"] for r in records] == [r["received"] for r in same]
     assert [r.get("accepted") for r in records] == [r.get("accepted") for r in same]
     if rule in ONE_WAIT:
-        assert len(waits) <= ROUNDS, waits
+        assert len(waits) <= ROUNDS * (2 if rule in LOOK_AGAIN else 1), waits
 
 
 def test_a_round_waits_once_and_its_record_comes_one_later(monkeypatch):

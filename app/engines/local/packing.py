@@ -45,10 +45,7 @@ class Packing:
         self.whole, self.n_coordinates = kept is None, len(like)
         rows = () if kept is None else kept
         self.floats = {i: torch.empty_like(like, dtype=torch.float32) for i in rows}
-        if self.whole:
-            return
-        self.bits = like.new_zeros((n, -(-len(like) // 8)), dtype=torch.uint8)
-        self.finite = like.new_ones(n, dtype=torch.bool)
+        self._n, self._like, self._begun = n, like, False
 
     def __call__(self, rows: slice, columns: slice, block: Tensor) -> None:
         """Pack a block.
@@ -60,13 +57,25 @@ class Packing:
         block : Tensor, float32 [rows, columns]
             It is not kept.
         """
-        self.finite[rows] &= all_finite(block)
-        # A block may begin within a byte: places in front of it stay as they are.
-        front = columns.start % 8
-        padded = torch.nn.functional.pad(block, (front, 0), value=-1.0)
-        packed = PackedSigns.pack(padded).bits
-        first = columns.start // 8
-        self.bits[rows, first : first + packed.shape[1]] |= packed
+        if block.shape == (self._n, self.n_coordinates):
+            self.bits, self.finite = PackedSigns.pack(block).bits, all_finite(block)
+        else:
+            self._add(rows, columns, block)
         for i, row in self.floats.items():
             if rows.start <= i < rows.stop:
                 row[columns] = block[i - rows.start]
+
+    def _add(self, rows: slice, columns: slice, block: Tensor) -> None:
+        if not self._begun:
+            width = -(-self.n_coordinates // 8)
+            self.bits = self._like.new_zeros((self._n, width), dtype=torch.uint8)
+            self.finite = self._like.new_ones(self._n, dtype=torch.bool)
+            self._begun = True
+        # In place by name: `&=` on a slice would copy the slice onto itself besides.
+        self.finite[rows].logical_and_(all_finite(block))
+        # A block may begin within a byte: places in front of it stay as they are.
+        if front := columns.start % 8:
+            block = torch.nn.functional.pad(block, (front, 0), value=-1.0)
+        packed = PackedSigns.pack(block).bits
+        first = columns.start // 8
+        self.bits[rows, first : first + packed.shape[1]].bitwise_or_(packed)

@@ -294,6 +294,19 @@ def test_a_node_on_a_gpu_computes_its_workers_at_once(name, monkeypatch, tmp_pat
     assert len(tried) == 1  # one process serves them in turn
 
 
+@pytest.mark.parametrize("n_coordinates", [1, 9, 64])
+def test_one_block_is_packed_without_a_copy_of_it(n_coordinates, monkeypatch):
+    monkeypatch.setattr(torch.nn.functional, "pad", lambda *of, **more: pytest.fail("a copy"))
+    matrix = torch.randn(5, n_coordinates, generator=torch.Generator().manual_seed(0))
+    matrix[2, 0] = torch.inf
+    packing = Packing(5, torch.zeros(n_coordinates), kept=(1,))
+    packing(slice(0, 5), slice(0, n_coordinates), matrix)
+    expected = np.packbits(matrix.numpy() >= 0, axis=1, bitorder="little")
+    assert np.array_equal(packing.bits.numpy(), expected)
+    assert packing.finite.tolist() == [True, True, False, True, True]
+    assert torch.equal(packing.floats[1], matrix[1])
+
+
 @pytest.mark.parametrize("n_coordinates", [1, 7, 8, 9, 41, 64])
 def test_blocks_are_packed_as_the_whole_is(n_coordinates):
     draws = np.random.default_rng(n_coordinates)

@@ -125,6 +125,9 @@ class Descent:
         """
         self.taken += 1
         before, self._undone = self._flat, self._buffers[0]
+        if only_if is not None and not self._step.momentum:
+            self._flat = torch.where(only_if, self._moved(direction), before)
+            return self.parameters
         if only_if is not None:
             self._flat = before.clone()
             self._buffers = [None if self._undone is None else self._undone.clone()]
@@ -142,6 +145,13 @@ class Descent:
             if self._undone is not None and made is not None:
                 self._buffers = [torch.where(only_if, made, self._undone)]
         return self.parameters
+
+    def _moved(self, direction: Tensor) -> Tensor:
+        """Where a step without momentum leads: the operations of `sgd`, but not in place."""
+        gradient = direction.to(self._flat)
+        if self._step.weight_decay:
+            gradient = gradient.add(self._flat, alpha=self._step.weight_decay)
+        return self._flat.add(gradient, alpha=-self._step.lr_at(self.taken))
 
     def not_taken(self) -> None:
         """Note that the last step, taken `only_if`, was none."""

@@ -87,6 +87,23 @@ def test_bits_are_those_of_torchs_own_class():
         assert torch.equal(descent.take(direction), parameter.detach())
 
 
+@pytest.mark.parametrize(
+    "step",
+    [Step(0.1), Step(0.3, 0.0, 0.01, "inverse-sqrt"), Step(0.1, 0.9), Step(0.3, 0.9, 0.01)],
+    ids=["plain", "weight decay", "momentum", "both"],
+)
+def test_bits_of_a_step_that_a_device_decides_are_those_of_any_other(step):
+    x, *directions = torch.randn(9, 1001, generator=torch.Generator().manual_seed(3))
+    descent, decided = Descent(step, x), Descent(step, x)
+    for direction in directions:
+        taken = descent.take(direction)
+        before, broken = decided.parameters, torch.full_like(x, torch.nan)
+        assert torch.equal(decided.take(broken, only_if=torch.tensor(False)), before)
+        decided.not_taken()
+        assert torch.equal(decided.take(direction, only_if=torch.tensor(True)), taken)
+        assert decided.taken == descent.taken
+
+
 @pytest.mark.parametrize("step", [Step(0.5), Step(0.5, 0.9, 0.1, "inverse-sqrt")])
 def test_a_descent_goes_on_where_another_stopped(step):
     x, *directions = torch.randn(7, 50, generator=torch.Generator().manual_seed(2))

@@ -26,6 +26,7 @@ class Scorer:
 
     def __init__(self, byzantine_ids: Collection[int]) -> None:
         self._byzantine = set(byzantine_ids)
+        self._sent: tuple[Any, Tensor] | None = None  # of the last round that was not waited for
 
     def __call__(
         self, updates: Updates, direction: Tensor, findings: Mapping[str, Any]
@@ -52,10 +53,23 @@ class Scorer:
         byzantine, honest = self._byzantine.intersection(ids), set(ids) - self._byzantine
         scores: dict[str, Any] = error_rates(found, byzantine, honest)
         if honest:
-            measure = share_of_wrong_signs if updates.ledger is not None else wrong_signs
-            rows = torch.tensor([worker in honest for worker in ids])
-            scores["wrong_signs"] = measure(updates, rows, direction)
+            if updates.ledger is not None:
+                there = self._there(updates, ids)
+                scores["wrong_signs"] = share_of_wrong_signs(updates, there, direction)
+            else:
+                rows = torch.tensor([worker in honest for worker in ids])
+                scores["wrong_signs"] = wrong_signs(updates, rows, direction)
         return scores
+
+    def _there(self, updates: Updates, ids: list[int]) -> Tensor:
+        """Which rows are honest, for `share_of_wrong_signs`; sent when other workers are there."""
+        device, signs = updates.rows.device, updates.on_sign_channel
+        asked = ids, device, signs
+        if self._sent is None or self._sent[0] != asked:
+            rows = torch.tensor([worker not in self._byzantine for worker in ids])
+            rows = rows.nonzero().flatten() if signs else rows.to(updates.rows.dtype)
+            self._sent = asked, uploaded(rows, device)
+        return self._sent[1]
 
 
 def error_rates(findings: Findings, byzantine: set[int], honest: set[int]) -> dict[str, float]:
@@ -131,13 +145,17 @@ def share_of_wrong_signs(updates: Updates, honest: Tensor, direction: Tensor) ->
 
     Parameters
     ----------
-    updates, honest, direction
-        As for `wrong_signs`; `honest` lies on the CPU.
+    updates, direction
+        As for `wrong_signs`.
+    honest : Tensor
+        Which of the rows are honest, on their device: their places, int64 [k], on a sign channel;
+        else 1 for them and 0 for others, float32 [n].
     """
     if updates.on_sign_channel:
-        theirs = updates.signs().select(honest).vote().dense()
+        rows = updates.rows.index_select(0, honest)
+        theirs = PackedSigns(rows, updates.n_coordinates).vote().dense()
         same = theirs == direction.sign()
     else:
-        theirs = uploaded(honest.to(updates.rows.dtype), updates.rows.device) @ updates.rows
+        theirs = honest @ updates.rows
         same = (theirs.sign() == direction.sign()) | (theirs == 0)
     return 1.0 - same.sum().to(torch.float64) / updates.n_coordinates

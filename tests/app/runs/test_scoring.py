@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 import torch
 
+from signfed.app.runs import scoring
 from signfed.app.runs.scoring import Scorer, error_rates, wrong_signs
 from signfed.app.runs.summary import DETECTION
 from signfed.attacks import Findings
+from signfed.strategies.core.ledger import Ledger
 from signfed.strategies.core.updates import Updates
 from signfed.strategies.registry import STRATEGIES
 from tests.federation import federate, locally
@@ -97,6 +99,20 @@ def test_only_workers_that_sent_something_have_signs_and_all_can_be_trusted():
         assert found == pytest.approx(
             {"byzantine_accepted": 0, "honest_rejected": 1 / 3, "wrong_signs": 1 / 3}
         )
+
+
+@pytest.mark.parametrize("signs", [True, False])
+def test_who_is_honest_is_sent_to_a_device_once_for_the_same_workers(signs, monkeypatch):
+    sent = []
+    monkeypatch.setattr(scoring, "uploaded", lambda values, device: sent.append(values) or values)
+    rows = torch.randn(4, 9, generator=torch.Generator().manual_seed(0))
+    score = Scorer((0, 1))
+    for ids in ([0, 1, 2, 3], [0, 1, 2, 3], [1, 2, 3, 4], [0, 1, 2, 3]):
+        updates = Updates.from_matrix(rows, torch.tensor(ids), signs=signs)
+        waited = score(updates, rows[3], {})["wrong_signs"]
+        late = score(replace(updates, ledger=Ledger()), rows[3], {})["wrong_signs"]
+        assert float(late) == pytest.approx(waited)
+    assert len(sent) == 3
 
 
 def test_without_an_honest_row_there_are_no_signs_to_compare_with():

@@ -13,7 +13,7 @@ from signfed.attacks.core.arrays import known_finite, zeros
 from signfed.attacks.core.seeing import view_of
 from signfed.strategies.core.options import Range, options_of
 from tests.attacks.inputs import randn
-from tests.strategies.places import SEND_NUMBERS, Waits, counted
+from tests.strategies.places import Waits, counted
 
 ON_ROWS = [name for name, each in ATTACKS.items() if each.stage != "data"]
 N, BYZANTINE, HONEST = 40, (1, 4, 5), (0, 2, 3, 6, 7, 8)
@@ -121,8 +121,7 @@ def test_an_attack_on_tensors_waits_for_no_value(name, options):
         sent = chosen(view)
     assert sent.shape == view.own.shape
     label = f"{name} {options['target']}" if "target" in options else name
-    found = [wait for wait in waits.found if wait != "upload" or name not in SEND_NUMBERS]
-    assert (found == []) == (label not in ASK), found
+    assert (waits.found == []) == (label not in ASK), waits.found
 
 
 @pytest.mark.parametrize("name", [n for n in ON_ROWS if build(n).knowledge == "own"])

@@ -49,9 +49,6 @@ WAIT = {
 # What makes a tensor out of what lies on the CPU, and the device of a GPU wait for it.
 SENDS = {"to", "tensor", "as_tensor", "asarray"}
 
-# Attacks that take the larger of a value and a number, for which they send the number.
-SEND_NUMBERS = {"min-max", "min-sum", "poisoned-fl"}
-
 _ACTIVE = []  # the `Waits` whose blocks are running
 
 

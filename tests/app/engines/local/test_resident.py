@@ -21,7 +21,6 @@ from signfed.strategies.server.federation import FederationError
 from signfed.strategies.server.optimizer import Descent, Step
 from tests.app.engines.local.resident import Breaking, Many, OnDevice, rounds_of, without_seconds
 from tests.federation import federate, needs
-from tests.strategies.places import SEND_NUMBERS
 
 ROUNDS = 6
 SMALL = {
@@ -56,7 +55,6 @@ def test_under_every_attack_it_is_the_run_of_the_cpu(name, rule):
         for key in ("received", "uplink_bytes", "downlink_bytes", "wrong_signs"):
             assert ours.get(key) == pytest.approx(theirs.get(key), abs=1e-3), key
     if name not in ASK_MORE and not (name == "inf" and rule == "mean"):
-        waits = [wait for wait in waits if wait != "upload" or name not in SEND_NUMBERS]
         assert len(waits) <= ROUNDS, waits
 
 

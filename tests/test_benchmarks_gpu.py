@@ -20,6 +20,7 @@ from benchmarks.gpu.cases import Case, Kept, cases
 from benchmarks.gpu.limit import least_ms
 from benchmarks.gpu.writing import COLUMNS, Findings, markdown
 from signfed.app.engines.local import engine
+from signfed.app.task import precision
 from signfed.app.task.repeatable import repeatable
 from signfed.attacks import ATTACKS
 from signfed.strategies.core.ledger import Ledger
@@ -118,8 +119,15 @@ def test_what_deterministic_algorithms_cost_is_said(tmp_path):
 def test_rounds_take_the_algorithms_of_their_case(kind, monkeypatch):
     taken = []
     monkeypatch.setattr(instruments, "repeatable", lambda device: taken.append(1) or nullcontext())
-    measure.first(replace(checks.SMALL, algorithms=kind), CPU)
+    case = replace(checks.SMALL, algorithms=kind)
+    measure.first(case, CPU)
     assert bool(taken) == (kind == "deterministic") and engine.repeatable is repeatable
+    asked = []  # by gradients themselves; those in float32 on a CPU ask for nothing
+    monkeypatch.setattr(precision, "repeatable", lambda _: asked.append(1) or nullcontext())
+    rounded = replace(case, precision="bfloat16")
+    measure.first(rounded, CPU)
+    measure.floor(rounded, Kept(rounded, "cpu"), CPU, 0.01)
+    assert bool(asked) == (kind == "deterministic")
 
 
 def test_the_peak_is_of_what_is_reserved_on_an_empty_card(monkeypatch):
@@ -194,6 +202,9 @@ def test_the_profile_is_of_steady_rounds_of_the_slowest(monkeypatch, tmp_path):
     said = "mlp 11 x 8 float32 sign-mv, steady rounds; 1 slower ones would have taken too long"
     assert findings.found["profile_of"] == said
     assert "# of Calls" in (tmp_path / "profile.txt").read_text()
+    main.profiled(findings, CPU, time.perf_counter())
+    assert order == ["trial", "start", "stop"]  # nothing in no time
+    assert findings.found["left_out"] == [{"of": "profile", "what": "of any row"}]
 
 
 def test_the_least_time_is_that_of_the_slower_of_the_two():

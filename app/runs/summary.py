@@ -51,7 +51,8 @@ def summary_of(rounds: Sequence[Line], n_parameters: int) -> dict[str, Any]:
 def score(record: Line) -> str:
     """Return an evaluated round in a few words: its accuracy, its loss, or what nodes claim."""
     if "test_accuracy" in record:
-        names = [name for name in ("test_accuracy", *LAST[1:]) if name in record]
+        scores = ("test_accuracy", *LAST[1:])  # null: of no test image
+        names = [name for name in scores if record.get(name) is not None]
         return ", ".join(f"{name.replace('_', ' ')} {record[name]:.4f}" for name in names)
     if "test_loss" not in record:
         return f"accuracy that nodes claim {claimed_accuracy(record):.4f}"

@@ -36,11 +36,17 @@ OTHERS = [[other for other in range(POOL) if other != word] for word in range(PO
 class _Words(np.random.SeedSequence):
     """What a PCG64 is seeded with, known already."""
 
-    def __init__(self, words: np.ndarray) -> None:
-        self._words = words
+    def __init__(self, words: np.ndarray, *key: int) -> None:
+        self._words, self._key = words, key
+        self._whole: np.random.SeedSequence | None = None
 
     def generate_state(self, n_words: int, dtype: Any = np.uint32) -> np.ndarray:
         return self._words
+
+    def spawn(self, n_children: int) -> Any:
+        """Return what NumPy's own would, for an augmentation that asks."""
+        self._whole = self._whole or np.random.SeedSequence(self._key)
+        return self._whole.spawn(n_children)
 
 
 def generators(
@@ -65,8 +71,9 @@ def generators(
     if len(workers) < FEW:  # one by one they are faster
         yield from (generator(seed, purpose, worker, *at) for worker in workers)
         return
-    for words in _seeded(seed, purpose, workers, *at):
-        yield np.random.Generator(np.random.PCG64(_Words(words)))
+    named = zlib.crc32(purpose.encode())
+    for worker, words in zip(workers, _seeded(seed, purpose, workers, *at), strict=True):
+        yield np.random.Generator(np.random.PCG64(_Words(words, seed, named, worker, *at)))
 
 
 def starts(seed: int, purpose: str, workers: Sequence[int], *at: int) -> np.ndarray:

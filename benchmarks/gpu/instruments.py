@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from time import perf_counter
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from benchmarks.gpu.cases import Case
 from signfed.app.engines.local import engine
+from signfed.app.task import precision
 from signfed.app.task.repeatable import repeatable
 from signfed.strategies.core.ledger import Ledger
 
@@ -44,14 +45,19 @@ def waits() -> Iterator[Waited]:
         yield waited
 
 
-def algorithms(case: Case, device: torch.device) -> AbstractContextManager[None]:
-    """Those that a case allows: deterministic ones as in a run, or any, as PyTorch would choose."""
-    return nullcontext() if case.algorithms == "any" else repeatable(device)
+@contextmanager
+def algorithms(case: Case, device: torch.device) -> Iterator[None]:
+    """Within, take those that a case allows: deterministic ones, or any, as torch would choose.
 
-
-def engine_with(case: Case) -> AbstractContextManager[None]:
-    """Have the local engine take the algorithms that a case allows, within a `with` block."""
-    return _replaced(engine, "repeatable", lambda device: algorithms(case, device))
+    A run asks for deterministic ones, and so do gradients in each call: neither does for any.
+    """
+    with ExitStack() as stack:
+        if case.algorithms == "any":
+            for owner in (engine, precision):
+                stack.enter_context(_replaced(owner, "repeatable", lambda _: nullcontext()))
+        else:
+            stack.enter_context(repeatable(device))
+        yield
 
 
 @contextmanager

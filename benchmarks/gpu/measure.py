@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from benchmarks.gpu.cases import Case, Kept
-from benchmarks.gpu.instruments import Waited, algorithms, engine_with, waits
+from benchmarks.gpu.instruments import Waited, algorithms, waits
 from benchmarks.gpu.limit import timed, wait
 from signfed.app.config.run_config import build_strategy
 from signfed.app.engines.local.engine import local_engine
@@ -104,7 +104,7 @@ def _run(case: Case, problem: Kept, device: torch.device, on_round: OnRound) -> 
     config = case.config(device.type, MANY)
     given: Any = problem
     run = Run(config, build_strategy(config), given, Scorer(config.byzantine_ids), on_round)
-    with engine_with(case):
+    with algorithms(case, device):
         local_engine(run)
 
 

@@ -69,17 +69,17 @@ class LocalWorkers:
         self._plain = not (encoder.prepare or encoder.feedback or run.config.worker_momentum)
         self._adversary = workers.adversary(run.config, run.problem, run.attack)
         self._adversary.memories = {}  # known from the first round on
+        itself, me = proxy(self._adversary), proxy(self)  # a circle keeps all until Python looks
         self._adversary.ask_rule = Rehearsal(
             run.strategy, encoder, run.config.workload.seed,
             run.problem.device if self._batched and self._plain else torch.device("cpu"),
-            proxy(self._adversary).remembered, training.as_rule_gets,
+            lambda worker: itself.remembered(worker), training.as_rule_gets,
         )  # fmt: skip
         self._row_bytes = self._codec.length(len(training.parameters)) * self._codec.dtype.itemsize
         byzantine = bool(self._adversary.ids)
         self._look_around = byzantine and self._adversary.attack.knowledge != "own"
         self._change_data = byzantine and self._adversary.attack.stage == "data"
         self._everyone = federation.participation.count == federation.num_workers
-        me = proxy(self)  # a circle would keep all that lies on a device until Python looks for it
         self._memory_of = lambda worker: me._clients[worker].memory
         self._resident: ResidentRounds | None = None  # rounds that stay on their device
         if self._batched and self._plain and training.parameters.device.type != "cpu":

@@ -162,6 +162,8 @@ def test_what_is_not_finite_is_null_and_says_diverged(tmp_path):
     lines = [strict(line) for line in (tmp_path / "rounds.jsonl").read_text().splitlines()]
     assert [line["test_loss"] for line in lines] == [0.5, None, None]
     assert lines[1]["findings"] == {"p": [None]} and "not finite" in score(lines[1])
+    lone = {"test_accuracy": 0.5, "minority_accuracy": None, "others_accuracy": 0.5}
+    assert score(lone) == "test accuracy 0.5000, others accuracy 0.5000"
     assert strict((tmp_path / "config.json").read_text()) == {"note": None}
     summary = strict((tmp_path / "summary.json").read_text())
     assert (summary["status"], summary["diverged_round"]) == (DIVERGED, 2)

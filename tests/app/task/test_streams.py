@@ -58,3 +58,12 @@ def test_what_does_not_fit_or_is_not_worth_it_goes_one_by_one(seed, workers, at)
         expected = generator(seed, "batch", worker, *at)
         assert found.bit_generator.state == expected.bit_generator.state
         assert found.random() == expected.random()
+
+
+@pytest.mark.parametrize("workers", [[3], MANY])
+def test_they_spawn_as_numpys_do(workers):
+    for worker, made in zip(workers, generators(5, "augment", workers, 7), strict=True):
+        expected = generator(5, "augment", worker, 7)
+        for n in (2, 1):  # the second time others
+            for one, other in zip(made.spawn(n), expected.spawn(n), strict=True):
+                assert one.bit_generator.state == other.bit_generator.state

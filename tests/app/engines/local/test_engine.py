@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -206,6 +208,22 @@ def test_a_row_that_is_not_finite_is_dropped_and_counted():
     parameters = run_broken(range(3), lambda record, state: records.append(record))
     assert np.isfinite(parameters).all() and len(records) == 9
     assert all(r.dropped == {"non-finite": [0, 1, 2]} and r.received == 12 for r in records)
+
+
+def test_a_run_that_is_over_keeps_nothing():
+    """Its problem lies on a device: the next one is told how much room there is."""
+    keys = {"strategy": "mean", "attack": "lie", "num-byzantine": 3, "num-rounds": 2}
+    config = parse({"task": "quadratic", **keys})
+    gc.collect()
+    gc.disable()
+    try:
+        problem = TASKS["quadratic"].problem(config.workload)
+        left = weakref.ref(problem)
+        local_engine(Run(config, build_strategy(config), problem, None, lambda record, state: None))
+        del problem
+        assert left() is None
+    finally:
+        gc.enable()
 
 
 def broken_digits(data_dir, download):

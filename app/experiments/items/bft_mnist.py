@@ -20,6 +20,7 @@ MNIST: Keys = {
 SMALL: Keys = {"model": "mlp", "evaluate-every": 20}
 NOTE = "an MLP of 101,770 parameters instead of their CNN of 1,199,882, 3 of 6 numbers, 2 seeds"
 COMMON = (
+    "A gradient that is exactly 0 is sent as +1; 27 workers never tie.",
     "Adversaries in full: 0, 3, 6, 9, 11, 13 of 27; the paper names 33 % (9) and 48 % (13).",
     "Repeats: 3 seeds in full, where the paper has 1.",
     "The augmentation of Table 3 (crop, brightness, rotation, shift) is left out.",

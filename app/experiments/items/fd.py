@@ -46,6 +46,7 @@ AUGMENTED = (
     "CIFAR-10 is cropped and flipped, and CIFAR-100 rotated, too, as in the authors' code; the "
     "paper's list has rotation for both."
 )
+ZERO = "A gradient that is exactly 0 is sent as +1, and a tied vote is +1: the paper does not say."
 SHARDS = (
     "Each worker holds an equal, disjoint, stratified share, as the paper says; in the authors' "
     "code everybody holds everything."

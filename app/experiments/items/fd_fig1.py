@@ -24,6 +24,7 @@ from signfed.app.experiments.items.fd import (
     PAPER,
     ROUNDS,
     SHARDS,
+    ZERO,
     under_attack,
 )
 from signfed.app.experiments.judges import alike, falls, higher, learns
@@ -135,7 +136,7 @@ def _figure(
             Lines("round", "test_accuracy", "num-byzantine", f"signSGD-FD, {how}", where=FD),
             Lines("num-byzantine", SCORE, BY, f"{how} at the end"),
         ),
-        choices=(ESTIMATOR, ROUNDS, grid, which, SHARDS, NORMS, AUGMENTED),
+        choices=(ESTIMATOR, ROUNDS, grid, which, ZERO, SHARDS, NORMS, AUGMENTED),
         others={
             "mnist": Setting(
                 under_attack(name, MNIST, rules, attack, numbers), minutes=110,

@@ -20,6 +20,7 @@ from signfed.app.experiments.items.fd import (
     PAPER,
     ROUNDS,
     SHARDS,
+    ZERO,
     initial,
     seeds_of,
 )
@@ -99,7 +100,7 @@ FD_FIG2 = Experiment(
         Lines("round", "test_accuracy", FLIPS, "signSGD-FD", where=FD, split="task"),
     ),
     choices=(
-        ESTIMATOR, ROUNDS, "r: a grid in steps of 1/4; the paper states none.", SHARDS, NORMS,
+        ESTIMATOR, ROUNDS, "r: a grid in steps of 1/4; the paper states none.", ZERO, SHARDS, NORMS,
         AUGMENTED,
         "Not that serious, in our words: less is lost from r = 0 to 1/2 than by signSGD-MV.",
     ),

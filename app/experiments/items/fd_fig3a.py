@@ -16,6 +16,7 @@ from signfed.app.experiments.items.fd import (
     POOLED,
     ROUNDS,
     SHARDS,
+    ZERO,
     initial,
     seeds_of,
 )
@@ -90,7 +91,7 @@ FD_FIG3A = Experiment(
         "paper.",
         "Sto-signSGD: the reputation is ours (w = max(0, 2 a - 1)), its original could not be "
         "read; b = 0.012 was tuned for CIFAR-10 and is taken everywhere.",
-        SHARDS, NORMS, AUGMENTED,
+        ZERO, SHARDS, NORMS, AUGMENTED,
     ),
     remarks={
         "quick": "signSGD-FD (alg1) is above the plain vote, Election and Noisy signSGD, and below "

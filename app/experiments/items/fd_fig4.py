@@ -16,6 +16,7 @@ from signfed.app.experiments.items.fd import (
     ROUNDS,
     SHARDS,
     T_IN,
+    ZERO,
     seeds_of,
 )
 from signfed.app.experiments.judges import alike, averaged, higher
@@ -96,7 +97,7 @@ FD_FIG4A = Experiment(
         ),
     ),
     pictures=(Lines("round", "test_accuracy", ("num-byzantine", VOTE), "signSGD-FD, L = 0 and 6"),),
-    choices=(ALG1, ROUNDS, SHARDS, NORMS, AUGMENTED),
+    choices=(ALG1, ROUNDS, ZERO, SHARDS, NORMS, AUGMENTED),
     others={"mnist": Setting(by_vote(MNIST), minutes=25, note=MNIST_NOTE)},
     remarks={
         "quick": "The plain first phase costs 17 points after 20 rounds, and 4 on the mean over "
@@ -134,7 +135,7 @@ FD_FIG4B = Experiment(
     ),
     choices=(
         ALG1, "T_in: the paper names 10 only; 10, 50, 100, 200, 500 are taken, 500 not of digits.",
-        ROUNDS, SHARDS, NORMS, AUGMENTED,
+        ROUNDS, ZERO, SHARDS, NORMS, AUGMENTED,
     ),
     others={
         "mnist": Setting(

@@ -85,6 +85,10 @@ BYZANTINE = (
     "runs (10 of 50), as the paper does."
 )
 GEOMED = "GeoMed is the authors' reweighted form (geometric-median.reweight)."
+BULYAN = (
+    "Bulyan is that of its paper: n - 2f rows by Krum, and in each coordinate the mean of the "
+    "n - 4f nearest to their median. The authors' code takes means of Multi-Krum for rows."
+)
 DNC = "DnC: 1,000 coordinates and one iteration, as in the authors' code; c = 1 keeps n - f rows."
 SIMILARITY = (
     "-Sim and -Dist take the similarity as the authors' code scales it (similarity='authors'). As "
@@ -98,7 +102,11 @@ SHAPES = (
 PANELS = "The attacks are those of Table II; which the panels show is lost in our copy."
 # What a figure without numbers may lose where it "slightly" loses.
 SMALL_LOSS, OURS = 0.03, "ours: the figure has no numbers, a drop of a few points at most"
-CHOICES = (RATE, BYZANTINE, SHAPES, SIMILARITY)
+CLUSTERS = (
+    "Mean shift's bandwidth is the mean distance to the n/2-th neighbour (quantile 0.5), as in the "
+    "authors' code; the paper names Mean-Shift alone."
+)
+CHOICES = (RATE, BYZANTINE, SHAPES, SIMILARITY, CLUSTERS)
 
 
 def part(task: Keys, tasks: Sequence[str] = BOTH) -> str:

@@ -9,6 +9,7 @@ from signfed.app.experiments.items.signguard import (
     ATTACKS,
     BASELINE,
     BEST,
+    BULYAN,
     CHOICES,
     CIFAR,
     DATA,
@@ -163,7 +164,7 @@ SIGNGUARD_TABLE1 = Experiment(
     ),
     pictures=(*TABLES, Heatmap("strategy", "attack", BEST, "Best accuracy by rule and attack")),
     choices=(
-        *CHOICES, GEOMED, DNC,
+        *CHOICES, GEOMED, DNC, BULYAN,
         "One seed, as the paper states none, but for the quick setting.",
         "Of CIFAR-10 plain SignGuard under sign flipping is left out of what may be lost: Table I "
         "has it 4.6 points below the mean without attack there, and no other cell more than 1.8.",

@@ -28,8 +28,8 @@ MINUTES = (
     "`signfed reproduce --list` says how long a setting takes on two cores."
 )
 ONE_SEED = (
-    "A verdict from one seed has only the papers' own noise as its error: how far other seeds are "
-    "from it nobody knows."
+    "A verdict from one seed has only the papers' own noise as its error, that of bits the headers "
+    "of messages: how far other seeds are from it nobody knows."
 )
 TIES = (
     "A claim of Election Coding with half batches stands three times, as it is judged under each "
@@ -88,7 +88,8 @@ def ordered(found: Found) -> list[str]:
 
 
 def _section(setting: str, record: Mapping[str, Any]) -> list[str]:
-    smaller = f"Smaller than in the paper: {record['note']}." if record["note"] else ""
+    whole = "in full" if record["paper"] == "ours" else "in the paper"
+    smaller = f"Smaller than {whole}: {record['note']}." if record["note"] else ""
     lines = [f"## {setting}", "", *([smaller, ""] if smaller else [])]
     claims = [
         [c["text"], c["source"], c["published"], c["ours"], c["tolerance"], _marked(c["verdict"])]
@@ -208,7 +209,7 @@ def summary_of(pages: Mapping[str, Found]) -> str:
     heads = ("item", "what it shows", "setting", "seeds", *counted, "minutes")
     claims = (
         f"{total[HOLDS]} claims hold, {total[FAILS]} do not, {total[UNDECIDED]} are not decided "
-        f"(the seeds differ by more), {total[NOT_TRIED]} were not tried."
+        f"(the error is larger), {total[NOT_TRIED]} were not tried."
     )
     return "\n".join([
         "# Results", "",

@@ -90,9 +90,10 @@ class TimesTable:
         heads = ["accuracy", "published", "ours", "published speedup", "our speedup"]
         says = (
             f"{self.title}: the paper's minutes beside our rounds, and of each the speedup, the "
-            "plain vote's time over that of the line (inf: the plain vote never arrives); ours is "
-            "the geometric mean over the seeds, in which a run that never arrives counts as if it "
-            f"did in the evaluation after the last. Tried: {len(lines)} of {len(self.times)} "
+            "plain vote's time over that of the line (inf: the plain vote never arrives); our "
+            "speedup is the geometric mean over the seeds, in which a run that never arrives "
+            "counts as if it did in the evaluation after the last: then it is at least, at most "
+            f"or about what is said. Tried: {len(lines)} of {len(self.times)} "
             f"published cells; not tried: {len(self.times) - len(lines)}."
         )
         return Table([*self.times[0].names, *heads], lines, says)

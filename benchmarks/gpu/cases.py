@@ -103,7 +103,7 @@ images = lru_cache(maxsize=4)(random_images)
 
 
 class Kept:
-    """A problem that makes its way to all gradients once, for all rules."""
+    """A problem that makes its way to all gradients once, for all that a row measures."""
 
     def __init__(self, case: Case, device: str) -> None:
         data = images(MODELS[case.model], 20 + max(1000, case.workers * case.batch), 100)

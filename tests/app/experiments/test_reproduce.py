@@ -75,6 +75,9 @@ def test_an_item_from_its_runs_to_its_page(call, tmp_path):
     assert (place / "quick-1.png").stat().st_size > 1000
     assert (place / "quick.csv").read_text().count("\n") == 5
 
+    ours = {"quick": found | {"paper": "ours"}}
+    assert "Smaller than in full: nothing is smaller" in page_of(ours)
+
     # The full setting has the same cells: none runs again, and the page has both.
     assert "4 done nothing to run" in call("tiny", "--plan")
     call("tiny")
@@ -83,10 +86,7 @@ def test_an_item_from_its_runs_to_its_page(call, tmp_path):
 
     call("--summary", str(tmp_path / "pages"))
     summary = (tmp_path / "pages/README.md").read_text()
-    assert (
-        "2 claims hold, 2 do not, 0 are not decided (the seeds differ by more), 2 were not"
-        in summary
-    )
+    assert "2 claims hold, 2 do not, 0 are not decided (the error is larger), 2 were not" in summary
     assert "| [tiny](tiny/README.md) |" in summary and "and the reverse" in summary
     assert "| setting | seeds | hold |" in summary and "| quick | 2 | 1 | 1 | 0 | 1 |" in summary
     assert "A verdict from one seed has only the papers' own noise" in summary

@@ -211,7 +211,7 @@ def test_a_row_that_is_not_finite_is_dropped_and_counted():
 
 
 def test_a_run_that_is_over_keeps_nothing():
-    """Its problem lies on a device: the next one is told how much room there is."""
+    """Its problem lies on a device, where the next one needs its room."""
     keys = {"strategy": "mean", "attack": "lie", "num-byzantine": 3, "num-rounds": 2}
     config = parse({"task": "quadratic", **keys})
     gc.collect()

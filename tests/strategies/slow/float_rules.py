@@ -60,13 +60,30 @@ def bulyan_choice(rows, f):
     return chosen
 
 
-def bulyan(rows, f):
-    chosen = [rows[i] for i in bulyan_choice(rows, f)]
+def nearest_to_the_median(rows, count):
     result = []
-    for column, middle in zip(zip(*chosen, strict=True), median(chosen), strict=True):
-        nearest = sorted(column, key=lambda x: (abs(x - middle), x))[: len(chosen) - 2 * f]
+    for column, middle in zip(zip(*rows, strict=True), median(rows), strict=True):
+        nearest = sorted(column, key=lambda x: (abs(x - middle), x))[:count]
         result.append(sum(nearest) / len(nearest))
     return result
+
+
+def bulyan(rows, f):
+    chosen = [rows[i] for i in bulyan_choice(rows, f)]
+    return nearest_to_the_median(chosen, len(chosen) - 2 * f)
+
+
+def bulyan_of_means(rows, f):
+    """SignGuard's code: n-2f-2 times the mean of Multi-Krum, by distances that are not squared."""
+    left, means = list(range(len(rows))), []
+    while len(means) < len(rows) - 2 * f - 2:
+        k, near = len(left) - f - 2, {}
+        for i in left:
+            near[i] = sum(sorted(sqrt(distance2(rows[i], rows[j])) for j in left if j != i)[:k])
+        order = sorted(left, key=lambda i: (near[i], i))
+        means.append(mean_of([rows[i] for i in order[:k]]))
+        left.remove(order[0])
+    return nearest_to_the_median(means, len(means) - 2 * f)
 
 
 def geometric_median(rows, eps=1e-6, iterations=100_000, prior=None):

@@ -41,7 +41,7 @@ def reproduce(
     pages: Annotated[Path, typer.Option("--out", help="folder of the result pages")] = Path(
         "signfed-results"
     ),
-    runs: Annotated[Path, typer.Option(help="folder of the runs, gone on with")] = Path(
+    runs: Annotated[Path, typer.Option(help="folder of the runs, gone on with and shared")] = Path(
         "signfed-sweeps"
     ),
     config: RunConfigOption = None,
@@ -64,7 +64,8 @@ def reproduce(
 ) -> None:
     """Repeat a figure or table of a paper, and say of each claim whether it holds.
 
-    Runs, draws and judges, and writes a page NAME/README.md. Runs that are there are not repeated.
+    Runs, draws and judges, and writes a page NAME/README.md. Runs that are there are not repeated,
+    those of other experiments among them.
     -c takes what holds for this machine: data-dir, device, download, precision.
     Exit code 0: all ran, whatever the verdicts. 1: some run failed. 2: nothing was started.
     130: interrupted.
@@ -104,7 +105,8 @@ def reproduce(
             most = None if local and sweep.engine == "flower" else processes
             runner = runner_for(sweep.engine, most, address, gpus_per_cell)
             if plan:
-                print_plan(out, sweep, folder, runner, item.settings[chosen].minutes)
+                minutes = item.settings[chosen].minutes
+                print_plan(out, sweep, folder, runner, minutes, neighbours=True)
                 if item.settings[chosen].then:
                     out.print(SECOND_STAGE, highlight=False)
                 continue

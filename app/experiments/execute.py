@@ -12,16 +12,17 @@ from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 from signfed.app.engines.launch import TRACEBACK
 from signfed.app.errors import ConfigError
 from signfed.app.experiments.cells import Cell, cells_of
 from signfed.app.experiments.manifest import Manifest, surroundings
-from signfed.app.experiments.plan import Step, draft_of, place_of, plan
+from signfed.app.experiments.neighbours import beside, take_over
+from signfed.app.experiments.plan import draft_of, place_of, plan
 from signfed.app.experiments.runner import Runner, runner_for
 from signfed.app.experiments.sweep import Sweep
 from signfed.app.experiments.tables import write_results
+from signfed.app.experiments.watch import Unwatched, Watch
 from signfed.app.experiments.work import KeptData, Outcome, Work
 from signfed.app.runs import folder as run_folder
 from signfed.app.runs.claim import Writer, existing_folder
@@ -29,44 +30,6 @@ from signfed.app.runs.folder import ENDED, FAILED, read_summary
 from signfed.app.runs.json_files import write_json
 from signfed.app.runs.sweeps import SweepFolder
 from signfed.strategies.ops.threads import cores
-
-
-class Watch(Protocol):
-    """Who is told how a sweep goes on."""
-
-    def planned(self, steps: Sequence[Step], slots: int, manifest: Manifest) -> None:
-        """Take what is done and what will run, before the first cell starts.
-
-        Parameters
-        ----------
-        steps : sequence of Step
-        slots : int
-            Cells that run at a time.
-        manifest : Manifest
-            Of the sweep, as it grows.
-        """
-
-    def ended(self, cell: Cell, outcome: Outcome, again: bool) -> None:
-        """Take a cell that has ended.
-
-        Parameters
-        ----------
-        cell : Cell
-        outcome : Outcome
-        again : bool
-            Whether it failed and will be tried again.
-        """
-
-    def wrote(self, remarks: str) -> None:
-        """Take the end: the results are there; what is not among them and why, or ""."""
-
-
-class Unwatched(Watch):
-    """A Watch that says nothing."""
-
-    def planned(self, steps: Sequence[Step], slots: int, manifest: Manifest) -> None: ...
-    def ended(self, cell: Cell, outcome: Outcome, again: bool) -> None: ...
-    def wrote(self, remarks: str) -> None: ...
 
 
 def run_sweep(
@@ -77,6 +40,7 @@ def run_sweep(
     retries: int = 1,
     runner: Runner | None = None,
     watch: Watch | None = None,
+    neighbours: bool = False,
 ) -> SweepFolder:
     """Run what is missing of a sweep, and write its results.
 
@@ -94,6 +58,8 @@ def run_sweep(
         Where the cells run, instead of processes of this machine.
     watch : Watch, optional
         Who is told how it goes on.
+    neighbours : bool
+        Whether a cell that a sweep in the folder around has run is copied from there.
 
     Returns
     -------
@@ -124,7 +90,11 @@ def run_sweep(
             manifest = Manifest(folder)
             manifest.save()
             write_json(folder / "sweep.json", described(sweep, cells))
-            steps = plan(cells, folder, manifest)
+            others = beside(folder) if neighbours else {}
+            steps = plan(cells, folder, manifest, others)
+            for step in steps:
+                if step.source:
+                    take_over(step.cell, step.source, folder, others[step.source], manifest)
             waiting = [step.cell for step in steps if step.runs]
             _forget_stale(folder, waiting, manifest)
             try:

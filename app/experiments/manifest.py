@@ -117,6 +117,22 @@ class Manifest:
         self._places |= new
         self._add(cell, places=new)
 
+    def take(self, cell: Cell, theirs: Manifest) -> None:
+        """Write down a cell that another sweep has run.
+
+        Parameters
+        ----------
+        cell : Cell
+        theirs : Manifest
+            The other one's, which knows it.
+        """
+        known = theirs.cells[cell.id] | {"keys": dict(cell.keys)}
+        codes = {known["code"]: theirs._codes.get(known["code"], {})}
+        places = {known["place"]: theirs._places[known["place"]]} if "place" in known else {}
+        self.cells[cell.id], self._codes = known, self._codes | codes
+        self._places |= places
+        self._add(cell, codes=codes, places=places)
+
     def _add(self, cell: Cell, **new: Mapping[str, Any]) -> None:
         """Write down what became of a cell, with codes or places that are not in the file yet."""
         change = {"cells": {cell.id: self.cells[cell.id]}, "codes": {}, "places": {}}

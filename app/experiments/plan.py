@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from signfed.app.experiments.cells import Cell
@@ -16,6 +17,7 @@ SHOWN = 3  # changed modules that are named
 # Of two loads: how many of their fields are alike, from the first; those of one network on one
 # device with as many samples, or else in proportion to the samples.
 KIND, NETWORK = 5, 4
+NOBODY: Mapping[Path, Manifest] = MappingProxyType({})
 LIKENESS = range(len(Load._fields), KIND - 1, -1)
 
 
@@ -29,12 +31,16 @@ class Step:
     runs : bool
         Whether it has to run.
     why : str
-        "done", "new", "its code changed: ...", "failed before", "cut off after round 50".
+        "done", "done in fd-fig1c", "new", "its code changed: ...", "failed before", "cut off after
+        round 50".
+    source : Path, optional
+        The folder of another sweep, which has run it.
     """
 
     cell: Cell
     runs: bool
     why: str
+    source: Path | None = None
 
 
 def place_of(folder: Path, cell: Cell) -> Path:
@@ -61,7 +67,12 @@ def draft_of(folder: Path, cell: Cell) -> Path:
     return folder / "under-way" / cell.id
 
 
-def plan(cells: Iterable[Cell], folder: Path, manifest: Manifest) -> list[Step]:
+def plan(
+    cells: Iterable[Cell],
+    folder: Path,
+    manifest: Manifest,
+    others: Mapping[Path, Manifest] = NOBODY,
+) -> list[Step]:
     """Say of each cell whether it has to run, and why.
 
     Parameters
@@ -71,13 +82,41 @@ def plan(cells: Iterable[Cell], folder: Path, manifest: Manifest) -> list[Step]:
         The sweep's, which may not be there yet.
     manifest : Manifest
         Of that folder.
+    others : mapping
+        Folder of another sweep -> its manifest. What ended there does not have to run.
 
     Returns
     -------
     list of Step
     """
     before = {known["settings"]: cell_id for cell_id, known in manifest.cells.items()}
-    return [Step(cell, *_verdict(cell, folder, manifest, before)) for cell in cells]
+    return [_step(cell, folder, manifest, before, others) for cell in cells]
+
+
+def _step(
+    cell: Cell,
+    folder: Path,
+    manifest: Manifest,
+    before: Mapping[str, str],
+    others: Mapping[Path, Manifest],
+) -> Step:
+    runs, why = _verdict(cell, folder, manifest, before)
+    if runs:
+        for other, known in others.items():
+            if cell.id in known.cells and ended_in(other, cell):
+                return Step(cell, False, f"done in {other.name}", other)
+    return Step(cell, runs, why)
+
+
+def ended_in(folder: Path, cell: Cell) -> bool:
+    """Tell whether a cell has ended in the folder of a sweep.
+
+    Parameters
+    ----------
+    folder : Path
+    cell : Cell
+    """
+    return read_summary(place_of(folder, cell)).get("status") in ENDED
 
 
 def _verdict(

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from signfed.app.errors import ConfigError
-from signfed.app.experiments.execute import Watch, run_sweep
+from signfed.app.experiments.execute import run_sweep
 from signfed.app.experiments.experiment import Claim, Experiment, Rows, Verdict
 from signfed.app.experiments.manifest import Manifest
 from signfed.app.experiments.runner import Runner
 from signfed.app.experiments.sweep import Keys, Sweep
+from signfed.app.experiments.watch import Watch
 from signfed.app.runs.folder import ENDED
 from signfed.app.runs.sweeps import Row
 
@@ -115,6 +116,8 @@ def reproduce(
 ) -> Outcome:
     """Run what is missing of a setting, and judge its claims.
 
+    What another experiment beside it has run is not run again.
+
     Parameters
     ----------
     experiment : Experiment
@@ -138,11 +141,11 @@ def reproduce(
     ConfigError
         When a cell cannot run; nothing was started.
     """
-    found = run_sweep(sweep, folder, runner=runner, watch=watch)
+    found = run_sweep(sweep, folder, runner=runner, watch=watch, neighbours=True)
     took = {cell.id for cell in found.cells}
     if then := experiment.settings[setting].then:
         sweep = then(sweep, found.rows())
-        found = run_sweep(sweep, folder, runner=runner, watch=watch)
+        found = run_sweep(sweep, folder, runner=runner, watch=watch, neighbours=True)
         took |= {cell.id for cell in found.cells}
     rows, rounds = found.rows(), list[Row]()
     if experiment.of_rounds:  # of a cell that did not end a row without a round says so

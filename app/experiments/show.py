@@ -16,6 +16,7 @@ from signfed.app.engines.launch import TRACEBACK
 from signfed.app.engines.progress import counting
 from signfed.app.experiments.cells import Cell, cells_of
 from signfed.app.experiments.manifest import Load, Manifest, load_of
+from signfed.app.experiments.neighbours import beside
 from signfed.app.experiments.plan import Clock, Step, place_of, plan
 from signfed.app.experiments.runner import Runner
 from signfed.app.experiments.speed import seconds_per_round
@@ -114,7 +115,12 @@ def clock_time(now: datetime, seconds: float) -> str:
 
 
 def print_plan(
-    console: Console, sweep: Sweep, folder: Path, runner: Runner, declared: float | None = None
+    console: Console,
+    sweep: Sweep,
+    folder: Path,
+    runner: Runner,
+    declared: float | None = None,
+    neighbours: bool = False,
 ) -> None:
     """Print what of a sweep would run, why, and how long it would take.
 
@@ -130,6 +136,8 @@ def print_plan(
     declared : float, optional
         Minutes that the setting of an experiment takes on 2 cores, as its file says: shown where
         nothing like it was ever timed.
+    neighbours : bool
+        As for `run_sweep`.
 
     Raises
     ------
@@ -139,7 +147,7 @@ def print_plan(
     load = KeptData()
     cells = cells_of(sweep, load=None if runner.elsewhere else load)
     manifest = Manifest(folder)
-    steps = plan(cells, folder, manifest)
+    steps = plan(cells, folder, manifest, beside(folder) if neighbours else {})
     to_run = [step.cell for step in steps if step.runs]
     clock = Clock(manifest)
     if sweep.engine == "local" and not runner.elsewhere:

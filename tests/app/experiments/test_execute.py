@@ -20,10 +20,11 @@ from signfed.app.engines.prepare import prepare
 from signfed.app.engines.run import execute
 from signfed.app.errors import ConfigError
 from signfed.app.experiments import tables, work
-from signfed.app.experiments.execute import Unwatched, run_sweep
+from signfed.app.experiments.execute import run_sweep
 from signfed.app.experiments.runner import Here
 from signfed.app.experiments.show import print_plan
 from signfed.app.experiments.sweep import Choose, Sweep
+from signfed.app.experiments.watch import Unwatched
 from signfed.app.runs.claim import Writer
 from signfed.app.runs.folder import read_summary
 from signfed.app.runs.sweeps import SweepFolder
@@ -160,6 +161,15 @@ def test_a_changed_rule_makes_exactly_its_own_cells_run_again(tmp_path, own):
     assert seen.why == ["its code changed: rule_of_mine"] * 2 + ["done"] * 4
     after = {tuple(row.items())[:2]: row["model_sha256"] for row in second.rows()}
     assert {dict(k)["strategy"] for k in before if before[k] != after[k]} == {"rule_of_mine:Mine"}
+
+
+def test_a_neighbours_runs_by_other_code_are_not_taken(tmp_path, own):
+    own("rule_of_mine", RULE)
+    sweep = Sweep("mine", QUICK, {"strategy": ["rule_of_mine:Mine", "mean"]})
+    go(sweep, tmp_path / "sweeps" / "one")
+    own("rule_of_mine", RULE.replace("mean(dim=0)", "sum(dim=0)"))
+    _, seen = go(sweep, tmp_path / "sweeps" / "two", neighbours=True)
+    assert seen.why == ["new", "done in one"]
 
 
 def test_a_cell_that_raises_stops_nobody(tmp_path, own):

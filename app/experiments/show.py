@@ -62,6 +62,9 @@ class ShownSweep:
 
     def planned(self, steps: Sequence[Step], slots: int, manifest: Manifest) -> None:
         self._console.print(f"sweep folder {self._folder}", soft_wrap=True, highlight=False)
+        for other, count in Counter(step.source for step in steps if step.source).items():
+            copied = f"runs copied: {count}, from {other}"
+            self._console.print(copied, soft_wrap=True, highlight=False)
         self._left = Counter(load_of(step.cell.config) for step in steps if step.runs)
         self._clock, self._manifest, self._slots = Clock(manifest), manifest, slots
         done = len(steps) - self._left.total()

@@ -6,10 +6,11 @@ import json
 import pytest
 from rich.console import Console
 
+from signfed.app.experiments.execute import run_sweep
 from signfed.app.experiments.experiment import Experiment, Setting
 from signfed.app.experiments.reproduce import reproduce, setting_sweep
 from signfed.app.experiments.runner import Here
-from signfed.app.experiments.show import print_plan
+from signfed.app.experiments.show import ShownSweep, print_plan
 from signfed.app.experiments.sweep import Sweep
 from signfed.app.runs.json_files import write_json
 from signfed.app.runs.sweeps import SweepFolder
@@ -87,6 +88,13 @@ def test_the_plan_says_where(sweeps):
     print_plan(console, TWO, sweeps / "two", Here(), neighbours=True)
     assert "1 done in one, 1 new" in console.export_text()
     assert not (sweeps / "two").exists(), "nothing was made"
+
+
+def test_the_terminal_says_what_is_copied(sweeps):
+    console = Console(width=80, record=True, file=io.StringIO())
+    with ShownSweep(console, sweeps / "two") as shown:
+        run_sweep(TWO, sweeps / "two", processes=0, watch=shown, neighbours=True)
+    assert f"runs copied: 1, from {sweeps / 'one'}" in console.export_text()
 
 
 def test_experiments_share_their_runs(tmp_path):

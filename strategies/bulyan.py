@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import torch
@@ -18,82 +17,87 @@ from signfed.strategies.ops.linalg import lowest
 from signfed.strategies.ops.upload import uploaded
 from signfed.strategies.server.strategy import RobustStrategy
 
-Step = Annotated[
+Of = Annotated[
     Literal["krum", "multi-krum"],
-    Field(description="what a step keeps: Krum's row or Multi-Krum's mean (SignGuard's code)"),
+    Field(description="rows that Krum chooses, or means of Multi-Krum: SignGuard's code"),
 ]
 
 
-def krum_steps(distances: Tensor, f: int, count: int) -> Iterator[list[int]]:
-    """Order the rows that are left by Krum and remove the first one, `count` times.
+def krum_selection(squared: Tensor, f: int, count: int) -> list[int]:
+    """Choose a row by Krum and remove it, `count` times.
 
     With m rows left a score sums max(1, m - f - 2) neighbours.
 
     Parameters
     ----------
-    distances : Tensor, float64 [n, n]
-        Of all pairs; squared, as in Krum's paper, or not.
+    squared : Tensor, float64 [n, n]
+        Squared distances of all pairs.
     f : int
         How many rows may be Byzantine.
     count : int, from 1 to n
 
-    Yields
-    ------
+    Returns
+    -------
     list of int
-        Indices of the m rows, lowest score first.
+        Indices of rows, in the order in which they were chosen.
 
     Examples
     --------
-    >>> line = torch.tensor([[0.0], [1.0], [3.0], [100.0]])
-    >>> list(krum_steps(squared_distances(line), 0, 3))
-    [[1, 0, 2, 3], [0, 2, 3], [2, 3]]
+    >>> import torch
+    >>> krum_selection(squared_distances(torch.tensor([[0.0], [1.0], [3.0], [100.0]])), 0, 3)
+    [1, 0, 2]
     """
-    left = list(range(len(distances)))
-    for _ in range(count):
-        among = distances[left][:, left]
+    left = list(range(len(squared)))
+    chosen: list[int] = []
+    while len(chosen) < count:
+        among = squared[left][:, left]
         scores = krum_scores(among, max(1, len(left) - f - 2))
-        ranked = [left[i] for i in lowest(scores, len(left)).tolist()]
-        yield ranked
-        left.remove(ranked[0])
+        chosen.append(left.pop(int(lowest(scores, 1))))
+    return chosen
 
 
-def means_of(rows: Tensor, groups: list[list[int]]) -> Tensor:
-    """Average each group of rows.
+def multi_krum_means(rows: Tensor, ranked: Tensor, count: int) -> Tensor:
+    """Average the ranked rows, without the first, without the first two, and so on.
+
+    mean_i = 1 / (k - i) sum of the rows of ranks i to k - 1, for i < count
 
     Parameters
     ----------
     rows : Tensor, float32 [n, N], finite
-    groups : list of list of int
-        Indices of rows, at least one in each of the k groups.
+    ranked : Tensor, int64 [k]
+        Indices of rows, the lowest score first.
+    count : int, from 1 to k
 
     Returns
     -------
-    Tensor, float32 [k, N]
+    Tensor, float32 [count, N]
 
     Examples
     --------
-    >>> means_of(torch.tensor([[0.0], [2.0], [7.0]]), [[0, 1], [2]]).tolist()
-    [[1.0], [7.0]]
+    >>> line = torch.tensor([[0.0], [2.0], [7.0], [90.0]])
+    >>> multi_krum_means(line, torch.tensor([1, 0, 2]), 2).tolist()
+    [[3.0], [3.5]]
     """
-    weights = torch.zeros(len(groups), len(rows))
-    for weight, group in zip(weights, groups, strict=True):
-        weight[group] = 1.0 / len(group)
+    shares = torch.ones(count, len(ranked)).triu()
+    weights = torch.zeros(count, len(rows))
+    weights[:, ranked.cpu()] = shares / shares.sum(dim=1, keepdim=True)
     return uploaded(weights, rows.device) @ rows
 
 
 class Bulyan(RobustStrategy):
     """Average, in each coordinate, values around the median of the rows that Krum selects.
 
-    The first rows of theta = n - 2f `krum_steps`, then `mean_nearest_median` of beta = theta - 2f
-    values.
+    `krum_selection` of theta = n - 2f rows, then `mean_nearest_median` of beta = theta - 2f values.
+    Or, of the n - f - 2 rows with the lowest Krum scores, `multi_krum_means` of theta = n - 2f - 2,
+    likewise.
 
     Parameters
     ----------
     n_byzantine : int
         f, how many workers may be Byzantine.
-    step : {"krum", "multi-krum"}
-        What a step keeps: the first of the m rows that are left, or the mean of the first
-        m - f - 2. With means theta = n - 2f - 2, and distances are not squared.
+    of : {"krum", "multi-krum"}
+        What is averaged. For means, scores are sums of distances that are not squared, and of an
+        even number of means the lower one of the middle two is the median.
 
     Examples
     --------
@@ -107,20 +111,20 @@ class Bulyan(RobustStrategy):
     Precondition: n >= 4f+3.
 
     Deviation: in Krum's last rounds fewer than f+3 rows are left, where the paper's number of
-    neighbours is not positive; at least one is summed. Means of Multi-Krum are in no paper.
+    neighbours is not positive; at least one is summed. Means are not in the paper: they are what
+    the code of SignGuard's authors computes, whose scores are those of all rows to the end.
 
     References
     ----------
-    El Mhamdi et al. 2018, section 4, algorithm "Bulyan(Krum)"; the authors' code of Xu et al. 2022
-    for means of Multi-Krum.
+    El Mhamdi et al. 2018, section 4, algorithm "Bulyan(Krum)"; means: the code of Xu et al. 2022.
     """
 
     encoder = "float32"
     sorts = True
 
-    def __init__(self, n_byzantine: int = 0, step: Step = "krum") -> None:
+    def __init__(self, n_byzantine: int = 0, of: Of = "krum") -> None:
         self.n_byzantine = n_byzantine
-        self.step = step
+        self.of = of
         self._accepted: list[int] = []
 
     def admissible(self, n: int) -> str | None:
@@ -128,19 +132,18 @@ class Bulyan(RobustStrategy):
         return at_least("bulyan", n, self.n_byzantine, per_byzantine=4, more=3)
 
     def aggregate(self, updates: Updates) -> Tensor:
-        """Return the mean around the median of what the steps keep, float32 [N]."""
-        rows, f, n = updates.dense(), self.n_byzantine, updates.n
+        """Return the mean around the median of the selected rows or means, float32 [N]."""
+        rows, n, f = updates.dense(), updates.n, self.n_byzantine
         squared = squared_distances(rows)
-        if self.step == "krum":
-            chosen = sorted(ranked[0] for ranked in krum_steps(squared, f, n - 2 * f))
+        if self.of == "krum":
+            chosen = sorted(krum_selection(squared, f, n - 2 * f))
             kept = rows[chosen]
         else:
-            steps = krum_steps(squared.sqrt(), f, n - 2 * f - 2)
-            groups = [ranked[: len(ranked) - f - 2] for ranked in steps]
-            chosen, kept = sorted(set().union(*groups)), means_of(rows, groups)
+            ranked = lowest(krum_scores(squared.sqrt(), n - f - 2), n - f - 2)
+            chosen, kept = sorted(ranked.tolist()), multi_krum_means(rows, ranked, n - 2 * f - 2)
         self._accepted = updates.ids[chosen].tolist()
-        return mean_nearest_median(kept, len(kept) - 2 * f)
+        return mean_nearest_median(kept, len(kept) - 2 * f, lower=self.of == "multi-krum")
 
     def diagnostics(self) -> dict[str, Any]:
-        """Return `accepted`, the ids of the rows that a step kept, alone or in its mean."""
+        """Return `accepted`, the ids of the rows that Krum selected, or that enter a mean."""
         return {"accepted": self._accepted}

@@ -11,7 +11,7 @@ from signfed.strategies.ops.linalg import ordered
 from signfed.strategies.server.strategy import RobustStrategy
 
 
-def mean_nearest_median(rows: Tensor, count: int) -> Tensor:
+def mean_nearest_median(rows: Tensor, count: int, *, lower: bool = False) -> Tensor:
     """Average, in each column, the `count` values that are nearest to its median.
 
     (1/k) sum of the k values with the smallest |x - med|; of two equally near the lower
@@ -25,6 +25,8 @@ def mean_nearest_median(rows: Tensor, count: int) -> Tensor:
     rows : Tensor, float32 [n, N]
     count : int, from 1 to n
         k.
+    lower : bool
+        Whether the median of an even number is the lower one of the middle two, not their mean.
 
     Returns
     -------
@@ -37,7 +39,8 @@ def mean_nearest_median(rows: Tensor, count: int) -> Tensor:
     """
     n = len(rows)
     values = ordered(rows, range(n))
-    median = 0.5 * values[(n - 1) // 2] + 0.5 * values[n // 2]  # halves first: no overflow
+    below, above = values[(n - 1) // 2], values[n // 2]
+    median = below if lower else 0.5 * below + 0.5 * above  # halves first: no overflow
     total = torch.zeros_like(median)
     for rank in range(count):
         nearest = values[rank]

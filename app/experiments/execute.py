@@ -80,7 +80,8 @@ def run_sweep(
     >>> [(row["lr"], row["status"], row["rounds"]) for row in rows]
     [(0.1, 'finished', 2), (0.2, 'finished', 2)]
     """
-    folder, watch = Path(folder).expanduser().resolve(), watch or Unwatched()
+    asked, watch = Path(folder).expanduser(), watch or Unwatched()
+    folder = asked.resolve()
     runner = runner or runner_for(sweep.engine, processes)
     cells = cells_of(sweep, load=None if runner.elsewhere else KeptData())
     with closing(runner):
@@ -90,13 +91,11 @@ def run_sweep(
             manifest = Manifest(folder)
             manifest.save()
             write_json(folder / "sweep.json", described(sweep, cells))
-            others = beside(folder) if neighbours else {}
+            others = beside(asked) if neighbours else {}
             steps = plan(cells, folder, manifest, others)
-            for step in steps:
-                if step.source:
-                    take_over(step.cell, step.source, folder, others[step.source], manifest)
+            _forget_stale(folder, [s.cell for s in steps if s.runs or s.source], manifest)
+            steps = [take_over(step, folder, manifest, others) for step in steps]
             waiting = [step.cell for step in steps if step.runs]
-            _forget_stale(folder, waiting, manifest)
             try:
                 watch.planned(steps, slots, manifest)
                 _run(waiting, folder, sweep.engine, runner, manifest, retries, watch)

@@ -76,7 +76,7 @@ class Manifest:
                 self._codes |= change["codes"]
                 self._places |= change.get("places", {})  # an older one has none
 
-    def code_of(self, cell_id: str) -> Mapping[str, str]:
+    def code_of(self, cell_id: str) -> dict[str, str]:
         """Return the digests of a cell's code, by module."""
         return self._codes.get(self.cells[cell_id]["code"], {})
 
@@ -127,9 +127,12 @@ class Manifest:
             The other one's, which knows it.
         """
         known = theirs.cells[cell.id] | {"keys": dict(cell.keys)}
-        codes = {known["code"]: theirs._codes.get(known["code"], {})}
-        places = {known["place"]: theirs._places[known["place"]]} if "place" in known else {}
-        self.cells[cell.id], self._codes = known, self._codes | codes
+        code, place = known["code"], known.get("place", "")
+        codes = {} if code in self._codes else {code: theirs.code_of(cell.id)}
+        new = place in theirs._places and place not in self._places
+        places = {place: theirs._places[place]} if new else {}
+        self.cells[cell.id] = known
+        self._codes |= codes
         self._places |= places
         self._add(cell, codes=codes, places=places)
 

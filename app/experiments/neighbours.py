@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from signfed.app.experiments.cells import Cell
 from signfed.app.experiments.manifest import Manifest
-from signfed.app.experiments.plan import draft_of, place_of
+from signfed.app.experiments.plan import Step, draft_of, place_of
 
 
 def beside(folder: Path) -> dict[Path, Manifest]:
@@ -16,33 +17,51 @@ def beside(folder: Path) -> dict[Path, Manifest]:
     Parameters
     ----------
     folder : Path
-        The sweep's, which may not be there yet.
+        The sweep's, which may not be there yet; a link is beside what lies beside the link.
 
     Returns
     -------
     dict
         Folder -> its manifest, by name.
     """
-    others = sorted(file.parent for file in folder.parent.glob("*/sweep.json"))
-    return {other: Manifest(other) for other in others if other.name != folder.name}
+    around, itself = folder.expanduser().absolute().parent, folder.expanduser().resolve()
+    others = sorted(file.parent for file in around.glob("*/sweep.json"))
+    return {other: Manifest(other) for other in others if other.resolve() != itself}
 
 
-def take_over(cell: Cell, source: Path, folder: Path, theirs: Manifest, manifest: Manifest) -> None:
+def take_over(
+    step: Step, folder: Path, manifest: Manifest, others: Mapping[Path, Manifest]
+) -> Step:
     """Copy a run from the folder of another sweep, and write it down as it is known there.
 
     Parameters
     ----------
-    cell : Cell
-        That has ended there.
-    source, folder : Path
-        Of the other sweep, and of this one.
-    theirs, manifest : Manifest
-        Likewise.
+    step : Step
+        With a source, or any other, which is returned as it is.
+    folder : Path
+        The sweep's, in which nothing of the cell is left.
+    manifest : Manifest
+        Of that folder.
+    others : mapping
+        As `beside` returned it.
+
+    Returns
+    -------
+    Step
+        One that runs, where the copy failed.
     """
-    draft, place = draft_of(folder, cell), place_of(folder, cell)
-    for stale in (draft, place):  # a half run, one that failed
-        shutil.rmtree(stale, ignore_errors=True)
-    shutil.copytree(place_of(source, cell), draft)
+    if step.source is None:
+        return step
+    draft, place = draft_of(folder, step.cell), place_of(folder, step.cell)
+    copy = draft.with_suffix(".copy")
+    try:
+        shutil.copytree(place_of(step.source, step.cell), copy)
+    except OSError as error:  # of a folder that was removed meanwhile, say
+        shutil.rmtree(copy, ignore_errors=True)
+        why = f"not copied from {step.source.name}: {error}"
+        return replace(step, runs=True, why=why, source=None)
+    manifest.take(step.cell, others[step.source])
+    shutil.rmtree(draft, ignore_errors=True)
     place.parent.mkdir(exist_ok=True)
-    draft.replace(place)
-    manifest.take(cell, theirs)
+    copy.replace(place)
+    return step

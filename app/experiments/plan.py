@@ -103,27 +103,21 @@ def _step(
     runs, why = _verdict(cell, folder, manifest, before)
     if runs:
         for other, known in others.items():
-            if cell.id in known.cells and ended_in(other, cell):
+            ended = known.cells.get(cell.id, {}).get("status") in ENDED
+            if ended and _status(other, cell) in ENDED:
                 return Step(cell, False, f"done in {other.name}", other)
     return Step(cell, runs, why)
 
 
-def ended_in(folder: Path, cell: Cell) -> bool:
-    """Tell whether a cell has ended in the folder of a sweep.
-
-    Parameters
-    ----------
-    folder : Path
-    cell : Cell
-    """
-    return read_summary(place_of(folder, cell)).get("status") in ENDED
+def _status(folder: Path, cell: Cell) -> object:
+    return read_summary(place_of(folder, cell)).get("status")
 
 
 def _verdict(
     cell: Cell, folder: Path, manifest: Manifest, before: Mapping[str, str]
 ) -> tuple[bool, str]:
     """`before`: settings -> the last cell that had them."""
-    status = read_summary(place_of(folder, cell)).get("status")
+    status = _status(folder, cell)
     if status in ENDED:
         return False, "done"
     if status == FAILED:

@@ -150,9 +150,13 @@ def print_plan(
     load = KeptData()
     cells = cells_of(sweep, load=None if runner.elsewhere else load)
     manifest = Manifest(folder)
-    steps = plan(cells, folder, manifest, beside(folder) if neighbours else {})
+    others = beside(folder) if neighbours else {}
+    steps = plan(cells, folder, manifest, others)
     to_run = [step.cell for step in steps if step.runs]
     clock = Clock(manifest)
+    for step in steps:
+        if step.source:
+            clock.ran(others[step.source].cells[step.cell.id])
     if sweep.engine == "local" and not runner.elsewhere:
         _try_unknown(to_run, clock, load)
     table = Table("", "seconds", "why", "cell", title=f"{sweep.name}: {folder}")

@@ -105,13 +105,13 @@ RULES = {
     # Per coordinate: the median is within the honest range, and the values that are averaged are
     # not farther from it than the farthest honest one. Its last Krum rounds sum one neighbour, and
     # of two rows that are nearest to each other the lower id goes first: no law of numbering.
-    # Of means: a Byzantine row of Multi-Krum's sums to no more than the worst honest one, so it is
-    # at most (m - 4) / (m - 5) <= 3/2 diameters of honest rows, 1.5 sqrt(2) S, from one of them and
-    # 3.13 S from m. Two of at least three rows make a mean at most 2.42 S from m; three of the five
-    # means are at least as far out as their median in each coordinate: sqrt(5/3) 2.42 S.
+    # Of means: a Byzantine row of Multi-Krum's has a sum of 7 no larger than some honest row's, at
+    # least 6 of its 7 are honest, so it is within 7/6 sqrt(2) S of one of them, 2.65 S of m. Two of
+    # at least three rows make a mean within 2.1 S; three of the five means are at least as far out
+    # as their median in each coordinate: it is within sqrt(5/3) 2.1 S = 2.72 S.
     "bulyan": Rule(
-        (*COORDINATES, near_the_honest_rows(3.13)),
-        ({"n_byzantine": 2}, {"n_byzantine": 1}, {"n_byzantine": 2, "step": "multi-krum"}),
+        (*COORDINATES, near_the_honest_rows(3.0)),
+        ({"n_byzantine": 2}, {"n_byzantine": 1}, {"n_byzantine": 2, "of": "multi-krum"}),
     ),
     # It looks along one direction, so attacks of several magnitudes hide each other (not MIXED); of
     # attacks that are less than outliers some stay.

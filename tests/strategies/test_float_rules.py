@@ -25,7 +25,7 @@ CASES = [
     ("krum", {}, slow.krum, 2),
     ("multi-krum", {}, slow.multi_krum, 2),
     ("bulyan", {}, slow.bulyan, 4),
-    ("bulyan", {"step": "multi-krum"}, slow.bulyan_of_means, 4),
+    ("bulyan", {"of": "multi-krum"}, slow.bulyan_of_means, 4),
     ("geometric-median", {"max_iterations": 5000}, lambda r, f: slow.geometric_median(r), 0),
     ("dnc", {}, slow.dnc, 2),
     (

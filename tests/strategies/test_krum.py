@@ -149,24 +149,6 @@ def test_bulyan_by_hand():
     assert answer.tolist() == pytest.approx([4 / 3, -4 / 3])
 
 
-def test_bulyan_of_means_by_hand():
-    """The same rows, n - 2f - 2 = 3 steps, the m - 3 best of m; in each sum m - 3 distances.
-
-    Of distances, over sqrt(2), on the line of rows 0 to 4; rows 5 and 6 are farther than 50:
-        m = 7: row 2: 10 + 1 + 2 + 6 = 19, row 1: 20, row 3: 21, row 4: 33, row 0: 47;
-               the mean of 2, 1, 3, 4 is (11/4, -11/4). Squares would take row 1 first.
-        m = 6: row 1: 9 + 3 + 7 = 19, row 3: 12 + 3 + 4 = 19, row 4: 27, row 0: 37;
-               (10/3, -10/3), and of equal ones row 1 goes, the lower id.
-        m = 5: row 3: 12 + 4 = 16, row 4: 16 + 4 = 20, row 0: 28; (5, -5).
-    Of three means the 3 - 2 = 1 nearest to their median is the median.
-    """
-    rows = np.array([(-9, 9), (0, 0), (1, -1), (3, -3), (7, -7), (50, 50), (60, 40)], np.float32)
-    rule = Bulyan(n_byzantine=1, step="multi-krum")
-    answer = rule.aggregate(Updates.from_matrix(torch.from_numpy(rows), torch.arange(7) * 10))
-    assert rule.diagnostics()["accepted"] == [10, 20, 30, 40]
-    assert answer.tolist() == pytest.approx([10 / 3, -10 / 3])
-
-
 def test_bulyan_takes_the_lower_of_two_equally_near_values():
     """The columns are -9 -2 0 2 7 and -5 -2 0 2 4: with 0 go -2 and 2, of one place -2."""
     values = torch.tensor([[7.0, 4.0], [2.0, 2.0], [-9.0, -5.0], [0.0, 0.0], [-2.0, -2.0]])

@@ -60,9 +60,9 @@ def bulyan_choice(rows, f):
     return chosen
 
 
-def nearest_to_the_median(rows, count):
+def nearest_to(middles, rows, count):
     result = []
-    for column, middle in zip(zip(*rows, strict=True), median(rows), strict=True):
+    for column, middle in zip(zip(*rows, strict=True), middles, strict=True):
         nearest = sorted(column, key=lambda x: (abs(x - middle), x))[:count]
         result.append(sum(nearest) / len(nearest))
     return result
@@ -70,20 +70,19 @@ def nearest_to_the_median(rows, count):
 
 def bulyan(rows, f):
     chosen = [rows[i] for i in bulyan_choice(rows, f)]
-    return nearest_to_the_median(chosen, len(chosen) - 2 * f)
+    return nearest_to(median(chosen), chosen, len(chosen) - 2 * f)
 
 
 def bulyan_of_means(rows, f):
-    """SignGuard's code: n-2f-2 times the mean of Multi-Krum, by distances that are not squared."""
-    left, means = list(range(len(rows))), []
-    while len(means) < len(rows) - 2 * f - 2:
-        k, near = len(left) - f - 2, {}
-        for i in left:
-            near[i] = sum(sorted(sqrt(distance2(rows[i], rows[j])) for j in left if j != i)[:k])
-        order = sorted(left, key=lambda i: (near[i], i))
-        means.append(mean_of([rows[i] for i in order[:k]]))
-        left.remove(order[0])
-    return nearest_to_the_median(means, len(means) - 2 * f)
+    """What SignGuard's code computes: it scores all rows once, by distances as they are."""
+    n, scores = len(rows), []
+    for i in range(n):
+        away = sorted(sqrt(distance2(rows[i], rows[j])) for j in range(n) if j != i)
+        scores.append(sum(away[: n - f - 2]))
+    order = sorted(range(n), key=lambda i: (scores[i], i))
+    means = [mean_of([rows[i] for i in order[first : n - f - 2]]) for first in range(n - 2 * f - 2)]
+    lower = [sorted(column)[(len(means) - 1) // 2] for column in zip(*means, strict=True)]
+    return nearest_to(lower, means, len(means) - 2 * f)
 
 
 def geometric_median(rows, eps=1e-6, iterations=100_000, prior=None):

@@ -40,6 +40,19 @@ def test_a_page_says_what_todays_judges_say(name, setting):
 
 
 @pytest.mark.parametrize("name, setting", SETTINGS)
+def test_the_rows_are_of_the_cells_that_the_item_has_today(name, setting):
+    """Where a second stage or means decide on the rows, the configuration of all is."""
+    asked, record = EXPERIMENTS[name].settings[setting], KEPT[name][setting]
+    config = {key: value for key, value in asked.sweep.config.items() if key != "data-dir"}
+    given = ("device", "precision")
+    assert {k: v for k, v in record["config"].items() if k not in given or k in config} == config
+    rows = kept_rows(RESULTS / name / f"{setting}.csv")
+    if asked.then is None and len(rows) == record["runs"]:
+        points = list(asked.sweep.points())
+        assert [{k: row.get(k) for k in p} for p, row in zip(points, rows, strict=True)] == points
+
+
+@pytest.mark.parametrize("name, setting", SETTINGS)
 def test_a_page_has_the_published_tables_of_todays_rows(name, setting, tmp_path):
     """Those of rounds, which are not kept, stay; each has its file."""
     item, record = EXPERIMENTS[name], KEPT[name][setting]

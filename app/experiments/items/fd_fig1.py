@@ -198,7 +198,21 @@ KEPT = (
     "estimator (alg1) none, and loses nothing."
 )
 FD_FIG1B = _figure("b", "CIFAR-100", SIA, CIFAR100, _on_fashion(SIA, (0, 6, 9), 4), {"quick": KEPT})
-FD_FIG1C = _figure("c", "CIFAR-10", SSFA, CIFAR10, _on_digits(SSFA, OF_SSFA, 3), {"quick": NOISY})
+HELPFUL = (
+    "Coins cost nothing here, so there is nothing in which FD could be better: at its best every "
+    "rule is at 0.981 to 0.986, whatever L. At the end, where that is judged, the plain vote is "
+    "the better the more workers throw coins, from 0.964 to 0.982: its curve, the mean of three "
+    "seeds, is best after 550 rounds without attack and falls by 1.8 points from there "
+    "(fd-fig1a), with L = 12 after 850, by 0.1. That of the paper's estimator (alg1) falls by 1.2 "
+    "to 2.2 points with any L, to 0.959 to 0.970: so it is 1.5 points below the plain vote with L "
+    "= 12. The rate is constant; why coins slow the fall is not known, and a falling rate was not "
+    "tried. Our default is the plain vote to the bit without attack, and with 9 and 12 of 15, "
+    "where nobody can be judged."
+)
+FD_FIG1C = _figure(
+    "c", "CIFAR-10", SSFA, CIFAR10, _on_digits(SSFA, OF_SSFA, 3),
+    {"quick": NOISY, "mnist": HELPFUL},
+)  # fmt: skip
 FD_FIG1D = _figure(
     "d", "CIFAR-100", SSFA, CIFAR100, _on_fashion(SSFA, (0, 6, 12), 4), {"quick": NO_ROOM}
 )

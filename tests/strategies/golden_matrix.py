@@ -52,6 +52,7 @@ GOLDEN_MATRIX = [
     ("mean", {}, (36 / 8, -22 / 8, 30 / 8, 26 / 8), {}),
     # The middle two: (2 + 5) / 2, (-3 - 3) / 2, (2 + 4) / 2, (2 + 2) / 2
     ("median", {}, (3.5, -3.0, 3.0, 2.0), {}),
+    ("median", {"even": "lower"}, (2.0, -3.0, 2.0, 2.0), {}),
     # The middle four: (2 + 2 + 5 + 5) / 4, -3, (1 + 2 + 4 + 5) / 4, (1 + 2 + 2 + 4) / 4
     ("trimmed-mean", {"n_byzantine": 2}, (3.5, -3.0, 3.0, 2.25), {}),
     # v = (3, -3, 3, 2) lies between the rows of four pairs: v + (2, 0, -1, -1) and v - twice that,

@@ -89,7 +89,9 @@ RULES = {
     # It takes what bits stand for, so it has a law of its own: test_probit_plus.
     "probit-plus": Rule((ANYONE,)),
     # Between honest values in every coordinate.
-    "median": Rule((*COORDINATES, ANYONE, near_the_honest_rows(1.0, n_byzantine=5))),
+    "median": Rule(
+        (*COORDINATES, ANYONE, near_the_honest_rows(1.0, n_byzantine=5)), ({}, {"even": "lower"})
+    ),
     "trimmed-mean": Rule((*COORDINATES, ANYONE, near_the_honest_rows(1.0)), ({"n_byzantine": 2},)),
     # (1 - a) / sqrt(1 - 2a) times the farthest honest row, a = f / n (Minsker 2015, lemma 2.1).
     "geometric-median": Rule(

@@ -21,6 +21,7 @@ from tests.strategies.slow import float_rules as slow
 
 CASES = [
     ("median", {}, lambda rows, f: slow.median(rows), 0),
+    ("median", {"even": "lower"}, lambda rows, f: slow.lower_median(rows), 0),
     ("trimmed-mean", {}, slow.trimmed_mean, 2),
     ("krum", {}, slow.krum, 2),
     ("multi-krum", {}, slow.multi_krum, 2),

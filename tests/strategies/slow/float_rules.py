@@ -30,6 +30,10 @@ def median(rows):
     return result
 
 
+def lower_median(rows):
+    return [sorted(column)[(len(column) - 1) // 2] for column in zip(*rows, strict=True)]
+
+
 def trimmed_mean(rows, f):
     kept = [sorted(column)[f : len(rows) - f] for column in zip(*rows, strict=True)]
     return [sum(values) / len(values) for values in kept]
@@ -81,8 +85,7 @@ def bulyan_of_means(rows, f):
         scores.append(sum(away[: n - f - 2]))
     order = sorted(range(n), key=lambda i: (scores[i], i))
     means = [mean_of([rows[i] for i in order[first : n - f - 2]]) for first in range(n - 2 * f - 2)]
-    lower = [sorted(column)[(len(means) - 1) // 2] for column in zip(*means, strict=True)]
-    return nearest_to(lower, means, len(means) - 2 * f)
+    return nearest_to(lower_median(means), means, len(means) - 2 * f)
 
 
 def geometric_median(rows, eps=1e-6, iterations=100_000, prior=None):

@@ -75,8 +75,8 @@ def multi_krum_means(rows: Tensor, ranked: Tensor, count: int) -> Tensor:
     Examples
     --------
     >>> line = torch.tensor([[0.0], [2.0], [7.0], [90.0]])
-    >>> multi_krum_means(line, torch.tensor([1, 0, 2]), 2).tolist()
-    [[3.0], [3.5]]
+    >>> multi_krum_means(line, torch.tensor([2, 1]), 2).tolist()
+    [[4.5], [2.0]]
     """
     shares = torch.ones(count, len(ranked)).triu()
     weights = torch.zeros(count, len(rows))

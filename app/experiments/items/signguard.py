@@ -57,7 +57,7 @@ RULES: dict[str, Keys] = {
     "Median": {"strategy": "median"},
     "GeoMed": {"strategy": "geometric-median", "geometric-median.reweight": True},
     "Multi-Krum": {"strategy": "multi-krum"},
-    "Bulyan": {"strategy": "bulyan"},
+    "Bulyan": {"strategy": "bulyan", "bulyan.of": "multi-krum"},
     "DnC": {"strategy": "dnc", "dnc.coordinates": 1000},
     "SignGuard": {"strategy": "signguard"},
     "SignGuard-Sim": {"strategy": "signguard-sim", "signguard-sim.similarity": "authors"},
@@ -86,8 +86,8 @@ BYZANTINE = (
 )
 GEOMED = "GeoMed is the authors' reweighted form (geometric-median.reweight)."
 BULYAN = (
-    "Bulyan is that of its paper: n - 2f rows by Krum, and in each coordinate the mean of the "
-    "n - 4f nearest to their median. The authors' code takes means of Multi-Krum for rows."
+    "Bulyan takes means of Multi-Krum for rows (bulyan.of='multi-krum'), as in the authors' code; "
+    "its own paper takes the rows that Krum chooses."
 )
 DNC = "DnC: 1,000 coordinates and one iteration, as in the authors' code; c = 1 keeps n - f rows."
 SIMILARITY = (

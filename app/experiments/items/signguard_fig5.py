@@ -5,6 +5,7 @@ from __future__ import annotations
 from signfed.app.experiments.experiment import Claim, Experiment, Setting
 from signfed.app.experiments.items.signguard import (
     BASELINE,
+    BULYAN,
     CHOICES,
     CIFAR,
     DNC,
@@ -81,7 +82,7 @@ SIGNGUARD_FIG5 = Experiment(
     ),
     pictures=(Lines("round", "test_accuracy", "strategy", "Accuracy by round"),),
     choices=(
-        *CHOICES, DNC,
+        *CHOICES, DNC, BULYAN,
         "One seed in full, so one order of attacks: the paper states none. Nor does it name its "
         "defences; the state of the art is taken for Multi-Krum, Bulyan and DnC.",
     ),

@@ -7,6 +7,7 @@ from signfed.app.experiments.items.signguard import (
     ATTACKS,
     BASELINE,
     BEST,
+    BULYAN,
     CHOICES,
     CIFAR,
     DNC,
@@ -128,7 +129,7 @@ SIGNGUARD_FIG6 = Experiment(
     },
     pictures=(Heatmap("strategy", "attack", BEST, "Best accuracy", split=EVEN),),
     choices=(
-        *CHOICES, DNC, PANELS,
+        *CHOICES, DNC, BULYAN, PANELS,
         "The even share is drawn at random, as the paper says; the authors' code takes the first "
         "samples of the file.",
     ),

@@ -139,7 +139,7 @@ def test_a_run_that_was_killed_before_its_summary_is_ended(tmp_path):
     "strategy, folders, said",
     [
         (lambda: Mean(fraction_train=0.7), {"resume": "run"}, "fraction_train=1.0, not 0.7"),
-        (CoordinateMedian, {"resume": "run"}, "strategy='Mean {}', not 'CoordinateMedian {}'"),
+        (CoordinateMedian, {"resume": "run"}, "strategy='Mean {}', not \"CoordinateMedian {'even'"),
         (Mean, {"run_dir": "run"}, "expected a new or empty folder"),
         (Mean, {"run_dir": "other", "resume": "run"}, "expected none beside resume"),
         (Mean, {"resume": "other"}, "has no config.json"),

@@ -57,7 +57,7 @@ def run_sweep(
     runner : Runner, optional
         Where the cells run, instead of processes of this machine.
     watch : Watch, optional
-        Who is told how it goes on.
+        Who hears how it goes on.
     neighbours : bool
         Whether a cell that a sweep in the folder around has run is copied from there.
 

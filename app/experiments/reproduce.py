@@ -130,7 +130,7 @@ def reproduce(
     runner : Runner, optional
         Where the cells run; processes of this machine by default.
     watch : Watch, optional
-        Who is told how it goes on.
+        Who hears how it goes on.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Who is told how a sweep goes on."""
+"""Who hears how a sweep goes on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from signfed.app.experiments.work import Outcome
 
 
 class Watch(Protocol):
-    """Who is told how a sweep goes on."""
+    """Who hears how a sweep goes on."""
 
     def planned(self, steps: Sequence[Step], slots: int, manifest: Manifest) -> None:
         """Take what is done and what will run, before the first cell starts.

@@ -1,4 +1,4 @@
-"""`key=value` pairs as one types them: text in quotation marks, all else as in TOML."""
+"""`key=value` pairs as one types them: values as in TOML, and words as they are."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from typing import Any
 from signfed.app.errors import ConfigError
 
 PAIR = re.compile(r"""(\S+?)=('[^']*'|"(?:[^"\\]|\\.)*"|\[[^]]*]|\S+)""")
-FORM = "expected key=value pairs, with quotation marks around text, such as lr=0.1 task='digits'"
+WORD = re.compile(r"[A-Za-z./~]([\w./~:,+-]*[\w./~])?")  # shells take quotation marks away
+FORM = (
+    "expected key=value pairs, with quotation marks around text that is not one word, "
+    "such as lr=0.1 task=digits"
+)
 
 
 def given_keys(config: Sequence[str]) -> dict[str, Any]:
@@ -52,7 +56,7 @@ def read_pairs(label: str, text: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        By key, as TOML reads the values.
+        By key, as TOML reads the values; a word that is no TOML is text.
 
     Raises
     ------
@@ -61,8 +65,8 @@ def read_pairs(label: str, text: str) -> dict[str, Any]:
 
     Examples
     --------
-    >>> read_pairs("strategy-options", "radius=3 mode='soft'")
-    {'radius': 3, 'mode': 'soft'}
+    >>> read_pairs("strategy-options", "radius=3 mode='soft' where=left exact=true")
+    {'radius': 3, 'mode': 'soft', 'where': 'left', 'exact': True}
     """
     found: dict[str, Any] = {}
     if left := PAIR.sub("", text).strip():
@@ -73,7 +77,9 @@ def read_pairs(label: str, text: str) -> dict[str, Any]:
         try:
             found[key] = tomllib.loads(f"value = {value}")["value"]
         except tomllib.TOMLDecodeError:
-            raise ConfigError(f"{label}: {FORM}; got {key}={value}") from None
+            if not WORD.fullmatch(value):
+                raise ConfigError(f"{label}: {FORM}; got {key}={value}") from None
+            found[key] = value
     return found
 
 

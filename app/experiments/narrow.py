@@ -35,6 +35,8 @@ def narrowed(sweep: Sweep, only: Sequence[str]) -> Sweep:
     >>> sweep = Sweep("s", grid={"num-byzantine": (0, 3, 6)}, cases=({"strategy": "mean"},))
     >>> narrowed(sweep, ["num-byzantine=0", "num-byzantine=6"]).grid
     {'num-byzantine': (0, 6)}
+    >>> narrowed(sweep, ["strategy=mean"]).cases
+    ({'strategy': 'mean'},)
     """
     asked: dict[str, list[Any]] = {}
     for text in only:

@@ -199,7 +199,8 @@ def test_an_own_strategy_has_options_of_its_own(own):
         ),
         ("seed=1", "mine_of_my_own:Clipped has no option 'seed'"),
         ("radius=1 radius=2", "expected radius once; got it twice"),
-        ("mode=soft", "expected key=value pairs, with quotation marks around text.* got mode=soft"),
+        ("mode=loud", "mode: expected one of soft, hard; got 'loud'"),
+        ("radius=wide", "radius: expected a number above 0; got 'wide'"),
         ("radius 3", "expected key=value pairs, .* got radius 3"),
     ],
 )

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import Progress
 
 from signfed.app.commands.common import RunConfigOption, check_file, out, refusing
 from signfed.app.errors import ConfigError
@@ -39,6 +38,7 @@ def redteam(
     where they are declared with a Range, a Choice or bounds.
     """
     from signfed.app.config.pairs import given_keys
+    from signfed.app.engines.progress import Counting
     from signfed.app.redteam import red_team
     from signfed.app.redteam.space import ATTACKERS
     from signfed.app.redteam.tables import print_red_team, write_red_team
@@ -53,13 +53,14 @@ def redteam(
                 raise ConfigError(f"{key}: not for a red team, {why}")
         rules = named(strategies, STRATEGIES, "--strategies")
         attackers = named(attacks, ATTACKERS, "--attacks")
-        with Progress(console=out) as progress:
-            bar = progress.add_task("trials")
+        with Counting(out) as progress:
+            bar = progress.add_task("trials", total=None, news="")
 
             def show(trial: Trial, done: int, planned: int) -> None:
                 trials.append(trial)
                 write_red_team(out_file, base, trials)  # what was found survives an interrupt
                 progress.update(bar, completed=done, total=planned)
+                progress.to_log()
 
             red_team(
                 base, rules, attackers, grid=grid, refinements=refinements, seeds=seeds,

@@ -31,14 +31,14 @@ def tournament(
     2: something cannot take part, and nothing was started. 130: interrupted.
     """
     from signfed.app.config.numbers import whole_numbers
-    from signfed.app.engines.progress import counting
+    from signfed.app.engines.progress import Counting
     from signfed.app.errors import ConfigError
     from signfed.app.tournament.fence import Limits
     from signfed.app.tournament.hold import hold, matches_of
     from signfed.app.tournament.match import Game
     from signfed.app.tournament.page import write_all
 
-    bar = counting(out)
+    bar = Counting(out)
     with gone_on_with():
         if (numbers := whole_numbers(byzantine)) is None:
             raise ConfigError(f"--byzantine: expected 3,6 or the like; got {byzantine!r}")
@@ -50,6 +50,7 @@ def tournament(
 
             def show(result: dict[str, Any]) -> None:
                 bar.advance(at)
+                bar.to_log()
                 if loser := result["lost_by"]:
                     lost = f"{loser} {result[loser]} lost: {result['reason']}"
                     if lost not in said:

@@ -23,20 +23,31 @@ COLOUR = re.compile("\x1b\\[[0-9;]*m")
 NO_REASON = re.compile("An error was encountered|Simulation Runtime crashed")
 POLL = 0.2  # seconds between two looks into the run folder
 FLOWER_CHECK = 30.0  # seconds between two questions to Flower, each of which starts a process
+LOG_EVERY = 60.0  # seconds between two lines of a log
 
 
-def counting(console: Console) -> Progress:
-    """Return bars that count, each with the time and its field `news`.
+class Counting(Progress):
+    """Bars that count, each with the time and its field `news`; in a log a line a minute.
 
     Parameters
     ----------
     console : Console
-        Where they are shown.
+        Where they are shown: a terminal, or the log of a batch job.
     """
-    return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TextColumn("{task.fields[news]}"), console=console,
-    )  # fmt: skip
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+            TimeElapsedColumn(), TextColumn("{task.fields[news]}"), console=console,
+        )  # fmt: skip
+        self._logged = time.monotonic()
+
+    def to_log(self) -> None:
+        """Print the bars as lines where nothing redraws them, if none was for a minute."""
+        redrawn = self.console.is_terminal or self.console.is_jupyter
+        if not redrawn and time.monotonic() - self._logged >= LOG_EVERY:
+            self._logged = time.monotonic()
+            self.console.print(self.get_renderable())
 
 
 @contextmanager
@@ -56,7 +67,7 @@ def rounds_bar(num_rounds: int, console: Console) -> Iterator[Callable[[Mapping[
         Takes the record of a round, a line of `rounds.jsonl`.
     """
     dropped, scored = 0, ""
-    with counting(console) as progress:
+    with Counting(console) as progress:
         bar = progress.add_task("starting", total=num_rounds, news="")
 
         def show(record: Mapping[str, Any]) -> None:
@@ -66,6 +77,7 @@ def rounds_bar(num_rounds: int, console: Console) -> Iterator[Callable[[Mapping[
                 scored = score(record)
             news = scored + (f"  {dropped} updates dropped" if dropped else "")
             progress.update(bar, description="round", completed=record["round"], news=news)
+            progress.to_log()
 
         yield show
 

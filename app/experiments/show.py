@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from signfed.app.engines.launch import TRACEBACK
-from signfed.app.engines.progress import counting
+from signfed.app.engines.progress import Counting
 from signfed.app.experiments.cells import Cell, cells_of
 from signfed.app.experiments.manifest import Load, Manifest, load_of
 from signfed.app.experiments.neighbours import beside
@@ -46,7 +46,7 @@ class ShownSweep:
 
     def __init__(self, console: Console, folder: Path) -> None:
         self._console, self._folder, self.failed = console, folder, 0
-        self._progress = counting(console)
+        self._progress = Counting(console)
         self._bar = self._progress.add_task("cells", total=None, news="")
         self._left = Counter[Load]()
         self._clock: Clock | None = None
@@ -87,6 +87,7 @@ class ShownSweep:
                 self._clock.ran(self._manifest.cells.get(cell.id, {}))
             self._progress.advance(self._bar)
         self._progress.update(self._bar, news=self._news())
+        self._progress.to_log()
 
     def wrote(self, remarks: str) -> None:
         if remarks:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -67,8 +69,9 @@ def reproduce(
     Runs, draws and judges, and writes a page NAME/README.md. Runs that are there are not repeated,
     those of other experiments among them.
     -c takes what holds for this machine: data-dir, device, download, precision.
-    Exit code 0: all ran, whatever the verdicts. 1: some run failed. 2: nothing was started.
-    130: interrupted.
+    Of several, those that cannot run here are named, and the others run.
+    Exit code 0: all ran, whatever the verdicts. 1: some run failed, or some item could not run.
+    2: nothing was started. 130: interrupted.
     """
     from signfed.app.config.pairs import given_keys
     from signfed.app.experiments.again import judge_again
@@ -82,6 +85,7 @@ def reproduce(
     from signfed.app.experiments.show import ShownSweep, print_plan
 
     chosen, failed = "quick" if quick else setting or "full", 0
+    refused: list[str] = []
     with gone_on_with():
         if setting not in (None, chosen):
             raise ConfigError(f"--setting {setting}: expected none beside --quick")
@@ -104,23 +108,40 @@ def reproduce(
             folder = runs / item.name  # of all settings: cells that they share run once
             most = None if local and sweep.engine == "flower" else processes
             runner = runner_for(sweep.engine, most, address, gpus_per_cell)
-            if plan:
-                minutes = item.settings[chosen].minutes
-                print_plan(out, sweep, folder, runner, minutes, neighbours=True)
-                if item.settings[chosen].then:
-                    out.print(SECOND_STAGE, highlight=False)
-                continue
-            out.print(f"[bold]{item.name}[/bold] ({chosen}): {escape(item.title)}")
-            with ShownSweep(out, folder.resolve()) as shown:
-                outcome = carry_out(item, chosen, sweep, folder, runner=runner, watch=shown)
-            failed += shown.failed
-            _print_verdicts(outcome)
-            if only:
-                out.print("no page: only a part was run (--only)")
-                continue
-            page = write_page(keep(outcome, pages / item.name), pages / item.name)
-            out.print(f"page: {page}", soft_wrap=True, highlight=False)
-    raise typer.Exit(1 if failed else 0)
+            with _one_of_several(item.name, refused) if len(items) > 1 else nullcontext():
+                if plan:
+                    minutes = item.settings[chosen].minutes
+                    print_plan(out, sweep, folder, runner, minutes, neighbours=True)
+                    if item.settings[chosen].then:
+                        out.print(SECOND_STAGE, highlight=False)
+                    continue
+                out.print(f"[bold]{item.name}[/bold] ({chosen}): {escape(item.title)}")
+                with ShownSweep(out, folder.resolve()) as shown:
+                    outcome = carry_out(item, chosen, sweep, folder, runner=runner, watch=shown)
+                failed += shown.failed
+                _print_verdicts(outcome)
+                if only:
+                    out.print("no page: only a part was run (--only)")
+                    continue
+                page = write_page(keep(outcome, pages / item.name), pages / item.name)
+                out.print(f"page: {page}", soft_wrap=True, highlight=False)
+        if len(refused) == len(items):
+            raise ConfigError("none of these items can run here")
+    if refused:
+        err.print(f"could not run: {', '.join(refused)}", soft_wrap=True, highlight=False)
+    raise typer.Exit(1 if failed or refused else 0)
+
+
+@contextmanager
+def _one_of_several(name: str, refused: list[str]) -> Iterator[None]:
+    """Say why an item cannot run here, and note its name: the others need not wait for its data."""
+    from signfed.app.task import DataMissing
+
+    try:
+        yield
+    except (ConfigError, DataMissing) as error:
+        err.print(f"[red]{name} cannot run:[/red] {escape(str(error))}", soft_wrap=True)
+        refused.append(name)
 
 
 def _of_this_machine(given: dict[str, Any]) -> dict[str, Any]:

@@ -230,6 +230,9 @@ def refuse_wrong_shape(sweep: Sweep) -> None:
             raise ConfigError(f"{expected}: {both[0]}: expected in grid or in cases; got both")
 
 
+SHOWN = 6  # cells that an error names for one reason
+
+
 class _Refused:
     """What cannot run: message -> the cells."""
 
@@ -245,5 +248,6 @@ class _Refused:
         count = sum(map(len, self._found.values()))
         lines = [f"sweep {name!r}: {count} of {total} cells cannot run; nothing was started"]
         for message, labels in self._found.items():
-            lines += [message, *(f"    {label}" for label in labels)]
+            more = [f"and {len(labels) - SHOWN} more"] if len(labels) > SHOWN else []
+            lines += [message, *(f"    {text}" for text in (*labels[:SHOWN], *more))]
         raise ConfigError("\n".join(lines))

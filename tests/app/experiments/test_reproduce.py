@@ -166,6 +166,22 @@ def test_a_run_that_failed_is_exit_code_1(call, monkeypatch):
     assert "failed: lr=0.2 seed=1" in said and "no page" in said
 
 
+def test_an_item_without_its_data_does_not_stop_the_others(call, monkeypatch, tmp_path):
+    away = replace(TINY, config={"task": "mnist", "data-dir": str(tmp_path)}, seeds=tuple(range(9)))
+    for name, sweep in {"away": away, "third": TINY}.items():
+        monkeypatch.setitem(
+            registry.EXPERIMENTS, name, replace(ITEM, name=name, full=Setting(sweep, 1))
+        )
+    said = call("tiny", "away", "third", code=1)
+    assert said.count("page:") == 2 and not (tmp_path / "pages/away").exists()
+    assert "away cannot run: sweep 'tiny': 18 of 18 cells cannot run" in said
+    assert said.count("train-images-idx3-ubyte.gz") == 1 and "and 12 more" in said
+    assert said.endswith("could not run: away")
+    assert "could not run: away" in call("tiny", "away", "--plan", code=1)
+    said = call("away", "away", code=2)
+    assert "none of these items can run here" in said
+
+
 def test_the_list_has_every_item(call):
     said = call("--list")
     assert all(name in said for name in registry.EXPERIMENTS) and "about" in said

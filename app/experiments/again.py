@@ -12,7 +12,7 @@ from signfed.app.config.keys import KEYS
 from signfed.app.errors import ConfigError
 from signfed.app.experiments.beside import write_tables
 from signfed.app.experiments.experiment import Claim, Experiment, Rows
-from signfed.app.experiments.records import claim_record, read_verdicts
+from signfed.app.experiments.records import claim_record, draw, read_verdicts
 from signfed.app.experiments.registry import EXPERIMENTS
 from signfed.app.experiments.reproduce import judged, with_task
 from signfed.app.report.sources import VERDICTS
@@ -22,7 +22,7 @@ Record = Mapping[str, Any]
 
 
 def judge_again(folder: Path) -> list[str]:
-    """Judge the rows that a folder of pages keeps, and write the verdicts.
+    """Judge the rows that a folder of pages keeps, and write verdicts and pictures.
 
     Parameters
     ----------
@@ -56,6 +56,7 @@ def judge_again(folder: Path) -> list[str]:
             rows = kept_rows(place / f"{setting}.csv")
             claims, without = claims_again(experiment, record, rows)
             left += [f"{place.name} ({setting}): {text}" for text in without]
+            whole = _whole(record, rows)
             found[setting] = {
                 **{key: value for key, value in record.items() if key != "tables"},
                 "title": experiment.title,
@@ -63,9 +64,11 @@ def judge_again(folder: Path) -> list[str]:
                 "claims": claims,
                 "remark": experiment.remarks.get(setting, ""),
                 "choices": list(experiment.choices_of(setting)),
+                "pictures": draw(
+                    experiment, setting, place, rows=whole, before=record["pictures"]
+                ),
                 **write_tables(
-                    experiment, setting, place, rows=_whole(record, rows),
-                    before=record.get("tables", ()),
+                    experiment, setting, place, rows=whole, before=record.get("tables", ())
                 ),
             }  # fmt: skip
         write_json(place / VERDICTS, found)

@@ -230,9 +230,6 @@ def refuse_wrong_shape(sweep: Sweep) -> None:
             raise ConfigError(f"{expected}: {both[0]}: expected in grid or in cases; got both")
 
 
-SHOWN = 6  # cells that an error names for one reason
-
-
 class _Refused:
     """What cannot run: message -> the cells."""
 
@@ -242,12 +239,12 @@ class _Refused:
     def add(self, message: str, keys: Mapping[str, Any]) -> None:
         self._found.setdefault(message, []).append(written(keys))
 
-    def raise_any(self, name: str, total: int) -> None:
+    def raise_any(self, name: str, total: int, shown: int = 6) -> None:
         if not self._found:
             return
         count = sum(map(len, self._found.values()))
         lines = [f"sweep {name!r}: {count} of {total} cells cannot run; nothing was started"]
         for message, labels in self._found.items():
-            more = [f"and {len(labels) - SHOWN} more"] if len(labels) > SHOWN else []
-            lines += [message, *(f"    {text}" for text in (*labels[:SHOWN], *more))]
+            more = [f"and {len(labels) - shown} more"] if len(labels) > shown else []
+            lines += [message, *(f"    {text}" for text in labels[:shown] + more)]
         raise ConfigError("\n".join(lines))

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from signfed.app.report.rows import OF_THE_ROUNDS, chosen, worst_of
+from signfed.app.report.rows import chosen
 from signfed.app.report.seeds import mean_and_error
-from signfed.app.runs.folder import DIVERGED, ENDED, FINISHED
+from signfed.app.report.worth import OF_THE_ROUNDS, broken, worst_of
+from signfed.app.runs.folder import ENDED, FINISHED
 from signfed.app.runs.summary import DETECTION
 from signfed.app.runs.sweeps import Row
 
@@ -123,17 +124,17 @@ def counted(row: Mapping[str, Any], column: str) -> float | None:
     row : mapping
         Of a cell.
     column : str
-        One of its numbers. Of a run that diverged a loss is infinite, an accuracy 0: whatever was
-        measured before its model broke is not what it came to.
+        One of its numbers. Of a run that diverged a loss is infinite, a final accuracy 0: whatever
+        was measured before its model broke is not what it came to. The best accuracy stands.
 
     Returns
     -------
     float or None
         None where it has no such number, or did not end (finished or diverged).
     """
-    value, status = row.get(column), row.get("status", FINISHED)
-    if status == DIVERGED and column not in OF_THE_ROUNDS:
+    if broken(row, column):
         return worst_of(column)
+    value, status = row.get(column), row.get("status", FINISHED)
     return None if value is None or status not in ENDED else float(value)
 
 

@@ -37,8 +37,8 @@ TIES = (
 )
 MEANS = "Means over the seeds; ± is one-sided 95 % of the mean."
 HALF = (
-    " Of a run that diverged an accuracy counts as 0 and a loss as infinite; one that failed does "
-    "not count."
+    " Of a run that diverged a final accuracy counts as 0 and a loss as infinite, the best "
+    "accuracy as it was; one that failed does not count."
 )
 HEADS = ("claim", "source", "published", "ours", "tolerance", "verdict")
 

@@ -14,7 +14,7 @@ from signfed.app.errors import installed
 from signfed.app.experiments.beside import write_tables
 from signfed.app.experiments.cells import written
 from signfed.app.experiments.estimates import counted, estimate
-from signfed.app.experiments.experiment import Claim, Rows, Verdict
+from signfed.app.experiments.experiment import Claim, Experiment, Rows, Verdict
 from signfed.app.experiments.reproduce import Outcome, with_task
 from signfed.app.experiments.sweep import Sweep
 from signfed.app.report.pictures import Heatmap, PublishedTable
@@ -56,7 +56,9 @@ def keep(outcome: Outcome, place: Path) -> dict[str, dict[str, Any]]:
     replace_text(place / f"{outcome.setting}.csv", csv_text(rows))
     whole = with_task(outcome.rows, outcome.sweep.config)
     beside = {
-        "pictures": _draw(outcome, whole, place),
+        "pictures": draw(
+            outcome.experiment, outcome.setting, place, rows=whole, rounds=outcome.rounds
+        ),
         **write_tables(
             outcome.experiment, outcome.setting, place, rows=whole, rounds=outcome.rounds
         ),
@@ -82,18 +84,47 @@ def read_verdicts(place: Path) -> dict[str, dict[str, Any]]:
     return claims_of(place) if (place / VERDICTS).exists() else {}
 
 
-def _draw(outcome: Outcome, whole: Rows, place: Path) -> list[str]:
-    """Draw the pictures, of `whole` or of the rounds; return the names of their files."""
+def draw(
+    experiment: Experiment,
+    setting: str,
+    place: Path,
+    *,
+    rows: Rows | None = None,
+    rounds: Rows | None = None,
+    before: Sequence[str] = (),
+) -> list[str]:
+    """Draw the pictures of a setting of which something was tried.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    setting : str
+        Its name, with which the files' names begin.
+    place : Path
+        The experiment's folder among the pages.
+    rows, rounds : sequence of mapping, optional
+        One a run, with its task; one a round. None where they are not kept.
+    before : sequence of str
+        The files that were drawn when these were there.
+
+    Returns
+    -------
+    list of str
+        The names of the files.
+    """
     names = []
     with installed("the pictures"):
-        for number, picture in enumerate(outcome.experiment.pictures, 1):
-            rows = outcome.rounds if getattr(picture, "of_rounds", False) else whole
-            if isinstance(picture, PublishedTable) and not picture.text(rows):
-                continue  # its cells belong to another setting
-            if isinstance(picture, Heatmap) and not picture.table(rows):
+        for number, picture in enumerate(experiment.pictures, 1):
+            name = f"{setting}-{number}.png"
+            given = rounds if getattr(picture, "of_rounds", False) else rows
+            if given is None:
+                names += [name] if name in before else []
                 continue
-            name = f"{outcome.setting}-{number}.png"
-            picture.draw(rows).savefig(place / name, dpi=DPI)
+            if isinstance(picture, PublishedTable) and not picture.text(given):
+                continue  # its cells belong to another setting
+            if isinstance(picture, Heatmap) and not picture.table(given):
+                continue
+            picture.draw(given).savefig(place / name, dpi=DPI)
             names.append(name)
     return names
 

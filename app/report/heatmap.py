@@ -10,21 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from signfed.app.report.fields import draw_fields, draw_scale
-from signfed.app.report.rows import (
-    OF_THE_ROUNDS,
-    SHARES,
-    Rows,
-    chosen,
-    ended,
-    grouped,
-    label,
-    score,
-    shown,
-    values_of,
-    worst_is,
-)  # fmt: skip
+from signfed.app.report.rows import SHARES, Rows, chosen, ended, grouped, label, shown, values_of
 from signfed.app.report.style import INK, figure_of, in_per_cent
-from signfed.app.runs.folder import DIVERGED
+from signfed.app.report.worth import broken, score, worst_is
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,10 +48,7 @@ def means(rows: Rows, by: tuple[str, ...], value: str) -> dict[tuple[Hashable, .
 
 def _having(rows: Rows, value: str) -> Rows:
     """Those that have a value, or whose model broke where the value is its worth."""
-    return [
-        row for row in ended(rows)
-        if value in row or (row.get("status") == DIVERGED and value not in OF_THE_ROUNDS)
-    ]  # fmt: skip
+    return [row for row in ended(rows) if value in row or broken(row, value)]
 
 
 def worst_values(

@@ -16,7 +16,6 @@ from signfed.app.report.rows import (
     grouped,
     label,
     number,
-    score,
     shown,
     values_of,
 )  # fmt: skip
@@ -29,6 +28,7 @@ from signfed.app.report.style import (
     line_styles,
     logarithmic,
 )
+from signfed.app.report.worth import score
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,20 +11,10 @@ from signfed.app.report.claims import KINDS, claims_parts
 from signfed.app.report.document import Part, Picture, Report, Section, Table, Text
 from signfed.app.report.heatmap import Heatmap, means, reach, worst_values
 from signfed.app.report.lines import Lines
-from signfed.app.report.rows import (
-    SHARES,
-    Rows,
-    ended,
-    grouped,
-    label,
-    score,
-    sentence,
-    shown,
-    values_of,
-    worst_is,
-)  # fmt: skip
+from signfed.app.report.rows import SHARES, Rows, ended, grouped, label, sentence, shown, values_of
 from signfed.app.report.sources import Sources, cells_of
 from signfed.app.report.style import same_height
+from signfed.app.report.worth import score, worst_is
 from signfed.app.runs.folder import DIVERGED, ENDED, FINISHED
 from signfed.app.runs.summary import DETECTION
 from signfed.app.runs.sweeps import Row

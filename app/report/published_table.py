@@ -19,19 +19,9 @@ from signfed.app.report.published import (
     Published,
     within,
 )
-from signfed.app.report.rows import (
-    OF_THE_ROUNDS,
-    Rows,
-    chosen,
-    ended,
-    grouped,
-    label,
-    number,
-    shown,
-    worst_of,
-)  # fmt: skip
+from signfed.app.report.rows import Rows, chosen, ended, grouped, label, number, shown
 from signfed.app.report.style import figure_of
-from signfed.app.runs.folder import DIVERGED
+from signfed.app.report.worth import broken, worst_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -87,16 +77,16 @@ class PublishedTable:
         ----------
         rows : sequence of mapping
             Of cells. A value that is null (not finite) is ours, and holds nowhere. Of a run that
-            diverged an accuracy counts as 0, whatever it was before; what is measured of the rounds
-            counts as it was. Where a run failed the field shows the others, and is not decided.
+            diverged a final accuracy counts as 0, whatever it was before; the best one and what is
+            measured of the rounds count as they were. Where a run failed the field shows the
+            others, and is not decided.
 
         Returns
         -------
         list of Published
         """
-        broken = {} if self.value in OF_THE_ROUNDS else {self.value: worst_of(self.value)}
         found = grouped(
-            ({**row, **broken} if row.get("status") == DIVERGED else row
+            ({**row, self.value: worst_of(self.value)} if broken(row, self.value) else row
              for row in chosen(rows, self.where)),
             (self.rows, self.columns),
         )  # fmt: skip

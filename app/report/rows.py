@@ -6,8 +6,7 @@ import math
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from signfed.app.runs.folder import DIVERGED, ENDED, FINISHED
-from signfed.app.runs.summary import DETECTION
+from signfed.app.runs.folder import ENDED, FINISHED
 
 Rows = Sequence[Mapping[str, Any]]
 Row = TypeVar("Row", bound=Mapping[str, Any])
@@ -21,9 +20,6 @@ SHARES = frozenset(
         "final_minority_accuracy", "final_others_accuracy",
         "byzantine_accepted", "honest_rejected", "wrong_signs", "rate",
     }
-)  # fmt: skip
-OF_THE_ROUNDS = (  # what is measured of a run however its model ends; all else is its model's
-    *DETECTION, "uplink_bits_per_parameter", "downlink_bits_per_parameter", "rounds", "seconds",
 )  # fmt: skip
 PLACES = ("out-dir", "data-dir", "resume")  # run-config keys that say where, not what
 NAMES = {
@@ -174,52 +170,6 @@ def ended(rows: Rows) -> list[Mapping[str, Any]]:
         Of cells, or of rounds.
     """
     return [row for row in rows if row.get("status", FINISHED) in ENDED]
-
-
-def worst_is(column: str) -> str:
-    """Return which of several values of a column is the worst: "highest" or "lowest".
-
-    >>> worst_is("final_test_loss"), worst_is("final_test_accuracy")
-    ('highest', 'lowest')
-
-    Parameters
-    ----------
-    column : str
-        A loss, or an accuracy.
-    """
-    return "highest" if "loss" in column else "lowest"
-
-
-def worst_of(column: str) -> float:
-    """Return what a column of a model that is no longer finite is worth, where runs are judged.
-
-    >>> worst_of("final_test_loss"), worst_of("final_test_accuracy")
-    (inf, 0.0)
-
-    Parameters
-    ----------
-    column : str
-        A loss, or an accuracy.
-    """
-    return math.inf if worst_is(column) == "highest" else 0.0
-
-
-def score(row: Mapping[str, Any], column: str) -> float:
-    """Return what a run came to; NaN where its model is no longer finite, whatever it was before.
-
-    >>> broken = {"status": "diverged", "final_test_accuracy": 0.9, "rounds": 2}
-    >>> score(broken, "final_test_accuracy"), score(broken, "rounds")
-    (nan, 2.0)
-
-    Parameters
-    ----------
-    row : mapping
-        Of a cell.
-    column : str
-        One of its numbers.
-    """
-    broken = row.get("status") == DIVERGED and column not in OF_THE_ROUNDS
-    return math.nan if broken else number(row.get(column))
 
 
 def number(value: Any) -> float:

@@ -9,7 +9,8 @@ from typing import Any
 from signfed.app.experiments.estimates import Rows
 from signfed.app.experiments.experiment import Verdict
 from signfed.app.experiments.judges.common import Judge, together
-from signfed.app.report.rows import chosen, worst_of
+from signfed.app.report.rows import chosen
+from signfed.app.report.worth import worst_of
 from signfed.app.runs.folder import FINISHED
 
 

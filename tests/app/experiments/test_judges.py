@@ -8,6 +8,7 @@ import pytest
 
 from signfed.app.experiments import judges
 from signfed.app.experiments.estimates import difference, estimate, mean_of, of_one
+from signfed.app.report.pictures import PublishedTable
 from signfed.app.report.published import FAILS, HOLDS, NOT_TRIED, UNDECIDED
 
 A, B, C = {"f": 0}, {"f": 1}, {"f": 2}
@@ -67,6 +68,17 @@ def test_a_run_that_diverged_counts_as_the_worst_and_one_that_failed_leaves_no_m
     assert mean_of(ran, "final_test_accuracy", {}) is None
     failed = {"seed": 1, "status": "failed", "final_test_accuracy": 0.9}  # of its last evaluation
     assert mean_of([failed], "final_test_accuracy", {}) is None
+
+
+def test_the_best_of_a_run_that_diverged_is_what_it_had_reached():
+    """One that was never evaluated had reached nothing."""
+    best = "best_test_accuracy"
+    ran = [{"seed": 0, "status": "diverged", best: 0.6, "final_test_accuracy": 0.5},
+           {"seed": 1, "status": "diverged"}]  # fmt: skip
+    assert mean_of(ran, best, {}).mean == pytest.approx(0.3)
+    assert mean_of(ran, "final_test_accuracy", {}).mean == 0.0
+    table = PublishedTable("seed", "status", best, {(0, "diverged"): 60.0, (1, "diverged"): 10.0})
+    assert [(cell.ours, cell.verdict) for cell in table.cells(ran)] == [(60.0, HOLDS), (0.0, FAILS)]
 
 
 def test_a_run_without_a_score_counts_as_nothing_left():

@@ -81,7 +81,8 @@ def test_kept_rows_are_judged_again_as_the_claims_have_it_today(tmp_path):
     """A verdict, a remark and a title of another day are those of today; so are the pages."""
     place = tmp_path / "fd-fig4b"
     shutil.copytree(RESULTS / place.name, place)
-    (place / "README.md").unlink()
+    for name in ("README.md", "quick-2.png"):
+        (place / name).unlink()
     found = json.loads((place / "verdicts.json").read_text(encoding="utf-8"))
     record = found["quick"]
     record |= {"title": "of old", "remark": "of old"}
@@ -90,6 +91,7 @@ def test_kept_rows_are_judged_again_as_the_claims_have_it_today(tmp_path):
     assert judge_again(tmp_path) == []
     now = json.loads((place / "verdicts.json").read_text(encoding="utf-8"))
     assert now["quick"] == KEPT[place.name]["quick"]
+    assert (place / "quick-2.png").stat().st_size > 1000
 
 
 def test_the_command_judges_again_and_writes_the_pages(tmp_path):

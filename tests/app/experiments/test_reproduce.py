@@ -253,7 +253,7 @@ def test_a_page_says_how_runs_that_diverged_count(call, tmp_path):
     found = json.loads((place / "verdicts.json").read_text())
     found["quick"]["cells"][0]["did not finish"] = "1 of 2 diverged"
     page = page_of(found)
-    assert "| 1 of 2 diverged |" in page and "an accuracy counts as 0" in page
+    assert "| 1 of 2 diverged |" in page and "a final accuracy counts as 0" in page
 
 
 def test_every_cell_has_what_a_page_says_of_every_cell(call, tmp_path):

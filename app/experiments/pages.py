@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,9 @@ ONE_SEED = (
     "of messages: how far other seeds are from it nobody knows."
 )
 TIES = (
-    "A claim of Election Coding with half batches stands three times, as it is judged under each "
-    "of three tie rules: the counts have it three times, too."
+    "A claim counts once for each setting in which it is judged. One of Election Coding with half "
+    "batches stands three times, as it is judged under each of three tie rules: the counts have it "
+    "three times, too."
 )
 MEANS = "Means over the seeds; ± is one-sided 95 % of the mean."
 HALF = (
@@ -65,6 +66,8 @@ def write_page(found: Found, place: Path) -> Path:
 def page_of(found: Found) -> str:
     """Return the page of an experiment: verdicts, pictures, cells, setting, choices, by setting.
 
+    Choices that all settings have in common stand once, at its end.
+
     Parameters
     ----------
     found : mapping
@@ -72,22 +75,31 @@ def page_of(found: Found) -> str:
     first = next(iter(found.values()))
     paper = PAPERS.get(first["paper"], first["paper"])
     lines = [f"# {first['name']}: {first['title']}", "", f"{paper}.", ""]
+    several = len(found) > 1
+    common = [
+        c for c in first["choices"] if several and all(c in r["choices"] for r in found.values())
+    ]
     for setting in ordered(found):
-        lines += _section(setting, found[setting])
+        lines += _section(setting, found[setting], common)
+    if common:
+        lines += ["## Every setting", "", *_chosen(common)]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def ordered(found: Found) -> list[str]:
-    """Return the settings, "full" first and "quick" last.
+    """Return the settings as the experiment has them, "full" first and "quick" last.
 
     Parameters
     ----------
     found : mapping
     """
-    return sorted(found, key=lambda name: (name == "quick", name != "full", name))
+    names = {record["name"] for record in found.values()} & set(EXPERIMENTS)
+    known = [setting for name in names for setting in EXPERIMENTS[name].settings]
+    places = {setting: place for place, setting in enumerate(known)}
+    return sorted(found, key=lambda s: (s == "quick", s != "full", places.get(s, len(known)), s))
 
 
-def _section(setting: str, record: Mapping[str, Any]) -> list[str]:
+def _section(setting: str, record: Mapping[str, Any], common: Sequence[str]) -> list[str]:
     whole = "in full" if record["paper"] == "ours" else "in the paper"
     smaller = f"Smaller than {whole}: {record['note']}." if record["note"] else ""
     lines = [f"## {setting}", "", *([smaller, ""] if smaller else [])]
@@ -103,7 +115,7 @@ def _section(setting: str, record: Mapping[str, Any]) -> list[str]:
         lines += [f"{table['says']} Each as a line of a file: [{file}]({file}).", ""]
         lines += [markdown_table(table["heads"], table["lines"])]
     for picture in record["pictures"]:
-        lines += [f"![{record['title']}]({picture})", ""]
+        lines += [f"![{record['title']} ({setting})]({picture})", ""]
     if record["cells"]:
         heads = list(dict.fromkeys(key for cell in record["cells"] for key in cell))
         cells = [[cell.get(key, "") for key in heads] for cell in record["cells"]]
@@ -113,8 +125,11 @@ def _section(setting: str, record: Mapping[str, Any]) -> list[str]:
         lines += [f"The cells, with means over the seeds: [{setting}.csv]({setting}.csv)", ""]
     lines += [f"- Ran: {ran(record)}", f"- Every cell: {_keys(_shared(record))}"]
     lines += [f"- Seeds: {', '.join(map(str, record['seeds']))}; engine: {record['engine']}"]
-    lines += [f"- Chosen here: {choice}" for choice in record["choices"]]
-    return [*lines, ""]
+    return [*lines, *_chosen(c for c in record["choices"] if c not in common), ""]
+
+
+def _chosen(choices: Iterable[str]) -> list[str]:
+    return [f"- Chosen here: {choice}" for choice in choices]
 
 
 def _marked(says: str) -> str:
@@ -139,16 +154,22 @@ def ran(record: Mapping[str, Any]) -> str:
     record : mapping
         Of verdicts.json.
     """
-    machine, commit = record["hardware"], str(record["commit"] or "unknown")[:10]
-    gpus = f", {', '.join(machine['gpus'])}" if machine["gpus"] else ""
-    versions = ", ".join(f"{name} {number}" for name, number in record["versions"].items())
+    commit = str(record["commit"] or "unknown")[:10]
     elsewhere = record.get("elsewhere")
     others = f"; {elsewhere} of them by another commit, versions or machine" if elsewhere else ""
     return (
         f"{record['when']}, {record['ended']} of {record['runs']} runs ended, "
-        f"{record['minutes']} minutes of runs; {machine['cpu']}, {machine['cores']} cores, "
-        f"{machine['memory_gib']} GiB{gpus}; {versions}; "
+        f"{record['minutes']} minutes of runs; {_where(record)}; "
         f"commit {commit}{' and changes' if record['dirty'] else ''}{others}"
+    )
+
+
+def _where(record: Mapping[str, Any]) -> str:
+    machine = record["hardware"]
+    gpus = f", {', '.join(machine['gpus'])}" if machine["gpus"] else ""
+    versions = ", ".join(f"{name} {number}" for name, number in record["versions"].items())
+    return (
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB{gpus}; {versions}"
     )
 
 
@@ -188,6 +209,7 @@ def summary_of(pages: Mapping[str, Found]) -> str:
         Name of an experiment -> what its verdicts.json holds.
     """
     lines, total = [], Counter[str]()
+    places = Counter(_where(record) for found in pages.values() for record in found.values())
     known = [*EXPERIMENTS, *sorted(set(pages) - set(EXPERIMENTS))]
     failed = []
     for name in known:
@@ -217,5 +239,6 @@ def summary_of(pages: Mapping[str, Found]) -> str:
         "`signfed reproduce --summary DIR` from the verdicts beside it.", "", QUICK, "",
         MINUTES, "", ONE_SEED, "", TIES, "",
         claims, "", markdown_table(heads, lines),
+        *(f"- {count} settings ran on {place}" for place, count in places.most_common()), "",
         *(["What does not hold; the item's page says why:", "", *failed] if failed else []),
     ]).rstrip() + "\n"  # fmt: skip

@@ -82,10 +82,12 @@ def test_an_item_from_its_runs_to_its_page(call, tmp_path):
     assert "4 done nothing to run" in call("tiny", "--plan")
     call("tiny")
     page = (place / "README.md").read_text()
-    assert page.index("## full") < page.index("## quick")
+    assert page.index("## full") < page.index("## quick") < page.index("## Every setting")
+    assert page.count("Chosen here: three rounds") == 1
 
     call("--summary", str(tmp_path / "pages"))
     summary = (tmp_path / "pages/README.md").read_text()
+    assert "- 2 settings ran on " in summary and "; python 3." in summary
     assert "2 claims hold, 2 do not, 0 are not decided (the error is larger), 2 were not" in summary
     assert "| [tiny](tiny/README.md) |" in summary and "and the reverse" in summary
     assert "| setting | seeds | hold |" in summary and "| quick | 2 | 1 | 1 | 0 | 1 |" in summary

@@ -9,6 +9,7 @@ from signfed.app.experiments.judges import (
     at_most,
     harms,
     higher,
+    in_order,
     keeps,
     nowhere_below,
     of_worst,
@@ -191,3 +192,32 @@ def test_the_worst_of_attacks_of_which_a_run_failed_is_not_known(failed):
     table = PublishedTable("f", "task", "acc", {(1, None): 80.0, (2, None): 80.0})
     cells = table.cells(worst_rows(ran, "acc", ["f"]))
     assert [cell.verdict for cell in cells] == [UNDECIDED, HOLDS]
+
+
+def test_the_order_of_broken_cells_pair_by_pair():
+    """Below 90 a run is broken: no pair is of "none", nor are 60 and 59.8 apart enough."""
+    printed = {("a", "lie"): 99.0, ("b", "lie"): 60.0, ("c", "lie"): 59.8, ("d", "lie"): 30.0,
+               ("b", "none"): 98.0, ("c", "none"): 95.0}  # fmt: skip
+    table = PublishedTable("rule", "attack", "best_test_accuracy", printed)
+
+    def ran(**best):
+        rows = [{"rule": rule, "attack": attack, "seed": seed, "best_test_accuracy": value / 100}
+                for rule, values in best.items() for attack in ("lie", "none")
+                for seed, value in enumerate(values)]  # fmt: skip
+        return in_order([(table, 90.0)])(rows)
+
+    as_printed = ran(a=[99], b=[60], c=[59.8], d=[30])
+    assert (as_printed.says, as_printed.ours) == (HOLDS, "5 of 5 pairs hold")
+    turned = ran(a=[99], b=[20], c=[70], d=[30])
+    assert (turned.says, turned.ours) == (FAILS, "4 of 5 pairs hold; not: b above d under lie")
+    close = ran(a=[99], b=[30.2], c=[70], d=[30])
+    assert close.says == UNDECIDED and close.ours.endswith("not decided: b above d under lie")
+    seeds = ran(a=[99, 98], b=[60, 61], c=[50, 51], d=[52, 40])  # d: -8, -21; -2, 11
+    assert seeds.ours == "3 of 5 pairs hold; not decided: b above d under lie, c above d under lie"
+    assert ran(b=[60]).says == NOT_TRIED
+    cell = {"attack": "lie", "best_test_accuracy": 0.5}
+    failed = [
+        cell | {"rule": rule, "status": status}
+        for rule, status in (("a", "finished"), ("b", "finished"), ("b", "failed"))
+    ]
+    assert in_order([(table, 90.0)])(failed).says == NOT_TRIED

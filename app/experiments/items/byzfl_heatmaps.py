@@ -4,38 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import nn
-
 from signfed.app.experiments.experiment import Claim, Experiment, Setting
+from signfed.app.experiments.items import byzfl_cnn
 from signfed.app.experiments.judges import agrees, falls, keeps, of_worst, worst_rows
 from signfed.app.experiments.published import published
 from signfed.app.experiments.sweep import Keys, Sweep
 from signfed.app.report.pictures import Heatmap, Published, PublishedTable, Rows, within
-from signfed.app.task.models.spec import Spec
 
 SCORE, GAMMA = "final_test_accuracy", "gamma-similarity.gamma"
 HONEST = 10
 GAMMAS, NUMBERS = (0.0, 0.33, 0.66, 1.0), (1, 2, 3, 4)
-
-
-def cnn_mnist(spec: Spec) -> nn.Module:
-    """Make the CNN of ByzFL's benchmark: 431,080 parameters for 28x28 grey images.
-
-    conv 20 k5, pool 2, conv 50 k5, pool 2, fc 500, fc classes; ReLU between. Its log-softmax and
-    the NLL loss are our cross-entropy.
-
-    Parameters
-    ----------
-    spec : Spec
-        Of images.
-    """
-    channels, height, width = spec.image()
-    left = 50 * (((height - 4) // 2 - 4) // 2) * (((width - 4) // 2 - 4) // 2)
-    return nn.Sequential(
-        nn.Conv2d(channels, 20, 5), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(20, 50, 5), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Linear(left, 500), nn.ReLU(), nn.Linear(500, spec.num_classes),
-    )  # fmt: skip
 
 
 TRAINING: Keys = {
@@ -43,7 +21,7 @@ TRAINING: Keys = {
     "pre-aggregation": "clipping,nnm", "partition": "gamma-similarity", "checkpoint-every": 0,
 }  # fmt: skip
 MNIST: Keys = {
-    **TRAINING, "task": "mnist", "model": f"{__name__}:cnn_mnist", "num-rounds": 800,
+    **TRAINING, "task": "mnist", "model": f"{byzfl_cnn.__name__}:cnn_mnist", "num-rounds": 800,
     "evaluate-every": 50,
 }  # fmt: skip
 SMALL: Keys = {

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from signfed.app.config.run_config import build_strategy, parse
-from signfed.app.experiments.items import byzfl_heatmaps, election, minority
+from signfed.app.experiments.items import byzfl_cnn, byzfl_heatmaps, election, minority
 from signfed.app.experiments.items.election_figures import HALVED
 from signfed.app.experiments.items.election_table_a1 import targets
+from signfed.app.experiments.items.sign_statistics import SignStatistics
 from signfed.app.experiments.items.signguard import ATTACKS, RULES, table_1
-from signfed.app.experiments.items.signguard_fig2 import SignStatistics
 from signfed.app.experiments.items.signguard_table2 import TABLES as TABLES_2
 from signfed.app.experiments.items.signguard_table3 import VALUES as TABLE_3
 from signfed.app.experiments.published import published
@@ -188,7 +188,7 @@ def test_what_krums_readme_means_by_about_is_called_ours():
 
 
 def test_byzfls_network_and_its_byzantine_workers_are_outside_the_split():
-    model = build(f"{byzfl_heatmaps.__name__}:cnn_mnist", Spec((1, 28, 28), 10), 0)
+    model = build(f"{byzfl_cnn.__name__}:cnn_mnist", Spec((1, 28, 28), 10), 0)
     assert len(flatten(model)) == 431_080  # 20 x 26 + 50 x 501 + 500 x 801 + 10 x 501
     for cell in cells("byzfl-heatmaps", "full"):
         assert cell["gamma-similarity.outside"] == cell["num-byzantine"]

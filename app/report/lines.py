@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 PER_ROUND = ("round", "uplink_megabytes", "downlink_megabytes", "megabytes")
 MOST_POINTS = 200  # of a line; more than the pixels of a phone can tell apart
 MOST_MARKERS = 12
+LETTERS = 48  # of a title, above a panel
 
 
 class Curve(NamedTuple):
@@ -188,7 +190,7 @@ class Lines:
             here = chosen(rows, {self.split: part}) if parts else rows
             counts += self._draw_panel(axes, here, styles)
             heading = f"{label(self.split)}: {shown(part)}" if parts else self.title
-            axes.set_title(heading, loc="left")
+            axes.set_title(fill(heading, LETTERS), loc="left")
         if parts:
             figure.suptitle(self.title, x=0.01, ha="left", color=INK, fontsize=12)
         fewest, seeds = min(counts, default=0), max(counts, default=0)

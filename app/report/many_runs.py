@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from signfed.app.report.claims import KINDS, claims_parts
 from signfed.app.report.document import Part, Picture, Report, Section, Table, Text
+from signfed.app.report.folded import folded
 from signfed.app.report.heatmap import Heatmap, means, reach, worst_values
 from signfed.app.report.lines import Lines
 from signfed.app.report.rows import SHARES, Rows, ended, grouped, label, sentence, shown, values_of
@@ -50,7 +51,8 @@ def report_of(sources: Sources, title: str) -> Report:
     -------
     Report
     """
-    rows, rounds, keys = cells_of(sources)
+    cells, of_rounds, differing = cells_of(sources)
+    rows, rounds, keys = folded(cells, of_rounds, differing)
     sections = [Section(f"Claims: {place.name}", claims_parts(place)) for place in sources.claims]
     status = Counter(str(row.get("status")) for row in rows)
     if rows:
@@ -73,7 +75,7 @@ def report_of(sources: Sources, title: str) -> Report:
         says=says,
         headline=headline,
         sections=[section for section in sections if section.parts],
-        data={"cells": rows} if rows else {},
+        data={"cells": cells} if cells else {},
     )
 
 
@@ -124,7 +126,8 @@ def _curves(rounds: Rows, rows: Rows, keys: Sequence[str]) -> list[Part]:
         return [Text("No round was evaluated yet.")]
     by, *others = keys or [""]
     lines = [line for line in rounds if y in line]
-    combinations = list(grouped(rows, others))
+    drawn = grouped(lines, others)
+    combinations = [at for at in grouped(rows, others) if at in drawn]
     parts: list[Part] = []
     for x in OVER:
         pictures = []
@@ -165,7 +168,8 @@ def _heatmaps(rows: Rows, keys: Sequence[str]) -> list[Part]:
     for number, (lines, columns, split, worst) in enumerate(wanted, 1):
         parts = [{split: value} for value in values_of(rows, split)] if split else [{}]
         named = Heatmap(lines, columns, y, "worst case" if worst else "", worst=worst)
-        heats = [replace(named, where=part) for part in parts[:MOST_PANELS]]
+        all_heats = [replace(named, where=part) for part in parts[:MOST_PANELS]]
+        heats = [heat for heat in all_heats if heat.table(rows)]
         limits = reach(value for heat in heats for value in heat.table(rows).values())
         says = f"{label(y)} by {label(lines)} and {label(columns)}"
         says += f", the {worst_is(y)} over {label(worst)}" if worst else ""

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import shutil
 import sys
 from html.parser import HTMLParser
 from itertools import product
@@ -404,6 +405,31 @@ def test_runs_are_compared_by_what_differs(tmp_path):
     assert ["krum", "7", "krum", "finished", "90.0 %"] in [row[:5] for row in Page(text).rows]
     assert (tmp_path / "a" / "cells.csv").exists()
     assert find([tmp_path]).runs == find([tmp_path / "runs"]).runs != []
+
+
+def test_options_of_one_rule_or_attack_are_part_of_its_name(tmp_path):
+    """In one picture, to be compared; an option that every run has is a key of its own."""
+    rules = [
+        {"strategy": "mean"},
+        {"strategy": "krum", "krum.m": 1},
+        {"strategy": "krum", "krum.m": 2},
+    ]
+    attacks = [{"attack": "ipm"}, {"attack": "lie", "lie.z": 0.3}, {"attack": "lie", "lie.z": 1.0}]
+    for number, keys in enumerate({**rule, **attack} for rule in rules for attack in attacks):
+        run_folder(tmp_path / str(number), config=CONFIG | keys)
+    document = many_runs.report_of(find([tmp_path]), "options")
+    assert "what differs: rule (3), attack (3)." in document.says
+    (cells,) = [part for section in document.sections if section.title == "Cells"
+                for part in section.parts]  # fmt: skip
+    assert [row[:2] for row in cells.lines][3:5] == [
+        ["krum (m=1)", "ipm"],
+        ["krum (m=1)", "lie (z=0.3)"],
+    ]
+    assert document.data["cells"][4]["krum.m"] == 1 and document.data["cells"][4]["attack"] == "lie"
+    for number in (0, 1, 2):
+        shutil.rmtree(tmp_path / str(number))
+    document = many_runs.report_of(find([tmp_path]), "one rule")
+    assert "what differs: attack (3), krum.m (2)." in document.says
 
 
 def test_the_attack_is_named_where_each_rule_has_one_of_its_own(tmp_path):

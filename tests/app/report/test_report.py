@@ -499,7 +499,8 @@ def test_published_tables_of_a_reproduction(tmp_path):
     assert all(line in page.rows for line in table["lines"])
     assert '<td class="bad">52.0 (53.0) -1.0 ✗</td>' in text and "<td>(9.0) ?</td>" in text
     assert '<td class="good">72.0 (72.2) -0.2 ✓</td>' in text and "Table &lt;1&gt;" in text
-    assert '<div class="table"><table>' in text and ".table { overflow-x: auto; }" in text
+    assert '</figcaption><div class="box"><table>' in text
+    assert "figure .box { overflow-x: auto; }" in text  # the caption does not scroll
     assert "| krum | 72.0 (72.2) -0.2 ✓ |  |" in (tmp_path / "report/report.md").read_text("utf-8")
 
 

@@ -136,6 +136,7 @@ def times(more: Keys, less: Keys, published: float, rounding: float) -> Judge:
 
 
 SOURCE = "Section 5.5"
+RULES = ("strategy", "encoder", "sign-fd.estimator")
 FD_FIG3B = Experiment(
     "fd-fig3b", PAPER, "Bits in both directions until an accuracy is reached, 6 of 15 send noise",
     full=Setting(compared(MNIST, 1000), minutes=200),
@@ -159,7 +160,8 @@ FD_FIG3B = Experiment(
         ),
     ),
     pictures=(
-        Lines("round", "test_accuracy", ("strategy", "encoder", "sign-fd.estimator"), "L = 6"),
+        Lines("megabytes", "test_accuracy", RULES, "L = 6, by what all workers send", log_x=True),
+        Lines("round", "test_accuracy", RULES, "L = 6, by rounds"),
     ),
     choices=(
         "L and the target accuracy are not stated: L = 6, the largest that Multi-Krum admits of "

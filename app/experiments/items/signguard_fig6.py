@@ -57,8 +57,8 @@ SIGNGUARD_FIG6 = Experiment(
     "signguard-fig6", PAPER, "Best accuracy where a share s of the data is dealt out evenly",
     full=_setting(FASHION, LEVELS, UNDER, RULES_OF_IT, 290),
     quick=_setting(
-        SMALL, (0.3, 0.8), ("LIE", "ByzMean"), (SIM, "Multi-Krum"), 1,
-        f"{TEN_SEEDS}; s = 0.3 and 0.8, 2 of 5 rules, 2 of 5 attacks",
+        SMALL, (0.3, 0.8), ("LIE", "ByzMean", "Sign-flip"), RULES_OF_IT, 4,
+        f"{TEN_SEEDS}; s = 0.3 and 0.8, 3 of 5 attacks",
     ),
     claims=(
         Claim(

@@ -133,8 +133,8 @@ SIGNGUARD_TABLE1 = Experiment(
     "Best accuracy of ten rules without attack and under eight attacks, 10 of 50 Byzantine",
     full=_setting(MNIST, 340),
     quick=_setting(
-        SMALL, 2, ("Mean", "TrMean", "Multi-Krum", *GUARDS[:2]),
-        TEN_SEEDS + "; 5 of 10 rules, 4 of 8 attacks",
+        SMALL, 4, ("Mean", "TrMean", "Multi-Krum", "DnC", *GUARDS[:2]),
+        TEN_SEEDS + "; 6 of 10 rules, 4 of 8 attacks",
         ("No Attack", "ByzMean", "Sign-flip", "LIE", "Min-Max"), False,
     ),
     claims=(

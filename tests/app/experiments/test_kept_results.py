@@ -30,6 +30,7 @@ SETTINGS = [(name, setting) for name, found in KEPT.items() for setting in found
 def test_a_page_says_what_todays_judges_say(name, setting):
     """But for claims of rounds, which are not kept, and files of means."""
     item, record = EXPERIMENTS[name], KEPT[name][setting]
+    assert record["dirty"] is False  # its commit is what ran
     assert [c["text"] for c in record["claims"]] == [claim.text for claim in item.claims]
     claims, left = claims_again(item, record, kept_rows(RESULTS / name / f"{setting}.csv"))
     assert claims == record["claims"]

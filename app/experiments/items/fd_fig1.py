@@ -34,6 +34,7 @@ from signfed.app.report.pictures import Lines
 SCORE = "final_test_accuracy"
 SIA: Keys = {"attack": "sign-inversion"}
 SSFA: Keys = {"attack": "stochastic-sign-flip", "stochastic-sign-flip.probability": 0.5}
+ALL = (MV, FD, OURS)
 OF_SIA, OF_SSFA = (0, 3, 6, 7, 9), (0, 3, 6, 9, 12)
 GRID = "L: the text names 9 and 12 only; "
 
@@ -123,11 +124,10 @@ def _figure(
     grid = GRID + f"{', '.join(map(str, numbers))} are taken in full."
     which = "Which data set is in which panel is lost in our copy: (a), (c) CIFAR-10 is assumed."
     claims = inverted(chance) if inversion else flipped(chance)
-    rules = (MV, FD, OURS)
     return Experiment(
         name, PAPER, f"Test accuracy by the number L of attacked workers, {how}, {data}",
         full=Setting(
-            under_attack(name, task, rules, attack, numbers), minutes=59_000
+            under_attack(name, task, ALL, attack, numbers), minutes=59_000
         ),
         quick=quick,
         claims=claims,
@@ -145,24 +145,21 @@ def _figure(
 def _on_mnist(name: str, attack: Keys, numbers: tuple[int, ...]) -> dict[str, Setting]:
     """The whole figure; and L = 7, the largest minority, where that leaves it out."""
 
-    def setting(numbers: tuple[int, ...], minutes: float, note: str) -> Setting:
-        return Setting(
-            under_attack(name, MNIST, (MV, FD, OURS), attack, numbers), minutes, MNIST_NOTE + note
-        )
+    def setting(numbers: tuple[int, ...], rules: tuple[Keys, ...], minutes: float) -> Setting:
+        alone = f", L = {numbers[0]} and the paper's two algorithms alone" if rules != ALL else ""
+        sweep = under_attack(name, MNIST, rules, attack, numbers)
+        return Setting(sweep, minutes, MNIST_NOTE + alone)
 
-    largest = {} if 7 in numbers else {"mnist-7": setting((7,), 22, ", L = 7 alone")}
-    return {"mnist": setting(numbers, 110, ""), **largest}
+    largest = {} if 7 in numbers else {"mnist-7": setting((7,), (MV, FD), 20)}
+    return {"mnist": setting(numbers, ALL, 110), **largest}
 
 
 def _on_digits(attack: Keys, numbers: tuple[int, ...], minutes: float) -> Setting:
-    return Setting(
-        under_attack("digits", DIGITS, (MV, FD, OURS), attack, numbers), minutes, DIGITS_NOTE
-    )
+    return Setting(under_attack("digits", DIGITS, ALL, attack, numbers), minutes, DIGITS_NOTE)
 
 
 def _on_fashion(attack: Keys, numbers: tuple[int, ...], minutes: float) -> Setting:
-    rules = (MV, FD, OURS)
-    return Setting(under_attack("fashion", FASHION, rules, attack, numbers), minutes, FASHION_NOTE)
+    return Setting(under_attack("fashion", FASHION, ALL, attack, numbers), minutes, FASHION_NOTE)
 
 
 FLAT = (
@@ -216,9 +213,15 @@ HELPFUL = (
     "tried. Our default is the plain vote to the bit without attack, and with 9 and 12 of 15, "
     "where nobody can be judged."
 )
+SEVEN = (
+    "As with the other L (setting `mnist`): at its best the plain vote is at 0.988 and the paper's "
+    "estimator (alg1) at 0.984, more than without attack; at the end they are at 0.969 and 0.964, "
+    "within the error of three seeds, both below what they were after 500 rounds, by 1.6 and 1.9 "
+    "points of the mean curve."
+)
 FD_FIG1C = _figure(
     "c", "CIFAR-10", SSFA, CIFAR10, _on_digits(SSFA, OF_SSFA, 3),
-    {"quick": NOISY, "mnist": HELPFUL},
+    {"quick": NOISY, "mnist": HELPFUL, "mnist-7": SEVEN},
 )  # fmt: skip
 FD_FIG1D = _figure(
     "d", "CIFAR-100", SSFA, CIFAR100, _on_fashion(SSFA, (0, 6, 12), 4), {"quick": NO_ROOM}

@@ -156,8 +156,8 @@ def _print_list(experiments: list[Experiment]) -> None:
     from signfed.app.experiments.registry import PAPERS
 
     table = Table("name", "paper", "what it shows", "settings: minutes on 2 cores")
-    for name in (0, 3):  # to be copied whole
-        table.columns[name].no_wrap = True
+    for column in (0, 3):  # to be copied whole
+        table.columns[column].no_wrap = True
     for experiment in experiments:
         paper = PAPERS.get(experiment.paper, experiment.paper).partition(",")[0]
         settings = "\n".join(

@@ -10,9 +10,13 @@ from signfed.app.experiments.items.fd import (
     BY,
     CIFAR10,
     CIFAR100,
+    COPIES,
+    COPIES_NOTE,
     DIGITS,
     DIGITS_NOTE,
     ESTIMATOR,
+    FALLING,
+    FALLING_NOTE,
     FASHION,
     FASHION_NOTE,
     FD,
@@ -137,13 +141,13 @@ def _figure(
             Lines("num-byzantine", SCORE, BY, f"{how} at the end"),
         ),
         choices=(ESTIMATOR, ROUNDS, grid, which, ZERO, SHARDS, NORMS, AUGMENTED),
-        others=_on_mnist(name, attack, numbers) if data == "CIFAR-10" else {},
+        others=_others(name, attack, numbers) if data == "CIFAR-10" else {},
         remarks=remarks,
     )  # fmt: skip
 
 
-def _on_mnist(name: str, attack: Keys, numbers: tuple[int, ...]) -> dict[str, Setting]:
-    """The whole figure; and L = 7, the largest minority, where that leaves it out."""
+def _others(name: str, attack: Keys, numbers: tuple[int, ...]) -> dict[str, Setting]:
+    """The whole figure on MNIST; L = 7, where that leaves it out; other steps, other shards."""
 
     def setting(numbers: tuple[int, ...], rules: tuple[Keys, ...], minutes: float) -> Setting:
         alone = f", L = {numbers[0]} and the paper's two algorithms alone" if rules != ALL else ""
@@ -151,7 +155,15 @@ def _on_mnist(name: str, attack: Keys, numbers: tuple[int, ...]) -> dict[str, Se
         return Setting(sweep, minutes, MNIST_NOTE + alone)
 
     largest = {} if 7 in numbers else {"mnist-7": setting((7,), (MV, FD), 20)}
-    return {"mnist": setting(numbers, ALL, 110), **largest}
+    few = (0, 6, 7) if attack is SIA else (0, 6, 12)
+    falling = under_attack(name, FALLING, (MV, FD), attack, few)
+    note = f"{FALLING_NOTE}; the paper's two algorithms alone, fewer L"
+    return {
+        "mnist": setting(numbers, ALL, 110),
+        **largest,
+        "mnist-falling": Setting(falling, 35, note),
+        "shared": Setting(under_attack(name, COPIES, ALL, attack, numbers), 5, COPIES_NOTE),
+    }
 
 
 def _on_digits(attack: Keys, numbers: tuple[int, ...], minutes: float) -> Setting:

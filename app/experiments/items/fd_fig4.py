@@ -6,8 +6,12 @@ from signfed.app.experiments.experiment import Claim, Experiment, Setting
 from signfed.app.experiments.items.fd import (
     AUGMENTED,
     CIFAR10,
+    COPIES,
+    COPIES_NOTE,
     DIGITS,
     DIGITS_NOTE,
+    FALLING,
+    FALLING_NOTE,
     FD,
     MNIST,
     MNIST_NOTE,
@@ -98,7 +102,11 @@ FD_FIG4A = Experiment(
     ),
     pictures=(Lines("round", "test_accuracy", ("num-byzantine", VOTE), "signSGD-FD, L = 0 and 6"),),
     choices=(ALG1, ROUNDS, ZERO, SHARDS, NORMS, AUGMENTED),
-    others={"mnist": Setting(by_vote(MNIST), minutes=25, note=MNIST_NOTE)},
+    others={
+        "mnist": Setting(by_vote(MNIST), minutes=25, note=MNIST_NOTE),
+        "mnist-falling": Setting(by_vote(FALLING), minutes=16, note=FALLING_NOTE),
+        "shared": Setting(by_vote(COPIES), minutes=1, note=COPIES_NOTE),
+    },
     remarks={
         "quick": "The plain first phase costs 17 points after 20 rounds, and 4 on the mean over "
         "all, as published; half a point is left after 300. Weighted, six attackers cost nothing "
@@ -140,7 +148,11 @@ FD_FIG4B = Experiment(
     others={
         "mnist": Setting(
             by_length(MNIST, (10, 50, 100, 200, 500)), minutes=40, note=MNIST_NOTE,
-        )
+        ),
+        "mnist-falling": Setting(
+            by_length(FALLING, (10, 50, 100, 200)), minutes=21, note=FALLING_NOTE
+        ),
+        "shared": Setting(by_length(COPIES, (10, 50, 100, 200)), minutes=1, note=COPIES_NOTE),
     },
     remarks={
         "mnist": "On MNIST T_in makes no difference: the curves coincide, are best after 300 to "

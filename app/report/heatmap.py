@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LETTERS = 9  # of a title, in an inch
+SMALL = 14  # of the scale's label
 COLOURS = "cividis"  # the same order of light and dark for every colour vision
 
 
@@ -177,14 +178,16 @@ class Heatmap:
             mesh = self._draw_panel(axes, table, names, limits)
             heading = f"{label(self.split)}: {shown(part)}" if parts else self.title
             axes.set_title(fill(heading, int(LETTERS * (width - 1.3))), loc="left")
-        scale = draw_scale(figure, mesh, panels, self._says(rows))
+        room = int(SMALL * (width * len(tables) - 1.3))
+        scale = draw_scale(figure, mesh, panels, self._says(rows, room))
         if self.value in SHARES:
             in_per_cent(scale.ax.xaxis)
         if parts:
             figure.suptitle(self.title, x=0.01, ha="left", color=INK, fontsize=12)
         return figure
 
-    def _says(self, rows: Rows) -> str:
+    def _says(self, rows: Rows, room: int) -> str:
+        """What the colours stand for, in a line of so many letters, or in two."""
         split = (self.split,) if self.split else ()
         keys = (self.rows, self.columns, *((self.worst,) if self.worst else ()), *split)
         most = max(grouped(_having(rows, self.value), keys).values(), key=len, default=[])
@@ -193,7 +196,8 @@ class Heatmap:
             seeds = {row.get("seed") for row in most}
             says.append(f"mean of {len(most)} {'seeds' if len(seeds) == len(most) else 'runs'}")
         over = f"\n{worst_is(self.value)} over {label(self.worst)}" if self.worst else ""
-        return ", ".join(says) + over
+        line = ", ".join(says)
+        return (line if len(line) <= room else ",\n".join(says)) + over
 
     def _draw_panel(
         self,

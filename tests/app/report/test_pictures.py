@@ -176,6 +176,17 @@ def test_a_heatmap_prints_what_it_colours():
     assert scale.get_xlabel() == "acc, mean of 3 seeds"
 
 
+def test_what_the_colours_stand_for_is_within_the_picture():
+    value = "final_minority_accuracy"
+    rows = [{"strategy": "krum", "attack": "lie", "seed": s, value: 0.5} for s in range(3)]
+    figure = Heatmap("strategy", "attack", value).draw(rows)
+    figure.canvas.draw()
+    says = figure.axes[-1].xaxis.label
+    assert says.get_text() == "final minority accuracy (%),\nmean of 3 seeds"
+    box = says.get_window_extent()
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.width
+
+
 def test_svg_for_a_page_has_ids_of_its_own_and_the_pages_ink():
     figure = Lines("round", "acc", "strategy").draw(ROUNDS)
     text = svg_of(figure, "acc", 'a "b" <c>')

@@ -48,7 +48,7 @@ FALLING_NOTE = (
     "MNIST and the FD CNN instead of the figure's data, 500 rounds, of which the last 100 have a "
     "tenth of the learning rate"
 )
-FASHION_NOTE = "Fashion-MNIST and an MLP of 101,770 parameters, 200 rounds, fewer L"
+FASHION_NOTE = "Fashion-MNIST and an MLP of 101,770 parameters, 200 rounds"
 
 ESTIMATOR = (
     "The estimator of sign-fd is the paper's (alg1: Algorithm 1, as in the authors' code), not "

@@ -213,7 +213,7 @@ KEPT = (
     "attackers: 0.4 points, with an error of 0.5. It accepts 4.9 % of their rows, the paper's "
     "estimator (alg1) none, and loses nothing."
 )
-FD_FIG1B = _figure("b", "CIFAR-100", SIA, CIFAR100, _on_fashion(SIA, (0, 6, 9), 4), {"quick": KEPT})
+FD_FIG1B = _figure("b", "CIFAR-100", SIA, CIFAR100, _on_fashion(SIA, OF_SIA, 6), {"quick": KEPT})
 HELPFUL = (
     "Coins cost nothing here, so there is nothing in which FD could be better: at its best every "
     "rule is at 0.981 to 0.986, whatever L. At the end, where that is judged, the plain vote is "
@@ -236,5 +236,5 @@ FD_FIG1C = _figure(
     {"quick": NOISY, "mnist": HELPFUL, "mnist-7": SEVEN},
 )  # fmt: skip
 FD_FIG1D = _figure(
-    "d", "CIFAR-100", SSFA, CIFAR100, _on_fashion(SSFA, (0, 6, 12), 4), {"quick": NO_ROOM}
+    "d", "CIFAR-100", SSFA, CIFAR100, _on_fashion(SSFA, OF_SSFA, 6), {"quick": NO_ROOM}
 )

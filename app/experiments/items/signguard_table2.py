@@ -12,6 +12,8 @@ from signfed.app.experiments.items.signguard import (
     CHOICES,
     CIFAR,
     GUARDS,
+    LARGER,
+    LARGER_NOTE,
     MNIST,
     NAMES,
     PAPER,
@@ -128,6 +130,7 @@ SIGNGUARD_TABLE2 = Experiment(
         "under sign flipping both reject 0.36 to 0.37, plain SignGuard 0.25.",
     },
     others={
+        "batch-64": _setting(LARGER, 3, LARGER_NOTE, False),
         "mnist": _setting(MNIST, 55, "MNIST and the CNN instead of CIFAR-10 and ResNet-18"),
         "printed": _setting(
             SMALL, 1, f"{TEN_SEEDS}; cosine and distance raw, as the text reads them", False,

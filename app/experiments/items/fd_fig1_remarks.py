@@ -68,9 +68,10 @@ OF_C = {
         "mean of three seeds, is best after 550 rounds without attack and falls by 1.8 points "
         "from there (fd-fig1a), with L = 12 after 850, by 0.1. That of the paper's estimator "
         "(alg1) falls by 1.2 to 2.2 points with any L, to 0.959 to 0.970: so it is 1.5 points "
-        "below the plain vote with L = 12. The rate is constant; why coins slow the fall is not "
-        "known, and a falling rate was not tried. Our default is the plain vote to the bit "
-        "without attack, and with 9 and 12 of 15, where nobody can be judged."
+        "below the plain vote with L = 12. Steps of constant length are why accuracy falls at all "
+        "(fd-fig1a, setting `mnist-falling`); why coins slow that is not known. Our default is "
+        "the plain vote to the bit without attack, and with 9 and 12 of 15, where nobody can be "
+        "judged."
     ),
     "mnist-7": (
         "As with the other L (setting `mnist`): at its best the plain vote is at 0.988 and the "

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LETTERS = 9  # of a title, in an inch
-SMALL = 14  # of the scale's label
+SMALL_LETTERS = 14  # of the scale's label, in an inch
 COLOURS = "cividis"  # the same order of light and dark for every colour vision
 
 
@@ -178,7 +178,7 @@ class Heatmap:
             mesh = self._draw_panel(axes, table, names, limits)
             heading = f"{label(self.split)}: {shown(part)}" if parts else self.title
             axes.set_title(fill(heading, int(LETTERS * (width - 1.3))), loc="left")
-        room = int(SMALL * (width * len(tables) - 1.3))
+        room = int(SMALL_LETTERS * (width * min(len(tables), 2) - 1.3))
         scale = draw_scale(figure, mesh, panels, self._says(rows, room))
         if self.value in SHARES:
             in_per_cent(scale.ax.xaxis)

@@ -10,8 +10,6 @@ from signfed.app.experiments.items.fd import (
     BY,
     CIFAR10,
     CIFAR100,
-    COPIES,
-    COPIES_NOTE,
     DIGITS,
     DIGITS_NOTE,
     ESTIMATOR,
@@ -28,6 +26,8 @@ from signfed.app.experiments.items.fd import (
     PAPER,
     ROUNDS,
     SHARDS,
+    SHARED,
+    SHARED_NOTE,
     ZERO,
     under_attack,
 )
@@ -163,7 +163,7 @@ def _others(name: str, attack: Keys, numbers: tuple[int, ...]) -> dict[str, Sett
         "mnist": setting(numbers, ALL, 110),
         **largest,
         "mnist-falling": Setting(falling, 35, note),
-        "shared": Setting(under_attack(name, COPIES, ALL, attack, numbers), 5, COPIES_NOTE),
+        "shared": Setting(under_attack(name, SHARED, ALL, attack, numbers), 5, SHARED_NOTE),
     }
 
 

@@ -10,8 +10,6 @@ from signfed.app.experiments.items.fd import (
     BY,
     CIFAR10,
     CIFAR100,
-    COPIES,
-    COPIES_NOTE,
     DIGITS,
     DIGITS_NOTE,
     ESTIMATOR,
@@ -24,6 +22,8 @@ from signfed.app.experiments.items.fd import (
     PAPER,
     ROUNDS,
     SHARDS,
+    SHARED,
+    SHARED_NOTE,
     ZERO,
     initial,
     seeds_of,
@@ -112,7 +112,7 @@ FD_FIG2 = Experiment(
         "mnist": Setting(
             swept(MNIST, rules=(MV, FD)), 75, f"{MNIST_NOTE}; the paper's two algorithms alone"
         ),
-        "shared": Setting(swept(COPIES), 5, COPIES_NOTE),
+        "shared": Setting(swept(SHARED), 5, SHARED_NOTE),
     },
     remarks={
         "mnist": "Flipped signs do no harm before most of them are flipped, so the figure's dip "

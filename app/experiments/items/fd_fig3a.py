@@ -6,8 +6,6 @@ from signfed.app.experiments.experiment import Claim, Experiment, Setting
 from signfed.app.experiments.items.fd import (
     AUGMENTED,
     CIFAR10,
-    COPIES,
-    COPIES_NOTE,
     DIGITS,
     DIGITS_NOTE,
     ESTIMATOR,
@@ -18,6 +16,8 @@ from signfed.app.experiments.items.fd import (
     POOLED,
     ROUNDS,
     SHARDS,
+    SHARED,
+    SHARED_NOTE,
     ZERO,
     initial,
     seeds_of,
@@ -95,7 +95,7 @@ FD_FIG3A = Experiment(
         "read; b = 0.012 was tuned for CIFAR-10 and is taken everywhere.",
         ZERO, SHARDS, NORMS, AUGMENTED,
     ),
-    others={"shared": Setting(compared(COPIES), 2, COPIES_NOTE)},
+    others={"shared": Setting(compared(SHARED), 2, SHARED_NOTE)},
     remarks={
         "quick": "signSGD-FD (alg1) is above the plain vote, Election and Noisy signSGD, and "
         "below Sto-signSGD, 0.938 and 0.945. Two choices meet there: our reputation rejects 97 % "

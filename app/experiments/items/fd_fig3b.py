@@ -5,8 +5,6 @@ from __future__ import annotations
 from signfed.app.experiments.estimates import Rows, estimate
 from signfed.app.experiments.experiment import Claim, Experiment, Setting, Verdict
 from signfed.app.experiments.items.fd import (
-    COPIES,
-    COPIES_NOTE,
     DIGITS,
     DIGITS_NOTE,
     ESTIMATOR,
@@ -16,6 +14,8 @@ from signfed.app.experiments.items.fd import (
     OURS,
     PAPER,
     SHARDS,
+    SHARED,
+    SHARED_NOTE,
     ZERO,
     initial,
     seeds_of,
@@ -176,7 +176,7 @@ FD_FIG3B = Experiment(
         "paper leaves its K unset. The noise is N(0, 1), as in the authors' code.",
         ESTIMATOR, ZERO, SHARDS,
     ),
-    others={"shared": Setting(compared(COPIES, 300), 2, COPIES_NOTE)},
+    others={"shared": Setting(compared(SHARED, 300), 2, SHARED_NOTE)},
     remarks={
         "quick": "At an equal number of rounds Table 1 gives 32 for SGD over signs, 1.8 for SGD "
         "over Top-K (64 N over 35.5 N) and 18 for Top-K over signs; what is measured is that "

@@ -6,8 +6,6 @@ from signfed.app.experiments.experiment import Claim, Experiment, Setting
 from signfed.app.experiments.items.fd import (
     AUGMENTED,
     CIFAR10,
-    COPIES,
-    COPIES_NOTE,
     DIGITS,
     DIGITS_NOTE,
     FALLING,
@@ -19,6 +17,8 @@ from signfed.app.experiments.items.fd import (
     PAPER,
     ROUNDS,
     SHARDS,
+    SHARED,
+    SHARED_NOTE,
     T_IN,
     ZERO,
     seeds_of,
@@ -105,7 +105,7 @@ FD_FIG4A = Experiment(
     others={
         "mnist": Setting(by_vote(MNIST), minutes=25, note=MNIST_NOTE),
         "mnist-falling": Setting(by_vote(FALLING), minutes=16, note=FALLING_NOTE),
-        "shared": Setting(by_vote(COPIES), minutes=1, note=COPIES_NOTE),
+        "shared": Setting(by_vote(SHARED), minutes=1, note=SHARED_NOTE),
     },
     remarks={
         "quick": "The plain first phase costs 17 points after 20 rounds, and 4 on the mean over "
@@ -155,7 +155,7 @@ FD_FIG4B = Experiment(
         "mnist-falling": Setting(
             by_length(FALLING, (10, 50, 100, 200)), minutes=21, note=FALLING_NOTE
         ),
-        "shared": Setting(by_length(COPIES, (10, 50, 100, 200)), minutes=1, note=COPIES_NOTE),
+        "shared": Setting(by_length(SHARED, (10, 50, 100, 200)), minutes=1, note=SHARED_NOTE),
     },
     remarks={
         "mnist": "On MNIST T_in makes no difference: the curves coincide, are best after 300 to "

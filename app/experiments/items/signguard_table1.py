@@ -75,7 +75,7 @@ def _setting(
     return Setting(sweep, minutes, note or part(task, tuple(DATA)), estimated)
 
 
-BY = ("No Attack", "ByzMean", "Sign-flip", "LIE", "Min-Max")  # on digits
+ON_DIGITS = ("No Attack", "ByzMean", "Sign-flip", "LIE", "Min-Max")
 NINE = tuple(rule for rule in RULES if rule != "GeoMed")
 # The paper's z is 0.3; its code's is 1, and 0.5 for the LIE in ByzMean.
 _AS_CODED = crossed(
@@ -138,7 +138,7 @@ SIGNGUARD_TABLE1 = Experiment(
     quick=_setting(
         SMALL, 4, ("Mean", "TrMean", "Multi-Krum", "DnC", *GUARDS[:2]),
         TEN_SEEDS + "; 6 of 10 rules, 4 of 8 attacks",
-        BY, False,
+        ON_DIGITS, False,
     ),
     claims=(
         Claim(
@@ -211,7 +211,8 @@ SIGNGUARD_TABLE1 = Experiment(
     remarks=REMARKS,
     others={
         "batch-64": _setting(
-            LARGER, 4, ("Mean", *GUARDS), f"{LARGER_NOTE}; 4 of 10 rules, 4 of 8 attacks", BY, False
+            LARGER, 4, ("Mean", *GUARDS), f"{LARGER_NOTE}; 4 of 10 rules, 4 of 8 attacks",
+            ON_DIGITS, False,
         ),
         "mnist-480": _setting(
             A_THIRD, 100, NINE,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from signfed.app.experiments.experiment import Claim, Experiment, Setting
 from signfed.app.experiments.items.signguard import (
     BEST,
@@ -29,7 +27,7 @@ COMPONENTS = {
     "threshold+clustering+clip": "filter,cluster,clip",
 }  # fmt: skip
 ATTACKS = {"Random": "random", "Reverse with scaling": "reverse-scaling", "LIE": "lie"}
-BESIDE = ("none", "sign-flip")  # what the table leaves out, and signguard-table1 loses points to
+BESIDE = ("none", "sign-flip")  # what Table III leaves out; -Sim loses points there
 VALUES = {
     (COMPONENTS[cell.setting["components"]], ATTACKS[cell.attack]): cell.value
     for cell in published("signguard", table="Table III")
@@ -60,7 +58,7 @@ def _of_the_table(judge: Judge) -> Judge:
 
 def _setting(
     task: Keys, minutes: float, note: str = "", estimated: bool = True,
-    attacks: Iterable[str] = ATTACKS.values(),
+    attacks: tuple[str, ...] = tuple(ATTACKS.values()),
 ) -> Setting:  # fmt: skip
     rules = [
         {**RULES["SignGuard-Sim"], PARTS: parts, **_attack(attack, parts)}

@@ -44,7 +44,7 @@ SMALL: Keys = {
     **FEDERATION, "task": "digits", "num-workers": 20, "num-byzantine": 4, "batch-size": 4,
     "num-rounds": 120, "evaluate-every": 10,
 }  # fmt: skip
-# The same with the noise of larger batches, in which attacks bite less, and the parts cost less.
+# The same with the noise of larger batches, in which attacks bite less, and -Sim costs less.
 LARGER: Keys = {**SMALL, "batch-size": 64}
 _DIGITS = (
     "scikit-learn's digits (1,437 images of 8x8) and an MLP of 9,610 parameters, 20 workers of "
@@ -53,7 +53,9 @@ _DIGITS = (
 SMALL_DATA = f"{_DIGITS}, batches of 4"
 SMALL_NOTE = f"{SMALL_DATA}, 120 rounds"
 TEN_SEEDS = f"{SMALL_NOTE}; more seeds, ten"
-LARGER_NOTE = f"{_DIGITS}, batches of 64, 120 rounds; more seeds, ten"
+LARGER_NOTE = (
+    f"{_DIGITS}, batches of 64 (of the 72 images that a worker holds), 120 rounds; more seeds, ten"
+)
 
 RULES: dict[str, Keys] = {
     "Mean": {"strategy": "mean"},

@@ -88,18 +88,19 @@ SIGNGUARD_FIG5 = Experiment(
     ),
     remarks={
         "full": "As published, on Fashion-MNIST: SignGuard and both variants stay within 1.2 "
-        "points of the mean without attack over the rounds; Multi-Krum and Bulyan collapse "
-        "within 220 rounds and do not come back, DnC falls twice, to 0.16 and 0.26, and recovers "
-        "in part. One seed, as in print. On digits (below) nothing collapses.",
+        "points of the mean without attack over the rounds; Multi-Krum and Bulyan collapse within "
+        "220 rounds and do not come back, DnC falls twice, to 0.16 and 0.26, and recovers in "
+        "part. One seed, as in print. On digits (below) nothing collapses.",
         "quick": "Twelve attacks of ten rounds each cost DnC 1.4 points and Multi-Krum 4.7 where "
         "they are lowest. Twelve of 24 rounds each, which is an epoch of the paper, cost 6.2 and "
         "more (setting `longer`), with an error of 5.6. Whether the length of an attack or the "
         "number of rounds is why, or neither, is not decided. Without momentum (`no-momentum`) it "
         "is 2.1 and 3.5 points, within the error of what it is with it; but the mean without "
-        "attack is at 0.750 over the rounds there, 0.885 with it, so that what momentum does to an "
-        "attack is not separated from what it does to training. Nothing collapses on digits. "
-        "-Sim is 2.9 points below the baseline, with a limit of three and an error of 0.8: not "
-        "decided (it loses two without attack, too, signguard-table1).",
+        "attack is at 0.750 over the rounds there, 0.885 with it, so that what momentum does to "
+        "an attack is not separated from what it does to training. Nothing collapses on digits. "
+        "-Sim is 2.9 points below the baseline, with a limit of three and an error of 0.8, with "
+        "batches of 4 (see signguard-table1, setting `batch-64`): not decided (it loses two "
+        "without attack, too, signguard-table1).",
     },
     others={
         "longer": _setting(

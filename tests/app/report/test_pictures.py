@@ -176,9 +176,9 @@ def test_a_heatmap_prints_what_it_colours():
     assert scale.get_xlabel() == "acc, mean of 3 seeds"
 
 
-@pytest.mark.parametrize("panels", [1, 2, 4])
-def test_what_the_colours_stand_for_is_within_the_picture(panels):
-    value = "final_accuracy_on_the_class_of_one_worker_of_forty_and_of_no_other"[: 28 * panels]
+@pytest.mark.parametrize("panels, letters", [(1, 30), (2, 105), (4, 105)])
+def test_what_the_colours_stand_for_is_within_the_picture(panels, letters):
+    value = ("accuracy_" * letters)[:letters]
     rows = [
         {"strategy": "krum", "attack": "lie", "f": f, "seed": seed, value: 0.5}
         for f in range(panels)

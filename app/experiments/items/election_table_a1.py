@@ -145,7 +145,7 @@ ELECTION_TABLEA1 = Experiment(
     },
     pictures=(
         Lines(
-            "round", "test_accuracy", ("strategy", "election.redundancy", "assumed-byzantine"),
+            "round", "test_accuracy", ("num-byzantine", "strategy", "election.redundancy"),
             "Accuracy by round", split="num-workers",
         ),
     ),

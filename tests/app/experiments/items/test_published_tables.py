@@ -85,6 +85,20 @@ def test_signguards_table_3():
     assert set(says("signguard-table3", rows).values()) == {HOLDS}
 
 
+def test_attacks_beside_signguards_table_3_do_not_count_in_its_claims():
+    rows = [
+        {"task": "cifar10", signguard_table3.PARTS: parts, "attack": attack, BEST: 0.924}
+        for parts in signguard_table3.COMPONENTS.values()
+        for attack in signguard_table3.ATTACKS.values()
+    ]
+    beside = [
+        {**row, "attack": attack, BEST: 0.1} for row in rows for attack in signguard_table3.BESIDE
+    ]
+    alone = says("signguard-table3", rows)
+    assert alone["No single component mitigates all attacks"] == FAILS
+    assert says("signguard-table3", rows + beside) == alone
+
+
 def test_byzfls_heatmaps():
     rows = [
         {"task": "mnist", "strategy": table.where["strategy"], "num-byzantine": f,

@@ -161,7 +161,7 @@ BFT_FIG3 = _figure(
     },
     {
         "cnn": Setting(
-            swept(256, 200, (0, 13), {"worker-momentum": 0.0}, 1), 15,
+            swept(256, 200, (0, 13), {"worker-momentum": 0.0}, 1), 40,
             f"{FULL_NOTE}; no momentum, 2 of 6 numbers, one seed", choices=WITHOUT,
         )
     },

@@ -26,8 +26,9 @@ OF_A = {
         "points: FD's curves, means of three seeds, are best after 400 to 550 rounds, at 0.980 to "
         "0.982, and fall from there, each run its own way. The rate is constant there: with a "
         "tenth of it after 400 rounds (setting `mnist-falling`) signSGD-FD is at 0.988 after 500, "
-        "with any L; longer was not run. Our default takes the inverted signs for what they are: "
-        "up to L = 7 it ends with the model of the plain vote without attack, to the bit."
+        "with L = 0, 6 and 7; longer was not run. Our default takes the inverted signs for what "
+        "they are: up to L = 7 it ends with the model of the plain vote without attack, to the "
+        "bit."
     ),
     "mnist-falling": (
         "What was run is as published; L = 9 and our default were not. With a tenth of the rate "

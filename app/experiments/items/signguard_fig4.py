@@ -108,8 +108,8 @@ SIGNGUARD_FIG4 = Experiment(
         "too, from 0.936 to 0.871, and is no more than 1.9 points above Multi-Krum. DnC sees "
         "through the rows of Min-Max and Min-Sum, and is within 1.2 and 2.1 points of it. With "
         "two Byzantine workers DnC is above it by up to 1.3 points, Multi-Krum and the trimmed "
-        "mean are level or above by less: with batches of 4 it loses two points to its own parts "
-        "(signguard-table1, setting `batch-64`).",
+        "mean are level or above by less: with batches of 4 it loses two points without attack, "
+        "too (signguard-table1).",
     },
     others={"cifar10": _setting(CIFAR, NUMBERS, UNDER, RULES_OF_IT, 300_000)},
 )  # fmt: skip

@@ -12,7 +12,7 @@ from signfed.app.config.keys import KEYS
 from signfed.app.errors import ConfigError
 from signfed.app.experiments.beside import write_tables
 from signfed.app.experiments.experiment import Claim, Experiment, Rows
-from signfed.app.experiments.records import claim_record, draw, read_verdicts
+from signfed.app.experiments.records import claim_record, draw, means_of, read_verdicts, varying
 from signfed.app.experiments.registry import EXPERIMENTS
 from signfed.app.experiments.reproduce import judged, with_task
 from signfed.app.report.sources import VERDICTS
@@ -64,6 +64,7 @@ def judge_again(folder: Path) -> list[str]:
                 "claims": claims,
                 "remark": experiment.remarks.get(setting, ""),
                 "choices": list(experiment.choices_of(setting)),
+                "cells": _cells(record, whole),
                 "pictures": draw(
                     experiment, setting, place, rows=whole, before=record["pictures"]
                 ),
@@ -112,6 +113,13 @@ def claims_again(
 def _whole(record: Record, rows: Rows) -> Rows | None:
     """The rows with their task; None where they are means."""
     return with_task(rows, record["config"]) if len(rows) == record["runs"] else None
+
+
+def _cells(record: Record, whole: Rows | None) -> list[dict[str, str]]:
+    """The means of the page's table; as they were where they alone are kept, or none."""
+    if whole is None or not record["cells"]:
+        return record["cells"]
+    return means_of(whole, varying(record["cases"], record["grid"]))
 
 
 def _no_rows(claim: Claim, record: Record, rows: Rows) -> str:

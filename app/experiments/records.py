@@ -16,7 +16,6 @@ from signfed.app.experiments.cells import written
 from signfed.app.experiments.estimates import counted, estimate
 from signfed.app.experiments.experiment import Claim, Experiment, Rows, Verdict
 from signfed.app.experiments.reproduce import Outcome, with_task
-from signfed.app.experiments.sweep import Sweep
 from signfed.app.report.pictures import Heatmap, PublishedTable
 from signfed.app.report.rows import grouped
 from signfed.app.report.sources import VERDICTS, claims_of
@@ -50,7 +49,7 @@ def keep(outcome: Outcome, place: Path) -> dict[str, dict[str, Any]]:
     """
     place.mkdir(parents=True, exist_ok=True)
     rows = [{key: value for key, value in row.items() if key != "seconds"} for row in outcome.rows]
-    keys = _varying(outcome.sweep)
+    keys = varying(outcome.sweep.cases, outcome.sweep.grid)
     if len(grouped(rows, keys)) > MANY:
         rows = cells_of(rows, keys)
     replace_text(place / f"{outcome.setting}.csv", csv_text(rows))
@@ -132,7 +131,7 @@ def draw(
 def _record(outcome: Outcome, beside: Mapping[str, Any]) -> dict[str, Any]:
     experiment, sweep = outcome.experiment, outcome.sweep
     setting = experiment.settings[outcome.setting]
-    cells = means_of(outcome.rows, _varying(sweep))
+    cells = means_of(outcome.rows, varying(sweep.cases, sweep.grid))
     few = len(cells) <= MANY
     hidden = ("data-dir", "out-dir")
     return {
@@ -172,8 +171,15 @@ def claim_record(claim: Claim, verdict: Verdict) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _varying(sweep: Sweep) -> list[str]:
-    return list(dict.fromkeys([*(key for case in sweep.cases for key in case), *sweep.grid]))
+def varying(cases: Iterable[Mapping[str, Any]], grid: Iterable[str]) -> list[str]:
+    """Return the keys that tell a sweep's cells apart, those of its cases first.
+
+    Parameters
+    ----------
+    cases : iterable of mapping
+    grid : iterable of str
+    """
+    return list(dict.fromkeys([*(key for case in cases for key in case), *grid]))
 
 
 def means_of(rows: Rows, keys: Iterable[str]) -> list[dict[str, str]]:

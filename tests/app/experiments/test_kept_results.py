@@ -14,6 +14,7 @@ from signfed.app.errors import ConfigError
 from signfed.app.experiments.again import claims_again, judge_again, kept_rows
 from signfed.app.experiments.beside import write_tables
 from signfed.app.experiments.pages import page_of, summary_of
+from signfed.app.experiments.records import means_of, varying
 from signfed.app.experiments.registry import EXPERIMENTS
 from signfed.app.experiments.reproduce import with_task
 from signfed.app.report.published import FAILS
@@ -67,6 +68,24 @@ def test_a_page_has_the_published_tables_of_todays_rows(name, setting, tmp_path)
 
 
 @pytest.mark.parametrize("name, setting", SETTINGS)
+def test_a_page_has_the_means_of_the_rows_beside_it(name, setting):
+    """Where there are few enough of them for a page, and runs are kept."""
+    record = KEPT[name][setting]
+    rows = kept_rows(RESULTS / name / f"{setting}.csv")
+    if record["cells"] and len(rows) == record["runs"]:
+        assert record["cells"] == means_of(rows, varying(record["cases"], record["grid"]))
+
+
+@pytest.mark.parametrize("name, setting", SETTINGS)
+def test_a_page_says_what_the_item_says_today(name, setting):
+    item, record = EXPERIMENTS[name], KEPT[name][setting]
+    assert record["title"] == item.title
+    assert record["note"] == item.settings[setting].note
+    assert record["remark"] == item.remarks.get(setting, "")
+    assert record["choices"] == list(item.choices_of(setting))
+
+
+@pytest.mark.parametrize("name, setting", SETTINGS)
 def test_a_page_says_why_something_fails(name, setting):
     record = KEPT[name][setting]
     assert record["remark"] or FAILS not in [claim["verdict"] for claim in record["claims"]]
@@ -87,6 +106,7 @@ def test_kept_rows_are_judged_again_as_the_claims_have_it_today(tmp_path):
     found = json.loads((place / "verdicts.json").read_text(encoding="utf-8"))
     record = found["quick"]
     record |= {"title": "of old", "remark": "of old"}
+    record["cells"][0]["best_test_accuracy"] = "of old"
     record["claims"] = [{**record["claims"][0], "verdict": FAILS, "ours": "of old"}]
     (place / "verdicts.json").write_text(json.dumps(found), encoding="utf-8")
     assert judge_again(tmp_path) == []

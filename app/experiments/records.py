@@ -51,7 +51,7 @@ def keep(outcome: Outcome, place: Path) -> dict[str, dict[str, Any]]:
     rows = [{key: value for key, value in row.items() if key != "seconds"} for row in outcome.rows]
     keys = varying(outcome.sweep.cases, outcome.sweep.grid)
     if len(grouped(rows, keys)) > MANY:
-        rows = cells_of(rows, keys)
+        rows = numbers_of(rows, keys)
     replace_text(place / f"{outcome.setting}.csv", csv_text(rows))
     whole = with_task(outcome.rows, outcome.sweep.config)
     beside = {
@@ -218,7 +218,7 @@ def _numbers(rows: Sequence[Mapping[str, Any]], score: str) -> list[float]:
     return [number for row in rows if (number := counted(row, score)) is not None]
 
 
-def cells_of(rows: Rows, keys: Sequence[str]) -> list[dict[str, Any]]:
+def numbers_of(rows: Rows, keys: Sequence[str]) -> list[dict[str, Any]]:
     """Return one line for each cell but its seed, for a file: its keys, and numbers over the seeds.
 
     Parameters

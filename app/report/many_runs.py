@@ -13,7 +13,7 @@ from signfed.app.report.folded import folded
 from signfed.app.report.heatmap import Heatmap, means, reach, worst_values
 from signfed.app.report.lines import Lines
 from signfed.app.report.rows import SHARES, Rows, ended, grouped, label, sentence, shown, values_of
-from signfed.app.report.sources import Sources, cells_of
+from signfed.app.report.sources import Sources, rows_of
 from signfed.app.report.style import same_height
 from signfed.app.report.worth import score, worst_is
 from signfed.app.runs.folder import DIVERGED, ENDED, FINISHED
@@ -51,7 +51,7 @@ def report_of(sources: Sources, title: str) -> Report:
     -------
     Report
     """
-    cells, of_rounds, differing = cells_of(sources)
+    cells, of_rounds, differing = rows_of(sources)
     rows, rounds, keys = folded(cells, of_rounds, differing)
     sections = [Section(f"Claims: {place.name}", claims_parts(place)) for place in sources.claims]
     status = Counter(str(row.get("status")) for row in rows)

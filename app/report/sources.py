@@ -90,7 +90,7 @@ def _walk(path: Path, depth: int) -> Iterator[tuple[str, Path]]:
             yield from _walk(below, depth - 1)
 
 
-def cells_of(sources: Sources) -> tuple[list[Row], list[Row], list[str]]:
+def rows_of(sources: Sources) -> tuple[list[Row], list[Row], list[str]]:
     """Return all cells and all runs as rows, and what tells them apart.
 
     Parameters

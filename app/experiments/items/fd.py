@@ -48,7 +48,7 @@ FASHION_NOTE = "Fashion-MNIST and an MLP of 101,770 parameters, 200 rounds"
 
 ESTIMATOR = (
     "The estimator of sign-fd is the paper's (alg1: Algorithm 1, as in the authors' code), not "
-    "our default; the default (agreement) stands beside it."
+    "our default (agreement), which stands beside it where it was run."
 )
 ROUNDS = "Rounds in full: the paper states none; 3,000 as in the authors' code."
 AUGMENTED = (
@@ -58,12 +58,12 @@ AUGMENTED = (
 ZERO = "A gradient that is exactly 0 is sent as +1, and a tied vote is +1: the paper does not say."
 SHARDS = (
     "Each worker holds an equal, disjoint, stratified share, as the paper says; in the authors' "
-    "code everybody holds everything (setting `shared` of fd-fig1a, -fig1c, "
-    "-fig2, -fig3a, -fig3b, -fig4a, -fig4b)."
+    "code everybody holds everything (setting `shared` of fd-fig1a, -fig1c, -fig2, -fig3a, "
+    "-fig3b, -fig4a, -fig4b)."
 )
 NORMS = (
-    "ResNet-56: batch norm takes the statistics of a test batch, as in the authors' code, of 1,000 "
-    "images instead of 64."
+    "ResNet-56: batch norm takes the statistics of a test batch, as in the authors' code, of "
+    "1,000 images instead of 64."
 )
 
 

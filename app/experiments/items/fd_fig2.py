@@ -133,7 +133,7 @@ FD_FIG2 = Experiment(
         "alg1 where every worker holds all images (setting `shared`).",
         "shared": "All claims hold, and the published dip is there: signSGD-FD (alg1) is at "
         "0.960, 0.956, 0.955, 0.957, 0.960 with r = 0, 1/4, 1/2, 3/4, 1. What separates 1/2 from "
-        "its neighbours, 0.2 points, is hardly more than the error of ten seeds. It is 0.1 points "
-        "below the plain vote with r = 0 and 1/4, 0.2 above it with 1/2, and 2.5 with r = 1.",
+        "its neighbours, 0.2 points, is twice the error of ten seeds. It is 0.1 points below the "
+        "plain vote with r = 0 and 1/4, 0.2 above it with 1/2, and 2.5 with r = 1.",
     },
 )  # fmt: skip

@@ -46,16 +46,14 @@ SMALL: Keys = {
 }  # fmt: skip
 # The same with the noise of larger batches, in which attacks bite less, and -Sim costs less.
 LARGER: Keys = {**SMALL, "batch-size": 64}
-_DIGITS = (
-    "scikit-learn's digits (1,437 images of 8x8) and an MLP of 9,610 parameters, 20 workers of "
-    "which 4 are Byzantine"
+DIGITS_DATA = (
+    "scikit-learn's digits (1,437 images of 8x8) and an MLP of 9,610 parameters, 20 workers"
 )
-SMALL_DATA = f"{_DIGITS}, batches of 4"
-SMALL_NOTE = f"{SMALL_DATA}, 120 rounds"
-TEN_SEEDS = f"{SMALL_NOTE}; more seeds, ten"
-LARGER_NOTE = (
-    f"{_DIGITS}, batches of 64 (of the 72 images that a worker holds), 120 rounds; more seeds, ten"
-)
+_FOUR = f"{DIGITS_DATA} of which 4 are Byzantine"
+SMALL_DATA = f"{_FOUR}, batches of 4"
+ROUNDS_AND_SEEDS = "120 rounds; more seeds, ten"
+TEN_SEEDS = f"{SMALL_DATA}, {ROUNDS_AND_SEEDS}"
+LARGER_NOTE = f"{_FOUR}, batches of 64 (of the 72 images that a worker holds), {ROUNDS_AND_SEEDS}"
 
 RULES: dict[str, Keys] = {
     "Mean": {"strategy": "mean"},
@@ -83,8 +81,8 @@ UNDER = ("ByzMean", "Sign-flip", "LIE", "Min-Max", "Min-Sum")  # of Table II
 GUARDS = ("SignGuard", "SignGuard-Sim", "SignGuard-Dist")
 
 RATE = (
-    "Learning rate 0.1 and, but for the quick settings, batches of 50: the authors' code; the "
-    "paper states neither."
+    "Learning rate 0.1 and, where a setting does not say otherwise, batches of 50: the authors' "
+    "code; the paper states neither."
 )
 BYZANTINE = (
     "Without attack all workers are honest, and rules that take f take the number of the other "
@@ -93,7 +91,7 @@ BYZANTINE = (
 GEOMED = "GeoMed is the authors' reweighted form (geometric-median.reweight)."
 BULYAN = (
     "Bulyan takes means of Multi-Krum for rows (bulyan.of='multi-krum'), as in the authors' code; "
-    "its own paper takes the rows that Krum chooses."
+    "its own paper takes the rows that Krum chooses (`mnist-480-otherwise` of signguard-table1)."
 )
 DNC = "DnC: 1,000 coordinates and one iteration, as in the authors' code; c = 1 keeps n - f rows."
 SIMILARITY = (
@@ -101,16 +99,16 @@ SIMILARITY = (
     "the text reads it, the raw value, it drowns the signs: setting `printed` of signguard-table2."
 )
 SHAPES = (
-    "The CNN of MNIST and Fashion-MNIST has three fully connected layers, as in the authors' code; "
-    "the paper says two. ResNet-18 keeps no running statistics: batch norm takes those of a test "
-    "batch, of 1,000 images."
+    "The CNN of MNIST and Fashion-MNIST has three fully connected layers, as in the authors' "
+    "code; the paper says two. ResNet-18 keeps no running statistics: batch norm takes those of a "
+    "test batch, of 1,000 images."
 )
 PANELS = "The attacks are those of Table II; which the panels show is lost in our copy."
 # What a figure without numbers may lose where it "slightly" loses.
 SMALL_LOSS, OURS = 0.03, "ours: the figure has no numbers, a drop of a few points at most"
 CLUSTERS = (
-    "Mean shift's bandwidth is the mean distance to the n/2-th neighbour (quantile 0.5), as in the "
-    "authors' code; the paper names Mean-Shift alone."
+    "Mean shift's bandwidth is the mean distance to the n/2-th neighbour (quantile 0.5), as in "
+    "the authors' code; the paper names Mean-Shift alone."
 )
 CHOICES = (RATE, BYZANTINE, SHAPES, SIMILARITY, CLUSTERS)
 

@@ -6,13 +6,13 @@ from signfed.app.experiments.experiment import Claim, Experiment, Setting
 from signfed.app.experiments.items import sign_statistics
 from signfed.app.experiments.items.signguard import (
     CIFAR,
+    DIGITS_DATA,
     FEDERATION,
     MNIST,
     PAPER,
     RATE,
     SHAPES,
     SMALL,
-    SMALL_NOTE,
 )
 from signfed.app.experiments.judges import above_in_rounds
 from signfed.app.experiments.sweep import Keys, Sweep
@@ -44,7 +44,7 @@ SIGNGUARD_FIG2 = Experiment(
     "signguard-fig2", PAPER,
     "Share of positive and negative values in honest gradients and in the LIE vector, by round",
     full=_setting((MNIST, CIFAR), 10_000),
-    quick=_setting((SMALL,), 0.5, SMALL_NOTE),
+    quick=_setting((SMALL,), 0.5, f"{DIGITS_DATA}, batches of 4, 120 rounds"),
     claims=(
         Claim(
             "The LIE vector has fewer positive values than honest gradients", "Section III, Fig. 2",

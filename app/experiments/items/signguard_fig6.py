@@ -129,8 +129,8 @@ SIGNGUARD_FIG6 = Experiment(
         "neither is reliable here; but what the figure shows is the best accuracy, and whether "
         "that is lost in the paper's 1,440 rounds 120 do not say. SignGuard-Sim is above all "
         "others under LIE and, with s = 0.3, under ByzMean; under sign flipping, which costs it "
-        "4.2 and 3.0 points, it is level with Multi-Krum and DnC, under ByzMean with s = 0.8 with "
-        "DnC.",
+        "4.2 and 3.0 points, it is level with Multi-Krum, Bulyan and DnC, under ByzMean with s = "
+        "0.8 with DnC.",
     },
     pictures=(Heatmap("strategy", "attack", BEST, "Best accuracy", split=EVEN),),
     choices=(

@@ -206,7 +206,7 @@ SIGNGUARD_TABLE1 = Experiment(
     pictures=(*TABLES, Heatmap("strategy", "attack", BEST, "Best accuracy by rule and attack")),
     choices=(
         *CHOICES, GEOMED, DNC, BULYAN,
-        "One seed, as the paper states none, but for the quick setting.",
+        "One seed, as the paper states none, where a setting does not say that there are more.",
         "Of CIFAR-10 plain SignGuard under sign flipping is left out of what may be lost: Table I "
         "has it 4.6 points below the mean without attack there, and no other cell more than 1.8.",
         "Under LIE Bulyan is not counted among the rules that are circumvented: in Table I it is "
@@ -214,10 +214,10 @@ SIGNGUARD_TABLE1 = Experiment(
         "That Multi-Krum and Bulyan are better than plain SignGuard under noise, too, as the text "
         "says, is not judged: Table I has them better by 0.3 points at most, and worse by as much "
         "on other data.",
-        "A published cell more than 5 points below the mean without attack is one of a broken run: "
-        "it holds where ours is broken too. The others hold within 0.5 points. Of two rules under "
-        "one attack, the lower of them broken in print and more than 0.5 points below, ours are to "
-        "be in that order.",
+        "A published cell more than 5 points below the mean without attack is one of a broken "
+        "run: it holds where ours is broken too. The others hold within 0.5 points. Of two rules "
+        "under one attack, the lower of them broken in print and more than 0.5 points below, ours "
+        "are to be in that order.",
     ),
     remarks=REMARKS,
     others={

@@ -242,7 +242,7 @@ def test_runs_that_did_not_finish_are_named_and_count_as_the_judges_count_them()
     assert line[score].startswith("0.300 ±") and line[LOSS] == "inf"  # 0.6 and 0
     assert set(line) == {"strategy", score, LOSS, "did not finish"}  # and none that nobody measured
     assert line["did not finish"] == "1 of 3 diverged, 1 of 3 failed"
-    (line,) = records.cells_of(rows, ("strategy",))
+    (line,) = records.numbers_of(rows, ("strategy",))
     assert (line["runs"], line["finished"], line["diverged"], line[score]) == (3, 1, 1, 0.3)
     (whole,) = records.means_of(rows[:1], ("strategy",))
     assert "did not finish" not in whole
@@ -270,6 +270,6 @@ def test_every_cell_has_what_a_page_says_of_every_cell(call, tmp_path):
 
 def test_options_of_parts_share_a_column():
     rows = [{"strategy": "mean", "lie.z": z, "status": "finished", LOSS: z} for z in (1.5, None)]
-    found = records.cells_of(rows, ("strategy", "lie.z"))
+    found = records.numbers_of(rows, ("strategy", "lie.z"))
     assert [line["options"] for line in found] == ["lie.z=1.5", ""]
     assert LOSS in found[0] and LOSS not in found[1]

@@ -7,7 +7,7 @@ import pytest
 
 from signfed.app.report import many_runs
 from signfed.app.report.names import names_of
-from signfed.app.report.sources import cells_of, find
+from signfed.app.report.sources import find, rows_of
 from tests.app.report.folders import CONFIG, ROUNDS, SUMMARY, cross, run_folder
 
 
@@ -18,7 +18,7 @@ def test_a_sweep_and_runs_are_compared_by_all_that_differs(tmp_path):
         best = SUMMARY | {"final_test_accuracy": 0.97}
         run_folder(tmp_path / "runs" / str(seed), config=config, summary=best)
     sources = find([tmp_path])
-    rows, rounds, keys = cells_of(sources)
+    rows, rounds, keys = rows_of(sources)
     assert keys == ["strategy", "attack"]
     assert {(row["strategy"], row["attack"]) for row in rows} == {
         ("mean", "lie"), ("mean", "ipm"), ("median", "lie"), ("median", "ipm"),
@@ -39,7 +39,7 @@ def test_a_sweep_and_one_run(tmp_path, missing):
         cells["cells"].append({"id": "no", "keys": {"strategy": "krum", "attack": "lie"}})
         (sweep / "sweep.json").write_text(json.dumps(cells))
     run_folder(tmp_path / "run", config=CONFIG | {"strategy": "mean", "attack": "lie"})
-    rows, _, keys = cells_of(find([tmp_path]))
+    rows, _, keys = rows_of(find([tmp_path]))
     assert keys == ["strategy", "task"]
     found = [(row["strategy"], row["task"]) for row in rows]
     more = [("krum", "quadratic")] if missing else []
@@ -54,7 +54,7 @@ def test_a_cell_that_was_never_run_has_no_value_in_which_the_others_differ(tmp_p
         run_folder(sweep / "cells" / rule, config=CONFIG | {"strategy": rule, "lr": lr / 10})
     (sweep / "sweep.json").write_text(json.dumps({"name": "x", "engine": "local", "cells": cells}))
     run_folder(tmp_path / "run", config=CONFIG)
-    rows, _, _ = cells_of(find([tmp_path]))
+    rows, _, _ = rows_of(find([tmp_path]))
     found = {row["strategy"]: row.get("lr") for row in rows}
     assert found == {"mean": 0.1, "median": 0.2, "krum": None, "sign-fd": 0.25}
 
@@ -67,8 +67,8 @@ def test_two_sweeps_of_one_name_differ_by_what_they_do_or_by_their_places(tmp_pa
         "weight-decay": 0.5,
     }  # the first two decide nothing
     c = cross(tmp_path / "c" / "rules", ("mean",), ("lie", "ipm"), **later)
-    assert cells_of(find([a, c]))[2] == ["attack", "weight-decay"]
-    rows, _, keys = cells_of(find([a, b]))
+    assert rows_of(find([a, c]))[2] == ["attack", "weight-decay"]
+    rows, _, keys = rows_of(find([a, b]))
     assert keys == ["attack", "sweep"]
     assert {row["sweep"] for row in rows} == {"a/rules", "b/rules"}
 
@@ -81,7 +81,7 @@ def test_names_are_as_short_as_tells_folders_apart(tmp_path):
     assert names_of([]) == {}
     for path in paths:
         run_folder(path, rounds=ROUNDS)
-    rows, _, _ = cells_of(find([tmp_path]))
+    rows, _, _ = rows_of(find([tmp_path]))
     assert [row["folder"] for row in rows] == list(names_of(paths).values())
 
 

@@ -166,7 +166,10 @@ BFT_FIG3 = _figure(
         "cnn": Setting(
             swept(256, 200, (0, 13), {"worker-momentum": 0.0}, 1), 40,
             f"{FULL_NOTE}; no momentum, 2 of 6 numbers, one seed", choices=WITHOUT,
-        )
+        ),
+        "cnn-momentum": Setting(
+            swept(256, 200, (0, 13), {}, 1), 50, f"{FULL_NOTE}; 2 of 6 numbers, one seed",
+        ),
     },
 )  # fmt: skip
 BFT_FIG4 = _figure(

@@ -8,6 +8,8 @@ from signfed.app.experiments.items.signguard import (
     CHOICES,
     CIFAR,
     FASHION,
+    LARGER,
+    LARGER_NOTE,
     NAMES,
     PAPER,
     RULES,
@@ -28,6 +30,7 @@ COMPONENTS = {
 }  # fmt: skip
 ATTACKS = {"Random": "random", "Reverse with scaling": "reverse-scaling", "LIE": "lie"}
 BESIDE = ("none", "sign-flip")  # what Table III leaves out; -Sim loses points there
+BESIDE_NOTE = "besides, no attack and flipped signs"
 VALUES = {
     (COMPONENTS[cell.setting["components"]], ATTACKS[cell.attack]): cell.value
     for cell in published("signguard", table="Table III")
@@ -75,7 +78,7 @@ SIGNGUARD_TABLE3 = Experiment(
     "SignGuard-Sim with some of its parts, under random, scaled reverse and LIE attacks",
     full=_setting(CIFAR, 60_000),
     quick=_setting(
-        SMALL, 2, f"{TEN_SEEDS}; besides, no attack and flipped signs", False,
+        SMALL, 2, f"{TEN_SEEDS}; {BESIDE_NOTE}", False,
         (*ATTACKS.values(), *BESIDE),
     ),
     claims=(
@@ -144,5 +147,8 @@ SIGNGUARD_TABLE3 = Experiment(
     },
     others={
         "fashion-mnist": _setting(FASHION, 67, "Fashion-MNIST and the CNN instead of CIFAR-10"),
+        "batch-64": _setting(
+            LARGER, 2, f"{LARGER_NOTE}; {BESIDE_NOTE}", False, (*ATTACKS.values(), *BESIDE),
+        ),
     },
 )  # fmt: skip

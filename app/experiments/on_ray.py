@@ -25,7 +25,7 @@ from signfed.app.runs.folder import FAILED
 
 LOCAL = "local"
 PATIENCE = 10.0  # seconds for a cluster to answer
-SETTINGS = ("RAY_USAGE_STATS_ENABLED", "no_proxy", "NO_PROXY")
+SETTINGS = ("RAY_USAGE_STATS_ENABLED", "RAY_worker_niceness", "no_proxy", "NO_PROXY")
 Files = dict[str, bytes]
 
 _kept = KeptData()  # of a worker process of Ray's

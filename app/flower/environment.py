@@ -33,10 +33,12 @@ def environment(home: Path, ray_address: str | None = None) -> dict[str, str]:
         A Ray cluster to run on. RAY_ADDRESS is not looked at: it may be that of another program, or
         of a cluster that is gone.
     """
-    quiet = {
+    usual = {
         "FLWR_DISABLE_UPDATE_CHECK": "1",
         "FLWR_TELEMETRY_ENABLED": "0",
         "RAY_USAGE_STATS_ENABLED": "0",
+        # With Ray's own 15 a node gets 3 % of a core beside one busy process, and does not answer.
+        "RAY_worker_niceness": "0",
     }
     given = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
     no_proxy = _with_loopback(given.get("no_proxy") or given.get("NO_PROXY") or "")
@@ -49,7 +51,7 @@ def environment(home: Path, ray_address: str | None = None) -> dict[str, str]:
         "no_proxy": no_proxy,
         "NO_PROXY": no_proxy,
     }
-    return quiet | given | own | ({"RAY_ADDRESS": ray_address} if ray_address else {})
+    return usual | given | own | ({"RAY_ADDRESS": ray_address} if ray_address else {})
 
 
 def short_folder() -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import socket
 import sys
 from functools import partial
@@ -93,6 +94,8 @@ def test_a_sweep_on_ray_is_a_sweep(tmp_path, monkeypatch):
         assert written(tmp_path / "ray") == written(tmp_path / "here")
         deadly = Sweep("x", MINE | {"strategy-options": "deadly=true"})
         found = run_sweep(deadly, tmp_path / "dead", runner=runner, retries=0)
+        ray = importlib.import_module("ray")
+        assert ray.get(ray.remote(lambda: os.nice(0)).remote()) == os.nice(0)  # Ray's own: 15 more
     finally:
         for name in SOURCES:
             sys.modules.pop(name, None)

@@ -56,6 +56,13 @@ def test_nobody_is_told_of_a_run_but_where_the_user_wants_it(monkeypatch):
         assert environment(Path("/home"))[name] == "1"
 
 
+def test_rays_workers_are_as_important_as_other_processes_unless_the_user_says_so(monkeypatch):
+    monkeypatch.delenv("RAY_worker_niceness", raising=False)
+    assert environment(Path("/home"))["RAY_worker_niceness"] == "0"
+    monkeypatch.setenv("RAY_worker_niceness", "15")
+    assert environment(Path("/home"))["RAY_worker_niceness"] == "15"
+
+
 def test_programs_of_this_python_and_modules_of_this_folder_come_first(monkeypatch, tmp_path):
     for name in ("PATH", "PYTHONPATH"):
         monkeypatch.setenv(name, f"/a{os.pathsep}/b")

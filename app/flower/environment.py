@@ -37,7 +37,7 @@ def environment(home: Path, ray_address: str | None = None) -> dict[str, str]:
         "FLWR_DISABLE_UPDATE_CHECK": "1",
         "FLWR_TELEMETRY_ENABLED": "0",
         "RAY_USAGE_STATS_ENABLED": "0",
-        # With Ray's own 15 a node gets 3 % of a core beside one busy process, and does not answer.
+        # With Ray's own 15 a node gets 3 % of a core beside one busy process.
         "RAY_worker_niceness": "0",
     }
     given = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}

@@ -99,10 +99,12 @@ class Reception:
             )
         waited = f"waited {self._patience:.0f} s for the nodes: workers {missing} have none"
         if not enough:
+            silent = len(self._connected - self._claims.keys() - self._declined.keys())
+            slow = "raise node-timeout if these are slow to start, " if silent else ""
             raise FederationError(
-                f"{waited} ({len(self._connected)} nodes connected), and quorum needs {quorum}. "
-                "Start the missing SuperNodes with --node-config 'partition-id=P "
-                "num-partitions=N', or lower num-workers"
+                f"{waited} ({len(self._connected)} nodes connected, {silent} of them without an "
+                f"answer yet), and quorum needs {quorum}: {slow}start missing SuperNodes with "
+                "--node-config 'partition-id=P num-partitions=N', or lower num-workers"
             )
         if missing:
             log.warning("%s; going on, they can join later", waited)

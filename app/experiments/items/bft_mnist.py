@@ -153,18 +153,19 @@ BFT_FIG3 = _figure(
     ), (750, 3),
     {
         "quick": "The vote converges with 48 % adversaries, too: 0.873 against 0.912 without "
-        "them, because momentum 0.9 is the workers' here, which Table 3 leaves open, as in "
-        "bft-fig2. With their CNN 0.940 is left with momentum (setting `cnn-momentum`) and 0.107, "
-        "chance, without (`cnn`); with this MLP 0.683 without (`no-momentum`).",
+        "them. Momentum 0.9 is the workers' here, which Table 3 leaves open, and the model is an "
+        "MLP. With their CNN 0.940 is left with momentum (setting `cnn-momentum`) and 0.107, "
+        "chance, without (`cnn`); with this MLP 0.683 without (`no-momentum`). So with their "
+        "CNN the momentum decides, and the MLP withstands more.",
         "no-momentum": "Without momentum 48 % adversaries cost 23 points (0.683 against 0.909), "
         "33 % cost 3; with it they cost 4 and 2. That is much, but the claim is that nothing is "
-        "learned, and 0.683 is above half way (0.504), on each of both seeds. It is the MLP in "
-        "place of their CNN: with that nothing is learned (setting `cnn`).",
+        "learned, and 0.683 is above half way (0.504), on each of both seeds. With their CNN "
+        "instead of the MLP nothing is learned (setting `cnn`).",
         "cnn": "With their CNN and without momentum the claim holds: 48 % adversaries leave 0.107 "
         "of 0.943, chance. 60 % of the vote's signs are wrong, and for the first hundred rounds "
         "the model is below chance, at 1 to 2 %. One seed.",
         "cnn-momentum": "With momentum 0.9 as the workers' 48 % adversaries cost 4 points of "
-        "0.979; without it they leave nothing of 0.943 (`cnn`). So with their CNN it is the "
+        "0.979; without it they leave 0.107 of 0.943 (`cnn`). So with their CNN it is the "
         "momentum that decides, and the claim holds where the workers have none. One seed.",
     },
     {

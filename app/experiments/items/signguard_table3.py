@@ -132,9 +132,9 @@ SIGNGUARD_TABLE3 = Experiment(
         "honest, there 26 and 29 %: signs and cosines of small batches tell the two less well "
         "apart. Without attack each part costs 0.3 points of 0.963 at most, for 0.9 to 1.4 there. "
         "Clustering alone falls under rows reversed times 100 (0.916 at best, 0.496 at the end), "
-        "as in print. But LIE costs nothing in 120 rounds of such batches, nor does any attack "
-        "more than 1.5 points under clipping or 2 under the threshold: so the claims that those "
-        "alone mitigate nothing cannot hold here.",
+        "as in print. But LIE costs the threshold and clipping nothing that is seen in 120 rounds "
+        "of such batches, and no attack costs clipping more than 1.5 points or the threshold more "
+        "than 2: so the claims that those alone mitigate nothing cannot hold here.",
         "quick": "The threshold alone removes every random row: N(0, 0.25) in 9,610 coordinates "
         "is 49 long, the median gradient less than 1. So it must in the paper's network, unless "
         "its gradients are longer than 557: in 11,173,962 coordinates the row is 1,671 long. The "
